@@ -1,0 +1,96 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+let settings: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .treatAllWarnings(as: .error),
+    .strictMemorySafety(),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+]
+
+func library(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
+    .target(name: name, dependencies: dependencies, swiftSettings: settings)
+}
+
+/// Tests of one library; `dependencies` are what they import besides it and TestSupport.
+func tests(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
+    .testTarget(
+        name: "\(name)Tests",
+        dependencies: [.byName(name: name), "TestSupport"] + dependencies,
+        swiftSettings: settings
+    )
+}
+
+let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
+let configuration = Target.Dependency.product(name: "Configuration", package: "swift-configuration")
+let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
+let grdb = Target.Dependency.product(name: "GRDB", package: "GRDB.swift")
+let hummingbird = Target.Dependency.product(name: "Hummingbird", package: "hummingbird")
+let hummingbirdTesting = Target.Dependency.product(name: "HummingbirdTesting", package: "hummingbird")
+let lifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
+let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
+let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
+let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
+let nioHTTP1 = Target.Dependency.product(name: "NIOHTTP1", package: "swift-nio")
+let nioEmbedded = Target.Dependency.product(name: "NIOEmbedded", package: "swift-nio")
+
+let package = Package(
+    name: "dimerec",
+    platforms: [.macOS(.v15)],
+    products: [.executable(name: "dimerec", targets: ["dimerec"])],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-configuration", from: "1.4.0"),
+        .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
+        .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
+        .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.0"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+    ],
+    targets: [
+        .systemLibrary(name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
+        .target(name: "CKernels", cSettings: [.define("NDEBUG")]),
+        library("Kernels", ["COpenBLAS", "CKernels"]),
+        library("Autodiff", ["Kernels"]),
+        library("VectorIndex", ["Kernels"]),
+        library("CheckpointStore", ["Kernels", crypto, grdb]),
+        library("Recommenders", ["Kernels", "Autodiff", "CheckpointStore"]),
+        library("Training", ["Kernels", "Autodiff", "Recommenders", "VectorIndex", "CheckpointStore", crypto, logging]),
+        library("Serving", ["Kernels", "Recommenders", "VectorIndex", "CheckpointStore", logging, lifecycle]),
+        library(
+            "HTTPAPI",
+            ["Kernels", "Serving", nioCore, nioPosix, nioHTTP1, hummingbird, lifecycle, logging]
+        ),
+        .executableTarget(
+            name: "dimerec",
+            dependencies: [
+                "Kernels", "Autodiff", "Recommenders", "Training", "VectorIndex", "CheckpointStore", "Serving",
+                "HTTPAPI", argumentParser, configuration, lifecycle, logging,
+            ],
+            swiftSettings: settings
+        ),
+        .target(
+            name: "TestSupport",
+            dependencies: ["Kernels", "Autodiff"],
+            path: "Tests/TestSupport",
+            swiftSettings: settings
+        ),
+        tests("Kernels"),
+        tests("Autodiff", ["Kernels"]),
+        tests("VectorIndex", ["Kernels"]),
+        tests("CheckpointStore", ["Kernels", grdb]),
+        tests("Recommenders", ["Kernels", "Autodiff", "CheckpointStore"]),
+        tests("Training", ["Kernels", "Autodiff", "Recommenders", "VectorIndex", "CheckpointStore"]),
+        tests("Serving", ["Kernels", "Recommenders", "VectorIndex", "CheckpointStore", logging]),
+        tests(
+            "HTTPAPI",
+            [
+                "Kernels", "Recommenders", "VectorIndex", "CheckpointStore", "Serving", hummingbird, hummingbirdTesting,
+                lifecycle, logging, nioCore, nioPosix, nioHTTP1, nioEmbedded,
+            ]
+        ),
+    ]
+)

@@ -1,0 +1,100 @@
+#include "CKernels.h"
+#include "clones.h"
+#include "elementary.h"
+
+INLINE float dot(const float *a, const float *b, size_t n) {
+    FAST
+    float sum = 0.0f;
+    for (size_t i = 0; i < n; i++) sum += a[i] * b[i];
+    return sum;
+}
+
+// hidden = tanh(projection + position).
+INLINE void hidden_row(const float *projection, const float *position, size_t a, float *hidden) {
+    for (size_t j = 0; j < a; j++) hidden[j] = ck_tanhf(projection[j] + position[j]);
+}
+
+INLINE void softmax(float *x, size_t n) {
+    FAST
+    float m = x[0], sum = 0.0f;
+    for (size_t j = 1; j < n; j++) m = x[j] > m ? x[j] : m;
+    for (size_t j = 0; j < n; j++) {
+        x[j] = ck_expf(x[j] - m);
+        sum += x[j];
+    }
+    for (size_t j = 0; j < n; j++) x[j] /= sum;
+}
+
+CLONES void ck_attention(const float *items, const float *projection, const int32_t *ids, size_t n,
+                         const float *position, const float *heads, size_t K, size_t a, size_t d, float *weights,
+                         float *interests, float *hidden) {
+    FAST
+    for (size_t i = 0; i < K * d; i++) interests[i] = 0.0f;
+    if (n == 0) return;
+    for (size_t p = 0; p < n; p++) {
+        hidden_row(projection + (size_t)ids[p] * a, position + p * a, a, hidden);
+        for (size_t k = 0; k < K; k++) weights[k * n + p] = dot(hidden, heads + k * a, a);
+    }
+    for (size_t k = 0; k < K; k++) {
+        softmax(weights + k * n, n);
+        for (size_t p = 0; p < n; p++) {
+            const float *x = items + (size_t)ids[p] * d;
+            float w = weights[k * n + p];
+            for (size_t j = 0; j < d; j++) interests[k * d + j] += w * x[j];
+        }
+    }
+}
+
+CLONES void ck_attention_gradient(const float *items, const float *projection, const int32_t *ids, size_t n,
+                                  const float *position, const float *heads, size_t K, size_t a, size_t d,
+                                  const float *weights, const float *grad_interests, float *grad_items,
+                                  float *grad_projection, float *grad_position, float *grad_heads, float *scratch) {
+    FAST
+    float *hidden = scratch, *grad_logits = scratch + a;
+    for (size_t k = 0; k < K; k++) {
+        const float *w = weights + k * n, *g = grad_interests + k * d;
+        float *gl = grad_logits + k * n;
+        float mean = 0.0f;
+        for (size_t p = 0; p < n; p++) {
+            gl[p] = dot(g, items + (size_t)ids[p] * d, d);
+            mean += w[p] * gl[p];
+        }
+        for (size_t p = 0; p < n; p++) gl[p] = w[p] * (gl[p] - mean);
+        for (size_t p = 0; p < n; p++) {
+            float *gx = grad_items + (size_t)ids[p] * d;
+            for (size_t j = 0; j < d; j++) gx[j] += w[p] * g[j];
+        }
+    }
+    for (size_t p = 0; p < n; p++) {
+        hidden_row(projection + (size_t)ids[p] * a, position + p * a, a, hidden);
+        float *gp = grad_projection + (size_t)ids[p] * a, *gq = grad_position + p * a;
+        if (K == 4) {
+            const float *h0 = heads, *h1 = heads + a, *h2 = heads + 2 * a, *h3 = heads + 3 * a;
+            float *g0 = grad_heads, *g1 = grad_heads + a, *g2 = grad_heads + 2 * a, *g3 = grad_heads + 3 * a;
+            float l0 = grad_logits[p], l1 = grad_logits[n + p], l2 = grad_logits[2 * n + p],
+                  l3 = grad_logits[3 * n + p];
+            for (size_t j = 0; j < a; j++) {
+                float h = hidden[j];
+                float slope = (l0 * h0[j] + l1 * h1[j] + l2 * h2[j] + l3 * h3[j]) * (1.0f - h * h);
+                g0[j] += l0 * h;
+                g1[j] += l1 * h;
+                g2[j] += l2 * h;
+                g3[j] += l3 * h;
+                gp[j] += slope;
+                gq[j] += slope;
+            }
+            continue;
+        }
+        for (size_t k = 0; k < K; k++) {
+            float l = grad_logits[k * n + p];
+            const float *h = heads + k * a;
+            float *gh = grad_heads + k * a;
+            for (size_t j = 0; j < a; j++) {
+                float slope = l * h[j] * (1.0f - hidden[j] * hidden[j]);
+                gh[j] += l * hidden[j];
+                gp[j] += slope;
+                gq[j] += slope;
+            }
+        }
+    }
+}

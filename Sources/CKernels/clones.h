@@ -1,0 +1,17 @@
+// One function, several instruction sets: the loader picks the widest that the CPU has.
+#ifndef CK_CLONES_H
+#define CK_CLONES_H
+
+#if defined(__x86_64__) && defined(__linux__)
+#define CLONES __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
+#else
+#define CLONES
+#endif
+
+#define INLINE static inline __attribute__((always_inline))
+
+// Sums may be re-associated into lanes and products contracted into FMA: results differ from a scalar loop in the last
+// bits, and every function is tested against a double loop with a stated tolerance.
+#define FAST _Pragma("clang fp reassociate(on) contract(fast)")
+
+#endif

@@ -1,0 +1,125 @@
+#include "CKernels.h"
+#include "clones.h"
+#include "elementary.h"
+#include <math.h>
+
+// GELU in its tanh form equals x * sigmoid(2u), u = sqrt(2/pi) (x + 0.044715 x^3).
+#define GELU_SCALE 1.5957691216057308f
+#define GELU_CUBIC 0.044715f
+
+INLINE float activation_value(int activation, float x) {
+    FAST
+    switch (activation) {
+    case CK_TANH: return ck_tanhf(x);
+    case CK_GELU: return x * ck_sigmoidf(GELU_SCALE * (x + GELU_CUBIC * x * x * x));
+    case CK_SILU: return x * ck_sigmoidf(x);
+    case CK_RELU: return x > 0.0f ? x : 0.0f;
+    default: return x;
+    }
+}
+
+INLINE float activation_slope(int activation, float x) {
+    FAST
+    switch (activation) {
+    case CK_TANH: {
+        float y = ck_tanhf(x);
+        return 1.0f - y * y;
+    }
+    case CK_GELU: {
+        float s = ck_sigmoidf(GELU_SCALE * (x + GELU_CUBIC * x * x * x));
+        return s + x * s * (1.0f - s) * GELU_SCALE * (1.0f + 3.0f * GELU_CUBIC * x * x);
+    }
+    case CK_SILU: {
+        float s = ck_sigmoidf(x);
+        return s + x * s * (1.0f - s);
+    }
+    case CK_RELU: return x > 0.0f ? 1.0f : 0.0f;
+    default: return 1.0f;
+    }
+}
+
+// The switch on the kind stays outside the loop, so that each loop vectorises.
+#define FOR_EACH_KIND(LOOP)                                                                                            \
+    switch (activation) {                                                                                              \
+    case CK_TANH: LOOP(CK_TANH); break;                                                                                \
+    case CK_GELU: LOOP(CK_GELU); break;                                                                                \
+    case CK_SILU: LOOP(CK_SILU); break;                                                                                \
+    case CK_RELU: LOOP(CK_RELU); break;                                                                                \
+    default: LOOP(CK_IDENTITY); break;                                                                                 \
+    }
+
+CLONES void ck_activate(int activation, const float *in, float *out, size_t n) {
+#define LOOP(kind)                                                                                                     \
+    for (size_t i = 0; i < n; i++) out[i] = activation_value(kind, in[i])
+    FOR_EACH_KIND(LOOP)
+#undef LOOP
+}
+
+CLONES void ck_activate_gradient(int activation, const float *in, const float *grad_out, float *grad_in, size_t n) {
+#define LOOP(kind)                                                                                                     \
+    for (size_t i = 0; i < n; i++) grad_in[i] += activation_slope(kind, in[i]) * grad_out[i]
+    FOR_EACH_KIND(LOOP)
+#undef LOOP
+}
+
+CLONES void ck_exp(const float *in, float *out, size_t n) {
+    for (size_t i = 0; i < n; i++) out[i] = ck_expf(in[i]);
+}
+
+CLONES float ck_dot(const float *a, const float *b, size_t n) {
+    FAST
+    float sum = 0.0f;
+    for (size_t i = 0; i < n; i++) sum += a[i] * b[i];
+    return sum;
+}
+
+CLONES double ck_sum(const float *a, size_t n) {
+    FAST
+    double sum = 0.0;
+    for (size_t i = 0; i < n; i++) sum += (double)a[i];
+    return sum;
+}
+
+CLONES double ck_sum_of_squares(const float *a, size_t n) {
+    FAST
+    double sum = 0.0;
+    for (size_t i = 0; i < n; i++) sum += (double)a[i] * (double)a[i];
+    return sum;
+}
+
+CLONES void ck_scale(float factor, float *y, size_t n) {
+    for (size_t i = 0; i < n; i++) y[i] *= factor;
+}
+
+CLONES void ck_axpy(float factor, const float *x, float *y, size_t n) {
+    FAST
+    for (size_t i = 0; i < n; i++) y[i] += factor * x[i];
+}
+
+CLONES void ck_multiply(const float *a, const float *b, float *out, size_t n) {
+    for (size_t i = 0; i < n; i++) out[i] = a[i] * b[i];
+}
+
+CLONES size_t ck_first_non_finite(const float *a, size_t n) {
+    // Blocks are judged as a whole, so that the common case (all finite) runs in lanes.
+    const size_t block = 256;
+    for (size_t start = 0; start < n; start += block) {
+        size_t end = start + block < n ? start + block : n;
+        uint32_t bad = 0;
+        for (size_t i = start; i < end; i++) bad |= (uint32_t)((ck_to_bits(a[i]) & 0x7f800000u) == 0x7f800000u);
+        if (!bad) continue;
+        for (size_t i = start; i < end; i++)
+            if ((ck_to_bits(a[i]) & 0x7f800000u) == 0x7f800000u) return i;
+    }
+    return n;
+}
+
+CLONES void ck_adam(float *w, float *m, float *v, const float *g, size_t n, float b1, float b2, float step_size,
+                    float v_correction, float epsilon) {
+    FAST
+    for (size_t i = 0; i < n; i++) {
+        m[i] = b1 * m[i] + (1.0f - b1) * g[i];
+        v[i] = b2 * v[i] + (1.0f - b2) * g[i] * g[i];
+        w[i] -= step_size * m[i] / (__builtin_elementwise_sqrt(v[i] * v_correction) + epsilon);
+    }
+}

@@ -1,0 +1,83 @@
+// The few loops that are compiled once per CPU level (x86-64-v4, x86-64-v3, baseline) and chosen at run time.
+// Every pointer is borrowed for the call; every matrix is row-major with a dense stride; sizes are element counts.
+// Nothing here allocates, and no function reads or writes past the sizes given.
+#ifndef CKERNELS_H
+#define CKERNELS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+// MARK: Activations. Names are shared with Kernels.Activation.
+enum ck_activation { CK_IDENTITY = 0, CK_TANH = 1, CK_GELU = 2, CK_SILU = 3, CK_RELU = 4 };
+
+// out[i] = f(in[i]); may run in place.
+void ck_activate(int activation, const float *in, float *out, size_t n);
+// grad_in[i] += f'(in[i]) * grad_out[i].
+void ck_activate_gradient(int activation, const float *in, const float *grad_out, float *grad_in, size_t n);
+void ck_exp(const float *in, float *out, size_t n);
+
+// MARK: Vectors.
+float ck_dot(const float *a, const float *b, size_t n);
+double ck_sum(const float *a, size_t n);
+double ck_sum_of_squares(const float *a, size_t n);
+void ck_scale(float factor, float *y, size_t n);
+void ck_axpy(float factor, const float *x, float *y, size_t n);
+void ck_multiply(const float *a, const float *b, float *out, size_t n);
+// First index of a value that is NaN or infinite, or n.
+size_t ck_first_non_finite(const float *a, size_t n);
+
+// MARK: Rows.
+// out[i] = <rows[i], query>.
+void ck_scores(const float *rows, size_t count, size_t d, const float *query, float *out);
+// out[i] = <rows[ids[i]], query>.
+void ck_gathered_scores(const float *rows, const int32_t *ids, size_t count, size_t d, const float *query, float *out);
+// out[i] = in[i] / max(|in[i]|, epsilon); norms[i] = |in[i]|. May run in place.
+void ck_normalise_rows(const float *in, float *out, float *norms, size_t rows, size_t d, float epsilon);
+// grad_in += d/d in of the above, with y the normalised rows.
+void ck_normalise_rows_gradient(const float *y, const float *norms, const float *grad_out, float *grad_in, size_t rows,
+                                size_t d, float epsilon);
+void ck_softmax_rows(const float *in, float *out, size_t rows, size_t d);
+void ck_softmax_rows_gradient(const float *y, const float *grad_out, float *grad_in, size_t rows, size_t d);
+void ck_gather_rows(const float *table, const int32_t *ids, size_t count, size_t d, float *out);
+void ck_scatter_add_rows(const float *rows, const int32_t *ids, size_t count, size_t d, float *table);
+void ck_add_bias(const float *bias, float *rows, size_t count, size_t d);
+void ck_sum_rows(const float *rows, size_t count, size_t d, float *out);
+void ck_scale_rows(const float *in, const float *factors, float *out, size_t rows, size_t d);
+// Number of j with scores[j] > scores[target], plus those below target that tie with it.
+size_t ck_rank_above(const float *scores, size_t n, size_t target);
+// Appends to `found` each index in [from, n) whose score is >= threshold, at most `capacity`; returns the next index.
+size_t ck_filter_above(const float *scores, size_t from, size_t n, float threshold, int32_t *found, size_t capacity,
+                       size_t *found_count);
+
+// MARK: Softmax cross-entropy over one row of logits.
+// On entry row holds logits of negatives, `positive` the logit of the target. Returns -log p(positive); row becomes the
+// softmax probabilities of the negatives, *positive_probability that of the target.
+float ck_cross_entropy(float *row, size_t n, float positive, float *positive_probability);
+
+// MARK: Dense layer for one vector; weights are input-major, [in][out].
+void ck_dense(const float *weights, const float *bias, const float *x, size_t in, size_t out, int activation, float *y);
+
+// MARK: Additive attention over one ragged history (method, equations 16-17).
+// A history is n rows `ids` of `items` [., d] and `projection` [., a]; `position` is [N, a]; `heads` is [K, a].
+// weights [K, n] receives the softmax, interests [K, d] the weighted sums. scratch: a floats.
+void ck_attention(const float *items, const float *projection, const int32_t *ids, size_t n, const float *position,
+                  const float *heads, size_t K, size_t a, size_t d, float *weights, float *interests, float *scratch);
+// Adds gradients; scratch: a + 2 * K * n floats.
+void ck_attention_gradient(const float *items, const float *projection, const int32_t *ids, size_t n,
+                           const float *position, const float *heads, size_t K, size_t a, size_t d,
+                           const float *weights, const float *grad_interests, float *grad_items,
+                           float *grad_projection, float *grad_position, float *grad_heads, float *scratch);
+
+// MARK: Counter-based random numbers (Philox4x32-10; Salmon et al., SC 2011).
+// Block b of a stream is the four words of counter (b, stream low, stream high, domain) under `key`.
+void ck_philox(uint64_t key, uint32_t domain, uint64_t stream, uint32_t first_block, size_t blocks, uint32_t *out);
+// Standard normals, four a block (Box-Muller on both word pairs), starting at block 0 of the stream.
+void ck_normals(uint64_t key, uint32_t domain, uint64_t stream, float *out, size_t n);
+// `rows` streams one after another, stream numbers in `streams`, d normals each.
+void ck_normal_rows(uint64_t key, uint32_t domain, const uint64_t *streams, size_t rows, size_t d, float *out);
+
+// MARK: Adam (Kingma and Ba, 2015). step_size = lr / (1 - b1^t); v_correction = 1 / (1 - b2^t).
+void ck_adam(float *w, float *m, float *v, const float *g, size_t n, float b1, float b2, float step_size,
+             float v_correction, float epsilon);
+
+#endif

@@ -1,0 +1,114 @@
+import CKernels
+
+/// What a random number is for: numbers of different purposes never share a counter.
+public enum RandomPurpose: UInt32, Sendable {
+    /// Initial weights.
+    case parameters = 1
+    /// The order of training rows.
+    case shuffle
+    /// Negative items of a batch.
+    case negatives
+    /// Which diffusion step each training row is noised to.
+    case diffusionStep
+    /// Forward noise of training rows.
+    case forwardNoise
+    /// Angles of the geodesic walk.
+    case walkAngle
+    /// The noise that a reverse chain starts from and adds.
+    case reverseNoise
+    /// Dropout masks.
+    case dropout
+    /// Which part a user falls into.
+    case split
+    /// Seeds of partitions in an index.
+    case clustering
+    /// Data made up for benchmarks, simulations and tests.
+    case simulation
+}
+
+/// Random numbers that are a pure function of seed, purpose, stream and position: Philox4x32-10.
+///
+/// Nothing advances, so any number can be drawn anywhere, in any order, on any thread, with the same value. Give every
+/// row, user or request its own stream. Source: Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011.
+public struct CounterBasedGenerator: Sendable {
+    /// Names the whole family of streams.
+    public let seed: UInt64
+    /// What the numbers are for.
+    public let purpose: RandomPurpose
+
+    /// The generator of one seed and purpose.
+    public init(seed: UInt64, purpose: RandomPurpose) {
+        self.seed = seed
+        self.purpose = purpose
+    }
+
+    /// `count` words of 32 random bits from the front of a stream.
+    public func words(stream: UInt64, count: Int) -> [UInt32] {
+        let blocks = (count + 3) / 4
+        var words = [UInt32](repeating: 0, count: blocks * 4)
+        unsafe ck_philox(seed, purpose.rawValue, stream, 0, blocks, &words)
+        words.removeLast(blocks * 4 - count)
+        return words
+    }
+
+    /// `count` integers in `0..<bound` from the front of a stream.
+    ///
+    /// Multiply-shift: each value's probability is off by less than `bound / 2^32` relative.
+    public func integers(below bound: Int, stream: UInt64, count: Int) -> [Int32] {
+        precondition(bound > 0 && bound <= Int(Int32.max), "bound \(bound) is outside 1...\(Int32.max)")
+        return words(stream: stream, count: count).map { Int32((UInt64($0) * UInt64(bound)) >> 32) }
+    }
+
+    /// `count` numbers in [0, 1) with 32 random bits each, from the front of a stream.
+    public func uniforms(stream: UInt64, count: Int) -> [Double] {
+        words(stream: stream, count: count).map { (Double($0) + 0.5) * 0x1p-32 }
+    }
+
+    /// `count` standard normals from the front of a stream; Box-Muller on 24-bit uniforms, at most 5.77 in magnitude.
+    public func normals(stream: UInt64, count: Int) -> [Float] {
+        unsafe [Float](unsafeUninitializedCapacity: count) { buffer, initialized in
+            if let base = buffer.baseAddress { unsafe ck_normals(seed, purpose.rawValue, stream, base, count) }
+            initialized = count
+        }
+    }
+
+    /// One row of `columns` standard normals for each stream; row `i` equals `normals(stream: streams[i], ...)`.
+    public func normalRows(streams: [UInt64], columns: Int) -> Matrix {
+        Matrix(rows: streams.count, columns: columns) {
+            unsafe ck_normal_rows(seed, purpose.rawValue, streams, streams.count, columns, $0)
+        }
+    }
+
+    /// Standard normals into the front of a reused array.
+    public func normals(stream: UInt64, into out: inout [Float], count: Int) {
+        precondition(count <= out.count, "\(count) normals into \(out.count) places")
+        unsafe ck_normals(seed, purpose.rawValue, stream, &out, count)
+    }
+
+    /// A seed derived from this one and a number, for a family of its own.
+    public func derivedSeed(_ number: UInt64) -> UInt64 {
+        let words = words(stream: number, count: 2)
+        return UInt64(words[0]) << 32 | UInt64(words[1])
+    }
+}
+
+/// A `RandomNumberGenerator` that walks one stream, for the standard library's `shuffle` and `random`.
+public struct SequentialGenerator: RandomNumberGenerator, Sendable {
+    private let source: CounterBasedGenerator
+    private let stream: UInt64
+    private var block: UInt32 = 0
+
+    /// Starts at the front of a stream.
+    public init(_ source: CounterBasedGenerator, stream: UInt64 = 0) {
+        self.source = source
+        self.stream = stream
+    }
+
+    /// The next 64 random bits.
+    public mutating func next() -> UInt64 {
+        var words: [UInt32] = [0, 0, 0, 0]
+        unsafe ck_philox(source.seed, source.purpose.rawValue, stream, block, 1, &words)
+        block += 1
+        return UInt64(words[0]) << 32 | UInt64(words[1])
+    }
+}

@@ -1,0 +1,119 @@
+import COpenBLAS
+
+#if canImport(Glibc)
+import Glibc
+#endif
+
+/// The BLAS behind matrix products: which one it is, and how it must be started.
+public enum BLAS {
+    /// The CPU family that OpenBLAS chose its kernels for, such as `SkylakeX` or `Zen`.
+    public static var coreName: String {
+        guard let name = unsafe openblas_get_corename() else { return "unknown" }
+        return unsafe String(cString: name)
+    }
+
+    /// The version and build options of OpenBLAS.
+    public static var configuration: String {
+        guard let text = unsafe openblas_get_config() else { return "unknown" }
+        return unsafe String(cString: text)
+    }
+
+    /// The `OPENBLAS_CORETYPE` that would run faster here than what OpenBLAS detected, or nil.
+    ///
+    /// OpenBLAS older than 0.3.22 does not know newer AMD families and falls back to its AVX2 kernels on CPUs that have
+    /// AVX-512. The variable is read when the library loads, so the caller must set it and start the process anew.
+    public static var betterCoreType: String? {
+        let avx512 = ["avx512f", "avx512bw", "avx512dq", "avx512vl"]
+        guard ["Zen", "Haswell"].contains(coreName), avx512.allSatisfy(CPU.features.contains) else { return nil }
+        return "SkylakeX"
+    }
+
+    /// One thread per call, set once: callers split their batch over workers themselves.
+    fileprivate static let singleThreaded: Void = openblas_set_num_threads(1)
+}
+
+/// What the CPU can do.
+public enum CPU {
+    /// Feature flags as the kernel names them (`avx2`, `avx512f` ...); empty where `/proc/cpuinfo` is absent.
+    public static let features: Set<String> = {
+        guard let file = unsafe fopen("/proc/cpuinfo", "r") else { return [] }
+        defer { unsafe fclose(file) }
+        var line = [CChar](repeating: 0, count: 16384)
+        while unsafe fgets(&line, Int32(line.count), file) != nil {
+            let text = String(decoding: line.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+            if text.hasPrefix("flags") { return Set(text.split(whereSeparator: \.isWhitespace).map(String.init)) }
+        }
+        return []
+    }()
+
+    /// The widest of the compiled kernel variants that this CPU runs: `x86-64-v4`, `x86-64-v3` or `baseline`.
+    public static var kernelLevel: String {
+        if ["avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl"].allSatisfy(features.contains) {
+            return "x86-64-v4"
+        }
+        return ["avx2", "bmi2", "fma", "f16c", "movbe"].allSatisfy(features.contains) ? "x86-64-v3" : "baseline"
+    }
+}
+
+extension Matrix {
+    /// `op(a) * op(b)`, where `op` transposes when asked to.
+    ///
+    /// - Precondition: The inner dimensions agree.
+    /// - Complexity: O(rows * columns * inner), one thread.
+    public static func product(
+        _ a: Matrix,
+        transposed transposeA: Bool = false,
+        _ b: Matrix,
+        transposed transposeB: Bool = false
+    ) -> Matrix {
+        var result = Matrix(
+            rows: transposeA ? a.columns : a.rows,
+            columns: transposeB ? b.rows : b.columns
+        ) { _ in }
+        result.addProduct(a, transposed: transposeA, b, transposed: transposeB, scale: 1, keeping: 0)
+        return result
+    }
+
+    /// `self = keeping * self + scale * op(a) * op(b)`.
+    ///
+    /// - Precondition: Shapes agree. With `keeping == 0` former contents, NaN included, are ignored.
+    public mutating func addProduct(
+        _ a: Matrix,
+        transposed transposeA: Bool = false,
+        _ b: Matrix,
+        transposed transposeB: Bool = false,
+        scale: Float = 1,
+        keeping: Float = 1
+    ) {
+        let (m, inner) = transposeA ? (a.columns, a.rows) : (a.rows, a.columns)
+        let (innerB, n) = transposeB ? (b.columns, b.rows) : (b.rows, b.columns)
+        precondition(
+            inner == innerB && m == rows && n == columns,
+            "product of \(a.shape)\(transposeA ? "T" : "") and \(b.shape)\(transposeB ? "T" : "") into \(shape)"
+        )
+        guard m > 0, n > 0 else { return }
+        _ = BLAS.singleThreaded
+        a.withPointer { pa in
+            b.withPointer { pb in
+                self.withMutablePointer { pc in
+                    unsafe cblas_sgemm(
+                        CblasRowMajor,
+                        transposeA ? CblasTrans : CblasNoTrans,
+                        transposeB ? CblasTrans : CblasNoTrans,
+                        blasint(m),
+                        blasint(n),
+                        blasint(inner),
+                        scale,
+                        pa,
+                        blasint(max(1, a.columns)),
+                        pb,
+                        blasint(max(1, b.columns)),
+                        keeping,
+                        pc,
+                        blasint(n)
+                    )
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,157 @@
+import CKernels
+
+extension Matrix {
+    /// Rows divided by their Euclidean length.
+    ///
+    /// - Parameter epsilon: A guard: shorter rows are divided by it instead, so a zero row stays zero.
+    /// - Returns: The unit rows and the lengths they had.
+    public func normalisedRows(epsilon: Float = 1e-6) -> (unit: Matrix, norms: [Float]) {
+        var norms = [Float](repeating: 0, count: rows)
+        let unit = Matrix(rows: rows, columns: columns) { out in
+            withPointer { unsafe ck_normalise_rows($0, out, &norms, rows, columns, epsilon) }
+        }
+        return (unit, norms)
+    }
+
+    /// Adds the gradient of `normalisedRows`: `(g - y <y, g>) / |x|` per row, with `unit` the rows `y`.
+    public mutating func addNormalisedRowsGradient(
+        unit: Matrix,
+        norms: [Float],
+        gradient: Matrix,
+        epsilon: Float = 1e-6
+    ) {
+        requireShape(unit, gradient, in: "normalise gradient")
+        precondition(norms.count == rows, "normalise gradient: \(norms.count) norms for \(rows) rows")
+        let (rows, columns) = (rows, columns)
+        withMutablePointer { out in
+            unit.withPointer { y in
+                gradient.withPointer {
+                    unsafe ck_normalise_rows_gradient(y, norms, $0, out, rows, columns, epsilon)
+                }
+            }
+        }
+    }
+
+    /// Softmax over each row, shifted by the row's maximum.
+    public func softmaxRows() -> Matrix {
+        Matrix(rows: rows, columns: columns) { out in
+            withPointer { unsafe ck_softmax_rows($0, out, rows, columns) }
+        }
+    }
+
+    /// Adds the gradient of `softmaxRows`, with `output` its result.
+    public mutating func addSoftmaxRowsGradient(output: Matrix, gradient: Matrix) {
+        requireShape(output, gradient, in: "softmax gradient")
+        let (rows, columns) = (rows, columns)
+        withMutablePointer { out in
+            output.withPointer { y in
+                gradient.withPointer { unsafe ck_softmax_rows_gradient(y, $0, out, rows, columns) }
+            }
+        }
+    }
+
+    /// The rows named by `ids`, in that order.
+    public func gatheringRows(_ ids: [Int32]) -> Matrix {
+        requireRows(ids)
+        return Matrix(rows: ids.count, columns: columns) { out in
+            withPointer { unsafe ck_gather_rows($0, ids, ids.count, columns, out) }
+        }
+    }
+
+    /// `self[ids[i]] += source[i]`; repeated ids add up in order.
+    public mutating func scatterAddRows(_ source: Matrix, at ids: [Int32]) {
+        precondition(
+            source.rows == ids.count && source.columns == columns,
+            "scatter of \(source.shape) at \(ids.count) ids into \(shape)"
+        )
+        requireRows(ids)
+        let columns = columns
+        withMutablePointer { out in
+            source.withPointer { unsafe ck_scatter_add_rows($0, ids, ids.count, columns, out) }
+        }
+    }
+
+    /// Adds `bias` (one row) to every row.
+    public mutating func addToEachRow(_ bias: Matrix) {
+        precondition(bias.rows == 1 && bias.columns == columns, "bias \(bias.shape) for \(shape)")
+        let (rows, columns) = (rows, columns)
+        withMutablePointer { out in bias.withPointer { unsafe ck_add_bias($0, out, rows, columns) } }
+    }
+
+    /// The sum of all rows, as one row.
+    public func summedRows() -> Matrix {
+        var result = Matrix(rows: 1, columns: columns)
+        result.withMutablePointer { out in withPointer { unsafe ck_sum_rows($0, rows, columns, out) } }
+        return result
+    }
+
+    /// Row `i` times `factors[i]`.
+    public func scalingRows(by factors: [Float]) -> Matrix {
+        precondition(factors.count == rows, "\(factors.count) factors for \(rows) rows")
+        return Matrix(rows: rows, columns: columns) { out in
+            withPointer { unsafe ck_scale_rows($0, factors, out, rows, columns) }
+        }
+    }
+
+    /// The inner product of `query` with every row.
+    ///
+    /// - Complexity: O(rows * columns).
+    public func scores(of query: [Float]) -> [Float] {
+        var out: [Float] = []
+        scores(of: query.span, into: &out)
+        return out
+    }
+
+    /// The inner product of `query` with every row, into a reused array.
+    public func scores(of query: Span<Float>, into out: inout [Float]) {
+        precondition(query.count == columns, "a query of \(query.count) elements against rows of \(columns)")
+        if out.count != rows { out = [Float](repeating: 0, count: rows) }
+        unsafe query.withUnsafeBufferPointer { q in
+            withPointer { unsafe ck_scores($0, rows, columns, q.baseAddress ?? emptyPointer, &out) }
+        }
+    }
+
+    /// The inner product of `query` with the rows of a range, into the front of a reused array.
+    public func scores(of query: Span<Float>, inRows range: Range<Int>, into out: inout [Float]) {
+        precondition(query.count == columns, "a query of \(query.count) elements against rows of \(columns)")
+        precondition(range.lowerBound >= 0 && range.upperBound <= rows, "rows \(range) are outside 0..<\(rows)")
+        precondition(out.count >= range.count, "\(out.count) places for \(range.count) scores")
+        unsafe query.withUnsafeBufferPointer { q in
+            withPointer {
+                unsafe ck_scores(
+                    $0 + range.lowerBound * columns,
+                    range.count,
+                    columns,
+                    q.baseAddress ?? emptyPointer,
+                    &out
+                )
+            }
+        }
+    }
+
+    /// The inner product of `query` with the rows named by `ids`.
+    public func scores(of query: Span<Float>, atRows ids: [Int32]) -> [Float] {
+        precondition(query.count == columns, "a query of \(query.count) elements against rows of \(columns)")
+        requireRows(ids)
+        var out = [Float](repeating: 0, count: ids.count)
+        unsafe query.withUnsafeBufferPointer { q in
+            withPointer {
+                unsafe ck_gathered_scores($0, ids, ids.count, columns, q.baseAddress ?? emptyPointer, &out)
+            }
+        }
+        return out
+    }
+
+    /// Rank of `column` in row `row` when scores fall and ties go to the lower column; 0 is the top.
+    public func rank(ofColumn column: Int, inRow row: Int) -> Int {
+        precondition(row < rows && column < columns, "[\(row), \(column)] is outside \(shape)")
+        return withPointer { unsafe ck_rank_above($0 + row * columns, columns, column) }
+    }
+
+    /// Traps on an id that names no row.
+    private func requireRows(_ ids: [Int32]) {
+        var bad: Int32?
+        for id in ids where id < 0 || Int(id) >= rows { bad = id }
+        if let bad { preconditionFailure("row \(bad) is outside 0..<\(rows)") }
+    }
+}
