@@ -1,0 +1,134 @@
+public import Kernels
+
+/// Everything a version holds: what a server needs to answer, and what an operator needs to trust it.
+public struct Checkpoint: Sendable {
+    /// What this version is and where it came from.
+    public var manifest: CheckpointManifest
+    /// The model's named parameters.
+    public var parameters: [String: Matrix]
+    /// The items, by their dense numbers.
+    public var catalogue: Catalogue
+    /// Item numbers from most to least popular in the training part.
+    public var popularity: [Int32]
+    /// The built index over the item vectors, in its own saved form.
+    public var index: [UInt8]
+
+    /// Groups the parts of a version.
+    public init(
+        manifest: CheckpointManifest,
+        parameters: [String: Matrix],
+        catalogue: Catalogue,
+        popularity: [Int32],
+        index: [UInt8]
+    ) {
+        self.manifest = manifest
+        self.parameters = parameters
+        self.catalogue = catalogue
+        self.popularity = popularity
+        self.index = index
+    }
+}
+
+/// The items that a model knows; an item's number is its position here.
+public struct Catalogue: Sendable, Equatable {
+    /// The items' own ids, unique.
+    public var ids: [String]
+    /// Titles, one an item; empty when the catalogue has none.
+    public var titles: [String]
+    /// Category names.
+    public var categoryNames: [String]
+    /// Per item the numbers of its categories in `categoryNames`; empty when the catalogue has none.
+    public var categories: [[Int32]]
+
+    /// Builds a catalogue.
+    ///
+    /// - Precondition: `titles` and `categories` are empty or as long as `ids`.
+    public init(ids: [String], titles: [String] = [], categoryNames: [String] = [], categories: [[Int32]] = []) {
+        precondition(titles.isEmpty || titles.count == ids.count, "\(titles.count) titles for \(ids.count) items")
+        precondition(
+            categories.isEmpty || categories.count == ids.count,
+            "\(categories.count) category lists for \(ids.count) items"
+        )
+        self.ids = ids
+        self.titles = titles
+        self.categoryNames = categoryNames
+        self.categories = categories
+    }
+
+    /// How many items there are.
+    public var count: Int { ids.count }
+}
+
+/// What a version is, how it was made and how well it did.
+public struct CheckpointManifest: Codable, Sendable, Equatable {
+    /// The model's name in the store.
+    public var model: String
+    /// The version; assigned by the store when it publishes, 1 for a model's first.
+    public var version = 0
+    /// Which system it is, such as `dimerec`.
+    public var system: String
+    /// The complete recipe, as JSON text.
+    public var recipe: String
+    /// The seed that training started from.
+    public var seed: UInt64
+    /// What made it: program version, CPU level and BLAS core.
+    public var build: String
+    /// When it was published, ISO 8601 in UTC; set by the store.
+    public var createdAt = ""
+    /// Length of an item vector.
+    public var dimension: Int
+    /// Number of items.
+    public var items: Int
+    /// Number of training rows.
+    public var trainRows: Int
+    /// Training time.
+    public var seconds: Double
+    /// Validation metrics as fractions, by name (`hr@20`).
+    public var metrics: [String: Double]
+    /// Which data it was trained on.
+    public var data: DataFingerprint
+
+    /// Describes a version before it is published.
+    public init(
+        model: String,
+        system: String,
+        recipe: String,
+        seed: UInt64,
+        build: String,
+        dimension: Int,
+        items: Int,
+        trainRows: Int,
+        seconds: Double,
+        metrics: [String: Double],
+        data: DataFingerprint
+    ) {
+        self.model = model
+        self.system = system
+        self.recipe = recipe
+        self.seed = seed
+        self.build = build
+        self.dimension = dimension
+        self.items = items
+        self.trainRows = trainRows
+        self.seconds = seconds
+        self.metrics = metrics
+        self.data = data
+    }
+}
+
+/// Names the data and the split behind a version, so that an evaluation can tell test users from training users.
+public struct DataFingerprint: Codable, Sendable, Equatable {
+    /// `users`, `time`, `leave-one-out`, or `files` when the parts were given as files.
+    public var split: String
+    /// The seed of a `users` split.
+    public var splitSeed: UInt64
+    /// SHA-256 of each input file's interactions, in hexadecimal, by role (`events`, `train`, `validation`).
+    public var digests: [String: String]
+
+    /// Names data by how it was split and what was in it.
+    public init(split: String, splitSeed: UInt64, digests: [String: String]) {
+        self.split = split
+        self.splitSeed = splitSeed
+        self.digests = digests
+    }
+}
