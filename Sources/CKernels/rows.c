@@ -125,6 +125,33 @@ CLONES void ck_scale_rows(const float *in, const float *factors, float *out, siz
         for (size_t j = 0; j < d; j++) out[i * d + j] = in[i * d + j] * factors[i];
 }
 
+CLONES void ck_row_dots(const float *a, const float *b, size_t rows, size_t d, float *out) {
+    for (size_t i = 0; i < rows; i++) out[i] = dot(a + i * d, b + i * d, d);
+}
+
+CLONES void ck_block_scores(const float *queries, const float *blocks, size_t rows, size_t n, size_t d, float *out) {
+    for (size_t i = 0; i < rows; i++)
+        for (size_t j = 0; j < n; j++) out[i * n + j] = dot(queries + i * d, blocks + (i * n + j) * d, d);
+}
+
+CLONES void ck_block_scores_gradient(const float *queries, const float *blocks, const float *grad_out, size_t rows,
+                                     size_t n, size_t d, float *grad_queries, float *grad_blocks) {
+    FAST
+    for (size_t i = 0; i < rows; i++) {
+        const float *q = queries + i * d;
+        float *gq = grad_queries + i * d;
+        for (size_t j = 0; j < n; j++) {
+            const float *b = blocks + (i * n + j) * d;
+            float *gb = grad_blocks + (i * n + j) * d;
+            float g = grad_out[i * n + j];
+            for (size_t e = 0; e < d; e++) {
+                gq[e] += g * b[e];
+                gb[e] += g * q[e];
+            }
+        }
+    }
+}
+
 CLONES size_t ck_rank_above(const float *scores, size_t n, size_t target) {
     float s = scores[target];
     uint32_t above = 0, ties = 0;

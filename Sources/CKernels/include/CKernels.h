@@ -54,6 +54,15 @@ size_t ck_filter_above(const float *scores, size_t from, size_t n, float thresho
 // softmax probabilities of the negatives, *positive_probability that of the target.
 float ck_cross_entropy(float *row, size_t n, float positive, float *positive_probability);
 
+// MARK: Row-by-row products.
+// out[i] = <a[i], b[i]>.
+void ck_row_dots(const float *a, const float *b, size_t rows, size_t d, float *out);
+// out[i, j] = <queries[i], blocks[i * n + j]>, j < n.
+void ck_block_scores(const float *queries, const float *blocks, size_t rows, size_t n, size_t d, float *out);
+// Adds the gradients of ck_block_scores.
+void ck_block_scores_gradient(const float *queries, const float *blocks, const float *grad_out, size_t rows, size_t n,
+                              size_t d, float *grad_queries, float *grad_blocks);
+
 // MARK: Dense layer for one vector; weights are input-major, [in][out].
 void ck_dense(const float *weights, const float *bias, const float *x, size_t in, size_t out, int activation, float *y);
 

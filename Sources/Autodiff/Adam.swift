@@ -1,0 +1,110 @@
+public import Kernels
+
+/// How rows of an embedding table that a batch did not touch are treated.
+public enum TableUpdate: String, Sendable, Codable, CaseIterable {
+    /// Only touched rows and their moments move. Untouched rows keep their moments, so a row's momentum does not decay or
+    /// push while it is away: a deviation from Adam, in exchange for time proportional to the batch.
+    case lazy
+    /// Every row moves by its decayed moments at every step: Adam as published, time proportional to the table.
+    case dense
+}
+
+/// Adam (Kingma and Ba, ICLR 2015) over named parameters.
+///
+/// `m = b1 m + (1 - b1) g`, `v = b2 v + (1 - b2) g^2`, `w -= lr / (1 - b1^t) * m / (sqrt(v / (1 - b2^t)) + eps)`.
+/// Bias corrections use the global step for table rows too.
+public struct Adam: Sendable {
+    /// Step length.
+    public var learningRate: Double
+    /// Decay of the first moment.
+    public var beta1: Double
+    /// Decay of the second moment.
+    public var beta2: Double
+    /// Added to the denominator.
+    public var epsilon: Double
+    /// What happens to untouched rows of tables.
+    public var tableUpdate: TableUpdate
+    /// Steps taken.
+    public private(set) var step = 0
+    private var first: [String: Matrix] = [:]
+    private var second: [String: Matrix] = [:]
+
+    /// An optimiser with empty moments.
+    public init(
+        learningRate: Double,
+        beta1: Double = 0.9,
+        beta2: Double = 0.999,
+        epsilon: Double = 1e-8,
+        tableUpdate: TableUpdate = .lazy
+    ) {
+        self.learningRate = learningRate
+        self.beta1 = beta1
+        self.beta2 = beta2
+        self.epsilon = epsilon
+        self.tableUpdate = tableUpdate
+    }
+
+    /// Takes one step.
+    ///
+    /// - Complexity: O(dense parameters + touched rows), or O(all parameters) with ``TableUpdate/dense``.
+    public mutating func update(_ parameters: inout ParameterSet, by gradients: Gradients) {
+        step += 1
+        let adam = AdamStep(step: step, learningRate: learningRate, beta1: beta1, beta2: beta2, epsilon: epsilon)
+        for name in gradients.dense.keys.sorted() {
+            guard let gradient = gradients.dense[name] else { continue }
+            parameters.update(name) { weights in
+                withMoments(of: name, like: weights) { first, second in
+                    adam.update(&weights, first: &first, second: &second, gradient: gradient)
+                }
+            }
+        }
+        for name in gradients.rows.keys.sorted() {
+            parameters.update(name) { weights in
+                let touched = gradients.merged(name, tableRows: weights.rows)
+                withMoments(of: name, like: weights) { first, second in
+                    switch tableUpdate {
+                    case .lazy:
+                        adam.updateRows(
+                            touched.rows,
+                            of: &weights,
+                            first: &first,
+                            second: &second,
+                            gradient: touched.gradient
+                        )
+                    case .dense:
+                        var gradient = Matrix(rows: weights.rows, columns: weights.columns)
+                        gradient.scatterAddRows(touched.gradient, at: touched.rows)
+                        adam.update(&weights, first: &first, second: &second, gradient: gradient)
+                    }
+                }
+            }
+        }
+    }
+
+    /// The state that a resumed run needs, as named matrices.
+    public var moments: [String: Matrix] {
+        var result: [String: Matrix] = [:]
+        for (name, matrix) in first { result["adam.first.\(name)"] = matrix }
+        for (name, matrix) in second { result["adam.second.\(name)"] = matrix }
+        return result
+    }
+
+    /// Continues from stored moments.
+    public mutating func restore(step: Int, moments: [String: Matrix]) {
+        self.step = step
+        first = [:]
+        second = [:]
+        for (name, matrix) in moments {
+            if name.hasPrefix("adam.first.") { first[String(name.dropFirst("adam.first.".count))] = matrix }
+            if name.hasPrefix("adam.second.") { second[String(name.dropFirst("adam.second.".count))] = matrix }
+        }
+    }
+
+    private mutating func withMoments(of name: String, like weights: Matrix, _ body: (inout Matrix, inout Matrix) -> Void) {
+        var m = first.removeValue(forKey: name) ?? Matrix(rows: weights.rows, columns: weights.columns)
+        var v = second.removeValue(forKey: name) ?? Matrix(rows: weights.rows, columns: weights.columns)
+        body(&m, &v)
+        first[name] = m
+        second[name] = v
+    }
+}

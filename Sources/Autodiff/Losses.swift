@@ -1,0 +1,58 @@
+public import Kernels
+
+extension Variable {
+    /// Softmax cross-entropy of one positive a row against that row's negatives.
+    ///
+    /// `sum_r weight * ( -l_r + log( e^{l_r} + sum_j e^{n_rj + offset} ) )` with `l` the positives' and `n` the
+    /// negatives' logits (method, equations 19 and 22). Derivatives: `weight * (p_r - 1)` and `weight * p_rj`.
+    ///
+    /// - Parameters:
+    ///   - positives: Logits of the positives, `[R, 1]`.
+    ///   - negatives: Logits of the negatives, `[R, M]`.
+    ///   - masked: Columns of `negatives` that take no part, by row.
+    ///   - negativeOffset: Added to every negative's logit: the one-sided logQ correction `log((V - 1) / M)`.
+    ///   - weight: Of each row, such as one over the batch size.
+    /// - Returns: A scalar. Unit: nats times weight.
+    public static func crossEntropy(
+        positives: Variable,
+        negatives: Variable,
+        masked: RaggedRows? = nil,
+        negativeOffset: Float = 0,
+        weight: Float
+    ) -> Variable {
+        var probabilities = negatives.value
+        // Adding c to every negative equals subtracting it from the positive: one row of work instead of M.
+        let shifted = positives.value.elements.map { $0 - negativeOffset }
+        let (losses, positiveProbabilities) = SoftmaxCrossEntropy.apply(
+            logits: &probabilities,
+            positives: shifted,
+            masked: masked
+        )
+        let total = losses.reduce(0.0) { $0 + Double($1) } * Double(weight)
+        let value = Matrix(rows: 1, columns: 1, repeating: Float(total))
+        return positives.tape.record(value, inputs: [positives, negatives]) { gradient, tape in
+            let scale = weight * gradient[0, 0]
+            tape.accumulate(
+                positives,
+                Matrix(
+                    rows: positiveProbabilities.count,
+                    columns: 1,
+                    elements: positiveProbabilities.map { ($0 - 1) * scale }
+                )
+            )
+            tape.accumulate(negatives) { $0.add(probabilities, scale: scale) }
+        }
+    }
+
+    /// `weight * sum (a - b)^2`; derivative `2 weight (a - b)` and its negative (method, equation 21).
+    public static func squaredError(_ a: Variable, _ b: Variable, weight: Float) -> Variable {
+        var difference = a.value
+        difference.add(b.value, scale: -1)
+        let value = Matrix(rows: 1, columns: 1, repeating: weight * Float(difference.sumOfSquares()))
+        return a.tape.record(value, inputs: [a, b]) { gradient, tape in
+            let scale = 2 * weight * gradient[0, 0]
+            tape.accumulate(a) { $0.add(difference, scale: scale) }
+            tape.accumulate(b) { $0.add(difference, scale: -scale) }
+        }
+    }
+}

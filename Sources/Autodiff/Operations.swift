@@ -1,0 +1,199 @@
+public import Kernels
+
+// Each operation stands beside its derivative. With `g` the gradient of the output:
+
+extension Variable {
+    /// `self * other`, or `self * other^T`; derivative `g B^T`, `A^T g`.
+    public func product(_ other: Variable, transposed: Bool = false) -> Variable {
+        let value = Matrix.product(self.value, transposed: false, other.value, transposed: transposed)
+        return tape.record(value, inputs: [self, other]) { [a = self, b = other] gradient, tape in
+            tape.accumulate(a) { $0.addProduct(gradient, transposed: false, b.value, transposed: !transposed) }
+            if transposed {
+                tape.accumulate(b) { $0.addProduct(gradient, transposed: true, a.value) }
+            } else {
+                tape.accumulate(b) { $0.addProduct(a.value, transposed: true, gradient) }
+            }
+        }
+    }
+
+    /// `self + factor * other` of equal shapes; derivative `g`, `factor * g`.
+    public func adding(_ other: Variable, scale factor: Float = 1) -> Variable {
+        var value = self.value
+        value.add(other.value, scale: factor)
+        return tape.record(value, inputs: [self, other]) { [a = self, b = other] gradient, tape in
+            tape.accumulate(a, gradient)
+            tape.accumulate(b) { $0.add(gradient, scale: factor) }
+        }
+    }
+
+    /// Adds one row to every row; derivative `g`, sum of the rows of `g`.
+    public func addingToEachRow(_ bias: Variable) -> Variable {
+        var value = self.value
+        value.addToEachRow(bias.value)
+        return tape.record(value, inputs: [self, bias]) { [a = self] gradient, tape in
+            tape.accumulate(a, gradient)
+            tape.accumulate(bias, gradient.summedRows())
+        }
+    }
+
+    /// Element-by-element product; derivative `g o B`, `g o A`.
+    public func multiplied(by other: Variable) -> Variable {
+        tape.record(value.multiplied(by: other.value), inputs: [self, other]) { [a = self] gradient, tape in
+            tape.accumulate(a, gradient.multiplied(by: other.value))
+            tape.accumulate(other, gradient.multiplied(by: a.value))
+        }
+    }
+
+    /// `factor * self`; derivative `factor * g`.
+    public func scaled(by factor: Float) -> Variable {
+        var value = self.value
+        value.scale(by: factor)
+        return tape.record(value, inputs: [self]) { [a = self] gradient, tape in
+            tape.accumulate(a) { $0.add(gradient, scale: factor) }
+        }
+    }
+
+    /// `factor * self` with a trained scalar `[1, 1]`; derivative `factor * g`, `sum(g o A)`.
+    public func scaled(by factor: Variable) -> Variable {
+        var value = self.value
+        value.scale(by: factor.scalar)
+        return tape.record(value, inputs: [self, factor]) { [a = self] gradient, tape in
+            tape.accumulate(a) { $0.add(gradient, scale: factor.scalar) }
+            tape.accumulate(
+                factor,
+                Matrix(rows: 1, columns: 1, repeating: Float(gradient.multiplied(by: a.value).sum()))
+            )
+        }
+    }
+
+    /// Row `i` times the constant `factors[i]`; derivative the same scaling of `g`.
+    public func scalingRows(by factors: [Float]) -> Variable {
+        tape.record(value.scalingRows(by: factors), inputs: [self]) { [a = self] gradient, tape in
+            tape.accumulate(a, gradient.scalingRows(by: factors))
+        }
+    }
+
+    /// `e^x`; derivative `g o e^x`.
+    public func exponential() -> Variable {
+        let value = self.value.exponentials()
+        return tape.record(value, inputs: [self]) { [a = self] gradient, tape in
+            tape.accumulate(a, gradient.multiplied(by: value))
+        }
+    }
+
+    /// A pointwise non-linearity; derivative `g o f'(x)`.
+    public func activated(_ activation: Activation) -> Variable {
+        guard activation != .identity else { return self }
+        return tape.record(value.activated(activation), inputs: [self]) { [a = self] gradient, tape in
+            tape.accumulate(a) { $0.addActivationGradient(activation, input: a.value, gradient: gradient) }
+        }
+    }
+
+    /// Softmax over each row; derivative `y o (g - <y, g>)`.
+    public func softmaxRows() -> Variable {
+        let value = self.value.softmaxRows()
+        return tape.record(value, inputs: [self]) { [a = self] gradient, tape in
+            tape.accumulate(a) { $0.addSoftmaxRowsGradient(output: value, gradient: gradient) }
+        }
+    }
+
+    /// Rows on the unit sphere; derivative `(g - y <y, g>) / |x|`. Rows shorter than 1e-6 are divided by 1e-6.
+    public func normalisedRows() -> Variable {
+        let (unit, norms) = value.normalisedRows()
+        return tape.record(unit, inputs: [self]) { [a = self] gradient, tape in
+            tape.accumulate(a) { $0.addNormalisedRowsGradient(unit: unit, norms: norms, gradient: gradient) }
+        }
+    }
+
+    /// Rows by number, repeats allowed; derivative a scatter-add.
+    public func gatheringRows(_ rows: [Int32]) -> Variable {
+        tape.record(value.gatheringRows(rows), inputs: [self]) { [a = self] gradient, tape in
+            tape.accumulate(a) { $0.scatterAddRows(gradient, at: rows) }
+        }
+    }
+
+    /// The same elements in another shape.
+    public func reshaped(rows: Int, columns: Int) -> Variable {
+        tape.record(value.reshaped(rows: rows, columns: columns), inputs: [self]) { [a = self] gradient, tape in
+            tape.accumulate(a, gradient.reshaped(rows: a.value.rows, columns: a.value.columns))
+        }
+    }
+
+    /// The sum of all elements times `factor`, as a scalar; derivative `factor * g` everywhere.
+    public func sum(scale factor: Float = 1) -> Variable {
+        let total = Matrix(rows: 1, columns: 1, repeating: factor * Float(value.sum()))
+        return tape.record(total, inputs: [self]) { [a = self] gradient, tape in
+            tape.accumulate(
+                a,
+                Matrix(rows: a.value.rows, columns: a.value.columns, repeating: factor * gradient[0, 0])
+            )
+        }
+    }
+
+    /// The value with no gradient behind it.
+    public func stoppingGradient() -> Variable { tape.constant(value) }
+
+    /// Dropout with a given mask of zeros and `1 / (1 - p)`; derivative the same mask.
+    public func droppedOut(mask: Matrix) -> Variable { multiplied(by: tape.constant(mask)) }
+
+    /// `<a_i, b_i>` of every row as a column `[rows, 1]`; derivative `g_i b_i`, `g_i a_i`.
+    public func rowDots(_ other: Variable) -> Variable {
+        tape.record(value.rowDots(other.value), inputs: [self, other]) { [a = self] gradient, tape in
+            tape.accumulate(a, other.value.scalingRows(by: gradient.elements))
+            tape.accumulate(other, a.value.scalingRows(by: gradient.elements))
+        }
+    }
+
+    /// Every row against its own `n` rows of `blocks [rows * n, d]`, giving `[rows, n]`.
+    public func blockScores(_ blocks: Variable) -> Variable {
+        tape.record(value.blockScores(blocks.value), inputs: [self, blocks]) { [a = self] gradient, tape in
+            let parts = a.value.blockScoresGradients(blocks.value, gradient: gradient)
+            tape.accumulate(a, parts.rows)
+            tape.accumulate(blocks, parts.blocks)
+        }
+    }
+
+    /// The interests of ragged histories by additive attention; see ``AdditiveAttention``.
+    ///
+    /// - Parameters:
+    ///   - items: Item rows, `[U, d]`.
+    ///   - projection: Their projections, `[U, a]`.
+    ///   - position: Projected positions, `[N, a]`.
+    ///   - heads: One row of weights a head, `[K, a]`.
+    ///   - histories: Row numbers in `items`.
+    ///   - firstPosition: The positional row of each history's oldest item.
+    /// - Returns: `[B, K d]`.
+    public static func attention(
+        items: Variable,
+        projection: Variable,
+        position: Variable,
+        heads: Variable,
+        histories: RaggedRows,
+        firstPosition: [Int]
+    ) -> Variable {
+        let inputs = AdditiveAttention.Inputs(
+            items: items.value,
+            projection: projection.value,
+            position: position.value,
+            heads: heads.value
+        )
+        let (interests, weights) = AdditiveAttention.forward(
+            inputs,
+            histories: histories,
+            firstPosition: firstPosition
+        )
+        return items.tape.record(interests, inputs: [items, projection, position, heads]) { gradient, tape in
+            let parts = AdditiveAttention.gradients(
+                inputs,
+                histories: histories,
+                firstPosition: firstPosition,
+                weights: weights,
+                gradient: gradient
+            )
+            tape.accumulate(items, parts.items)
+            tape.accumulate(projection, parts.projection)
+            tape.accumulate(position, parts.position)
+            tape.accumulate(heads, parts.heads)
+        }
+    }
+}

@@ -1,0 +1,96 @@
+public import Kernels
+
+/// Named parameters of a model.
+public struct ParameterSet: Sendable, Equatable {
+    /// All parameters by name.
+    public private(set) var matrices: [String: Matrix]
+
+    /// Parameters by name.
+    public init(_ matrices: [String: Matrix] = [:]) {
+        self.matrices = matrices
+    }
+
+    /// Names in alphabetical order.
+    public var names: [String] { matrices.keys.sorted() }
+
+    /// The number of trained numbers.
+    public var count: Int { matrices.values.reduce(0) { $0 + $1.count } }
+
+    /// One parameter.
+    ///
+    /// - Precondition: Reading needs the parameter to exist.
+    public subscript(name: String) -> Matrix {
+        get {
+            guard let matrix = matrices[name] else { preconditionFailure("no parameter '\(name)' among \(names)") }
+            return matrix
+        }
+        set { matrices[name] = newValue }
+    }
+
+    /// Changes one parameter in place, without a copy.
+    public mutating func update(_ name: String, _ body: (inout Matrix) -> Void) {
+        guard var matrix = matrices.removeValue(forKey: name) else {
+            preconditionFailure("no parameter '\(name)' among \(names)")
+        }
+        body(&matrix)
+        matrices[name] = matrix
+    }
+
+    /// The first parameter that holds a NaN or an infinity.
+    public var firstNonFinite: String? {
+        names.first { self[$0].firstNonFinite != nil }
+    }
+}
+
+/// The gradient of some rows of an embedding table; a row may be named more than once.
+public struct RowGradient: Sendable {
+    /// Row numbers.
+    public var rows: [Int32]
+    /// One gradient row for each of `rows`.
+    public var gradient: Matrix
+}
+
+/// Gradients of a loss: whole matrices, and rows of embedding tables.
+public struct Gradients: Sendable {
+    /// Gradients of whole parameters.
+    public var dense: [String: Matrix] = [:]
+    /// Gradients of table rows, in the order in which they were gathered.
+    public var rows: [String: [RowGradient]] = [:]
+
+    /// No gradients.
+    public init() {}
+
+    /// Adds another worker's gradients; the order of additions is the order of calls.
+    public mutating func add(_ other: Gradients) {
+        for (name, gradient) in other.dense {
+            if dense[name] == nil { dense[name] = gradient } else { dense[name]?.add(gradient) }
+        }
+        for (name, parts) in other.rows { rows[name, default: []] += parts }
+    }
+
+    /// One row for each distinct table row that has a gradient, in order of first mention.
+    ///
+    /// - Parameters:
+    ///   - name: The table.
+    ///   - tableRows: How many rows the table has.
+    public func merged(_ name: String, tableRows: Int) -> RowGradient {
+        let parts = rows[name] ?? []
+        var slots = [Int32](repeating: -1, count: tableRows)
+        var distinct: [Int32] = []
+        var placed: [[Int32]] = []
+        for part in parts {
+            placed.append(
+                part.rows.map { row in
+                    if slots[Int(row)] < 0 {
+                        slots[Int(row)] = Int32(distinct.count)
+                        distinct.append(row)
+                    }
+                    return slots[Int(row)]
+                }
+            )
+        }
+        var sum = Matrix(rows: distinct.count, columns: parts.first?.gradient.columns ?? 0)
+        for (part, places) in zip(parts, placed) { sum.scatterAddRows(part.gradient, at: places) }
+        return RowGradient(rows: distinct, gradient: sum)
+    }
+}

@@ -1,0 +1,92 @@
+import CKernels
+
+/// One Adam step on raw storage (Kingma and Ba, ICLR 2015, algorithm 1).
+public struct AdamStep: Sendable {
+    /// Decay of the first moment.
+    public var beta1: Float
+    /// Decay of the second moment.
+    public var beta2: Float
+    /// Learning rate divided by `1 - beta1^t`.
+    public var stepSize: Float
+    /// `1 / (1 - beta2^t)`.
+    public var secondMomentCorrection: Float
+    /// Added to the root of the corrected second moment.
+    public var epsilon: Float
+
+    /// The step numbered `step`, counting from 1.
+    public init(step: Int, learningRate: Double, beta1: Double, beta2: Double, epsilon: Double) {
+        precondition(step >= 1, "Adam counts steps from 1, got \(step)")
+        self.beta1 = Float(beta1)
+        self.beta2 = Float(beta2)
+        stepSize = Float(learningRate / (1 - pow(beta1, step)))
+        secondMomentCorrection = Float(1 / (1 - pow(beta2, step)))
+        self.epsilon = Float(epsilon)
+    }
+
+    /// Updates a whole matrix and its two moments.
+    public func update(_ weights: inout Matrix, first: inout Matrix, second: inout Matrix, gradient: Matrix) {
+        weights.requireShape(first, second, gradient, in: "Adam")
+        let count = weights.count
+        weights.withMutablePointer { w in
+            first.withMutablePointer { m in
+                second.withMutablePointer { v in
+                    gradient.withPointer {
+                        unsafe ck_adam(w, m, v, $0, count, beta1, beta2, stepSize, secondMomentCorrection, epsilon)
+                    }
+                }
+            }
+        }
+    }
+
+    /// Updates only the rows named by `ids`, each of which must be named once; row `i` of `gradient` belongs to `ids[i]`.
+    public func updateRows(
+        _ ids: [Int32],
+        of weights: inout Matrix,
+        first: inout Matrix,
+        second: inout Matrix,
+        gradient: Matrix
+    ) {
+        weights.requireShape(first, second, in: "Adam rows")
+        let columns = weights.columns
+        precondition(
+            gradient.rows == ids.count && gradient.columns == columns,
+            "Adam rows: gradient \(gradient.shape) for \(ids.count) rows of \(weights.shape)"
+        )
+        let rows = weights.rows
+        weights.withMutablePointer { w in
+            first.withMutablePointer { m in
+                second.withMutablePointer { v in
+                    gradient.withPointer { g in
+                        for (index, id) in ids.enumerated() {
+                            precondition(id >= 0 && Int(id) < rows, "row \(id) is outside 0..<\(rows)")
+                            let at = Int(id) * columns
+                            unsafe ck_adam(
+                                w + at,
+                                m + at,
+                                v + at,
+                                g + index * columns,
+                                columns,
+                                beta1,
+                                beta2,
+                                stepSize,
+                                secondMomentCorrection,
+                                epsilon
+                            )
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// `base^exponent` in Double for a whole exponent, by squaring; exact enough for bias corrections at any step count.
+private func pow(_ base: Double, _ exponent: Int) -> Double {
+    var (result, power, left) = (1.0, base, exponent)
+    while left > 0 {
+        if left & 1 == 1 { result *= power }
+        power *= power
+        left >>= 1
+    }
+    return result
+}
