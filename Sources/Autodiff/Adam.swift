@@ -49,6 +49,7 @@ public struct Adam: Sendable {
     /// - Complexity: O(dense parameters + touched rows), or O(all parameters) with ``TableUpdate/dense``.
     public mutating func update(_ parameters: inout ParameterSet, by gradients: Gradients) {
         step += 1
+        let tableUpdate = tableUpdate
         let adam = AdamStep(step: step, learningRate: learningRate, beta1: beta1, beta2: beta2, epsilon: epsilon)
         for name in gradients.dense.keys.sorted() {
             guard let gradient = gradients.dense[name] else { continue }
