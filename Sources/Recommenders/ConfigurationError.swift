@@ -1,0 +1,111 @@
+public import Foundation
+
+/// A recipe or setting that cannot be used, named by its dotted key.
+public enum ConfigurationError: Error, Equatable, CustomStringConvertible {
+    /// A key that no version of this program reads; usually a typing error.
+    case unknownField(key: String, known: [String])
+    /// A value outside its range.
+    case outOfRange(key: String, value: String, allowed: String)
+    /// A value of another type, or a word that is not among the choices.
+    case invalidValue(key: String, reason: String)
+    /// Text that is not JSON at all.
+    case notJSON(reason: String)
+
+    /// What is wrong, where, and what to do.
+    public var description: String {
+        switch self {
+        case .unknownField(let key, let known):
+            "Recipe field '\(key)' does not exist. Fields there: \(known.sorted().joined(separator: ", "))."
+        case .outOfRange(let key, let value, let allowed):
+            "Recipe field '\(key)' is \(value); it must be \(allowed)."
+        case .invalidValue(let key, let reason):
+            "Recipe field '\(key)': \(reason)"
+        case .notJSON(let reason):
+            "The recipe is not valid JSON: \(reason)"
+        }
+    }
+
+    /// Throws unless `range` contains `value`.
+    public static func require<Value: Comparable>(
+        _ range: ClosedRange<Value>,
+        contains value: Value,
+        key: String
+    ) throws(ConfigurationError) {
+        guard range.contains(value) else {
+            throw .outOfRange(key: key, value: "\(value)", allowed: "within \(range.lowerBound)...\(range.upperBound)")
+        }
+    }
+}
+
+/// A group of settings whose every field has a default and whose values can be checked.
+public protocol ConfigurationSection: Codable, Sendable, Equatable {
+    /// The defaults.
+    init()
+    /// Throws for a value out of range, naming `prefix` and the field.
+    func validate(prefix: String) throws(ConfigurationError)
+}
+
+extension ConfigurationSection {
+    /// Reads a section from JSON; absent fields keep their defaults, unknown ones are errors.
+    ///
+    /// The given object is laid over the encoded defaults, so that the defaults stay in one place (the property
+    /// initialisers) and a key that the defaults lack is unknown.
+    ///
+    /// - Throws: ``ConfigurationError`` naming the field.
+    public init(json: Data) throws {
+        let given: Any
+        do {
+            given = try JSONSerialization.jsonObject(with: json)
+        } catch {
+            throw ConfigurationError.notJSON(reason: "\((error as NSError).userInfo["NSDebugDescription"] ?? error)")
+        }
+        let defaults = try JSONSerialization.jsonObject(with: JSONEncoder().encode(Self()))
+        let merged = try Self.merging(given, over: defaults, key: "")
+        do {
+            self = try JSONDecoder().decode(Self.self, from: JSONSerialization.data(withJSONObject: merged))
+        } catch let error as DecodingError {
+            throw ConfigurationError(error)
+        }
+        try validate(prefix: "")
+    }
+
+    private static func merging(_ given: Any, over defaults: Any, key: String) throws -> Any {
+        guard let defaults = defaults as? [String: Any] else { return given }
+        guard let given = given as? [String: Any] else {
+            throw ConfigurationError.invalidValue(key: key, reason: "expected an object with fields.")
+        }
+        var merged = defaults
+        for (name, value) in given {
+            let path = key.isEmpty ? name : "\(key).\(name)"
+            guard let inner = defaults[name] else {
+                throw ConfigurationError.unknownField(key: path, known: Array(defaults.keys))
+            }
+            merged[name] = try merging(value, over: inner, key: path)
+        }
+        return merged
+    }
+
+    /// The section as JSON text with sorted keys.
+    public var json: String {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+        guard let data = try? encoder.encode(self) else { preconditionFailure("\(Self.self) does not encode") }
+        return String(decoding: data, as: UTF8.self)
+    }
+}
+
+extension ConfigurationError {
+    /// Names the field that a decoder stumbled over.
+    init(_ error: DecodingError) {
+        switch error {
+        case .typeMismatch(_, let context), .valueNotFound(_, let context), .dataCorrupted(let context):
+            self = .invalidValue(key: Self.path(context.codingPath), reason: context.debugDescription)
+        case .keyNotFound(let key, let context):
+            self = .invalidValue(key: Self.path(context.codingPath + [key]), reason: "missing.")
+        @unknown default:
+            self = .invalidValue(key: "?", reason: "\(error)")
+        }
+    }
+
+    private static func path(_ keys: [any CodingKey]) -> String { keys.map(\.stringValue).joined(separator: ".") }
+}

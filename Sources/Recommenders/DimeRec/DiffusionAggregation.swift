@@ -1,0 +1,134 @@
+import Autodiff
+import Kernels
+
+/// The denoiser of the diffusion aggregation module on a tape (method, section 4.1, equation 20).
+///
+/// `h = act(x_t W_x + vec(G) W_g + W_t tau(t) + b_1)`, optionally one more hidden layer, `y = h W_2 + b_2` plus the chosen
+/// residual, and the clean vector is `y / |y|`. The first layer is three products added in a fixed order, so that serving
+/// may compute the guidance's part once and the step's part never.
+struct DiffusionAggregation {
+    let configuration: DimeRecConfiguration
+    private var denoiser: DenoiserConfiguration { configuration.denoiser }
+
+    /// Names of the module's parameters.
+    enum Name {
+        static let noised = "denoiser.noised"
+        static let guidance = "denoiser.guidance"
+        static let bias = "denoiser.bias"
+        static let middle = "denoiser.middle"
+        static let middleBias = "denoiser.middle.bias"
+        static let output = "denoiser.output"
+        static let outputBias = "denoiser.output.bias"
+        static let stepTable = "denoiser.step.table"
+        static let stepHidden = "denoiser.step.hidden"
+        static let stepHiddenBias = "denoiser.step.hidden.bias"
+        static let stepOutput = "denoiser.step.output"
+        static let stepOutputBias = "denoiser.step.output.bias"
+        static let step = "denoiser.step"
+    }
+
+    /// Fresh parameters.
+    func initialParameters(_ initialiser: Initialiser) -> [String: Matrix] {
+        let (d, H) = (configuration.dimension, denoiser.hidden)
+        let guidanceWidth = denoiser.layout == .concatenated ? configuration.interests * d : d
+        var parameters = [
+            Name.noised: initialiser.xavier(Name.noised, inputs: d, outputs: H),
+            Name.guidance: initialiser.xavier(Name.guidance, inputs: guidanceWidth, outputs: H),
+            Name.bias: Matrix(rows: 1, columns: H),
+            Name.output: initialiser.xavier(Name.output, inputs: H, outputs: d),
+            Name.outputBias: Matrix(rows: 1, columns: d),
+        ]
+        if denoiser.depth == 2 {
+            parameters[Name.middle] = initialiser.xavier(Name.middle, inputs: H, outputs: H)
+            parameters[Name.middleBias] = Matrix(rows: 1, columns: H)
+        }
+        switch denoiser.stepEmbedding {
+        case .table:
+            parameters[Name.stepTable] = initialiser.normal(
+                Name.stepTable,
+                rows: configuration.steps,
+                columns: H,
+                deviation: 0.02
+            )
+        case .sinusoid:
+            parameters[Name.stepHidden] = initialiser.xavier(Name.stepHidden, inputs: d, outputs: 2 * d)
+            parameters[Name.stepHiddenBias] = Matrix(rows: 1, columns: 2 * d)
+            parameters[Name.stepOutput] = initialiser.xavier(Name.stepOutput, inputs: 2 * d, outputs: d)
+            parameters[Name.stepOutputBias] = Matrix(rows: 1, columns: d)
+            parameters[Name.step] = initialiser.xavier(Name.step, inputs: d, outputs: H)
+        }
+        return parameters
+    }
+
+    /// `W_t tau(t)` of every step, `[T, H]`; row `t - 1` belongs to step `t`.
+    func stepTerms(on tape: Tape, _ parameters: ParameterSet) -> Variable {
+        switch denoiser.stepEmbedding {
+        case .table:
+            tape.parameter(Name.stepTable, from: parameters)
+        case .sinusoid:
+            tape.constant(sinusoids(count: configuration.steps, width: configuration.dimension))
+                .product(tape.parameter(Name.stepHidden, from: parameters))
+                .addingToEachRow(tape.parameter(Name.stepHiddenBias, from: parameters))
+                .activated(.gelu)
+                .product(tape.parameter(Name.stepOutput, from: parameters))
+                .addingToEachRow(tape.parameter(Name.stepOutputBias, from: parameters))
+                .product(tape.parameter(Name.step, from: parameters))
+        }
+    }
+
+    /// `vec(G) W_g + b_1`, `[B, H]`: what the guidance adds to the first layer at every step.
+    func guidanceTerms(_ interests: Variable, _ parameters: ParameterSet) -> Variable {
+        let input = denoiser.layout == .concatenated ? interests : meanInterest(interests)
+        return input.product(interests.tape.parameter(Name.guidance, from: parameters))
+            .addingToEachRow(interests.tape.parameter(Name.bias, from: parameters))
+    }
+
+    /// The mean of each row's K interests, `[B, d]`.
+    func meanInterest(_ interests: Variable) -> Variable {
+        let (B, K, d) = (interests.value.rows, configuration.interests, configuration.dimension)
+        let rows = interests.reshaped(rows: B * K, columns: d)
+        let picks = (0..<K).map { k in rows.gatheringRows((0..<B).map { Int32($0 * K + k) }) }
+        return picks.dropFirst().reduce(picks[0]) { $0.adding($1) }.scaled(by: 1 / Float(K))
+    }
+
+    /// The predicted clean vectors, `[B, d]`.
+    ///
+    /// - Parameters:
+    ///   - noised: `x_t`, `[B, d]`.
+    ///   - steps: `t` of each row, 1...T.
+    ///   - guidanceTerms: From ``guidanceTerms(_:_:)``.
+    ///   - stepTerms: From ``stepTerms(on:_:)``.
+    ///   - meanInterest: From ``meanInterest(_:)``, used by that residual.
+    ///   - dropout: Makes the mask for a hidden layer of the given number; nil when not training.
+    ///   - parameters: Where the weights are.
+    func cleanVectors(
+        noised: Variable,
+        steps: [Int],
+        guidanceTerms: Variable,
+        stepTerms: Variable,
+        meanInterest: Variable?,
+        dropout: ((_ layer: Int) -> Matrix)?,
+        parameters: ParameterSet
+    ) -> Variable {
+        let tape = noised.tape
+        var hidden = noised.product(tape.parameter(Name.noised, from: parameters))
+            .adding(guidanceTerms)
+            .adding(stepTerms.gatheringRows(steps.map { Int32($0 - 1) }))
+            .activated(denoiser.activation)
+        if let dropout { hidden = hidden.droppedOut(mask: dropout(0)) }
+        if denoiser.depth == 2 {
+            hidden = hidden.product(tape.parameter(Name.middle, from: parameters))
+                .addingToEachRow(tape.parameter(Name.middleBias, from: parameters))
+                .activated(denoiser.activation)
+            if let dropout { hidden = hidden.droppedOut(mask: dropout(1)) }
+        }
+        var output = hidden.product(tape.parameter(Name.output, from: parameters))
+            .addingToEachRow(tape.parameter(Name.outputBias, from: parameters))
+        switch denoiser.residual {
+        case .none: break
+        case .noised: output = output.adding(noised)
+        case .meanInterest: if let meanInterest { output = output.adding(meanInterest) }
+        }
+        return denoiser.normaliseOutput ? output.normalisedRows() : output
+    }
+}

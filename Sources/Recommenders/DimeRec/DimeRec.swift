@@ -1,0 +1,220 @@
+public import Autodiff
+public import Kernels
+
+/// DimeRec: diffusion with multi-interest guidance (WSDM 2025; method, sections 3 to 6).
+///
+/// A guidance module turns a history into K interests; a denoiser conditioned on them turns noise into the user's next
+/// interest in T reverse steps on the unit sphere. Both train jointly on
+/// `L_guidance + lambda * L_reconstruction + mu * L_softmax` (equation 23).
+public struct DimeRec: Recommender {
+    /// `dimerec`.
+    public static let system = "dimerec"
+    /// Name of the item table among the parameters, `[V, d]`, rows of any length.
+    public static let itemTable = "items"
+    /// Name of the class table when it is not the item table.
+    static let classTable = "items.output"
+    static let logScale = "logScale"
+
+    /// Hyper-parameters.
+    public let configuration: DimeRecConfiguration
+    /// All trained numbers.
+    public var parameters: ParameterSet
+    /// Forward noise and its schedule.
+    public let noise: ForwardNoise
+    let guidance: GuidanceExtraction
+    let denoiser: DiffusionAggregation
+
+    /// A fresh model of `items` items.
+    ///
+    /// Item rows are normal with deviation `1 / sqrt(d)`, weights Xavier-uniform, biases zero.
+    public init(_ configuration: DimeRecConfiguration, items: Int, seed: UInt64) {
+        let initialiser = Initialiser(seed: seed)
+        let d = configuration.dimension
+        self.init(configuration, parameters: ParameterSet())
+        var matrices = guidance.initialParameters(initialiser)
+        matrices.merge(denoiser.initialParameters(initialiser)) { first, _ in first }
+        for table in Set([Self.itemTable, targetTable]) {
+            matrices[table] = initialiser.normal(
+                table,
+                rows: items,
+                columns: d,
+                deviation: 1 / Double(d).squareRoot()
+            )
+        }
+        if configuration.loss.learnLogitScale {
+            matrices[Self.logScale] = Matrix(rows: 1, columns: 1, repeating: logarithm(configuration.loss.logitScale))
+        }
+        parameters = ParameterSet(matrices)
+    }
+
+    /// A model over given parameters.
+    ///
+    /// Call ``requireShapes()`` when they come from outside.
+    public init(_ configuration: DimeRecConfiguration, parameters: ParameterSet) {
+        self.configuration = configuration
+        self.parameters = parameters
+        noise = ForwardNoise(
+            configuration.noise,
+            dimension: configuration.dimension,
+            steps: configuration.steps
+        )
+        guidance = GuidanceExtraction(configuration: configuration)
+        denoiser = DiffusionAggregation(configuration: configuration)
+    }
+
+    /// Checks that every parameter is there with the shape that the configuration asks for.
+    ///
+    /// - Throws: ``ParameterError`` naming the first that is not.
+    public func requireShapes() throws {
+        guard let items = parameters.matrices[Self.itemTable]?.rows else {
+            throw ParameterError.missing(Self.itemTable)
+        }
+        let expected = DimeRec(configuration, items: items, seed: 0).parameters
+        for name in expected.names {
+            guard let found = parameters.matrices[name] else { throw ParameterError.missing(name) }
+            guard found.shape == expected[name].shape else {
+                throw ParameterError.shape(name, expected: expected[name].shape, found: found.shape)
+            }
+        }
+    }
+
+    /// Items that a history keeps.
+    public var historyLength: Int { configuration.historyLength }
+
+    /// The table whose rows are targets and classes.
+    private var targetTable: String { configuration.tiedItems ? Self.itemTable : Self.classTable }
+
+    /// Unit rows of the class table, `[V, d]`.
+    public var scoringItems: Matrix { parameters[targetTable].normalisedRows().unit }
+
+    /// Keeps a trained logit scale within 1...100 and, when configured, item rows on the sphere.
+    public mutating func constrain() {
+        if configuration.loss.learnLogitScale {
+            parameters.update(Self.logScale) { $0[0, 0] = min(max($0[0, 0], 0), logarithm(100)) }
+        }
+        if configuration.projectItems {
+            for table in Set([Self.itemTable, targetTable]) {
+                parameters.update(table) { $0 = $0.normalisedRows().unit }
+            }
+        }
+    }
+
+    /// The joint loss (equation 23; algorithm 1 of the method's section 6.1).
+    public func loss(_ batch: TrainingBatch, on tape: Tape) -> TrainingLoss {
+        let weight = 1 / Float(batch.stepRows)
+        let loss = configuration.loss
+        let interests = interests(of: batch.histories, on: tape)
+        let x0 = tape.gather(targetTable, from: parameters, rows: batch.targets).normalisedRows()
+
+        // Guidance: the interest nearest to the target answers for it (equation 18).
+        let guided = nearestInterest(interests, to: x0.value)
+
+        // Diffusion: noise the target, predict it back from the guidance.
+        let steps = noise.steps(batch.noise)
+        let xt = noise.noised(loss.detachNoised ? x0.stoppingGradient() : x0, steps: steps, noise: batch.noise)
+        let condition = loss.detachGuidance ? interests.stoppingGradient() : interests
+        let xhat = denoiser.cleanVectors(
+            noised: xt,
+            steps: steps,
+            guidanceTerms: denoiser.guidanceTerms(condition, parameters),
+            stepTerms: denoiser.stepTerms(on: tape, parameters),
+            meanInterest: denoiser.meanInterest(condition),
+            dropout: dropout(batch.noise),
+            parameters: parameters
+        )
+
+        func negativeRows(_ negatives: Negatives) -> NegativeRows {
+            NegativeRows(
+                negatives,
+                offset: batch.negativeOffset,
+                table: targetTable,
+                parameters: parameters,
+                tape: tape
+            )
+        }
+        let negatives = negativeRows(batch.negatives)
+        let others = batch.secondNegatives.map(negativeRows)
+        let scale = logitScale(on: tape)
+        let guidanceLoss = negatives.softmaxLoss(of: guided, positives: x0, scale: scale, weight: weight)
+        let softmaxLoss = (others ?? negatives).softmaxLoss(of: xhat, positives: x0, scale: scale, weight: weight)
+        let reconstruction = Variable.squaredError(
+            xhat,
+            loss.detachTarget ? x0.stoppingGradient() : x0,
+            weight: loss.reconstruction == .sum ? weight : weight / Float(configuration.dimension)
+        )
+        return TrainingLoss(
+            total: guidanceLoss.scaled(by: Float(loss.guidance))
+                .adding(reconstruction, scale: Float(loss.lambda))
+                .adding(softmaxLoss, scale: Float(loss.mu)),
+            terms: [
+                ("guidance", guidanceLoss.scalar), ("reconstruction", reconstruction.scalar),
+                ("softmax", softmaxLoss.scalar),
+            ]
+        )
+    }
+
+    /// Interests of histories, `[B, K d]`.
+    func interests(of histories: RaggedRows, on tape: Tape) -> Variable {
+        var slots: [Int32: Int32] = [:]
+        var distinct: [Int32] = []
+        let renumbered = histories.mapIDs { id in
+            if let slot = slots[id] { return slot }
+            let slot = Int32(distinct.count)
+            slots[id] = slot
+            distinct.append(id)
+            return slot
+        }
+        let items = tape.gather(Self.itemTable, from: parameters, rows: distinct).normalisedRows()
+        return guidance.interests(items: items, histories: renumbered, parameters: parameters)
+    }
+
+    /// The row of each user's K interests with the largest inner product with its target; ties to the lowest.
+    private func nearestInterest(_ interests: Variable, to targets: Matrix) -> Variable {
+        let (B, K, d) = (targets.rows, configuration.interests, configuration.dimension)
+        let rows = interests.reshaped(rows: B * K, columns: d)
+        let scores = targets.blockScores(rows.value)
+        let nearest = (0..<B).map { row in
+            let best = (1..<K).reduce(0) { scores[row, $1] > scores[row, $0] ? $1 : $0 }
+            return Int32(row * K + best)
+        }
+        return rows.gatheringRows(nearest)
+    }
+
+    private func logitScale(on tape: Tape) -> LogitScale {
+        configuration.loss.learnLogitScale
+            ? .trained(tape.parameter(Self.logScale, from: parameters).exponential())
+            : .fixed(Float(configuration.loss.logitScale))
+    }
+
+    private func dropout(_ noise: NoiseSource) -> ((Int) -> Matrix)? {
+        let (p, H) = (configuration.denoiser.dropout, configuration.denoiser.hidden)
+        guard p > 0 else { return nil }
+        let generator = CounterBasedGenerator(seed: noise.seed, purpose: .dropout)
+        return { layer in
+            Matrix(
+                noise.streams.map { stream in
+                    generator.uniforms(stream: stream &* 2 &+ UInt64(layer), count: H)
+                        .map { $0 < p ? 0 : Float(1 / (1 - p)) }
+                }
+            )
+        }
+    }
+}
+
+/// A parameter that a stored model lacks or that has another shape.
+public enum ParameterError: Error, Equatable, CustomStringConvertible {
+    /// It is not there.
+    case missing(String)
+    /// It is there with another shape.
+    case shape(String, expected: [Int], found: [Int])
+
+    /// What is wrong and what to look at.
+    public var description: String {
+        switch self {
+        case .missing(let name):
+            "Parameter '\(name)' is missing. Was the checkpoint written by another system?"
+        case .shape(let name, let expected, let found):
+            "Parameter '\(name)' has shape \(found), the recipe asks for \(expected). Was it trained with another recipe?"
+        }
+    }
+}

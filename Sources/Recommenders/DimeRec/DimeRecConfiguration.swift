@@ -1,0 +1,274 @@
+public import Kernels
+
+/// Every hyper-parameter of DimeRec's model and losses, with the defaults of the method's sections 13 and 14.
+public struct DimeRecConfiguration: ConfigurationSection {
+    /// Length of item, interest and user vectors.
+    public var dimension = 64
+    /// Items of a history that count, the newest ones.
+    public var historyLength = 50
+    /// Interests that the guidance module extracts (K).
+    public var interests = 4
+    /// Diffusion steps (T).
+    public var steps = 20
+    /// Class vectors are rows of the input table; with false they have a table of their own.
+    public var tiedItems = true
+    /// Re-project item rows onto the sphere after every step, instead of only dividing by their length where used.
+    public var projectItems = false
+    /// The guidance extraction module.
+    public var guidance = GuidanceConfiguration()
+    /// The denoiser of the diffusion aggregation module.
+    public var denoiser = DenoiserConfiguration()
+    /// Forward noise.
+    public var noise = NoiseConfiguration()
+    /// The reverse chain.
+    public var reverse = ReverseConfiguration()
+    /// The joint loss.
+    public var loss = LossConfiguration()
+
+    /// The defaults.
+    public init() {}
+
+    /// Throws for a value out of range.
+    public func validate(prefix: String) throws(ConfigurationError) {
+        try ConfigurationError.require(2...1024, contains: dimension, key: prefix + "dimension")
+        try ConfigurationError.require(1...1000, contains: historyLength, key: prefix + "historyLength")
+        try ConfigurationError.require(1...64, contains: interests, key: prefix + "interests")
+        try ConfigurationError.require(1...10_000, contains: steps, key: prefix + "steps")
+        guard dimension % 2 == 0 else {
+            throw .outOfRange(key: prefix + "dimension", value: "\(dimension)", allowed: "even")
+        }
+        try guidance.validate(prefix: prefix + "guidance.")
+        try denoiser.validate(prefix: prefix + "denoiser.")
+        try noise.validate(prefix: prefix + "noise.")
+        try loss.validate(prefix: prefix + "loss.")
+    }
+}
+
+/// The guidance extraction module (method, section 3).
+public struct GuidanceConfiguration: ConfigurationSection {
+    /// How interests are extracted.
+    public enum Kind: String, Codable, Sendable, CaseIterable {
+        /// Additive attention with one softmax a head, equations 16 and 17.
+        case selfAttentive = "self-attentive"
+        /// The K most recent items, equation 15.
+        case ruleBased = "rule-based"
+    }
+    /// Where the positional rows come from.
+    public enum Position: String, Codable, Sendable, CaseIterable {
+        /// A trained table.
+        case learned
+        /// Fixed sines and cosines.
+        case sinusoid
+    }
+    /// Which end of the window short histories leave empty.
+    public enum Padding: String, Codable, Sendable, CaseIterable {
+        /// Position 0 is the oldest item kept.
+        case right
+        /// The last position is the newest item.
+        case left
+    }
+    /// Which module.
+    public var kind = Kind.selfAttentive
+    /// Width of the attention's hidden layer.
+    public var hidden = 256
+    /// Positional table.
+    public var position = Position.learned
+    /// Padding side, which decides what a position means.
+    public var padding = Padding.right
+    /// Put interests on the sphere before they are used.
+    public var normaliseRows = true
+
+    /// The defaults.
+    public init() {}
+
+    /// Throws for a value out of range.
+    public func validate(prefix: String) throws(ConfigurationError) {
+        try ConfigurationError.require(1...8192, contains: hidden, key: prefix + "hidden")
+    }
+}
+
+/// The denoiser (method, section 4.1).
+public struct DenoiserConfiguration: ConfigurationSection {
+    /// How K interests enter.
+    public enum Layout: String, Codable, Sendable, CaseIterable {
+        /// Side by side.
+        case concatenated
+        /// Their mean.
+        case mean
+    }
+    /// What is added to the last layer's output before it is normalised.
+    public enum Residual: String, Codable, Sendable, CaseIterable {
+        /// Nothing.
+        case none
+        /// The noised vector.
+        case noised
+        /// The mean interest.
+        case meanInterest = "mean-interest"
+    }
+    /// How the step number enters.
+    public enum StepEmbedding: String, Codable, Sendable, CaseIterable {
+        /// Sines and cosines through a two-layer network.
+        case sinusoid
+        /// A trained row a step, added to the hidden layer.
+        case table
+    }
+    /// Hidden width (H).
+    public var hidden = 256
+    /// Hidden layers, 1 or 2.
+    public var depth = 1
+    /// Non-linearity of hidden layers.
+    public var activation = Activation.gelu
+    /// Layout of the guidance.
+    public var layout = Layout.concatenated
+    /// Residual connection.
+    public var residual = Residual.none
+    /// Step embedding.
+    public var stepEmbedding = StepEmbedding.sinusoid
+    /// Dropout on hidden layers while training.
+    public var dropout = 0.0
+    /// Put the output on the sphere.
+    public var normaliseOutput = true
+
+    /// The defaults.
+    public init() {}
+
+    /// Throws for a value out of range.
+    public func validate(prefix: String) throws(ConfigurationError) {
+        try ConfigurationError.require(1...8192, contains: hidden, key: prefix + "hidden")
+        try ConfigurationError.require(1...2, contains: depth, key: prefix + "depth")
+        try ConfigurationError.require(0...0.9, contains: dropout, key: prefix + "dropout")
+    }
+}
+
+/// A family of beta schedules and its parameters (method, section 2).
+public struct ScheduleConfiguration: ConfigurationSection {
+    /// The families.
+    public enum Kind: String, Codable, Sendable, CaseIterable {
+        /// `1 - exp(-0.1/T - 0.5 * 9.9 x_t / T^2)`.
+        case exponential = "exp"
+        /// Squared cosine.
+        case cosine
+        /// 1e-4...0.02 scaled by 1000/T and clipped.
+        case linear50 = "lin50"
+        /// 1e-4...0.02 as it is.
+        case linearUnscaled = "lin"
+        /// DiffuRec's truncated linear.
+        case truncatedLinear = "trunc-lin"
+        /// Linear from `betaFirst` to `betaLast`.
+        case linear
+    }
+    /// The family.
+    public var kind = Kind.linear
+    /// First beta of `linear`.
+    public var betaFirst = 0.3
+    /// Last beta of `linear`.
+    public var betaLast = 0.9
+
+    /// The defaults.
+    public init() {}
+
+    /// Throws for a value out of range.
+    public func validate(prefix: String) throws(ConfigurationError) {
+        try ConfigurationError.require(1e-6...0.999, contains: betaFirst, key: prefix + "betaFirst")
+        try ConfigurationError.require(betaFirst...0.999, contains: betaLast, key: prefix + "betaLast")
+    }
+}
+
+/// Forward noise (method, sections 5 and 14).
+public struct NoiseConfiguration: ConfigurationSection {
+    /// What noising does.
+    public enum Kind: String, Codable, Sendable, CaseIterable {
+        /// `normalise(sqrt(alphaBar) x_0 + sqrt(1 - alphaBar) eps)` with standard normal `eps`: the paper's words.
+        case literal
+        /// The geodesic random walk.
+        case geodesic
+    }
+    /// How a walk's end is drawn.
+    public enum Sampler: String, Codable, Sendable, CaseIterable {
+        /// The exact shortcut: a scalar chain for the angle, one uniform direction.
+        case shortcut
+        /// Step by step.
+        case walk
+    }
+    /// What noising does.
+    public var kind = Kind.literal
+    /// How much at which step.
+    public var schedule = ScheduleConfiguration()
+    /// What a beta means to the walk.
+    public var reading = GeodesicRandomWalk.Reading.calibrated
+    /// How the walk is drawn.
+    public var sampler = Sampler.shortcut
+
+    /// The defaults.
+    public init() {}
+
+    /// Throws for a value out of range.
+    public func validate(prefix: String) throws(ConfigurationError) {
+        try schedule.validate(prefix: prefix + "schedule.")
+    }
+}
+
+/// The reverse chain (method, section 6.2).
+public struct ReverseConfiguration: ConfigurationSection {
+    /// The size of added noise.
+    public enum NoiseScale: String, Codable, Sendable, CaseIterable {
+        /// What matches the forward noise: 1 for literal, `1 / sqrt(d)` for the walk.
+        case asTraining = "as-training"
+        /// 1 per coordinate.
+        case unit
+        /// `1 / sqrt(d)` per coordinate.
+        case calibrated
+        /// No noise after the start.
+        case none
+    }
+    /// The size of added noise.
+    public var noiseScale = NoiseScale.asTraining
+
+    /// The defaults.
+    public init() {}
+
+    /// Nothing can be out of range.
+    public func validate(prefix: String) throws(ConfigurationError) {}
+}
+
+/// The joint loss, equations 19 to 23.
+public struct LossConfiguration: ConfigurationSection {
+    /// How the squared error is reduced over coordinates.
+    public enum Reduction: String, Codable, Sendable, CaseIterable {
+        /// Summed: the squared distance, 0...4.
+        case sum
+        /// Averaged: 1/d of it.
+        case mean
+    }
+    /// Weight of the guidance loss; 1 in the paper, 0 in its ablation.
+    public var guidance = 1.0
+    /// Lambda, the weight of the reconstruction loss.
+    public var lambda = 0.1
+    /// Mu, the weight of the sampled softmax on the generated vector.
+    public var mu = 1.0
+    /// Logit scale s, the inverse temperature.
+    public var logitScale = 14.3
+    /// Train the logit scale, starting from `logitScale`, kept within 1...100.
+    public var learnLogitScale = false
+    /// Reduction of the reconstruction loss.
+    public var reconstruction = Reduction.sum
+    /// Stop the reconstruction loss's gradient into the target's item vector.
+    public var detachTarget = false
+    /// Stop gradients through the noised vector into the target's item vector.
+    public var detachNoised = true
+    /// Stop the diffusion losses' gradients into the guidance module.
+    public var detachGuidance = false
+    /// Feed both softmax losses the same negatives.
+    public var sharedNegatives = true
+
+    /// The defaults.
+    public init() {}
+
+    /// Throws for a value out of range.
+    public func validate(prefix: String) throws(ConfigurationError) {
+        try ConfigurationError.require(0...1000, contains: guidance, key: prefix + "guidance")
+        try ConfigurationError.require(0...1000, contains: lambda, key: prefix + "lambda")
+        try ConfigurationError.require(0...1000, contains: mu, key: prefix + "mu")
+        try ConfigurationError.require(0.01...1000, contains: logitScale, key: prefix + "logitScale")
+    }
+}

@@ -1,0 +1,78 @@
+import Autodiff
+public import Kernels
+
+/// Noises clean unit vectors to a diffusion step (method, sections 5 and 14).
+public struct ForwardNoise: Sendable {
+    /// The levels that noising uses.
+    public let schedule: NoiseSchedule
+    private let configuration: NoiseConfiguration
+    private let walk: GeodesicRandomWalk
+
+    /// The noise of a recipe.
+    public init(_ configuration: NoiseConfiguration, dimension: Int, steps: Int) {
+        self.configuration = configuration
+        let nominal = NoiseSchedule(configuration.schedule, steps: steps)
+        walk = GeodesicRandomWalk(dimension: dimension, betas: nominal.betas, reading: configuration.reading)
+        switch configuration.kind {
+        case .literal: schedule = nominal
+        case .geodesic: schedule = NoiseSchedule(betas: walk.effectiveBetas)
+        }
+    }
+
+    /// Per-coordinate size of the reverse chain's noise that matches the forward noise.
+    public var reverseScale: Float {
+        configuration.kind == .literal ? 1 : 1 / Float(walk.dimension).squareRoot()
+    }
+
+    /// Steps drawn uniformly from 1...T, one a row.
+    public func steps(_ noise: NoiseSource) -> [Int] {
+        let generator = CounterBasedGenerator(seed: noise.seed, purpose: .diffusionStep)
+        return noise.streams.map {
+            Int(generator.integers(below: schedule.steps, stream: $0, count: 1)[0]) + 1
+        }
+    }
+
+    /// The noised vectors as `factor_i * x_i + offset_i`, still to be normalised for literal noise.
+    func affine(_ clean: Matrix, steps: [Int], noise: NoiseSource) -> (factors: [Float], offsets: Matrix) {
+        switch configuration.kind {
+        case .literal:
+            let generator = CounterBasedGenerator(seed: noise.seed, purpose: .forwardNoise)
+            let normals = generator.normalRows(streams: noise.streams, columns: clean.columns)
+            return (
+                steps.map { Float(schedule.alphaBar[$0].squareRoot()) },
+                normals.scalingRows(by: steps.map { Float((1 - schedule.alphaBar[$0]).squareRoot()) })
+            )
+        case .geodesic:
+            let generator = CounterBasedGenerator(seed: noise.seed, purpose: .walkAngle)
+            var factors: [Float] = []
+            var offsets = Matrix(rows: clean.rows, columns: clean.columns)
+            for row in 0..<clean.rows {
+                var numbers = SequentialGenerator(generator, stream: noise.streams[row])
+                let start = clean.row(row)
+                switch configuration.sampler {
+                case .shortcut:
+                    let end = walk.endpoint(from: start, after: steps[row], using: &numbers)
+                    factors.append(end.cosine)
+                    offsets.setRow(row, to: end.offset)
+                case .walk:
+                    let end = walk.walk(from: start, after: steps[row], using: &numbers)
+                    let cosine = dot(end.span, start.span)
+                    factors.append(cosine)
+                    offsets.setRow(row, to: zip(end, start).map { $0 - cosine * $1 })
+                }
+            }
+            return (factors, offsets)
+        }
+    }
+
+    /// Noised unit vectors, `[B, d]`, without gradients.
+    public func noised(_ clean: Matrix, steps: [Int], noise: NoiseSource) -> Matrix {
+        noised(Tape(recording: false).constant(clean), steps: steps, noise: noise).value
+    }
+
+    /// Noised unit vectors on a tape; the noise's direction and size are data, the clean vector may carry a gradient.
+    func noised(_ clean: Variable, steps: [Int], noise: NoiseSource) -> Variable {
+        let (factors, offsets) = affine(clean.value, steps: steps, noise: noise)
+        return clean.scalingRows(by: factors).adding(clean.tape.constant(offsets)).normalisedRows()
+    }
+}

@@ -1,0 +1,67 @@
+import Autodiff
+import Foundation
+import Kernels
+
+/// The inverse temperature of the softmax losses.
+enum LogitScale {
+    case fixed(Float)
+    case trained(Variable)
+
+    func applied(to queries: Variable) -> Variable {
+        switch self {
+        case .fixed(let scale): queries.scaled(by: scale)
+        case .trained(let scale): queries.scaled(by: scale)
+        }
+    }
+}
+
+/// Negatives of a batch as unit rows on a tape, and the softmax loss against them (equations 19 and 22).
+struct NegativeRows {
+    private enum Layout {
+        case shared(masked: RaggedRows)
+        case perRow
+    }
+    private let rows: Variable
+    private let layout: Layout
+    private let offset: Float
+
+    init(_ negatives: Negatives, offset: Float, table: String, parameters: ParameterSet, tape: Tape) {
+        self.offset = offset
+        let ids: [Int32]
+        switch negatives {
+        case .pool(let items, let masked):
+            (ids, layout) = (items, .shared(masked: masked))
+        case .perRow(let items, _):
+            (ids, layout) = (items, .perRow)
+        case .catalogue(let masked):
+            (ids, layout) = (Array(0..<Int32(parameters[table].rows)), .shared(masked: masked))
+        }
+        rows = tape.gather(table, from: parameters, rows: ids).normalisedRows()
+    }
+
+    /// `weight * sum_r -log softmax(s <q_r, e_+>)` over the positive and the row's negatives.
+    func softmaxLoss(of queries: Variable, positives: Variable, scale: LogitScale, weight: Float) -> Variable {
+        let scaled = scale.applied(to: queries)
+        let positiveLogits = scaled.rowDots(positives)
+        switch layout {
+        case .shared(let masked):
+            return .crossEntropy(
+                positives: positiveLogits,
+                negatives: scaled.product(rows, transposed: true),
+                masked: masked,
+                negativeOffset: offset,
+                weight: weight
+            )
+        case .perRow:
+            return .crossEntropy(
+                positives: positiveLogits,
+                negatives: scaled.blockScores(rows),
+                negativeOffset: offset,
+                weight: weight
+            )
+        }
+    }
+}
+
+/// The natural logarithm as a Float.
+func logarithm(_ x: Double) -> Float { Float(log(x)) }

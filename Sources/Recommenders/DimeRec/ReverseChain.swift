@@ -1,0 +1,95 @@
+import Autodiff
+public import Kernels
+
+extension ReadOut {
+    /// The K interests themselves; an item's score is the best of them.
+    public static let guidanceBest = ReadOut("guidance-best")
+    /// The normalised mean of the interests.
+    public static let guidanceMean = ReadOut("guidance-mean")
+    /// The denoiser's answer at step T, from pure noise: one step instead of T.
+    public static let oneStep = ReadOut("one-step")
+}
+
+extension DimeRec {
+    /// The generated vector, and three that use less than the whole model.
+    public var readOuts: [ReadOut] { [.served, .oneStep, .guidanceBest, .guidanceMean] }
+
+    /// User vectors by a read-out; see ``Recommender/userVectors(_:noise:readOut:)``.
+    public func userVectors(_ histories: RaggedRows, noise: NoiseSource, readOut: ReadOut) -> UserVectors {
+        let tape = Tape(recording: false)
+        let interests = interests(of: histories, on: tape)
+        switch readOut {
+        case .guidanceBest:
+            let rows = interests.value.reshaped(
+                rows: histories.count * configuration.interests,
+                columns: configuration.dimension
+            )
+            return UserVectors(rows: rows, perUser: configuration.interests)
+        case .guidanceMean:
+            return UserVectors(rows: denoiser.meanInterest(interests).normalisedRows().value)
+        case .oneStep:
+            return UserVectors(rows: generate(interests: interests, noise: noise, steps: 1))
+        default:
+            return UserVectors(rows: generate(interests: interests, noise: noise, steps: configuration.steps))
+        }
+    }
+
+    /// Algorithm 2: from noise to the next interest in `steps` reverse steps, `[B, d]`.
+    ///
+    /// Row `b` draws from stream `noise.streams[b]`: the start from its first `d` normals, each later step from the next.
+    public func generate(histories: RaggedRows, noise: NoiseSource, steps: Int) -> Matrix {
+        generate(interests: interests(of: histories, on: Tape(recording: false)), noise: noise, steps: steps)
+    }
+
+    private func generate(interests: Variable, noise source: NoiseSource, steps: Int) -> Matrix {
+        let tape = interests.tape
+        let guidanceTerms = denoiser.guidanceTerms(interests, parameters)
+        let stepTerms = denoiser.stepTerms(on: tape, parameters)
+        let meanInterest = denoiser.meanInterest(interests)
+        return reverseChain(noise: source, steps: steps) { x, t in
+            denoiser.cleanVectors(
+                noised: tape.constant(x),
+                steps: [Int](repeating: t, count: x.rows),
+                guidanceTerms: guidanceTerms,
+                stepTerms: stepTerms,
+                meanInterest: meanInterest,
+                dropout: nil,
+                parameters: parameters
+            ).value
+        }
+    }
+
+    /// Size of the noise that each reverse step adds per coordinate, before the posterior's deviation.
+    package var reverseNoiseScale: Float {
+        switch configuration.reverse.noiseScale {
+        case .asTraining: noise.reverseScale
+        case .unit: 1
+        case .calibrated: 1 / Float(configuration.dimension).squareRoot()
+        case .none: 0
+        }
+    }
+
+    /// The reverse chain around any denoiser; `predict` maps `x_t [B, d]` and `t` to predicted clean vectors.
+    ///
+    /// The first of a stream's `steps * d` normals make the start, the others are used in the order of the steps.
+    package func reverseChain(noise source: NoiseSource, steps: Int, predict: (Matrix, Int) -> Matrix) -> Matrix {
+        let d = configuration.dimension
+        let schedule = noise.schedule.reverseSteps(steps)
+        let normals = CounterBasedGenerator(seed: source.seed, purpose: .reverseNoise)
+            .normalRows(streams: source.streams, columns: steps * d)
+            .reshaped(rows: source.streams.count * steps, columns: d)
+        func noiseRows(_ index: Int) -> Matrix {
+            normals.gatheringRows(source.streams.indices.map { Int32($0 * steps + index) })
+        }
+        var x = noiseRows(0).normalisedRows().unit
+        for (index, step) in schedule.enumerated() {
+            let clean = predict(x, step.t)
+            guard index < schedule.count - 1 else { return clean }
+            x.scale(by: Float(step.noisy))
+            x.add(clean, scale: Float(step.clean))
+            x.add(noiseRows(index + 1), scale: Float(step.deviation) * reverseNoiseScale)
+            x = x.normalisedRows().unit
+        }
+        return x
+    }
+}

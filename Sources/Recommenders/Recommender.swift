@@ -1,0 +1,140 @@
+public import Autodiff
+public import Kernels
+
+/// A trained system that turns histories into vectors whose inner products with item vectors rank the items.
+public protocol Recommender: Sendable {
+    /// The system's name in recipes and manifests, such as `dimerec`.
+    static var system: String { get }
+
+    /// Everything that training changes.
+    var parameters: ParameterSet { get set }
+
+    /// Items that a history keeps, newest last.
+    var historyLength: Int { get }
+
+    /// The ways of turning a history into vectors, the one that serves first.
+    var readOuts: [ReadOut] { get }
+
+    /// The training loss of some rows of a batch.
+    ///
+    /// - Parameters:
+    ///   - batch: The rows, with their share of the batch's mean.
+    ///   - tape: Where operations are recorded.
+    /// - Returns: The scalar to differentiate, and its terms by name.
+    func loss(_ batch: TrainingBatch, on tape: Tape) -> TrainingLoss
+
+    /// Restores what must hold after an optimiser step, such as a bound on a trained scale.
+    mutating func constrain()
+
+    /// User vectors of histories that have at least one item each.
+    ///
+    /// - Parameters:
+    ///   - histories: Item numbers, oldest first, at most `historyLength` each.
+    ///   - noise: Seeds of whatever is random.
+    ///   - readOut: One of `readOuts`.
+    /// - Returns: Vectors, some for each history.
+    func userVectors(_ histories: RaggedRows, noise: NoiseSource, readOut: ReadOut) -> UserVectors
+
+    /// The vectors that user vectors are compared with, unit rows `[V, d]`.
+    var scoringItems: Matrix { get }
+}
+
+/// A named way of reading user vectors out of a model.
+public struct ReadOut: Sendable, Hashable, CustomStringConvertible {
+    /// The name in reports.
+    public let description: String
+
+    /// Names a read-out.
+    public init(_ name: String) { description = name }
+
+    /// The vector that the model serves.
+    public static let served = ReadOut("served")
+}
+
+/// Vectors of several users, the same number for each.
+public struct UserVectors: Sendable {
+    /// Rows `[users * perUser, d]`; a user's score of an item is the largest over their rows.
+    public var rows: Matrix
+    /// Vectors of each user.
+    public var perUser: Int
+
+    /// Groups vectors by user.
+    public init(rows: Matrix, perUser: Int = 1) {
+        precondition(perUser >= 1 && rows.rows % perUser == 0, "\(rows.rows) rows do not divide by \(perUser)")
+        self.rows = rows
+        self.perUser = perUser
+    }
+}
+
+/// Where a forward pass takes its random numbers from: a seed for all, a stream for each row.
+public struct NoiseSource: Sendable {
+    /// Shared by all rows.
+    public var seed: UInt64
+    /// One number a row; equal numbers mean equal noise, wherever the row stands in whatever batch.
+    public var streams: [UInt64]
+
+    /// Names the noise of some rows.
+    public init(seed: UInt64, streams: [UInt64]) {
+        self.seed = seed
+        self.streams = streams
+    }
+}
+
+/// The negatives of a training batch.
+public enum Negatives: Sendable {
+    /// One pool for all rows; `masked` lists by row the pool's columns that take no part.
+    case pool([Int32], masked: RaggedRows)
+    /// `count` negatives for each row, row after row.
+    case perRow([Int32], count: Int)
+    /// All items; `masked` lists by row the items that take no part.
+    case catalogue(masked: RaggedRows)
+}
+
+/// Rows of one optimiser step that one worker differentiates.
+public struct TrainingBatch: Sendable {
+    /// Histories, item numbers, oldest first, at least one item each.
+    public var histories: RaggedRows
+    /// The item that followed each history.
+    public var targets: [Int32]
+    /// Negatives of the softmax losses.
+    public var negatives: Negatives
+    /// A second draw for the second loss, when the recipe wants the two losses to differ.
+    public var secondNegatives: Negatives?
+    /// Added to the logits of negatives: the one-sided logQ correction, 0 for none.
+    public var negativeOffset: Float
+    /// Seed and streams of the rows' noise.
+    public var noise: NoiseSource
+    /// Rows of the whole step, over which the loss is a mean.
+    public var stepRows: Int
+
+    /// Groups what a worker needs.
+    public init(
+        histories: RaggedRows,
+        targets: [Int32],
+        negatives: Negatives,
+        secondNegatives: Negatives? = nil,
+        negativeOffset: Float = 0,
+        noise: NoiseSource,
+        stepRows: Int
+    ) {
+        precondition(
+            histories.count == targets.count && noise.streams.count == targets.count,
+            "\(histories.count) histories, \(targets.count) targets, \(noise.streams.count) noise streams"
+        )
+        self.histories = histories
+        self.targets = targets
+        self.negatives = negatives
+        self.secondNegatives = secondNegatives
+        self.negativeOffset = negativeOffset
+        self.noise = noise
+        self.stepRows = stepRows
+    }
+}
+
+/// A loss with the terms that it is made of.
+public struct TrainingLoss {
+    /// What is differentiated.
+    public var total: Variable
+    /// Unweighted terms by name, in nats or squared distance, each this worker's share of the mean.
+    public var terms: [(name: String, value: Float)]
+}
