@@ -53,7 +53,8 @@ public final class Tape {
     /// Differentiates a scalar with respect to everything recorded.
     ///
     /// - Parameter loss: A `[1, 1]` variable of this tape.
-    /// - Returns: Gradients of all parameters and gathered rows that were used; unused ones are absent.
+    /// - Returns: Gradients of all parameters and gathered rows that were used; unused ones are absent. The trace is spent:
+    ///   a tape differentiates once.
     public func backward(from loss: Variable) -> Gradients {
         precondition(loss.tape === self, "the loss belongs to another tape")
         precondition(loss.value.count == 1, "a loss is a scalar, got shape \(loss.value.shape)")
@@ -61,9 +62,12 @@ public final class Tape {
         nodes[loss.id].gradient = Matrix(rows: 1, columns: 1, repeating: 1)
         for id in stride(from: loss.id, through: 0, by: -1) {
             guard let backward = nodes[id].backward, let gradient = nodes[id].gradient else { continue }
-            backward(gradient, self)
+            nodes[id].backward = nil
             nodes[id].gradient = nil
+            backward(gradient, self)
         }
+        // Closures hold their variables, and those the tape: dropping them breaks the cycle.
+        for id in nodes.indices { nodes[id].backward = nil }
         var result = Gradients()
         for (name, id) in parameters { result.dense[name] = nodes[id].gradient }
         for table in tables {

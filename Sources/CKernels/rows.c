@@ -152,6 +152,16 @@ CLONES void ck_block_scores_gradient(const float *queries, const float *blocks, 
     }
 }
 
+CLONES void ck_group_maximum(const float *rows, size_t groups, size_t size, size_t d, float *out) {
+    for (size_t g = 0; g < groups; g++) {
+        const float *first = rows + g * size * d;
+        float *y = out + g * d;
+        for (size_t j = 0; j < d; j++) y[j] = first[j];
+        for (size_t r = 1; r < size; r++)
+            for (size_t j = 0; j < d; j++) y[j] = first[r * d + j] > y[j] ? first[r * d + j] : y[j];
+    }
+}
+
 CLONES size_t ck_rank_above(const float *scores, size_t n, size_t target) {
     float s = scores[target];
     uint32_t above = 0, ties = 0;

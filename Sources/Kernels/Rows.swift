@@ -142,6 +142,14 @@ extension Matrix {
         return out
     }
 
+    /// The largest value of each column over consecutive groups of `size` rows, `[rows / size, columns]`.
+    public func maximumOfRowGroups(of size: Int) -> Matrix {
+        precondition(size >= 1 && rows % size == 0, "\(rows) rows in groups of \(size)")
+        return Matrix(rows: rows / size, columns: columns) { out in
+            withPointer { unsafe ck_group_maximum($0, rows / size, size, columns, out) }
+        }
+    }
+
     /// Rank of `column` in row `row` when scores fall and ties go to the lower column; 0 is the top.
     public func rank(ofColumn column: Int, inRow row: Int) -> Int {
         precondition(row < rows && column < columns, "[\(row), \(column)] is outside \(shape)")

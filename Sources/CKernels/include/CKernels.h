@@ -43,6 +43,8 @@ void ck_scatter_add_rows(const float *rows, const int32_t *ids, size_t count, si
 void ck_add_bias(const float *bias, float *rows, size_t count, size_t d);
 void ck_sum_rows(const float *rows, size_t count, size_t d, float *out);
 void ck_scale_rows(const float *in, const float *factors, float *out, size_t rows, size_t d);
+// out[g] = element-by-element maximum of the group's `size` rows.
+void ck_group_maximum(const float *rows, size_t groups, size_t size, size_t d, float *out);
 // Number of j with scores[j] > scores[target], plus those below target that tie with it.
 size_t ck_rank_above(const float *scores, size_t n, size_t target);
 // Appends to `found` each index in [from, n) whose score is >= threshold, at most `capacity`; returns the next index.
@@ -88,5 +90,9 @@ void ck_normal_rows(uint64_t key, uint32_t domain, const uint64_t *streams, size
 // MARK: Adam (Kingma and Ba, 2015). step_size = lr / (1 - b1^t); v_correction = 1 / (1 - b2^t).
 void ck_adam(float *w, float *m, float *v, const float *g, size_t n, float b1, float b2, float step_size,
              float v_correction, float epsilon);
+
+// MARK: The C library's allocator.
+// Keeps freed blocks for reuse: one arena, nothing mapped below 32 MiB, nothing given back.
+void ck_keep_freed_memory(void);
 
 #endif
