@@ -23,8 +23,9 @@ public struct NegativeSampler: Sendable {
     /// Number of items.
     public let items: Int
     private let generator: CounterBasedGenerator
-    /// Each user's items once, ascending.
-    private let interacted: RaggedRows
+    /// Each user's items once, ascending: those of user `u` are `interacted[offsets[u]..<offsets[u + 1]]`.
+    private let interacted: [Int32]
+    private let offsets: [Int]
 
     /// A sampler over the users of the training part.
     ///
@@ -36,17 +37,22 @@ public struct NegativeSampler: Sendable {
         )
         self.items = items
         generator = CounterBasedGenerator(seed: seed, purpose: .negatives)
-        var interacted = RaggedRows()
+        var interacted: [Int32] = []
+        var offsets = [0]
         for user in 0..<sequences.count {
-            var unique: [Int32] = []
-            for item in sequences[user].sorted() where unique.last != item { unique.append(item) }
-            interacted.append(unique)
+            var last: Int32 = -1
+            for item in sequences[user].sorted() where item != last {
+                interacted.append(item)
+                last = item
+            }
+            offsets.append(interacted.count)
         }
         self.interacted = interacted
+        self.offsets = offsets
     }
 
     /// The different items of a user, ascending.
-    public func items(of user: Int) -> ArraySlice<Int32> { interacted[user] }
+    public func items(of user: Int) -> ArraySlice<Int32> { interacted[offsets[user]..<offsets[user + 1]] }
 
     /// Items drawn uniformly with replacement, shared by all rows of a step.
     public func sharedPool(step: Int, count: Int) -> [Int32] {
@@ -73,7 +79,7 @@ public struct NegativeSampler: Sendable {
         var negatives: [Int32] = []
         negatives.reserveCapacity(rows.count * count)
         for (row, user) in zip(rows, users) {
-            let (start, end) = (interacted.offsets[user], interacted.offsets[user + 1])
+            let (start, end) = (offsets[user], offsets[user + 1])
             let free = items - (end - start)
             guard free > 0 else { throw .noItemLeft(user: user, items: items) }
             for place in generator.integers(below: free, stream: Self.stream(step: step, row: row), count: count) {
@@ -110,8 +116,8 @@ public struct NegativeSampler: Sendable {
         }
         for (user, target) in zip(users, targets) {
             columns.removeAll(keepingCapacity: true)
-            for place in interacted.offsets[user]..<interacted.offsets[user + 1] {
-                appendColumns(of: interacted.ids[place])
+            for place in offsets[user]..<offsets[user + 1] {
+                appendColumns(of: interacted[place])
             }
             if !hasInteracted(user, target) { appendColumns(of: target) }
             masked.append(columns)
@@ -126,19 +132,19 @@ public struct NegativeSampler: Sendable {
         precondition(users.count == targets.count, "\(users.count) users with \(targets.count) targets")
         var masked = RaggedRows()
         for (user, target) in zip(users, targets) {
-            masked.append(hasInteracted(user, target) ? interacted[user] : interacted[user] + [target])
+            masked.append(hasInteracted(user, target) ? items(of: user) : items(of: user) + [target])
         }
         return masked
     }
 
     private func hasInteracted(_ user: Int, _ item: Int32) -> Bool {
-        var (low, high) = (interacted.offsets[user], interacted.offsets[user + 1])
+        var (low, high) = (offsets[user], offsets[user + 1])
         let end = high
         while low < high {
             let middle = (low + high) / 2
-            if interacted.ids[middle] < item { low = middle + 1 } else { high = middle }
+            if interacted[middle] < item { low = middle + 1 } else { high = middle }
         }
-        return low < end && interacted.ids[low] == item
+        return low < end && interacted[low] == item
     }
 
     /// The item at a place among those missing from a stretch of ascending items.
@@ -148,7 +154,7 @@ public struct NegativeSampler: Sendable {
         var (low, high) = (start, end)
         while low < high {
             let middle = (low + high) / 2
-            if interacted.ids[middle] - Int32(middle - start) <= place { low = middle + 1 } else { high = middle }
+            if interacted[middle] - Int32(middle - start) <= place { low = middle + 1 } else { high = middle }
         }
         return place + Int32(low - start)
     }

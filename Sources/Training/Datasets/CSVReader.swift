@@ -103,8 +103,10 @@ private struct CSVRecords: ~Copyable {
 
     private static let chunk = 1 << 20
     private static let longestRow = 16 << 20
-    private static let (quote, comma) = (UInt8(ascii: "\""), UInt8(ascii: ","))
-    private static let (lineFeed, carriageReturn) = (UInt8(ascii: "\n"), UInt8(ascii: "\r"))
+    private static let quote = UInt8(ascii: "\"")
+    private static let comma = UInt8(ascii: ",")
+    private static let lineFeed = UInt8(ascii: "\n")
+    private static let carriageReturn = UInt8(ascii: "\r")
 
     private let file: String
     private let source: ByteSource

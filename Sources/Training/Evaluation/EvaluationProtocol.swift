@@ -74,12 +74,10 @@ public struct EvaluationRows: Sendable {
 
     /// The last `limit` known items before a row's target, oldest first; empty when all before it are unknown.
     public func history(of row: Int, limit: Int) -> [Int32] {
-        let start = sequences.offsets[user(of: row)]
-        var place = start + cut(of: row)
         var history: [Int32] = []
-        while place > start, history.count < limit {
-            place -= 1
-            if sequences.ids[place] >= 0 { history.append(sequences.ids[place]) }
+        for item in sequences[user(of: row)].prefix(cut(of: row)).reversed() where item >= 0 {
+            if history.count == limit { break }
+            history.append(item)
         }
         history.reverse()
         return history
