@@ -1,0 +1,150 @@
+public import Kernels
+
+/// How events are divided into a part to learn from, one to choose by and one to judge by.
+public enum SplitKind: String, Codable, Sendable, CaseIterable {
+    /// Whole users 8:1:1 by a seeded hash of their id: a user's part never changes as the data grows.
+    case users
+    /// Whole users 8:1:1 by the time of their last event, the latest for testing.
+    case time
+    /// Each user's last item is tested, the one before validated, the rest learnt from.
+    case leaveOneOut = "leave-one-out"
+}
+
+/// A part of the data.
+public enum SplitPart: String, Codable, Sendable, CaseIterable {
+    /// What a model learns from.
+    case train
+    /// What training decisions are made by.
+    case validation
+    /// What a finished model is judged by.
+    case test
+}
+
+/// Sequences of one part, and which of their items may be asked for.
+public struct DataPart: Sendable, Equatable {
+    /// Which items of a sequence are targets; the ones before are history in any case.
+    public enum Targets: Sendable {
+        /// Every item but the first.
+        case any
+        /// Only the last: those before it belong to other parts.
+        case last
+    }
+
+    /// Whose sequences they are.
+    public let userIDs: [String]
+    /// One sequence of item numbers a user, oldest first.
+    public let sequences: RaggedRows
+    /// Which items may be asked for.
+    public let targets: Targets
+
+    /// A part from the sequences of some users.
+    ///
+    /// - Precondition: There is one user id a sequence.
+    public init(userIDs: [String], sequences: RaggedRows, targets: Targets = .any) {
+        precondition(userIDs.count == sequences.count, "\(userIDs.count) users for \(sequences.count) sequences")
+        self.userIDs = userIDs
+        self.sequences = sequences
+        self.targets = targets
+    }
+
+    /// All sequences of a file, none for no file.
+    public init(_ dataset: InteractionDataset?) {
+        self.init(userIDs: dataset?.userIDs ?? [], sequences: dataset?.sequences ?? RaggedRows())
+    }
+}
+
+/// The three parts of the data behind a model.
+public struct DataSplit: Sendable, Equatable {
+    /// What a model learns from.
+    public let train: DataPart
+    /// What training decisions are made by.
+    public let validation: DataPart
+    /// What a finished model is judged by.
+    public let test: DataPart
+
+    /// Parts that were given as files of their own.
+    public init(train: InteractionDataset, validation: InteractionDataset, test: InteractionDataset?) {
+        self.train = DataPart(train)
+        self.validation = DataPart(validation)
+        self.test = DataPart(test)
+    }
+
+    /// Divides one file.
+    ///
+    /// - Parameters:
+    ///   - dataset: The events.
+    ///   - kind: How to divide; ``SplitKind/users`` is the only one that depends on the seed.
+    ///   - seed: Names the division.
+    /// - Complexity: O(n) in events, and O(u log u) in users for ``SplitKind/time``.
+    public init(_ dataset: InteractionDataset, by kind: SplitKind, seed: UInt64) {
+        switch kind {
+        case .users: self.init(dataset, parts: Self.hashedParts(of: dataset.userIDs, seed: seed))
+        case .time: self.init(dataset, parts: Self.timedParts(of: dataset.lastTimestamps))
+        case .leaveOneOut: self.init(leavingOneOutOf: dataset)
+        }
+    }
+
+    /// One part by name.
+    public subscript(part: SplitPart) -> DataPart {
+        switch part {
+        case .train: train
+        case .validation: validation
+        case .test: test
+        }
+    }
+
+    private init(_ dataset: InteractionDataset, parts: [SplitPart]) {
+        func part(_ part: SplitPart) -> DataPart {
+            let users = parts.indices.filter { parts[$0] == part }
+            return DataPart(
+                userIDs: users.map { dataset.userIDs[$0] },
+                sequences: RaggedRows(users.map { dataset.sequences[$0] })
+            )
+        }
+        train = part(.train)
+        validation = part(.validation)
+        test = part(.test)
+    }
+
+    private init(leavingOneOutOf dataset: InteractionDataset) {
+        let users = dataset.userIDs.indices
+        let divided = users.filter { dataset.sequences[$0].count >= 3 }
+        func part(droppingLast count: Int) -> DataPart {
+            DataPart(
+                userIDs: divided.map { dataset.userIDs[$0] },
+                sequences: RaggedRows(divided.map { dataset.sequences[$0].dropLast(count) }),
+                targets: .last
+            )
+        }
+        train = DataPart(
+            userIDs: dataset.userIDs,
+            sequences: RaggedRows(
+                users.map { dataset.sequences[$0].dropLast(dataset.sequences[$0].count >= 3 ? 2 : 0) }
+            )
+        )
+        validation = part(droppingLast: 1)
+        test = part(droppingLast: 0)
+    }
+
+    /// Of ten equal slices of the hash's range, eight train, one validates and one tests.
+    private static func hashedParts(of userIDs: [String], seed: UInt64) -> [SplitPart] {
+        let generator = CounterBasedGenerator(seed: seed, purpose: .split)
+        return userIDs.map { id in
+            switch generator.integers(below: 10, stream: InternTable.hash(id.utf8), count: 1)[0] {
+            case 8: .validation
+            case 9: .test
+            default: .train
+            }
+        }
+    }
+
+    /// The first eight tenths train, up to nine tenths validate, the rest tests.
+    private static func timedParts(of lastTimestamps: [Double]) -> [SplitPart] {
+        let count = lastTimestamps.count
+        let order = lastTimestamps.indices.sorted { (lastTimestamps[$0], $0) < (lastTimestamps[$1], $1) }
+        var parts = [SplitPart](repeating: .test, count: count)
+        for user in order[..<(count * 9 / 10)] { parts[user] = .validation }
+        for user in order[..<(count * 8 / 10)] { parts[user] = .train }
+        return parts
+    }
+}

@@ -1,0 +1,104 @@
+/// The items that data or a model knows: their own ids on one side, dense numbers `0..<count` on the other.
+public struct ItemVocabulary: Sendable, Equatable {
+    /// The ids by number.
+    public private(set) var ids: [String] = []
+    private var table = InternTable()
+
+    /// No items yet.
+    public init() {}
+
+    /// Items in a given order, such as a checkpoint's catalogue.
+    ///
+    /// - Precondition: The ids are unique.
+    public init(ids: [String]) {
+        for id in ids {
+            precondition(table.insert(Array(id.utf8)[...]).isNew, "item id '\(id)' occurs twice")
+        }
+        self.ids = ids
+    }
+
+    /// How many items there are.
+    public var count: Int { ids.count }
+
+    /// An item's number; nil when it is unknown.
+    public func number(of id: String) -> Int32? { table.number(of: Array(id.utf8)[...]) }
+
+    /// The number of an id given as valid UTF-8; nil when it is unknown.
+    func number(of id: ArraySlice<UInt8>) -> Int32? { table.number(of: id) }
+
+    /// The number of an id given as valid UTF-8, which is added when it is unknown.
+    mutating func intern(_ id: ArraySlice<UInt8>) -> Int32 {
+        let (number, isNew) = table.insert(id)
+        if isNew { ids.append(String(decoding: id, as: UTF8.self)) }
+        return number
+    }
+
+    /// Whether the same ids have the same numbers.
+    public static func == (left: ItemVocabulary, right: ItemVocabulary) -> Bool { left.ids == right.ids }
+}
+
+/// Byte strings numbered by first appearance: open addressing over one arena.
+struct InternTable: Sendable {
+    /// Upper half: the upper half of the hash; lower half: the number plus 1, or 0 where the slot is free.
+    private var slots = [UInt64](repeating: 0, count: 64)
+    private var arena: [UInt8] = []
+    /// Where each string starts in the arena, and the end of the last.
+    private var offsets = [0]
+
+    /// How many strings there are.
+    var count: Int { offsets.count - 1 }
+
+    /// The number of a string; nil when it was never inserted.
+    func number(of bytes: ArraySlice<UInt8>) -> Int32? {
+        let slot = slots[find(bytes, hash: Self.hash(bytes))]
+        return slot == 0 ? nil : Int32(slot & 0xFFFF_FFFF) - 1
+    }
+
+    /// The number of a string, which is added when it is new.
+    mutating func insert(_ bytes: ArraySlice<UInt8>) -> (number: Int32, isNew: Bool) {
+        let hash = Self.hash(bytes)
+        let position = find(bytes, hash: hash)
+        if slots[position] != 0 { return (Int32(slots[position] & 0xFFFF_FFFF) - 1, false) }
+        let number = Int32(count)
+        slots[position] = hash & 0xFFFF_FFFF_0000_0000 | UInt64(number + 1)
+        arena.append(contentsOf: bytes)
+        offsets.append(arena.count)
+        if count * 2 > slots.count { grow() }
+        return (number, true)
+    }
+
+    /// FNV-1a over 64 bits: the same value on every machine and in every run.
+    static func hash(_ bytes: some Sequence<UInt8>) -> UInt64 {
+        var hash: UInt64 = 0xCBF2_9CE4_8422_2325
+        for byte in bytes { hash = (hash ^ UInt64(byte)) &* 0x0000_0100_0000_01B3 }
+        return hash
+    }
+
+    /// The slot that holds the string, or the free one where it belongs.
+    private func find(_ bytes: ArraySlice<UInt8>, hash: UInt64) -> Int {
+        var position = home(of: hash)
+        while slots[position] != 0 {
+            if slots[position] >> 32 == hash >> 32 {
+                let number = Int(slots[position] & 0xFFFF_FFFF) - 1
+                if arena[offsets[number]..<offsets[number + 1]].elementsEqual(bytes) { return position }
+            }
+            position = (position + 1) & (slots.count - 1)
+        }
+        return position
+    }
+
+    /// FNV leaves its last bytes in the low bits only, so both halves take part.
+    private func home(of hash: UInt64) -> Int {
+        Int(truncatingIfNeeded: (hash >> 32 ^ hash) &* 0x9E37_79B9_7F4A_7C15 >> 20) & (slots.count - 1)
+    }
+
+    private mutating func grow() {
+        slots = [UInt64](repeating: 0, count: slots.count * 2)
+        for number in 0..<count {
+            let hash = Self.hash(arena[offsets[number]..<offsets[number + 1]])
+            var position = home(of: hash)
+            while slots[position] != 0 { position = (position + 1) & (slots.count - 1) }
+            slots[position] = hash & 0xFFFF_FFFF_0000_0000 | UInt64(number + 1)
+        }
+    }
+}

@@ -1,0 +1,91 @@
+public import Kernels
+
+/// Which prefixes of a sequence are asked for their next item.
+public enum EvaluationProtocol: String, Codable, Sendable, CaseIterable {
+    /// Every prefix of one item or more.
+    case allPrefixes = "all-prefixes"
+    /// The first four fifths.
+    case nextAfter80 = "next-after-80"
+    /// The first 80, 84, 88, 92 and 96 percent; prefixes that coincide count once.
+    case fiveCuts = "five-cuts"
+    /// All but the last item.
+    case lastItem = "last-item"
+
+    /// Lengths of the prefixes asked of a sequence of `count` items, ascending, all in `1..<count`.
+    ///
+    /// Shares are rounded down. A sequence of fewer than two items has none.
+    public func cuts(count: Int) -> [Int] {
+        guard count > 1 else { return [] }
+        switch self {
+        case .allPrefixes: return Array(1..<count)
+        case .nextAfter80: return [count * 80 / 100].filter { $0 > 0 }
+        case .fiveCuts:
+            var cuts: [Int] = []
+            for percent in [80, 84, 88, 92, 96] where count * percent / 100 > cuts.last ?? 0 {
+                cuts.append(count * percent / 100)
+            }
+            return cuts
+        case .lastItem: return [count - 1]
+        }
+    }
+
+    /// Whether the protocol makes sense for a part: where only last items may be asked for, cuts by share do not.
+    public func suits(_ targets: DataPart.Targets) -> Bool {
+        switch (targets, self) {
+        case (.any, _), (.last, .allPrefixes), (.last, .lastItem): true
+        case (.last, .nextAfter80), (.last, .fiveCuts): false
+        }
+    }
+}
+
+/// The questions of an evaluation: given a history, which item came next.
+public struct EvaluationRows: Sendable {
+    /// The sequences asked about; unknown items are negative.
+    public let sequences: RaggedRows
+    private let users: [Int32]
+    private let cuts: [Int32]
+
+    /// The rows of a part under a protocol; where only last items may be asked for, one a sequence.
+    ///
+    /// - Precondition: The protocol suits the part's targets.
+    public init(_ part: DataPart, protocol: EvaluationProtocol) {
+        precondition(`protocol`.suits(part.targets), "\(`protocol`.rawValue) on a part that only asks for last items")
+        sequences = part.sequences
+        let `protocol` = part.targets == .last ? .lastItem : `protocol`
+        var (users, cuts): ([Int32], [Int32]) = ([], [])
+        for user in 0..<sequences.count {
+            for cut in `protocol`.cuts(count: sequences.offsets[user + 1] - sequences.offsets[user]) {
+                users.append(Int32(user))
+                cuts.append(Int32(cut))
+            }
+        }
+        self.users = users
+        self.cuts = cuts
+    }
+
+    /// How many rows there are, those with an unknown target included: they count as misses.
+    public var count: Int { users.count }
+
+    /// Which sequence a row asks about.
+    public func user(of row: Int) -> Int { Int(users[row]) }
+
+    /// How many items of the sequence stand before a row's target, unknown ones included.
+    public func cut(of row: Int) -> Int { Int(cuts[row]) }
+
+    /// The last `limit` known items before a row's target, oldest first; empty when all before it are unknown.
+    public func history(of row: Int, limit: Int) -> [Int32] {
+        var history: [Int32] = []
+        for item in sequences[user(of: row)].prefix(cut(of: row)).reversed() where item >= 0 {
+            if history.count == limit { break }
+            history.append(item)
+        }
+        history.reverse()
+        return history
+    }
+
+    /// The item that a row asks for; nil when it is unknown, so that no ranking can hold it.
+    public func target(of row: Int) -> Int32? {
+        let target = sequences.ids[sequences.offsets[user(of: row)] + cut(of: row)]
+        return target < 0 ? nil : target
+    }
+}

@@ -1,0 +1,131 @@
+public import Kernels
+
+/// A ranking that needs no model: what every result is to be read beside.
+public protocol TrivialPredictor: Sendable {
+    /// How many items rank before `target` for a user whose last known item is `last`; nil when it is not ranked.
+    func rank(of target: Int32, after last: Int32?) -> Int?
+}
+
+extension TrivialPredictor {
+    /// Judges the predictor.
+    ///
+    /// - Parameters:
+    ///   - rows: The questions.
+    ///   - filterHistory: Whether items of a row's whole history are struck from its ranking.
+    /// - Returns: Metrics over all rows; those with an unknown target are misses.
+    public func metrics(on rows: EvaluationRows, filterHistory: Bool = false) -> RankingMetrics {
+        var metrics = RankingMetrics()
+        for row in 0..<rows.count {
+            let history = rows.history(of: row, limit: filterHistory ? .max : 1)
+            let target = rows.target(of: row)
+            var rank = target.flatMap { self.rank(of: $0, after: history.last) }
+            if filterHistory, let unfiltered = rank, let target {
+                let struck = Set(history)
+                let before = struck.count { (self.rank(of: $0, after: history.last) ?? .max) < unfiltered }
+                rank = struck.contains(target) ? nil : unfiltered - before
+            }
+            metrics.add(rank: rank)
+        }
+        return metrics
+    }
+}
+
+/// Ranks items by how often they occur in the training part, on equal counts the lower number first.
+public struct PopularityPredictor: TrivialPredictor, Equatable {
+    /// All items, most popular first; those that never occur come last.
+    public let order: [Int32]
+    /// How often each item occurs.
+    public let counts: [Int]
+    /// Where each item stands in `order`.
+    private let ranks: [Int32]
+
+    /// Counts the events of the training part.
+    ///
+    /// - Precondition: Items of the sequences are in `0..<items`.
+    public init(sequences: RaggedRows, items: Int) {
+        var counts = [Int](repeating: 0, count: items)
+        for item in sequences.ids { counts[Int(item)] += 1 }
+        order = (0..<Int32(items)).sorted { (counts[Int($1)], $0) < (counts[Int($0)], $1) }
+        var ranks = [Int32](repeating: 0, count: items)
+        for (rank, item) in order.enumerated() { ranks[Int(item)] = Int32(rank) }
+        self.ranks = ranks
+        self.counts = counts
+    }
+
+    /// The item's place in the order of popularity, whatever came before.
+    public func rank(of target: Int32, after last: Int32?) -> Int? { Int(ranks[Int(target)]) }
+}
+
+/// Ranks items by how often they directly followed the last one in the training part.
+///
+/// On equal counts, and for items that never followed it, the more popular comes first, then the lower number. Without
+/// a known last item it ranks by popularity.
+public struct TransitionPredictor: TrivialPredictor {
+    /// The fallback and the tie-break.
+    public let popularity: PopularityPredictor
+    /// For each item those that followed it, most frequent first.
+    private let followers: RaggedRows
+
+    /// Counts neighbouring pairs of the training part.
+    ///
+    /// - Precondition: Items of the sequences are in `0..<items`.
+    /// - Complexity: O(n log n) in events, 8 bytes an event while counting.
+    public init(sequences: RaggedRows, items: Int) {
+        let popularity = PopularityPredictor(sequences: sequences, items: items)
+        let pairs = Self.sortedPairs(sequences)
+        var followers = RaggedRows()
+        var place = 0
+        for item in 0..<UInt64(items) {
+            var counted: [(count: Int, rank: Int, item: Int32)] = []
+            while place < pairs.count, pairs[place] >> 32 == item {
+                let pair = pairs[place]
+                let start = place
+                while place < pairs.count, pairs[place] == pair { place += 1 }
+                let next = Int32(truncatingIfNeeded: pair)
+                let rank = popularity.rank(of: next, after: nil) ?? items
+                counted.append((count: place - start, rank: rank, item: next))
+            }
+            counted.sort { ($1.count, $0.rank) < ($0.count, $1.rank) }
+            followers.append(counted.map(\.item))
+        }
+        self.popularity = popularity
+        self.followers = followers
+    }
+
+    /// The item's place among the followers of `last`, then among the rest by popularity.
+    ///
+    /// - Complexity: O(followers of `last`).
+    public func rank(of target: Int32, after last: Int32?) -> Int? {
+        guard let last, let popular = popularity.rank(of: target, after: nil) else {
+            return popularity.rank(of: target, after: nil)
+        }
+        var morePopular = 0
+        for (rank, item) in followers[Int(last)].enumerated() {
+            if item == target { return rank }
+            if let other = popularity.rank(of: item, after: nil), other < popular { morePopular += 1 }
+        }
+        return followers[Int(last)].count + popular - morePopular
+    }
+
+    /// Neighbouring pairs as `first << 32 | second`, ascending.
+    private static func sortedPairs(_ sequences: RaggedRows) -> [UInt64] {
+        var pairs: [UInt64] = []
+        for user in 0..<sequences.count {
+            let sequence = sequences[user]
+            for (item, next) in zip(sequence, sequence.dropFirst()) {
+                pairs.append(UInt64(UInt32(bitPattern: item)) << 32 | UInt64(UInt32(bitPattern: next)))
+            }
+        }
+        pairs.sort()
+        return pairs
+    }
+}
+
+/// Ranks the last item first and nothing else.
+public struct RepeatLastPredictor: TrivialPredictor {
+    /// The predictor; it learns nothing.
+    public init() {}
+
+    /// 0 for the last item, nil for any other.
+    public func rank(of target: Int32, after last: Int32?) -> Int? { target == last ? 0 : nil }
+}

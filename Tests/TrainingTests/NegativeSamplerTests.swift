@@ -1,0 +1,99 @@
+import Kernels
+import Testing
+import Training
+
+@Suite("Negative sampler") struct NegativeSamplerTests {
+    private static let items = 40
+    private let sequences = randomSequences(users: 25, items: items, longest: 30, seed: 8)
+    private var sampler: NegativeSampler { NegativeSampler(sequences: sequences, items: Self.items, seed: 3) }
+
+    @Test("knows each user's different items") func userItems() {
+        for user in 0..<sequences.count {
+            #expect(Array(sampler.items(of: user)) == Set(sequences[user]).sorted())
+        }
+    }
+
+    @Test("private negatives are never the user's items") func disjoint() throws {
+        let users = Array(0..<sequences.count)
+        let negatives = try sampler.privateNegatives(step: 4, rows: users, users: users, count: 50)
+        #expect(negatives.count == users.count * 50)
+        for user in users {
+            let own = Set(negatives[user * 50..<(user + 1) * 50])
+            #expect(own.isDisjoint(with: sequences[user]))
+            #expect(own.allSatisfy { 0..<Int32(Self.items) ~= $0 })
+        }
+    }
+
+    @Test("private negatives are uniform over the other items", arguments: 0..<6)
+    func uniform(user: Int) throws {
+        let free = Self.items - Set(sequences[user]).count
+        let draws = 500 * free
+        let negatives = try sampler.privateNegatives(step: 0, rows: [9], users: [user], count: draws)
+        var counts = [Int](repeating: 0, count: Self.items)
+        for item in negatives { counts[Int(item)] += 1 }
+        for item in 0..<Int32(Self.items) {
+            // Six standard deviations around 500.
+            let expected = sequences[user].contains(item) ? 0...0 : 366...634
+            #expect(expected.contains(counts[Int(item)]), "item \(item)")
+        }
+    }
+
+    @Test("draws depend on seed, step and row, not on how a batch is divided") func sharding() throws {
+        let rows = [5, 900, 17, 44, 5_000_000]
+        let users = [3, 1, 4, 1, 5]
+        let whole = try sampler.privateNegatives(step: 6, rows: rows, users: users, count: 10)
+        let first = try sampler.privateNegatives(step: 6, rows: Array(rows[..<2]), users: Array(users[..<2]), count: 10)
+        let second = try sampler.privateNegatives(
+            step: 6,
+            rows: Array(rows[2...]),
+            users: Array(users[2...]),
+            count: 10
+        )
+        #expect(whole == first + second)
+        #expect(try whole != sampler.privateNegatives(step: 7, rows: rows, users: users, count: 10))
+        let other = NegativeSampler(sequences: sequences, items: Self.items, seed: 4)
+        #expect(try whole != other.privateNegatives(step: 6, rows: rows, users: users, count: 10))
+        #expect(whole[10..<20] != whole[30..<40], "two rows of one user draw apart")
+    }
+
+    @Test("a user of nearly all items still gets negatives, one of all is an error") func exhausted() throws {
+        let all = Array(0..<Int32(Self.items))
+        let sampler = NegativeSampler(
+            sequences: RaggedRows([all.filter { $0 != 23 }, all]),
+            items: Self.items,
+            seed: 1
+        )
+        #expect(
+            try sampler.privateNegatives(step: 0, rows: [0], users: [0], count: 5) == [23, 23, 23, 23, 23]
+        )
+        #expect(throws: NegativeSamplingError.noItemLeft(user: 1, items: Self.items)) {
+            try sampler.privateNegatives(step: 0, rows: [0, 1], users: [0, 1], count: 5)
+        }
+    }
+
+    @Test("the pool is uniform and follows seed and step") func pool() {
+        let pool = sampler.sharedPool(step: 2, count: 500 * Self.items)
+        var counts = [Int](repeating: 0, count: Self.items)
+        for item in pool { counts[Int(item)] += 1 }
+        #expect(counts.allSatisfy { (366...634).contains($0) }, "\(counts)")
+        #expect(sampler.sharedPool(step: 2, count: 64) == Array(pool[..<64]))
+        #expect(sampler.sharedPool(step: 3, count: 64) != Array(pool[..<64]))
+    }
+
+    @Test("masked columns equal a membership scan", arguments: [0, 1, 16, 300])
+    func masks(count: Int) {
+        let pool = sampler.sharedPool(step: 1, count: count)
+        let users = [0, 7, 3, 7, 24, 11]
+        let targets: [Int32] = [0, 5, 11, 39, 20, 20]
+        let masked = sampler.maskedColumns(pool: pool, users: users, targets: targets)
+        #expect(masked.count == users.count)
+        for row in users.indices {
+            let hidden = pool.indices.filter { sequences[users[row]].contains(pool[$0]) || pool[$0] == targets[row] }
+            #expect(masked[row].sorted() == hidden.map(Int32.init))
+        }
+        let full = sampler.maskedColumns(users: users, targets: targets)
+        for row in users.indices {
+            #expect(full[row].sorted() == Set(sequences[users[row]]).union([targets[row]]).sorted())
+        }
+    }
+}
