@@ -1,5 +1,6 @@
 #include "CKernels.h"
 #include "clones.h"
+#include "dense.h"
 #include "elementary.h"
 
 INLINE float dot(const float *a, const float *b, size_t n) {
@@ -33,6 +34,27 @@ CLONES void ck_attention(const float *items, const float *projection, const int3
     if (n == 0) return;
     for (size_t p = 0; p < n; p++) {
         hidden_row(projection + (size_t)ids[p] * a, position + p * a, a, hidden);
+        for (size_t k = 0; k < K; k++) weights[k * n + p] = dot(hidden, heads + k * a, a);
+    }
+    for (size_t k = 0; k < K; k++) {
+        softmax(weights + k * n, n);
+        for (size_t p = 0; p < n; p++) {
+            const float *x = items + (size_t)ids[p] * d;
+            float w = weights[k * n + p];
+            for (size_t j = 0; j < d; j++) interests[k * d + j] += w * x[j];
+        }
+    }
+}
+
+CLONES void ck_attention_fused(const float *items, const int32_t *ids, size_t n, const float *w1, const float *position,
+                               const float *heads, size_t K, size_t a, size_t d, float *weights, float *interests,
+                               float *hidden) {
+    FAST
+    for (size_t i = 0; i < K * d; i++) interests[i] = 0.0f;
+    if (n == 0) return;
+    for (size_t p = 0; p < n; p++) {
+        dense_row(w1, position + p * a, items + (size_t)ids[p] * d, d, a, hidden);
+        for (size_t j = 0; j < a; j++) hidden[j] = ck_tanhf(hidden[j]);
         for (size_t k = 0; k < K; k++) weights[k * n + p] = dot(hidden, heads + k * a, a);
     }
     for (size_t k = 0; k < K; k++) {

@@ -1,38 +1,30 @@
 #include "CKernels.h"
 #include "clones.h"
-
-// Outputs are taken 64 at a time, so that their sums stay in registers while the inputs stream by.
-#define BLOCK 64
-
-INLINE void dense_block(const float *w, const float *bias, const float *x, size_t in, size_t out, float *y) {
-    FAST
-    float even[BLOCK], odd[BLOCK];
-    for (size_t j = 0; j < BLOCK; j++) even[j] = bias[j];
-    for (size_t j = 0; j < BLOCK; j++) odd[j] = 0.0f;
-    size_t i = 0;
-    for (; i + 2 <= in; i += 2) {
-        const float *w0 = w + i * out, *w1 = w0 + out;
-        float x0 = x[i], x1 = x[i + 1];
-        for (size_t j = 0; j < BLOCK; j++) even[j] += x0 * w0[j];
-        for (size_t j = 0; j < BLOCK; j++) odd[j] += x1 * w1[j];
-    }
-    if (i < in)
-        for (size_t j = 0; j < BLOCK; j++) even[j] += x[i] * w[i * out + j];
-    for (size_t j = 0; j < BLOCK; j++) y[j] = even[j] + odd[j];
-}
+#include "dense.h"
 
 CLONES static void dense(const float *w, const float *bias, const float *x, size_t in, size_t out, float *y) {
-    FAST
-    size_t o = 0;
-    for (; o + BLOCK <= out; o += BLOCK) dense_block(w + o, bias + o, x, in, out, y + o);
-    if (o == out) return;
-    for (size_t j = o; j < out; j++) y[j] = bias[j];
-    for (size_t i = 0; i < in; i++)
-        for (size_t j = o; j < out; j++) y[j] += x[i] * w[i * out + j];
+    dense_row(w, bias, x, in, out, y);
 }
 
 void ck_dense(const float *weights, const float *bias, const float *x, size_t in, size_t out, int activation,
               float *y) {
     dense(weights, bias, x, in, out, y);
     if (activation != CK_IDENTITY) ck_activate(activation, y, y, out);
+}
+
+CLONES void ck_posterior_step(const float *predicted, const float *noise, float clean, float noisy, float deviation,
+                              size_t d, float *x) {
+    FAST
+    float square = 0.0f;
+    for (size_t j = 0; j < d; j++) {
+        x[j] = clean * predicted[j] + noisy * x[j] + deviation * noise[j];
+        square += x[j] * x[j];
+    }
+    float norm = __builtin_elementwise_sqrt(square);
+    float factor = 1.0f / (norm > 1e-6f ? norm : 1e-6f);
+    for (size_t j = 0; j < d; j++) x[j] *= factor;
+}
+
+CLONES void ck_add(const float *a, const float *b, float *out, size_t n) {
+    for (size_t j = 0; j < n; j++) out[j] = a[j] + b[j];
 }

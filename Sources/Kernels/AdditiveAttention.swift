@@ -175,6 +175,81 @@ public enum AdditiveAttention {
         return result
     }
 
+    /// Interests of one history whose projections are computed on the way, into reused arrays.
+    ///
+    /// - Parameters:
+    ///   - items: Item rows, `[V, d]`.
+    ///   - ids: The history, oldest first, not empty.
+    ///   - projection: `W1`, `[d, a]`.
+    ///   - position: The projected positional table with the bias, `[N, a]`.
+    ///   - heads: `[K, a]`.
+    ///   - firstPosition: The positional row of the oldest item.
+    ///   - scratch: Reused room.
+    ///   - interests: `K d` values, overwritten.
+    /// - Complexity: O(n d a); nothing is allocated once `scratch` has grown to the longest history.
+    public static func interests(
+        items: Matrix,
+        ids: ArraySlice<Int32>,
+        projection: Matrix,
+        position: Matrix,
+        heads: Matrix,
+        firstPosition: Int,
+        scratch: inout Scratch,
+        into interests: inout [Float]
+    ) {
+        let (K, width, d) = (heads.rows, heads.columns, items.columns)
+        precondition(
+            projection.shape == [d, width] && position.columns == width && interests.count == K * d,
+            "attention: items \(items.shape), projection \(projection.shape), position \(position.shape), "
+                + "heads \(heads.shape), interests \(interests.count)"
+        )
+        precondition(
+            firstPosition >= 0 && firstPosition + ids.count <= position.rows,
+            "positions \(firstPosition)..<\(firstPosition + ids.count) of \(position.rows)"
+        )
+        for id in ids { precondition(id >= 0 && Int(id) < items.rows, "item row \(id) of \(items.rows)") }
+        scratch.reserve(hidden: width, weights: K * ids.count)
+        items.withPointer { itemRows in
+            projection.withPointer { w1 in
+                position.withPointer { positionRows in
+                    heads.withPointer { headRows in
+                        unsafe ids.withUnsafeBufferPointer { ids in
+                            guard let first = ids.baseAddress else { return }
+                            unsafe ck_attention_fused(
+                                itemRows,
+                                first,
+                                ids.count,
+                                w1,
+                                positionRows + firstPosition * width,
+                                headRows,
+                                K,
+                                width,
+                                d,
+                                &scratch.weights,
+                                &interests,
+                                &scratch.hidden
+                            )
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// Room that ``interests(items:ids:projection:position:heads:firstPosition:scratch:into:)`` reuses.
+    public struct Scratch: Sendable {
+        fileprivate var hidden: [Float] = []
+        fileprivate var weights: [Float] = []
+
+        /// No room yet.
+        public init() {}
+
+        fileprivate mutating func reserve(hidden: Int, weights: Int) {
+            if self.hidden.count < hidden { self.hidden = [Float](repeating: 0, count: hidden) }
+            if self.weights.count < weights { self.weights = [Float](repeating: 0, count: weights) }
+        }
+    }
+
     private static func require(_ inputs: Inputs, _ histories: RaggedRows, _ firstPosition: [Int]) {
         precondition(firstPosition.count == histories.count, "\(firstPosition.count) starts, \(histories.count) rows")
         for (row, first) in firstPosition.enumerated() {

@@ -15,10 +15,15 @@ public enum Activation: String, Sendable, Codable, CaseIterable {
 
     /// The kind as CKernels names it.
     var code: Int32 {
-        let kinds: [Activation: ck_activation] = [
-            .identity: CK_IDENTITY, .tanh: CK_TANH, .gelu: CK_GELU, .silu: CK_SILU, .relu: CK_RELU,
-        ]
-        return Int32(kinds[self, default: CK_IDENTITY].rawValue)
+        let kind =
+            switch self {
+            case .identity: CK_IDENTITY
+            case .tanh: CK_TANH
+            case .gelu: CK_GELU
+            case .silu: CK_SILU
+            case .relu: CK_RELU
+            }
+        return Int32(kind.rawValue)
     }
 }
 

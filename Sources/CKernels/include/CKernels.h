@@ -68,12 +68,22 @@ void ck_block_scores_gradient(const float *queries, const float *blocks, const f
 // MARK: Dense layer for one vector; weights are input-major, [in][out].
 void ck_dense(const float *weights, const float *bias, const float *x, size_t in, size_t out, int activation, float *y);
 
+// x = normalise(clean * predicted + noisy * x + deviation * noise): one reverse step on the sphere.
+void ck_posterior_step(const float *predicted, const float *noise, float clean, float noisy, float deviation, size_t d,
+                       float *x);
+// out = a + b.
+void ck_add(const float *a, const float *b, float *out, size_t n);
+
 // MARK: Additive attention over one ragged history (method, equations 16-17).
 // A history is n rows `ids` of `items` [., d] and `projection` [., a]; `position` is [N, a]; `heads` is [K, a].
 // weights [K, n] receives the softmax, interests [K, d] the weighted sums. scratch: a floats.
 void ck_attention(const float *items, const float *projection, const int32_t *ids, size_t n, const float *position,
                   const float *heads, size_t K, size_t a, size_t d, float *weights, float *interests, float *scratch);
-// Adds gradients; scratch: a + 2 * K * n floats.
+// The same for one history whose projections are not at hand: z_p = x_p W1, W1 input-major [d, a]. weights: K * n floats.
+void ck_attention_fused(const float *items, const int32_t *ids, size_t n, const float *w1, const float *position,
+                        const float *heads, size_t K, size_t a, size_t d, float *weights, float *interests,
+                        float *scratch);
+// Adds gradients; scratch: a + K * n floats.
 void ck_attention_gradient(const float *items, const float *projection, const int32_t *ids, size_t n,
                            const float *position, const float *heads, size_t K, size_t a, size_t d,
                            const float *weights, const float *grad_interests, float *grad_items,

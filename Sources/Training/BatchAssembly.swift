@@ -1,0 +1,82 @@
+import Foundation
+import Kernels
+import Recommenders
+
+/// Turns step numbers into training batches, each a pure function of the seed, the step and the rows asked for.
+struct BatchAssembly: Sendable {
+    let rows: TrainingRows
+    private let sampler: NegativeSampler
+    private let secondSampler: NegativeSampler
+    private let mask: NegativeSampler
+    let recipe: Recipe
+    let items: Int
+    let seed: UInt64
+
+    init(train: DataPart, items: Int, recipe: Recipe, seed: UInt64) {
+        rows = TrainingRows(train.sequences)
+        sampler = NegativeSampler(sequences: train.sequences, items: items, seed: seed)
+        secondSampler = NegativeSampler(sequences: train.sequences, items: items, seed: seed ^ 0x5ec0_4d5e_ed00_0001)
+        // Without masking of a user's items only the target is left out: the mask of users who have no items.
+        mask =
+            recipe.training.negatives.maskUserItems
+            ? sampler
+            : NegativeSampler(
+                sequences: RaggedRows([[Int32]](repeating: [], count: train.sequences.count)),
+                items: items,
+                seed: seed
+            )
+        self.recipe = recipe
+        self.items = items
+        self.seed = seed
+    }
+
+    /// The rows `range` of step `step`.
+    ///
+    /// - Throws: ``NegativeSamplingError`` when a user has no item left to be told apart from.
+    func batch(step: Int, range: Range<Int>) throws(NegativeSamplingError) -> TrainingBatch {
+        let size = recipe.training.batchSize
+        let positions = rows.batch(step: step, size: size, seed: seed)[range].map(rows.position(of:))
+        let targets = positions.map(rows.target(at:))
+        let users = positions.map(\.user)
+        func negatives(_ sampler: NegativeSampler) throws(NegativeSamplingError) -> Negatives {
+            try self.negatives(sampler, step: step, range: range, users: users, targets: targets)
+        }
+        return TrainingBatch(
+            histories: RaggedRows(positions.map { rows.history(at: $0, limit: recipe.model.historyLength) }),
+            targets: targets,
+            negatives: try negatives(sampler),
+            secondNegatives: recipe.model.loss.sharedNegatives ? nil : try negatives(secondSampler),
+            negativeOffset: negativeOffset,
+            noise: NoiseSource(seed: seed, streams: range.map { UInt64(step * size + $0) }),
+            stepRows: size
+        )
+    }
+
+    private func negatives(
+        _ sampler: NegativeSampler,
+        step: Int,
+        range: Range<Int>,
+        users: [Int],
+        targets: [Int32]
+    ) throws(NegativeSamplingError) -> Negatives {
+        let configuration = recipe.training.negatives
+        switch configuration.kind {
+        case .pool:
+            let pool = sampler.sharedPool(step: step, count: configuration.count)
+            return .pool(pool, masked: mask.maskedColumns(pool: pool, users: users, targets: targets))
+        case .perRow:
+            return .perRow(
+                try sampler.privateNegatives(step: step, rows: Array(range), users: users, count: configuration.count),
+                count: configuration.count
+            )
+        case .catalogue:
+            return .catalogue(masked: mask.maskedColumns(users: users, targets: targets))
+        }
+    }
+
+    private var negativeOffset: Float {
+        let configuration = recipe.training.negatives
+        guard configuration.logQ == .oneSided, configuration.kind != .catalogue else { return 0 }
+        return Float(log(Double(max(1, items - 1)) / Double(configuration.count)))
+    }
+}

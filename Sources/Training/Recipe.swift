@@ -1,0 +1,153 @@
+public import Autodiff
+import Foundation
+public import Recommenders
+public import VectorIndex
+
+/// Everything that decides a training run besides the data and the seed; what `models/*.json` hold.
+public struct Recipe: ConfigurationSection {
+    /// Which system; `dimerec` is the only one so far.
+    public var system = DimeRec.system
+    /// The model and its losses.
+    public var model = DimeRecConfiguration()
+    /// How it is trained.
+    public var training = TrainingConfiguration()
+    /// How data is parted and judged.
+    public var data = DataConfiguration()
+    /// The index that is built over the item vectors.
+    public var index = IndexConfiguration()
+
+    /// The defaults.
+    public init() {}
+
+    /// Reads a recipe file.
+    ///
+    /// - Throws: ``ConfigurationError`` naming the field, or ``RecipeError`` when there is no such file.
+    public init(contentsOf path: String) throws {
+        guard let json = FileManager.default.contents(atPath: path) else { throw RecipeError.unreadable(path) }
+        try self.init(json: json)
+    }
+
+    /// Throws for a value out of range.
+    public func validate(prefix: String) throws(ConfigurationError) {
+        guard system == DimeRec.system else {
+            throw .invalidValue(key: prefix + "system", reason: "'\(system)' is not a system of this build; use 'dimerec'.")
+        }
+        try model.validate(prefix: prefix + "model.")
+        try training.validate(prefix: prefix + "training.")
+        try data.validate(prefix: prefix + "data.")
+        do {
+            try index.validate()
+        } catch {
+            throw .invalidValue(key: prefix + "index", reason: "\(error)")
+        }
+    }
+}
+
+/// A recipe that cannot be read.
+public enum RecipeError: Error, Equatable, CustomStringConvertible {
+    /// No readable file there.
+    case unreadable(String)
+
+    /// What is wrong and where to start.
+    public var description: String {
+        switch self {
+        case .unreadable(let path): "No readable recipe at '\(path)'. Start from one of those under models/."
+        }
+    }
+}
+
+/// The optimiser, the batches and when to stop.
+public struct TrainingConfiguration: ConfigurationSection {
+    /// Rows of one optimiser step.
+    public var batchSize = 256
+    /// Adam's learning rate.
+    public var learningRate = 0.005
+    /// Adam's decay of the first moment.
+    public var beta1 = 0.9
+    /// Adam's decay of the second moment.
+    public var beta2 = 0.999
+    /// Adam's epsilon.
+    public var epsilon = 1e-8
+    /// How Adam treats untouched rows of the item table.
+    public var tableUpdate = TableUpdate.lazy
+    /// Negatives of the softmax losses.
+    public var negatives = NegativesConfiguration()
+    /// Steps at most.
+    public var maxSteps = 6000
+    /// Steps between validations.
+    public var validateEvery = 300
+    /// Validations without a better HR@20 after which training stops.
+    public var patience = 8
+
+    /// The defaults.
+    public init() {}
+
+    /// Throws for a value out of range.
+    public func validate(prefix: String) throws(ConfigurationError) {
+        try ConfigurationError.require(1...65536, contains: batchSize, key: prefix + "batchSize")
+        try ConfigurationError.require(1e-8...1, contains: learningRate, key: prefix + "learningRate")
+        try ConfigurationError.require(0...0.9999, contains: beta1, key: prefix + "beta1")
+        try ConfigurationError.require(0...0.99999, contains: beta2, key: prefix + "beta2")
+        try ConfigurationError.require(1e-16...1, contains: epsilon, key: prefix + "epsilon")
+        try ConfigurationError.require(1...100_000_000, contains: maxSteps, key: prefix + "maxSteps")
+        try ConfigurationError.require(1...100_000_000, contains: validateEvery, key: prefix + "validateEvery")
+        try ConfigurationError.require(1...100_000, contains: patience, key: prefix + "patience")
+        try negatives.validate(prefix: prefix + "negatives.")
+    }
+}
+
+/// Negatives of the softmax losses (method, section 8).
+public struct NegativesConfiguration: ConfigurationSection {
+    /// Where negatives come from.
+    public enum Kind: String, Codable, Sendable, CaseIterable {
+        /// One uniform pool for the whole batch.
+        case pool
+        /// A few for each row, none of them an item of the row's user.
+        case perRow = "private"
+        /// Every item of the catalogue.
+        case catalogue
+    }
+    /// A correction for how likely each negative was to be drawn.
+    public enum LogQ: String, Codable, Sendable, CaseIterable {
+        /// None.
+        case none
+        /// `log((V - 1) / count)` on negatives only, which makes the loss estimate the full softmax.
+        case oneSided = "one-sided"
+    }
+    /// Where they come from.
+    public var kind = Kind.pool
+    /// Size of the pool, or negatives for each row.
+    public var count = 2560
+    /// Leave the user's own items out of the pool or the catalogue.
+    public var maskUserItems = true
+    /// Correction.
+    public var logQ = LogQ.none
+
+    /// The defaults.
+    public init() {}
+
+    /// Throws for a value out of range.
+    public func validate(prefix: String) throws(ConfigurationError) {
+        try ConfigurationError.require(1...1_000_000, contains: count, key: prefix + "count")
+    }
+}
+
+/// How interactions are parted, and which questions are asked of the held-out part.
+public struct DataConfiguration: ConfigurationSection {
+    /// How one events file becomes three parts.
+    public var split = SplitKind.users
+    /// Seed of a split by users.
+    public var splitSeed: UInt64 = 1
+    /// Which prefixes of validation sequences are asked for.
+    public var evaluation = EvaluationProtocol.fiveCuts
+    /// Rows of the validation part that are asked at most; evenly spaced when there are more.
+    public var validationRows = 5000
+
+    /// The defaults.
+    public init() {}
+
+    /// Throws for a value out of range.
+    public func validate(prefix: String) throws(ConfigurationError) {
+        try ConfigurationError.require(1...100_000_000, contains: validationRows, key: prefix + "validationRows")
+    }
+}

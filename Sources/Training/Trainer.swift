@@ -1,0 +1,275 @@
+import Autodiff
+import Dispatch
+import Foundation
+public import Kernels
+public import Recommenders
+import Synchronization
+
+/// Trains a model by Adam on sampled batches, judges it on the validation part, and keeps the best weights.
+///
+/// Every number that training draws is a function of the seed and the step, each batch is differentiated in shards of a
+/// fixed size, and gradients are added in the order of shards: the same seed gives the same weights to the last bit, on
+/// any number of threads, and across an interruption.
+public struct Trainer<Model: Recommender> {
+    /// Rows that one worker differentiates at once; fixed, because sums depend on it.
+    private let shardRows = 128
+    private let recipe: Recipe
+    private let assembly: BatchAssembly
+    private let evaluator: Evaluator
+    private var model: Model
+    private var optimiser: Adam
+    private var progress = TrainingProgress()
+    private var bestParameters: ParameterSet?
+
+    /// A trainer of a fresh model.
+    ///
+    /// - Parameters:
+    ///   - model: Initial weights.
+    ///   - recipe: Hyper-parameters.
+    ///   - split: The training part, and the validation part that decides when to stop.
+    ///   - items: Size of the catalogue.
+    ///   - seed: Of every draw.
+    /// - Throws: ``TrainingError`` when the training part gives no row.
+    public init(model: Model, recipe: Recipe, split: DataSplit, items: Int, seed: UInt64) throws {
+        self.model = model
+        self.recipe = recipe
+        assembly = BatchAssembly(train: split.train, items: items, recipe: recipe, seed: seed)
+        guard assembly.rows.count > 0 else { throw TrainingError.nothingToLearn }
+        evaluator = Evaluator(
+            rows: EvaluationRows(split.validation, protocol: recipe.data.evaluation),
+            limit: recipe.data.validationRows,
+            historyLength: model.historyLength,
+            popularity: PopularityPredictor(sequences: split.train.sequences, items: items)
+        )
+        guard evaluator.count > 0 else { throw TrainingError.nothingToValidate }
+        optimiser = Adam(
+            learningRate: recipe.training.learningRate,
+            beta1: recipe.training.beta1,
+            beta2: recipe.training.beta2,
+            epsilon: recipe.training.epsilon,
+            tableUpdate: recipe.training.tableUpdate
+        )
+    }
+
+    /// Training rows of one epoch.
+    public var trainRows: Int { assembly.rows.count }
+
+    /// Trains until the recipe's last step, its patience or `maxSeconds` runs out, or `shouldStop` says so.
+    ///
+    /// - Parameters:
+    ///   - maxSeconds: Time for this call, or nil.
+    ///   - shouldStop: Asked before every step; true leaves the state as it is and returns.
+    ///   - save: Called with a state to resume from, at each validation and when stopped.
+    ///   - report: Called after every step and every validation.
+    /// - Returns: What came of it; with `isFinished` false the caller may resume later.
+    /// - Throws: ``TrainingError/diverged(step:term:bestStep:)``, or what `save` throws.
+    public mutating func run(
+        maxSeconds: Double? = nil,
+        shouldStop: () -> Bool = { false },
+        save: (State) throws -> Void = { _ in },
+        report: (TrainingEvent) -> Void = { _ in }
+    ) throws -> TrainingOutcome<Model> {
+        let start = ContinuousClock.now
+        let before = progress.seconds
+        let firstStep = progress.step
+        var training = Duration.zero
+        func elapsed() -> Double { (ContinuousClock.now - start) / .seconds(1) }
+        while progress.step < recipe.training.maxSteps, progress.validationsWithoutGain < recipe.training.patience {
+            if let maxSeconds, elapsed() >= maxSeconds { break }
+            if shouldStop() {
+                progress.seconds = before + elapsed()
+                try save(state)
+                return outcome(finished: false)
+            }
+            let stepStart = ContinuousClock.now
+            let terms = try takeStep()
+            training += ContinuousClock.now - stepStart
+            report(
+                .step(
+                    progress.step,
+                    of: recipe.training.maxSteps,
+                    terms: terms,
+                    samplesPerSecond: Double((progress.step - firstStep) * recipe.training.batchSize) / (training / .seconds(1))
+                )
+            )
+            if progress.step % recipe.training.validateEvery == 0 || progress.step == recipe.training.maxSteps {
+                try validate(report)
+                progress.seconds = before + elapsed()
+                try save(state)
+            }
+        }
+        if progress.lastValidatedStep != progress.step || bestParameters == nil {
+            try validate(report)
+        }
+        progress.seconds = before + elapsed()
+        return outcome(finished: true)
+    }
+
+    /// One optimiser step.
+    private mutating func takeStep() throws -> [(name: String, value: Float)] {
+        let (gradients, terms) = try Self.gradients(
+            of: model,
+            assembly: assembly,
+            step: progress.step,
+            shardRows: shardRows
+        )
+        if let bad = terms.first(where: { !$0.value.isFinite }) {
+            throw TrainingError.diverged(step: progress.step + 1, term: bad.name, bestStep: progress.bestStep)
+        }
+        optimiser.update(&model.parameters, by: gradients)
+        model.constrain()
+        progress.step += 1
+        return terms
+    }
+
+    /// Gradients and loss terms of one step, its shards on as many threads as there are cores.
+    static func gradients(
+        of model: Model,
+        assembly: BatchAssembly,
+        step: Int,
+        shardRows: Int
+    ) throws -> (Gradients, [(name: String, value: Float)]) {
+        let size = assembly.recipe.training.batchSize
+        let shards = stride(from: 0, to: size, by: shardRows).map { $0..<min($0 + shardRows, size) }
+        let results = Mutex<[Result<(Gradients, [(name: String, value: Float)]), any Error>?]>(
+            Array(repeating: nil, count: shards.count)
+        )
+        DispatchQueue.concurrentPerform(iterations: shards.count) { index in
+            let result = Result {
+                let tape = Tape()
+                let loss = model.loss(try assembly.batch(step: step, range: shards[index]), on: tape)
+                return (tape.backward(from: loss.total), loss.terms)
+            }
+            results.withLock { $0[index] = result }
+        }
+        var sum = Gradients()
+        var terms: [(name: String, value: Float)] = []
+        for result in results.withLock({ $0 }) {
+            guard let (gradients, shardTerms) = try result?.get() else { continue }
+            sum.add(gradients)
+            terms = terms.isEmpty ? shardTerms : zip(terms, shardTerms).map { ($0.name, $0.value + $1.value) }
+        }
+        return (sum, terms)
+    }
+
+    private mutating func validate(_ report: (TrainingEvent) -> Void) throws {
+        if let name = model.parameters.firstNonFinite {
+            throw TrainingError.diverged(step: progress.step, term: "parameter '\(name)'", bestStep: progress.bestStep)
+        }
+        let metrics = evaluator.evaluate(model, readOut: .served, noiseSeed: Evaluator.validationNoiseSeed).metrics
+        progress.lastValidatedStep = progress.step
+        progress.validationsWithoutGain += 1
+        if bestParameters == nil || metrics.hitRate(at: 20) > progress.best["hr@20", default: 0] {
+            progress.best = metrics.values
+            progress.bestStep = progress.step
+            progress.validationsWithoutGain = 0
+            bestParameters = model.parameters
+        }
+        report(.validation(progress.step, metrics: metrics.values, isBest: progress.bestStep == progress.step))
+    }
+
+    private func outcome(finished: Bool) -> TrainingOutcome<Model> {
+        var best = model
+        best.parameters = bestParameters ?? model.parameters
+        return TrainingOutcome(model: best, isFinished: finished, progress: progress)
+    }
+}
+
+// MARK: - Interruption
+
+extension Trainer {
+    /// What a later run needs to go on as if nothing had happened.
+    public struct State: Sendable {
+        /// Counters and the best metrics.
+        public var progress: TrainingProgress
+        /// Current weights, best weights and Adam's moments.
+        public var matrices: [String: Matrix]
+    }
+
+    /// The state between two steps.
+    public var state: State {
+        var matrices = optimiser.moments
+        for (name, matrix) in model.parameters.matrices { matrices["current.\(name)"] = matrix }
+        for (name, matrix) in bestParameters?.matrices ?? [:] { matrices["best.\(name)"] = matrix }
+        return State(progress: progress, matrices: matrices)
+    }
+
+    /// Continues from a state of the same recipe, data and seed.
+    public mutating func restore(_ state: State) {
+        func parameters(_ prefix: String) -> [String: Matrix] {
+            var result: [String: Matrix] = [:]
+            for (name, matrix) in state.matrices where name.hasPrefix(prefix) {
+                result[String(name.dropFirst(prefix.count))] = matrix
+            }
+            return result
+        }
+        progress = state.progress
+        model.parameters = ParameterSet(parameters("current."))
+        let best = parameters("best.")
+        bestParameters = best.isEmpty ? nil : ParameterSet(best)
+        optimiser.restore(step: progress.step, moments: state.matrices)
+    }
+}
+
+/// Counters of a run, stored with its weights.
+public struct TrainingProgress: Codable, Sendable, Equatable {
+    /// Optimiser steps taken.
+    public var step = 0
+    /// The step whose weights did best on validation; 0 before the first validation.
+    public var bestStep = 0
+    /// Its validation metrics.
+    public var best: [String: Double] = [:]
+    /// Validations since then.
+    public var validationsWithoutGain = 0
+    /// The step of the last validation.
+    public var lastValidatedStep = 0
+    /// Training time so far, validations included.
+    public var seconds = 0.0
+}
+
+/// What happened during training, for whoever watches.
+public enum TrainingEvent: Sendable {
+    /// A step was taken; loss terms are means over its batch.
+    case step(Int, of: Int, terms: [(name: String, value: Float)], samplesPerSecond: Double)
+    /// The validation part was judged.
+    case validation(Int, metrics: [String: Double], isBest: Bool)
+}
+
+/// A trained model and how it came about.
+public struct TrainingOutcome<Model: Recommender>: Sendable {
+    /// The model with its best weights.
+    public var model: Model
+    /// False when it was stopped from outside.
+    public var isFinished: Bool
+    /// Counters and validation metrics.
+    public var progress: TrainingProgress
+}
+
+/// Why training cannot start or go on.
+public enum TrainingError: Error, Equatable, CustomStringConvertible {
+    /// A loss term or a parameter is no longer a finite number.
+    case diverged(step: Int, term: String, bestStep: Int)
+    /// No training sequence has two items.
+    case nothingToLearn
+    /// No validation sequence gives a row.
+    case nothingToValidate
+    /// A stored state belongs to another run.
+    case stateMismatch(String)
+
+    /// What is wrong and what to do.
+    public var description: String {
+        switch self {
+        case .diverged(let step, let term, let bestStep):
+            "Training diverged at step \(step): \(term) is not finite. "
+                + (bestStep > 0
+                    ? "The weights of step \(bestStep) are kept; publish them with --resume --max-seconds 0, or lower "
+                    : "No weights were validated before; lower ") + "training.learningRate and start again."
+        case .nothingToLearn:
+            "No training user has two or more interactions, so there is no next item to learn."
+        case .nothingToValidate:
+            "The validation part gives no row to judge by; use another split or data.evaluation 'all-prefixes'."
+        case .stateMismatch(let what):
+            "The interrupted run cannot be resumed: \(what) differs. Train without --resume to start again."
+        }
+    }
+}
