@@ -2,7 +2,9 @@
 ///
 /// Clearing keeps the storage: an event loop fills the same list again for every request.
 public struct IdentifierList: Sendable, Equatable {
-    /// The bytes of all ids. Append an id's bytes here, then call ``endIdentifier()``.
+    /// The bytes of all ids.
+    ///
+    /// Append an id's bytes here, then call ``endIdentifier()``.
     package var bytes: [UInt8] = []
     private var ends: [Int] = []
 

@@ -56,7 +56,9 @@ public struct RetrievalRequest: Sendable, Equatable {
 public struct RetrievalResponse: Sendable {
     /// What answered: the answer names its model and version.
     public let snapshot: ServingSnapshot
-    /// Item numbers with scores, best first. A score is the cosine of the user vector and the item, and 0 in a fallback.
+    /// Item numbers with scores, best first.
+    ///
+    /// A score is the cosine of the user vector and the item, and 0 in a fallback.
     public let items: [Scored]
     /// What was answered instead of a prediction, or nil.
     public let fallback: Fallback?

@@ -124,8 +124,11 @@ public struct SnapshotBuilder: Sendable {
                 throw .failedProbe("the user vector of items \(history) is not finite")
             }
             let found = snapshot.index.search(user.span, k: k, effort: nil, excluding: [])
-            guard found.count == k, found.allSatisfy({ $0.score.isFinite && 0..<snapshot.itemCount ~= Int($0.id) }) else {
-                throw .failedProbe("a search for \(k) items found \(found.count), or one with a score that is not finite")
+            guard found.count == k, found.allSatisfy({ $0.score.isFinite && 0..<snapshot.itemCount ~= Int($0.id) })
+            else {
+                throw .failedProbe(
+                    "a search for \(k) items found \(found.count), or one with a score that is not finite"
+                )
             }
         }
     }

@@ -7,7 +7,9 @@ public final class SnapshotHolder: Sendable {
     /// A holder without a snapshot: nothing can be answered yet.
     public init() {}
 
-    /// The newest published snapshot, or nil before the first. Cost: a lock and a retain.
+    /// The newest published snapshot, or nil before the first.
+    ///
+    /// Complexity: a lock and a retain.
     public var current: ServingSnapshot? {
         state.withLock { $0 }
     }

@@ -39,7 +39,7 @@ public protocol InferenceWorkspace: AnyObject {
     var userVector: [Float] { get }
 }
 
-/// How long the stages of one encoding took. Unit: nanoseconds.
+/// How long the stages of one encoding took, in nanoseconds.
 public struct EncodeTimes: Sendable, Equatable {
     /// From the history to the guidance.
     public var guidance: UInt64
@@ -53,7 +53,7 @@ public struct EncodeTimes: Sendable, Equatable {
     }
 }
 
-/// How long the stages of one request took. Unit: nanoseconds.
+/// How long the stages of one request took, in nanoseconds.
 public struct StageTimes: Sendable, Equatable {
     /// Reading the request's JSON.
     public var parse: UInt64 = 0
