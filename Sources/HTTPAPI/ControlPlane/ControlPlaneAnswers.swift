@@ -1,0 +1,106 @@
+import CheckpointStore
+import Dispatch
+import FoundationEssentials
+import HTTPTypes
+import Hummingbird
+import Serving
+
+/// What program answers, for GET /version.
+public struct BuildDescription: Codable, Sendable, Equatable {
+    /// The program's name.
+    public let name: String
+    /// Its version.
+    public let version: String
+    /// What it runs on: CPU level, BLAS core.
+    public let platform: String
+
+    /// Names a build.
+    public init(name: String, version: String, platform: String) {
+        self.name = name
+        self.version = version
+        self.platform = platform
+    }
+}
+
+struct ModelList: Encodable {
+    let models: [ModelDescription]
+}
+
+struct ModelDescription: Encodable {
+    let name: String
+    /// The version that the store says is to be served.
+    let activeVersion: Int?
+    let versions: [VersionDescription]
+
+    init(name: String, source: any CheckpointSource, watcher: CheckpointWatcher) throws {
+        self.name = name
+        activeVersion = try source.activeVersion(of: name)
+        versions = try source.manifests(of: name).map { manifest in
+            VersionDescription(manifest, state: watcher.state(of: manifest.version, model: name), digest: nil)
+        }
+    }
+}
+
+struct VersionDescription: Encodable {
+    let model: String
+    let version: Int
+    let state: String
+    /// Why it was rejected.
+    let reason: String?
+    let system: String
+    let createdAt: String
+    let dimension: Int
+    let items: Int
+    let trainRows: Int
+    let seconds: Double
+    let metrics: [String: Double]
+    let seed: UInt64
+    let build: String
+    let data: DataFingerprint
+    /// Over everything the version holds; only where one version is asked for.
+    let digest: String?
+
+    init(_ manifest: CheckpointManifest, state: VersionState, digest: String?) {
+        model = manifest.model
+        version = manifest.version
+        self.state = state.name
+        if case .rejected(let reason) = state { self.reason = reason } else { reason = nil }
+        system = manifest.system
+        createdAt = manifest.createdAt
+        dimension = manifest.dimension
+        items = manifest.items
+        trainRows = manifest.trainRows
+        seconds = manifest.seconds
+        metrics = manifest.metrics
+        seed = manifest.seed
+        build = manifest.build
+        data = manifest.data
+        self.digest = digest
+    }
+}
+
+struct ActionResult: Encodable {
+    let model: String
+    let version: Int
+    let state: String
+}
+
+/// An answer in JSON with keys in snake case, sorted.
+func json(_ value: some Encodable, status: HTTPResponse.Status = .ok) throws -> Response {
+    let encoder = JSONEncoder()
+    encoder.keyEncodingStrategy = .convertToSnakeCase
+    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+    let buffer = ByteBuffer(bytes: try encoder.encode(value))
+    return Response(
+        status: status,
+        headers: [.contentType: "application/json"],
+        body: ResponseBody(byteBuffer: buffer)
+    )
+}
+
+/// Runs work that blocks on the disk outside of the threads that run tasks.
+func offThread<Value: Sendable>(_ work: @escaping @Sendable () throws -> Value) async throws -> Value {
+    try await withCheckedThrowingContinuation { continuation in
+        DispatchQueue.global(qos: .utility).async { continuation.resume(with: Result(catching: work)) }
+    }
+}

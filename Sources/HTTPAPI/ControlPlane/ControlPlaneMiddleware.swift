@@ -1,0 +1,75 @@
+import HTTPTypes
+import Hummingbird
+import Logging
+
+/// Turns whatever a handler throws into an RFC 9457 answer.
+struct ProblemMiddleware: RouterMiddleware {
+    let logger: Logger
+
+    func handle(
+        _ request: Request,
+        context: BasicRequestContext,
+        next: (Request, BasicRequestContext) async throws -> Response
+    ) async throws -> Response {
+        do {
+            return try await next(request, context)
+        } catch let problem as Problem {
+            return response(problem, context)
+        } catch let error as any HTTPResponseError where error.status.code < 500 {
+            guard error.status == .notFound else {
+                return response(Problem(.invalidArgument, "The request cannot be read."), context)
+            }
+            return response(Problem(.notFound, "There is no such path, or not with this method."), context)
+        } catch {
+            let metadata: Logger.Metadata = ["request.id": "\(context.id)", "error": "\(error)"]
+            logger.error("control request failed", metadata: metadata)
+            let problem = Problem(.internalError, "The request could not be answered; its id names it in the log.")
+            return response(problem, context)
+        }
+    }
+
+    private func response(_ problem: Problem, _ context: BasicRequestContext) -> Response {
+        var writer = JSONWriter()
+        problem.write(to: &writer, instance: "\(context.id)".utf8)
+        var headers: HTTPFields = [.contentType: "application/problem+json"]
+        if let seconds = problem.retryAfter { headers[.retryAfter] = "\(seconds)" }
+        if let allow = problem.allow { headers[.allow] = allow }
+        if problem.code == .unauthorized { headers[.wwwAuthenticate] = "Bearer" }
+        return Response(
+            status: .init(code: problem.code.status),
+            headers: headers,
+            body: ResponseBody(byteBuffer: ByteBuffer(bytes: writer.bytes))
+        )
+    }
+}
+
+/// Lets requests that change something pass only with the token.
+struct BearerTokenMiddleware: RouterMiddleware {
+    private let token: [UInt8]
+
+    init(token: String) {
+        self.token = Array(token.utf8)
+    }
+
+    func handle(
+        _ request: Request,
+        context: BasicRequestContext,
+        next: (Request, BasicRequestContext) async throws -> Response
+    ) async throws -> Response {
+        guard request.method != .get, request.method != .head else { return try await next(request, context) }
+        let parts = request.headers[.authorization]?.split(separator: " ", maxSplits: 1) ?? []
+        guard parts.count == 2, equalsIgnoringCase(parts[0], "bearer"), matches(Array(parts[1].utf8)) else {
+            throw Problem(.unauthorized, "Send 'Authorization: Bearer' with the token of CONTROL_TOKEN_FILE.")
+        }
+        return try await next(request, context)
+    }
+
+    /// Compares in a time that depends on the candidate's length alone, not on how much of it is right.
+    private func matches(_ candidate: [UInt8]) -> Bool {
+        var difference = candidate.count ^ token.count
+        for (position, byte) in candidate.enumerated() {
+            difference |= Int(byte ^ token[position % token.count])
+        }
+        return difference == 0
+    }
+}

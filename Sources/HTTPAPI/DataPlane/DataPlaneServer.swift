@@ -1,0 +1,157 @@
+import Foundation
+import Logging
+import NIOCore
+import NIOHTTP1
+import NIOPosix
+import ServiceLifecycle
+import Serving
+
+/// The data plane: accepts connections, hands each to one of the event loops, and drains them on shutdown.
+struct DataPlaneServer: Service {
+    let configuration: ServerConfiguration
+    let service: RetrievalService
+    let status: ServerStatus
+    let logger: Logger
+    /// Told the port once connections are accepted.
+    let onListening: @Sendable (Int) -> Void
+
+    /// Listens until graceful shutdown, then drains: not ready, grace, no new connections, the open ones end.
+    func run() async throws {
+        let group = MultiThreadedEventLoopGroup(numberOfThreads: configuration.serveThreads)
+        do {
+            try await serve(on: group)
+        } catch {
+            try? await group.shutdownGracefully()
+            throw error
+        }
+        try await group.shutdownGracefully()
+    }
+
+    private func serve(on group: MultiThreadedEventLoopGroup) async throws {
+        var loops: [ObjectIdentifier: NIOLoopBound<EventLoopState>] = [:]
+        for loop in group.makeIterator() {
+            loops[ObjectIdentifier(loop)] = try await loop.submit {
+                let responder = RequestResponder(service: service, status: status, logger: logger)
+                return NIOLoopBound(EventLoopState(responder: responder), eventLoop: loop)
+            }.get()
+        }
+        let listener = try await listen(on: group, loops)
+        let port = listener.localAddress?.port ?? configuration.httpPort
+        logger.info("data plane listens", metadata: ["http.host": "\(configuration.httpHost)", "http.port": "\(port)"])
+        onListening(port)
+        do {
+            try await gracefulShutdown()
+            status.startDraining()
+            try await Task.sleep(for: configuration.drainGrace)
+            try await listener.close()
+            try await drain(loops.values.map(\.self))
+        } catch is CancellationError {
+            status.startDraining()
+            try? await listener.close()
+        }
+        for loop in loops.values {
+            loop.eventLoop.execute {
+                for connection in loop.value.connections.values { connection.abort() }
+            }
+        }
+    }
+
+    private func listen(
+        on group: MultiThreadedEventLoopGroup,
+        _ loops: [ObjectIdentifier: NIOLoopBound<EventLoopState>]
+    ) async throws -> any Channel {
+        let settings = ConnectionSettings(configuration, status: status)
+        let maxConnections = configuration.maxConnections
+        let bootstrap = ServerBootstrap(group: group)
+            .serverChannelOption(.backlog, value: 1024)
+            .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+            .childChannelOption(.socketOption(.tcp_nodelay), value: 1)
+            .childChannelOption(.allowRemoteHalfClosure, value: true)
+            .childChannelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    guard let loop = loops[ObjectIdentifier(channel.eventLoop)] else {
+                        preconditionFailure("a connection on a foreign event loop")
+                    }
+                    let isWelcome = status.connectionOpened() <= maxConnections
+                    channel.closeFuture.whenComplete { _ in status.connectionClosed() }
+                    guard isWelcome else {
+                        try channel.pipeline.syncOperations.addHandler(RefusalHandler(loop: loop.value))
+                        return
+                    }
+                    var limits = NIOHTTPDecoderLimitConfiguration()
+                    limits.maxHeaderFieldSize = 16_384
+                    limits.maxHeaderListSize = 32_768
+                    limits.maxHeaderFieldCount = 100
+                    let decoder = HTTPRequestDecoder(limitConfiguration: limits)
+                    try channel.pipeline.syncOperations.addHandlers(
+                        ByteToMessageHandler(decoder),
+                        ConnectionHandler(loop: loop.value, settings: settings)
+                    )
+                }
+            }
+        let host = configuration.httpHost
+        let port = configuration.httpPort
+        do {
+            return try await bootstrap.bind(host: host, port: port).get()
+        } catch {
+            throw ServerError(listeningOn: host, port: port, key: "HTTP_PORT", error)
+        }
+    }
+
+    /// Waits until every connection has had its last answer, or the time is up.
+    private func drain(_ loops: [NIOLoopBound<EventLoopState>]) async throws {
+        for loop in loops {
+            loop.eventLoop.execute {
+                for connection in loop.value.connections.values { connection.drain() }
+            }
+        }
+        let clock = ContinuousClock()
+        let end = clock.now + configuration.drainTimeout
+        while status.connectionCount > 0, clock.now < end {
+            try await Task.sleep(for: .milliseconds(10))
+        }
+        let left = status.connectionCount
+        if left > 0 { logger.warning("connections cut at DRAIN_TIMEOUT_S", metadata: ["connections": "\(left)"]) }
+    }
+}
+
+/// Answers a connection beyond MAX_CONNECTIONS with 503 and ends it.
+private final class RefusalHandler: ChannelInboundHandler {
+    typealias InboundIn = ByteBuffer
+    typealias OutboundOut = ByteBuffer
+
+    private let loop: EventLoopState
+
+    init(loop: EventLoopState) {
+        self.loop = loop
+    }
+
+    func channelActive(context: ChannelHandlerContext) {
+        let problem = Problem(.overloaded, "MAX_CONNECTIONS connections are open.")
+        let request = IncomingRequest(unreadable: problem, id: loop.responder.makeID())
+        context.writeAndFlush(wrapOutboundOut(loop.responder.respond(to: request, closes: true)), promise: nil)
+        context.close(mode: .output, promise: nil)
+        context.eventLoop.assumeIsolated().scheduleTask(in: .seconds(1)) { context.close(promise: nil) }
+    }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {}
+
+    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+        if case ChannelEvent.inputClosed? = event as? ChannelEvent { context.close(promise: nil) }
+    }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        context.close(promise: nil)
+    }
+}
+
+extension ServerError {
+    /// The reason that an address cannot be listened on.
+    init(listeningOn host: String, port: Int, key: String, _ error: any Error) {
+        if let error = error as? IOError, error.errnoCode == EADDRINUSE {
+            self = .portInUse(host: host, port: port, key: key)
+        } else {
+            self = .cannotListen(host: host, port: port, key: key, reason: "\(error)")
+        }
+    }
+}

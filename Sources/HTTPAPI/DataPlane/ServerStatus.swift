@@ -1,0 +1,26 @@
+import Synchronization
+
+/// What all threads of the server know about its life.
+final class ServerStatus: Sendable {
+    private let draining = Atomic(false)
+    private let connections = Atomic(0)
+
+    /// Whether the server is going down: not ready any more, and every answer closes its connection.
+    var isDraining: Bool { draining.load(ordering: .relaxed) }
+
+    /// How many connections of the data plane are open.
+    var connectionCount: Int { connections.load(ordering: .relaxed) }
+
+    func startDraining() {
+        draining.store(true, ordering: .relaxed)
+    }
+
+    /// Counts a new connection and returns how many there are now.
+    func connectionOpened() -> Int {
+        connections.add(1, ordering: .relaxed).newValue
+    }
+
+    func connectionClosed() {
+        connections.subtract(1, ordering: .relaxed)
+    }
+}

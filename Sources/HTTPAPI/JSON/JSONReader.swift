@@ -1,0 +1,348 @@
+/// Where and why a text is not JSON.
+package struct JSONSyntaxError: Error, Equatable {
+    /// Byte offset of the first byte that cannot belong to any JSON text.
+    package let offset: Int
+    /// What is wrong there.
+    package let reason: String
+}
+
+/// Reads JSON text token by token, strictly after RFC 8259, without building a tree.
+///
+/// Accepts exactly the RFC's grammar over valid UTF-8, and refuses what the RFC leaves to implementations where it would
+/// hide a mistake: a byte order mark, lone surrogates, numbers outside the range of a Double or longer than 1024 bytes,
+/// nesting deeper than ``maximumDepth``. Each method skips leading white space; the caller looks at ``kind()`` and then
+/// calls the method for it. Nothing recurses, so no input exhausts the stack.
+package struct JSONReader {
+    /// What the next value is.
+    package enum Kind: String {
+        case object = "an object"
+        case array = "an array"
+        case string = "a string"
+        case number = "a number"
+        case boolean = "a boolean"
+        case null
+    }
+
+    /// The deepest nesting that ``skipValue()`` follows.
+    package static let maximumDepth = 64
+    private static let maximumNumberLength = 1024
+
+    private let bytes: [UInt8]
+    package private(set) var position = 0
+
+    /// Starts at the front of a text.
+    package init(_ bytes: [UInt8]) {
+        self.bytes = bytes
+    }
+
+    /// What the next value is.
+    package mutating func kind() throws(JSONSyntaxError) -> Kind {
+        skipWhitespace()
+        guard position < bytes.count else { throw error("the text ends where a value is expected") }
+        switch bytes[position] {
+        case UInt8(ascii: "{"): return .object
+        case UInt8(ascii: "["): return .array
+        case UInt8(ascii: "\""): return .string
+        case UInt8(ascii: "t"), UInt8(ascii: "f"): return .boolean
+        case UInt8(ascii: "n"): return .null
+        case UInt8(ascii: "-"), UInt8(ascii: "0")...UInt8(ascii: "9"): return .number
+        case 0xef where position == 0: throw error("the text starts with a byte order mark")
+        default: throw error("a value is expected")
+        }
+    }
+
+    /// Enters an object or array whose kind was seen.
+    package mutating func enter() {
+        position += 1
+    }
+
+    /// Moves to the next element of an array, or leaves it.
+    ///
+    /// - Parameter isFirst: True before the first element; set to false.
+    /// - Returns: Whether there is one.
+    /// - Throws: ``JSONSyntaxError``.
+    package mutating func nextElement(isFirst: inout Bool) throws(JSONSyntaxError) -> Bool {
+        try next(isFirst: &isFirst, closing: UInt8(ascii: "]"))
+    }
+
+    /// Moves to the next member of an object and reads its key, or leaves the object.
+    ///
+    /// - Parameters:
+    ///   - isFirst: True before the first member; set to false.
+    ///   - key: Where the key's bytes are appended.
+    /// - Returns: Whether there is one.
+    /// - Throws: ``JSONSyntaxError``.
+    package mutating func nextKey(isFirst: inout Bool, into key: inout [UInt8]) throws(JSONSyntaxError) -> Bool {
+        guard try next(isFirst: &isFirst, closing: UInt8(ascii: "}")) else { return false }
+        skipWhitespace()
+        guard peek() == UInt8(ascii: "\"") else { throw error("a key in double quotes is expected") }
+        try string(appendingTo: &key)
+        skipWhitespace()
+        guard peek() == UInt8(ascii: ":") else { throw error("a colon is expected after a key") }
+        position += 1
+        return true
+    }
+
+    /// Reads `true` or `false`.
+    package mutating func boolean() throws(JSONSyntaxError) -> Bool {
+        let value = peek() == UInt8(ascii: "t")
+        try literal(value ? "true" : "false")
+        return value
+    }
+
+    /// Reads `null`.
+    package mutating func null() throws(JSONSyntaxError) {
+        try literal("null")
+    }
+
+    /// Reads a number and returns where its text is and whether it has neither fraction nor exponent.
+    package mutating func number() throws(JSONSyntaxError) -> (text: Range<Int>, isInteger: Bool) {
+        let start = position
+        var isInteger = true
+        if peek() == UInt8(ascii: "-") { position += 1 }
+        if peek() == UInt8(ascii: "0") {
+            position += 1
+            if let byte = peek(), isDigit(byte) { throw error("a number must not start with a zero") }
+        } else {
+            try digits()
+        }
+        if peek() == UInt8(ascii: ".") {
+            isInteger = false
+            position += 1
+            try digits()
+        }
+        if let byte = peek(), byte | 0x20 == UInt8(ascii: "e") {
+            isInteger = false
+            position += 1
+            if let sign = peek(), sign == UInt8(ascii: "+") || sign == UInt8(ascii: "-") { position += 1 }
+            try digits()
+        }
+        let text = start..<position
+        guard text.count <= Self.maximumNumberLength else {
+            throw JSONSyntaxError(offset: start, reason: "a number is longer than \(Self.maximumNumberLength) bytes")
+        }
+        // Nothing shorter without an exponent can leave the range of a Double.
+        if !isInteger || text.count > 300, !double(text).isFinite {
+            throw JSONSyntaxError(offset: start, reason: "a number is outside the range of a Double")
+        }
+        return (text, isInteger)
+    }
+
+    /// The value of a number that was read.
+    package func double(_ text: Range<Int>) -> Double {
+        Double(String(decoding: bytes[text], as: UTF8.self)) ?? .nan
+    }
+
+    /// The value of an integer that was read, or nil outside of 64 bits.
+    package func integer<Value: FixedWidthInteger>(_ text: Range<Int>, as type: Value.Type) -> Value? {
+        let isNegative = bytes[text.lowerBound] == UInt8(ascii: "-")
+        var value: Value = 0
+        for index in (text.lowerBound + (isNegative ? 1 : 0))..<text.upperBound {
+            let digit = Value(bytes[index] - UInt8(ascii: "0"))
+            let (product, productOverflow) = value.multipliedReportingOverflow(by: 10)
+            let (sum, sumOverflow) =
+                isNegative ? product.subtractingReportingOverflow(digit) : product.addingReportingOverflow(digit)
+            guard !productOverflow, !sumOverflow else { return nil }
+            value = sum
+        }
+        return value
+    }
+
+    /// Appends the text of a number that was read.
+    package func append(_ text: Range<Int>, to output: inout [UInt8]) {
+        output.append(contentsOf: bytes[text])
+    }
+
+    /// Only white space may follow the outermost value.
+    package mutating func end() throws(JSONSyntaxError) {
+        skipWhitespace()
+        guard position == bytes.count else { throw error("something follows the outermost value") }
+    }
+
+    /// Reads one value of any kind and forgets it.
+    package mutating func skipValue() throws(JSONSyntaxError) {
+        var isObject: [Bool] = []
+        var isFirst = false
+        var ignored: [UInt8] = []
+        repeat {
+            if let inObject = isObject.last {
+                ignored.removeAll(keepingCapacity: true)
+                let hasNext =
+                    inObject
+                    ? try nextKey(isFirst: &isFirst, into: &ignored)
+                    : try nextElement(isFirst: &isFirst)
+                guard hasNext else {
+                    isObject.removeLast()
+                    isFirst = false
+                    continue
+                }
+            }
+            let kind = try kind()
+            switch kind {
+            case .object, .array:
+                guard isObject.count < Self.maximumDepth else { throw error("nested deeper than \(Self.maximumDepth)") }
+                isObject.append(kind == .object)
+                isFirst = true
+                enter()
+            case .string:
+                ignored.removeAll(keepingCapacity: true)
+                try string(appendingTo: &ignored)
+            case .number: _ = try number()
+            case .boolean: _ = try boolean()
+            case .null: try null()
+            }
+        } while !isObject.isEmpty
+    }
+
+    /// Checks that a text is one JSON value.
+    package static func validate(_ bytes: [UInt8]) throws(JSONSyntaxError) {
+        var reader = JSONReader(bytes)
+        try reader.skipValue()
+        try reader.end()
+    }
+
+    private mutating func next(isFirst: inout Bool, closing: UInt8) throws(JSONSyntaxError) -> Bool {
+        skipWhitespace()
+        let byte = peek()
+        if byte == closing {
+            position += 1
+            return false
+        }
+        if isFirst {
+            isFirst = false
+            return true
+        }
+        guard byte == UInt8(ascii: ",") else {
+            throw error("a comma or '\(Character(UnicodeScalar(closing)))' is expected")
+        }
+        position += 1
+        skipWhitespace()
+        guard peek() != closing else { throw error("a comma stands before the end") }
+        return true
+    }
+
+    private mutating func literal(_ word: String) throws(JSONSyntaxError) {
+        let end = position + word.utf8.count
+        guard end <= bytes.count, bytes[position..<end].elementsEqual(word.utf8) else {
+            throw error("a value is expected")
+        }
+        position = end
+    }
+
+    private mutating func digits() throws(JSONSyntaxError) {
+        let start = position
+        while let byte = peek(), isDigit(byte) { position += 1 }
+        guard position > start else { throw error("a digit is expected") }
+    }
+
+    private mutating func skipWhitespace() {
+        while let byte = peek(), byte == 0x20 || byte == 0x0a || byte == 0x0d || byte == 0x09 { position += 1 }
+    }
+
+    private func isDigit(_ byte: UInt8) -> Bool { UInt8(ascii: "0")...UInt8(ascii: "9") ~= byte }
+}
+
+extension JSONReader {
+    /// Reads a string and appends its characters' UTF-8 bytes.
+    package mutating func string(appendingTo output: inout [UInt8]) throws(JSONSyntaxError) {
+        position += 1
+        var start = position
+        while let byte = peek() {
+            switch byte {
+            case UInt8(ascii: "\""):
+                output.append(contentsOf: bytes[start..<position])
+                position += 1
+                return
+            case UInt8(ascii: "\\"):
+                output.append(contentsOf: bytes[start..<position])
+                try escape(appendingTo: &output)
+                start = position
+            case 0..<0x20: throw error("a control character in a string must be escaped")
+            case 0..<0x80: position += 1
+            default: try skipMultibyte()
+            }
+        }
+        throw error("the text ends inside a string")
+    }
+
+    private mutating func escape(appendingTo output: inout [UInt8]) throws(JSONSyntaxError) {
+        position += 1
+        guard let byte = peek() else { throw error("the text ends inside a string") }
+        switch byte {
+        case UInt8(ascii: "\""), UInt8(ascii: "\\"), UInt8(ascii: "/"): output.append(byte)
+        case UInt8(ascii: "b"): output.append(0x08)
+        case UInt8(ascii: "f"): output.append(0x0c)
+        case UInt8(ascii: "n"): output.append(0x0a)
+        case UInt8(ascii: "r"): output.append(0x0d)
+        case UInt8(ascii: "t"): output.append(0x09)
+        case UInt8(ascii: "u"):
+            try unicodeEscape(appendingTo: &output)
+            return
+        default: throw error("an unknown escape")
+        }
+        position += 1
+    }
+
+    private mutating func unicodeEscape(appendingTo output: inout [UInt8]) throws(JSONSyntaxError) {
+        let start = position
+        var value = try hexadecimal()
+        if 0xd800..<0xdc00 ~= value, peek() == UInt8(ascii: "\\") {
+            position += 1
+            guard peek() == UInt8(ascii: "u") else {
+                throw JSONSyntaxError(offset: start, reason: "a surrogate without its pair")
+            }
+            let low = try hexadecimal()
+            guard 0xdc00..<0xe000 ~= low else {
+                throw JSONSyntaxError(offset: start, reason: "a surrogate without its pair")
+            }
+            value = 0x10000 + (value - 0xd800) << 10 + (low - 0xdc00)
+        }
+        guard let scalar = UnicodeScalar(value) else {
+            throw JSONSyntaxError(offset: start, reason: "a surrogate without its pair")
+        }
+        output.append(contentsOf: UTF8.encode(scalar) ?? UTF8.encodedReplacementCharacter)
+    }
+
+    /// Reads `uXXXX`.
+    private mutating func hexadecimal() throws(JSONSyntaxError) -> UInt32 {
+        position += 1
+        var value: UInt32 = 0
+        for _ in 0..<4 {
+            guard let byte = peek(), let digit = Character(UnicodeScalar(byte)).hexDigitValue, byte < 0x80 else {
+                throw error("four hexadecimal digits are expected")
+            }
+            value = value << 4 | UInt32(digit)
+            position += 1
+        }
+        return value
+    }
+
+    /// Steps over one character of two bytes or more, by table 3-7 of the Unicode standard.
+    private mutating func skipMultibyte() throws(JSONSyntaxError) {
+        let lead = bytes[position]
+        let second: ClosedRange<UInt8>
+        let length: Int
+        switch lead {
+        case 0xc2...0xdf: (second, length) = (0x80...0xbf, 2)
+        case 0xe0: (second, length) = (0xa0...0xbf, 3)
+        case 0xed: (second, length) = (0x80...0x9f, 3)
+        case 0xe1...0xef: (second, length) = (0x80...0xbf, 3)
+        case 0xf0: (second, length) = (0x90...0xbf, 4)
+        case 0xf1...0xf3: (second, length) = (0x80...0xbf, 4)
+        case 0xf4: (second, length) = (0x80...0x8f, 4)
+        default: throw error("a byte that is not UTF-8")
+        }
+        guard position + length <= bytes.count, second ~= bytes[position + 1],
+            bytes[(position + 2)..<(position + length)].allSatisfy({ 0x80...0xbf ~= $0 })
+        else { throw error("a byte that is not UTF-8") }
+        position += length
+    }
+
+    private func peek() -> UInt8? {
+        position < bytes.count ? bytes[position] : nil
+    }
+
+    private func error(_ reason: String) -> JSONSyntaxError {
+        JSONSyntaxError(offset: position, reason: reason)
+    }
+}

@@ -1,0 +1,74 @@
+import Dispatch
+import Kernels
+package import Serving
+
+extension RetrievalResponse {
+    /// Writes the body of a `/retrieve` answer.
+    ///
+    /// - Parameters:
+    ///   - writer: Where to.
+    ///   - request: What was asked.
+    ///   - requestID: The request's id.
+    package mutating func write(
+        to writer: inout JSONWriter,
+        request: borrowing RetrievalRequest,
+        requestID: [UInt8]
+    ) {
+        let start = DispatchTime.now().uptimeNanoseconds
+        let identifiers = snapshot.identifiers
+        writer.raw("{\"items\":[")
+        for position in items.indices {
+            let item = items[position]
+            writer.raw(position == 0 ? "{\"id\":" : ",{\"id\":")
+            if request.answersIntegers, identifiers.isInteger(item.id) {
+                writer.raw { identifiers.append(item.id, to: &$0) }
+            } else if identifiers.needsEscaping(item.id) {
+                writer.string(identifiers.id(item.id))
+            } else {
+                writer.raw { bytes in
+                    bytes.append(UInt8(ascii: "\""))
+                    identifiers.append(item.id, to: &bytes)
+                    bytes.append(UInt8(ascii: "\""))
+                }
+            }
+            writer.raw(",\"score\":")
+            writer.float(item.score)
+            writer.raw("}")
+        }
+        writer.raw("],\"model\":")
+        writer.string(snapshot.model)
+        writer.raw(",\"version\":")
+        writer.integer(snapshot.version)
+        writer.raw(",\"request_id\":")
+        writer.string(requestID)
+        writer.raw(",\"fallback\":")
+        if let fallback { writer.string(fallback.rawValue) } else { writer.raw("null") }
+        writer.raw(",\"unknown_ids\":")
+        writer.integer(unknownIDs)
+        writer.raw(",\"truncated\":")
+        writer.boolean(truncated)
+        times.encode = DispatchTime.now().uptimeNanoseconds - start
+        if request.explain { writeExplanation(to: &writer, exact: request.exact) }
+        writer.raw("}")
+    }
+
+    private func writeExplanation(to writer: inout JSONWriter, exact: Bool) {
+        writer.raw(",\"explain\":{\"seed\":")
+        writer.integer(seed)
+        writer.raw(",\"steps\":")
+        writer.integer(fallback == nil ? steps : 0)
+        writer.raw(",\"exact\":")
+        writer.boolean(exact)
+        writer.raw(",\"microseconds\":{\"parse\":")
+        writer.microseconds(nanoseconds: times.parse)
+        writer.raw(",\"guidance\":")
+        writer.microseconds(nanoseconds: times.guidance)
+        writer.raw(",\"diffusion\":")
+        writer.microseconds(nanoseconds: times.diffusion)
+        writer.raw(",\"search\":")
+        writer.microseconds(nanoseconds: times.search)
+        writer.raw(",\"encode\":")
+        writer.microseconds(nanoseconds: times.encode)
+        writer.raw("}}")
+    }
+}

@@ -1,0 +1,163 @@
+package import Serving
+
+/// An error answer of either plane, after RFC 9457 (`application/problem+json`).
+package struct Problem: Error, Equatable {
+    /// What went wrong, for programs; its status is fixed.
+    package enum Code: String, CaseIterable {
+        case invalidJSON = "invalid_json"
+        case invalidArgument = "invalid_argument"
+        case unauthorized
+        case notFound = "not_found"
+        case versionNotFound = "version_not_found"
+        case methodNotAllowed = "method_not_allowed"
+        case requestTimeout = "request_timeout"
+        case busyLoading = "busy_loading"
+        case bodyTooLarge = "body_too_large"
+        case unsupportedMediaType = "unsupported_media_type"
+        case checkpointRejected = "checkpoint_rejected"
+        case overloaded
+        case notReady = "not_ready"
+        case internalError = "internal"
+
+        /// The HTTP status.
+        package var status: Int {
+            switch self {
+            case .invalidJSON, .invalidArgument: 400
+            case .unauthorized: 401
+            case .notFound, .versionNotFound: 404
+            case .methodNotAllowed: 405
+            case .requestTimeout: 408
+            case .busyLoading: 409
+            case .bodyTooLarge: 413
+            case .unsupportedMediaType: 415
+            case .checkpointRejected: 422
+            case .overloaded, .notReady: 503
+            case .internalError: 500
+            }
+        }
+
+        /// A short name for people, the same for every occurrence.
+        package var title: String {
+            switch self {
+            case .invalidJSON: "The body is not JSON"
+            case .invalidArgument: "The request breaks the contract"
+            case .unauthorized: "A valid bearer token is required"
+            case .notFound: "Not found"
+            case .versionNotFound: "No such version"
+            case .methodNotAllowed: "Method not allowed"
+            case .requestTimeout: "The request took too long to arrive"
+            case .busyLoading: "Another version is being loaded"
+            case .bodyTooLarge: "The body is too large"
+            case .unsupportedMediaType: "The body must be application/json"
+            case .checkpointRejected: "The version cannot be served"
+            case .overloaded: "Too many connections"
+            case .notReady: "Not ready yet"
+            case .internalError: "Internal error"
+            }
+        }
+    }
+
+    /// One place in the body that is wrong.
+    package struct Location: Equatable {
+        /// RFC 6901 pointer into the body.
+        package let pointer: String
+        /// What is wrong there.
+        package let message: String
+    }
+
+    package let code: Code
+    package let detail: String
+    package let errors: [Location]
+    /// The methods that a path has, for 405.
+    package let allow: String?
+
+    /// A problem of the whole request.
+    package init(_ code: Code, _ detail: String, allow: String? = nil) {
+        self.code = code
+        self.detail = detail
+        self.allow = allow
+        errors = []
+    }
+
+    /// A problem at one place of the body.
+    package init(_ code: Code, at pointer: String, _ message: String) {
+        self.code = code
+        detail = pointer.isEmpty ? message : "\(pointer): \(message)"
+        allow = nil
+        errors = [Location(pointer: pointer, message: message)]
+    }
+
+    /// The problem of a request that was well-formed but could not be answered.
+    package init(_ error: RetrievalError) {
+        switch error {
+        case .notReady:
+            self.init(.notReady, error.description)
+        case .invalidArgument(let field, let message):
+            self.init(.invalidArgument, at: "/\(field)", message)
+        case .modelNotServed:
+            self.init(.notFound, at: "/model", error.description)
+        case .nonFiniteUserVector:
+            self.init(.internalError, "The request could not be answered; its id names it in the log.")
+        }
+    }
+
+    /// The problem of an activation that did not happen.
+    package init(_ error: ActivationError) {
+        switch error {
+        case .modelNotServed: self.init(.notFound, error.description)
+        case .versionNotFound: self.init(.versionNotFound, error.description)
+        case .busyLoading: self.init(.busyLoading, error.description)
+        case .rejected: self.init(.checkpointRejected, error.description)
+        case .storeFailed: self.init(.internalError, "The store could not be used; the log says why.")
+        }
+    }
+
+    /// When to try again, in seconds, for what passes by itself.
+    package var retryAfter: Int? {
+        switch code {
+        case .overloaded, .notReady, .busyLoading: 1
+        default: nil
+        }
+    }
+
+    /// Writes the body.
+    ///
+    /// - Parameters:
+    ///   - writer: Where to.
+    ///   - instance: The request's id.
+    package func write(to writer: inout JSONWriter, instance: some Sequence<UInt8>) {
+        writer.raw("{\"type\":\"about:blank\",\"title\":")
+        writer.string(code.title)
+        writer.raw(",\"status\":")
+        writer.integer(code.status)
+        writer.raw(",\"detail\":")
+        writer.string(detail)
+        writer.raw(",\"instance\":")
+        writer.string(instance)
+        writer.raw(",\"code\":")
+        writer.string(code.rawValue)
+        writer.raw(",\"errors\":[")
+        for (position, error) in errors.enumerated() {
+            if position > 0 { writer.raw(",") }
+            writer.raw("{\"pointer\":")
+            writer.string(error.pointer)
+            writer.raw(",\"message\":")
+            writer.string(error.message)
+            writer.raw("}")
+        }
+        writer.raw("]}")
+    }
+}
+
+/// A key as one step of an RFC 6901 pointer.
+func pointerStep(_ key: [UInt8]) -> String {
+    var step = "/"
+    for character in String(decoding: key.prefix(64), as: UTF8.self) {
+        switch character {
+        case "~": step += "~0"
+        case "/": step += "~1"
+        default: step.append(character)
+        }
+    }
+    return step
+}

@@ -1,0 +1,110 @@
+import Hummingbird
+public import Logging
+import NIOCore
+public import ServiceLifecycle
+public import Serving
+
+/// The whole service: data plane, control plane and the watcher of the store, started and ended together.
+///
+/// The data plane listens before any model is loaded and says that it is not ready. On graceful shutdown it goes first:
+/// not ready, grace, no new connections, open ones drained with `Connection: close`; then the control plane and the
+/// watcher end.
+public struct RetrievalServer: Service {
+    private let configuration: ServerConfiguration
+    private let service: RetrievalService
+    private let watcher: CheckpointWatcher
+    private let controlPlane: ControlPlane
+    private let logger: Logger
+    private let onListening: @Sendable (Listener, Int) -> Void
+
+    /// Which of the two listeners.
+    public enum Listener: Sendable {
+        /// Answers retrievals.
+        case data
+        /// Shows and changes what is served.
+        case control
+    }
+
+    /// A server that is not started yet.
+    ///
+    /// - Parameters:
+    ///   - configuration: Checked here.
+    ///   - source: The store.
+    ///   - holder: Where the watcher publishes.
+    ///   - watcher: Loads versions from the same store into the same holder.
+    ///   - build: What GET /version answers.
+    ///   - logger: Receives everything the server has to say.
+    ///   - onListening: Told each listener's port once it accepts connections.
+    /// - Throws: ``ServerError``.
+    public init(
+        configuration: ServerConfiguration,
+        source: any CheckpointSource,
+        holder: SnapshotHolder,
+        watcher: CheckpointWatcher,
+        build: BuildDescription,
+        logger: Logger,
+        onListening: @escaping @Sendable (Listener, Int) -> Void = { _, _ in }
+    ) throws(ServerError) {
+        try configuration.validate()
+        self.configuration = configuration
+        self.watcher = watcher
+        self.logger = logger
+        self.onListening = onListening
+        service = RetrievalService(holder: holder, limits: configuration.limits)
+        controlPlane = ControlPlane(
+            source: source,
+            watcher: watcher,
+            token: configuration.controlToken,
+            build: build,
+            logger: logger
+        )
+    }
+
+    /// Serves until graceful shutdown.
+    ///
+    /// - Throws: ``ServerError`` when a listener cannot start.
+    public func run() async throws {
+        let dataPlane = DataPlaneServer(
+            configuration: configuration,
+            service: service,
+            status: ServerStatus(),
+            logger: logger,
+            onListening: { onListening(.data, $0) }
+        )
+        let control = ControlPlaneServer(
+            configuration: configuration,
+            controlPlane: controlPlane,
+            logger: logger,
+            onListening: { onListening(.control, $0) }
+        )
+        // Shut down from the last to the first.
+        let group = ServiceGroup(
+            configuration: ServiceGroupConfiguration(services: [watcher, control, dataPlane], logger: logger)
+        )
+        try await group.run()
+    }
+}
+
+/// The control plane's listener.
+private struct ControlPlaneServer: Service {
+    let configuration: ServerConfiguration
+    let controlPlane: ControlPlane
+    let logger: Logger
+    let onListening: @Sendable (Int) -> Void
+
+    func run() async throws {
+        let host = configuration.controlHost
+        let port = configuration.controlPort
+        let application = Application(
+            router: controlPlane.router(),
+            configuration: ApplicationConfiguration(address: .hostname(host, port: port)),
+            onServerRunning: { channel in onListening(channel.localAddress?.port ?? port) },
+            logger: logger
+        )
+        do {
+            try await application.run()
+        } catch let error as IOError {
+            throw ServerError(listeningOn: host, port: port, key: "CONTROL_PORT", error)
+        }
+    }
+}

@@ -1,0 +1,104 @@
+public import Serving
+
+/// Everything about the two listeners that an operator may set; the names in messages are those of the configuration.
+public struct ServerConfiguration: Sendable, Equatable {
+    /// HTTP_HOST: where the data plane listens.
+    public var httpHost = "127.0.0.1"
+    /// HTTP_PORT: the data plane's port; 0 lets the system choose.
+    public var httpPort = 8080
+    /// CONTROL_HOST: where the control plane listens.
+    public var controlHost = "127.0.0.1"
+    /// CONTROL_PORT: the control plane's port; 0 lets the system choose.
+    public var controlPort = 8081
+    /// The bearer token that writes need, read from CONTROL_TOKEN_FILE; nil leaves them open to this machine.
+    public var controlToken: String?
+    /// SERVE_THREADS: event loops of the data plane.
+    public var serveThreads = 1
+    /// MAX_CONNECTIONS: connections of the data plane at one time.
+    public var maxConnections = 10_000
+    /// MAX_BODY_BYTES: the largest request body.
+    public var maxBodyBytes = 262_144
+    /// MAX_K and MAX_HISTORY.
+    public var limits = RetrievalLimits()
+    /// IDLE_TIMEOUT_S: how long a connection may do nothing.
+    public var idleTimeout: Duration = .seconds(60)
+    /// REQUEST_READ_TIMEOUT_MS: how long a request may take to arrive.
+    public var requestReadTimeout: Duration = .milliseconds(2000)
+    /// DRAIN_GRACE_S: how long to answer "not ready" before no connection is accepted any more.
+    public var drainGrace: Duration = .zero
+    /// DRAIN_TIMEOUT_S: how long open connections may take to end.
+    public var drainTimeout: Duration = .seconds(10)
+
+    /// The defaults.
+    public init() {}
+
+    /// Checks every value.
+    ///
+    /// - Throws: ``ServerError/invalidConfiguration(key:message:)`` or ``ServerError/openControlPlane(host:)``.
+    public func validate() throws(ServerError) {
+        try require(0...65_535, httpPort, "HTTP_PORT")
+        try require(0...65_535, controlPort, "CONTROL_PORT")
+        try require(1...1024, serveThreads, "SERVE_THREADS")
+        try require(1...10_000_000, maxConnections, "MAX_CONNECTIONS")
+        try require(1024...1 << 30, maxBodyBytes, "MAX_BODY_BYTES")
+        try require(1...1_000_000, limits.maxK, "MAX_K")
+        try require(1...1_000_000, limits.maxHistory, "MAX_HISTORY")
+        for (key, value) in [("IDLE_TIMEOUT_S", idleTimeout), ("REQUEST_READ_TIMEOUT_MS", requestReadTimeout)]
+        where value <= .zero {
+            throw .invalidConfiguration(key: key, message: "is \(value); it must be more than zero")
+        }
+        for (key, value) in [("DRAIN_GRACE_S", drainGrace), ("DRAIN_TIMEOUT_S", drainTimeout)] where value < .zero {
+            throw .invalidConfiguration(key: key, message: "is \(value); it must not be negative")
+        }
+        if let controlToken {
+            guard controlToken.utf8.count >= 16 else {
+                throw .invalidConfiguration(key: "CONTROL_TOKEN_FILE", message: "holds a token of less than 16 bytes")
+            }
+        } else if !Self.isLoopback(controlHost) {
+            throw .openControlPlane(host: controlHost)
+        }
+    }
+
+    private func require(_ range: ClosedRange<Int>, _ value: Int, _ key: String) throws(ServerError) {
+        guard range ~= value else {
+            throw .invalidConfiguration(
+                key: key,
+                message: "is \(value); it must be \(range.lowerBound) to \(range.upperBound)"
+            )
+        }
+    }
+
+    static func isLoopback(_ host: String) -> Bool {
+        let parts = host.split(separator: ".", omittingEmptySubsequences: false)
+        let isIPv4Loopback = parts.count == 4 && parts[0] == "127" && parts.allSatisfy { UInt8($0) != nil }
+        return host == "localhost" || host == "::1" || isIPv4Loopback
+    }
+}
+
+/// Why the server did not start.
+public enum ServerError: Error, Equatable, CustomStringConvertible {
+    /// A setting is out of its range.
+    case invalidConfiguration(key: String, message: String)
+    /// Other machines could change what is served.
+    case openControlPlane(host: String)
+    /// Another process listens there.
+    case portInUse(host: String, port: Int, key: String)
+    /// The address cannot be listened on.
+    case cannotListen(host: String, port: Int, key: String, reason: String)
+
+    /// What is wrong and what to do.
+    public var description: String {
+        switch self {
+        case .invalidConfiguration(let key, let message):
+            "\(key) \(message)."
+        case .openControlPlane(let host):
+            "CONTROL_HOST is \(host), which other machines reach, and there is no token; set CONTROL_TOKEN_FILE to a file"
+                + " with a secret, or CONTROL_HOST to 127.0.0.1."
+        case .portInUse(let host, let port, let key):
+            "Port \(port) on \(host) is in use by another process; stop it (`ss -ltnp 'sport = :\(port)'` names it) or"
+                + " set \(key) to a free port."
+        case .cannotListen(let host, let port, let key, let reason):
+            "Cannot listen on \(host) port \(port) (\(reason)); check \(key) and the host setting beside it."
+        }
+    }
+}

@@ -1,0 +1,107 @@
+public import Kernels
+
+/// One question: which items come next for this history.
+///
+/// Reused by an event loop: ``reset()`` restores the defaults and keeps the storage.
+public struct RetrievalRequest: Sendable, Equatable {
+    /// Item ids, oldest first; may be empty and may hold unknown ids.
+    public var history = IdentifierList()
+    /// Item ids that must not be answered.
+    public var exclude = IdentifierList()
+    /// How many items to answer.
+    public var k = 50
+    /// Whether the items of the history must not be answered.
+    public var excludeHistory = true
+    /// The model to ask; nil is the one that is served.
+    public var model: String?
+    /// Names the noise; nil derives it from the history.
+    public var seed: UInt64?
+    /// Reverse steps, 1 to the model's `T`; nil is `T`.
+    public var steps: Int?
+    /// Whether to look at every item instead of using the index.
+    public var exact = false
+    /// The index's own effort; nil is its choice.
+    public var effort: Int?
+    /// Whether the answer tells how long each stage took.
+    public var explain = false
+    /// Whether ids that are integers are answered as JSON integers.
+    public var answersIntegers = false
+
+    /// A request with the defaults and an empty history.
+    public init() {}
+
+    /// A request for a history.
+    public init(history: some Sequence<String>, k: Int = 50) {
+        self.history = IdentifierList(history)
+        self.k = k
+    }
+
+    /// Restores the defaults and keeps the storage of the lists.
+    public mutating func reset() {
+        history.removeAll()
+        exclude.removeAll()
+        k = 50
+        excludeHistory = true
+        model = nil
+        seed = nil
+        steps = nil
+        exact = false
+        effort = nil
+        explain = false
+        answersIntegers = false
+    }
+}
+
+/// The answer to one request, with the snapshot that gave it.
+public struct RetrievalResponse: Sendable {
+    /// What answered: the answer names its model and version.
+    public let snapshot: ServingSnapshot
+    /// Item numbers with scores, best first.
+    ///
+    /// A score is the cosine of the user vector and the item, and 0 in a fallback.
+    public let items: [Scored]
+    /// What was answered instead of a prediction, or nil.
+    public let fallback: Fallback?
+    /// How many ids of the history are not in the catalogue.
+    public let unknownIDs: Int
+    /// Whether fewer than `k` items could be answered.
+    public let truncated: Bool
+    /// The seed that was used.
+    public let seed: UInt64
+    /// The number of reverse steps that were used.
+    public let steps: Int
+    /// How long the stages took; parsing and encoding are the caller's to fill in.
+    public var times: StageTimes
+}
+
+/// What is answered when there is nothing to predict from.
+public enum Fallback: String, Sendable {
+    /// The checkpoint's popularity list.
+    case popular
+}
+
+/// Why a request has no answer.
+public enum RetrievalError: Error, Equatable, CustomStringConvertible {
+    /// No snapshot has been published yet.
+    case notReady
+    /// A field's value is out of its range.
+    case invalidArgument(field: String, message: String)
+    /// The request names a model that is not served.
+    case modelNotServed(String, served: String)
+    /// The model computed NaN or infinity, which the probe of a snapshot should have caught.
+    case nonFiniteUserVector(model: String, version: Int)
+
+    /// What is wrong and what to do.
+    public var description: String {
+        switch self {
+        case .notReady:
+            "No model has been loaded yet; ask again shortly."
+        case .invalidArgument(let field, let message):
+            "'\(field)' \(message)"
+        case .modelNotServed(let name, let served):
+            "Model '\(name)' is not served here; leave 'model' out or name '\(served)'."
+        case .nonFiniteUserVector(let model, let version):
+            "Model '\(model)' version \(version) computed a user vector that is not finite; activate another version."
+        }
+    }
+}

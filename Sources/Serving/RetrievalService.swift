@@ -1,0 +1,149 @@
+import Dispatch
+import Kernels
+import VectorIndex
+
+/// Answers one request from one consistent snapshot.
+public struct RetrievalService: Sendable {
+    /// Where snapshots come from.
+    public let holder: SnapshotHolder
+    /// The bounds that a request must keep.
+    public let limits: RetrievalLimits
+
+    /// A service over a holder.
+    public init(holder: SnapshotHolder, limits: RetrievalLimits = RetrievalLimits()) {
+        self.holder = holder
+        self.limits = limits
+    }
+
+    /// Answers a request.
+    ///
+    /// Same request, same version: same answer. Without a seed the noise is derived from the history alone, so that the
+    /// first 10 of 50 answers are the 10 answers, and `exact` and `exclude` change nothing else.
+    ///
+    /// - Parameters:
+    ///   - request: What is asked; only the newest `limits.maxHistory` ids of its history are looked at.
+    ///   - workspace: The calling thread's own.
+    /// - Returns: At most `k` items, fewer only when `truncated`.
+    /// - Throws: ``RetrievalError``.
+    public func retrieve(
+        _ request: borrowing RetrievalRequest,
+        workspace: RetrievalWorkspace
+    ) throws(RetrievalError) -> RetrievalResponse {
+        guard let snapshot = holder.current else { throw .notReady }
+        try check(request, against: snapshot)
+        let seed = request.seed ?? request.history.contentHash(newest: limits.maxHistory)
+        let steps = request.steps ?? snapshot.encoder.maxSteps
+        var times = StageTimes()
+
+        let start = DispatchTime.now().uptimeNanoseconds
+        let unknown = workspace.lookUp(request, in: snapshot, maxHistory: limits.maxHistory)
+        let items: [Scored]
+        let searchStart: UInt64
+        if workspace.history.isEmpty {
+            searchStart = DispatchTime.now().uptimeNanoseconds
+            times.guidance = searchStart - start
+            items = popular(request.k, in: snapshot, excluding: workspace.exclusions)
+        } else {
+            let lookedUp = DispatchTime.now().uptimeNanoseconds
+            let inference = workspace.inferenceWorkspace(for: snapshot)
+            let newest = workspace.history.suffix(snapshot.encoder.historyLength)
+            let stages = snapshot.encoder.encode(history: newest, seed: seed, steps: steps, in: inference)
+            times.guidance = lookedUp - start + stages.guidance
+            times.diffusion = stages.diffusion
+            let user = inference.userVector
+            guard user.allSatisfy(\.isFinite) else {
+                throw .nonFiniteUserVector(model: snapshot.model, version: snapshot.version)
+            }
+            searchStart = DispatchTime.now().uptimeNanoseconds
+            let index = request.exact ? snapshot.exactIndex : snapshot.index
+            let k = min(request.k, snapshot.itemCount)
+            items = index.search(user.span, k: k, effort: request.effort, excluding: workspace.exclusions)
+        }
+        times.search = DispatchTime.now().uptimeNanoseconds - searchStart
+        return RetrievalResponse(
+            snapshot: snapshot,
+            items: items,
+            fallback: workspace.history.isEmpty ? .popular : nil,
+            unknownIDs: unknown,
+            truncated: items.count < request.k,
+            seed: seed,
+            steps: steps,
+            times: times
+        )
+    }
+
+    private func check(
+        _ request: borrowing RetrievalRequest,
+        against snapshot: ServingSnapshot
+    ) throws(RetrievalError) {
+        if let model = request.model, model != snapshot.model {
+            throw .modelNotServed(model, served: snapshot.model)
+        }
+        guard 1...limits.maxK ~= request.k else {
+            throw .invalidArgument(field: "k", message: "is \(request.k); it must be 1 to \(limits.maxK).")
+        }
+        if let steps = request.steps, !(1...snapshot.encoder.maxSteps ~= steps) {
+            let range = "1 to \(snapshot.encoder.maxSteps)"
+            throw .invalidArgument(field: "steps", message: "is \(steps); this model takes \(range).")
+        }
+        if let effort = request.effort, effort < 1 {
+            throw .invalidArgument(field: "ef", message: "is \(effort); it must be at least 1, or null.")
+        }
+    }
+
+    private func popular(_ k: Int, in snapshot: ServingSnapshot, excluding exclusions: [Int32]) -> [Scored] {
+        let excluded = Set(exclusions)
+        return snapshot.popularity.lazy.filter { !excluded.contains($0) }.prefix(k).map { Scored(id: $0, score: 0) }
+    }
+}
+
+/// The bounds that requests must keep.
+public struct RetrievalLimits: Sendable, Equatable {
+    /// The most items one request may ask for.
+    public var maxK: Int
+    /// How many of the newest ids of a history are looked at.
+    public var maxHistory: Int
+
+    /// Groups the bounds.
+    public init(maxK: Int = 1000, maxHistory: Int = 1000) {
+        self.maxK = maxK
+        self.maxHistory = maxHistory
+    }
+}
+
+/// The reusable buffers of one event loop; serves one request at a time.
+///
+/// Keeps no snapshot: whoever loads versions decides when an old one's memory is given back.
+public final class RetrievalWorkspace {
+    /// Known items of the last request's history, oldest first.
+    private(set) var history: [Int32] = []
+    /// Items that the last request must not be answered.
+    private(set) var exclusions: [Int32] = []
+    private var inference: (generation: UInt64, workspace: any InferenceWorkspace)?
+
+    /// An empty workspace.
+    public init() {}
+
+    /// Finds the request's items and counts the ids of its history that are unknown.
+    func lookUp(_ request: borrowing RetrievalRequest, in snapshot: ServingSnapshot, maxHistory: Int) -> Int {
+        history.removeAll(keepingCapacity: true)
+        exclusions.removeAll(keepingCapacity: true)
+        let oldest = max(0, request.history.count - maxHistory)
+        for position in oldest..<request.history.count {
+            if let item = snapshot.identifiers.number(of: position, in: request.history) { history.append(item) }
+        }
+        if request.excludeHistory { exclusions.append(contentsOf: history) }
+        for position in 0..<request.exclude.count {
+            if let item = snapshot.identifiers.number(of: position, in: request.exclude) { exclusions.append(item) }
+        }
+        return request.history.count - oldest - history.count
+    }
+
+    /// The encoder's buffers, made once per snapshot.
+    func inferenceWorkspace(for snapshot: ServingSnapshot) -> any InferenceWorkspace {
+        if let inference, inference.generation == snapshot.generation { return inference.workspace }
+        let workspace = snapshot.encoder.makeWorkspace()
+        inference = (snapshot.generation, workspace)
+        return workspace
+    }
+}

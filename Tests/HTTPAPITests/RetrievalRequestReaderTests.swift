@@ -1,0 +1,103 @@
+import HTTPAPI
+import Serving
+import Testing
+
+@Suite("Body of /retrieve") struct RetrievalRequestReaderTests {
+    private func read(_ text: String) throws(Problem) -> RetrievalRequest {
+        var reader = RetrievalRequestReader()
+        var request = RetrievalRequest(history: ["left over"], k: 3)
+        try reader.read(Array(text.utf8), into: &request)
+        return request
+    }
+
+    @Test("every field arrives")
+    func readsAll() throws {
+        let request = try read(
+            """
+            {"history":["i42","\\u0069\\u0037","é"],"k":20,"exclude":["i9",8],"exclude_history":false,"model":"m",
+             "seed":18446744073709551615,"steps":5,"samples":1,"diversity":0.0,"exact":true,"ef":9,"explain":true,
+             "filter":null}
+            """
+        )
+        var expected = RetrievalRequest(history: ["i42", "i7", "é"], k: 20)
+        expected.exclude = IdentifierList(["i9", "8"])
+        expected.excludeHistory = false
+        expected.model = "m"
+        expected.seed = UInt64.max
+        expected.steps = 5
+        expected.exact = true
+        expected.effort = 9
+        expected.explain = true
+        #expect(request == expected)
+    }
+
+    @Test(
+        "defaults apply, and nothing is left of the request before",
+        arguments: [
+            "{\"history\":[]}",
+            " {\"seed\":null,\"history\":[],\"model\":null,\"steps\":null,\"ef\":null,\"diversity\":0} ",
+        ]
+    )
+    func appliesDefaults(text: String) throws {
+        #expect(try read(text) == RetrievalRequest())
+    }
+
+    @Test(
+        "the first id decides how integers are answered",
+        arguments: [
+            ("[1,\"a\"]", true), ("[\"1\",2]", false), ("[]", false), ("[-5]", true),
+        ]
+    )
+    func seesIntegers(history: String, answersIntegers: Bool) throws {
+        #expect(try read("{\"history\":\(history)}").answersIntegers == answersIntegers)
+    }
+
+    @Test(
+        "what breaks the contract is refused with its pointer",
+        arguments: [
+            ("[]", ""), ("1", ""), ("\"x\"", ""), ("null", ""), ("{}", "/history"), ("{\"k\":5}", "/history"),
+            ("{\"history\":null}", "/history"), ("{\"history\":\"i1\"}", "/history"), ("{\"history\":{}}", "/history"),
+            ("{\"history\":[null]}", "/history/0"), ("{\"history\":[\"a\",[]]}", "/history/1"),
+            ("{\"history\":[1.0]}", "/history/0"), ("{\"history\":[1,2,1e2]}", "/history/2"),
+            ("{\"history\":[9223372036854775808]}", "/history/0"), ("{\"history\":[true]}", "/history/0"),
+            ("{\"history\":[],\"history\":[]}", "/history"), ("{\"history\":[],\"k\":1,\"k\":1}", "/k"),
+            ("{\"history\":[],\"hist\":1}", "/hist"), ("{\"history\":[],\"a/b~\":1}", "/a~1b~0"), ("{\"\":1}", "/"),
+            ("{\"history\":[],\"exclude_historyx\":1}", "/exclude_historyx"), ("{\"history\":[],\"K\":1}", "/K"),
+            ("{\"history\":[],\"k\":\"5\"}", "/k"), ("{\"history\":[],\"k\":5.0}", "/k"),
+            ("{\"history\":[],\"k\":null}", "/k"),
+            ("{\"history\":[],\"k\":1e2}", "/k"), ("{\"history\":[],\"k\":9223372036854775808}", "/k"),
+            ("{\"history\":[],\"seed\":-1}", "/seed"), ("{\"history\":[],\"seed\":18446744073709551616}", "/seed"),
+            ("{\"history\":[],\"seed\":\"x\"}", "/seed"), ("{\"history\":[],\"exact\":1}", "/exact"),
+            ("{\"history\":[],\"explain\":null}", "/explain"),
+            ("{\"history\":[],\"exclude_history\":\"no\"}", "/exclude_history"),
+            ("{\"history\":[],\"exclude\":[{}]}", "/exclude/0"), ("{\"history\":[],\"model\":5}", "/model"),
+            ("{\"history\":[],\"samples\":2}", "/samples"), ("{\"history\":[],\"diversity\":0.1}", "/diversity"),
+            ("{\"history\":[],\"filter\":{\"any_of\":[\"Comedy\"]}}", "/filter"),
+            ("{\"history\":[],\"ef\":true}", "/ef"),
+        ]
+    )
+    func refusesContract(text: String, pointer: String) {
+        let problem = problem(text)
+        #expect(problem?.code == .invalidArgument)
+        #expect(problem?.errors.map(\.pointer) == [pointer])
+    }
+
+    @Test(
+        "a text that is not JSON is refused as such, even where it also breaks the contract",
+        arguments:
+            JSONReaderTests.refused.map { "{\"history\":[],\"k\":\($0)" } + JSONReaderTests.refused
+            + ["{\"nope\":NaN}", "{\"k\":\"x\",", "{\"history\":[],\"diversity\":1e400}", "{\"history\":[]} x"]
+    )
+    func refusesSyntax(text: String) {
+        #expect(problem(text)?.code == .invalidJSON)
+    }
+
+    private func problem(_ text: String) -> Problem? {
+        do {
+            _ = try read(text)
+            return nil
+        } catch {
+            return error
+        }
+    }
+}

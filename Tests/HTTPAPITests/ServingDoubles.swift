@@ -1,0 +1,167 @@
+import CheckpointStore
+import Dispatch
+import Kernels
+import Logging
+import Serving
+import Synchronization
+import VectorIndex
+
+/// The normalised mean of the history's item vectors, turned a little by the seed and the number of steps.
+struct MeanEncoder: UserEncoder {
+    let items: Matrix
+    let maxSteps = 20
+    let historyLength = 5
+
+    var dimension: Int { items.columns }
+
+    final class Workspace: InferenceWorkspace {
+        var userVector: [Float]
+        init(_ dimension: Int) { userVector = [Float](repeating: 0, count: dimension) }
+    }
+
+    func makeWorkspace() -> any InferenceWorkspace { Workspace(dimension) }
+
+    func encode(
+        history: ArraySlice<Int32>,
+        seed: UInt64,
+        steps: Int,
+        in workspace: any InferenceWorkspace
+    ) -> EncodeTimes {
+        guard let workspace = workspace as? Workspace else { preconditionFailure("a foreign workspace") }
+        workspace.userVector = userVector(Array(history), seed: seed, steps: steps)
+        return EncodeTimes(guidance: 1000, diffusion: 2000)
+    }
+
+    func userVector(_ history: [Int32], seed: UInt64, steps: Int) -> [Float] {
+        let noise = CounterBasedGenerator(seed: seed, purpose: .simulation).normals(stream: 0, count: dimension)
+        var sum = noise.map { $0 * 0.01 * Float(steps) }
+        for item in history {
+            for column in 0..<dimension { sum[column] += items[Int(item), column] }
+        }
+        return normalised(sum)
+    }
+}
+
+/// Looks at every item.
+struct ScanIndex: VectorIndex {
+    let vectors: Matrix
+
+    var count: Int { vectors.rows }
+    var dimension: Int { vectors.columns }
+
+    func search(_ query: Span<Float>, k: Int, effort: Int?, excluding: [Int32]) -> [Scored] {
+        let excluded = Set(excluding)
+        var best = TopK(k: k)
+        for row in 0..<count where !excluded.contains(Int32(row)) {
+            var score: Float = 0
+            for column in 0..<dimension { score += query[column] * vectors[row, column] }
+            best.offer(Scored(id: Int32(row), score: score))
+        }
+        return best.sorted()
+    }
+
+    func serialised() -> [UInt8] { [] }
+}
+
+func normalised(_ vector: [Float]) -> [Float] {
+    let length = vector.reduce(0) { $0 + $1 * $1 }.squareRoot()
+    return vector.map { $0 / length }
+}
+
+/// A checkpoint whose vectors depend on its version.
+///
+/// The ids are `0`, `i1`, `i2`, `3`: every third one is an integer.
+func makeCheckpoint(version: Int, items: Int = 40, dimension: Int = 8) -> Checkpoint {
+    let generator = CounterBasedGenerator(seed: UInt64(version), purpose: .simulation)
+    let vectors = Matrix(
+        (0..<items).map { normalised(generator.normals(stream: UInt64($0) + 1, count: dimension)) }
+    )
+    var manifest = CheckpointManifest(
+        model: "m",
+        system: "mean",
+        recipe: "{}",
+        seed: 1,
+        build: "test",
+        dimension: dimension,
+        items: items,
+        trainRows: 100,
+        seconds: 1,
+        metrics: ["hr@20": 0.5],
+        data: DataFingerprint(split: "users", splitSeed: 1, digests: [:])
+    )
+    manifest.version = version
+    return Checkpoint(
+        manifest: manifest,
+        parameters: ["items": vectors],
+        catalogue: Catalogue(ids: (0..<items).map { $0 % 3 == 0 ? "\($0)" : "i\($0)" }),
+        popularity: (0..<items).reversed().map(Int32.init),
+        index: []
+    )
+}
+
+let testBuilder = SnapshotBuilder(
+    warmUpRequests: 3,
+    makeEncoder: { checkpoint in
+        guard let items = checkpoint.parameters["items"] else { throw StoreDoubleError.noItems }
+        return (MeanEncoder(items: items), items)
+    },
+    makeIndex: { _, vectors in ScanIndex(vectors: vectors) },
+    makeExactIndex: { ScanIndex(vectors: $0) }
+)
+
+enum StoreDoubleError: Error {
+    case noItems
+    case damaged
+    case unknown
+}
+
+/// A store in memory whose versions can be damaged and whose loads can be held up.
+final class MemorySource: CheckpointSource {
+    struct State {
+        var checkpoints: [Int: Checkpoint] = [:]
+        var active: Int?
+        var damaged: Set<Int> = []
+        var loads = 0
+        var isHeld = false
+    }
+
+    let state = Mutex(State())
+
+    init(_ versions: [Int], active: Int?) {
+        state.withLock { state in
+            for version in versions { state.checkpoints[version] = makeCheckpoint(version: version) }
+            state.active = active
+        }
+    }
+
+    func modelNames() -> [String] { state.withLock { $0.checkpoints.isEmpty ? [] : ["m"] } }
+
+    func manifests(of model: String) -> [CheckpointManifest] {
+        guard model == "m" else { return [] }
+        return state.withLock { $0.checkpoints.values.map(\.manifest).sorted { $0.version < $1.version } }
+    }
+
+    func activeVersion(of model: String) -> Int? { state.withLock(\.active) }
+
+    func activate(model: String, version: Int) { state.withLock { $0.active = version } }
+
+    func load(model: String, version: Int) throws -> Checkpoint {
+        state.withLock { $0.loads += 1 }
+        while state.withLock(\.isHeld) { DispatchQueue.global().sync {} }
+        try verify(model: model, version: version)
+        guard let checkpoint = state.withLock({ $0.checkpoints[version] }) else { throw StoreDoubleError.unknown }
+        return checkpoint
+    }
+
+    func verify(model: String, version: Int) throws {
+        guard !state.withLock({ $0.damaged.contains(version) }) else { throw StoreDoubleError.damaged }
+    }
+
+    func digest(model: String, version: Int) -> String { "digest-\(version)" }
+}
+
+let quietLogger: Logger = {
+    var logger = Logger(label: "test")
+    logger.logLevel = .critical
+    return logger
+}()

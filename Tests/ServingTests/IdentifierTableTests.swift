@@ -1,0 +1,45 @@
+import Serving
+import Testing
+
+@Suite("Identifiers") struct IdentifierTableTests {
+    @Test("every id is found, by string and by bytes, and nothing else is", arguments: [1, 2, 3, 1000])
+    func findsAll(count: Int) throws {
+        let ids = (0..<count).map { ["", "é\u{0}", "a\"b", "🎬"][min($0, 4) % 4] + ($0 < 4 ? "" : "x\($0 * 7919)") }
+        let table = try IdentifierTable(ids)
+        let list = IdentifierList(ids + ["missing", "x", "🎬🎬"])
+        for (number, id) in ids.enumerated() {
+            #expect(table.number(of: id) == Int32(number))
+            #expect(table.number(of: number, in: list) == Int32(number))
+            #expect(table.id(Int32(number)) == id)
+        }
+        for position in count..<list.count { #expect(table.number(of: position, in: list) == nil) }
+    }
+
+    @Test("a duplicate is named")
+    func refusesDuplicates() {
+        #expect(throws: SnapshotError.duplicateIdentifier("b")) { try IdentifierTable(["a", "b", "c", "b"]) }
+    }
+
+    @Test(
+        "only an integer's one decimal form counts as an integer",
+        arguments: [
+            ("0", true), ("42", true), ("-7", true), ("9223372036854775807", true), ("9223372036854775808", false),
+            ("007", false), ("-0", false), ("+1", false), ("1.0", false), ("1e3", false), ("", false), ("i1", false),
+        ]
+    )
+    func marksIntegers(id: String, isInteger: Bool) throws {
+        #expect(try IdentifierTable([id]).isInteger(0) == isInteger)
+    }
+
+    @Test("the content hash never changes, and sees boundaries, order and the limit")
+    func contentHash() {
+        #expect(IdentifierList(["i42", "i7"]).contentHash(newest: 1000) == 0x4f51_6d72_a1c9_7e9b)
+        let hashes = [["ab"], ["a", "b"], ["b", "a"], [], [""], ["a", "b", ""]].map {
+            IdentifierList($0).contentHash(newest: 1000)
+        }
+        #expect(Set(hashes).count == hashes.count)
+        #expect(
+            IdentifierList(["x", "a", "b"]).contentHash(newest: 2) == IdentifierList(["a", "b"]).contentHash(newest: 9)
+        )
+    }
+}
