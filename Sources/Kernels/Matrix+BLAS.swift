@@ -1,3 +1,4 @@
+import CKernels
 import COpenBLAS
 
 #if canImport(Glibc)
@@ -26,6 +27,15 @@ public enum BLAS {
         let avx512 = ["avx512f", "avx512bw", "avx512dq", "avx512vl"]
         guard ["Zen", "Haswell"].contains(coreName), avx512.allSatisfy(CPU.features.contains) else { return nil }
         return "SkylakeX"
+    }
+
+    /// Starts the process anew when OpenBLAS would then choose faster kernels; call it first of all.
+    ///
+    /// Returns when nothing is to be gained, when the variable is set already, or when the restart fails.
+    public static func restartForBetterCore() {
+        let variable = "OPENBLAS_CORETYPE"
+        guard unsafe getenv(variable) == nil, let core = betterCoreType else { return }
+        unsafe ck_restart_with(variable, core)
     }
 
     /// One thread per call, set once: callers split their batch over workers themselves.

@@ -11,8 +11,6 @@ import Synchronization
 /// fixed size, and gradients are added in the order of shards: the same seed gives the same weights to the last bit, on
 /// any number of threads, and across an interruption.
 public struct Trainer<Model: Recommender> {
-    /// Rows that one worker differentiates at once; fixed, because sums depend on it.
-    private let shardRows = 128
     private let recipe: Recipe
     private let assembly: BatchAssembly
     private let evaluator: Evaluator
@@ -107,12 +105,10 @@ public struct Trainer<Model: Recommender> {
 
     /// One optimiser step.
     private mutating func takeStep() throws -> [(name: String, value: Float)] {
-        let (gradients, terms) = try Self.gradients(
-            of: model,
-            assembly: assembly,
-            step: progress.step,
-            shardRows: shardRows
-        )
+        let (assembly, step) = (assembly, progress.step)
+        let (gradients, terms) = try Self.gradients(of: model, rows: recipe.training.batchSize) { range in
+            try assembly.batch(step: step, range: range)
+        }
         if let bad = terms.first(where: { !$0.value.isFinite }) {
             throw TrainingError.diverged(step: progress.step + 1, term: bad.name, bestStep: progress.bestStep)
         }
@@ -123,21 +119,26 @@ public struct Trainer<Model: Recommender> {
     }
 
     /// Gradients and loss terms of one step, its shards on as many threads as there are cores.
+    ///
+    /// A shard is 128 rows whatever the machine, because sums depend on it.
+    ///
+    /// - Parameters:
+    ///   - model: Current weights.
+    ///   - rows: Rows of the step.
+    ///   - batch: Makes a range of them; called from several threads.
     static func gradients(
         of model: Model,
-        assembly: BatchAssembly,
-        step: Int,
-        shardRows: Int
+        rows: Int,
+        batch: @Sendable (Range<Int>) throws -> TrainingBatch
     ) throws -> (Gradients, [(name: String, value: Float)]) {
-        let size = assembly.recipe.training.batchSize
-        let shards = stride(from: 0, to: size, by: shardRows).map { $0..<min($0 + shardRows, size) }
+        let shards = stride(from: 0, to: rows, by: 128).map { $0..<min($0 + 128, rows) }
         let results = Mutex<[Result<(Gradients, [(name: String, value: Float)]), any Error>?]>(
             Array(repeating: nil, count: shards.count)
         )
         DispatchQueue.concurrentPerform(iterations: shards.count) { index in
             let result = Result {
                 let tape = Tape()
-                let loss = model.loss(try assembly.batch(step: step, range: shards[index]), on: tape)
+                let loss = model.loss(try batch(shards[index]), on: tape)
                 return (tape.backward(from: loss.total), loss.terms)
             }
             results.withLock { $0[index] = result }

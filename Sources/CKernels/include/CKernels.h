@@ -105,4 +105,8 @@ void ck_adam(float *w, float *m, float *v, const float *g, size_t n, float b1, f
 // Keeps freed blocks for reuse: one arena, nothing mapped below 32 MiB, nothing given back.
 void ck_keep_freed_memory(void);
 
+// MARK: The process.
+// Replaces this process by itself under one more environment variable; returns only when that fails.
+void ck_restart_with(const char *name, const char *value);
+
 #endif

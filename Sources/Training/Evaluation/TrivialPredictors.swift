@@ -34,8 +34,6 @@ extension TrivialPredictor {
 public struct PopularityPredictor: TrivialPredictor, Equatable {
     /// All items, most popular first; those that never occur come last.
     public let order: [Int32]
-    /// How often each item occurs.
-    public let counts: [Int]
     /// Where each item stands in `order`.
     private let ranks: [Int32]
 
@@ -45,11 +43,17 @@ public struct PopularityPredictor: TrivialPredictor, Equatable {
     public init(sequences: RaggedRows, items: Int) {
         var counts = [Int](repeating: 0, count: items)
         for item in sequences.ids { counts[Int(item)] += 1 }
-        order = (0..<Int32(items)).sorted { (counts[Int($1)], $0) < (counts[Int($0)], $1) }
-        var ranks = [Int32](repeating: 0, count: items)
+        self.init(order: (0..<Int32(items)).sorted { (counts[Int($1)], $0) < (counts[Int($0)], $1) })
+    }
+
+    /// The predictor of a known order, such as a checkpoint's popularity list.
+    ///
+    /// - Precondition: Each item is in it once.
+    public init(order: [Int32]) {
+        self.order = order
+        var ranks = [Int32](repeating: 0, count: order.count)
         for (rank, item) in order.enumerated() { ranks[Int(item)] = Int32(rank) }
         self.ranks = ranks
-        self.counts = counts
     }
 
     /// The item's place in the order of popularity, whatever came before.

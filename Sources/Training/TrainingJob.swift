@@ -1,0 +1,130 @@
+public import CheckpointStore
+import Foundation
+import Kernels
+public import Recommenders
+import VectorIndex
+
+/// One training run from data to a published version.
+public struct TrainingJob: Sendable {
+    private let recipe: Recipe
+    private let data: TrainingData
+    private let seed: UInt64
+    private let modelName: String
+
+    /// A run that will publish under a name.
+    public init(recipe: Recipe, data: TrainingData, seed: UInt64, model: String) {
+        self.recipe = recipe
+        self.data = data
+        self.seed = seed
+        modelName = model
+    }
+
+    /// What a finished run reports.
+    public struct Report: Sendable {
+        /// The published version.
+        public var version: Int
+        /// Number of items.
+        public var items: Int
+        /// Rows of one epoch.
+        public var trainRows: Int
+        /// Counters and validation metrics.
+        public var progress: TrainingProgress
+    }
+
+    /// Trains and publishes.
+    ///
+    /// - Parameters:
+    ///   - store: Where the version and, until then, the state to resume from are kept.
+    ///   - resume: Go on from that state, if there is one.
+    ///   - maxSeconds: Time for this call, or nil.
+    ///   - shouldStop: Asked before every step.
+    ///   - report: Called after every step and validation.
+    /// - Returns: The published version, or nil when `shouldStop` ended the run; its state is then stored.
+    /// - Throws: ``TrainingError``, `CheckpointError`, `IndexError`.
+    public func run(
+        store: CheckpointStore,
+        resume: Bool,
+        maxSeconds: Double? = nil,
+        shouldStop: () -> Bool = { false },
+        report: (TrainingEvent) -> Void = { _ in }
+    ) throws -> Report? {
+        let model = DimeRec(recipe.model, items: data.catalogue.count, seed: seed)
+        var trainer = try Trainer(
+            model: model,
+            recipe: recipe,
+            split: data.split,
+            items: data.catalogue.count,
+            seed: seed
+        )
+        if resume, let stored = try store.trainingState(model: modelName) { try restore(&trainer, stored) }
+        let outcome = try trainer.run(
+            maxSeconds: maxSeconds,
+            shouldStop: shouldStop,
+            save: { try store.saveTrainingState(storedState($0), model: modelName) },
+            report: report
+        )
+        guard outcome.isFinished else { return nil }
+        let checkpoint = try checkpoint(of: outcome, trainRows: trainer.trainRows)
+        let version = try store.publish(checkpoint)
+        try store.removeTrainingState(model: modelName)
+        return Report(
+            version: version,
+            items: data.catalogue.count,
+            trainRows: trainer.trainRows,
+            progress: outcome.progress
+        )
+    }
+
+    private func checkpoint(of outcome: TrainingOutcome<DimeRec>, trainRows: Int) throws -> Checkpoint {
+        let popularity = PopularityPredictor(
+            sequences: data.split.train.sequences,
+            items: data.catalogue.count
+        )
+        return Checkpoint(
+            manifest: CheckpointManifest(
+                model: modelName,
+                system: recipe.system,
+                recipe: recipe.json,
+                seed: seed,
+                build: "dimerec \(Build.version), kernels \(CPU.kernelLevel), BLAS \(BLAS.coreName)",
+                dimension: recipe.model.dimension,
+                items: data.catalogue.count,
+                trainRows: trainRows,
+                seconds: outcome.progress.seconds,
+                metrics: outcome.progress.best,
+                data: data.fingerprint
+            ),
+            parameters: outcome.model.parameters.matrices,
+            catalogue: data.catalogue,
+            popularity: popularity.order,
+            index: try IndexFormat.build(outcome.model.scoringItems, recipe.index).serialised()
+        )
+    }
+
+    // MARK: State to resume from
+
+    private func storedState(_ state: Trainer<DimeRec>.State) throws -> TrainingState {
+        TrainingState(
+            recipe: recipe.json,
+            fingerprint: data.fingerprint,
+            seed: seed,
+            step: state.progress.step,
+            progress: String(decoding: try JSONEncoder().encode(state.progress), as: UTF8.self),
+            matrices: state.matrices
+        )
+    }
+
+    private func restore(_ trainer: inout Trainer<DimeRec>, _ stored: TrainingState) throws {
+        guard stored.recipe == recipe.json else { throw TrainingError.stateMismatch("the recipe") }
+        guard stored.fingerprint == data.fingerprint else { throw TrainingError.stateMismatch("the data") }
+        guard stored.seed == seed else { throw TrainingError.stateMismatch("the seed (it was \(stored.seed))") }
+        let progress = try JSONDecoder().decode(TrainingProgress.self, from: Data(stored.progress.utf8))
+        trainer.restore(Trainer.State(progress: progress, matrices: stored.matrices))
+    }
+}
+
+/// What this program is.
+public enum Build {
+    /// Semantic version.
+    public static let version = "0.1.0"
+}

@@ -1,0 +1,62 @@
+import ArgumentParser
+import CheckpointStore
+import Foundation
+import Kernels
+import Recommenders
+import Training
+import VectorIndex
+
+/// Every verb of the program.
+@main
+struct Dimerec: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "dimerec",
+        abstract: "Trains, evaluates and serves DimeRec: diffusion with multi-interest guidance for retrieval.",
+        version: Build.version,
+        subcommands: [
+            Train.self, Evaluate.self, Serve.self, Query.self, Models.self, Bench.self, Doctor.self,
+        ]
+    )
+
+    static func main() async {
+        BLAS.restartForBetterCore()
+        do {
+            var command = try parseAsRoot()
+            if var command = command as? any AsyncParsableCommand {
+                try await command.run()
+            } else {
+                try command.run()
+            }
+        } catch let code as ExitCode {
+            Foundation.exit(code.rawValue)
+        } catch {
+            if let code = ExitCode(failure: error) {
+                Terminal.write("dimerec: \(error)\n")
+                Foundation.exit(code.rawValue)
+            }
+            exit(withError: error)
+        }
+    }
+}
+
+extension ExitCode {
+    /// Bad data or a bad checkpoint.
+    static let badData = ExitCode(3)
+    /// Interrupted from the keyboard.
+    static let interrupted = ExitCode(130)
+
+    /// The exit code of an error of this project, or nil for errors of the argument parser.
+    init?(failure error: any Error) {
+        switch error {
+        case is CSVError, is CheckpointError, is HeldOutError, is IndexError, is ParameterError, is VectorFileError:
+            self = .badData
+        case is ConfigurationError, is RecipeError:
+            self = .validationFailure
+        case is ValidationError, is CleanExit:
+            return nil
+        default:
+            guard !"\(type(of: error))".hasPrefix("CommandError") else { return nil }
+            self = .failure
+        }
+    }
+}

@@ -1,0 +1,56 @@
+import ArgumentParser
+import CheckpointStore
+import Foundation
+import Kernels
+
+struct Doctor: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Tell what this machine offers and whether a store is sound."
+    )
+    @Option(help: "A store to verify, all versions.") var store: String?
+    @Flag(help: "Print one JSON object.") var json = false
+
+    func run() throws {
+        var findings: [(name: String, ok: Bool, detail: String)] = [
+            ("cpu", CPU.kernelLevel != "baseline", "kernels run at \(CPU.kernelLevel)"),
+            (
+                "blas", BLAS.betterCoreType == nil,
+                "OpenBLAS core \(BLAS.coreName)"
+                    + (BLAS.betterCoreType.map { "; OPENBLAS_CORETYPE=\($0) would be faster" } ?? "")
+            ),
+            ("cores", true, "\(ProcessInfo.processInfo.activeProcessorCount) active"),
+        ]
+        findings.append(openFiles())
+        if let store { findings += try versions(store) }
+        let isSound = findings.allSatisfy(\.ok)
+        if json {
+            let rows = findings.map { ["name": $0.name, "ok": $0.ok, "detail": $0.detail] as [String: Any] }
+            Terminal.print(JSONObject(["findings": rows, "ok": isSound]).line)
+        } else {
+            for finding in findings { Terminal.print("\(finding.ok ? "ok  " : "LOOK") \(finding.name): \(finding.detail)") }
+        }
+        if findings.contains(where: { $0.name.hasPrefix("store") && !$0.ok }) { throw ExitCode.badData }
+    }
+
+    private func openFiles() -> (name: String, ok: Bool, detail: String) {
+        let limits = (try? String(contentsOfFile: "/proc/self/limits", encoding: .utf8)) ?? ""
+        let line = limits.split(separator: "\n").first { $0.hasPrefix("Max open files") }
+        let soft = line?.split(separator: " ").dropFirst(3).first.flatMap { Int($0) } ?? 0
+        return ("limits", soft >= 4096, "\(soft) open files; 10,000 connections need `ulimit -n 16384`")
+    }
+
+    private func versions(_ path: String) throws -> [(name: String, ok: Bool, detail: String)] {
+        let store = try CheckpointStore(path: path, readOnly: true)
+        return try store.models().flatMap { model in
+            try store.versions(of: model).map { summary in
+                let version = summary.manifest.version
+                do {
+                    try store.verify(model: model, version: version)
+                    return ("store \(model) \(version)", true, "intact, \(summary.bytes) bytes")
+                } catch {
+                    return ("store \(model) \(version)", false, "\(error)")
+                }
+            }
+        }
+    }
+}

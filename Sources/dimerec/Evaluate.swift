@@ -1,0 +1,173 @@
+import ArgumentParser
+import CheckpointStore
+import Foundation
+import Kernels
+import Recommenders
+import Training
+
+struct Evaluate: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Rank the whole catalogue for held-out rows, beside the model's own guidance and trivial predictors."
+    )
+
+    @Option(help: "The store (SQLite).") var store: String
+    @Option(help: "Name in the store.") var model: String
+    @Option(help: "Version; the active one by default.") var version: Int?
+    @Option(help: "The events that the model was trained on.") var events: String?
+    @Option(help: "The split that it was trained with: users, time or leave-one-out.") var split: SplitKind?
+    @Option(help: "Interactions that the model has not seen.") var test: String?
+    @Option(help: "The training file, for the trivial predictors beside --test.") var train: String?
+    @Option(help: "all-prefixes, next-after-80, five-cuts or last-item; the recipe's by default.")
+    var `protocol`: EvaluationProtocol?
+    @Option(help: "validation or test.") var part: SplitPart = .test
+    @Option(help: "Repeat with this many noise seeds; reports mean and standard deviation.") var noiseSeeds = 1
+    @Flag(help: "Leave a row's history out of its ranking.") var filterHistory = false
+    @Flag(help: "Print one JSON object.") var json = false
+
+    func validate() throws {
+        guard (events == nil) != (test == nil) else { throw ValidationError("Give either --events or --test.") }
+        guard part != .train else { throw ValidationError("--part is validation or test.") }
+        guard noiseSeeds >= 1 else { throw ValidationError("--noise-seeds is at least 1.") }
+    }
+
+    func run() throws {
+        Allocator.keepFreedMemory()
+        let checkpoint = try CheckpointStore(path: store, readOnly: true).load(model: model, version: version)
+        let recipe = try Recipe(json: Data(checkpoint.manifest.recipe.utf8))
+        let model = DimeRec(recipe.model, parameters: .init(checkpoint.parameters))
+        try model.requireShapes()
+        let data = try heldOut(checkpoint, recipe)
+        let `protocol` = self.protocol ?? recipe.data.evaluation
+        guard `protocol`.suits(data.part.targets) else {
+            throw HeldOutError.protocolMismatch(
+                protocol: `protocol`.rawValue,
+                split: checkpoint.manifest.data.split
+            )
+        }
+        let rows = EvaluationRows(data.part, protocol: `protocol`)
+        let items = checkpoint.catalogue.count
+        let predictors = Predictors(data.trainSequences, items: items, stored: checkpoint.popularity)
+        let evaluator = Evaluator(
+            rows: rows,
+            historyLength: model.historyLength,
+            popularity: predictors.popularity,
+            categories: checkpoint.catalogue.categories,
+            filterHistory: filterHistory
+        )
+        let results = (0..<noiseSeeds).map { seed in
+            model.readOuts.map { readOut in
+                (readOut, evaluator.evaluate(model, readOut: readOut, noiseSeed: UInt64(seed)))
+            }
+        }
+        report(
+            results,
+            predictors: predictors.metrics(on: rows, filterHistory: filterHistory),
+            manifest: checkpoint.manifest,
+            protocol: `protocol`
+        )
+    }
+
+    private func heldOut(_ checkpoint: Checkpoint, _ recipe: Recipe) throws -> HeldOutData {
+        if let events {
+            return try HeldOutData(
+                events: events,
+                split: split ?? recipe.data.split,
+                part: part,
+                manifest: checkpoint.manifest,
+                catalogue: checkpoint.catalogue
+            )
+        }
+        return try HeldOutData(
+            test: test ?? "",
+            train: train,
+            manifest: checkpoint.manifest,
+            catalogue: checkpoint.catalogue
+        )
+    }
+
+    private func report(
+        _ results: [[(ReadOut, Evaluator.Result)]],
+        predictors: [(name: String, metrics: [String: Double])],
+        manifest: CheckpointManifest,
+        protocol: EvaluationProtocol
+    ) {
+        let readOuts = results[0].map(\.0)
+        let means = readOuts.indices.map { index in Self.mean(results.map { $0[index].1.metrics.values }) }
+        let served = results[0][0].1
+        if json {
+            var object = JSONObject(means[0])
+            object["model"] = manifest.model
+            object["version"] = manifest.version
+            object["protocol"] = `protocol`.rawValue
+            object["part"] = test == nil ? part.rawValue : "test"
+            object["rows"] = served.metrics.rows
+            object["fallback_rows"] = served.fallbackRows
+            object["unknown_targets"] = served.unknownTargets
+            object["noise_seeds"] = noiseSeeds
+            object["sd"] = Self.deviation(results.map { $0[0].1.metrics.values })
+            object["read_outs"] = Dictionary(uniqueKeysWithValues: zip(readOuts.map(\.description), means))
+            object["predictors"] = Dictionary(uniqueKeysWithValues: predictors.map { ($0.name, $0.metrics) })
+            if let diversity = served.diversity {
+                object["categories@100"] = diversity.meanCategories
+                object["first_categories@100"] = diversity.meanFirstCategories
+            }
+            Terminal.print(object.line)
+            return
+        }
+        var table = MetricsTable(title: "\(manifest.model) version \(manifest.version)")
+        for (readOut, metrics) in zip(readOuts, means) { table.add(readOut.description, metrics) }
+        for predictor in predictors { table.add(predictor.name, predictor.metrics) }
+        Terminal.print(table.text)
+        var notes = "\(served.metrics.rows) rows, \(`protocol`.rawValue)"
+        if noiseSeeds > 1 {
+            let deviation = Self.deviation(results.map { $0[0].1.metrics.values })["hr@20"] ?? 0
+            notes += ", \(noiseSeeds) noise seeds (sd of hr@20 \(String(format: "%.4f", deviation)))"
+        }
+        if served.unknownTargets > 0 { notes += ", \(served.unknownTargets) targets unknown to the model (misses)" }
+        if let diversity = served.diversity {
+            notes += String(format: ", %.2f categories in the top 100", diversity.meanCategories)
+        }
+        Terminal.print(notes)
+    }
+
+    private static func mean(_ values: [[String: Double]]) -> [String: Double] {
+        values[0].keys.reduce(into: [:]) { result, key in
+            result[key] = values.reduce(0) { $0 + $1[key, default: 0] } / Double(values.count)
+        }
+    }
+
+    private static func deviation(_ values: [[String: Double]]) -> [String: Double] {
+        let means = mean(values)
+        return means.reduce(into: [:]) { result, entry in
+            let squares = values.reduce(0) { sum, value in
+                let difference = value[entry.key, default: 0] - entry.value
+                return sum + difference * difference
+            }
+            result[entry.key] = (squares / Double(max(1, values.count - 1))).squareRoot()
+        }
+    }
+}
+
+/// The trivial predictors that the given data allow.
+private struct Predictors {
+    let popularity: PopularityPredictor
+    private let transitions: TransitionPredictor?
+
+    init(_ train: RaggedRows?, items: Int, stored: [Int32]) {
+        if let train {
+            let transitions = TransitionPredictor(sequences: train, items: items)
+            (popularity, self.transitions) = (transitions.popularity, transitions)
+        } else {
+            (popularity, transitions) = (PopularityPredictor(order: stored), nil)
+        }
+    }
+
+    func metrics(on rows: EvaluationRows, filterHistory: Bool) -> [(name: String, metrics: [String: Double])] {
+        var result = [("popularity", popularity.metrics(on: rows, filterHistory: filterHistory).values)]
+        if let transitions {
+            result.append(("transitions", transitions.metrics(on: rows, filterHistory: filterHistory).values))
+        }
+        result.append(("repeat-last", RepeatLastPredictor().metrics(on: rows, filterHistory: filterHistory).values))
+        return result
+    }
+}

@@ -1,0 +1,79 @@
+import Foundation
+
+/// Standard error and what is known about it.
+enum Terminal {
+    /// Whether a person is watching.
+    static let isInteractive = isatty(STDERR_FILENO) == 1
+
+    /// Writes to standard error.
+    static func write(_ text: String) {
+        FileHandle.standardError.write(Data(text.utf8))
+    }
+
+    /// Writes a line to standard output.
+    static func print(_ line: String) {
+        FileHandle.standardOutput.write(Data((line + "\n").utf8))
+    }
+}
+
+/// A JSON object for standard output, with sorted keys on one line.
+struct JSONObject {
+    private var fields: [String: Any]
+
+    init(_ fields: [String: Any]) {
+        self.fields = fields
+    }
+
+    subscript(key: String) -> Any? {
+        get { fields[key] }
+        set { fields[key] = newValue }
+    }
+
+    var line: String {
+        let options: JSONSerialization.WritingOptions = [.sortedKeys, .withoutEscapingSlashes]
+        guard let data = try? JSONSerialization.data(withJSONObject: fields, options: options) else {
+            preconditionFailure("not JSON: \(fields)")
+        }
+        return String(decoding: data, as: UTF8.self)
+    }
+}
+
+/// Metrics as a table for people.
+struct MetricsTable {
+    private static let columns = ["hr@10", "hr@20", "hr@50", "ndcg@10", "ndcg@20", "ndcg@50", "mrr@20"]
+    private var lines: [String]
+
+    init(title: String) {
+        let names = Self.columns.map { Self.padded($0, 9) }.joined()
+        lines = [title.padding(toLength: 24, withPad: " ", startingAt: 0) + names]
+    }
+
+    mutating func add(_ name: String, _ metrics: [String: Double]) {
+        let cells = Self.columns.map { Self.padded(String(format: "%.4f", metrics[$0] ?? 0), 9) }.joined()
+        lines.append(name.padding(toLength: 24, withPad: " ", startingAt: 0) + cells)
+    }
+
+    var text: String { lines.joined(separator: "\n") }
+
+    private static func padded(_ text: String, _ width: Int) -> String {
+        String(repeating: " ", count: max(0, width - text.count)) + text
+    }
+}
+
+/// Percentiles of measured durations.
+struct Percentiles {
+    private let sorted: [Double]
+
+    /// Durations in any one unit; at least one.
+    init(_ values: [Double]) {
+        precondition(!values.isEmpty, "no measurement")
+        sorted = values.sorted()
+    }
+
+    /// The smallest value that at least a fraction `p` of the values do not exceed.
+    subscript(p: Double) -> Double {
+        sorted[min(sorted.count - 1, max(0, Int((p * Double(sorted.count)).rounded(.up)) - 1))]
+    }
+
+    var mean: Double { sorted.reduce(0, +) / Double(sorted.count) }
+}

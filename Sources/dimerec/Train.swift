@@ -1,0 +1,100 @@
+import ArgumentParser
+import CheckpointStore
+import Foundation
+import Kernels
+import Training
+
+struct Train: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Train a model, judge it on validation users, and write one version to the store."
+    )
+
+    @Option(help: "Recipe, JSON; see models/.", completion: .file()) var recipe: String
+    @Option(help: "Interactions to part by --split (CSV: user,item,timestamp; .gz too).") var events: String?
+    @Option(help: "users, time or leave-one-out; overrides the recipe.") var split: SplitKind?
+    @Option(help: "Training interactions, when the parts are files.") var train: String?
+    @Option(help: "Validation interactions, when the parts are files.") var validation: String?
+    @Option(help: "Test interactions; only named in the manifest, never read for training.") var test: String?
+    @Option(help: "Items (CSV: item,title,categories).") var items: String?
+    @Option(help: "Where versions are stored (SQLite); created when missing.") var store: String
+    @Option(help: "Name in the store; the recipe's file name by default.") var model: String?
+    @Option(help: "Seed of every draw.") var seed: UInt64 = 42
+    @Flag(help: "Go on with an interrupted run of the same recipe, data and seed.") var resume = false
+    @Option(help: "Stop after this many seconds and keep the best weights so far.") var maxSeconds: Double?
+    @Flag(help: "Print one JSON object at the end.") var json = false
+
+    func validate() throws {
+        guard (events == nil) != (train == nil && validation == nil) else {
+            throw ValidationError("Give either --events, or --train with --validation.")
+        }
+        guard (train == nil) == (validation == nil) else {
+            throw ValidationError("--train needs --validation, and the other way round.")
+        }
+        guard train == nil || split == nil else {
+            throw ValidationError("--split parts one file of --events; with --train the parts are given.")
+        }
+        if let maxSeconds, !(maxSeconds >= 0) { throw ValidationError("--max-seconds must not be negative.") }
+    }
+
+    func run() throws {
+        Allocator.keepFreedMemory()
+        var recipe = try Recipe(contentsOf: recipe)
+        if let split { recipe.data.split = split }
+        let data = try loadData(recipe)
+        let name = model ?? URL(filePath: self.recipe).deletingPathExtension().lastPathComponent
+        let store = try CheckpointStore(path: store)
+        let interruption = Interruption()
+        var view = TrainingProgressView()
+        var samplesPerSecond = 0.0
+        let report = try TrainingJob(recipe: recipe, data: data, seed: seed, model: name).run(
+            store: store,
+            resume: resume,
+            maxSeconds: maxSeconds,
+            shouldStop: { interruption.wasRequested },
+            report: { event in
+                if case .step(_, _, _, let rate) = event { samplesPerSecond = rate }
+                view.show(event)
+            }
+        )
+        guard let report else {
+            Terminal.write("stopped; the state is kept in the store, go on with --resume\n")
+            throw ExitCode.interrupted
+        }
+        print(report, name: name, samplesPerSecond: samplesPerSecond)
+    }
+
+    private func loadData(_ recipe: Recipe) throws -> TrainingData {
+        if let events {
+            return try TrainingData(
+                events: events,
+                split: recipe.data.split,
+                seed: recipe.data.splitSeed,
+                items: items
+            )
+        }
+        guard let train, let validation else { throw ValidationError("--train needs --validation.") }
+        return try TrainingData(train: train, validation: validation, test: test, items: items)
+    }
+
+    private func print(_ report: TrainingJob.Report, name: String, samplesPerSecond: Double) {
+        if json {
+            let fields: [String: Any] = [
+                "model": name, "version": report.version, "items": report.items, "train_rows": report.trainRows,
+                "seconds": report.progress.seconds, "samples_per_s": samplesPerSecond.rounded(),
+                "steps": report.progress.step, "best_step": report.progress.bestStep, "seed": seed,
+                "validation": report.progress.best,
+            ]
+            Terminal.print(JSONObject(fields).line)
+            return
+        }
+        var table = MetricsTable(title: "\(name) version \(report.version)")
+        table.add("validation", report.progress.best)
+        Terminal.print(table.text)
+        let seconds = String(format: "%.1f", report.progress.seconds)
+        Terminal.print("best of step \(report.progress.bestStep) of \(report.progress.step), \(seconds) s")
+    }
+}
+
+extension SplitKind: ExpressibleByArgument {}
+extension SplitPart: ExpressibleByArgument {}
+extension EvaluationProtocol: ExpressibleByArgument {}

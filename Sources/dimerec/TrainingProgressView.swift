@@ -1,0 +1,54 @@
+import Foundation
+import Training
+
+/// Shows training: a bar on a terminal, one JSON line per validation otherwise.
+struct TrainingProgressView {
+    private let start = ContinuousClock.now
+    private var lastDraw: ContinuousClock.Instant?
+    private var bestHitRate = 0.0
+
+    /// Draws or writes what an event says.
+    mutating func show(_ event: TrainingEvent) {
+        switch event {
+        case .step(let step, let total, let terms, let rate): drawBar(step, total, terms, rate)
+        case .validation(let step, let metrics, let isBest): showValidation(step, metrics, isBest)
+        }
+    }
+
+    private mutating func drawBar(_ step: Int, _ total: Int, _ terms: [(name: String, value: Float)], _ rate: Double) {
+        guard Terminal.isInteractive else { return }
+        let now = ContinuousClock.now
+        if let lastDraw, now - lastDraw < .milliseconds(100), step < total { return }
+        lastDraw = now
+        let filled = 24 * step / max(total, 1)
+        let bar = String(repeating: "█", count: filled) + String(repeating: "░", count: 24 - filled)
+        let elapsed = (now - start) / .seconds(1)
+        let left = elapsed / Double(max(step, 1)) * Double(total - step)
+        let losses = terms.map { "\($0.name) " + String(format: "%.3f", $0.value) }.joined(separator: "  ")
+        Terminal.write(
+            "\r\u{1B}[2K\(bar) \(step)/\(total)  \(Int(rate)) samples/s  \(losses)  ETA \(Self.clock(left))"
+        )
+    }
+
+    private mutating func showValidation(_ step: Int, _ metrics: [String: Double], _ isBest: Bool) {
+        let elapsed = (ContinuousClock.now - start) / .seconds(1)
+        if Terminal.isInteractive {
+            let hits = [20, 50].map { "HR@\($0) " + String(format: "%.4f", metrics["hr@\($0)"] ?? 0) }
+            Terminal.write("\r\u{1B}[2Kstep \(step)  \(hits.joined(separator: "  "))\(isBest ? "  best" : "")\n")
+        } else {
+            var fields: [String: Any] = metrics
+            fields["event"] = "validation"
+            fields["step"] = step
+            fields["best"] = isBest
+            fields["seconds"] = (elapsed * 1000).rounded() / 1000
+            Terminal.write(JSONObject(fields).line + "\n")
+        }
+    }
+
+    private static func clock(_ seconds: Double) -> String {
+        let whole = Int(seconds.rounded())
+        return whole >= 3600
+            ? String(format: "%d:%02d:%02d", whole / 3600, whole / 60 % 60, whole % 60)
+            : String(format: "%d:%02d", whole / 60, whole % 60)
+    }
+}
