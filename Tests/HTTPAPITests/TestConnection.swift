@@ -79,8 +79,11 @@ final class TestConnection: Sendable {
         try await channel.setOption(.autoRead, value: isReading).get()
     }
 
+    /// Closes, unless the server did.
     func close() async throws {
-        try await channel.close()
+        do {
+            try await channel.close()
+        } catch ChannelError.alreadyClosed {}
     }
 
     /// The next answer; `hasBody` is false for answers to HEAD.
@@ -149,18 +152,25 @@ struct RunningServer: Sendable {
     }
 }
 
+extension ServerConfiguration {
+    /// Free ports, and what a test changes.
+    static func testing(_ change: (inout ServerConfiguration) -> Void) -> ServerConfiguration {
+        var configuration = ServerConfiguration()
+        configuration.httpPort = 0
+        configuration.controlPort = 0
+        configuration.drainTimeout = .seconds(4)
+        change(&configuration)
+        return configuration
+    }
+}
+
 /// Runs a server on free ports around a test, and shuts it down gracefully unless the test did.
 func withServer(
     source: MemorySource = MemorySource([1, 2], active: 1),
     isReady: Bool = true,
-    configure: (inout ServerConfiguration) -> Void = { _ in },
+    configuration: ServerConfiguration = .testing { _ in },
     _ test: @Sendable @escaping (RunningServer) async throws -> Void
 ) async throws {
-    var configuration = ServerConfiguration()
-    configuration.httpPort = 0
-    configuration.controlPort = 0
-    configuration.drainTimeout = .seconds(4)
-    configure(&configuration)
     let holder = SnapshotHolder()
     let watcher = CheckpointWatcher(
         source: source,

@@ -1,0 +1,308 @@
+import HTTPAPI
+import Serving
+import Testing
+
+@Suite("Data plane") struct DataPlaneTests {
+    @Test(
+        "a good request is answered, in the form of its ids, on both paths",
+        arguments: ["/retrieve", "/v1/retrieve?x=1"]
+    )
+    func answers(path: String) async throws {
+        try await withServer { server in
+            let body = "{\"history\":[\"i1\",\"nope\",\"i2\"],\"k\":12,\"exclude\":[\"i4\",5]}"
+            let answer = try await server.ask(post(body, path: path))
+            let json = try answer.json()
+            #expect(answer.status == 200 && answer.headers["content-type"] == "application/json")
+            #expect(answer.headers["x-request-id"] == "test" && answer.headers["date"]?.hasSuffix("GMT") == true)
+            #expect(json["model"] as? String == "m" && json["version"] as? Int == 1)
+            #expect(json["request_id"] as? String == "test" && json["unknown_ids"] as? Int == 1)
+            #expect(json["truncated"] as? Bool == false && json["fallback"] is String == false)
+            #expect(json["explain"] == nil && answer.headers["server-timing"] == nil)
+            #expect(
+                try answer.text.contains(expectedItems(["i1", "i2"], k: 12, exclude: ["i4"], holder: server.holder))
+            )
+        }
+    }
+
+    @Test("integers are answered as integers when the request speaks in integers")
+    func answersIntegers() async throws {
+        try await withServer { server in
+            let integers = try await server.ask(post("{\"history\":[3],\"k\":39}"))
+            let strings = try await server.ask(post("{\"history\":[\"3\"],\"k\":39}"))
+            #expect(integers.text.contains("\"id\":6,") && integers.text.contains("\"id\":\"i1\""))
+            #expect(!strings.text.contains("\"id\":6,") && strings.text.contains("\"id\":\"6\""))
+            #expect(try integers.items() == strings.items())
+        }
+    }
+
+    @Test("the same body gives the same bytes on every connection and event loop")
+    func isDeterministic() async throws {
+        try await withServer(configuration: .testing { $0.serveThreads = 3 }) { server in
+            let request = post("{\"history\":[\"i1\",\"i7\"],\"k\":20}")
+            let first = try await server.ask(request)
+            for _ in 0..<6 { #expect(try await server.ask(request).body == first.body) }
+            let seeded = try await server.ask(post("{\"history\":[\"i1\",\"i7\"],\"k\":20,\"seed\":5}"))
+            #expect(seeded.status == 200 && seeded.body != first.body)
+        }
+    }
+
+    @Test("explain adds the stages to the body and the header")
+    func explains() async throws {
+        try await withServer { server in
+            let answer = try await server.ask(post("{\"history\":[\"i1\"],\"explain\":true,\"seed\":9,\"steps\":3}"))
+            let explanation = try #require(try answer.json()["explain"] as? [String: Any])
+            let stages = try #require(explanation["microseconds"] as? [String: Double])
+            #expect(Set(stages.keys) == ["parse", "guidance", "diffusion", "search", "encode"])
+            #expect(stages.values.allSatisfy { $0 >= 0 } && stages["diffusion"] == 2)
+            #expect(explanation["seed"] as? Int == 9 && explanation["steps"] as? Int == 3)
+            #expect(answer.headers["server-timing"]?.contains("diffusion;dur=0.002") == true)
+        }
+    }
+
+    @Test("no history is answered by popularity", arguments: ["[]", "[\"nope\"]"])
+    func fallsBack(history: String) async throws {
+        try await withServer { server in
+            let answer = try await server.ask(post("{\"history\":\(history),\"k\":2}"))
+            #expect(answer.text.hasPrefix("{\"items\":[{\"id\":\"39\",\"score\":0.0},{\"id\":\"i38\",\"score\":0.0}]"))
+            #expect(try answer.json()["fallback"] as? String == "popular")
+        }
+    }
+
+    @Test("a history of 100,000 ids is answered")
+    func takesLongHistory() async throws {
+        try await withServer(configuration: .testing { $0.maxBodyBytes = 1 << 20 }) { server in
+            let ids = [String](repeating: "\"i1\"", count: 100_000).joined(separator: ",")
+            let answer = try await server.ask(post("{\"history\":[\(ids)]}"))
+            #expect(answer.status == 200)
+        }
+    }
+
+    static let errors: [(request: String, status: Int, code: String)] = [
+        (post("{"), 400, "invalid_json"), (post("{\"history\":[],\"k\":0}"), 400, "invalid_argument"),
+        (post("{\"history\":[],\"k\":1001}"), 400, "invalid_argument"), (post(""), 400, "invalid_json"),
+        (post("{\"history\":[],\"steps\":21}"), 400, "invalid_argument"),
+        (post("{\"history\":[],\"model\":\"other\"}"), 404, "not_found"),
+        (post("{\"history\":[]}", headers: "Content-Type: text/plain\r\n"), 415, "unsupported_media_type"),
+        (post("{\"history\":[]}", headers: "Content-Encoding: gzip\r\n"), 415, "unsupported_media_type"),
+        (post("{}", path: "/nope"), 404, "not_found"), (post("{}", path: "/..%2fretrieve"), 404, "not_found"),
+        ("GET /retrieve HTTP/1.1\r\nHost: x\r\n\r\n", 405, "method_not_allowed"),
+        ("OPTIONS /retrieve HTTP/1.1\r\nHost: x\r\n\r\n", 405, "method_not_allowed"),
+        ("POST /health/live HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n", 405, "method_not_allowed"),
+    ]
+
+    @Test("an error is a problem, and the connection goes on", arguments: errors)
+    func reportsErrors(request: String, status: Int, code: String) async throws {
+        try await withServer { server in
+            let connection = try await server.connect()
+            try await connection.send(request)
+            let answer = try await connection.answer()
+            let json = try answer.json()
+            #expect(answer.status == status && json["status"] as? Int == status && json["code"] as? String == code)
+            #expect(answer.headers["content-type"] == "application/problem+json")
+            #expect(json["instance"] as? String == answer.headers["x-request-id"])
+            #expect(json["title"] is String && json["detail"] is String && json["type"] is String)
+            if status == 405 { #expect(answer.headers["allow"]?.isEmpty == false) }
+            try await connection.send(post("{\"history\":[\"i1\"]}"))
+            #expect(try await connection.answer().status == 200)
+            try await connection.close()
+        }
+    }
+
+    static let broken: [String] = [
+        "nonsense\r\n\r\n", "GET / HTTP/2.0\r\nHost: x\r\n\r\n", "GET /health/live HTTP/1.1\r\n\r\n",
+        "GET /health/live HTTP/1.1\r\nHost: x\r\nHost: y\r\n\r\n",
+        "POST /retrieve HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        "POST /retrieve HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\n{    }",
+        "POST /retrieve HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n",
+        "POST /retrieve HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
+        "POST /retrieve HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n{}\r\n0\r\n\r\n",
+        "GET /health/live HTTP/1.1\r\nHost: x\r\nA: b\r\n c\r\n\r\n", "GET /health/live HTTP/1.1\r\nHost : x\r\n\r\n",
+        "GET /" + String(repeating: "a", count: 65_536) + " HTTP/1.1\r\nHost: x\r\n\r\n",
+        "GET / HTTP/1.1\r\nHost: x\r\nA: " + String(repeating: "a", count: 65_536) + "\r\n\r\n",
+        "GET / HTTP/1.1\r\nHost: x\r\n" + String(repeating: "A: b\r\n", count: 200) + "\r\n",
+    ]
+
+    @Test("what is not HTTP, or could be read in two ways, gets one 400 and the connection ends", arguments: broken)
+    func refusesBrokenFraming(request: String) async throws {
+        try await withServer { server in
+            let connection = try await server.connect()
+            try await connection.send(request + post("{\"history\":[]}"))
+            let answer = try await connection.answer()
+            #expect(answer.status == 400 && answer.headers["connection"] == "close")
+            #expect(try await connection.rest() == "")
+        }
+    }
+
+    @Test("pipelined requests are answered in order, errors among them")
+    func pipelines() async throws {
+        try await withServer { server in
+            let connection = try await server.connect()
+            let requests = (1...50).map {
+                $0 % 7 == 0 ? post("{\"k\":\($0)}") : post("{\"history\":[],\"k\":\($0 % 40)}")
+            }
+            try await connection.send(requests.joined())
+            for number in 1...50 {
+                let answer = try await connection.answer()
+                if number % 7 == 0 || number == 40 {
+                    #expect(answer.status == 400)
+                } else {
+                    #expect(try answer.items().count == number % 40)
+                }
+            }
+            try await connection.close()
+        }
+    }
+
+    @Test("a peer that does not read gets every answer later, and holds nobody up")
+    func waitsForSlowReader() async throws {
+        try await withServer { server in
+            let slow = try await server.connect()
+            try await slow.setReading(false)
+            let count = 4000
+            try await slow.send(String(repeating: post("{\"history\":[\"i1\"],\"k\":39}"), count: count))
+            #expect(try await server.ask(post("{\"history\":[\"i1\"]}")).status == 200)
+            try await slow.setReading(true)
+            for _ in 0..<count { #expect(try await slow.answer().status == 200) }
+            try await slow.close()
+        }
+    }
+
+    @Test("a chunked body, in pieces, is read")
+    func readsChunks() async throws {
+        try await withServer { server in
+            let connection = try await server.connect()
+            let head = "POST /retrieve HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+            for piece in [head, "5\r\n{\"his\r\n", "e\r\ntory\":", "[],\"k\":3\r\n1\r\n}\r\n0\r", "\n\r\n"] {
+                try await connection.send(piece)
+                try await Task.sleep(for: .milliseconds(5))
+            }
+            #expect(try await connection.answer().items().count == 3)
+            try await connection.close()
+        }
+    }
+
+    @Test(
+        "a body beyond the limit is refused before it has arrived",
+        arguments: [
+            "Content-Length: 2000\r\n\r\n",
+            "Transfer-Encoding: chunked\r\n\r\n7d0\r\n" + String(repeating: " ", count: 1500),
+            "Content-Length: 99999999999999999999999\r\n\r\n",
+        ]
+    )
+    func refusesLargeBodies(rest: String) async throws {
+        try await withServer(configuration: .testing { $0.maxBodyBytes = 1024 }) { server in
+            let connection = try await server.connect()
+            try await connection.send("POST /retrieve HTTP/1.1\r\nHost: x\r\n\(rest)")
+            let answer = try await connection.answer()
+            #expect(answer.status == (rest.contains("99999") ? 400 : 413) && answer.headers["connection"] == "close")
+            #expect(try await connection.rest() == "")
+        }
+    }
+
+    @Test("100-continue is answered before the body, and a hopeless request at once")
+    func continues() async throws {
+        try await withServer { server in
+            let head = "Host: x\r\nContent-Length: 14\r\nExpect: 100-continue\r\n\r\n"
+            let good = try await server.connect()
+            try await good.send("POST /retrieve HTTP/1.1\r\n\(head)")
+            #expect(try await good.answer().status == 100)
+            try await good.send("{\"history\":[]}")
+            #expect(try await good.answer().status == 200)
+            try await good.close()
+            let bad = try await server.connect()
+            try await bad.send("POST /nope HTTP/1.1\r\n\(head)")
+            let answer = try await bad.answer()
+            #expect(answer.status == 404 && answer.headers["connection"] == "close")
+            #expect(try await bad.rest() == "")
+        }
+    }
+
+    @Test("connections stay open or close as the client says")
+    func keepsAlive() async throws {
+        try await withServer { server in
+            let closing = try await server.connect()
+            try await closing.send("GET /health/live HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+            #expect(try await closing.answer().headers["connection"] == "close")
+            #expect(try await closing.rest() == "")
+            let old = try await server.connect()
+            try await old.send("GET /health/live HTTP/1.0\r\nConnection: keep-alive\r\n\r\n")
+            #expect(try await old.answer().headers["connection"] == "keep-alive")
+            try await old.send("GET /health/live HTTP/1.0\r\n\r\n")
+            #expect(try await old.answer().headers["connection"] == "close")
+            #expect(try await old.rest() == "")
+            let half = try await server.connect()
+            try await half.send(post("{\"history\":[],\"k\":2}"))
+            try await half.finishSending()
+            #expect(try await half.answer().status == 200)
+            #expect(try await half.rest() == "")
+        }
+    }
+
+    @Test("HEAD answers without a body")
+    func answersHead() async throws {
+        try await withServer { server in
+            let connection = try await server.connect()
+            try await connection.send(
+                "HEAD /health/ready HTTP/1.1\r\nHost: x\r\n\r\nHEAD /nope HTTP/1.1\r\nHost: x\r\n\r\n"
+            )
+            let ready = try await connection.answer(hasBody: false)
+            #expect(ready.status == 200 && ready.headers["content-length"] != "0")
+            #expect(try await connection.answer(hasBody: false).status == 404)
+            try await connection.send(post("{\"history\":[]}"))
+            #expect(try await connection.answer().status == 200)
+            try await connection.close()
+        }
+    }
+
+    @Test(
+        "a request that does not arrive in time is cut off, whole connections that do nothing too",
+        arguments: [
+            "POST /retrieve HTTP/1.1\r\nHost: x\r\nContent-Length: 20\r\n\r\n{", "POST /retr", "",
+        ]
+    )
+    func cutsSlowClients(start: String) async throws {
+        try await withServer(
+            configuration: .testing {
+                $0.requestReadTimeout = .milliseconds(50)
+                $0.idleTimeout = .milliseconds(300)
+            }
+        ) { server in
+            let connection = try await server.connect()
+            if !start.isEmpty {
+                try await connection.send(start)
+                #expect(try await connection.answer().status == 408)
+            }
+            #expect(try await connection.rest() == "")
+        }
+    }
+
+    @Test("connections beyond the limit are refused with 503, and welcome again later")
+    func limitsConnections() async throws {
+        try await withServer(configuration: .testing { $0.maxConnections = 2 }) { server in
+            let open = [try await server.connect(), try await server.connect()]
+            for connection in open {
+                try await connection.send(post("{\"history\":[]}"))
+                #expect(try await connection.answer().status == 200)
+            }
+            let refused = try await server.connect()
+            let answer = try await refused.answer()
+            #expect(answer.status == 503 && answer.headers["retry-after"] != nil)
+            #expect(try await refused.rest() == "")
+            try await open[0].close()
+            for _ in 0..<500 {
+                if try await server.ask(post("{\"history\":[]}")).status == 200 { return }
+                try await Task.sleep(for: .milliseconds(10))
+            }
+            Issue.record("no connection was accepted after one had ended")
+        }
+    }
+
+    private func expectedItems(_ history: [String], k: Int, exclude: [String], holder: SnapshotHolder) throws -> String
+    {
+        var request = RetrievalRequest(history: history, k: k)
+        request.history = IdentifierList(["i1", "nope", "i2"])
+        request.exclude = IdentifierList(exclude)
+        let response = try RetrievalService(holder: holder).retrieve(request, workspace: RetrievalWorkspace())
+        return response.itemsJSON
+    }
+}

@@ -1,0 +1,55 @@
+import HTTPAPI
+import Serving
+import Testing
+
+@Suite("ServerConfiguration") struct ServerConfigurationTests {
+    @Test("the defaults are valid")
+    func acceptsDefaults() {
+        #expect(throws: Never.self) { try ServerConfiguration().validate() }
+    }
+
+    @Test(
+        "a control plane that other machines reach needs a token",
+        arguments: [
+            ("127.0.0.1", true), ("127.1.2.3", true), ("localhost", true), ("::1", true), ("0.0.0.0", false),
+            ("::", false),
+            ("10.0.0.1", false), ("127.evil.com", false), ("127.0.0.1.evil.com", false), ("", false),
+        ]
+    )
+    func refusesOpenControlPlane(host: String, isSafe: Bool) throws {
+        var configuration = ServerConfiguration()
+        configuration.controlHost = host
+        if isSafe {
+            try configuration.validate()
+        } else {
+            #expect(throws: ServerError.openControlPlane(host: host)) { try configuration.validate() }
+        }
+        configuration.controlToken = "0123456789abcdef"
+        try configuration.validate()
+        configuration.controlToken = "short"
+        #expect(throws: ServerError.self) { try configuration.validate() }
+    }
+
+    @Test("a value out of range names its key")
+    func namesKeys() {
+        let changes: [(String, @Sendable (inout ServerConfiguration) -> Void)] = [
+            ("HTTP_PORT", { $0.httpPort = 65_536 }), ("CONTROL_PORT", { $0.controlPort = -1 }),
+            ("SERVE_THREADS", { $0.serveThreads = 0 }), ("MAX_CONNECTIONS", { $0.maxConnections = 0 }),
+            ("MAX_BODY_BYTES", { $0.maxBodyBytes = 10 }), ("MAX_K", { $0.limits.maxK = 0 }),
+            ("MAX_HISTORY", { $0.limits.maxHistory = 0 }), ("IDLE_TIMEOUT_S", { $0.idleTimeout = .zero }),
+            ("REQUEST_READ_TIMEOUT_MS", { $0.requestReadTimeout = .seconds(-1) }),
+            ("DRAIN_GRACE_S", { $0.drainGrace = .seconds(-1) }),
+            ("DRAIN_TIMEOUT_S", { $0.drainTimeout = .seconds(-1) }),
+        ]
+        for (key, change) in changes {
+            var configuration = ServerConfiguration()
+            change(&configuration)
+            do throws(ServerError) {
+                try configuration.validate()
+                Issue.record("\(key) was accepted")
+            } catch {
+                #expect(error.description.hasPrefix(key))
+            }
+        }
+    }
+}
