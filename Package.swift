@@ -58,7 +58,10 @@ let package = Package(
         library("VectorIndex", ["Kernels"]),
         library("CheckpointStore", ["Kernels", crypto, grdb]),
         library("Recommenders", ["Kernels", "Autodiff", "CheckpointStore"]),
-        library("Training", ["Kernels", "Autodiff", "Recommenders", "VectorIndex", "CheckpointStore", crypto, logging]),
+        library(
+            "Training",
+            ["Kernels", "Autodiff", "Recommenders", "VectorIndex", "CheckpointStore", crypto, logging]
+        ),
         library("Serving", ["Kernels", "Recommenders", "VectorIndex", "CheckpointStore", logging, lifecycle]),
         library(
             "HTTPAPI",

@@ -101,7 +101,11 @@ public struct Adam: Sendable {
         }
     }
 
-    private mutating func withMoments(of name: String, like weights: Matrix, _ body: (inout Matrix, inout Matrix) -> Void) {
+    private mutating func withMoments(
+        of name: String,
+        like weights: Matrix,
+        _ body: (inout Matrix, inout Matrix) -> Void
+    ) {
         var m = first.removeValue(forKey: name) ?? Matrix(rows: weights.rows, columns: weights.columns)
         var v = second.removeValue(forKey: name) ?? Matrix(rows: weights.rows, columns: weights.columns)
         body(&m, &v)

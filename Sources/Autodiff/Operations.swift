@@ -97,7 +97,9 @@ extension Variable {
         }
     }
 
-    /// Rows on the unit sphere; derivative `(g - y <y, g>) / |x|`. Rows shorter than 1e-6 are divided by 1e-6.
+    /// Rows on the unit sphere; derivative `(g - y <y, g>) / |x|`.
+    ///
+    /// Rows shorter than 1e-6 are divided by 1e-6.
     public func normalisedRows() -> Variable {
         let (unit, norms) = value.normalisedRows()
         return tape.record(unit, inputs: [self]) { [a = self] gradient, tape in

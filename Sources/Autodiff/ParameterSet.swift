@@ -73,6 +73,7 @@ public struct Gradients: Sendable {
     /// - Parameters:
     ///   - name: The table.
     ///   - tableRows: How many rows the table has.
+    /// - Returns: Distinct rows with their summed gradients.
     public func merged(_ name: String, tableRows: Int) -> RowGradient {
         let parts = rows[name] ?? []
         var slots = [Int32](repeating: -1, count: tableRows)

@@ -7,6 +7,7 @@ extension SnapshotBuilder {
     /// The builder of this project's checkpoints: DimeRec's fused forward pass and the stored index.
     ///
     /// - Parameter warmUpRequests: How many made-up requests a snapshot must answer before it may serve.
+    /// - Returns: A builder that refuses checkpoints of other systems and of other shapes than their recipe's.
     public static func standard(warmUpRequests: Int = 200) -> SnapshotBuilder {
         SnapshotBuilder(
             warmUpRequests: warmUpRequests,

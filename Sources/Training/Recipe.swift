@@ -30,7 +30,10 @@ public struct Recipe: ConfigurationSection {
     /// Throws for a value out of range.
     public func validate(prefix: String) throws(ConfigurationError) {
         guard system == DimeRec.system else {
-            throw .invalidValue(key: prefix + "system", reason: "'\(system)' is not a system of this build; use 'dimerec'.")
+            throw .invalidValue(
+                key: prefix + "system",
+                reason: "'\(system)' is not a system of this build; use 'dimerec'."
+            )
         }
         try model.validate(prefix: prefix + "model.")
         try training.validate(prefix: prefix + "training.")

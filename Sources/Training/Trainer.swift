@@ -87,7 +87,8 @@ public struct Trainer<Model: Recommender> {
                     progress.step,
                     of: recipe.training.maxSteps,
                     terms: terms,
-                    samplesPerSecond: Double((progress.step - firstStep) * recipe.training.batchSize) / (training / .seconds(1))
+                    samplesPerSecond: Double((progress.step - firstStep) * recipe.training.batchSize)
+                        / (training / .seconds(1))
                 )
             )
             if progress.step % recipe.training.validateEvery == 0 || progress.step == recipe.training.maxSteps {
@@ -126,6 +127,8 @@ public struct Trainer<Model: Recommender> {
     ///   - model: Current weights.
     ///   - rows: Rows of the step.
     ///   - batch: Makes a range of them; called from several threads.
+    /// - Returns: Gradients summed over shards, and the terms' means over all rows.
+    /// - Throws: What `batch` throws.
     static func gradients(
         of model: Model,
         rows: Int,

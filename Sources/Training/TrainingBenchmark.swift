@@ -3,7 +3,7 @@ import Kernels
 import Recommenders
 
 /// Optimiser steps on made-up batches, for measuring: full histories, targets and private negatives, all uniform.
-public struct TrainingBenchmark {
+public struct TrainingBenchmark: Sendable {
     private let recipe: Recipe
     private let items: Int
     private let seed: UInt64

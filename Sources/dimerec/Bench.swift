@@ -23,7 +23,9 @@ struct Bench: ParsableCommand {
 
         func validate() throws {
             guard 1...1000 ~= historyLength, 1...8192 ~= hidden, 1...10_000_000 ~= items, count >= 1 else {
-                throw ValidationError("--history-length 1...1000, --hidden 1...8192, --items 1...10000000, --count >= 1.")
+                throw ValidationError(
+                    "--history-length 1...1000, --hidden 1...8192, --items 1...10000000, --count >= 1."
+                )
             }
         }
 

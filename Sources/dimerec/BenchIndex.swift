@@ -39,7 +39,9 @@ struct IndexBench: ParsableCommand {
         let seconds = (ContinuousClock.now - start) / .seconds(1)
         let bytes = index.serialised().count + vectors.count * 4
         for effort in [nil, 1, 2, 4, 8, 16, 32, 64, 128] as [Int?] {
-            rows.append(measure(index, "partitioned", effort: effort, buildSeconds: seconds, bytes: bytes, questions, truth))
+            rows.append(
+                measure(index, "partitioned", effort: effort, buildSeconds: seconds, bytes: bytes, questions, truth)
+            )
         }
         if json {
             Terminal.print(JSONObject(["rows": rows.map(\.fields), "k": k, "items": vectors.rows]).line)

@@ -27,7 +27,9 @@ struct Doctor: ParsableCommand {
             let rows = findings.map { ["name": $0.name, "ok": $0.ok, "detail": $0.detail] as [String: Any] }
             Terminal.print(JSONObject(["findings": rows, "ok": isSound]).line)
         } else {
-            for finding in findings { Terminal.print("\(finding.ok ? "ok  " : "LOOK") \(finding.name): \(finding.detail)") }
+            for finding in findings {
+                Terminal.print("\(finding.ok ? "ok  " : "LOOK") \(finding.name): \(finding.detail)")
+            }
         }
         if findings.contains(where: { $0.name.hasPrefix("store") && !$0.ok }) { throw ExitCode.badData }
     }

@@ -101,6 +101,7 @@ struct DiffusionAggregation {
     ///   - meanInterest: From ``meanInterest(_:)``, used by that residual.
     ///   - dropout: Makes the mask for a hidden layer of the given number; nil when not training.
     ///   - parameters: Where the weights are.
+    /// - Returns: Unit rows, or raw ones by configuration.
     func cleanVectors(
         noised: Variable,
         steps: [Int],

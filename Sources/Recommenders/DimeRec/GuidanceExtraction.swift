@@ -85,16 +85,16 @@ struct GuidanceExtraction {
 
     /// The K newest items, oldest first, zero rows in front of short histories (equation 15).
     private func newestItems(items: Variable, histories: RaggedRows) -> Variable {
-        let K = configuration.interests
+        let count = configuration.interests
         var rows: [Int32] = []
         var present: [Float] = []
         for index in 0..<histories.count {
-            let newest = histories[index].suffix(K)
-            rows += [Int32](repeating: 0, count: K - newest.count) + newest
-            present += [Float](repeating: 0, count: K - newest.count) + newest.map { _ in 1 }
+            let newest = histories[index].suffix(count)
+            rows += [Int32](repeating: 0, count: count - newest.count) + newest
+            present += [Float](repeating: 0, count: count - newest.count) + newest.map { _ in 1 }
         }
         return items.gatheringRows(rows).scalingRows(by: present)
-            .reshaped(rows: histories.count, columns: K * configuration.dimension)
+            .reshaped(rows: histories.count, columns: count * configuration.dimension)
     }
 }
 
@@ -106,7 +106,8 @@ func sinusoids(count: Int, width: Int) -> Matrix {
     let frequencies = (0..<half).map { exp(-log(10000) * Double($0) / Double(max(1, half - 1))) }
     return Matrix(
         (0..<count).map { position in
-            frequencies.map { Float(sin(Double(position) * $0)) } + frequencies.map { Float(cos(Double(position) * $0)) }
+            frequencies.map { Float(sin(Double(position) * $0)) }
+                + frequencies.map { Float(cos(Double(position) * $0)) }
         }
     )
 }
