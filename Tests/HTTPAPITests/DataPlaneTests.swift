@@ -2,7 +2,7 @@ import HTTPAPI
 import Serving
 import Testing
 
-@Suite("Data plane") struct DataPlaneTests {
+@Suite("Data plane", .timeLimit(.minutes(2))) struct DataPlaneTests {
     @Test(
         "a good request is answered, in the form of its ids, on both paths",
         arguments: ["/retrieve", "/v1/retrieve?x=1"]
@@ -117,6 +117,8 @@ import Testing
         "POST /retrieve HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
         "POST /retrieve HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n{}\r\n0\r\n\r\n",
         "GET /health/live HTTP/1.1\r\nHost: x\r\nA: b\r\n c\r\n\r\n", "GET /health/live HTTP/1.1\r\nHost : x\r\n\r\n",
+        "GET /health/live HTTP/1.1\nHost: x\n\n", "GET /health\u{0}/live HTTP/1.1\r\nHost: x\r\n\r\n",
+        "POST /retrieve HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
         "GET /" + String(repeating: "a", count: 65_536) + " HTTP/1.1\r\nHost: x\r\n\r\n",
         "GET / HTTP/1.1\r\nHost: x\r\nA: " + String(repeating: "a", count: 65_536) + "\r\n\r\n",
         "GET / HTTP/1.1\r\nHost: x\r\n" + String(repeating: "A: b\r\n", count: 200) + "\r\n",
