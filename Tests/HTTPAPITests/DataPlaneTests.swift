@@ -155,16 +155,25 @@ import Testing
         }
     }
 
-    @Test("a peer that does not read gets every answer later, and holds nobody up")
+    @Test("while a peer does not read, its requests wait unanswered, and nobody else does")
     func waitsForSlowReader() async throws {
         try await withServer { server in
-            let slow = try await server.connect()
+            let slow = try await TestConnection(port: server.port, receiveBuffer: 8192)
             try await slow.setReading(false)
-            let count = 4000
-            try await slow.send(String(repeating: post("{\"history\":[\"i1\"],\"k\":39}"), count: count))
-            #expect(try await server.ask(post("{\"history\":[\"i1\"]}")).status == 200)
+            // Nine megabytes of answers: more than the sockets' buffers hold.
+            let count = 7000
+            let requests = String(repeating: post("{\"history\":[\"i1\"],\"k\":39}"), count: count)
+            async let isSent: Void = slow.send(requests)
+            try await Task.sleep(for: .milliseconds(500))
+            #expect(try await server.ask(post("{\"history\":[\"i1\"]}")).text.contains("\"version\":1,"))
+            // What is answered from here on names the new version: the requests that had to wait.
+            #expect(try await server.watcher.activate(model: "m", version: 2, wait: true))
             try await slow.setReading(true)
-            for _ in 0..<count { #expect(try await slow.answer().status == 200) }
+            var versions: [Bool] = []
+            for _ in 0..<count { versions.append(try await slow.answer().text.contains("\"version\":2,")) }
+            #expect(versions.first == false && versions.last == true)
+            #expect(versions.firstIndex(of: true) == versions.lastIndex(of: false).map { $0 + 1 })
+            try await isSent
             try await slow.close()
         }
     }
