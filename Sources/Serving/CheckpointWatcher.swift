@@ -12,6 +12,7 @@ public final class CheckpointWatcher: Service {
     private struct State {
         var model: String?
         var loading: Int?
+        var isPolling = false
         var rejected: [Int: String] = [:]
         var generation: UInt64 = 0
         var retired: [ServingSnapshot] = []
@@ -53,11 +54,11 @@ public final class CheckpointWatcher: Service {
     /// The name of the served model, once it is known.
     public var model: String? { state.withLock(\.model) }
 
-    /// Polls until graceful shutdown or cancellation.
+    /// Polls until graceful shutdown or cancellation, without waiting for a load that is under way then.
     public func run() async throws {
         await cancelWhenGracefulShutdown {
             while !Task.isCancelled {
-                await self.poll()
+                self.startPoll()
                 try? await Task.sleep(for: self.pollInterval)
             }
         }
@@ -81,15 +82,32 @@ public final class CheckpointWatcher: Service {
     /// rejected active version, the newest other version is tried, so that a bad newest checkpoint does not keep a
     /// restarted server from serving.
     public func poll() async {
-        await onThread { [self] in
-            freeRetired()
-            do {
-                guard let model = try servedModel(), let version = try wantedVersion(of: model) else { return }
-                guard holder.current?.version != version, begin(version) == nil else { return }
-                try? load(model: model, version: version, choose: false)
-            } catch {
-                logger.error("the store could not be read", metadata: ["error": "\(error)"])
-            }
+        await onThread { [self] in pollOnThread() }
+    }
+
+    /// Polls in the background, unless the last such poll is still at it.
+    private func startPoll() {
+        let isFree = state.withLock { state in
+            defer { state.isPolling = true }
+            return !state.isPolling
+        }
+        guard isFree else { return }
+        thread.async { [self] in
+            pollOnThread()
+            state.withLock { $0.isPolling = false }
+        }
+    }
+
+    private func pollOnThread() {
+        freeRetired()
+        do {
+            guard let model = try servedModel(), let version = try wantedVersion(of: model) else { return }
+            guard holder.current?.version != version, begin(version) == nil else { return }
+            try load(model: model, version: version, choose: false)
+        } catch is ActivationError {
+            // Logged and remembered where it was found.
+        } catch {
+            logger.error("the store could not be read", metadata: ["error": "\(error)"])
         }
     }
 

@@ -2,7 +2,7 @@ import HTTPAPI
 import Serving
 import Testing
 
-@Suite("Data plane") struct DataPlaneTests {
+@Suite("Data plane", .timeLimit(.minutes(2))) struct DataPlaneTests {
     @Test(
         "a good request is answered, in the form of its ids, on both paths",
         arguments: ["/retrieve", "/v1/retrieve?x=1"]
@@ -117,6 +117,8 @@ import Testing
         "POST /retrieve HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
         "POST /retrieve HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n{}\r\n0\r\n\r\n",
         "GET /health/live HTTP/1.1\r\nHost: x\r\nA: b\r\n c\r\n\r\n", "GET /health/live HTTP/1.1\r\nHost : x\r\n\r\n",
+        "GET /health/live HTTP/1.1\nHost: x\n\n", "GET /health\u{0}/live HTTP/1.1\r\nHost: x\r\n\r\n",
+        "POST /retrieve HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
         "GET /" + String(repeating: "a", count: 65_536) + " HTTP/1.1\r\nHost: x\r\n\r\n",
         "GET / HTTP/1.1\r\nHost: x\r\nA: " + String(repeating: "a", count: 65_536) + "\r\n\r\n",
         "GET / HTTP/1.1\r\nHost: x\r\n" + String(repeating: "A: b\r\n", count: 200) + "\r\n",
@@ -153,16 +155,25 @@ import Testing
         }
     }
 
-    @Test("a peer that does not read gets every answer later, and holds nobody up")
+    @Test("while a peer does not read, its requests wait unanswered, and nobody else does")
     func waitsForSlowReader() async throws {
         try await withServer { server in
-            let slow = try await server.connect()
+            let slow = try await TestConnection(port: server.port, receiveBuffer: 8192)
             try await slow.setReading(false)
-            let count = 4000
-            try await slow.send(String(repeating: post("{\"history\":[\"i1\"],\"k\":39}"), count: count))
-            #expect(try await server.ask(post("{\"history\":[\"i1\"]}")).status == 200)
+            // Nine megabytes of answers: more than the sockets' buffers hold.
+            let count = 7000
+            let requests = String(repeating: post("{\"history\":[\"i1\"],\"k\":39}"), count: count)
+            async let isSent: Void = slow.send(requests)
+            try await Task.sleep(for: .milliseconds(500))
+            #expect(try await server.ask(post("{\"history\":[\"i1\"]}")).text.contains("\"version\":1,"))
+            // What is answered from here on names the new version: the requests that had to wait.
+            #expect(try await server.watcher.activate(model: "m", version: 2, wait: true))
             try await slow.setReading(true)
-            for _ in 0..<count { #expect(try await slow.answer().status == 200) }
+            var versions: [Bool] = []
+            for _ in 0..<count { versions.append(try await slow.answer().text.contains("\"version\":2,")) }
+            #expect(versions.first == false && versions.last == true)
+            #expect(versions.firstIndex(of: true) == versions.lastIndex(of: false).map { $0 + 1 })
+            try await isSent
             try await slow.close()
         }
     }

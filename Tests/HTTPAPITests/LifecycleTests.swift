@@ -27,7 +27,7 @@ extension RetrievalResponse {
     }
 }
 
-@Suite("Lifecycle") struct LifecycleTests {
+@Suite("Lifecycle", .timeLimit(.minutes(2))) struct LifecycleTests {
 
     private func get(_ path: String) -> String { "GET \(path) HTTP/1.1\r\nHost: x\r\n\r\n" }
 
@@ -115,7 +115,7 @@ extension RetrievalResponse {
 
     @Test("shutdown says not ready, answers what is under way, closes with it, and accepts nobody after the grace")
     func drains() async throws {
-        try await withServer(configuration: .testing { $0.drainGrace = .milliseconds(300) }) { server in
+        try await withServer(configuration: .testing { $0.drainGrace = .milliseconds(1500) }) { server in
             let idle = try await server.connect()
             let late = try await server.connect()
             let halfSent = try await server.connect()

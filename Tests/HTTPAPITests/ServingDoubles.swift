@@ -1,5 +1,5 @@
 import CheckpointStore
-import Dispatch
+import Foundation
 import Kernels
 import Logging
 import Serving
@@ -147,7 +147,7 @@ final class MemorySource: CheckpointSource {
 
     func load(model: String, version: Int) throws -> Checkpoint {
         state.withLock { $0.loads += 1 }
-        while state.withLock(\.isHeld) { DispatchQueue.global().sync {} }
+        while state.withLock(\.isHeld) { Thread.sleep(forTimeInterval: 0.001) }
         try verify(model: model, version: version)
         guard let checkpoint = state.withLock({ $0.checkpoints[version] }) else { throw StoreDoubleError.unknown }
         return checkpoint

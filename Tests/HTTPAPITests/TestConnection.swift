@@ -34,6 +34,8 @@ enum TestConnectionError: Error {
 final class TestConnection: Sendable {
     private struct Received {
         var bytes: [UInt8] = []
+        /// How many bytes were taken.
+        var taken = 0
         var isClosed = false
     }
 
@@ -58,11 +60,14 @@ final class TestConnection: Sendable {
     private let channel: any Channel
     private let collector: Collector
 
-    init(port: Int) async throws {
+    init(port: Int, receiveBuffer: Int32? = nil) async throws {
         let collector = Collector()
         self.collector = collector
-        channel = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
-            .channelInitializer { $0.pipeline.addHandler(collector) }
+        var bootstrap = ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+        if let receiveBuffer {
+            bootstrap = bootstrap.channelOption(.socketOption(.so_rcvbuf), value: SocketOptionValue(receiveBuffer))
+        }
+        channel = try await bootstrap.channelInitializer { $0.pipeline.addHandler(collector) }
             .connect(host: "127.0.0.1", port: port).get()
     }
 
@@ -89,8 +94,8 @@ final class TestConnection: Sendable {
     /// The next answer; `hasBody` is false for answers to HEAD.
     func answer(hasBody: Bool = true) async throws -> Answer {
         try await wait { received in
-            guard let end = received.bytes.firstRange(of: Array("\r\n\r\n".utf8)) else { return nil }
-            let lines = String(decoding: received.bytes[..<end.lowerBound], as: UTF8.self).components(
+            guard let end = received.bytes[received.taken...].firstRange(of: Array("\r\n\r\n".utf8)) else { return nil }
+            let lines = String(decoding: received.bytes[received.taken..<end.lowerBound], as: UTF8.self).components(
                 separatedBy: "\r\n"
             )
             let status = Int(lines[0].split(separator: " ")[1]) ?? 0
@@ -102,7 +107,7 @@ final class TestConnection: Sendable {
             let count = hasBody ? Int(headers["content-length"] ?? "0") ?? 0 : 0
             guard received.bytes.count >= end.upperBound + count else { return nil }
             let body = Array(received.bytes[end.upperBound..<end.upperBound + count])
-            received.bytes.removeFirst(end.upperBound + count)
+            received.taken = end.upperBound + count
             return Answer(status: status, headers: headers, body: body)
         }
     }
@@ -110,7 +115,7 @@ final class TestConnection: Sendable {
     /// Waits until the server has closed; returns what came before that and was not taken.
     func rest() async throws -> String {
         try await channel.closeFuture.get()
-        return collector.received.withLock { String(decoding: $0.bytes, as: UTF8.self) }
+        return collector.received.withLock { String(decoding: $0.bytes[$0.taken...], as: UTF8.self) }
     }
 
     private func wait<Value>(for find: (inout Received) throws -> Value?) async throws -> Value {
@@ -118,7 +123,7 @@ final class TestConnection: Sendable {
         while true {
             let (value, isClosed) = try collector.received.withLock { (try find(&$0), $0.isClosed) }
             if let value { return value }
-            let received = collector.received.withLock { String(decoding: $0.bytes, as: UTF8.self) }
+            let received = collector.received.withLock { String(decoding: $0.bytes[$0.taken...], as: UTF8.self) }
             if isClosed { throw TestConnectionError.closed(received: received) }
             if ContinuousClock.now > end { throw TestConnectionError.timedOut(received: received) }
             try await Task.sleep(for: .milliseconds(1))

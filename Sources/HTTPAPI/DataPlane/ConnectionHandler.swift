@@ -44,6 +44,8 @@ final class ConnectionHandler: ChannelDuplexHandler {
 
     func channelActive(context: ChannelHandlerContext) {
         lastActivity = .now()
+        // Accepted while the listener was being closed.
+        if settings.status.isDraining { drainStart = lastActivity }
         arm(context)
         context.fireChannelActive()
     }

@@ -63,7 +63,7 @@ struct ResponseHead {
 }
 
 /// The `Date` header's value, formatted once a second.
-struct HTTPDate {
+package struct HTTPDate {
     private static let days = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"]
     private static let months = [
         "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
@@ -83,7 +83,7 @@ struct HTTPDate {
     }
 
     /// The IMF-fixdate of RFC 9110 for seconds since 1970, by the Gregorian calendar of 400-year eras.
-    static func format(_ second: Int) -> String {
+    package static func format(_ second: Int) -> String {
         let day = second / 86_400
         let time = second % 86_400
         let shifted = day + 719_468
