@@ -10,6 +10,11 @@ INLINE float dot(const float *a, const float *b, size_t n) {
     return sum;
 }
 
+// Rows of a large table are read in random order: ask for the next one while this one is worked on.
+INLINE void prefetch_row(const float *row, size_t n) {
+    for (size_t j = 0; j < n; j += 16) __builtin_prefetch(row + j);
+}
+
 // hidden = tanh(projection + position).
 INLINE void hidden_row(const float *projection, const float *position, size_t a, float *hidden) {
     for (size_t j = 0; j < a; j++) hidden[j] = ck_tanhf(projection[j] + position[j]);
@@ -33,6 +38,7 @@ CLONES void ck_attention(const float *items, const float *projection, const int3
     for (size_t i = 0; i < K * d; i++) interests[i] = 0.0f;
     if (n == 0) return;
     for (size_t p = 0; p < n; p++) {
+        if (p + 1 < n) prefetch_row(projection + (size_t)ids[p + 1] * a, a);
         hidden_row(projection + (size_t)ids[p] * a, position + p * a, a, hidden);
         for (size_t k = 0; k < K; k++) weights[k * n + p] = dot(hidden, heads + k * a, a);
     }
@@ -52,10 +58,20 @@ CLONES void ck_attention_fused(const float *items, const int32_t *ids, size_t n,
     FAST
     for (size_t i = 0; i < K * d; i++) interests[i] = 0.0f;
     if (n == 0) return;
-    for (size_t p = 0; p < n; p++) {
-        dense_row(w1, position + p * a, items + (size_t)ids[p] * d, d, a, hidden);
-        for (size_t j = 0; j < a; j++) hidden[j] = ck_tanhf(hidden[j]);
-        for (size_t k = 0; k < K; k++) weights[k * n + p] = dot(hidden, heads + k * a, a);
+    for (size_t p = 0; p < n; p += 4) {
+        size_t count = n - p < 4 ? n - p : 4;
+        const float *x[4], *bias[4];
+        float *y[4];
+        for (size_t v = 0; v < 4; v++) {
+            size_t q = p + (v < count ? v : 0); // a last group of fewer repeats its first
+            x[v] = items + (size_t)ids[q] * d;
+            bias[v] = position + q * a;
+            y[v] = hidden + v * a;
+        }
+        dense_four(w1, bias, x, d, a, y);
+        for (size_t j = 0; j < count * a; j++) hidden[j] = ck_tanhf(hidden[j]);
+        for (size_t v = 0; v < count; v++)
+            for (size_t k = 0; k < K; k++) weights[k * n + p + v] = dot(hidden + v * a, heads + k * a, a);
     }
     for (size_t k = 0; k < K; k++) {
         softmax(weights + k * n, n);
@@ -88,11 +104,17 @@ CLONES void ck_attention_gradient(const float *items, const float *projection, c
         }
     }
     for (size_t p = 0; p < n; p++) {
+        if (p + 1 < n) {
+            prefetch_row(projection + (size_t)ids[p + 1] * a, a);
+            prefetch_row(grad_projection + (size_t)ids[p + 1] * a, a);
+        }
         hidden_row(projection + (size_t)ids[p] * a, position + p * a, a, hidden);
-        float *gp = grad_projection + (size_t)ids[p] * a, *gq = grad_position + p * a;
+        float *restrict gp = grad_projection + (size_t)ids[p] * a, *restrict gq = grad_position + p * a;
         if (K == 4) {
-            const float *h0 = heads, *h1 = heads + a, *h2 = heads + 2 * a, *h3 = heads + 3 * a;
-            float *g0 = grad_heads, *g1 = grad_heads + a, *g2 = grad_heads + 2 * a, *g3 = grad_heads + 3 * a;
+            const float *restrict h0 = heads, *restrict h1 = heads + a, *restrict h2 = heads + 2 * a,
+                                  *restrict h3 = heads + 3 * a;
+            float *restrict g0 = grad_heads, *restrict g1 = grad_heads + a, *restrict g2 = grad_heads + 2 * a,
+                            *restrict g3 = grad_heads + 3 * a;
             float l0 = grad_logits[p], l1 = grad_logits[n + p], l2 = grad_logits[2 * n + p],
                   l3 = grad_logits[3 * n + p];
             for (size_t j = 0; j < a; j++) {

@@ -36,4 +36,39 @@ INLINE void dense_row(const float *w, const float *bias, const float *x, size_t 
         for (size_t j = o; j < out; j++) y[j] += x[i] * w[i * out + j];
 }
 
+
+// Four vectors at once, so that each weight is loaded once for all of them; y[v] and bias[v] belong to x[v].
+INLINE void dense_four(const float *w, const float *const bias[4], const float *const x[4], size_t in, size_t out,
+                       float *const y[4]) {
+    FAST
+    size_t o = 0;
+    for (; o + BLOCK <= out; o += BLOCK) {
+        float s0[BLOCK], s1[BLOCK], s2[BLOCK], s3[BLOCK];
+        for (size_t j = 0; j < BLOCK; j++) s0[j] = bias[0][o + j];
+        for (size_t j = 0; j < BLOCK; j++) s1[j] = bias[1][o + j];
+        for (size_t j = 0; j < BLOCK; j++) s2[j] = bias[2][o + j];
+        for (size_t j = 0; j < BLOCK; j++) s3[j] = bias[3][o + j];
+        for (size_t i = 0; i < in; i++) {
+            const float *wi = w + i * out + o;
+            float x0 = x[0][i], x1 = x[1][i], x2 = x[2][i], x3 = x[3][i];
+            for (size_t j = 0; j < BLOCK; j++) {
+                s0[j] += x0 * wi[j];
+                s1[j] += x1 * wi[j];
+                s2[j] += x2 * wi[j];
+                s3[j] += x3 * wi[j];
+            }
+        }
+        for (size_t j = 0; j < BLOCK; j++) y[0][o + j] = s0[j];
+        for (size_t j = 0; j < BLOCK; j++) y[1][o + j] = s1[j];
+        for (size_t j = 0; j < BLOCK; j++) y[2][o + j] = s2[j];
+        for (size_t j = 0; j < BLOCK; j++) y[3][o + j] = s3[j];
+    }
+    for (; o < out; o++)
+        for (size_t v = 0; v < 4; v++) {
+            float sum = bias[v][o];
+            for (size_t i = 0; i < in; i++) sum += x[v][i] * w[i * out + o];
+            y[v][o] = sum;
+        }
+}
+
 #endif

@@ -75,7 +75,10 @@ public enum AdditiveAttention {
 
     /// Interests of every history, and the attention weights that the gradient needs.
     ///
-    /// - Parameter firstPosition: The positional row of each history's oldest item; later items take the rows after it.
+    /// - Parameters:
+    ///   - inputs: The four tables.
+    ///   - histories: Row numbers in `inputs.items`.
+    ///   - firstPosition: The positional row of each history's oldest item; later items take the rows after it.
     /// - Returns: Interests `[B, K d]`, head after head; weights `[K, n_i]` of each history, concatenated.
     /// - Complexity: O(total length * a * (K + 1)).
     public static func forward(
@@ -208,7 +211,7 @@ public enum AdditiveAttention {
             "positions \(firstPosition)..<\(firstPosition + ids.count) of \(position.rows)"
         )
         for id in ids { precondition(id >= 0 && Int(id) < items.rows, "item row \(id) of \(items.rows)") }
-        scratch.reserve(hidden: width, weights: K * ids.count)
+        scratch.reserve(hidden: 4 * width, weights: K * ids.count)
         items.withPointer { itemRows in
             projection.withPointer { w1 in
                 position.withPointer { positionRows in

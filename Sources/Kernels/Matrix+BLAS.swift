@@ -31,11 +31,17 @@ public enum BLAS {
 
     /// Starts the process anew when OpenBLAS would then choose faster kernels; call it first of all.
     ///
-    /// Returns when nothing is to be gained, when the variable is set already, or when the restart fails.
+    /// `DIMEREC_BLAS_CORE` names the kernels to use instead of ``betterCoreType``. `OPENBLAS_CORETYPE` alone is overruled:
+    /// images pin it for other programs. Returns when nothing is to be gained or the restart fails.
     public static func restartForBetterCore() {
         let variable = "OPENBLAS_CORETYPE"
-        guard unsafe getenv(variable) == nil, let core = betterCoreType else { return }
+        guard let core = environment("DIMEREC_BLAS_CORE") ?? betterCoreType, environment(variable) != core else { return }
         unsafe ck_restart_with(variable, core)
+    }
+
+    private static func environment(_ name: String) -> String? {
+        guard let value = unsafe getenv(name) else { return nil }
+        return unsafe String(cString: value)
     }
 
     /// One thread per call, set once: callers split their batch over workers themselves.

@@ -20,8 +20,7 @@ extension SnapshotBuilder {
                     from: Data(checkpoint.manifest.recipe.utf8)
                 )
                 try recipe.model.validate(prefix: "model.")
-                let model = DimeRec(recipe.model, parameters: .init(checkpoint.parameters))
-                try model.requireShapes()
+                let model = try DimeRec(recipe.model, stored: checkpoint.parameters)
                 return (InferenceEngine(model.inferenceWeights), model.scoringItems)
             },
             makeIndex: { try IndexFormat.load($0, vectors: $1) },
@@ -49,6 +48,9 @@ extension CheckpointStore: CheckpointSource {
     public func load(model: String, version: Int) throws -> Checkpoint {
         try load(model: model, version: Optional(version))
     }
+
+    /// Checks every stored byte of a version against its digests.
+    public func verify(model: String, version: Int) throws { try verify(model: model, version: Optional(version)) }
 
     /// A digest over everything that a version holds.
     public func digest(model: String, version: Int) throws -> String {

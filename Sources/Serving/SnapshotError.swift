@@ -2,6 +2,8 @@
 public enum SnapshotError: Error, Equatable, CustomStringConvertible {
     /// A checkpoint without items.
     case emptyCatalogue
+    /// Another system than this build serves.
+    case unknownSystem(String)
     /// Two items have the same id.
     case duplicateIdentifier(String)
     /// Two parts of the checkpoint disagree about a size.
@@ -20,6 +22,8 @@ public enum SnapshotError: Error, Equatable, CustomStringConvertible {
         switch self {
         case .emptyCatalogue:
             "The checkpoint has no items; train again with at least one event."
+        case .unknownSystem(let system):
+            "The checkpoint holds system '\(system)', which this build does not serve; use a newer build."
         case .duplicateIdentifier(let id):
             "Item id '\(id)' occurs twice in the catalogue; ids must be unique, publish the version again."
         case .countMismatch(let part, let expected, let found):

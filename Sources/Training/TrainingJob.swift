@@ -1,7 +1,8 @@
 public import CheckpointStore
+import Autodiff
 import Foundation
 import Kernels
-public import Recommenders
+import Recommenders
 import VectorIndex
 
 /// One training run from data to a published version.
@@ -60,7 +61,7 @@ public struct TrainingJob: Sendable {
         let outcome = try trainer.run(
             maxSeconds: maxSeconds,
             shouldStop: shouldStop,
-            save: { try store.saveTrainingState(storedState($0), model: modelName) },
+            save: { try store.saveTrainingState(model: modelName, state: storedState($0)) },
             report: report
         )
         guard outcome.isFinished else { return nil }
@@ -109,7 +110,7 @@ public struct TrainingJob: Sendable {
             fingerprint: data.fingerprint,
             seed: seed,
             step: state.progress.step,
-            progress: String(decoding: try JSONEncoder().encode(state.progress), as: UTF8.self),
+            json: String(decoding: try JSONEncoder().encode(state.progress), as: UTF8.self),
             matrices: state.matrices
         )
     }
@@ -118,7 +119,7 @@ public struct TrainingJob: Sendable {
         guard stored.recipe == recipe.json else { throw TrainingError.stateMismatch("the recipe") }
         guard stored.fingerprint == data.fingerprint else { throw TrainingError.stateMismatch("the data") }
         guard stored.seed == seed else { throw TrainingError.stateMismatch("the seed (it was \(stored.seed))") }
-        let progress = try JSONDecoder().decode(TrainingProgress.self, from: Data(stored.progress.utf8))
+        let progress = try JSONDecoder().decode(TrainingProgress.self, from: Data(stored.json.utf8))
         trainer.restore(Trainer.State(progress: progress, matrices: stored.matrices))
     }
 }

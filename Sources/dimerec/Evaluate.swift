@@ -34,8 +34,7 @@ struct Evaluate: ParsableCommand {
         Allocator.keepFreedMemory()
         let checkpoint = try CheckpointStore(path: store, readOnly: true).load(model: model, version: version)
         let recipe = try Recipe(json: Data(checkpoint.manifest.recipe.utf8))
-        let model = DimeRec(recipe.model, parameters: .init(checkpoint.parameters))
-        try model.requireShapes()
+        let model = try DimeRec(recipe.model, stored: checkpoint.parameters)
         let data = try heldOut(checkpoint, recipe)
         let `protocol` = self.protocol ?? recipe.data.evaluation
         guard `protocol`.suits(data.part.targets) else {

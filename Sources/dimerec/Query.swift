@@ -2,6 +2,7 @@ import ArgumentParser
 import CheckpointStore
 import Foundation
 import HTTPAPI
+import Kernels
 import Serving
 
 struct Query: ParsableCommand {
@@ -22,10 +23,12 @@ struct Query: ParsableCommand {
         _ = holder.publish(try SnapshotBuilder.standard(warmUpRequests: 1).build(checkpoint, generation: 1))
         var request = RetrievalRequest(history: history.split(separator: ",").map(String.init), k: k)
         request.seed = seed
-        request.isExact = exact
-        let response = try RetrievalService(holder: holder).retrieve(request, workspace: RetrievalWorkspace())
+        request.exact = exact
+        var response = try RetrievalService(holder: holder).retrieve(request, workspace: RetrievalWorkspace())
         if json {
-            Terminal.print(response.jsonText)
+            var writer = JSONWriter()
+            response.write(to: &writer, request: request, requestID: Array("query".utf8))
+            Terminal.print(String(decoding: writer.bytes, as: UTF8.self))
             return
         }
         let catalogue = checkpoint.catalogue

@@ -7,7 +7,9 @@ import Kernels
 import Logging
 import ServiceLifecycle
 import Serving
+import SystemPackage
 import Training
+import UnixSignals
 
 struct Serve: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -31,8 +33,8 @@ struct Serve: AsyncParsableCommand {
             throw ValidationError("Name a store with --store or DIMEREC_STORE.")
         }
         LoggingSystem.bootstrap { label in
-            settings.string("logFormat") == "text"
-                ? StreamLogHandler.standardError(label: label) : JSONLogHandler(label: label)
+            if settings.string("logFormat") == "text" { return StreamLogHandler.standardError(label: label) }
+            return JSONLogHandler(label: label)
         }
         var logger = Logger(label: "dimerec")
         logger.logLevel = settings.string("logLevel").flatMap(Logger.Level.init(rawValue:)) ?? .info
@@ -92,7 +94,7 @@ struct Settings {
             InMemoryProvider(name: "flags", values: flags),
             EnvironmentVariablesProvider().prefixKeys(with: "dimerec"),
         ]
-        if let file { providers.append(try await FileProvider<JSONSnapshot>(filePath: .init(file))) }
+        if let file { providers.append(try await FileProvider<JSONSnapshot>(filePath: FilePath(file))) }
         reader = ConfigReader(providers: providers)
     }
 

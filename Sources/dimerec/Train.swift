@@ -1,8 +1,8 @@
-import ArgumentParser
+public import ArgumentParser
 import CheckpointStore
 import Foundation
 import Kernels
-import Training
+public import Training
 
 struct Train: ParsableCommand {
     static let configuration = CommandConfiguration(

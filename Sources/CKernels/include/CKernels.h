@@ -45,6 +45,8 @@ void ck_sum_rows(const float *rows, size_t count, size_t d, float *out);
 void ck_scale_rows(const float *in, const float *factors, float *out, size_t rows, size_t d);
 // out[g] = element-by-element maximum of the group's `size` rows.
 void ck_group_maximum(const float *rows, size_t groups, size_t size, size_t d, float *out);
+// out[i] = column of the largest value of row i, the lowest of equals; d >= 1.
+void ck_largest_columns(const float *rows, size_t count, size_t d, int32_t *out);
 // Number of j with scores[j] > scores[target], plus those below target that tie with it.
 size_t ck_rank_above(const float *scores, size_t n, size_t target);
 // Appends to `found` each index in [from, n) whose score is >= threshold, at most `capacity`; returns the next index.
@@ -79,7 +81,8 @@ void ck_add(const float *a, const float *b, float *out, size_t n);
 // weights [K, n] receives the softmax, interests [K, d] the weighted sums. scratch: a floats.
 void ck_attention(const float *items, const float *projection, const int32_t *ids, size_t n, const float *position,
                   const float *heads, size_t K, size_t a, size_t d, float *weights, float *interests, float *scratch);
-// The same for one history whose projections are not at hand: z_p = x_p W1, W1 input-major [d, a]. weights: K * n floats.
+// The same for one history whose projections are not at hand: z_p = x_p W1, W1 input-major [d, a]. weights: K * n
+// floats; scratch: 4 * a floats.
 void ck_attention_fused(const float *items, const int32_t *ids, size_t n, const float *w1, const float *position,
                         const float *heads, size_t K, size_t a, size_t d, float *weights, float *interests,
                         float *scratch);

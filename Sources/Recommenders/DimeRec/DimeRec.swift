@@ -47,9 +47,15 @@ public struct DimeRec: Recommender {
         parameters = ParameterSet(matrices)
     }
 
-    /// A model over given parameters.
+    /// A model over parameters that come from outside.
     ///
-    /// Call ``requireShapes()`` when they come from outside.
+    /// - Throws: ``ParameterError`` naming the first that is missing or has another shape than the configuration asks for.
+    public init(_ configuration: DimeRecConfiguration, stored matrices: [String: Matrix]) throws(ParameterError) {
+        self.init(configuration, parameters: ParameterSet(matrices))
+        try requireShapes()
+    }
+
+    /// A model over given parameters.
     public init(_ configuration: DimeRecConfiguration, parameters: ParameterSet) {
         self.configuration = configuration
         self.parameters = parameters
@@ -62,10 +68,7 @@ public struct DimeRec: Recommender {
         denoiser = DiffusionAggregation(configuration: configuration)
     }
 
-    /// Checks that every parameter is there with the shape that the configuration asks for.
-    ///
-    /// - Throws: ``ParameterError`` naming the first that is not.
-    public func requireShapes() throws {
+    private func requireShapes() throws(ParameterError) {
         guard let items = parameters.matrices[Self.itemTable]?.rows else {
             throw ParameterError.missing(Self.itemTable)
         }
