@@ -1,0 +1,282 @@
+import Crypto
+import Foundation
+import GRDB
+import Kernels
+
+/// What is stored under one name of a bundle.
+enum BlobContent {
+    /// Little-endian Float32, row after row.
+    case matrix(Matrix)
+    /// Bytes in a form that their owner knows.
+    case bytes([UInt8])
+
+    fileprivate var format: String {
+        switch self {
+        case .matrix: "f32"
+        case .bytes: "bytes"
+        }
+    }
+
+    fileprivate var shape: (rows: Int, columns: Int) {
+        switch self {
+        case .matrix(let matrix): (matrix.rows, matrix.columns)
+        case .bytes(let bytes): (bytes.count, 1)
+        }
+    }
+
+    /// The bytes of a chunk that starts at `start`.
+    fileprivate func chunk(from start: Int, size: Int) -> [UInt8] {
+        switch self {
+        case .matrix(let matrix): matrix.littleEndianBytes(ofElements: start / 4..<(start + size) / 4)
+        case .bytes(let bytes): Array(bytes[start..<start + size])
+        }
+    }
+}
+
+/// A blob as the bundle lists it: everything but its content.
+private struct BlobEntry {
+    var id = 0
+    var name: String
+    var format: String
+    var rows: Int
+    var columns: Int
+    var digest: Data
+
+    /// How many bytes the shape stands for, or nil when there is no such shape.
+    var size: Int? {
+        guard rows >= 0, columns >= 0, format == "f32" || format == "bytes" else { return nil }
+        let (count, overflow) = rows.multipliedReportingOverflow(by: columns)
+        let (size, overflowOfSize) = count.multipliedReportingOverflow(by: format == "f32" ? 4 : 1)
+        return overflow || overflowOfSize ? nil : size
+    }
+}
+
+/// A header with named blobs, each with its SHA-256, and one more SHA-256 over the header and the list of blobs.
+///
+/// Contents are stored in chunks, because SQLite bounds a value to 1 GB; they are hashed as they pass, so that at most a
+/// chunk is held twice.
+struct Bundle {
+    /// What a bundle is for; part of its digest, so that one cannot stand in for another.
+    enum Kind: String {
+        case version
+        case trainingState
+    }
+
+    /// The owner's description of the bundle.
+    let header: Data
+    /// SHA-256 over header and list.
+    let digest: Data
+    private let entries: [BlobEntry]
+    private let location: String
+
+    /// Names of all blobs, sorted.
+    var names: [String] { entries.map(\.name) }
+
+    /// The size of all blobs.
+    var bytes: Int { entries.reduce(0) { $0 + ($1.size ?? 0) } }
+
+    // MARK: Writing
+
+    /// Stores a bundle and returns its number.
+    static func insert(
+        kind: Kind,
+        header: Data,
+        blobs: [String: BlobContent],
+        chunkBytes: Int,
+        into db: Database
+    ) throws -> Int64 {
+        let bundle = try nextID(of: "bundle", in: db)
+        var entries: [BlobEntry] = []
+        for name in sorted(blobs.keys) {
+            guard let content = blobs[name] else { continue }
+            guard !name.utf8.contains(0) else {
+                throw CheckpointError.invalid(reason: "the name \(name.debugDescription) contains a NUL")
+            }
+            entries.append(try insert(content, named: name, bundle: bundle, chunkBytes: chunkBytes, into: db))
+        }
+        try db.execute(
+            sql: "INSERT INTO bundle (id, kind, header, digest) VALUES (?, ?, ?, ?)",
+            arguments: [bundle, kind.rawValue, header, digest(kind: kind, header: header, entries: entries)]
+        )
+        return bundle
+    }
+
+    private static func insert(
+        _ content: BlobContent,
+        named name: String,
+        bundle: Int64,
+        chunkBytes: Int,
+        into db: Database
+    ) throws -> BlobEntry {
+        let (rows, columns) = content.shape
+        var entry = BlobEntry(name: name, format: content.format, rows: rows, columns: columns, digest: Data())
+        let id = try nextID(of: "blob", in: db)
+        let insertion = try db.cachedStatement(sql: "INSERT INTO chunk (blob, position, data) VALUES (?, ?, ?)")
+        var hash = SHA256()
+        let size = entry.size ?? 0
+        for (position, start) in stride(from: 0, to: size, by: chunkBytes).enumerated() {
+            let chunk = Data(content.chunk(from: start, size: min(chunkBytes, size - start)))
+            hash.update(data: chunk)
+            try insertion.execute(arguments: [id, position, chunk])
+        }
+        entry.digest = Data(hash.finalize())
+        try db.execute(
+            sql: "INSERT INTO blob (id, bundle, name, format, rows, columns, digest) VALUES (?, ?, ?, ?, ?, ?, ?)",
+            arguments: [id, bundle, name, entry.format, rows, columns, entry.digest]
+        )
+        return entry
+    }
+
+    /// Removes a bundle with its blobs.
+    static func delete(_ id: Int, from db: Database) throws {
+        try db.execute(sql: "DELETE FROM bundle WHERE id = ?", arguments: [id])
+    }
+
+    private static func nextID(of table: String, in db: Database) throws -> Int64 {
+        let highest = try Row.fetchOne(db, sql: "SELECT max(id) FROM \(table)")?.optionalInteger(0, "\(table) number")
+        return Int64(highest ?? 0) + 1
+    }
+
+    // MARK: Reading
+
+    /// Reads header and list, and verifies their digest; contents are read by name.
+    ///
+    /// - Parameters:
+    ///   - id: The bundle's number.
+    ///   - kind: What it must be for.
+    ///   - location: What it is, for messages.
+    ///   - db: Where to read.
+    /// - Throws: ``CheckpointError/corrupted(what:location:)``.
+    init(id: Int, kind: Kind, location: String, from db: Database) throws {
+        self.location = location
+        func damaged(_ what: String) -> CheckpointError { .corrupted(what: what, location: location) }
+        guard
+            let row = try Row.fetchOne(
+                db,
+                sql: "SELECT kind, header, digest FROM bundle WHERE id = ?",
+                arguments: [id]
+            ),
+            try row.text(0, "bundle kind") == kind.rawValue
+        else { throw damaged("its header is missing") }
+        header = try row.bytes(1, "header")
+        digest = try row.bytes(2, "header digest")
+        let sql = "SELECT id, name, format, rows, columns, digest FROM blob WHERE bundle = ?"
+        entries = try Row.fetchAll(db, sql: sql, arguments: [id]).map { row in
+            BlobEntry(
+                id: try row.integer(0, "blob number"),
+                name: try row.text(1, "blob name"),
+                format: try row.text(2, "blob format"),
+                rows: try row.integer(3, "blob rows"),
+                columns: try row.integer(4, "blob columns"),
+                digest: try row.bytes(5, "blob digest")
+            )
+        }.sorted { Self.precedes($0.name, $1.name) }
+        guard digest == Self.digest(kind: kind, header: header, entries: entries) else {
+            throw damaged("the digest of its header and list of blobs does not match")
+        }
+    }
+
+    /// The matrix of a name.
+    func matrix(_ name: String, from db: Database) throws -> Matrix {
+        let (entry, size) = try entry(name, format: "f32", in: db)
+        var matrix = Matrix(rows: 0, columns: 0)
+        try eachChunk(of: entry, size: size, in: db) { start, chunk in
+            if start == 0 { matrix = Matrix(rows: entry.rows, columns: entry.columns) }
+            guard start % 4 == 0, chunk.count % 4 == 0 else {
+                throw CheckpointError.corrupted(what: "a chunk of '\(name)' splits an element", location: location)
+            }
+            matrix.setElements(from: start / 4, littleEndian: chunk.span)
+        }
+        return size == 0 ? Matrix(rows: entry.rows, columns: entry.columns) : matrix
+    }
+
+    /// The bytes of a name.
+    func bytes(_ name: String, from db: Database) throws -> [UInt8] {
+        let (entry, size) = try entry(name, format: "bytes", in: db)
+        var bytes: [UInt8] = []
+        bytes.reserveCapacity(size)
+        try eachChunk(of: entry, size: size, in: db) { _, chunk in bytes.append(contentsOf: chunk) }
+        return bytes
+    }
+
+    /// Finds a blob and makes sure that the file holds as many bytes as its shape stands for, before any allocation.
+    private func entry(_ name: String, format: String, in db: Database) throws -> (BlobEntry, size: Int) {
+        guard let entry = entries.first(where: { $0.name == name }) else {
+            throw CheckpointError.corrupted(what: "'\(name)' is missing", location: location)
+        }
+        let sql = "SELECT coalesce(sum(length(data)), 0) FROM chunk WHERE blob = ?"
+        let stored = try Row.fetchOne(db, sql: sql, arguments: [entry.id])?.integer(0, "size of '\(name)'")
+        guard entry.format == format, let size = entry.size, size == stored else {
+            throw CheckpointError.corrupted(
+                what: "'\(name)' holds \(stored ?? 0) bytes for \(entry.format)[\(entry.rows), \(entry.columns)]",
+                location: location
+            )
+        }
+        return (entry, size)
+    }
+
+    /// Passes a blob's chunks on, in order, with their first byte's position; throws when they are not what was hashed.
+    private func eachChunk(
+        of entry: BlobEntry,
+        size: Int,
+        in db: Database,
+        _ body: (Int, Data) throws -> Void
+    ) throws {
+        func damaged(_ what: String) -> CheckpointError {
+            .corrupted(what: "'\(entry.name)' \(what)", location: location)
+        }
+        var hash = SHA256()
+        var (position, start) = (0, 0)
+        let sql = "SELECT position, data FROM chunk WHERE blob = ? ORDER BY position"
+        let rows = try Row.fetchCursor(db, sql: sql, arguments: [entry.id])
+        while let row = try rows.next() {
+            let chunk = try row.bytes(1, "a chunk of '\(entry.name)'")
+            guard try row.integer(0, "chunk position") == position, chunk.count <= size - start else {
+                throw damaged("has a chunk too many or too few")
+            }
+            hash.update(data: chunk)
+            if !chunk.isEmpty { try body(start, chunk) }
+            position += 1
+            start += chunk.count
+        }
+        guard start == size else { throw damaged("ends after \(start) of \(size) bytes") }
+        guard Data(hash.finalize()) == entry.digest else { throw damaged("does not match its SHA-256") }
+    }
+
+    // MARK: Digest
+
+    private static func digest(kind: Kind, header: Data, entries: [BlobEntry]) -> Data {
+        var text = LittleEndianWriter()
+        func append(_ part: some Collection<UInt8>) {
+            text.append(UInt64(part.count))
+            text.append(bytes: part)
+        }
+        append(Array("dimerec \(kind.rawValue) 1".utf8))
+        append(header)
+        for entry in entries {
+            append(Array(entry.name.utf8))
+            append(Array(entry.format.utf8))
+            text.append(Int64(entry.rows))
+            text.append(Int64(entry.columns))
+            append(entry.digest)
+        }
+        return Data(SHA256.hash(data: text.bytes))
+    }
+
+    private static func sorted(_ names: some Sequence<String>) -> [String] { names.sorted(by: precedes) }
+
+    /// Byte order, which no Unicode version changes.
+    private static func precedes(_ left: String, _ right: String) -> Bool {
+        left.utf8.lexicographicallyPrecedes(right.utf8)
+    }
+}
+
+extension Row {
+    /// A blob column.
+    func bytes(_ column: Int, _ what: String) throws -> Data {
+        guard case .blob(let value) = (self[column] as DatabaseValue).storage else {
+            throw CheckpointError.corrupted(what: "\(what) is no blob", location: "the store")
+        }
+        return value
+    }
+}

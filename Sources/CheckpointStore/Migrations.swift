@@ -1,0 +1,147 @@
+import GRDB
+
+/// The tables of a store, as a list of named steps that only ever grows.
+enum Migrations {
+    /// Marks an SQLite file as a store ("Dime" in ASCII).
+    static let applicationID = 0x4469_6D65
+
+    /// Every step, oldest first.
+    ///
+    /// Names sort in order, so that a store's newest step can be named.
+    static var migrator: DatabaseMigrator {
+        var migrator = DatabaseMigrator()
+        migrator.registerMigration("001-versions") { db in
+            try db.execute(sql: "PRAGMA application_id = \(applicationID)")
+            try db.execute(sql: versions)
+        }
+        return migrator
+    }
+
+    /// A bundle is a header with its named blobs; versions and training states are bundles.
+    ///
+    /// Rows are inserted children first, because a parent holds the digests of its children: hence the deferred keys.
+    private static let versions = """
+        CREATE TABLE bundle (
+            id INTEGER PRIMARY KEY,
+            kind TEXT NOT NULL,
+            header BLOB NOT NULL,
+            digest BLOB NOT NULL
+        ) STRICT;
+        CREATE TABLE blob (
+            id INTEGER PRIMARY KEY,
+            bundle INTEGER NOT NULL REFERENCES bundle (id) ON DELETE CASCADE DEFERRABLE INITIALLY DEFERRED,
+            name TEXT NOT NULL,
+            format TEXT NOT NULL,
+            rows INTEGER NOT NULL,
+            columns INTEGER NOT NULL,
+            digest BLOB NOT NULL,
+            UNIQUE (bundle, name)
+        ) STRICT;
+        CREATE TABLE chunk (
+            blob INTEGER NOT NULL REFERENCES blob (id) ON DELETE CASCADE DEFERRABLE INITIALLY DEFERRED,
+            position INTEGER NOT NULL,
+            data BLOB NOT NULL,
+            UNIQUE (blob, position)
+        ) STRICT;
+        CREATE TABLE model (
+            name TEXT PRIMARY KEY NOT NULL,
+            highest INTEGER NOT NULL,
+            active INTEGER,
+            digest BLOB NOT NULL
+        ) STRICT;
+        CREATE TABLE version (
+            model TEXT NOT NULL REFERENCES model (name),
+            number INTEGER NOT NULL,
+            bundle INTEGER NOT NULL UNIQUE REFERENCES bundle (id),
+            PRIMARY KEY (model, number)
+        ) STRICT;
+        CREATE TABLE activation (
+            id INTEGER PRIMARY KEY,
+            model TEXT NOT NULL,
+            number INTEGER NOT NULL,
+            at TEXT NOT NULL,
+            FOREIGN KEY (model, number) REFERENCES version (model, number)
+        ) STRICT;
+        CREATE TABLE training_state (
+            model TEXT PRIMARY KEY NOT NULL,
+            bundle INTEGER NOT NULL UNIQUE REFERENCES bundle (id)
+        ) STRICT;
+        CREATE TRIGGER version_immutable BEFORE UPDATE ON version
+            BEGIN SELECT RAISE(ABORT, 'versions are immutable'); END;
+        CREATE TRIGGER bundle_immutable BEFORE UPDATE ON bundle
+            BEGIN SELECT RAISE(ABORT, 'versions are immutable'); END;
+        CREATE TRIGGER blob_immutable BEFORE UPDATE ON blob
+            BEGIN SELECT RAISE(ABORT, 'versions are immutable'); END;
+        CREATE TRIGGER chunk_immutable BEFORE UPDATE ON chunk
+            BEGIN SELECT RAISE(ABORT, 'versions are immutable'); END;
+        """
+
+    /// How a database relates to what this program knows.
+    enum State: Equatable {
+        /// No tables at all.
+        case empty
+        /// Some steps are missing; the first of them.
+        case older(missing: String)
+        /// Every step was applied, and nothing else is in the schema.
+        case current
+    }
+
+    /// Classifies a database; foreign, newer and altered ones throw.
+    static func state(of db: Database, path: String) throws -> State {
+        let schema = try statements(of: db)
+        let application = try Row.fetchOne(db, sql: "PRAGMA application_id")?.integer(0, "application id")
+        if schema.isEmpty, application == 0 { return .empty }
+        guard application == applicationID else { throw CheckpointError.notAStore(path: path) }
+        let applied = try Row.fetchAll(db, sql: "SELECT identifier FROM grdb_migrations")
+            .map { try $0.text(0, "migration name") }
+        let known = migrator.migrations
+        if let unknown = applied.filter({ !known.contains($0) }).max() {
+            throw CheckpointError.newerSchema(path: path, found: unknown, supported: known.max() ?? "")
+        }
+        if let missing = known.first(where: { !applied.contains($0) }) { return .older(missing: missing) }
+        let reference = try DatabaseQueue()
+        try migrator.migrate(reference)
+        guard try schema == reference.read(statements) else {
+            throw CheckpointError.corrupted(
+                what: "its tables and triggers are not those that this program creates",
+                location: "'\(path)'"
+            )
+        }
+        return .current
+    }
+
+    /// What the schema holds, in a form that two databases of one schema share.
+    private static func statements(of db: Database) throws -> [String] {
+        let sql = """
+            SELECT type, name, tbl_name, sql FROM sqlite_schema
+            WHERE substr(name, 1, 7) <> 'sqlite_' AND name <> 'grdb_migrations'
+            """
+        return try Row.fetchAll(db, sql: sql).map { row in
+            try (0..<4).map { try row.text($0, "schema") }.joined(separator: "\u{0}")
+        }.sorted()
+    }
+}
+
+/// Columns whose type is checked: a damaged file may hold anything, and GRDB's own conversions trap.
+extension Row {
+    /// An integer column.
+    func integer(_ column: Int, _ what: String) throws -> Int {
+        guard case .int64(let value) = (self[column] as DatabaseValue).storage, let value = Int(exactly: value) else {
+            throw CheckpointError.corrupted(what: "\(what) is no integer", location: "the store")
+        }
+        return value
+    }
+
+    /// An integer column, or nil for NULL.
+    func optionalInteger(_ column: Int, _ what: String) throws -> Int? {
+        (self[column] as DatabaseValue).isNull ? nil : try integer(column, what)
+    }
+
+    /// A text column.
+    func text(_ column: Int, _ what: String) throws -> String {
+        guard case .string(let value) = (self[column] as DatabaseValue).storage else {
+            throw CheckpointError.corrupted(what: "\(what) is no text", location: "the store")
+        }
+        return value
+    }
+}

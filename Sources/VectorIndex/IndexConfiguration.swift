@@ -1,0 +1,49 @@
+/// Which index to build and how.
+public struct IndexConfiguration: Codable, Sendable, Equatable {
+    /// Kinds of index.
+    public enum Kind: String, Codable, Sendable {
+        /// ``flat`` for small catalogues, ``partitioned`` for larger ones.
+        case auto
+        /// Every item is scored.
+        case flat
+        /// Only the items of the partitions nearest to the query are scored.
+        case partitioned
+    }
+
+    /// The kind.
+    public var kind = Kind.auto
+    /// How many partitions; nil chooses by the number of items.
+    public var partitions: Int?
+    /// Seed of the clustering.
+    public var seed: UInt64 = 42
+
+    /// Below so many items `auto` scans them all.
+    ///
+    /// Measured with 64 dimensions on one thread: the scan of 20,000 takes 0.12 ms, and so does a partitioned search of
+    /// barely clustered vectors at 0.99 recall; of well clustered ones it takes 0.02 ms.
+    public static let autoPartitionsFrom = 20000
+
+    /// Every choice at its default, or as given.
+    public init(kind: Kind = .auto, partitions: Int? = nil, seed: UInt64 = 42) {
+        self.kind = kind
+        self.partitions = partitions
+        self.seed = seed
+    }
+
+    /// Decodes and validates; absent keys keep their defaults.
+    public init(from decoder: any Decoder) throws {
+        let values = try decoder.container(keyedBy: CodingKeys.self)
+        kind = try values.decodeIfPresent(Kind.self, forKey: .kind) ?? kind
+        partitions = try values.decodeIfPresent(Int.self, forKey: .partitions)
+        seed = try values.decodeIfPresent(UInt64.self, forKey: .seed) ?? seed
+        try validate()
+    }
+
+    /// Throws ``IndexError/invalidConfiguration(key:value:allowed:)`` for a value out of range.
+    public func validate() throws(IndexError) {
+        let allowed = 1...1 << 20
+        if let partitions, !allowed.contains(partitions) {
+            throw .invalidConfiguration(key: "index.partitions", value: "\(partitions)", allowed: "\(allowed)")
+        }
+    }
+}

@@ -1,0 +1,97 @@
+import Kernels
+import TestSupport
+import Testing
+import VectorIndex
+
+@Suite("PartitionedIndex") struct PartitionedIndexTests {
+    private static let vectors = UnitVectors.clustered(20000, dimension: 64, clusters: 200, spread: 0.7)
+    /// Items moved by noise, as generated user vectors are near items, by another generator than the build's own.
+    private static let queries: Matrix = {
+        var queries = vectors.gatheringRows((0..<200).map { Int32($0 * 97) })
+        queries.add(UnitVectors.uniform(200, dimension: 64, seed: 77), scale: 0.3)
+        return queries.normalisedRows().unit
+    }()
+
+    private func recall(_ index: PartitionedIndex, effort: Int?) throws -> Double {
+        let flat = try FlatIndex(vectors: Self.vectors)
+        var found = 0
+        for row in 0..<Self.queries.rows {
+            let query = Self.queries.row(row)
+            let truth = Set(flat.search(query.span, k: 50, effort: nil, excluding: []).map(\.id))
+            found += index.search(query.span, k: 50, effort: effort, excluding: []).count { truth.contains($0.id) }
+        }
+        return Double(found) / Double(50 * Self.queries.rows)
+    }
+
+    @Test("recall@50 is at least 0.99 by default, with a part of the partitions")
+    func defaultRecall() throws {
+        let index = try PartitionedIndex(vectors: Self.vectors)
+        try index.checkInvariants()
+        #expect(try recall(index, effort: nil) >= 0.99)
+        #expect(index.defaultEffort <= index.partitions / 4)
+    }
+
+    @Test("recall grows with effort to exactly 1")
+    func recallGrows() throws {
+        let index = try PartitionedIndex(vectors: Self.vectors, configuration: IndexConfiguration(partitions: 400))
+        let efforts = [1, 2, 4, 8, 16, 50, index.partitions]
+        let recalls = try efforts.map { try recall(index, effort: $0) }
+        #expect(recalls == recalls.sorted())
+        #expect(recalls[0] < 0.9)
+        #expect(recalls.last == 1)
+    }
+
+    @Test("structureless vectors get the effort that they need")
+    func uniformVectors() throws {
+        let vectors = UnitVectors.uniform(4000, dimension: 64)
+        let index = try PartitionedIndex(vectors: vectors)
+        let flat = try FlatIndex(vectors: vectors)
+        var found = 0
+        for item in stride(from: 0, to: 4000, by: 40) {
+            let query = vectors.row(item)
+            let truth = Set(flat.search(query.span, k: 50, effort: nil, excluding: []).map(\.id))
+            found += index.search(query.span, k: 50, effort: nil, excluding: []).count { truth.contains($0.id) }
+        }
+        #expect(Double(found) / 5000 >= 0.98)
+    }
+
+    @Test("invariants hold for any number of partitions", arguments: [1, 2, 3, 50, 999, 1000, 5000])
+    func invariants(partitions: Int) throws {
+        let vectors = UnitVectors.clustered(1000, dimension: 12, clusters: 10, spread: 0.2)
+        let index = try PartitionedIndex(vectors: vectors, configuration: IndexConfiguration(partitions: partitions))
+        try index.checkInvariants()
+        #expect(index.partitions <= min(partitions, 1000))
+        #expect((1...index.partitions).contains(index.defaultEffort))
+        #expect(index.partitions >= min(partitions, 1000) / 2, "empty partitions are refilled, not lost")
+    }
+
+    @Test("opposite pairs, whose mean is no direction, still partition")
+    func cancellingMeans() throws {
+        let half = UnitVectors.uniform(100, dimension: 4)
+        var opposite = half
+        opposite.scale(by: -1)
+        let vectors = Matrix.stacking([half, opposite])
+        for partitions in [1, 2, 7] {
+            let index = try PartitionedIndex(
+                vectors: vectors,
+                configuration: IndexConfiguration(partitions: partitions)
+            )
+            try index.checkInvariants()
+        }
+    }
+
+    @Test("another seed gives another clustering")
+    func seeds() throws {
+        let vectors = UnitVectors.clustered(1000, dimension: 12, clusters: 10)
+        let first = try PartitionedIndex(vectors: vectors, configuration: IndexConfiguration(seed: 1))
+        let second = try PartitionedIndex(vectors: vectors, configuration: IndexConfiguration(seed: 2))
+        #expect(first.serialised() != second.serialised())
+    }
+
+    @Test("at its default effort it visits a fraction of what the flat index does")
+    func work() throws {
+        let index = try PartitionedIndex(vectors: Self.vectors)
+        let visited = index.partitions + index.defaultEffort * index.count / index.partitions
+        #expect(visited * 4 < index.count)
+    }
+}
