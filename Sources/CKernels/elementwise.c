@@ -26,6 +26,9 @@ INLINE float activation_slope(int activation, float x) {
         return 1.0f - y * y;
     }
     case CK_GELU: {
+        // Beyond 10 the slope is 0 or 1 to the last bit; without the bound x^2 outgrows what is left of s (1 - s).
+        x = x < -10.0f ? -10.0f : x;
+        x = x > 10.0f ? 10.0f : x;
         float s = ck_sigmoidf(GELU_SCALE * (x + GELU_CUBIC * x * x * x));
         return s + x * s * (1.0f - s) * GELU_SCALE * (1.0f + 3.0f * GELU_CUBIC * x * x);
     }

@@ -85,6 +85,13 @@ public struct CounterBasedGenerator: Sendable {
         unsafe ck_normals(seed, purpose.rawValue, stream, &out, count)
     }
 
+    /// The four words of the counter `(index, stream low, stream high, domain)` under a key whose low half comes first.
+    package static func block(_ index: UInt32, stream: UInt64, domain: UInt32, key: UInt64) -> [UInt32] {
+        var words: [UInt32] = [0, 0, 0, 0]
+        unsafe ck_philox(key, domain, stream, index, 1, &words)
+        return words
+    }
+
     /// A seed derived from this one and a number, for a family of its own.
     public func derivedSeed(_ number: UInt64) -> UInt64 {
         let words = words(stream: number, count: 2)
@@ -106,8 +113,8 @@ public struct SequentialGenerator: RandomNumberGenerator, Sendable {
 
     /// The next 64 random bits.
     public mutating func next() -> UInt64 {
-        var words: [UInt32] = [0, 0, 0, 0]
-        unsafe ck_philox(source.seed, source.purpose.rawValue, stream, block, 1, &words)
+        let domain = source.purpose.rawValue
+        let words = CounterBasedGenerator.block(block, stream: stream, domain: domain, key: source.seed)
         block += 1
         return UInt64(words[0]) << 32 | UInt64(words[1])
     }

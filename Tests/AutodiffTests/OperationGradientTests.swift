@@ -1,0 +1,127 @@
+import Autodiff
+import Kernels
+import TestSupport
+import Testing
+
+/// Every operation against central differences, with respect to every input.
+@Suite("Gradients of operations") struct OperationGradientTests {
+    private let a = gridMatrix(rows: 4, columns: 5, seed: 1)
+    private let b = gridMatrix(rows: 4, columns: 5, seed: 2)
+
+    @Test("products")
+    func product() {
+        expectGradient(of: [a, gridMatrix(rows: 5, columns: 3, seed: 3)]) { $1[0].product($1[1]) }
+        expectGradient(of: [a, gridMatrix(rows: 3, columns: 5, seed: 4)]) { $1[0].product($1[1], transposed: true) }
+        // A matrix times itself: both gradients meet in one variable.
+        expectGradient(of: [a]) { $1[0].product($1[0], transposed: true) }
+    }
+
+    @Test("sums and differences")
+    func adding() {
+        expectGradient(of: [a, b]) { $1[0].adding($1[1]) }
+        expectGradient(of: [a, b]) { $1[0].adding($1[1], scale: -0.3) }
+        expectGradient(of: [a, gridMatrix(rows: 1, columns: 5, seed: 5)]) { $1[0].addingToEachRow($1[1]) }
+    }
+
+    @Test("element-by-element products and scales")
+    func scaling() {
+        expectGradient(of: [a, b]) { $1[0].multiplied(by: $1[1]) }
+        expectGradient(of: [a]) { $1[0].multiplied(by: $1[0]) }
+        expectGradient(of: [a]) { $1[0].scaled(by: -2.5) }
+        expectGradient(of: [a, Matrix([[0.75]])]) { $1[0].scaled(by: $1[1]) }
+        expectGradient(of: [a]) { $1[0].scalingRows(by: [0, 1, -2, 0.5]) }
+        expectGradient(of: [a]) { $1[0].droppedOut(mask: Matrix(rows: 4, columns: 5, elements: Self.mask)) }
+    }
+
+    private static let mask = (0..<20).map { Float($0 % 3 == 0 ? 0 : 1.5) }
+
+    @Test("exponential")
+    func exponential() {
+        expectGradient(of: [a]) { $1[0].exponential() }
+    }
+
+    @Test("activations", arguments: Activation.allCases)
+    func activation(activation: Activation) {
+        // Away from the corner of ReLU by more than the stencil's reach of 1/16.
+        let x = Matrix(rows: 4, columns: 5, elements: a.elements.map { abs($0) < 0.125 ? $0 + 0.25 : $0 })
+        expectGradient(of: [x]) { $1[0].activated(activation) }
+    }
+
+    @Test("softmax of rows")
+    func softmax() {
+        expectGradient(of: [a]) { $1[0].softmaxRows() }
+        expectGradient(of: [gridMatrix(rows: 3, columns: 1, seed: 6)]) { $1[0].softmaxRows() }
+    }
+
+    @Test("unit rows, also of a length far from 1")
+    func normalise() {
+        // The fifth derivative grows with 1 / length^5: a quarter of the step keeps truncation below 1e-5.
+        expectGradient(of: [a], step: 0x1p-7, tolerance: 5e-4) { $1[0].normalisedRows() }
+        expectGradient(of: [a]) { $1[0].scaled(by: 100).normalisedRows().scaled(by: 3) }
+    }
+
+    @Test("gathers, with repeats and rows left out")
+    func gather() {
+        expectGradient(of: [a]) { $1[0].gatheringRows([3, 0, 3, 3, 1]) }
+        expectGradient(of: [a]) { $1[0].gatheringRows([2]) }
+    }
+
+    @Test("reshapes and sums")
+    func reshapeAndSum() {
+        expectGradient(of: [a]) { $1[0].reshaped(rows: 2, columns: 10).softmaxRows() }
+        expectGradient(of: [a]) { $1[0].sum() }
+        expectGradient(of: [a]) { $1[0].sum(scale: -0.25) }
+    }
+
+    @Test("row dots and block scores")
+    func rowProducts() {
+        expectGradient(of: [a, b]) { $1[0].rowDots($1[1]) }
+        expectGradient(of: [a]) { $1[0].rowDots($1[0]) }
+        expectGradient(of: [a, gridMatrix(rows: 12, columns: 5, seed: 7)]) { $1[0].blockScores($1[1]) }
+    }
+
+    @Test("attention, with empty histories, repeats and both paddings", arguments: [1, 3, 4], [false, true])
+    func attention(heads: Int, leftPadded: Bool) {
+        let histories = RaggedRows([[0, 1, 2, 0], [], [3], [1, 1]] as [[Int32]])
+        let inputs = [
+            gridMatrix(rows: 4, columns: 3, seed: 8), gridMatrix(rows: 4, columns: 5, seed: 9),
+            gridMatrix(rows: 4, columns: 5, seed: 10), gridMatrix(rows: heads, columns: 5, seed: 11),
+        ]
+        expectGradient(of: inputs) { _, x in
+            .attention(
+                items: x[0],
+                projection: x[1],
+                position: x[2],
+                heads: x[3],
+                histories: histories,
+                firstPosition: (0..<4).map { leftPadded ? 4 - histories[$0].count : 0 }
+            )
+        }
+    }
+
+    @Test("cross-entropy with masks and an offset")
+    func crossEntropy() {
+        let positives = gridMatrix(rows: 4, columns: 1, seed: 12)
+        let masked = RaggedRows([[1], [], [0, 1, 2, 3, 4], [4, 0, 4]] as [[Int32]])
+        expectGradient(of: [positives, a]) { .crossEntropy(positives: $1[0], negatives: $1[1], weight: 1) }
+        expectGradient(of: [positives, a]) {
+            .crossEntropy(positives: $1[0], negatives: $1[1], masked: masked, negativeOffset: 1.5, weight: 0.25)
+        }
+    }
+
+    @Test("squared error, both sides")
+    func squaredError() {
+        expectGradient(of: [a, b]) { .squaredError($1[0], $1[1], weight: 0.3) }
+        expectGradient(of: [a]) { .squaredError($1[0], $1[0].scaled(by: 0.5), weight: 1) }
+    }
+
+    @Test("a chain with a variable that fans out")
+    func composition() {
+        let weights = gridMatrix(rows: 5, columns: 5, seed: 13)
+        expectGradient(of: [a, weights, gridMatrix(rows: 1, columns: 5, seed: 14)]) { _, x in
+            let hidden = x[0].product(x[1]).addingToEachRow(x[2]).activated(.tanh)
+            let again = hidden.product(x[1], transposed: true).adding(x[0], scale: 2).activated(.silu)
+            return again.adding(hidden).softmaxRows().multiplied(by: hidden)
+        }
+    }
+}

@@ -1,0 +1,40 @@
+import Foundation
+import Kernels
+import TestSupport
+import Testing
+
+@Suite("DenseLayer") struct DenseLayerTests {
+    @Test("equals a loop at every width", arguments: tailLengths.filter { $0 > 0 }, [0, 1, 2, 3, 64, 65])
+    func matchesReference(outputs: Int, inputs: Int) {
+        let weights = normalMatrix(rows: inputs, columns: outputs, seed: 31)
+        let bias = normalMatrix(rows: 1, columns: outputs, seed: 32).elements
+        let offset = normalMatrix(rows: 1, columns: outputs, seed: 33).elements
+        let x = normalMatrix(rows: 1, columns: inputs, seed: 34).elements
+        func sums(_ bias: [Float]) -> [SummedReference] {
+            (0..<outputs).map { output in
+                var sum = SummedReference()
+                sum.add(Double(bias[output]))
+                for input in 0..<inputs { sum.add(Double(x[input]) * Double(weights[input, output])) }
+                return sum
+            }
+        }
+        // One place more than needed: the layer must leave it alone.
+        var y = [Float](repeating: 7, count: outputs + 1)
+        DenseLayer(weights: weights, bias: bias).apply(to: x, into: &y)
+        #expect(y[outputs] == 7)
+        expectClose(Array(y.prefix(outputs)), sums(bias))
+        DenseLayer(weights: weights, bias: bias).apply(to: x, offset: offset, into: &y)
+        expectClose(Array(y.prefix(outputs)), sums(offset))
+        DenseLayer(weights: weights).apply(to: x, into: &y)
+        expectClose(Array(y.prefix(outputs)), sums([Float](repeating: 0, count: outputs)))
+        let expected = sums(bias)
+        for activation in Activation.allCases {
+            DenseLayer(weights: weights, bias: bias, activation: activation).apply(to: x, into: &y)
+            // Slopes are at most 1.13; then the activation's own error.
+            expectClose(
+                Array(y.prefix(outputs)),
+                expected.map { ElementwiseTests.reference(activation, $0.value).value }
+            ) { 1.2 * expected[$0].bound() + 5e-7 * max(1, abs(expected[$0].value)) }
+        }
+    }
+}

@@ -1,0 +1,102 @@
+import Kernels
+import TestSupport
+import Testing
+
+@Suite("Matrix products") struct ProductTests {
+    struct Shape: Sendable, CustomTestStringConvertible {
+        var m: Int
+        var inner: Int
+        var n: Int
+        var testDescription: String { "\(m) x \(inner) x \(n)" }
+    }
+
+    static let shapes =
+        tailLengths.filter { $0 <= 129 }.flatMap { length in
+            [
+                Shape(m: length, inner: 5, n: 3), Shape(m: 3, inner: length, n: 5), Shape(m: 5, inner: 3, n: length),
+            ]
+        } + [Shape(m: 33, inner: 65, n: 17), Shape(m: 64, inner: 64, n: 64), Shape(m: 1, inner: 1, n: 1)]
+
+    /// `keeping * c + scale * op(a) op(b)` by three loops.
+    private func reference(
+        _ a: Matrix,
+        _ transposeA: Bool,
+        _ b: Matrix,
+        _ transposeB: Bool,
+        onto c: Matrix,
+        scale: Double,
+        keeping: Double
+    ) -> [SummedReference] {
+        let inner = transposeA ? a.rows : a.columns
+        return (0..<c.rows).flatMap { i in
+            (0..<c.columns).map { j in
+                var sum = SummedReference()
+                if keeping != 0 { sum.add(keeping * Double(c[i, j])) }
+                for k in 0..<inner {
+                    sum.add(
+                        scale * Double(transposeA ? a[k, i] : a[i, k]) * Double(transposeB ? b[j, k] : b[k, j])
+                    )
+                }
+                return sum
+            }
+        }
+    }
+
+    @Test("equals three loops, with every transpose", arguments: shapes)
+    func matchesReference(shape: Shape) {
+        for (transposeA, transposeB) in [(false, false), (false, true), (true, false), (true, true)] {
+            let a = normalMatrix(
+                rows: transposeA ? shape.inner : shape.m,
+                columns: transposeA ? shape.m : shape.inner,
+                seed: 1
+            )
+            let b = normalMatrix(
+                rows: transposeB ? shape.n : shape.inner,
+                columns: transposeB ? shape.inner : shape.n,
+                seed: 2
+            )
+            let zero = Matrix(rows: shape.m, columns: shape.n)
+            let product = Matrix.product(a, transposed: transposeA, b, transposed: transposeB)
+            #expect(product.shape == [shape.m, shape.n])
+            expectClose(
+                product.elements,
+                reference(a, transposeA, b, transposeB, onto: zero, scale: 1, keeping: 0),
+                "\(transposeA) \(transposeB)"
+            )
+            for (scale, keeping) in [(1, 1), (-0.5, 1), (2, 0.25)] as [(Float, Float)] {
+                let start = normalMatrix(rows: shape.m, columns: shape.n, seed: 3)
+                var sum = start
+                sum.addProduct(a, transposed: transposeA, b, transposed: transposeB, scale: scale, keeping: keeping)
+                let expected = reference(
+                    a,
+                    transposeA,
+                    b,
+                    transposeB,
+                    onto: start,
+                    scale: Double(scale),
+                    keeping: Double(keeping)
+                )
+                // Two more roundings: the scaled product and the scaled former value.
+                expectClose(sum.elements, expected, extra: 4, "scale \(scale), keeping \(keeping)")
+            }
+        }
+    }
+
+    @Test("keeping nothing forgets even NaN")
+    func forgetsNaN() {
+        var sum = Matrix(rows: 2, columns: 3, repeating: .nan)
+        sum.addProduct(Matrix([[1, 2], [3, 4]]), Matrix([[1, 0, 1], [0, 1, 1]]), keeping: 0)
+        #expect(sum == Matrix([[1, 2, 3], [3, 4, 7]]))
+        var empty = Matrix(rows: 2, columns: 3, repeating: .nan)
+        empty.addProduct(Matrix(rows: 2, columns: 0), Matrix(rows: 0, columns: 3), keeping: 0)
+        #expect(empty == Matrix(rows: 2, columns: 3))
+    }
+
+    @Test("BLAS and CPU say what they are")
+    func description() {
+        #expect(!BLAS.coreName.isEmpty && BLAS.coreName != "unknown")
+        #expect(BLAS.configuration.contains("OpenBLAS"))
+        #expect(["x86-64-v4", "x86-64-v3", "baseline"].contains(CPU.kernelLevel))
+        if let core = BLAS.betterCoreType { #expect(core != BLAS.coreName) }
+    }
+}

@@ -1,0 +1,31 @@
+package import Kernels
+
+/// Standard normals, the same on every run; `seed` tells one fixture from another.
+package func normalMatrix(rows: Int, columns: Int, seed: UInt64) -> Matrix {
+    Matrix(
+        rows: rows,
+        columns: columns,
+        elements: CounterBasedGenerator(seed: seed, purpose: .simulation).normals(stream: 0, count: rows * columns)
+    )
+}
+
+/// Normals rounded to multiples of 1/1024: adding a power of two down to 1/1024 to one of them is exact, so that a
+/// difference quotient divides by the step that was really taken.
+package func gridMatrix(rows: Int, columns: Int, seed: UInt64) -> Matrix {
+    Matrix(
+        rows: rows,
+        columns: columns,
+        elements: normalMatrix(rows: rows, columns: columns, seed: seed).elements.map { ($0 * 1024).rounded() / 1024 }
+    )
+}
+
+/// Lengths around the widths at which vector loops end: nothing, single lanes, whole registers and their neighbours.
+package let tailLengths = [0, 1, 2, 3, 7, 8, 9, 15, 16, 17, 31, 32, 33, 63, 64, 65, 127, 128, 129, 255, 256, 257]
+
+extension Matrix {
+    /// All elements in Double.
+    package var doubles: [Double] { elements.map(Double.init) }
+
+    /// One row in Double.
+    package func doubleRow(_ index: Int) -> [Double] { row(index).map(Double.init) }
+}
