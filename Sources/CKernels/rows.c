@@ -162,16 +162,6 @@ CLONES void ck_group_maximum(const float *rows, size_t groups, size_t size, size
     }
 }
 
-CLONES void ck_largest_columns(const float *rows, size_t count, size_t d, int32_t *out) {
-    for (size_t i = 0; i < count; i++) {
-        const float *x = rows + i * d;
-        float m = lane_max(x, d);
-        size_t j = 0;
-        while (j + 1 < d && x[j] != m) j++;
-        out[i] = (int32_t)j;
-    }
-}
-
 CLONES size_t ck_rank_above(const float *scores, size_t n, size_t target) {
     float s = scores[target];
     uint32_t above = 0, ties = 0;

@@ -150,14 +150,6 @@ extension Matrix {
         }
     }
 
-    /// For each row the column of its largest value, ties to the lower column.
-    public func largestColumns() -> [Int32] {
-        precondition(columns > 0, "no column in \(shape)")
-        var result = [Int32](repeating: 0, count: rows)
-        withPointer { unsafe ck_largest_columns($0, rows, columns, &result) }
-        return result
-    }
-
     /// Rank of `column` in row `row` when scores fall and ties go to the lower column; 0 is the top.
     public func rank(ofColumn column: Int, inRow row: Int) -> Int {
         precondition(row < rows && column < columns, "[\(row), \(column)] is outside \(shape)")

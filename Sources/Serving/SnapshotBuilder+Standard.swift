@@ -24,7 +24,7 @@ extension SnapshotBuilder {
                 return (InferenceEngine(model.inferenceWeights), model.scoringItems)
             },
             makeIndex: { try IndexFormat.load($0, vectors: $1) },
-            makeExactIndex: { FlatIndex($0) }
+            makeExactIndex: { try FlatIndex(vectors: $0) }
         )
     }
 

@@ -12,7 +12,7 @@ public struct SnapshotBuilder: Sendable {
     /// Makes the index over the item vectors from its saved form.
     public typealias MakeIndex = @Sendable ([UInt8], Matrix) throws -> any VectorIndex
     /// Makes the index that looks at every item.
-    public typealias MakeExactIndex = @Sendable (Matrix) -> any VectorIndex
+    public typealias MakeExactIndex = @Sendable (Matrix) throws -> any VectorIndex
 
     private let makeEncoder: MakeEncoder
     private let makeIndex: MakeIndex
@@ -71,7 +71,7 @@ public struct SnapshotBuilder: Sendable {
             encoder: encoder,
             itemVectors: itemVectors,
             index: index,
-            exactIndex: makeExactIndex(itemVectors),
+            exactIndex: try makeExactIndex(itemVectors),
             identifiers: identifiers,
             titles: catalogue.titles,
             categoryNames: catalogue.categoryNames,

@@ -98,7 +98,7 @@ public struct TrainingJob: Sendable {
             parameters: outcome.model.parameters.matrices,
             catalogue: data.catalogue,
             popularity: popularity.order,
-            index: try IndexFormat.build(outcome.model.scoringItems, recipe.index).serialised()
+            index: try IndexFormat.build(vectors: outcome.model.scoringItems, configuration: recipe.index).serialised()
         )
     }
 

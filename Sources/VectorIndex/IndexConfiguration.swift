@@ -30,6 +30,12 @@ public struct IndexConfiguration: Codable, Sendable, Equatable {
         self.seed = seed
     }
 
+    private enum CodingKeys: String, CodingKey {
+        case kind
+        case partitions
+        case seed
+    }
+
     /// Decodes and validates; absent keys keep their defaults.
     public init(from decoder: any Decoder) throws {
         let values = try decoder.container(keyedBy: CodingKeys.self)
@@ -37,6 +43,14 @@ public struct IndexConfiguration: Codable, Sendable, Equatable {
         partitions = try values.decodeIfPresent(Int.self, forKey: .partitions)
         seed = try values.decodeIfPresent(UInt64.self, forKey: .seed) ?? seed
         try validate()
+    }
+
+    /// Encodes every key, an automatic choice as null, so that the encoded defaults name all fields.
+    public func encode(to encoder: any Encoder) throws {
+        var values = encoder.container(keyedBy: CodingKeys.self)
+        try values.encode(kind, forKey: .kind)
+        try values.encode(partitions, forKey: .partitions)
+        try values.encode(seed, forKey: .seed)
     }
 
     /// Throws ``IndexError/invalidConfiguration(key:value:allowed:)`` for a value out of range.

@@ -28,14 +28,14 @@ struct IndexBench: ParsableCommand {
             throw VectorFileError.dimensions(path: queries, expected: vectors.columns, found: all.columns)
         }
         let questions = (0..<min(all.rows, maxQueries)).map(all.row)
-        let exact = FlatIndex(vectors)
+        let exact = try FlatIndex(vectors: vectors)
         let truth = questions.map { Set(exact.search($0.span, k: k, effort: nil, excluding: []).map(\.id)) }
         var rows = [measure(exact, "flat", effort: nil, buildSeconds: 0, bytes: vectors.count * 4, questions, truth)]
 
         var configuration = IndexConfiguration()
         configuration.kind = .partitioned
         let start = ContinuousClock.now
-        let index = try IndexFormat.build(vectors, configuration)
+        let index = try IndexFormat.build(vectors: vectors, configuration: configuration)
         let seconds = (ContinuousClock.now - start) / .seconds(1)
         let bytes = index.serialised().count + vectors.count * 4
         for effort in [nil, 1, 2, 4, 8, 16, 32, 64, 128] as [Int?] {

@@ -45,8 +45,6 @@ void ck_sum_rows(const float *rows, size_t count, size_t d, float *out);
 void ck_scale_rows(const float *in, const float *factors, float *out, size_t rows, size_t d);
 // out[g] = element-by-element maximum of the group's `size` rows.
 void ck_group_maximum(const float *rows, size_t groups, size_t size, size_t d, float *out);
-// out[i] = column of the largest value of row i, the lowest of equals; d >= 1.
-void ck_largest_columns(const float *rows, size_t count, size_t d, int32_t *out);
 // Number of j with scores[j] > scores[target], plus those below target that tie with it.
 size_t ck_rank_above(const float *scores, size_t n, size_t target);
 // Appends to `found` each index in [from, n) whose score is >= threshold, at most `capacity`; returns the next index.
