@@ -8,6 +8,8 @@ public enum ConfigurationError: Error, Equatable, CustomStringConvertible {
     case outOfRange(key: String, value: String, allowed: String)
     /// A value of another type, or a word that is not among the choices.
     case invalidValue(key: String, reason: String)
+    /// A value that the part of the program which owns it refused, in that part's words.
+    case rejected(String)
     /// Text that is not JSON at all.
     case notJSON(reason: String)
 
@@ -20,6 +22,8 @@ public enum ConfigurationError: Error, Equatable, CustomStringConvertible {
             "Recipe field '\(key)' is \(value); it must be \(allowed)."
         case .invalidValue(let key, let reason):
             "Recipe field '\(key)': \(reason)"
+        case .rejected(let reason):
+            "The recipe cannot be used: \(reason)"
         case .notJSON(let reason):
             "The recipe is not valid JSON: \(reason)"
         }
@@ -65,6 +69,9 @@ extension ConfigurationSection {
             self = try JSONDecoder().decode(Self.self, from: JSONSerialization.data(withJSONObject: merged))
         } catch let error as DecodingError {
             throw ConfigurationError(error)
+        } catch {
+            // A section of another module that checks itself while it is decoded, and names its own field.
+            throw ConfigurationError.rejected("\(error)")
         }
         try validate(prefix: "")
     }

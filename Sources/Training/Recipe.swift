@@ -41,7 +41,7 @@ public struct Recipe: ConfigurationSection {
         do {
             try index.validate()
         } catch {
-            throw .invalidValue(key: prefix + "index", reason: "\(error)")
+            throw .rejected("\(error)")
         }
     }
 }

@@ -64,9 +64,14 @@ public struct DataSplit: Sendable, Equatable {
 
     /// Parts that were given as files of their own.
     public init(train: InteractionDataset, validation: InteractionDataset, test: InteractionDataset?) {
-        self.train = DataPart(train)
-        self.validation = DataPart(validation)
-        self.test = DataPart(test)
+        self.init(train: DataPart(train), validation: DataPart(validation), test: DataPart(test))
+    }
+
+    /// Parts by themselves.
+    package init(train: DataPart, validation: DataPart, test: DataPart) {
+        self.train = train
+        self.validation = validation
+        self.test = test
     }
 
     /// Divides one file.

@@ -1,0 +1,138 @@
+import Autodiff
+import Kernels
+import Recommenders
+import Testing
+import Training
+
+/// Users who walk along a ring of items: the next item is one of the three that follow.
+private func ringSequences(users: Int, items: Int) -> RaggedRows {
+    var numbers = SequentialGenerator(CounterBasedGenerator(seed: 11, purpose: .simulation))
+    return RaggedRows(
+        (0..<users).map { _ in
+            var place = Int.random(in: 0..<items, using: &numbers)
+            return (0..<14).map { _ in
+                place = (place + Int.random(in: 1...3, using: &numbers)) % items
+                return Int32(place)
+            }
+        }
+    )
+}
+
+@Suite("Trainer") struct TrainerTests {
+    private static let items = 60
+
+    private static var recipe: Recipe {
+        var recipe = Recipe()
+        recipe.model.dimension = 16
+        recipe.model.historyLength = 6
+        recipe.model.interests = 2
+        recipe.model.steps = 5
+        recipe.model.guidance.hidden = 24
+        recipe.model.denoiser.hidden = 24
+        recipe.model.denoiser.residual = .meanInterest
+        recipe.training.batchSize = 160  // two shards, the second a short one
+        recipe.training.negatives.count = 48
+        recipe.training.learningRate = 0.01
+        recipe.training.maxSteps = 24
+        recipe.training.validateEvery = 8
+        return recipe
+    }
+
+    private static var split: DataSplit {
+        let sequences = ringSequences(users: 120, items: items)
+        func part(_ range: Range<Int>) -> DataPart {
+            DataPart(userIDs: range.map(String.init), sequences: RaggedRows(range.map { sequences[$0] }))
+        }
+        return DataSplit(train: part(0..<90), validation: part(90..<120), test: DataPart(nil))
+    }
+
+    private func trainer(_ recipe: Recipe, seed: UInt64 = 3) throws -> Trainer<DimeRec> {
+        try Trainer(
+            model: DimeRec(recipe.model, items: Self.items, seed: seed),
+            recipe: recipe,
+            split: Self.split,
+            items: Self.items,
+            seed: seed
+        )
+    }
+
+    private static let negativeKinds: [NegativesConfiguration.Kind] = [.pool, .perRow, .catalogue]
+
+    @Test("the same seed gives the same weights to the last bit", arguments: negativeKinds)
+    func deterministic(kind: NegativesConfiguration.Kind) throws {
+        var recipe = Self.recipe
+        recipe.training.negatives.kind = kind
+        if kind == .perRow { recipe.training.negatives.count = 5 }
+        var (first, second, other) = (try trainer(recipe), try trainer(recipe), try trainer(recipe, seed: 4))
+        let weights = try first.run().model.parameters
+        #expect(try second.run().model.parameters == weights)
+        #expect(try other.run().model.parameters != weights)
+    }
+
+    @Test("an interrupted run ends with the weights of an uninterrupted one", arguments: [1, 7, 8, 9, 23])
+    func resumes(at stop: Int) throws {
+        var whole = try trainer(Self.recipe)
+        let expected = try whole.run()
+
+        var interrupted = try trainer(Self.recipe)
+        var (taken, saved): (Int, Trainer<DimeRec>.State?) = (0, nil)
+        let partial = try interrupted.run(
+            shouldStop: { taken == stop },
+            save: { saved = $0 },
+            report: { if case .step(let step, _, _, _) = $0 { taken = step } }
+        )
+        #expect(!partial.isFinished && saved?.progress.step == stop)
+
+        var resumed = try trainer(Self.recipe)
+        resumed.restore(try #require(saved))
+        let outcome = try resumed.run()
+        #expect(outcome.isFinished)
+        #expect(outcome.model.parameters == expected.model.parameters)
+        #expect(outcome.progress.best == expected.progress.best)
+        #expect(resumed.state.matrices == whole.state.matrices)
+    }
+
+    @Test("training finds what follows, and keeps the best validation")
+    func learns() throws {
+        var recipe = Self.recipe
+        recipe.training.maxSteps = 400
+        recipe.training.validateEvery = 50
+        var trainer = try trainer(recipe)
+        var seen: [Double] = []
+        let outcome = try trainer.run(report: {
+            if case .validation(_, let metrics, _) = $0 { seen.append(metrics["hr@20"] ?? 0) }
+        })
+        // Three of sixty items can follow; by popularity the target is in the first ten in about one of six rows.
+        #expect(outcome.progress.best["hr@10", default: 0] > 0.9)
+        #expect(outcome.progress.best["hr@20"] == seen.max())
+    }
+
+    @Test("patience ends a run that does not get better")
+    func stopsEarly() throws {
+        var recipe = Self.recipe
+        recipe.training.learningRate = 1e-8
+        recipe.training.maxSteps = 1000
+        recipe.training.validateEvery = 2
+        recipe.training.patience = 3
+        var trainer = try trainer(recipe)
+        #expect(try trainer.run().progress.step <= 16)
+    }
+
+    @Test("a loss that is not finite stops the run and names the step and the term")
+    func diverges() throws {
+        var recipe = Self.recipe
+        recipe.training.maxSteps = 20
+        var trainer = try trainer(recipe)
+        var state = trainer.state
+        state.matrices["current.denoiser.output.bias"]?[0, 0] = .nan
+        trainer.restore(state)
+        #expect(throws: TrainingError.diverged(step: 1, term: "reconstruction", bestStep: 0)) { try trainer.run() }
+    }
+
+    @Test("no time at all still validates and keeps the weights")
+    func noTime() throws {
+        var trainer = try trainer(Self.recipe)
+        let outcome = try trainer.run(maxSeconds: 0)
+        #expect(outcome.isFinished && outcome.progress.step == 0 && outcome.progress.best["hr@20"] != nil)
+    }
+}

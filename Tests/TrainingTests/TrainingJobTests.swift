@@ -1,0 +1,111 @@
+import CheckpointStore
+import Foundation
+import Kernels
+import Recommenders
+import Testing
+import Training
+
+@Suite("TrainingJob") struct TrainingJobTests {
+    private static let csv: String = {
+        var lines = ["user,item,timestamp"]
+        let numbers = CounterBasedGenerator(seed: 6, purpose: .simulation)
+        for user in 0..<60 {
+            for (time, item) in numbers.integers(below: 30, stream: UInt64(user), count: 12).enumerated() {
+                lines.append("u\(user),i\(item),\(time)")
+            }
+        }
+        return lines.joined(separator: "\n") + "\n"
+    }()
+
+    private static var recipe: Recipe {
+        var recipe = Recipe()
+        recipe.model.dimension = 8
+        recipe.model.historyLength = 5
+        recipe.model.guidance.hidden = 8
+        recipe.model.denoiser.hidden = 8
+        recipe.training.batchSize = 32
+        recipe.training.negatives.count = 16
+        recipe.training.maxSteps = 12
+        recipe.training.validateEvery = 6
+        return recipe
+    }
+
+    /// A store and an events file in a folder that exists only meanwhile.
+    private func withStore(_ body: (_ store: String, _ events: String) throws -> Void) throws {
+        try withFile(Self.csv, name: "events.csv") { events in
+            try body(URL(filePath: events).deletingLastPathComponent().appending(path: "store.sqlite").path, events)
+        }
+    }
+
+    private func job(_ events: String, seed: UInt64 = 1, _ recipe: Recipe = recipe) throws -> TrainingJob {
+        let data = try TrainingData(events: events, split: recipe.data.split, seed: recipe.data.splitSeed, items: nil)
+        return TrainingJob(recipe: recipe, data: data, seed: seed, model: "m")
+    }
+
+    @Test("a published version holds what was trained")
+    func publishes() throws {
+        try withStore { path, events in
+            let store = try CheckpointStore(path: path)
+            let report = try #require(try job(events).run(store: store, resume: false))
+            let checkpoint = try store.load(model: "m")
+            #expect(report.version == 1 && checkpoint.manifest.version == 1)
+            #expect(checkpoint.catalogue.count == report.items && checkpoint.popularity.count == report.items)
+            #expect(checkpoint.manifest.metrics == report.progress.best)
+            #expect(try Recipe(json: Data(checkpoint.manifest.recipe.utf8)) == Self.recipe)
+            _ = try DimeRec(Self.recipe.model, stored: checkpoint.parameters)
+            #expect(try store.trainingState(model: "m") == nil)
+        }
+    }
+
+    @Test("a stopped run publishes nothing, and resumed it publishes the same weights")
+    func resumes() throws {
+        try withStore { path, events in
+            let store = try CheckpointStore(path: path)
+            _ = try job(events).run(store: store, resume: false)
+            var step = 0
+            let stopped = try job(events).run(
+                store: store,
+                resume: false,
+                shouldStop: { step == 7 },
+                report: { if case .step(let taken, _, _, _) = $0 { step = taken } }
+            )
+            #expect(stopped == nil)
+            #expect(try store.versions(of: "m").count == 1)
+            #expect(throws: TrainingError.self) { try job(events, seed: 2).run(store: store, resume: true) }
+            _ = try job(events).run(store: store, resume: true)
+            #expect(try store.load(model: "m", version: 2).parameters == store.load(model: "m", version: 1).parameters)
+        }
+    }
+
+    @Test("held-out users are never training users")
+    func heldOut() throws {
+        try withStore { path, events in
+            let store = try CheckpointStore(path: path)
+            _ = try job(events).run(store: store, resume: false)
+            let checkpoint = try store.load(model: "m")
+            func data(_ kind: SplitKind, _ part: SplitPart = .test) throws -> HeldOutData {
+                try HeldOutData(
+                    events: events,
+                    split: kind,
+                    part: part,
+                    manifest: checkpoint.manifest,
+                    catalogue: checkpoint.catalogue
+                )
+            }
+            var vocabulary = ItemVocabulary()
+            let dataset = try InteractionDataset.load(events: events, vocabulary: &vocabulary)
+            let split = DataSplit(dataset, by: .users, seed: Self.recipe.data.splitSeed)
+            #expect(try data(.users).part.userIDs == split.test.userIDs)
+            #expect(Set(try data(.users).part.userIDs).isDisjoint(with: split.train.userIDs))
+            #expect(throws: HeldOutError.otherSplit(asked: "time", trained: "users", version: 1)) { try data(.time) }
+            #expect(throws: HeldOutError.trainingFile(role: "events", version: 1)) {
+                try HeldOutData(
+                    test: events,
+                    train: nil,
+                    manifest: checkpoint.manifest,
+                    catalogue: checkpoint.catalogue
+                )
+            }
+        }
+    }
+}
