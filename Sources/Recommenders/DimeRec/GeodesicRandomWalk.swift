@@ -110,9 +110,13 @@ public struct GeodesicRandomWalk: Sendable {
     /// A normal vector projected on the tangent space at a unit vector.
     private func tangentNormal(at x: [Double], using generator: inout some RandomNumberGenerator) -> [Double] {
         var v = x.map { _ in normal(using: &generator) }
-        var along = 0.0
-        for i in x.indices { along += v[i] * x[i] }
-        for i in x.indices { v[i] -= along * x[i] }
+        // Divided by |x|^2: a Float32 start is off the sphere by its rounding, which a short tangent would magnify.
+        var (along, square) = (0.0, 0.0)
+        for i in x.indices {
+            along += v[i] * x[i]
+            square += x[i] * x[i]
+        }
+        for i in x.indices { v[i] -= along / square * x[i] }
         return v
     }
 
