@@ -110,9 +110,13 @@ public struct GeodesicRandomWalk: Sendable {
     /// A normal vector projected on the tangent space at a unit vector.
     private func tangentNormal(at x: [Double], using generator: inout some RandomNumberGenerator) -> [Double] {
         var v = x.map { _ in normal(using: &generator) }
-        var along = 0.0
-        for i in x.indices { along += v[i] * x[i] }
-        for i in x.indices { v[i] -= along * x[i] }
+        // Divided by |x|^2: a Float32 start is off the sphere by its rounding, which a short tangent would magnify.
+        var (along, square) = (0.0, 0.0)
+        for i in x.indices {
+            along += v[i] * x[i]
+            square += x[i] * x[i]
+        }
+        for i in x.indices { v[i] -= along / square * x[i] }
         return v
     }
 
@@ -139,8 +143,13 @@ private func norm(_ x: [Double]) -> Double { x.reduce(0) { $0 + $1 * $1 }.square
 
 /// A standard normal (Box-Muller, the cosine branch).
 private func normal(using generator: inout some RandomNumberGenerator) -> Double {
-    let u = 1 - Double.random(in: 0..<1, using: &generator)
-    return (-2 * log(u)).squareRoot() * cos(2 * .pi * Double.random(in: 0..<1, using: &generator))
+    let u = uniform(using: &generator)
+    return (-2 * log(u)).squareRoot() * cos(2 * .pi * uniform(using: &generator))
+}
+
+/// A number in (0, 1] with 53 random bits.
+private func uniform(using generator: inout some RandomNumberGenerator) -> Double {
+    Double((generator.next() >> 11) + 1) * 0x1p-53
 }
 
 /// A chi-square number: twice a gamma number of shape `degrees / 2` (Marsaglia and Tsang, 2000).
@@ -148,7 +157,7 @@ private func chiSquare(_ degrees: Int, using generator: inout some RandomNumberG
     var shape = Double(degrees) / 2
     var boost = 1.0
     if shape < 1 {
-        boost = pow(1 - Double.random(in: 0..<1, using: &generator), 1 / shape)
+        boost = pow(uniform(using: &generator), 1 / shape)
         shape += 1
     }
     let d = shape - 1.0 / 3
@@ -158,7 +167,7 @@ private func chiSquare(_ degrees: Int, using generator: inout some RandomNumberG
         let t = 1 + c * x
         guard t > 0 else { continue }
         let v = t * t * t
-        let u = 1 - Double.random(in: 0..<1, using: &generator)
+        let u = uniform(using: &generator)
         if log(u) < 0.5 * x * x + d - d * v + d * log(v) { return 2 * d * v * boost }
     }
 }
