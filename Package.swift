@@ -80,7 +80,7 @@ let package = Package(
         ),
         .target(
             name: "TestSupport",
-            dependencies: ["Kernels", "Autodiff"],
+            dependencies: ["Kernels", "Autodiff", "VectorIndex", "CheckpointStore", "Serving", logging],
             path: "Tests/TestSupport",
             swiftSettings: settings
         ),

@@ -35,7 +35,9 @@ public enum BLAS {
     /// images pin it for other programs. Returns when nothing is to be gained or the restart fails.
     public static func restartForBetterCore() {
         let variable = "OPENBLAS_CORETYPE"
-        guard let core = environment("DIMEREC_BLAS_CORE") ?? betterCoreType, environment(variable) != core else { return }
+        guard let core = environment("DIMEREC_BLAS_CORE") ?? betterCoreType, environment(variable) != core else {
+            return
+        }
         unsafe ck_restart_with(variable, core)
     }
 

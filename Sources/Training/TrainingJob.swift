@@ -1,5 +1,5 @@
-public import CheckpointStore
 import Autodiff
+public import CheckpointStore
 import Foundation
 import Kernels
 import Recommenders

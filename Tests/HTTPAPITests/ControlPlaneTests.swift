@@ -1,6 +1,7 @@
 import HTTPAPI
 import Serving
 import Synchronization
+import TestSupport
 import Testing
 
 @Suite("Control plane") struct ControlPlaneTests {

@@ -3,6 +3,7 @@ import Kernels
 import ServiceLifecycle
 import Serving
 import Synchronization
+import TestSupport
 import Testing
 
 /// Tells other tasks once that something has happened.

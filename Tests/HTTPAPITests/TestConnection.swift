@@ -6,6 +6,7 @@ import NIOPosix
 import ServiceLifecycle
 import Serving
 import Synchronization
+import TestSupport
 import Testing
 
 /// An answer as it came over the wire.

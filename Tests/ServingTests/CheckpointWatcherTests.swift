@@ -2,6 +2,7 @@ import CheckpointStore
 import Kernels
 import Serving
 import Synchronization
+import TestSupport
 import Testing
 
 @Suite("CheckpointWatcher") struct CheckpointWatcherTests {

@@ -1,6 +1,7 @@
 import CheckpointStore
 import Kernels
 import Serving
+import TestSupport
 import Testing
 
 @Suite("RetrievalService") struct RetrievalServiceTests {

@@ -1,6 +1,7 @@
 import CheckpointStore
 import Kernels
 import Serving
+import TestSupport
 import Testing
 
 @Suite("SnapshotBuilder") struct SnapshotBuilderTests {

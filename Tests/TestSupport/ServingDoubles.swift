@@ -1,27 +1,27 @@
-import CheckpointStore
+package import CheckpointStore
 import Foundation
-import Kernels
-import Logging
-import Serving
-import Synchronization
-import VectorIndex
+package import Kernels
+package import Logging
+package import Serving
+package import Synchronization
+package import VectorIndex
 
 /// The normalised mean of the history's item vectors, turned a little by the seed and the number of steps.
-struct MeanEncoder: UserEncoder {
-    let items: Matrix
-    let maxSteps = 20
-    let historyLength = 5
+package struct MeanEncoder: UserEncoder {
+    package let items: Matrix
+    package let maxSteps = 20
+    package let historyLength = 5
 
-    var dimension: Int { items.columns }
+    package var dimension: Int { items.columns }
 
-    final class Workspace: InferenceWorkspace {
-        var userVector: [Float]
-        init(_ dimension: Int) { userVector = [Float](repeating: 0, count: dimension) }
+    package final class Workspace: InferenceWorkspace {
+        package var userVector: [Float]
+        package init(_ dimension: Int) { userVector = [Float](repeating: 0, count: dimension) }
     }
 
-    func makeWorkspace() -> any InferenceWorkspace { Workspace(dimension) }
+    package func makeWorkspace() -> any InferenceWorkspace { Workspace(dimension) }
 
-    func encode(
+    package func encode(
         history: ArraySlice<Int32>,
         seed: UInt64,
         steps: Int,
@@ -32,7 +32,7 @@ struct MeanEncoder: UserEncoder {
         return EncodeTimes(guidance: 1000, diffusion: 2000)
     }
 
-    func userVector(_ history: [Int32], seed: UInt64, steps: Int) -> [Float] {
+    package func userVector(_ history: [Int32], seed: UInt64, steps: Int) -> [Float] {
         let noise = CounterBasedGenerator(seed: seed, purpose: .simulation).normals(stream: 0, count: dimension)
         var sum = noise.map { $0 * 0.01 * Float(steps) }
         for item in history {
@@ -43,13 +43,13 @@ struct MeanEncoder: UserEncoder {
 }
 
 /// Looks at every item.
-struct ScanIndex: VectorIndex {
-    let vectors: Matrix
+package struct ScanIndex: VectorIndex {
+    package let vectors: Matrix
 
-    var count: Int { vectors.rows }
-    var dimension: Int { vectors.columns }
+    package var count: Int { vectors.rows }
+    package var dimension: Int { vectors.columns }
 
-    func search(_ query: Span<Float>, k: Int, effort: Int?, excluding: [Int32]) -> [Scored] {
+    package func search(_ query: Span<Float>, k: Int, effort: Int?, excluding: [Int32]) -> [Scored] {
         let excluded = Set(excluding)
         var best = TopK(k: k)
         for row in 0..<count where !excluded.contains(Int32(row)) {
@@ -60,10 +60,10 @@ struct ScanIndex: VectorIndex {
         return best.sorted()
     }
 
-    func serialised() -> [UInt8] { [] }
+    package func serialised() -> [UInt8] { [] }
 }
 
-func normalised(_ vector: [Float]) -> [Float] {
+package func normalised(_ vector: [Float]) -> [Float] {
     let length = vector.reduce(0) { $0 + $1 * $1 }.squareRoot()
     return vector.map { $0 / length }
 }
@@ -71,7 +71,7 @@ func normalised(_ vector: [Float]) -> [Float] {
 /// A checkpoint whose vectors depend on its version.
 ///
 /// The ids are `0`, `i1`, `i2`, `3`: every third one is an integer.
-func makeCheckpoint(version: Int, items: Int = 40, dimension: Int = 8) -> Checkpoint {
+package func makeCheckpoint(version: Int, items: Int = 40, dimension: Int = 8) -> Checkpoint {
     let generator = CounterBasedGenerator(seed: UInt64(version), purpose: .simulation)
     let vectors = Matrix(
         (0..<items).map { normalised(generator.normals(stream: UInt64($0) + 1, count: dimension)) }
@@ -99,7 +99,7 @@ func makeCheckpoint(version: Int, items: Int = 40, dimension: Int = 8) -> Checkp
     )
 }
 
-let testBuilder = SnapshotBuilder(
+package let testBuilder = SnapshotBuilder(
     warmUpRequests: 3,
     makeEncoder: { checkpoint in
         guard let items = checkpoint.parameters["items"] else { throw StoreDoubleError.noItems }
@@ -109,43 +109,43 @@ let testBuilder = SnapshotBuilder(
     makeExactIndex: { ScanIndex(vectors: $0) }
 )
 
-enum StoreDoubleError: Error {
+package enum StoreDoubleError: Error {
     case noItems
     case damaged
     case unknown
 }
 
 /// A store in memory whose versions can be damaged and whose loads can be held up.
-final class MemorySource: CheckpointSource {
-    struct State {
-        var checkpoints: [Int: Checkpoint] = [:]
-        var active: Int?
-        var damaged: Set<Int> = []
-        var loads = 0
-        var isHeld = false
+package final class MemorySource: CheckpointSource {
+    package struct State {
+        package var checkpoints: [Int: Checkpoint] = [:]
+        package var active: Int?
+        package var damaged: Set<Int> = []
+        package var loads = 0
+        package var isHeld = false
     }
 
-    let state = Mutex(State())
+    package let state = Mutex(State())
 
-    init(_ versions: [Int], active: Int?) {
+    package init(_ versions: [Int], active: Int?) {
         state.withLock { state in
             for version in versions { state.checkpoints[version] = makeCheckpoint(version: version) }
             state.active = active
         }
     }
 
-    func modelNames() -> [String] { state.withLock { $0.checkpoints.isEmpty ? [] : ["m"] } }
+    package func modelNames() -> [String] { state.withLock { $0.checkpoints.isEmpty ? [] : ["m"] } }
 
-    func manifests(of model: String) -> [CheckpointManifest] {
+    package func manifests(of model: String) -> [CheckpointManifest] {
         guard model == "m" else { return [] }
         return state.withLock { $0.checkpoints.values.map(\.manifest).sorted { $0.version < $1.version } }
     }
 
-    func activeVersion(of model: String) -> Int? { state.withLock(\.active) }
+    package func activeVersion(of model: String) -> Int? { state.withLock(\.active) }
 
-    func activate(model: String, version: Int) { state.withLock { $0.active = version } }
+    package func activate(model: String, version: Int) { state.withLock { $0.active = version } }
 
-    func load(model: String, version: Int) throws -> Checkpoint {
+    package func load(model: String, version: Int) throws -> Checkpoint {
         state.withLock { $0.loads += 1 }
         while state.withLock(\.isHeld) { Thread.sleep(forTimeInterval: 0.001) }
         try verify(model: model, version: version)
@@ -153,14 +153,14 @@ final class MemorySource: CheckpointSource {
         return checkpoint
     }
 
-    func verify(model: String, version: Int) throws {
+    package func verify(model: String, version: Int) throws {
         guard !state.withLock({ $0.damaged.contains(version) }) else { throw StoreDoubleError.damaged }
     }
 
-    func digest(model: String, version: Int) -> String { "digest-\(version)" }
+    package func digest(model: String, version: Int) -> String { "digest-\(version)" }
 }
 
-let quietLogger: Logger = {
+package let quietLogger: Logger = {
     var logger = Logger(label: "test")
     logger.logLevel = .critical
     return logger
