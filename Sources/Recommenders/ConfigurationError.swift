@@ -68,12 +68,36 @@ extension ConfigurationSection {
         do {
             self = try JSONDecoder().decode(Self.self, from: JSONSerialization.data(withJSONObject: merged))
         } catch let error as DecodingError {
-            throw ConfigurationError(error)
+            guard error.context.codingPath.isEmpty,
+                let field = Self.unreadableField(in: given, key: "", defaults: defaults, wrap: { $0 })
+            else { throw ConfigurationError(error) }
+            throw ConfigurationError.invalidValue(key: field.key, reason: "\(field.value) does not fit.")
         } catch {
             // A section of another module that checks itself while it is decoded, and names its own field.
             throw ConfigurationError.rejected("\(error)")
         }
         try validate(prefix: "")
+    }
+
+    /// The first field that does not decode when it alone is laid over the defaults: decoders lose the path of a number
+    /// that does not fit an integer.
+    private static func unreadableField(
+        in given: Any,
+        key: String,
+        defaults: Any,
+        wrap: (Any) -> Any
+    ) -> (key: String, value: Any)? {
+        if let fields = given as? [String: Any] {
+            for (name, value) in fields.sorted(by: { $0.key < $1.key }) {
+                let path = key.isEmpty ? name : "\(key).\(name)"
+                let inner = unreadableField(in: value, key: path, defaults: defaults) { wrap([name: $0]) }
+                if let inner { return inner }
+            }
+            return nil
+        }
+        let alone = try? JSONSerialization.data(withJSONObject: merging(wrap(given), over: defaults, key: ""))
+        let decoded = alone.flatMap { try? JSONDecoder().decode(Self.self, from: $0) }
+        return decoded == nil ? (key, given) : nil
     }
 
     private static func merging(_ given: Any, over defaults: Any, key: String) throws -> Any {
@@ -98,6 +122,17 @@ extension ConfigurationSection {
         encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
         guard let data = try? encoder.encode(self) else { preconditionFailure("\(Self.self) does not encode") }
         return String(decoding: data, as: UTF8.self)
+    }
+}
+
+extension DecodingError {
+    fileprivate var context: Context {
+        switch self {
+        case .typeMismatch(_, let context), .valueNotFound(_, let context), .keyNotFound(_, let context),
+            .dataCorrupted(let context):
+            context
+        @unknown default: Context(codingPath: [], debugDescription: "\(self)")
+        }
     }
 }
 

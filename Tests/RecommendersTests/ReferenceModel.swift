@@ -1,0 +1,165 @@
+import Autodiff
+import Foundation
+import Kernels
+import Recommenders
+import TestSupport
+
+typealias Vector = [Double]
+
+/// DimeRec's equations in Double, one row at a time, written from the method's sections 3, 4 and 6.
+struct ReferenceModel {
+    var configuration: DimeRecConfiguration
+    private var parameters: [String: [Vector]]
+
+    init(_ model: DimeRec) { self.init(model.configuration, model.parameters) }
+
+    init(_ configuration: DimeRecConfiguration, _ parameters: ParameterSet) {
+        self.configuration = configuration
+        self.parameters = parameters.matrices.mapValues { matrix in (0..<matrix.rows).map(matrix.doubleRow) }
+    }
+
+    subscript(name: String) -> [Vector] {
+        get { parameters[name] ?? [] }
+        set { parameters[name] = newValue }
+    }
+
+    static func dot(_ a: Vector, _ b: Vector) -> Double { zip(a, b).reduce(0) { $0 + $1.0 * $1.1 } }
+
+    static func unit(_ x: Vector) -> Vector {
+        let length = max(dot(x, x).squareRoot(), 1e-6)
+        return x.map { $0 / length }
+    }
+
+    private func add(_ a: Vector, _ b: Vector) -> Vector { zip(a, b).map { $0 + $1 } }
+
+    private func times(_ x: Vector, _ weights: [Vector]) -> Vector {
+        weights[0].indices.map { column in zip(x, weights).reduce(0) { $0 + $1.0 * $1.1[column] } }
+    }
+
+    private func activate(_ x: Vector, _ activation: Activation) -> Vector {
+        x.map { x in
+            switch activation {
+            case .identity: x
+            case .tanh: tanh(x)
+            case .gelu: x / 2 * (1 + tanh((2 / Double.pi).squareRoot() * (x + 0.044715 * x * x * x)))
+            case .silu: x / (1 + exp(-x))
+            case .relu: max(x, 0)
+            }
+        }
+    }
+
+    private func sinusoid(_ position: Int) -> Vector {
+        let half = configuration.dimension / 2
+        let angles = (0..<half).map { j in
+            Double(position) * exp(-log(10_000) * Double(j) / Double(max(1, half - 1)))
+        }
+        return angles.map { sin($0) } + angles.map { cos($0) }
+    }
+
+    func item(_ id: Int32) -> Vector { Self.unit(self["items"][Int(id)]) }
+
+    func target(_ id: Int32) -> Vector {
+        Self.unit(self[configuration.tiedItems ? "items" : "items.output"][Int(id)])
+    }
+
+    /// Equations 15 to 17: K interests of one history.
+    func interests(_ history: [Int32]) -> [Vector] {
+        let zero = Vector(repeating: 0, count: configuration.dimension)
+        let raw: [Vector]
+        switch configuration.guidance.kind {
+        case .ruleBased:
+            let newest = history.suffix(configuration.interests).map(item)
+            raw = [Vector](repeating: zero, count: configuration.interests - newest.count) + newest
+        case .selfAttentive:
+            let first = configuration.guidance.padding == .right ? 0 : configuration.historyLength - history.count
+            let hidden = history.enumerated().map { place, id in
+                let position =
+                    configuration.guidance.position == .learned
+                    ? self["guidance.position"][first + place] : sinusoid(first + place)
+                let z = times(add(item(id), position), self["guidance.projection"])
+                return activate(add(z, self["guidance.projection.bias"][0]), .tanh)
+            }
+            raw = self["guidance.heads"].map { head in
+                let powers = hidden.map { exp(Self.dot($0, head)) }
+                let total = powers.reduce(0, +)
+                return zip(history, powers).reduce(zero) { sum, part in
+                    add(sum, item(part.0).map { $0 * part.1 / total })
+                }
+            }
+        }
+        return configuration.guidance.normaliseRows ? raw.map(Self.unit) : raw
+    }
+
+    func mean(_ interests: [Vector]) -> Vector {
+        interests.dropFirst().reduce(interests[0], add).map { $0 / Double(interests.count) }
+    }
+
+    /// Equation 20: the clean vector behind `noised` at step `t`.
+    func clean(_ noised: Vector, t: Int, interests: [Vector]) -> Vector {
+        let denoiser = configuration.denoiser
+        let step: Vector
+        switch denoiser.stepEmbedding {
+        case .table: step = self["denoiser.step.table"][t - 1]
+        case .sinusoid:
+            let hidden = add(
+                times(sinusoid(t - 1), self["denoiser.step.hidden"]),
+                self["denoiser.step.hidden.bias"][0]
+            )
+            let output = add(
+                times(activate(hidden, .gelu), self["denoiser.step.output"]),
+                self["denoiser.step.output.bias"][0]
+            )
+            step = times(output, self["denoiser.step"])
+        }
+        let guidance = denoiser.layout == .concatenated ? interests.flatMap { $0 } : mean(interests)
+        var hidden = add(times(noised, self["denoiser.noised"]), times(guidance, self["denoiser.guidance"]))
+        hidden = activate(add(add(hidden, step), self["denoiser.bias"][0]), denoiser.activation)
+        if denoiser.depth == 2 {
+            hidden = add(times(hidden, self["denoiser.middle"]), self["denoiser.middle.bias"][0])
+            hidden = activate(hidden, denoiser.activation)
+        }
+        var output = add(times(hidden, self["denoiser.output"]), self["denoiser.output.bias"][0])
+        switch denoiser.residual {
+        case .none: break
+        case .noised: output = add(output, noised)
+        case .meanInterest: output = add(output, mean(interests))
+        }
+        return denoiser.normaliseOutput ? Self.unit(output) : output
+    }
+
+    /// Equations 18 to 23 with noised vectors and steps given; the three terms, unweighted, as shares of the step's mean.
+    func terms(_ batch: TrainingBatch, noised: [Vector], steps: [Int]) -> Vector {
+        let loss = configuration.loss
+        let scale = loss.learnLogitScale ? exp(self["logScale"][0][0]) : loss.logitScale
+        let catalogue = self[configuration.tiedItems ? "items" : "items.output"].count
+        func negatives(_ row: Int, _ negatives: Negatives) -> [Int32] {
+            switch negatives {
+            case .pool(let ids, let masked): ids.indices.filter { !masked[row].contains(Int32($0)) }.map { ids[$0] }
+            case .perRow(let ids, let count): Array(ids[row * count..<(row + 1) * count])
+            case .catalogue(let masked): (0..<Int32(catalogue)).filter { !masked[row].contains($0) }
+            }
+        }
+        func softmax(_ query: Vector, _ target: Vector, _ ids: [Int32]) -> Double {
+            let positive = scale * Self.dot(query, target)
+            let others = ids.map { exp(scale * Self.dot(query, self.target($0)) + Double(batch.negativeOffset)) }
+            return log(exp(positive) + others.reduce(0, +)) - positive
+        }
+        var sums = [0.0, 0, 0]
+        for row in batch.targets.indices {
+            let x0 = target(batch.targets[row])
+            let interests = interests(Array(batch.histories[row]))
+            let scores = interests.map { Self.dot($0, x0) }
+            let nearest = interests[scores.firstIndex(of: scores.max() ?? 0) ?? 0]
+            let xhat = clean(noised[row], t: steps[row], interests: interests)
+            let squares = zip(x0, xhat).reduce(0) { $0 + ($1.0 - $1.1) * ($1.0 - $1.1) }
+            sums[0] += softmax(nearest, x0, negatives(row, batch.negatives))
+            sums[1] += loss.reconstruction == .sum ? squares : squares / Double(configuration.dimension)
+            sums[2] += softmax(xhat, x0, negatives(row, batch.secondNegatives ?? batch.negatives))
+        }
+        return sums.map { $0 / Double(batch.stepRows) }
+    }
+
+    func total(_ terms: Vector) -> Double {
+        configuration.loss.guidance * terms[0] + configuration.loss.lambda * terms[1] + configuration.loss.mu * terms[2]
+    }
+}
