@@ -1,9 +1,9 @@
 import Kernels
 
 /// The stored form of tables of text: count, all lengths (UInt32), all UTF-8.
-enum TextTable {
+package enum TextTable {
     /// Encodes texts.
-    static func encode(_ texts: [String]) -> [UInt8] {
+    package static func encode(_ texts: [String]) -> [UInt8] {
         var writer = LittleEndianWriter(reserving: 8 + texts.reduce(0) { $0 + 4 + $1.utf8.count })
         writer.append(UInt64(texts.count))
         for text in texts { writer.append(UInt32(text.utf8.count)) }
@@ -14,7 +14,7 @@ enum TextTable {
     /// Decodes texts; nil for anything that `encode` does not write.
     ///
     /// Allocates no more than the bytes justify.
-    static func decode(_ bytes: [UInt8]) -> [String]? {
+    package static func decode(_ bytes: [UInt8]) -> [String]? {
         var reader = LittleEndianReader(bytes)
         guard let count = reader.count(), let lengths = reader.int32s(count) else { return nil }
         var texts: [String] = []
@@ -30,9 +30,9 @@ enum TextTable {
 }
 
 /// The stored form of lists of numbers: count, all lengths (UInt32), all numbers (Int32).
-enum NumberLists {
+package enum NumberLists {
     /// Encodes lists.
-    static func encode(_ lists: [[Int32]]) -> [UInt8] {
+    package static func encode(_ lists: [[Int32]]) -> [UInt8] {
         var writer = LittleEndianWriter(reserving: 8 + lists.reduce(0) { $0 + 4 + 4 * $1.count })
         writer.append(UInt64(lists.count))
         for list in lists { writer.append(UInt32(list.count)) }
@@ -43,7 +43,7 @@ enum NumberLists {
     /// Decodes lists; nil for anything that `encode` does not write.
     ///
     /// Allocates no more than the bytes justify.
-    static func decode(_ bytes: [UInt8]) -> [[Int32]]? {
+    package static func decode(_ bytes: [UInt8]) -> [[Int32]]? {
         var reader = LittleEndianReader(bytes)
         guard let count = reader.count(), let lengths = reader.int32s(count) else { return nil }
         var lists: [[Int32]] = []

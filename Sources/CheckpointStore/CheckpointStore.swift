@@ -26,14 +26,24 @@ public final class CheckpointStore: Sendable {
         try self.init(path: path, readOnly: readOnly, chunkBytes: 16 << 20, busyTimeout: 10)
     }
 
-    /// Opens a store with chunks of `chunkBytes` (a multiple of 4), waiting `busyTimeout` seconds for locks.
-    package init(path: String, readOnly: Bool, chunkBytes: Int, busyTimeout: Double) throws(CheckpointError) {
+    /// Opens a store with chunks of `chunkBytes` (a multiple of 4), waiting `busyTimeout` seconds for locks, and refusing
+    /// to grow beyond `pageLimit` pages as if the disk were full.
+    package init(
+        path: String,
+        readOnly: Bool,
+        chunkBytes: Int,
+        busyTimeout: Double,
+        pageLimit: Int? = nil
+    ) throws(CheckpointError) {
         precondition(chunkBytes > 0 && chunkBytes % 4 == 0, "chunks of \(chunkBytes) bytes split elements")
         self.path = path
         self.readOnly = readOnly
         self.chunkBytes = chunkBytes
         do {
             pool = try Self.open(path: path, readOnly: readOnly, busyTimeout: busyTimeout)
+            if let pageLimit {
+                try pool.writeWithoutTransaction { try $0.execute(sql: "PRAGMA max_page_count = \(pageLimit)") }
+            }
         } catch {
             throw CheckpointError(error, path: path)
         }
@@ -73,7 +83,7 @@ public final class CheckpointStore: Sendable {
         let pool = try DatabasePool(path: path, configuration: configuration)
         if !readOnly {
             try pool.writeWithoutTransaction { try $0.execute(sql: "PRAGMA synchronous = FULL") }
-            try Migrations.migrator.migrate(pool)
+            try Migrations.apply(to: pool)
         }
         return pool
     }

@@ -17,6 +17,21 @@ enum Migrations {
         return migrator
     }
 
+    /// Applies what is missing.
+    ///
+    /// A process that migrates the same store at the same moment makes one of our steps fail, because that step is done;
+    /// then we go on from where it left the store.
+    static func apply(to writer: some DatabaseWriter) throws {
+        while true {
+            let before = try writer.read(migrator.appliedIdentifiers)
+            do {
+                return try migrator.migrate(writer)
+            } catch {
+                guard try writer.read(migrator.appliedIdentifiers) != before else { throw error }
+            }
+        }
+    }
+
     /// A bundle is a header with its named blobs; versions and training states are bundles.
     ///
     /// Rows are inserted children first, because a parent holds the digests of its children: hence the deferred keys.

@@ -301,7 +301,8 @@ import Testing
             #expect(try await refused.rest() == "")
             try await open[0].close()
             for _ in 0..<500 {
-                if try await server.ask(post("{\"history\":[]}")).status == 200 { return }
+                // A refused connection may be closed before the request is written.
+                if let answer = try? await server.ask(post("{\"history\":[]}")), answer.status == 200 { return }
                 try await Task.sleep(for: .milliseconds(10))
             }
             Issue.record("no connection was accepted after one had ended")

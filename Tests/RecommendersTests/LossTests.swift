@@ -75,17 +75,17 @@ import Testing
         #expect(model.parameters["items"] != DimeRec(configuration, items: 7, seed: 4).parameters["items"])
         #expect(model.parameters["items"].shape == [7, 4])
         #expect(model.parameters.firstNonFinite == nil)
-        try model.requireShapes()
-        var missing = model
-        missing.parameters = ParameterSet(model.parameters.matrices.filter { $0.key != "denoiser.output" })
-        #expect(throws: ParameterError.missing("denoiser.output")) { try missing.requireShapes() }
-        var wrong = model
-        wrong.parameters["denoiser.output"] = Matrix(rows: 6, columns: 5)
-        #expect(throws: ParameterError.shape("denoiser.output", expected: [6, 4], found: [6, 5])) {
-            try wrong.requireShapes()
+        let stored = model.parameters.matrices
+        #expect(try DimeRec(configuration, stored: stored).parameters == model.parameters)
+        #expect(throws: ParameterError.missing("denoiser.output")) {
+            try DimeRec(configuration, stored: stored.filter { $0.key != "denoiser.output" })
         }
-        missing.parameters = ParameterSet()
-        #expect(throws: ParameterError.missing("items")) { try missing.requireShapes() }
+        var wrong = stored
+        wrong["denoiser.output"] = Matrix(rows: 6, columns: 5)
+        #expect(throws: ParameterError.shape("denoiser.output", expected: [6, 4], found: [6, 5])) {
+            try DimeRec(configuration, stored: wrong)
+        }
+        #expect(throws: ParameterError.missing("items")) { try DimeRec(configuration, stored: [:]) }
     }
 
     @Test("initial weights have the stated size")

@@ -4,13 +4,17 @@ package import Kernels
 package import Logging
 package import Serving
 package import Synchronization
-package import VectorIndex
+import VectorIndex
 
 /// The normalised mean of the history's item vectors, turned a little by the seed and the number of steps.
 package struct MeanEncoder: UserEncoder {
     package let items: Matrix
     package let maxSteps = 20
     package let historyLength = 5
+
+    package init(items: Matrix) {
+        self.items = items
+    }
 
     package var dimension: Int { items.columns }
 
@@ -45,6 +49,10 @@ package struct MeanEncoder: UserEncoder {
 /// Looks at every item.
 package struct ScanIndex: VectorIndex {
     package let vectors: Matrix
+
+    package init(vectors: Matrix) {
+        self.vectors = vectors
+    }
 
     package var count: Int { vectors.rows }
     package var dimension: Int { vectors.columns }
