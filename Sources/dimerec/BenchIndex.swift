@@ -30,21 +30,25 @@ struct IndexBench: ParsableCommand {
         let questions = (0..<min(all.rows, maxQueries)).map(all.row)
         let exact = try FlatIndex(vectors: vectors)
         let truth = questions.map { Set(exact.search($0.span, k: k, effort: nil, excluding: []).map(\.id)) }
-        var rows = [measure(exact, "flat", effort: nil, buildSeconds: 0, bytes: vectors.count * 4, questions, truth)]
+        var rows = [measure(exact, "flat", effort: 0, buildSeconds: 0, bytes: vectors.count * 4, questions, truth)]
 
-        var configuration = IndexConfiguration()
-        configuration.kind = .partitioned
         let start = ContinuousClock.now
-        let index = try IndexFormat.build(vectors: vectors, configuration: configuration)
+        let index = try PartitionedIndex(vectors: vectors)
         let seconds = (ContinuousClock.now - start) / .seconds(1)
         let bytes = index.serialised().count + vectors.count * 4
-        for effort in [nil, 1, 2, 4, 8, 16, 32, 64, 128] as [Int?] {
+        let efforts = Set([1, 2, 4, 8, 16, 32, 64, 128, index.defaultEffort]).filter { $0 <= index.partitions }
+        for effort in efforts.sorted() {
             rows.append(
                 measure(index, "partitioned", effort: effort, buildSeconds: seconds, bytes: bytes, questions, truth)
             )
         }
         if json {
-            Terminal.print(JSONObject(["rows": rows.map(\.fields), "k": k, "items": vectors.rows]).line)
+            Terminal.print(
+                JSONObject([
+                    "rows": rows.map(\.fields), "k": k, "items": vectors.rows,
+                    "default_effort": index.defaultEffort,
+                ]).line
+            )
         } else {
             for row in rows { Terminal.print(row.line) }
         }
@@ -52,7 +56,8 @@ struct IndexBench: ParsableCommand {
 
     private struct Row {
         var index: String
-        var effort: Int?
+        /// Partitions probed; 0 for an exact scan.
+        var effort: Int
         var recall: Double
         var microseconds: Percentiles
         var buildSeconds: Double
@@ -60,14 +65,14 @@ struct IndexBench: ParsableCommand {
 
         var fields: [String: Any] {
             [
-                "index": index, "effort": effort as Any? ?? "default", "recall": recall,
+                "index": index, "effort": effort, "recall": recall,
                 "p50_us": microseconds[0.5], "p99_us": microseconds[0.99], "mean_us": microseconds.mean,
                 "build_s": buildSeconds, "bytes": bytes,
             ]
         }
 
         var line: String {
-            let effort = (effort.map(String.init) ?? "default").padding(toLength: 8, withPad: " ", startingAt: 0)
+            let effort = String(effort).padding(toLength: 8, withPad: " ", startingAt: 0)
             return index.padding(toLength: 12, withPad: " ", startingAt: 0) + effort
                 + String(
                     format: "recall %.4f  p50 %.1f us  p99 %.1f us  build %.1f s",
@@ -82,7 +87,7 @@ struct IndexBench: ParsableCommand {
     private func measure(
         _ index: any VectorIndex,
         _ name: String,
-        effort: Int?,
+        effort: Int,
         buildSeconds: Double,
         bytes: Int,
         _ questions: [[Float]],

@@ -65,14 +65,15 @@ struct Serve: AsyncParsableCommand {
                 logger.info("listening", metadata: ["listener": "\(listener)", "port": "\(port)"])
             }
         )
-        let group = ServiceGroup(
-            configuration: ServiceGroupConfiguration(
-                services: [server],
-                gracefulShutdownSignals: [.sigterm, .sigint],
-                logger: logger
-            )
+        var services = ServiceGroupConfiguration(
+            services: [server],
+            gracefulShutdownSignals: [.sigterm, .sigint],
+            logger: logger
         )
-        try await group.run()
+        // Beyond grace and drain nothing is waited for.
+        services.maximumGracefulShutdownDuration =
+            configuration.drainGrace + configuration.drainTimeout + .seconds(1)
+        try await ServiceGroup(configuration: services).run()
     }
 
     private var flags: [AbsoluteConfigKey: ConfigValue] {

@@ -5,7 +5,7 @@ import Training
 import VectorIndex
 
 @Suite("Recipe") struct RecipeTests {
-    @Test("every shipped recipe can be read", arguments: ["ml-1m", "yoochoose-1-64", "quickstart"])
+    @Test("every shipped recipe can be read", arguments: ["ml-1m", "yoochoose-1-64", "kuairec-resplit", "quickstart"])
     func shipped(name: String) throws {
         let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
             .deletingLastPathComponent()
