@@ -4,6 +4,9 @@ public import Kernels
 public enum TableUpdate: String, Sendable, Codable, CaseIterable {
     /// Only touched rows and their moments move. Untouched rows keep their moments, so a row's momentum does not decay or
     /// push while it is away: a deviation from Adam, in exchange for time proportional to the batch.
+    ///
+    /// Measured: MovieLens 1M, users split seed 1, seed 42, models/ml-1m.json, validation HR@20 / HR@50 .2821 / .4768 lazy,
+    /// .2814 / .4695 dense; `bench train --items 100000 --history-length 10` 54,000 samples/s lazy, 24,700 dense.
     case lazy
     /// Every row moves by its decayed moments at every step: Adam as published, time proportional to the table.
     case dense

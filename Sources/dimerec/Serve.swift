@@ -60,10 +60,7 @@ struct Serve: AsyncParsableCommand {
                 version: Build.version,
                 platform: "\(CPU.kernelLevel), \(BLAS.coreName)"
             ),
-            logger: logger,
-            onListening: { [logger] listener, port in
-                logger.info("listening", metadata: ["listener": "\(listener)", "port": "\(port)"])
-            }
+            logger: logger
         )
         var services = ServiceGroupConfiguration(
             services: [server],
