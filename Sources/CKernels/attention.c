@@ -3,13 +3,6 @@
 #include "dense.h"
 #include "elementary.h"
 
-INLINE float dot(const float *a, const float *b, size_t n) {
-    FAST
-    float sum = 0.0f;
-    for (size_t i = 0; i < n; i++) sum += a[i] * b[i];
-    return sum;
-}
-
 // Rows of a large table are read in random order: ask for the next one while this one is worked on.
 INLINE void prefetch_row(const float *row, size_t n) {
     for (size_t j = 0; j < n; j += 16) __builtin_prefetch(row + j);
@@ -31,17 +24,12 @@ INLINE void softmax(float *x, size_t n) {
     for (size_t j = 0; j < n; j++) x[j] /= sum;
 }
 
-CLONES void ck_attention(const float *items, const float *projection, const int32_t *ids, size_t n,
-                         const float *position, const float *heads, size_t K, size_t a, size_t d, float *weights,
-                         float *interests, float *hidden) {
+// Turns logits [K, n] into weights and adds up the items under them.
+INLINE void attend(const float *items, const int32_t *ids, size_t n, size_t K, size_t d, float *weights,
+                   float *interests) {
     FAST
     for (size_t i = 0; i < K * d; i++) interests[i] = 0.0f;
     if (n == 0) return;
-    for (size_t p = 0; p < n; p++) {
-        if (p + 1 < n) prefetch_row(projection + (size_t)ids[p + 1] * a, a);
-        hidden_row(projection + (size_t)ids[p] * a, position + p * a, a, hidden);
-        for (size_t k = 0; k < K; k++) weights[k * n + p] = dot(hidden, heads + k * a, a);
-    }
     for (size_t k = 0; k < K; k++) {
         softmax(weights + k * n, n);
         for (size_t p = 0; p < n; p++) {
@@ -52,12 +40,22 @@ CLONES void ck_attention(const float *items, const float *projection, const int3
     }
 }
 
+CLONES void ck_attention(const float *items, const float *projection, const int32_t *ids, size_t n,
+                         const float *position, const float *heads, size_t K, size_t a, size_t d, float *weights,
+                         float *interests, float *hidden) {
+    FAST
+    for (size_t p = 0; p < n; p++) {
+        if (p + 1 < n) prefetch_row(projection + (size_t)ids[p + 1] * a, a);
+        hidden_row(projection + (size_t)ids[p] * a, position + p * a, a, hidden);
+        for (size_t k = 0; k < K; k++) weights[k * n + p] = dot(hidden, heads + k * a, a);
+    }
+    attend(items, ids, n, K, d, weights, interests);
+}
+
 CLONES void ck_attention_fused(const float *items, const int32_t *ids, size_t n, const float *w1, const float *position,
                                const float *heads, size_t K, size_t a, size_t d, float *weights, float *interests,
                                float *hidden) {
     FAST
-    for (size_t i = 0; i < K * d; i++) interests[i] = 0.0f;
-    if (n == 0) return;
     for (size_t p = 0; p < n; p += 4) {
         size_t count = n - p < 4 ? n - p : 4;
         const float *x[4], *bias[4];
@@ -73,14 +71,7 @@ CLONES void ck_attention_fused(const float *items, const int32_t *ids, size_t n,
         for (size_t v = 0; v < count; v++)
             for (size_t k = 0; k < K; k++) weights[k * n + p + v] = dot(hidden + v * a, heads + k * a, a);
     }
-    for (size_t k = 0; k < K; k++) {
-        softmax(weights + k * n, n);
-        for (size_t p = 0; p < n; p++) {
-            const float *x = items + (size_t)ids[p] * d;
-            float w = weights[k * n + p];
-            for (size_t j = 0; j < d; j++) interests[k * d + j] += w * x[j];
-        }
-    }
+    attend(items, ids, n, K, d, weights, interests);
 }
 
 CLONES void ck_attention_gradient(const float *items, const float *projection, const int32_t *ids, size_t n,

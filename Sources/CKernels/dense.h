@@ -1,9 +1,16 @@
-// A dense layer for one vector, for inlining into functions that are compiled per CPU level.
+// Inner products and dense layers, for inlining into functions that are compiled per CPU level.
 #ifndef CK_DENSE_H
 #define CK_DENSE_H
 
 #include "clones.h"
 #include <stddef.h>
+
+INLINE float dot(const float *a, const float *b, size_t n) {
+    FAST
+    float sum = 0.0f;
+    for (size_t i = 0; i < n; i++) sum += a[i] * b[i];
+    return sum;
+}
 
 // Outputs are taken 64 at a time, so that their sums stay in registers while the inputs stream by.
 #define BLOCK 64

@@ -1,14 +1,8 @@
 #include "CKernels.h"
 #include "clones.h"
+#include "dense.h"
 #include "elementary.h"
 #include <math.h>
-
-INLINE float dot(const float *a, const float *b, size_t n) {
-    FAST
-    float sum = 0.0f;
-    for (size_t i = 0; i < n; i++) sum += a[i] * b[i];
-    return sum;
-}
 
 CLONES void ck_scores(const float *rows, size_t count, size_t d, const float *query, float *out) {
     if (d == 64) {

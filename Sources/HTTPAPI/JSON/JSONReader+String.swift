@@ -59,7 +59,7 @@ extension JSONReader {
         output.append(contentsOf: UTF8.encode(scalar) ?? UTF8.encodedReplacementCharacter)
     }
 
-    /// Reads `uXXXX`.
+    /// Reads `u` and four hexadecimal digits.
     private mutating func hexadecimal() throws(JSONSyntaxError) -> UInt32 {
         position += 1
         var value: UInt32 = 0
