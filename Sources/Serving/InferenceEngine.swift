@@ -126,7 +126,8 @@ public struct InferenceEngine: UserEncoder {
         CounterBasedGenerator(seed: seed, purpose: .reverseNoise).normals(stream: 0, into: &w.noise, count: steps * d)
         for i in 0..<d { w.userVector[i] = w.noise[i] }
         VectorArithmetic.normalise(&w.userVector, width: d, norms: &w.norms)
-        for (index, step) in weights.chains[steps - 1].enumerated() {
+        let chain = steps == maxSteps ? weights.fullChain : weights.schedule.reverseSteps(steps)
+        for (index, step) in chain.enumerated() {
             predictClean(step.t, w)
             guard index < steps - 1 else { break }
             VectorArithmetic.posteriorStep(

@@ -6,7 +6,7 @@ import Recommenders
 struct BatchAssembly: Sendable {
     let rows: TrainingRows
     private let sampler: NegativeSampler
-    private let secondSampler: NegativeSampler
+    private let secondSampler: NegativeSampler?
     private let mask: NegativeSampler
     let recipe: Recipe
     let items: Int
@@ -15,7 +15,10 @@ struct BatchAssembly: Sendable {
     init(train: DataPart, items: Int, recipe: Recipe, seed: UInt64) {
         rows = TrainingRows(train.sequences)
         sampler = NegativeSampler(sequences: train.sequences, items: items, seed: seed)
-        secondSampler = NegativeSampler(sequences: train.sequences, items: items, seed: seed ^ 0x5ec0_4d5e_ed00_0001)
+        secondSampler =
+            recipe.model.loss.sharedNegatives
+            ? nil
+            : NegativeSampler(sequences: train.sequences, items: items, seed: seed ^ 0x5ec0_4d5e_ed00_0001)
         // Without masking of a user's items only the target is left out: the mask of users who have no items.
         mask =
             recipe.training.negatives.maskUserItems
@@ -45,7 +48,7 @@ struct BatchAssembly: Sendable {
             histories: RaggedRows(positions.map { rows.history(at: $0, limit: recipe.model.historyLength) }),
             targets: targets,
             negatives: try negatives(sampler),
-            secondNegatives: recipe.model.loss.sharedNegatives ? nil : try negatives(secondSampler),
+            secondNegatives: try secondSampler.map(negatives),
             negativeOffset: negativeOffset,
             noise: NoiseSource(seed: seed, streams: range.map { UInt64(step * size + $0) }),
             stepRows: size

@@ -5,7 +5,7 @@ import Training
 struct TrainingProgressView {
     private let start = ContinuousClock.now
     private var lastDraw: ContinuousClock.Instant?
-    private var bestHitRate = 0.0
+    private var firstStep: Int?
 
     /// Draws or writes what an event says.
     mutating func show(_ event: TrainingEvent) {
@@ -17,13 +17,16 @@ struct TrainingProgressView {
 
     private mutating func drawBar(_ step: Int, _ total: Int, _ terms: [(name: String, value: Float)], _ rate: Double) {
         guard Terminal.isInteractive else { return }
+        // A resumed run starts late: only steps seen here took time here.
+        let firstStep = firstStep ?? step - 1
+        self.firstStep = firstStep
         let now = ContinuousClock.now
         if let lastDraw, now - lastDraw < .milliseconds(100), step < total { return }
         lastDraw = now
         let filled = 24 * step / max(total, 1)
         let bar = String(repeating: "█", count: filled) + String(repeating: "░", count: 24 - filled)
         let elapsed = (now - start) / .seconds(1)
-        let left = elapsed / Double(max(step, 1)) * Double(total - step)
+        let left = elapsed / Double(step - firstStep) * Double(total - step)
         let losses = terms.map { "\($0.name) " + String(format: "%.3f", $0.value) }.joined(separator: "  ")
         Terminal.write(
             "\r\u{1B}[2K\(bar) \(step)/\(total)  \(Int(rate)) samples/s  \(losses)  ETA \(Self.clock(left))"

@@ -69,6 +69,21 @@ private func ringSequences(users: Int, items: Int) -> RaggedRows {
         #expect(try other.run().model.parameters != weights)
     }
 
+    @Test(
+        "every setting of the negatives changes what is learnt",
+        arguments: [
+            { $0.model.loss.sharedNegatives = false }, { $0.training.negatives.maskUserItems = false },
+            { $0.training.negatives.logQ = .oneSided }, { $0.training.negatives.count = 47 },
+        ] as [@Sendable (inout Recipe) -> Void]
+    )
+    func negativesMatter(change: @Sendable (inout Recipe) -> Void) throws {
+        var changed = Self.recipe
+        change(&changed)
+        #expect(changed != Self.recipe)
+        var (plain, other) = (try trainer(Self.recipe), try trainer(changed))
+        #expect(try plain.run().model.parameters != other.run().model.parameters)
+    }
+
     @Test("an interrupted run ends with the weights of an uninterrupted one", arguments: [1, 7, 8, 9, 23])
     func resumes(at stop: Int) throws {
         var whole = try trainer(Self.recipe)

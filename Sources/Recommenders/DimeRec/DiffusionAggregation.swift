@@ -91,6 +91,11 @@ struct DiffusionAggregation {
         return picks.dropFirst().reduce(picks[0]) { $0.adding($1) }.scaled(by: 1 / Float(K))
     }
 
+    /// What the residual adds to every step's output, `[B, d]`; nil when it does not come from the guidance.
+    func residualTerm(_ interests: Variable) -> Variable? {
+        denoiser.residual == .meanInterest ? meanInterest(interests) : nil
+    }
+
     /// The predicted clean vectors, `[B, d]`.
     ///
     /// - Parameters:
@@ -98,7 +103,7 @@ struct DiffusionAggregation {
     ///   - steps: `t` of each row, 1...T.
     ///   - guidanceTerms: From ``guidanceTerms(_:_:)``.
     ///   - stepTerms: From ``stepTerms(on:_:)``.
-    ///   - meanInterest: From ``meanInterest(_:)``, used by that residual.
+    ///   - residualTerm: From ``residualTerm(_:)``.
     ///   - dropout: Makes the mask for a hidden layer of the given number; nil when not training.
     ///   - parameters: Where the weights are.
     /// - Returns: Unit rows, or raw ones by configuration.
@@ -107,7 +112,7 @@ struct DiffusionAggregation {
         steps: [Int],
         guidanceTerms: Variable,
         stepTerms: Variable,
-        meanInterest: Variable?,
+        residualTerm: Variable?,
         dropout: ((_ layer: Int) -> Matrix)?,
         parameters: ParameterSet
     ) -> Variable {
@@ -125,11 +130,7 @@ struct DiffusionAggregation {
         }
         var output = hidden.product(tape.parameter(Name.output, from: parameters))
             .addingToEachRow(tape.parameter(Name.outputBias, from: parameters))
-        switch denoiser.residual {
-        case .none: break
-        case .noised: output = output.adding(noised)
-        case .meanInterest: if let meanInterest { output = output.adding(meanInterest) }
-        }
+        if let residual = denoiser.residual == .noised ? noised : residualTerm { output = output.adding(residual) }
         return denoiser.normaliseOutput ? output.normalisedRows() : output
     }
 }

@@ -121,7 +121,7 @@ public struct DimeRec: Recommender {
             steps: steps,
             guidanceTerms: denoiser.guidanceTerms(condition, parameters),
             stepTerms: denoiser.stepTerms(on: tape, parameters),
-            meanInterest: denoiser.meanInterest(condition),
+            residualTerm: denoiser.residualTerm(condition),
             dropout: dropout(batch.noise),
             parameters: parameters
         )

@@ -27,8 +27,10 @@ public struct InferenceWeights: Sendable {
     public let outputLayer: DenseLayer
     /// `W_t tau(t)` of every step, `[T, H]`.
     public let stepTerms: Matrix
-    /// Reverse steps by how many are taken: element `s - 1` is a chain of `s` steps.
-    public let chains: [[NoiseSchedule.ReverseStep]]
+    /// The chain of all T reverse steps.
+    public let fullChain: [NoiseSchedule.ReverseStep]
+    /// Where shorter chains come from.
+    public let schedule: NoiseSchedule
     /// Size of the noise that each reverse step adds.
     public let noiseScale: Float
 }
@@ -76,7 +78,8 @@ extension DimeRec {
                 bias: parameters[Name.outputBias].elements
             ),
             stepTerms: denoiser.stepTerms(on: tape, parameters).value,
-            chains: (1...configuration.steps).map { noise.schedule.reverseSteps($0) },
+            fullChain: noise.schedule.reverseSteps(),
+            schedule: noise.schedule,
             noiseScale: reverseNoiseScale
         )
     }

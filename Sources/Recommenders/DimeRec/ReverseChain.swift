@@ -45,14 +45,14 @@ extension DimeRec {
         let tape = interests.tape
         let guidanceTerms = denoiser.guidanceTerms(interests, parameters)
         let stepTerms = denoiser.stepTerms(on: tape, parameters)
-        let meanInterest = denoiser.meanInterest(interests)
+        let residualTerm = denoiser.residualTerm(interests)
         return reverseChain(noise: source, steps: steps) { x, t in
             denoiser.cleanVectors(
                 noised: tape.constant(x),
                 steps: [Int](repeating: t, count: x.rows),
                 guidanceTerms: guidanceTerms,
                 stepTerms: stepTerms,
-                meanInterest: meanInterest,
+                residualTerm: residualTerm,
                 dropout: nil,
                 parameters: parameters
             ).value
