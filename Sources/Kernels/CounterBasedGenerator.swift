@@ -91,12 +91,6 @@ public struct CounterBasedGenerator: Sendable {
         unsafe ck_philox(key, domain, stream, index, 1, &words)
         return words
     }
-
-    /// A seed derived from this one and a number, for a family of its own.
-    public func derivedSeed(_ number: UInt64) -> UInt64 {
-        let words = words(stream: number, count: 2)
-        return UInt64(words[0]) << 32 | UInt64(words[1])
-    }
 }
 
 /// A `RandomNumberGenerator` that walks one stream, for the standard library's `shuffle` and `random`.

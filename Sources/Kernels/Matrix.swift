@@ -95,13 +95,6 @@ public struct Matrix: Sendable, Equatable {
         Matrix(rows: rows, columns: columns, elements: elements)
     }
 
-    /// Matrices of equal width, one below the other.
-    public static func stacking(_ parts: [Matrix]) -> Matrix {
-        let columns = parts.first?.columns ?? 0
-        precondition(parts.allSatisfy { $0.columns == columns }, "widths \(parts.map(\.columns)) do not stack")
-        return Matrix(rows: parts.reduce(0) { $0 + $1.rows }, columns: columns, elements: parts.flatMap(\.elements))
-    }
-
     /// Read access for kernels.
     @safe func withPointer<Result>(_ body: (UnsafePointer<Float>) -> Result) -> Result {
         unsafe elements.withUnsafeBufferPointer { unsafe body($0.baseAddress ?? emptyPointer) }

@@ -15,7 +15,7 @@ struct Doctor: ParsableCommand {
             ("cpu", CPU.kernelLevel != "baseline", "kernels run at \(CPU.kernelLevel)"),
             (
                 "blas", BLAS.betterCoreType == nil,
-                "OpenBLAS core \(BLAS.coreName)"
+                "OpenBLAS core \(BLAS.coreName) (\(BLAS.configuration.trimmingCharacters(in: .whitespaces)))"
                     + (BLAS.betterCoreType.map { "; OPENBLAS_CORETYPE=\($0) would be faster" } ?? "")
             ),
             ("cores", true, "\(ProcessInfo.processInfo.activeProcessorCount) active"),

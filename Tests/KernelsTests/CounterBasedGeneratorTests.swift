@@ -140,7 +140,6 @@ import Testing
             }
         }
         #expect(seen.count == families)
-        #expect(Set((0..<1000 as Range<UInt64>).map(generator.derivedSeed)).count == 1000)
     }
 
     @Test("uniforms and integers fill their range evenly")

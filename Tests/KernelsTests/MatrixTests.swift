@@ -29,13 +29,6 @@ import Testing
         #expect(copy.elements == [2, 18, 10, 12])
     }
 
-    @Test("stacks parts of equal width")
-    func stacking() {
-        let parts = [Matrix([[1, 2]]), Matrix(rows: 0, columns: 2), Matrix([[3, 4], [5, 6]])]
-        #expect(Matrix.stacking(parts) == Matrix([[1, 2], [3, 4], [5, 6]]))
-        #expect(Matrix.stacking([]).shape == [0, 0])
-    }
-
     @Test("traps on shapes that cannot be")
     func traps() async {
         await #expect(processExitsWith: .failure) { _ = Matrix(rows: 2, columns: 2, elements: [1, 2, 3]) }

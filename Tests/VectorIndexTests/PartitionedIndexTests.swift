@@ -70,7 +70,7 @@ import VectorIndex
         let half = UnitVectors.uniform(100, dimension: 4)
         var opposite = half
         opposite.scale(by: -1)
-        let vectors = Matrix.stacking([half, opposite])
+        let vectors = Matrix(rows: 200, columns: 4, elements: half.elements + opposite.elements)
         for partitions in [1, 2, 7] {
             let index = try PartitionedIndex(
                 vectors: vectors,
