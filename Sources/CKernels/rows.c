@@ -4,19 +4,25 @@
 #include "elementary.h"
 #include <math.h>
 
+// Both score functions add in the same order, so that an approximate index answers with the exact index's scores.
+INLINE float score(const float *row, const float *query, size_t d) { return d == 64 ? dot(row, query, 64) : dot(row, query, d); }
+
 CLONES void ck_scores(const float *rows, size_t count, size_t d, const float *query, float *out) {
-    if (d == 64) {
-        for (size_t i = 0; i < count; i++) out[i] = dot(rows + i * 64, query, 64);
-    } else {
-        for (size_t i = 0; i < count; i++) out[i] = dot(rows + i * d, query, d);
-    }
+    for (size_t i = 0; i < count; i++) out[i] = score(rows + i * d, query, d);
+}
+
+INLINE void prefetch_row(const float *row, size_t d) {
+    for (size_t j = 0; j < d; j += 16) __builtin_prefetch(row + j);
+    __builtin_prefetch(row + d - 1); // rows need not start at a cache line
 }
 
 CLONES void ck_gathered_scores(const float *rows, const int32_t *ids, size_t count, size_t d, const float *query,
                                float *out) {
+    enum { AHEAD = 12 };
+    for (size_t i = 0; i < count && i < AHEAD; i++) prefetch_row(rows + (size_t)ids[i] * d, d);
     for (size_t i = 0; i < count; i++) {
-        if (i + 8 < count) __builtin_prefetch(rows + (size_t)ids[i + 8] * d);
-        out[i] = dot(rows + (size_t)ids[i] * d, query, d);
+        if (i + AHEAD < count) prefetch_row(rows + (size_t)ids[i + AHEAD] * d, d);
+        out[i] = score(rows + (size_t)ids[i] * d, query, d);
     }
 }
 

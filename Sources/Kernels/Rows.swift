@@ -131,15 +131,21 @@ extension Matrix {
 
     /// The inner product of `query` with the rows named by `ids`.
     public func scores(of query: Span<Float>, atRows ids: [Int32]) -> [Float] {
+        var out: [Float] = []
+        scores(of: query, atRows: ids, into: &out)
+        return out
+    }
+
+    /// The inner product of `query` with the rows named by `ids`, into the front of a reused array, which may grow.
+    public func scores(of query: Span<Float>, atRows ids: [Int32], into out: inout [Float]) {
         precondition(query.count == columns, "a query of \(query.count) elements against rows of \(columns)")
         requireRows(ids)
-        var out = [Float](repeating: 0, count: ids.count)
+        if out.count < ids.count { out = [Float](repeating: 0, count: max(ids.count, 2 * out.count)) }
         unsafe query.withUnsafeBufferPointer { q in
             withPointer {
                 unsafe ck_gathered_scores($0, ids, ids.count, columns, q.baseAddress ?? emptyPointer, &out)
             }
         }
-        return out
     }
 
     /// The largest value of each column over consecutive groups of `size` rows, `[rows / size, columns]`.

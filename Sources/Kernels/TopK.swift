@@ -25,14 +25,23 @@ public struct Scored: Sendable, Equatable, Comparable {
 /// on the order of offers. Complexity: O(log k) for an accepted offer, O(1) for a refused one.
 public struct TopK: Sendable {
     /// How many are kept at most.
-    public let k: Int
+    public private(set) var k: Int
     private var heap: [Scored] = []
+    /// Positions of scores that may enter, for offers of many.
+    private var found: [Int32] = []
 
     /// An empty selection of at most `k`.
     public init(k: Int) {
         precondition(k >= 0, "k is \(k)")
         self.k = k
         heap.reserveCapacity(k)
+    }
+
+    /// Forgets what was kept, to keep at most another `k`; storage is reused.
+    public mutating func reset(k: Int) {
+        precondition(k >= 0, "k is \(k)")
+        self.k = k
+        heap.removeAll(keepingCapacity: true)
     }
 
     /// An offer below this score is refused; minus infinity until `k` are kept.
@@ -57,22 +66,38 @@ public struct TopK: Sendable {
     /// - Parameters:
     ///   - scores: Scores; only the first `count` are read.
     ///   - count: How many to read.
-    ///   - id: Maps a position to the id that is kept.
-    public mutating func offer(_ scores: [Float], count: Int, id: (Int) -> Int32) {
+    ///   - id: Maps a position to the id that is kept; nil refuses it.
+    public mutating func offer(_ scores: [Float], count: Int, id: (Int) -> Int32?) {
         precondition(count <= scores.count, "\(count) of \(scores.count) scores")
-        var found = [Int32](repeating: 0, count: 256)
+        if found.isEmpty { found = [Int32](repeating: 0, count: 256) }
         var position = 0
         while position < count {
             var foundCount = 0
-            position = unsafe ck_filter_above(scores, position, count, threshold, &found, found.count, &foundCount)
-            for index in found[0..<foundCount] {
-                offer(Scored(id: id(Int(index)), score: scores[Int(index)]))
+            let capacity = found.count
+            position = unsafe ck_filter_above(scores, position, count, threshold, &found, capacity, &foundCount)
+            for entry in 0..<foundCount {
+                let index = Int(found[entry])
+                if let id = id(index) { offer(Scored(id: id, score: scores[index])) }
             }
         }
     }
 
     /// What was kept, best first.
     public func sorted() -> [Scored] { heap.sorted() }
+
+    /// Moves what was kept into an array, best first, and keeps nothing.
+    ///
+    /// - Complexity: O(k log k), in place: nothing is allocated when `out` has room.
+    public mutating func drainSorted(into out: inout [Scored]) {
+        out.removeAll(keepingCapacity: true)
+        out.append(contentsOf: heap)
+        for end in stride(from: heap.count - 1, through: 0, by: -1) {
+            out[end] = heap[0]
+            heap[0] = heap[end]
+            heap.removeLast()
+            siftDown()
+        }
+    }
 
     private mutating func siftUp() {
         var child = heap.count - 1
@@ -86,7 +111,7 @@ public struct TopK: Sendable {
 
     private mutating func siftDown() {
         var parent = 0
-        while true {
+        while parent < heap.count {
             var worst = parent
             for child in [2 * parent + 1, 2 * parent + 2] where child < heap.count && heap[worst] < heap[child] {
                 worst = child

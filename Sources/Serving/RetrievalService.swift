@@ -57,7 +57,9 @@ public struct RetrievalService: Sendable {
             searchStart = DispatchTime.now().uptimeNanoseconds
             let index = request.exact ? snapshot.exactIndex : snapshot.index
             let k = min(request.k, snapshot.itemCount)
-            items = index.search(user.span, k: k, effort: request.effort, excluding: workspace.exclusions)
+            let eligible = Eligibility(excluded: workspace.exclusions)
+            index.search(user.span, k: k, effort: request.effort, among: eligible, in: workspace.search)
+            items = workspace.search.results
         }
         times.search = DispatchTime.now().uptimeNanoseconds - searchStart
         return RetrievalResponse(
@@ -119,6 +121,8 @@ public final class RetrievalWorkspace {
     private(set) var history: [Int32] = []
     /// Items that the last request must not be answered.
     private(set) var exclusions: [Int32] = []
+    /// The index's buffers.
+    let search = SearchWorkspace()
     private var inference: (generation: UInt64, workspace: any InferenceWorkspace)?
 
     /// An empty workspace.

@@ -22,14 +22,15 @@ public struct FlatIndex: VectorIndex {
     /// The length of every vector and query.
     public var dimension: Int { vectors.columns }
 
-    /// The best `k` items that are not excluded; exact, so `effort` is ignored.
-    public func search(_ query: Span<Float>, k: Int, effort: Int?, excluding: [Int32]) -> [Scored] {
-        precondition(query.count == dimension, "a query of \(query.count) elements against \(dimension)")
-        var best = TopK(k: min(k, count))
-        guard best.k > 0 else { return [] }
-        var scan = RowScan(vectors, excludedRows: excluding)
-        scan.offer(query, rows: 0..<count, to: &best) { Int32($0) }
-        return best.sorted()
+    /// Finds the best `k` eligible items; exact, so `effort` is ignored.
+    public func search(
+        _ query: Span<Float>,
+        k: Int,
+        effort: Int?,
+        among eligible: borrowing Eligibility,
+        in workspace: SearchWorkspace
+    ) {
+        workspace.scanExactly(vectors, query, k: k, among: eligible)
     }
 
     /// The built structure without the vectors: for a flat index only what it is of.
@@ -38,46 +39,45 @@ public struct FlatIndex: VectorIndex {
     }
 }
 
-/// Scores ranges of a matrix's rows, block by block, leaving out excluded rows.
-struct RowScan {
-    /// Rows a block: its scores take 8 KB of the first-level cache.
+extension SearchWorkspace {
+    /// Rows a block: their scores take 8 KB of the first-level cache.
     private static let block = 2048
+    /// One allowed row in so many makes fetching them singly as slow as streaming all: measured with 64 dimensions.
+    private static let gatherBelow = 4
 
-    private let vectors: Matrix
-    private let excluded: [Int32]
-    private var scores: [Float]
-
-    /// Prepares to scan; `excludedRows` come in any order, repeated or outside the matrix.
-    init(_ vectors: Matrix, excludedRows: [Int32]) {
-        self.vectors = vectors
-        excluded = excludedRows.sorted()
-        scores = [Float](repeating: 0, count: min(Self.block, vectors.rows))
-    }
-
-    /// Offers the rows of a range under the numbers that `id` gives them.
-    mutating func offer(_ query: Span<Float>, rows: Range<Int>, to best: inout TopK, id: (Int) -> Int32) {
-        var next = excluded.partitioningIndex { $0 >= rows.lowerBound }
-        for start in stride(from: rows.lowerBound, to: rows.upperBound, by: Self.block) {
-            let end = min(start + Self.block, rows.upperBound)
-            vectors.scores(of: query, inRows: start..<end, into: &scores)
-            while next < excluded.count, excluded[next] < end {
-                scores[Int(excluded[next]) - start] = .nan  // no threshold is below NaN: the row is never kept
-                next += 1
+    /// Leaves the best `k` eligible rows of `vectors` in `results`, every eligible row scored.
+    func scanExactly(_ vectors: Matrix, _ query: Span<Float>, k: Int, among eligible: borrowing Eligibility) {
+        precondition(query.count == vectors.columns, "a query of \(query.count) elements against \(vectors.columns)")
+        best.reset(k: min(k, vectors.rows))
+        let allowed = eligible.allowed
+        withExclusions(eligible.excluded, items: vectors.rows) {
+            if best.k == 0 { return }
+            if let allowed, allowed.count * Self.gatherBelow < vectors.rows {
+                scanSingly(vectors, query, allowed)
+            } else {
+                scanBlocks(vectors, query, allowed)
             }
-            best.offer(scores, count: end - start) { id(start + $0) }
+        }
+        best.drainSorted(into: &results)
+    }
+
+    private func scanBlocks(_ vectors: Matrix, _ query: Span<Float>, _ allowed: ItemSet?) {
+        if scores.count < Self.block { scores = [Float](repeating: 0, count: Self.block) }
+        for start in stride(from: 0, to: vectors.rows, by: Self.block) {
+            let end = min(start + Self.block, vectors.rows)
+            vectors.scores(of: query, inRows: start..<end, into: &scores)
+            best.offer(scores, count: end - start) { position in
+                let item = Int32(start + position)
+                return excluded.contains(item) || allowed?.contains(item) == false ? nil : item
+            }
         }
     }
-}
 
-extension [Int32] {
-    /// The first position whose element satisfies `predicate`, in an array where all that do come last.
-    fileprivate func partitioningIndex(where predicate: (Int32) -> Bool) -> Int {
-        var (low, high) = (0, count)
-        while low < high {
-            let middle = (low + high) / 2
-            if predicate(self[middle]) { high = middle } else { low = middle + 1 }
-        }
-        return low
+    private func scanSingly(_ vectors: Matrix, _ query: Span<Float>, _ allowed: ItemSet) {
+        rows.removeAll(keepingCapacity: true)
+        for item in allowed where !excluded.contains(item) { rows.append(item) }
+        vectors.scores(of: query, atRows: rows, into: &scores)
+        best.offer(scores, count: rows.count) { rows[$0] }
     }
 }
 

@@ -1,4 +1,4 @@
-public import Kernels
+import Kernels
 
 /// Scores only the items of the partitions nearest to the query: inverted lists over spherical k-means partitions.
 ///
@@ -31,33 +31,35 @@ public struct PartitionedIndex: VectorIndex {
     /// The length of every vector and query.
     public var dimension: Int { vectors.columns }
 
-    /// The best `k` items that are not excluded among those of the `effort` nearest partitions.
-    ///
-    /// - Parameters:
-    ///   - query: A vector of `dimension` finite elements; its length does not change the order.
-    ///   - k: How many to return; fewer come back only when fewer exist.
-    ///   - effort: Partitions to visit, brought into `1...partitions`; nil is `defaultEffort`.
-    ///   - excluding: Item numbers that must not be returned, in any order.
-    /// - Returns: Items with their inner products, best first.
-    public func search(_ query: Span<Float>, k: Int, effort: Int?, excluding: [Int32]) -> [Scored] {
+    /// Finds the best `k` eligible items among those of the `effort` nearest partitions.
+    public func search(
+        _ query: Span<Float>,
+        k: Int,
+        effort: Int?,
+        among eligible: borrowing Eligibility,
+        in workspace: SearchWorkspace
+    ) {
         precondition(query.count == dimension, "a query of \(query.count) elements against \(dimension)")
         var best = TopK(k: min(k, count))
-        guard best.k > 0 else { return [] }
-        let excludedRows = excluding.compactMap { $0 >= 0 && $0 < count ? positions[Int($0)] : nil }
-        var scan = RowScan(vectors, excludedRows: excludedRows)
-        var centroidScores: [Float] = []
-        centroids.scores(of: query, into: &centroidScores)
-
-        func visit(_ list: Scored) {
-            scan.offer(query, rows: offsets[Int(list.id)]..<offsets[Int(list.id) + 1], to: &best) { ids[$0] }
+        let allowed = eligible.allowed
+        workspace.withExclusions(eligible.excluded, items: count) {
+            if best.k == 0 { return }
+            var scores: [Float] = []
+            var centroidScores: [Float] = []
+            centroids.scores(of: query, into: &centroidScores)
+            let effort = max(1, min(effort ?? defaultEffort, partitions))
+            for (visited, list) in ranked(centroidScores, count: partitions).enumerated() {
+                if visited >= effort, best.threshold > -.infinity { return }
+                let range = offsets[Int(list.id)]..<offsets[Int(list.id) + 1]
+                if scores.count < range.count { scores = [Float](repeating: 0, count: range.count) }
+                vectors.scores(of: query, inRows: range, into: &scores)
+                best.offer(scores, count: range.count) { position in
+                    let item = ids[range.lowerBound + position]
+                    return workspace.excluded.contains(item) || allowed?.contains(item) == false ? nil : item
+                }
+            }
         }
-        let effort = max(1, min(effort ?? defaultEffort, partitions))
-        for list in ranked(centroidScores, count: effort) { visit(list) }
-        guard best.threshold == -.infinity, effort < partitions else { return best.sorted() }
-        for list in ranked(centroidScores, count: partitions).dropFirst(effort) where best.threshold == -.infinity {
-            visit(list)
-        }
-        return best.sorted()
+        best.drainSorted(into: &workspace.results)
     }
 
     /// The built structure without the vectors, for storing beside them; ``IndexFormat`` reads it.

@@ -3,8 +3,8 @@ public import Kernels
 /// Finds the items whose unit vectors have the largest inner product with a query.
 ///
 /// Results carry item numbers (the catalogue's dense numbers, row numbers of the matrix the index was built from), never
-/// offsets of an index's own layout. Results are sorted best first, ties by the lower number. Searching never mutates:
-/// any number of threads may search one index.
+/// offsets of an index's own layout. Results are sorted best first, ties by the lower number. Searching never mutates the
+/// index: any number of threads may search it at once, each with a workspace of its own.
 public protocol VectorIndex: Sendable {
     /// How many items can be found.
     var count: Int { get }
@@ -12,17 +12,49 @@ public protocol VectorIndex: Sendable {
     /// The length of every vector and query.
     var dimension: Int { get }
 
-    /// The best `k` items that are not excluded.
+    /// Finds the best `k` eligible items and leaves them in the workspace's ``SearchWorkspace/results``.
+    ///
+    /// Fewer than `k` come back only when fewer are eligible. Allocates nothing once the workspace has grown to the size
+    /// that such searches need.
     ///
     /// - Parameters:
     ///   - query: A vector of `dimension` finite elements; its length does not change the order.
-    ///   - k: How many to return; fewer come back only when fewer exist.
-    ///   - effort: The index's own knob trading recall for time (partitions probed, here); nil is the built-in choice.
+    ///   - k: How many to return.
+    ///   - effort: The index's own knob trading recall for time (partitions visited at most); nil is the built-in choice.
     ///     An exact index ignores it.
-    ///   - excluding: Item numbers that must not be returned, in any order.
-    /// - Returns: Items with their inner products.
-    func search(_ query: Span<Float>, k: Int, effort: Int?, excluding: [Int32]) -> [Scored]
+    ///   - eligible: Which items may be returned.
+    ///   - workspace: The calling thread's own.
+    func search(
+        _ query: Span<Float>,
+        k: Int,
+        effort: Int?,
+        among eligible: borrowing Eligibility,
+        in workspace: SearchWorkspace
+    )
 
     /// The built structure without the vectors, for storing beside them; see ``IndexFormat``.
     func serialised() -> [UInt8]
+}
+
+extension VectorIndex {
+    /// The best `k` items that are not excluded, for callers that keep no workspace.
+    public func search(_ query: Span<Float>, k: Int, effort: Int? = nil, excluding: [Int32] = []) -> [Scored] {
+        let workspace = SearchWorkspace()
+        search(query, k: k, effort: effort, among: Eligibility(excluded: excluding), in: workspace)
+        return workspace.results
+    }
+}
+
+/// Which items a search may return: those of `allowed` that are not `excluded`.
+public struct Eligibility: Sendable {
+    /// The items to choose from, a set over all items of the index; nil is every item.
+    public var allowed: ItemSet?
+    /// Items to leave out; in any order, repeated, also numbers that no item has.
+    public var excluded: [Int32]
+
+    /// Restricts a search, or by default does not.
+    public init(allowed: ItemSet? = nil, excluded: [Int32] = []) {
+        self.allowed = allowed
+        self.excluded = excluded
+    }
 }

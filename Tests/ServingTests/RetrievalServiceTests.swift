@@ -3,6 +3,7 @@ import Kernels
 import Serving
 import TestSupport
 import Testing
+import VectorIndex
 
 @Suite("RetrievalService") struct RetrievalServiceTests {
     let holder = SnapshotHolder()

@@ -4,7 +4,7 @@ package import Kernels
 package import Logging
 package import Serving
 package import Synchronization
-import VectorIndex
+package import VectorIndex
 
 /// The normalised mean of the history's item vectors, turned a little by the seed and the number of steps.
 package struct MeanEncoder: UserEncoder {
@@ -57,15 +57,15 @@ package struct ScanIndex: VectorIndex {
     package var count: Int { vectors.rows }
     package var dimension: Int { vectors.columns }
 
-    package func search(_ query: Span<Float>, k: Int, effort: Int?, excluding: [Int32]) -> [Scored] {
-        let excluded = Set(excluding)
-        var best = TopK(k: k)
-        for row in 0..<count where !excluded.contains(Int32(row)) {
-            var score: Float = 0
-            for column in 0..<dimension { score += query[column] * vectors[row, column] }
-            best.offer(Scored(id: Int32(row), score: score))
-        }
-        return best.sorted()
+    package func search(
+        _ query: Span<Float>,
+        k: Int,
+        effort: Int?,
+        among eligible: borrowing Eligibility,
+        in workspace: SearchWorkspace
+    ) {
+        guard let exact = try? FlatIndex(vectors: vectors) else { preconditionFailure("vectors of \(vectors.shape)") }
+        exact.search(query, k: k, effort: effort, among: eligible, in: workspace)
     }
 
     package func serialised() -> [UInt8] { [] }

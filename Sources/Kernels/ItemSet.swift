@@ -1,0 +1,98 @@
+/// A set of row numbers below a bound, one bit each.
+///
+/// Membership is one bit of memory, so that a search can ask it of every candidate. Complexity: O(1) for an element,
+/// O(bound / 64) for set algebra.
+public struct ItemSet: Sendable, Equatable, Sequence {
+    /// Elements are below it.
+    public let bound: Int
+    /// How many elements there are.
+    public private(set) var count: Int
+    /// Bit `i % 64` of word `i / 64` is element `i`.
+    private(set) var words: [UInt64]
+
+    /// No element below `bound`, or every one.
+    public init(bound: Int, full: Bool = false) {
+        precondition(bound >= 0, "a bound of \(bound)")
+        self.bound = bound
+        words = [UInt64](repeating: full ? .max : 0, count: (bound + 63) / 64)
+        if full, bound % 64 != 0 { words[words.count - 1] = (1 << UInt64(bound % 64)) - 1 }
+        count = full ? bound : 0
+    }
+
+    /// The given elements; those outside the bound are left out.
+    public init(_ elements: some Sequence<Int32>, bound: Int) {
+        self.init(bound: bound)
+        for element in elements { insert(element) }
+    }
+
+    /// Whether an element is in the set; false outside the bound.
+    public func contains(_ element: Int32) -> Bool {
+        guard element >= 0, element < bound else { return false }
+        return words[Int(element) >> 6] >> UInt64(element & 63) & 1 == 1
+    }
+
+    /// Adds an element; one outside the bound is left out.
+    public mutating func insert(_ element: Int32) {
+        guard element >= 0, element < bound else { return }
+        let bit: UInt64 = 1 << UInt64(element & 63)
+        if words[Int(element) >> 6] & bit == 0 {
+            words[Int(element) >> 6] |= bit
+            count += 1
+        }
+    }
+
+    /// Takes out an element.
+    public mutating func remove(_ element: Int32) {
+        guard element >= 0, element < bound else { return }
+        let bit: UInt64 = 1 << UInt64(element & 63)
+        if words[Int(element) >> 6] & bit != 0 {
+            words[Int(element) >> 6] &= ~bit
+            count -= 1
+        }
+    }
+
+    /// Adds the elements of another set of the same bound.
+    public mutating func formUnion(_ other: ItemSet) { combine(other) { $0 | $1 } }
+
+    /// Keeps the elements that another set of the same bound has too.
+    public mutating func formIntersection(_ other: ItemSet) { combine(other) { $0 & $1 } }
+
+    /// Takes out the elements of another set of the same bound.
+    public mutating func subtract(_ other: ItemSet) { combine(other) { $0 & ~$1 } }
+
+    private mutating func combine(_ other: ItemSet, _ operation: (UInt64, UInt64) -> UInt64) {
+        precondition(bound == other.bound, "sets of bounds \(bound) and \(other.bound)")
+        count = 0
+        for index in words.indices {
+            words[index] = operation(words[index], other.words[index])
+            count += words[index].nonzeroBitCount
+        }
+    }
+
+    /// The elements, ascending.
+    public func makeIterator() -> Iterator { Iterator(words) }
+
+    /// Walks through the elements in ascending order.
+    public struct Iterator: IteratorProtocol {
+        private let words: [UInt64]
+        private var index = 0
+        /// The elements of the current word that are still to come.
+        private var rest: UInt64
+
+        fileprivate init(_ words: [UInt64]) {
+            self.words = words
+            rest = words.first ?? 0
+        }
+
+        /// The next element, or nil after the last.
+        public mutating func next() -> Int32? {
+            while rest == 0 {
+                index += 1
+                guard index < words.count else { return nil }
+                rest = words[index]
+            }
+            defer { rest &= rest - 1 }
+            return Int32(index * 64 + rest.trailingZeroBitCount)
+        }
+    }
+}
