@@ -1,4 +1,10 @@
 #include "CKernels.h"
+#include <stdlib.h>
+#include <string.h>
+
+#if defined(__linux__)
+#include <sys/mman.h>
+#endif
 
 #if defined(__GLIBC__)
 #include <limits.h>
@@ -13,3 +19,17 @@ void ck_keep_freed_memory(void) {
     mallopt(M_TOP_PAD, 64 << 20);
 #endif
 }
+
+void *ck_allocate(size_t bytes) {
+    const size_t page = 2 << 20;
+    size_t alignment = bytes >= 2 * page ? page : 64;
+    size_t rounded = (bytes + alignment - 1) / alignment * alignment;
+    void *memory = aligned_alloc(alignment, rounded > 0 ? rounded : alignment);
+    if (!memory) return NULL;
+#if defined(__linux__)
+    if (alignment == page) madvise(memory, rounded, MADV_HUGEPAGE); // advice: without it only slower
+#endif
+    return memset(memory, 0, rounded > 0 ? rounded : alignment);
+}
+
+void ck_free(void *memory) { free(memory); }

@@ -63,6 +63,9 @@ package struct LittleEndianWriter {
     /// Adds every number of an array, without its count.
     package mutating func append(_ values: [Int32]) { bytes.append(contentsOf: values[...].littleEndianBytes) }
 
+    /// Adds every number of an array, without its count.
+    package mutating func append(_ values: [Float]) { bytes.append(contentsOf: values[...].littleEndianBytes) }
+
     /// Adds every element of a matrix, without its shape.
     package mutating func append(_ matrix: Matrix) {
         bytes.append(contentsOf: matrix.littleEndianBytes(ofElements: 0..<matrix.count))
@@ -106,6 +109,9 @@ package struct LittleEndianReader {
             }
         }
     }
+
+    /// The next `count` floating-point numbers of 32 bits.
+    package mutating func floats(_ count: Int) -> [Float]? { matrix(rows: 1, columns: count)?.elements }
 
     /// The next `rows * columns` elements.
     package mutating func matrix(rows: Int, columns: Int) -> Matrix? {

@@ -14,6 +14,8 @@ public struct IndexConfiguration: Codable, Sendable, Equatable {
     public var kind = Kind.auto
     /// How many partitions; nil chooses by the number of items.
     public var partitions: Int?
+    /// The part of the exact best 50 that a search with the default effort is to find.
+    public var recall = 0.99
     /// Seed of the clustering.
     public var seed: UInt64 = 42
 
@@ -24,15 +26,17 @@ public struct IndexConfiguration: Codable, Sendable, Equatable {
     public static let autoPartitionsFrom = 20000
 
     /// Every choice at its default, or as given.
-    public init(kind: Kind = .auto, partitions: Int? = nil, seed: UInt64 = 42) {
+    public init(kind: Kind = .auto, partitions: Int? = nil, recall: Double = 0.99, seed: UInt64 = 42) {
         self.kind = kind
         self.partitions = partitions
+        self.recall = recall
         self.seed = seed
     }
 
     private enum CodingKeys: String, CodingKey {
         case kind
         case partitions
+        case recall
         case seed
     }
 
@@ -41,6 +45,7 @@ public struct IndexConfiguration: Codable, Sendable, Equatable {
         let values = try decoder.container(keyedBy: CodingKeys.self)
         kind = try values.decodeIfPresent(Kind.self, forKey: .kind) ?? kind
         partitions = try values.decodeIfPresent(Int.self, forKey: .partitions)
+        recall = try values.decodeIfPresent(Double.self, forKey: .recall) ?? recall
         seed = try values.decodeIfPresent(UInt64.self, forKey: .seed) ?? seed
         try validate()
     }
@@ -50,6 +55,7 @@ public struct IndexConfiguration: Codable, Sendable, Equatable {
         var values = encoder.container(keyedBy: CodingKeys.self)
         try values.encode(kind, forKey: .kind)
         try values.encode(partitions, forKey: .partitions)
+        try values.encode(recall, forKey: .recall)
         try values.encode(seed, forKey: .seed)
     }
 
@@ -58,6 +64,9 @@ public struct IndexConfiguration: Codable, Sendable, Equatable {
         let allowed = 1...1 << 20
         if let partitions, !allowed.contains(partitions) {
             throw .invalidConfiguration(key: "index.partitions", value: "\(partitions)", allowed: "\(allowed)")
+        }
+        guard (0.5...0.9999).contains(recall) else {
+            throw .invalidConfiguration(key: "index.recall", value: "\(recall)", allowed: "0.5...0.9999")
         }
     }
 }

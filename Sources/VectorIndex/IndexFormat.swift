@@ -3,11 +3,12 @@ public import Kernels
 /// Builds indexes, and reads their saved form.
 ///
 /// The saved form holds no vectors: those are in the checkpoint already. All numbers are little-endian: 8 bytes of magic,
-/// format and kind (UInt32), items and dimension (UInt64); a partitioned index goes on with its partitions and default
-/// effort (UInt64), list sizes and item numbers (Int32), and centroids (Float32).
+/// format and kind (UInt32), items and dimension (UInt64). A partitioned index goes on with its partitions, positions,
+/// coded dimension and effort (UInt64); widths of bound and margin, means, spreads and rotation (Float32); list sizes and
+/// item numbers by position (Int32); factors (Float32) and codes. It is independent of the CPU that wrote it.
 public enum IndexFormat {
     private static let magic = Array("DIMERIDX".utf8)
-    private static let version: UInt32 = 1
+    private static let version: UInt32 = 2
 
     /// What follows the header.
     enum Kind: UInt32 {
@@ -20,17 +21,19 @@ public enum IndexFormat {
     /// - Parameters:
     ///   - vectors: A unit vector an item, row `i` that of item `i`.
     ///   - configuration: Which index, and how.
+    ///   - queries: Queries like those to come, to tune the effort with; nil takes items moved by noise.
     /// - Returns: The index; `auto` is exact below ``IndexConfiguration/autoPartitionsFrom`` items.
     /// - Throws: ``IndexError``, naming the item or the key.
     public static func build(
         vectors: Matrix,
-        configuration: IndexConfiguration = IndexConfiguration()
+        configuration: IndexConfiguration = IndexConfiguration(),
+        queries: Matrix? = nil
     ) throws(IndexError) -> any VectorIndex {
         try configuration.validate()
         switch configuration.kind {
-        case .partitioned: return try PartitionedIndex(vectors: vectors, configuration: configuration)
+        case .partitioned: return try PartitionedIndex(vectors: vectors, configuration: configuration, queries: queries)
         case .auto where vectors.rows >= IndexConfiguration.autoPartitionsFrom:
-            return try PartitionedIndex(vectors: vectors, configuration: configuration)
+            return try PartitionedIndex(vectors: vectors, configuration: configuration, queries: queries)
         case .flat, .auto: return try FlatIndex(vectors: vectors)
         }
     }
@@ -66,21 +69,51 @@ public enum IndexFormat {
         return index
     }
 
+    /// Adds what follows the header of a partitioned index.
+    static func append(_ index: PartitionedIndex, to writer: inout LittleEndianWriter) {
+        let (codes, factors) = index.codes.saved
+        for number in [index.partitions, index.codes.count, index.codes.dimension, index.defaultEffort] {
+            writer.append(UInt64(number))
+        }
+        writer.append([index.widths.bound, index.widths.margin])
+        writer.append(index.means)
+        writer.append(index.spreads)
+        writer.append(index.rotation.weights)
+        writer.append(index.sizes)
+        writer.append(index.codes.items)
+        writer.append(factors)
+        writer.append(bytes: codes)
+    }
+
     private static func partitioned(
         _ reader: inout LittleEndianReader,
         vectors: Matrix
     ) throws(IndexError) -> PartitionedIndex {
-        guard let partitions = reader.count(), let effort = reader.count() else {
-            throw .damaged("it ends inside its header")
-        }
-        guard partitions <= vectors.rows else {
-            throw .damaged("\(partitions) partitions for \(vectors.rows) items")
-        }
-        guard let sizes = reader.int32s(partitions), let ids = reader.int32s(vectors.rows),
-            let centroids = reader.matrix(rows: partitions, columns: vectors.columns)
+        guard let partitions = reader.count(), let positions = reader.count(), let coded = reader.count(),
+            let effort = reader.count()
+        else { throw .damaged("it ends inside its header") }
+        let columns = vectors.columns
+        guard partitions <= vectors.rows, coded <= columns + 7, coded % 8 == 0, positions % NibbleCodes.block == 0,
+            positions <= NibbleCodes.block * vectors.rows
+        else { throw .damaged("\(partitions) partitions, \(positions) positions of \(coded) codes do not fit") }
+        guard let widths = reader.floats(2),
+            let means = reader.matrix(rows: partitions, columns: columns),
+            let spreads = reader.floats(partitions),
+            let rotation = reader.matrix(rows: columns, columns: (columns + 7) / 8 * 8),
+            let sizes = reader.int32s(partitions), let items = reader.int32s(positions),
+            let factors = reader.floats(positions), let codes = reader.bytes(positions * coded / 2)
         else { throw .damaged("it ends too early") }
+        guard factors.allSatisfy({ 0..<2.01 ~= $0 }) else { throw .damaged("a factor is out of range") }
         try requireUnitRows(vectors)
-        return try PartitionedIndex(centroids: centroids, sizes: sizes, ids: ids, vectors: vectors, effort: effort)
+        return try PartitionedIndex(
+            vectors: vectors,
+            means: means,
+            spreads: spreads,
+            rotation: rotation,
+            sizes: sizes,
+            codes: NibbleCodes(codes: codes, factors: factors, items: items, dimension: coded),
+            widths: SearchWidths(bound: widths[0], margin: widths[1], effort: effort)
+        )
     }
 
     /// The start of every saved index.

@@ -1,116 +1,179 @@
+import Dispatch
 public import Kernels
+import Synchronization
 
 extension PartitionedIndex {
-    private static let recallTarget = 0.995
-    private static let recallQueries = 256
-    private static let recallAt = 50
+    /// Residuals that the rotation is fitted to.
+    private static let rotationSample = 1 << 16
 
     /// Partitions unit vectors; the same vectors and configuration give the same index, on any number of threads.
     ///
     /// - Parameters:
-    ///   - vectors: A unit vector an item, row `i` that of item `i`.
-    ///   - configuration: How many partitions, and the seed; its kind is ignored.
+    ///   - vectors: A unit vector an item, row `i` that of item `i`; at least one.
+    ///   - configuration: How many partitions, the recall to reach and the seed; its kind is ignored.
+    ///   - queries: Queries like those to come, to tune the effort with; nil takes items moved by noise.
     /// - Throws: ``IndexError`` naming the first item whose vector is not finite, is zero, or is not of length one.
     /// - Complexity: O(items * partitions * dimension), on all cores.
-    public init(vectors: Matrix, configuration: IndexConfiguration = IndexConfiguration()) throws(IndexError) {
+    public init(
+        vectors: Matrix,
+        configuration: IndexConfiguration = IndexConfiguration(),
+        queries: Matrix? = nil
+    ) throws(IndexError) {
         try configuration.validate()
         try requireUnitRows(vectors)
         let wanted = min(vectors.rows, configuration.partitions ?? Self.partitions(forItems: vectors.rows))
-        let seeds = SphericalKMeans.centroids(of: vectors, partitions: wanted, seed: configuration.seed)
-        let nearest = SphericalKMeans.assign(vectors, to: seeds).map(\.id)
-        let (kept, sizes, ids) = Self.lists(nearest, partitions: seeds.rows)
-        let centroids = seeds.gatheringRows(kept)
-        try self.init(
-            centroids: centroids,
-            sizes: sizes,
-            ids: ids,
-            vectors: vectors,
-            effort: Self.effort(vectors, centroids: centroids, sizes: sizes, ids: ids, seed: configuration.seed)
-        )
+        let centroids = SphericalKMeans.centroids(of: vectors, partitions: wanted, seed: configuration.seed)
+        let nearest = SphericalKMeans.assign(vectors, to: centroids).map(\.id)
+        let lists = Lists(nearest, partitions: centroids.rows)
+        let means = lists.means(of: vectors)
+        let rotation = Self.rotation(vectors, means: means, lists: lists, seed: configuration.seed)
+        let (codes, energies, error) = lists.coded(vectors, means: means, rotation: rotation)
+        let spreads = energies.map { ($0 / Float(rotation.effectiveDimension)).squareRoot() }
+        var widths = SearchWidths.untuned(codingError: error, partitions: means.rows)
+        func index(_ widths: SearchWidths) throws(IndexError) -> PartitionedIndex {
+            try PartitionedIndex(
+                vectors: vectors,
+                means: means,
+                spreads: spreads,
+                rotation: rotation.matrix,
+                sizes: lists.sizes,
+                codes: codes,
+                widths: widths
+            )
+        }
+        if vectors.rows > 0 {
+            let tuning = EffortTuning(vectors, queries: queries, recall: configuration.recall, seed: configuration.seed)
+            widths = tuning.tuned(try index(widths))
+        }
+        self = try index(widths)
     }
 
     /// Partitions for a catalogue when none are asked for.
     ///
-    /// Measured with 64 dimensions on clustered vectors: of 1, 2, 4 and 6 times the square root, 4 searches fastest from
-    /// 50,000 items on and is level below; the bound keeps the build of 10 million items within minutes.
-    static func partitions(forItems items: Int) -> Int { max(1, min(8192, Int(4 * Double(items).squareRoot()))) }
+    /// Measured with 64 elements at 100,000 and a million items, clustered and not: 2, 3 and 4 times the square root differ
+    /// by less than a tenth at equal recall, 8 is slower by a fifth; the fewer, the faster the build.
+    static func partitions(forItems items: Int) -> Int { max(1, min(16384, Int(3 * Double(items).squareRoot()))) }
 
-    /// Sorts items into lists by counting; partitions that got no item are left out.
-    private static func lists(_ nearest: [Int32], partitions: Int) -> (kept: [Int32], sizes: [Int32], ids: [Int32]) {
-        var sizes = [Int32](repeating: 0, count: partitions)
-        for partition in nearest { sizes[Int(partition)] += 1 }
-        var next: [Int] = []
-        next.reserveCapacity(partitions)
-        var start = 0
-        for size in sizes {
-            next.append(start)
-            start += Int(size)
-        }
-        var ids = [Int32](repeating: 0, count: nearest.count)
-        for (item, partition) in nearest.enumerated() {
-            ids[next[Int(partition)]] = Int32(item)
-            next[Int(partition)] += 1
-        }
-        return ((0..<Int32(partitions)).filter { sizes[Int($0)] > 0 }, sizes.filter { $0 > 0 }, ids)
-    }
-
-    /// The fewest partitions that hold `recallTarget` of the exact answers to queries like items.
-    ///
-    /// A query is an item moved by noise of 0.3 of its length. For every item of its exact top 50, the rank of that
-    /// item's partition says from which effort on a search finds it; no search has to run.
-    private static func effort(
-        _ vectors: Matrix,
-        centroids: Matrix,
-        sizes: [Int32],
-        ids: [Int32],
-        seed: UInt64
-    ) -> Int {
-        guard vectors.rows > 0 else { return 1 }
-        var partitionOf = [Int32](repeating: 0, count: ids.count)
-        var position = 0
-        for (partition, size) in sizes.enumerated() {
-            for id in ids[position..<position + Int(size)] { partitionOf[Int(id)] = Int32(partition) }
-            position += Int(size)
-        }
-        let queries = itemLikeQueries(vectors, seed: seed)
-        let centroidScores = Matrix.product(queries, transposed: false, centroids, transposed: true)
-        var foundFrom = [Int](repeating: 0, count: centroids.rows)
-        for (row, truth) in exactNeighbours(of: queries, in: vectors).enumerated() {
-            for item in truth {
-                foundFrom[centroidScores.rank(ofColumn: Int(partitionOf[Int(item.id)]), inRow: row)] += 1
-            }
-        }
-        let needed = Int((Double(foundFrom.reduce(0, +)) * recallTarget).rounded(.up))
-        var found = 0
-        for (rank, items) in foundFrom.enumerated() {
-            found += items
-            if found >= needed { return rank + 1 }
-        }
-        return centroids.rows
-    }
-
-    private static func itemLikeQueries(_ vectors: Matrix, seed: UInt64) -> Matrix {
+    private static func rotation(_ vectors: Matrix, means: Matrix, lists: Lists, seed: UInt64) -> ResidualRotation {
         let generator = CounterBasedGenerator(seed: seed, purpose: .clustering)
-        let sample = min(recallQueries, vectors.rows)
-        var queries = vectors.gatheringRows(
-            SphericalKMeans.spreadSample(sample, of: vectors.rows, generator, stream: 2)
-        )
-        let streams = (0..<UInt64(sample)).map { 3 + $0 }
-        let noise = generator.normalRows(streams: streams, columns: vectors.columns)
-        queries.add(noise, scale: 0.3 / Float(vectors.columns).squareRoot())
-        return queries.normalisedRows().unit
+        let size = min(rotationSample, vectors.rows)
+        let sample = SphericalKMeans.spreadSample(size, of: vectors.rows, generator, stream: 4)
+        var residuals = vectors.gatheringRows(sample)
+        residuals.add(means.gatheringRows(sample.map { lists.listOf[Int($0)] }), scale: -1)
+        return ResidualRotation(residuals: residuals, seed: seed)
+    }
+}
+
+/// Which items each partition has; partitions that got none are left out.
+struct Lists {
+    /// The list of each item.
+    let listOf: [Int32]
+    /// Items in each list.
+    let sizes: [Int32]
+    /// Item numbers list after list, ascending in each.
+    private let members: [Int32]
+    /// List `p` is `members[starts[p] ..< starts[p + 1]]`.
+    private let starts: [Int]
+
+    /// Sorts items into lists by counting.
+    init(_ nearest: [Int32], partitions: Int) {
+        var counts = [Int32](repeating: 0, count: partitions)
+        for partition in nearest { counts[Int(partition)] += 1 }
+        var number = [Int32](repeating: -1, count: partitions)
+        var sizes: [Int32] = []
+        var starts = [0]
+        for (partition, count) in counts.enumerated() where count > 0 {
+            number[partition] = Int32(sizes.count)
+            sizes.append(count)
+            starts.append(starts[starts.count - 1] + Int(count))
+        }
+        var next = starts
+        var members = [Int32](repeating: 0, count: nearest.count)
+        for (item, partition) in nearest.enumerated() {
+            let list = Int(number[Int(partition)])
+            members[next[list]] = Int32(item)
+            next[list] += 1
+        }
+        listOf = nearest.map { number[Int($0)] }
+        self.sizes = sizes
+        self.members = members
+        self.starts = starts
     }
 
-    private static func exactNeighbours(of queries: Matrix, in vectors: Matrix) -> [[Scored]] {
-        var best = [TopK](repeating: TopK(k: min(recallAt, vectors.rows)), count: queries.rows)
-        let block = 4096
-        for start in stride(from: 0, to: vectors.rows, by: block) {
-            let rows = vectors.rows(start..<min(start + block, vectors.rows))
-            let scores = Matrix.product(queries, transposed: false, rows, transposed: true)
-            for query in 0..<queries.rows {
-                best[query].offer(scores.row(query), count: rows.rows) { Int32(start + $0) }
+    /// The mean vector of each list.
+    func means(of vectors: Matrix) -> Matrix {
+        var means = Matrix(rows: sizes.count, columns: vectors.columns)
+        means.scatterAddRows(vectors, at: listOf)
+        return means.scalingRows(by: sizes.map { 1 / Float($0) })
+    }
+
+    /// Codes every item's residual.
+    ///
+    /// - Returns: The codes; each list's mean squared residual; and the coding's error, its root mean square as a part of
+    ///   the residuals'.
+    func coded(
+        _ vectors: Matrix,
+        means: Matrix,
+        rotation: ResidualRotation
+    ) -> (codes: NibbleCodes, energies: [Float], error: Double) {
+        let tasks = min(64, max(1, sizes.count))
+        let parts = Mutex([Part?](repeating: nil, count: tasks))
+        DispatchQueue.concurrentPerform(iterations: tasks) { task in
+            let lists = task * sizes.count / tasks..<(task + 1) * sizes.count / tasks
+            let part = Part(lists.map { code(list: $0, vectors, means: means, rotation: rotation) })
+            parts.withLock { $0[task] = part }
+        }
+        let whole = Part(parts.withLock { $0.compactMap { $0 } })
+        let codes = NibbleCodes(
+            codes: whole.codes,
+            factors: whole.factors,
+            items: whole.items,
+            dimension: rotation.kept
+        )
+        let total = zip(whole.energies, sizes).reduce(0.0) { $0 + Double($1.0) * Double($1.1) }
+        let error = (whole.squaredError / max(total, .leastNormalMagnitude) + rotation.energyLost).squareRoot()
+        return (codes, whole.energies, min(1, error))
+    }
+
+    private func code(list: Int, _ vectors: Matrix, means: Matrix, rotation: ResidualRotation) -> Part {
+        let items = Array(members[starts[list]..<starts[list + 1]])
+        var residuals = vectors.gatheringRows(items)
+        residuals.add(means.gatheringRows([Int32](repeating: Int32(list), count: items.count)), scale: -1)
+        let rotated = Matrix.product(residuals, rotation.matrix)
+        let (codes, factors) = NibbleCodes.encode(rotated, dimension: rotation.kept)
+        let padding = [Int32](repeating: -1, count: factors.count - items.count)
+        let energy = residuals.elements.reduce(0.0) { $0 + Double($1) * Double($1) }
+        var part = Part()
+        part.codes = codes
+        part.factors = factors
+        part.items = items + padding
+        part.energies = [Float(energy / Double(items.count))]
+        let decoded = NibbleCodes.decode(codes, factors, dimension: rotation.kept)
+        for row in 0..<items.count {
+            for column in 0..<rotation.kept {
+                let difference = Double(rotated[row, column] - decoded[row, column])
+                part.squaredError += difference * difference
             }
         }
-        return best.map { $0.sorted() }
+        return part
+    }
+
+    /// The coded items of consecutive lists.
+    private struct Part {
+        var codes: [UInt8] = []
+        var factors: [Float] = []
+        var items: [Int32] = []
+        var energies: [Float] = []
+        var squaredError = 0.0
+
+        init() {}
+
+        init(_ parts: [Part]) {
+            codes = Array(parts.lazy.map(\.codes).joined())
+            factors = Array(parts.lazy.map(\.factors).joined())
+            items = Array(parts.lazy.map(\.items).joined())
+            energies = parts.flatMap(\.energies)
+            squaredError = parts.reduce(0) { $0 + $1.squaredError }
+        }
     }
 }

@@ -6,15 +6,36 @@ public import Kernels
 public final class SearchWorkspace {
     /// What the last search found, best first.
     public internal(set) var results: [Scored] = []
+    /// How many coded vectors the last search of a ``PartitionedIndex`` looked at; 0 when it was exact.
+    public internal(set) var scanned = 0
 
     /// The best so far, exactly scored.
     var best = TopK(k: 0)
-    /// Scores of a block of rows.
+    /// Exact scores of a block of rows, or of `rows`.
     var scores: [Float] = []
-    /// Rows to score, for scores of rows that do not lie together.
+    /// Rows to score that do not lie together.
     var rows: [Int32] = []
     /// The items that the search in progress leaves out; empty between searches.
     private(set) var excluded = ItemSet(bound: 0)
+
+    /// Candidates by estimated score.
+    let candidates = CandidateQueue()
+    /// Partitions by falling bound.
+    var order = PartitionOrder()
+    /// The query's inner product with every partition's mean.
+    var meanScores: [Float] = []
+    /// What a partition's items are not expected to exceed.
+    var bounds: [Float] = []
+    /// The unit query, in the index's rotated coordinates after the search began.
+    private var unit: [Float] = []
+    private var rotated: [Float] = []
+    /// The whole rotated query, and the elements of it that lists are coded in.
+    private(set) var query = QuantisedQuery()
+    private(set) var keptQuery = QuantisedQuery()
+    private var ranked = ScoreList()
+
+    /// As many candidates are sorted by counting; more go through a heap.
+    private static let rankLimit = 512
 
     /// An empty workspace.
     public init() {}
@@ -27,5 +48,35 @@ public final class SearchWorkspace {
         for item in exclusions { excluded.insert(item) }
         body()
         for item in exclusions { excluded.remove(item) }
+    }
+
+    /// Prepares a query for scans: scaled to length one, rotated, quantised.
+    func setQuery(_ query: Span<Float>, rotation: DenseLayer, kept: Int, partitions: Int) {
+        let (inputs, outputs) = (rotation.weights.rows, rotation.weights.columns)
+        if unit.count != inputs { unit = [Float](repeating: 0, count: inputs) }
+        if rotated.count != outputs { rotated = [Float](repeating: 0, count: outputs) }
+        if meanScores.count < partitions {
+            meanScores = [Float](repeating: 0, count: partitions)
+            bounds = meanScores
+        }
+        let length = dot(query, query).squareRoot()
+        let factor = length > 0 ? 1 / length : 0
+        for element in 0..<inputs { unit[element] = query[element] * factor }
+        rotation.apply(to: unit, into: &rotated)
+        self.query.set(rotated, count: outputs)
+        keptQuery.set(rotated, count: kept)
+    }
+
+    /// Scores the collected candidates exactly and leaves the best `k` in `results`.
+    func rescore(_ vectors: Matrix, _ query: Span<Float>, k: Int) {
+        candidates.drain(into: &rows)
+        vectors.scores(of: query, atRows: rows, into: &scores)
+        guard rows.count <= Self.rankLimit else {
+            best.reset(k: k)
+            best.offer(scores, count: rows.count) { rows[$0] }
+            best.drainSorted(into: &results)
+            return
+        }
+        ranked.best(k, of: &scores, &rows, count: rows.count, into: &results)
     }
 }

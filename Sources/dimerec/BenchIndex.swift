@@ -36,7 +36,9 @@ struct IndexBench: ParsableCommand {
         let index = try PartitionedIndex(vectors: vectors)
         let seconds = (ContinuousClock.now - start) / .seconds(1)
         let bytes = index.serialised().count + vectors.count * 4
-        let efforts = Set([1, 2, 4, 8, 16, 32, 64, 128, index.defaultEffort]).filter { $0 <= index.partitions }
+        let efforts = Set([1, 2, 4, 8, 16, 32, 64, 128, 256, 512, index.defaultEffort]).filter {
+            $0 <= index.partitions
+        }
         for effort in efforts.sorted() {
             rows.append(
                 measure(index, "partitioned", effort: effort, buildSeconds: seconds, bytes: bytes, questions, truth)
@@ -95,12 +97,16 @@ struct IndexBench: ParsableCommand {
     ) -> Row {
         var (found, wanted) = (0, 0)
         var microseconds: [Double] = []
-        for question in questions.prefix(50) { _ = index.search(question.span, k: k, effort: effort, excluding: []) }
+        let workspace = SearchWorkspace()
+        let everything = Eligibility()
+        for question in questions.prefix(100) {
+            index.search(question.span, k: k, effort: effort, among: everything, in: workspace)
+        }
         for (question, answer) in zip(questions, truth) {
             let start = ContinuousClock.now
-            let result = index.search(question.span, k: k, effort: effort, excluding: [])
+            index.search(question.span, k: k, effort: effort, among: everything, in: workspace)
             microseconds.append((ContinuousClock.now - start) / .microseconds(1))
-            found += result.count { answer.contains($0.id) }
+            found += workspace.results.count { answer.contains($0.id) }
             wanted += answer.count
         }
         return Row(

@@ -102,6 +102,68 @@ void ck_normal_rows(uint64_t key, uint32_t domain, const uint64_t *streams, size
 void ck_adam(float *w, float *m, float *v, const float *g, size_t n, float b1, float b2, float step_size,
              float v_correction, float epsilon);
 
+// MARK: Quantised vectors (codes.c). Blocks of 16 vectors, 64 bytes a group of dimensions; query codes are padded with
+// zeros to whole groups.
+// codes[j] = round(x[j] / step), -127...127; *sum is their sum; returns the step.
+float ck_quantise(const float *x, size_t n, int8_t *codes, int32_t *sum);
+// Bytes 128 + round(x / scale) of `count` rows, zero beyond d; groups of 4 dimensions.
+void ck_encode_bytes(const float *rows, size_t count, size_t stride, size_t d, size_t groups, uint8_t *codes,
+                     float *scales);
+// 4-bit codes c of the first `kept` elements of each row, groups of 8: x is near factor * (2 c - 15). codes: zeros on
+// entry.
+void ck_encode_nibbles(const float *rows, size_t count, size_t stride, size_t kept, uint8_t *codes, float *factors);
+// scores[i] = <vector i, query>, bounds[i] = scores[i] + width * spreads[i] of byte-coded vectors; returns the largest
+// bound. `sum` and `step` are those of the query.
+float ck_bounds(const uint8_t *codes, const float *scales, const float *spreads, size_t blocks, size_t groups,
+                const int8_t *query, int32_t sum, float step, float width, float *scores, float *bounds);
+// Appends base + <vector, query> of each 4-bit coded vector that reaches the threshold, and `first` plus its number.
+// Room for all vectors is needed; returns how many. Reads up to 4 blocks ahead for the cache only.
+size_t ck_scan(const uint8_t *codes, const float *factors, size_t blocks, size_t groups, const int8_t *query,
+               int32_t sum, float step, float base, float threshold, int32_t first, float *scores,
+               int32_t *positions);
+// The same without VNNI, for CPUs without it and for comparison.
+float ck_portable_bounds(const uint8_t *codes, const float *scales, const float *spreads, size_t blocks,
+                         size_t groups, const int8_t *query, int32_t sum, float step, float width, float *scores,
+                         float *bounds);
+size_t ck_portable_scan(const uint8_t *codes, const float *factors, size_t blocks, size_t groups,
+                        const int8_t *query, int32_t sum, float step, float base, float threshold, int32_t first,
+                        float *scores, int32_t *positions);
+
+// MARK: Selection (selection.c).
+#define CK_SCORE_BINS 2048
+#define CK_LOWEST_SCORE -1.05f
+#define CK_SCORE_BIN (2.1f / CK_SCORE_BINS)
+// The k-th best score so far, to a bin's width: `bin` is the highest for which `above`, the number of scores in it and
+// higher bins, is at least k.
+typedef struct {
+    uint32_t counts[CK_SCORE_BINS];
+    uint32_t k, above;
+    int32_t bin;
+} ck_threshold;
+void ck_start_threshold(ck_threshold *threshold, uint32_t k);
+// The lower edge of the bin of the k-th best score; minus infinity while there are fewer.
+float ck_current_threshold(const ck_threshold *threshold);
+// Turns candidates' positions [from, to) into items, leaves out those that are negative, not allowed, excluded or
+// removed (bit sets over items; NULL: none), counts the rest in the threshold and adds `margin` to their scores. Returns
+// the new end.
+size_t ck_admit(float *scores, int32_t *positions, size_t from, size_t to, const int32_t *items,
+                const uint64_t *allowed, const uint64_t *excluded, const uint64_t *removed, float margin,
+                ck_threshold *threshold);
+// Moves the entries whose score reaches the threshold to the front, in order; returns how many.
+size_t ck_keep_at_least(float threshold, float *scores, int32_t *items, size_t count);
+// The values in [low, high) and their positions, ascending by position; returns how many. Room for n + 1 is needed.
+size_t ck_select(const float *values, size_t n, float low, float high, float *found, int32_t *positions);
+// Sorts n entries of different ids by falling score, ties by rising id, by counting for each entry how many come before
+// it: O(n^2), but 16 comparisons an instruction. No score is NaN.
+void ck_rank_sort(const float *scores, const int32_t *ids, size_t n, float *sorted_scores, int32_t *sorted_ids);
+// The best k of n < 65536 entries, sorted like this; reorders its input. Returns how many: the smaller of k and n.
+size_t ck_best_sorted(float *scores, int32_t *ids, size_t n, size_t k, float *sorted_scores, int32_t *sorted_ids);
+
+// MARK: Memory.
+// Zeroed memory at the start of a cache line, on large pages where it is large; trap-free: NULL when there is none.
+void *ck_allocate(size_t bytes);
+void ck_free(void *memory);
+
 // MARK: The C library's allocator.
 // Keeps freed blocks for reuse: one arena, nothing mapped below 32 MiB, nothing given back.
 void ck_keep_freed_memory(void);

@@ -1,0 +1,131 @@
+import CKernels
+
+/// Collects the candidates of a search by estimated score, under a threshold that rises as better ones are found.
+///
+/// The threshold is the `k`-th best estimate so far, to a thousandth: estimates are counted in bins, which costs one
+/// increment a candidate instead of a heap. A candidate is kept while its estimate plus its margin reaches the threshold,
+/// so that errors smaller than the margins lose nothing.
+public final class CandidateQueue {
+    /// The `k`-th best estimate so far, a little below it rather than above; minus infinity before there are `k`.
+    public private(set) var threshold = -Float.infinity
+    /// How many candidates are kept.
+    public private(set) var count = 0
+
+    private var state = AlignedMemory<ck_threshold>(count: 1)
+    private var scores = AlignedMemory<Float>(count: 0)
+    private var items = AlignedMemory<Int32>(count: 0)
+    /// How many were kept when the threshold last sorted them out.
+    private var compacted = 0
+
+    /// A queue that keeps nothing.
+    public init() {}
+
+    /// Starts over for the best `k` of vectors and queries of length one.
+    public func reset(k: Int) {
+        precondition(k >= 1 && k <= Int32.max, "k is \(k)")
+        threshold = -.infinity
+        count = 0
+        compacted = 0
+        state.withPointer { unsafe ck_start_threshold($0, UInt32(k)) }
+    }
+
+    /// Scans a range of blocks and keeps what may belong to the best.
+    ///
+    /// - Parameters:
+    ///   - codes: What to scan.
+    ///   - blocks: Which blocks of it.
+    ///   - query: The query that estimates are for.
+    ///   - base: Added to every inner product.
+    ///   - margin: How far an estimate may lie below the true score.
+    ///   - restriction: Which items may be kept.
+    public func scan(
+        _ codes: borrowing NibbleCodes,
+        blocks: Range<Int>,
+        query: borrowing QuantisedQuery,
+        base: Float,
+        margin: Float,
+        restriction: borrowing ItemRestriction
+    ) {
+        precondition(
+            restriction.bound >= codes.itemBound,
+            "a restriction over \(restriction.bound) items for \(codes.itemBound)"
+        )
+        makeRoom(for: blocks.count * NibbleCodes.block)
+        let from = count
+        scores.withPointer { scores in
+            items.withPointer { items in
+                let found = unsafe codes.scan(
+                    blocks: blocks,
+                    query,
+                    base: base,
+                    threshold: threshold - margin,
+                    scores: scores + from,
+                    positions: items + from
+                )
+                guard found > 0 else { return }
+                state.withPointer { state in
+                    unsafe count = ck_admit(
+                        scores,
+                        items,
+                        from,
+                        from + found,
+                        codes.items,
+                        restriction.allowed?.words,
+                        restriction.excluded?.words,
+                        restriction.removed?.words,
+                        margin,
+                        state
+                    )
+                    unsafe threshold = ck_current_threshold(state)
+                }
+            }
+        }
+    }
+
+    /// Writes the items that may still belong to the best, and forgets them.
+    public func drain(into out: inout [Int32]) {
+        keepPromising()
+        out.removeAll(keepingCapacity: true)
+        items.withPointer { unsafe out.append(contentsOf: UnsafeBufferPointer(start: $0, count: count)) }
+        count = 0
+    }
+
+    private func keepPromising() {
+        scores.withPointer { scores in
+            items.withPointer { unsafe count = ck_keep_at_least(threshold, scores, $0, count) }
+        }
+        compacted = count
+    }
+
+    private func makeRoom(for added: Int) {
+        if count > 2 * compacted + 4096 { keepPromising() }
+        guard count + added > scores.count else { return }
+        let room = max(4096, 2 * (count + added))
+        let (grownScores, grownItems) = (AlignedMemory<Float>(count: room), AlignedMemory<Int32>(count: room))
+        scores.withPointer { old in grownScores.withPointer { unsafe $0.update(from: old, count: count) } }
+        items.withPointer { old in grownItems.withPointer { unsafe $0.update(from: old, count: count) } }
+        (scores, items) = (grownScores, grownItems)
+    }
+}
+
+/// Which items a scan may keep: allowed, and neither excluded nor removed.
+public struct ItemRestriction: Sendable {
+    /// Item numbers are below it.
+    let bound: Int
+    fileprivate let allowed: ItemSet?
+    fileprivate let excluded: ItemSet?
+    fileprivate let removed: ItemSet?
+
+    /// Combines sets; nil for a set that restricts nothing.
+    ///
+    /// - Parameter bound: Item numbers are below it; every set has this bound.
+    public init(bound: Int, allowed: ItemSet? = nil, excluded: ItemSet? = nil, removed: ItemSet? = nil) {
+        for case let set? in [allowed, excluded, removed] {
+            precondition(set.bound == bound, "a set of bound \(set.bound) for \(bound) items")
+        }
+        self.bound = bound
+        self.allowed = allowed
+        self.excluded = excluded
+        self.removed = removed
+    }
+}

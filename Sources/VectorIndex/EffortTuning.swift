@@ -1,0 +1,136 @@
+import Dispatch
+import Kernels
+import Synchronization
+
+/// Finds the widths and the effort at which an index reaches a recall with the least work.
+///
+/// Real searches for held-out queries are compared with the exact answers. Work is counted in scanned codes, not in time,
+/// so that the same vectors always give the same index.
+struct EffortTuning {
+    private static let sampleSize = 256
+    /// Bounds that are tried, in spreads.
+    private static let boundWidths: [Float] = [2.6, 3.0, 3.4, 3.8, 4.4, 5]
+    /// Other queries than the held-out ones are to reach the recall too: this part of what is missing to 1 is kept back.
+    private static let reserve = 0.2
+
+    private let queries: Matrix
+    private let truth: [[Int32]]
+    private let wanted: Double
+
+    /// Prepares queries and their exact answers.
+    ///
+    /// - Parameters:
+    ///   - queries: At least one row of the vectors' dimension, or nil for items moved by noise of 0.3 of their length.
+    ///   - recall: The part of the exact best 50 that searches are to find.
+    init(_ vectors: Matrix, queries: Matrix?, recall: Double, seed: UInt64) {
+        let generator = CounterBasedGenerator(seed: seed, purpose: .clustering)
+        self.queries = queries.map { Self.sample($0, generator) } ?? Self.itemLikeQueries(vectors, generator)
+        truth = Self.exactNeighbours(of: self.queries, in: vectors)
+        wanted = recall + (1 - recall) * Self.reserve
+    }
+
+    /// The widths for an index whose own are only a start.
+    ///
+    /// Where even every partition is not enough for the recall, the margin is the cause: it is doubled, and the last
+    /// resort is an effort of all partitions, at which a search is exact.
+    func tuned(_ index: PartitionedIndex) -> SearchWidths {
+        var widths = index.widths
+        for _ in 0..<4 {
+            if let found = best(index, margin: widths.margin) { return found }
+            widths.margin = max(0.1, 2 * widths.margin)
+        }
+        widths.effort = index.partitions
+        return widths
+    }
+
+    private func best(_ index: PartitionedIndex, margin: Float) -> SearchWidths? {
+        var best: (widths: SearchWidths, cost: Double)?
+        for bound in Self.boundWidths {
+            var widths = SearchWidths(bound: bound, margin: margin, effort: max(1, index.partitions - 1))
+            guard measure(index.with(widths)).recall >= wanted else { continue }
+            var (low, high) = (1, widths.effort)  // high is enough
+            while low < high {
+                widths.effort = (low + high) / 2
+                if measure(index.with(widths)).recall >= wanted {
+                    high = widths.effort
+                } else {
+                    low = widths.effort + 1
+                }
+            }
+            widths.effort = high
+            let cost = measure(index.with(widths)).cost
+            if best.map({ cost < $0.cost }) ?? true { best = (widths, cost) }
+        }
+        return best?.widths
+    }
+
+    /// The recall, and the work: the mean of the scanned codes and a quarter of what the costliest hundredth needs.
+    private func measure(_ index: PartitionedIndex) -> (recall: Double, cost: Double) {
+        let tasks = min(16, queries.rows)
+        let results = Mutex((found: 0, scanned: [Int]()))
+        DispatchQueue.concurrentPerform(iterations: tasks) { task in
+            let workspace = SearchWorkspace()
+            var found = 0
+            var scanned: [Int] = []
+            for row in stride(from: task, to: queries.rows, by: tasks) {
+                let k = PartitionedIndex.tunedK
+                index.search(queries.row(row).span, k: k, effort: nil, among: Eligibility(), in: workspace)
+                let exact = Set(truth[row])
+                found += workspace.results.count { exact.contains($0.id) }
+                scanned.append(workspace.scanned)
+            }
+            results.withLock {
+                $0.found += found
+                $0.scanned += scanned
+            }
+        }
+        let (found, scanned) = results.withLock { ($0.found, $0.scanned.sorted()) }
+        let mean = Double(scanned.reduce(0, +)) / Double(scanned.count)
+        let tail = Double(scanned[min(scanned.count - 1, scanned.count * 99 / 100)])
+        let wantedCount = truth.reduce(0) { $0 + $1.count }
+        return (Double(found) / Double(max(1, wantedCount)), mean + tail / 4)
+    }
+
+    private static func sample(_ queries: Matrix, _ generator: CounterBasedGenerator) -> Matrix {
+        let size = min(sampleSize, queries.rows)
+        return queries.gatheringRows(SphericalKMeans.spreadSample(size, of: queries.rows, generator, stream: 5))
+    }
+
+    private static func itemLikeQueries(_ vectors: Matrix, _ generator: CounterBasedGenerator) -> Matrix {
+        let size = min(sampleSize, vectors.rows)
+        var queries = vectors.gatheringRows(
+            SphericalKMeans.spreadSample(size, of: vectors.rows, generator, stream: 2)
+        )
+        let noise = generator.normalRows(streams: (0..<UInt64(size)).map { 6 + $0 }, columns: vectors.columns)
+        queries.add(noise, scale: 0.3 / Float(vectors.columns).squareRoot())
+        return queries.normalisedRows().unit
+    }
+
+    /// The items of the exact best 50 for each query, one pass over the vectors.
+    private static func exactNeighbours(of queries: Matrix, in vectors: Matrix) -> [[Int32]] {
+        let block = 4096
+        let blocks = (vectors.rows + block - 1) / block
+        let k = min(PartitionedIndex.tunedK, vectors.rows)
+        let results = Mutex([TopK](repeating: TopK(k: k), count: queries.rows))
+        DispatchQueue.concurrentPerform(iterations: blocks) { number in
+            let start = number * block
+            let rows = vectors.rows(start..<min(start + block, vectors.rows))
+            let scores = Matrix.product(queries, transposed: false, rows, transposed: true)
+            results.withLock { best in
+                for query in 0..<queries.rows {
+                    best[query].offer(scores.row(query), count: rows.rows) { Int32(start + $0) }
+                }
+            }
+        }
+        return results.withLock { $0.map { $0.sorted().map(\.id) } }
+    }
+}
+
+extension SearchWidths {
+    /// A margin above almost every error of the codes, and no limit yet.
+    ///
+    /// - Parameter codingError: Root mean square of the residuals' coding error, as a part of the residuals'.
+    static func untuned(codingError: Double, partitions: Int) -> SearchWidths {
+        SearchWidths(bound: 3.4, margin: 1.5 * Float(codingError), effort: max(1, partitions))
+    }
+}
