@@ -8,6 +8,8 @@ public struct RetrievalRequest: Sendable, Equatable {
     public var history = IdentifierList()
     /// Item ids that must not be answered.
     public var exclude = IdentifierList()
+    /// Which categories may be answered.
+    public var filter = CategoryFilter()
     /// How many items to answer.
     public var k = 50
     /// Whether the items of the history must not be answered.
@@ -18,6 +20,9 @@ public struct RetrievalRequest: Sendable, Equatable {
     public var seed: UInt64?
     /// Reverse steps, 1 to the model's `T`; nil is `T`.
     public var steps: Int?
+    /// How much the items' likeness to each other counts against their relevance, 0 to 1; see
+    /// ``MaximalMarginalRelevance``.
+    public var diversity = 0.0
     /// Whether to look at every item instead of using the index.
     public var exact = false
     /// The index's own effort; nil is its choice.
@@ -40,11 +45,13 @@ public struct RetrievalRequest: Sendable, Equatable {
     public mutating func reset() {
         history.removeAll()
         exclude.removeAll()
+        filter.removeAll()
         k = 50
         excludeHistory = true
         model = nil
         seed = nil
         steps = nil
+        diversity = 0
         exact = false
         effort = nil
         explain = false
@@ -56,7 +63,7 @@ public struct RetrievalRequest: Sendable, Equatable {
 public struct RetrievalResponse: Sendable {
     /// What answered: the answer names its model and version.
     public let snapshot: ServingSnapshot
-    /// Item numbers with scores, best first.
+    /// Item numbers with scores, best first; with diversity in the order in which they were chosen.
     ///
     /// A score is the cosine of the user vector and the item, and 0 in a fallback.
     public let items: [Scored]

@@ -4,6 +4,9 @@ import VectorIndex
 
 /// Answers one request from one consistent snapshot.
 public struct RetrievalService: Sendable {
+    /// With diversity, how many candidates each item of the answer is chosen from.
+    private static let candidatesPerItem = 4
+
     /// Where snapshots come from.
     public let holder: SnapshotHolder
     /// The bounds that a request must keep.
@@ -18,7 +21,8 @@ public struct RetrievalService: Sendable {
     /// Answers a request.
     ///
     /// Same request, same version: same answer. Without a seed the noise is derived from the history alone, so that the
-    /// first 10 of 50 answers are the 10 answers, and `exact` and `exclude` change nothing else.
+    /// first 10 of 50 answers are the 10 answers, and `exact`, `exclude` and `filter` change nothing else. Only with
+    /// diversity `k` also decides what is chosen from: the best `4 k` items.
     ///
     /// - Parameters:
     ///   - request: What is asked; only the newest `limits.maxHistory` ids of its history are looked at.
@@ -37,12 +41,13 @@ public struct RetrievalService: Sendable {
 
         let start = DispatchTime.now().uptimeNanoseconds
         let unknown = workspace.lookUp(request, in: snapshot, maxHistory: limits.maxHistory)
+        let allowed = snapshot.categories.items(passing: request.filter)
         let items: [Scored]
         let searchStart: UInt64
         if workspace.history.isEmpty {
             searchStart = DispatchTime.now().uptimeNanoseconds
             times.guidance = searchStart - start
-            items = popular(request.k, in: snapshot, excluding: workspace.exclusions)
+            items = popular(request.k, in: snapshot, among: allowed, excluding: workspace.exclusions)
         } else {
             let lookedUp = DispatchTime.now().uptimeNanoseconds
             let inference = workspace.inferenceWorkspace(for: snapshot)
@@ -55,11 +60,8 @@ public struct RetrievalService: Sendable {
                 throw .nonFiniteUserVector(model: snapshot.model, version: snapshot.version)
             }
             searchStart = DispatchTime.now().uptimeNanoseconds
-            let index = request.exact ? snapshot.exactIndex : snapshot.index
-            let k = min(request.k, snapshot.itemCount)
-            let eligible = Eligibility(excluded: workspace.exclusions)
-            index.search(user.span, k: k, effort: request.effort, among: eligible, in: workspace.search)
-            items = workspace.search.results
+            let eligible = Eligibility(allowed: allowed, excluded: workspace.exclusions)
+            items = nearest(to: user, for: request, among: eligible, in: snapshot, workspace)
         }
         times.search = DispatchTime.now().uptimeNanoseconds - searchStart
         return RetrievalResponse(
@@ -88,14 +90,47 @@ public struct RetrievalService: Sendable {
             let range = "1 to \(snapshot.encoder.maxSteps)"
             throw .invalidArgument(field: "steps", message: "is \(steps); this model takes \(range).")
         }
+        guard 0...1 ~= request.diversity else {
+            throw .invalidArgument(field: "diversity", message: "is \(request.diversity); it must be 0 to 1.")
+        }
         if let effort = request.effort, effort < 1 {
             throw .invalidArgument(field: "ef", message: "is \(effort); it must be at least 1, or null.")
         }
     }
 
-    private func popular(_ k: Int, in snapshot: ServingSnapshot, excluding exclusions: [Int32]) -> [Scored] {
+    private func nearest(
+        to user: [Float],
+        for request: borrowing RetrievalRequest,
+        among eligible: borrowing Eligibility,
+        in snapshot: ServingSnapshot,
+        _ workspace: RetrievalWorkspace
+    ) -> [Scored] {
+        let index = request.exact ? snapshot.exactIndex : snapshot.index
+        let diversity = Float(request.diversity)
+        let k = min(diversity > 0 ? Self.candidatesPerItem * request.k : request.k, snapshot.itemCount)
+        index.search(user.span, k: k, effort: request.effort, among: eligible, in: workspace.search)
+        guard diversity > 0 else { return workspace.search.results }
+        workspace.reranking.rerank(
+            workspace.search.results,
+            keeping: request.k,
+            diversity: diversity,
+            vectors: snapshot.itemVectors,
+            categories: snapshot.categories.categories
+        )
+        return workspace.reranking.results
+    }
+
+    private func popular(
+        _ k: Int,
+        in snapshot: ServingSnapshot,
+        among allowed: ItemSet?,
+        excluding exclusions: [Int32]
+    ) -> [Scored] {
         let excluded = Set(exclusions)
-        return snapshot.popularity.lazy.filter { !excluded.contains($0) }.prefix(k).map { Scored(id: $0, score: 0) }
+        return snapshot.popularity.lazy
+            .filter { !excluded.contains($0) && allowed?.contains($0) != false }
+            .prefix(k)
+            .map { Scored(id: $0, score: 0) }
     }
 }
 
@@ -123,6 +158,8 @@ public final class RetrievalWorkspace {
     private(set) var exclusions: [Int32] = []
     /// The index's buffers.
     let search = SearchWorkspace()
+    /// The re-ranking's buffers.
+    let reranking = MaximalMarginalRelevance()
     private var inference: (generation: UInt64, workspace: any InferenceWorkspace)?
 
     /// An empty workspace.

@@ -24,10 +24,8 @@ public final class ServingSnapshot: Sendable {
     public let identifiers: IdentifierTable
     /// Titles, one an item; empty when the catalogue has none.
     public let titles: [String]
-    /// Category names.
-    public let categoryNames: [String]
-    /// Per item the numbers of its categories; empty when the catalogue has none.
-    public let categories: [[Int32]]
+    /// The items' categories, for filters and diversity.
+    public let categories: CategoryIndex
     /// Item numbers from most to least popular.
     public let popularity: [Int32]
 
@@ -42,8 +40,7 @@ public final class ServingSnapshot: Sendable {
         exactIndex: any VectorIndex,
         identifiers: IdentifierTable,
         titles: [String],
-        categoryNames: [String],
-        categories: [[Int32]],
+        categories: CategoryIndex,
         popularity: [Int32]
     ) {
         self.model = model
@@ -55,7 +52,6 @@ public final class ServingSnapshot: Sendable {
         self.exactIndex = exactIndex
         self.identifiers = identifiers
         self.titles = titles
-        self.categoryNames = categoryNames
         self.categories = categories
         self.popularity = popularity
     }

@@ -53,6 +53,11 @@ public struct SnapshotBuilder: Sendable {
         try require(manifest.items, equals: catalogue.count, "the manifest's number of items")
         let identifiers = try IdentifierTable(catalogue.ids)
         try checkCategories(catalogue)
+        let categories = try CategoryIndex(
+            names: catalogue.categoryNames,
+            lists: catalogue.categories,
+            items: catalogue.count
+        )
         try checkPopularity(checkpoint.popularity, items: catalogue.count)
 
         let (encoder, itemVectors) = try makeEncoder(checkpoint)
@@ -74,8 +79,7 @@ public struct SnapshotBuilder: Sendable {
             exactIndex: try makeExactIndex(itemVectors),
             identifiers: identifiers,
             titles: catalogue.titles,
-            categoryNames: catalogue.categoryNames,
-            categories: catalogue.categories,
+            categories: categories,
             popularity: checkpoint.popularity
         )
         try probe(snapshot)

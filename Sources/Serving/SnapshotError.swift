@@ -6,6 +6,8 @@ public enum SnapshotError: Error, Equatable, CustomStringConvertible {
     case unknownSystem(String)
     /// Two items have the same id.
     case duplicateIdentifier(String)
+    /// Two categories have the same name.
+    case duplicateCategory(String)
     /// Two parts of the checkpoint disagree about a size.
     case countMismatch(part: String, expected: Int, found: Int)
     /// A vector holds NaN or infinity.
@@ -26,6 +28,8 @@ public enum SnapshotError: Error, Equatable, CustomStringConvertible {
             "The checkpoint holds system '\(system)', which this build does not serve; use a newer build."
         case .duplicateIdentifier(let id):
             "Item id '\(id)' occurs twice in the catalogue; ids must be unique, publish the version again."
+        case .duplicateCategory(let name):
+            "Category '\(name)' occurs twice in the catalogue; names must be unique, publish the version again."
         case .countMismatch(let part, let expected, let found):
             "\(part) is \(found), the rest of the checkpoint says \(expected); publish the version again."
         case .nonFiniteItem(let id, let column):

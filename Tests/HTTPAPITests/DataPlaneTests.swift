@@ -68,6 +68,40 @@ import Testing
         }
     }
 
+    @Test("filters restrict the answer, and what was asked before does not matter", arguments: ["[\"i1\"]", "[]"])
+    func filters(history: String) async throws {
+        try await withServer { server in
+            let all = "{\"history\":\(history),\"exclude_history\":false,\"k\":40}"
+            let filtered =
+                all.dropLast() + ",\"filter\":{\"any_of\":[\"Rare\",\"nope\",\"Third\"],\"none_of\":[\"Even\"]}}"
+            let connection = try await server.connect()
+            for _ in 0..<2 {
+                try await connection.send(post(String(filtered)) + post(all))
+                let few = try await connection.answer()
+                #expect(few.status == 200)
+                #expect(try Set(few.items()) == ["3", "i7", "9", "15", "21", "27", "33", "39"])
+                #expect(try few.json()["truncated"] as? Bool == true)
+                #expect(try await connection.answer().items().count == 40)
+            }
+            try await connection.close()
+        }
+    }
+
+    @Test("diversity reorders the answer and keeps its scores; none is the plain answer to the byte")
+    func diversifies() async throws {
+        try await withServer { server in
+            func ask(_ rest: String) async throws -> Answer {
+                try await server.ask(post("{\"history\":[\"i1\",\"i2\"],\"k\":10\(rest)}"))
+            }
+            let plain = try await ask("")
+            #expect(try await ask(",\"diversity\":0").body == plain.body)
+            let diverse = try await ask(",\"diversity\":1")
+            #expect(try diverse.items().count == 10 && diverse.items().first == plain.items().first)
+            #expect(try diverse.items() != plain.items())
+            #expect(try await ask(",\"diversity\":1.0").body == diverse.body)
+        }
+    }
+
     @Test("a history of 100,000 ids is answered")
     func takesLongHistory() async throws {
         try await withServer(configuration: .testing { $0.maxBodyBytes = 1 << 20 }) { server in
@@ -81,6 +115,9 @@ import Testing
         (post("{"), 400, "invalid_json"), (post("{\"history\":[],\"k\":0}"), 400, "invalid_argument"),
         (post("{\"history\":[],\"k\":1001}"), 400, "invalid_argument"), (post(""), 400, "invalid_json"),
         (post("{\"history\":[],\"steps\":21}"), 400, "invalid_argument"),
+        (post("{\"history\":[],\"diversity\":1.5}"), 400, "invalid_argument"),
+        (post("{\"history\":[],\"diversity\":-0.1}"), 400, "invalid_argument"),
+        (post("{\"history\":[],\"filter\":{\"anyof\":[]}}"), 400, "invalid_argument"),
         (post("{\"history\":[],\"model\":\"other\"}"), 404, "not_found"),
         (post("{\"history\":[]}", headers: "Content-Type: text/plain\r\n"), 415, "unsupported_media_type"),
         (post("{\"history\":[]}", headers: "Content-Encoding: gzip\r\n"), 415, "unsupported_media_type"),

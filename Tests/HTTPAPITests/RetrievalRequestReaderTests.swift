@@ -15,8 +15,8 @@ import Testing
         let request = try read(
             """
             {"history":["i42","\\u0069\\u0037","é"],"k":20,"exclude":["i9",8],"exclude_history":false,"model":"m",
-             "seed":18446744073709551615,"steps":5,"samples":1,"diversity":0.0,"exact":true,"ef":9,"explain":true,
-             "filter":null}
+             "seed":18446744073709551615,"steps":5,"samples":1,"diversity":0.25,"exact":true,"ef":9,"explain":true,
+             "filter":{"none_of":["Horror"],"any_of":["Comedy","\\u0046ilm-Noir"]}}
             """
         )
         var expected = RetrievalRequest(history: ["i42", "i7", "é"], k: 20)
@@ -25,6 +25,8 @@ import Testing
         expected.model = "m"
         expected.seed = UInt64.max
         expected.steps = 5
+        expected.diversity = 0.25
+        expected.filter = CategoryFilter(anyOf: ["Comedy", "Film-Noir"], noneOf: ["Horror"])
         expected.exact = true
         expected.effort = 9
         expected.explain = true
@@ -36,6 +38,8 @@ import Testing
         arguments: [
             "{\"history\":[]}",
             " {\"seed\":null,\"history\":[],\"model\":null,\"steps\":null,\"ef\":null,\"diversity\":0} ",
+            "{\"history\":[],\"filter\":null}", "{\"history\":[],\"filter\":{}}",
+            "{\"history\":[],\"filter\":{\"any_of\":[],\"none_of\":[]}}",
         ]
     )
     func appliesDefaults(text: String) throws {
@@ -71,8 +75,17 @@ import Testing
             ("{\"history\":[],\"explain\":null}", "/explain"),
             ("{\"history\":[],\"exclude_history\":\"no\"}", "/exclude_history"),
             ("{\"history\":[],\"exclude\":[{}]}", "/exclude/0"), ("{\"history\":[],\"model\":5}", "/model"),
-            ("{\"history\":[],\"samples\":2}", "/samples"), ("{\"history\":[],\"diversity\":0.1}", "/diversity"),
-            ("{\"history\":[],\"filter\":{\"any_of\":[\"Comedy\"]}}", "/filter"),
+            ("{\"history\":[],\"samples\":2}", "/samples"), ("{\"history\":[],\"diversity\":\"1\"}", "/diversity"),
+            ("{\"history\":[],\"diversity\":null}", "/diversity"), ("{\"history\":[],\"filter\":[]}", "/filter"),
+            ("{\"history\":[],\"filter\":\"Comedy\"}", "/filter"),
+            ("{\"history\":[],\"filter\":{\"any\":[\"Comedy\"]}}", "/filter/any"),
+            ("{\"history\":[],\"filter\":{\"any_of\":\"Comedy\"}}", "/filter/any_of"),
+            ("{\"history\":[],\"filter\":{\"any_of\":null}}", "/filter/any_of"),
+            ("{\"history\":[],\"filter\":{\"none_of\":[\"a\",1]}}", "/filter/none_of/1"),
+            ("{\"history\":[],\"filter\":{\"any_of\":[[]]}}", "/filter/any_of/0"),
+            ("{\"history\":[],\"filter\":{\"any_of\":[],\"any_of\":[]}}", "/filter/any_of"),
+            ("{\"history\":[],\"filter\":{\"none_of\":[],\"none_of\":[]}}", "/filter/none_of"),
+            ("{\"history\":[],\"filter\":{},\"filter\":{}}", "/filter"),
             ("{\"history\":[],\"ef\":true}", "/ef"),
         ]
     )
@@ -86,6 +99,7 @@ import Testing
         "a text that is not JSON is refused as such, even where it also breaks the contract",
         arguments:
             JSONReaderTests.refused.map { "{\"history\":[],\"k\":\($0)" } + JSONReaderTests.refused
+            + ["{\"history\":[],\"filter\":{\"any_of\":[,]}}", "{\"history\":[],\"filter\":{\"any_of\"}}"]
             + ["{\"nope\":NaN}", "{\"k\":\"x\",", "{\"history\":[],\"diversity\":1e400}", "{\"history\":[]} x"]
     )
     func refusesSyntax(text: String) {

@@ -93,6 +93,79 @@ import VectorIndex
         #expect(some.truncated)
     }
 
+    @Test("only items that pass the filter are answered, and all of those", arguments: [false, true])
+    func filters(exact: Bool) throws {
+        let all = try ask(["i1"]) { $0.k = 40 }
+        for diversity in [0, 0.5] {
+            let filtered = try ask(["i1"]) {
+                $0.k = 13
+                $0.filter = CategoryFilter(anyOf: ["Third", "Rare"], noneOf: ["Even"])
+                $0.exclude = IdentifierList(["9"])
+                $0.exact = exact
+                $0.diversity = diversity
+            }
+            let expected = all.items.filter { ($0.id % 6 == 3 || $0.id == 7) && $0.id != 9 }
+            #expect(filtered.items.sorted() == expected)
+            #expect(filtered.truncated && filtered.seed == all.seed)
+        }
+        let enough = try ask(["i1"]) {
+            $0.k = 19
+            $0.filter = CategoryFilter(anyOf: ["Even"])
+            $0.exact = exact
+        }
+        #expect(enough.items == Array(all.items.filter { $0.id % 2 == 0 }.prefix(19)) && !enough.truncated)
+    }
+
+    @Test("unknown categories match nothing and exclude nothing")
+    func unknownCategories() throws {
+        let none = try ask(["i1"]) { $0.filter = CategoryFilter(anyOf: ["nope"]) }
+        #expect(none.items.isEmpty && none.truncated && none.fallback == nil)
+        #expect(try ask(["i1"]) { $0.filter = CategoryFilter(noneOf: ["nope"]) }.items == ask(["i1"]).items)
+    }
+
+    @Test("popularity is filtered too, and stays in its order whatever the diversity")
+    func filtersFallback() throws {
+        let response = try ask([]) {
+            $0.k = 3
+            $0.filter = CategoryFilter(anyOf: ["Third"], noneOf: ["Even"])
+            $0.exclude = IdentifierList(["33"])
+            $0.diversity = 1
+        }
+        #expect(response.items.map(\.id) == [39, 27, 21] && !response.truncated)
+        #expect(try ask([]) { $0.filter = CategoryFilter(anyOf: ["Rare"]) }.truncated)
+    }
+
+    @Test("diversity re-ranks the best 4 k and keeps their scores", arguments: [0.1, 0.5, 1])
+    func diversifies(diversity: Double) throws {
+        let k = 6
+        let best = try ask(["i1", "i2"]) { $0.k = 4 * k }.items
+        let diverse = try ask(["i1", "i2"]) {
+            $0.k = k
+            $0.diversity = diversity
+        }
+        let oracle = MaximalMarginalRelevance()
+        let catalogue = checkpoint.catalogue
+        oracle.rerank(
+            best,
+            keeping: k,
+            diversity: Float(diversity),
+            vectors: encoder.items,
+            categories: ItemCategories(catalogue.categories, itemCount: 40, categoryCount: 3)
+        )
+        #expect(diverse.items == oracle.results && !diverse.truncated)
+        #expect(Set(diverse.items.map(\.id)).isSubset(of: best.map(\.id)) && diverse.items.first == best.first)
+    }
+
+    @Test("so little diversity that it is none in Float changes nothing", arguments: [0, -0.0, 1e-300])
+    func noDiversity(diversity: Double) throws {
+        #expect(try ask(["i1"]) { $0.diversity = diversity }.items == ask(["i1"]).items)
+    }
+
+    @Test("diversity outside 0...1 is refused", arguments: [-0.001, 1.001, 1e300, .infinity, .nan])
+    func refusesDiversity(diversity: Double) {
+        #expect(field { $0.diversity = diversity } == "diversity")
+    }
+
     @Test("fewer answers are the first of more answers, and workspaces do not matter")
     func isStable() throws {
         let workspace = RetrievalWorkspace()

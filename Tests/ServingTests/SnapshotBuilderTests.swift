@@ -49,6 +49,9 @@ import Testing
                 categories: [[1]] + [[Int32]](repeating: [], count: 39)
             )
         },
+        Case(testDescription: "duplicate category", expected: .duplicateCategory("Even")) {
+            $0.catalogue.categoryNames[2] = "Even"
+        },
     ]
 
     @Test("a spoilt checkpoint is refused with the reason", arguments: cases)

@@ -78,7 +78,8 @@ package func normalised(_ vector: [Float]) -> [Float] {
 
 /// A checkpoint whose vectors depend on its version.
 ///
-/// The ids are `0`, `i1`, `i2`, `3`: every third one is an integer.
+/// The ids are `0`, `i1`, `i2`, `3`: every third one is an integer. Every second item is `Even`, every third `Third`, and
+/// the seventh `Rare`.
 package func makeCheckpoint(version: Int, items: Int = 40, dimension: Int = 8) -> Checkpoint {
     let generator = CounterBasedGenerator(seed: UInt64(version), purpose: .simulation)
     let vectors = Matrix(
@@ -101,7 +102,11 @@ package func makeCheckpoint(version: Int, items: Int = 40, dimension: Int = 8) -
     return Checkpoint(
         manifest: manifest,
         parameters: ["items": vectors],
-        catalogue: Catalogue(ids: (0..<items).map { $0 % 3 == 0 ? "\($0)" : "i\($0)" }),
+        catalogue: Catalogue(
+            ids: (0..<items).map { $0 % 3 == 0 ? "\($0)" : "i\($0)" },
+            categoryNames: ["Even", "Third", "Rare"],
+            categories: (0..<items).map { ($0 % 2 == 0 ? [0] : []) + ($0 % 3 == 0 ? [1] : []) + ($0 == 7 ? [2] : []) }
+        ),
         popularity: (0..<items).reversed().map(Int32.init),
         index: []
     )

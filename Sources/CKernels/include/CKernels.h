@@ -51,6 +51,18 @@ size_t ck_rank_above(const float *scores, size_t n, size_t target);
 size_t ck_filter_above(const float *scores, size_t from, size_t n, float threshold, int32_t *found, size_t capacity,
                        size_t *found_count);
 
+// MARK: Greedy re-ranking. Candidates lie in panels of CK_PANEL, each [d][CK_PANEL], the last one padded.
+enum { CK_PANEL = 64 };
+// Candidate i is row ids[i]; places beyond `count` are left as they are.
+void ck_gather_panels(const float *rows, const int32_t *ids, size_t count, size_t d, float *panels);
+// One item joined the answer: raises nearest[i] to its similarity with candidate i, and returns the first i with the
+// largest (1 - diversity) relevance[i] - diversity nearest[i]. The similarity is the cosine <query, i>; where the item
+// has `own` > 0 categories and the candidate categories[i] > 0 it is the mean of that and Jaccard's index, of which
+// shared[i] is the intersection. With own = 0, `categories` and `shared` are not read. `count` is a multiple of CK_PANEL;
+// a candidate whose `nearest` is infinite is out.
+size_t ck_marginal_choice(const float *panels, size_t count, size_t d, const float *query, const float *relevance,
+                          float diversity, const float *categories, const float *shared, float own, float *nearest);
+
 // MARK: Softmax cross-entropy over one row of logits.
 // On entry row holds logits of negatives, `positive` the logit of the target. Returns -log p(positive); row becomes the
 // softmax probabilities of the negatives, *positive_probability that of the target.

@@ -113,7 +113,7 @@ package struct RetrievalRequestReader {
         }
     }
 
-    private func read(
+    private mutating func read(
         _ field: Field,
         _ reader: inout JSONReader,
         into request: inout RetrievalRequest
@@ -132,20 +132,60 @@ package struct RetrievalRequestReader {
         case .ef: request.effort = try isNull(&reader) ? nil : integer(&reader, "/ef")
         case .model: request.model = try isNull(&reader) ? nil : text(&reader, "/model")
         case .filter:
-            guard try isNull(&reader) else { throw unsupported("/filter", "leave it out") }
+            if try !isNull(&reader) { try filter(&reader, into: &request.filter) }
         case .samples:
             let samples: Int = try integer(&reader, "/samples")
-            guard samples == 1 else { throw unsupported("/samples", "leave it out or give 1") }
+            guard samples == 1 else {
+                let message = "is not supported by this build yet; leave it out or give 1."
+                throw ContractViolation(pointer: "/samples", message: message)
+            }
         case .diversity:
             try expect(.number, &reader, "/diversity")
-            guard reader.double(try reader.number().text) == 0 else {
-                throw unsupported("/diversity", "leave it out or give 0")
+            request.diversity = reader.double(try reader.number().text)
+        }
+    }
+
+    /// Reads `{"any_of":[...],"none_of":[...]}`, each list at most once.
+    private mutating func filter(_ reader: inout JSONReader, into filter: inout CategoryFilter) throws {
+        try expect(.object, &reader, "/filter")
+        reader.enter()
+        var (isFirst, hasAnyOf, hasNoneOf) = (true, false, false)
+        while true {
+            key.removeAll(keepingCapacity: true)
+            guard try reader.nextKey(isFirst: &isFirst, into: &key) else { return }
+            let pointer = "/filter" + pointerStep(key)
+            switch pointer {
+            case "/filter/any_of" where !hasAnyOf:
+                hasAnyOf = true
+                try names(&reader, pointer, into: &filter.anyOf)
+            case "/filter/none_of" where !hasNoneOf:
+                hasNoneOf = true
+                try names(&reader, pointer, into: &filter.noneOf)
+            case "/filter/any_of", "/filter/none_of":
+                throw ContractViolation(pointer: pointer, message: "is given twice.")
+            default:
+                let message = "is not a field of a filter, which has any_of and none_of."
+                throw ContractViolation(pointer: pointer, message: message)
             }
         }
     }
 
-    private func unsupported(_ pointer: String, _ remedy: String) -> ContractViolation {
-        ContractViolation(pointer: pointer, message: "is not supported by this build yet; \(remedy).")
+    /// Reads a list of strings.
+    private func names(_ reader: inout JSONReader, _ pointer: String, into list: inout IdentifierList) throws {
+        try expect(.array, &reader, pointer)
+        reader.enter()
+        var isFirst = true
+        while try reader.nextElement(isFirst: &isFirst) {
+            let kind = try reader.kind()
+            guard kind == .string else {
+                throw ContractViolation(
+                    pointer: "\(pointer)/\(list.count)",
+                    message: "is \(kind.rawValue); the name of a category, a string, is expected."
+                )
+            }
+            try reader.string(appendingTo: &list.bytes)
+            list.endIdentifier()
+        }
     }
 
     /// Reads a list of ids; returns whether its first id is an integer.

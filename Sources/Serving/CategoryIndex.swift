@@ -1,0 +1,118 @@
+public import Kernels
+import Synchronization
+public import VectorIndex
+
+/// Finds the items that a category filter lets pass, and remembers the last filters' items.
+///
+/// Applications ask by few filters again and again, so a filter's set of items is made once and shared by all event loops.
+/// The memory is bounded: at most ``setLimit`` sets of one bit an item, the longest unused forgotten first.
+public final class CategoryIndex: Sendable {
+    /// A filter as category numbers: what the sets are remembered by.
+    ///
+    /// Equal for filters that differ only in the order of names, repeated names and names that no item has.
+    struct Key: Equatable {
+        /// Ascending; nil asks for nothing, unlike an empty list, which no item passes.
+        var anyOf: [Int32]?
+        /// Ascending.
+        var noneOf: [Int32] = []
+    }
+
+    private struct Remembered {
+        let key: Key
+        let items: ItemSet
+        var lastUse: UInt64
+    }
+
+    private struct Memory {
+        var sets: [Remembered] = []
+        var uses: UInt64 = 0
+    }
+
+    /// The most memory of remembered sets, in bytes, as long as ``fewestSets`` fit.
+    private static let memoryLimit = 16 << 20
+    private static let fewestSets = 4
+    private static let mostSets = 64
+
+    /// The categories by number.
+    public let categories: ItemCategories
+    private let names: IdentifierTable
+    private let memory = Mutex(Memory())
+
+    /// Indexes a catalogue's categories.
+    ///
+    /// - Parameters:
+    ///   - names: The categories' names.
+    ///   - lists: Each item's categories as positions in `names`; no lists at all when the catalogue has no categories.
+    ///   - items: How many items there are.
+    /// - Throws: ``SnapshotError/duplicateCategory(_:)``.
+    public init(names: [String], lists: [[Int32]], items: Int) throws(SnapshotError) {
+        do {
+            self.names = try IdentifierTable(names)
+        } catch {
+            if case .duplicateIdentifier(let name) = error { throw .duplicateCategory(name) }
+            throw error
+        }
+        categories = ItemCategories(lists, itemCount: items, categoryCount: names.count)
+    }
+
+    /// How many sets are remembered at most.
+    public var setLimit: Int {
+        min(Self.mostSets, max(Self.fewestSets, Self.memoryLimit / max(1, categories.itemCount / 8)))
+    }
+
+    /// The items that pass a filter; nil when it asks for nothing, so that every item passes.
+    ///
+    /// - Complexity: O(names + ``setLimit``) for a remembered filter, else as
+    ///   ``ItemCategories/items(anyOf:noneOf:)``, without holding up other threads.
+    public func items(passing filter: borrowing CategoryFilter) -> ItemSet? {
+        guard !filter.isEmpty else { return nil }
+        let key = Key(
+            anyOf: filter.anyOf.isEmpty ? nil : numbers(of: filter.anyOf),
+            noneOf: numbers(of: filter.noneOf)
+        )
+        if key.anyOf == nil, key.noneOf.isEmpty { return nil }
+        if let items = remembered(key) { return items }
+        let items = categories.items(anyOf: key.anyOf, noneOf: key.noneOf)
+        remember(items, by: key)
+        return items
+    }
+
+    /// The numbers of the names that exist, ascending and each once.
+    private func numbers(of names: borrowing IdentifierList) -> [Int32] {
+        var numbers: [Int32] = []
+        for position in 0..<names.count {
+            if let number = self.names.number(of: position, in: names) { numbers.append(number) }
+        }
+        numbers.sort()
+        var last: Int32?
+        numbers.removeAll { number in
+            defer { last = number }
+            return number == last
+        }
+        return numbers
+    }
+
+    private func remembered(_ key: Key) -> ItemSet? {
+        memory.withLock { memory in
+            guard let place = memory.sets.firstIndex(where: { $0.key == key }) else { return nil }
+            memory.uses += 1
+            memory.sets[place].lastUse = memory.uses
+            return memory.sets[place].items
+        }
+    }
+
+    private func remember(_ items: ItemSet, by key: Key) {
+        memory.withLock { memory in
+            // Two threads may have made the same set.
+            guard !memory.sets.contains(where: { $0.key == key }) else { return }
+            memory.uses += 1
+            let new = Remembered(key: key, items: items, lastUse: memory.uses)
+            let oldest = memory.sets.indices.min { memory.sets[$0].lastUse < memory.sets[$1].lastUse }
+            if memory.sets.count < setLimit {
+                memory.sets.append(new)
+            } else if let oldest {
+                memory.sets[oldest] = new
+            }
+        }
+    }
+}

@@ -1,0 +1,115 @@
+public import Kernels
+
+/// Re-ranks a search's candidates so that the answer does not repeat itself.
+///
+/// Maximal marginal relevance (Carbonell and Goldstein, SIGIR 1998): item by item, the answer gets the candidate `i` with
+/// the largest
+///
+/// `(1 - d) * relevance(i) - d * max over j in the answer of similarity(i, j)`
+///
+/// where `d` is the diversity and relevance the candidate's score. The first is the most relevant one; ties go to the
+/// candidate that came first. Similarity is the cosine of the two items' vectors; where both items have categories it is
+/// the mean of that cosine and of the overlap of their categories (Jaccard's index: those that both have by those that
+/// either has). The vectors alone leave runs of one category in the answer, and the categories alone leave nothing to
+/// choose by once each of them has appeared.
+///
+/// Owns the buffers of one thread's re-rankings, and the outcome of the last one.
+public final class MaximalMarginalRelevance {
+    /// What the last re-ranking chose, in the order of choice, with the candidates' own scores.
+    public private(set) var results: [Scored] = []
+
+    private var panels = CandidatePanels()
+    private var overlaps = CategoryOverlaps()
+
+    /// Empty buffers.
+    public init() {}
+
+    /// Chooses `k` of the candidates and leaves them in ``results``.
+    ///
+    /// - Parameters:
+    ///   - candidates: Items with their relevance, best first.
+    ///   - k: How many to choose; all when there are fewer.
+    ///   - diversity: `d`, from 0 (the candidates' own order) to 1 (relevance decides the first item and ties only).
+    ///   - vectors: Unit vectors, row `i` that of item `i`.
+    ///   - categories: Of the same items.
+    /// - Complexity: O(k * candidates * columns); nothing is allocated once the buffers have grown to such sizes.
+    public func rerank(
+        _ candidates: [Scored],
+        keeping k: Int,
+        diversity: Float,
+        vectors: Matrix,
+        categories: ItemCategories
+    ) {
+        precondition(0...1 ~= diversity, "a diversity of \(diversity) is outside 0...1")
+        precondition(k >= 0, "k is \(k)")
+        precondition(
+            vectors.rows == categories.itemCount,
+            "\(vectors.rows) vectors, categories of \(categories.itemCount) items"
+        )
+        results.removeAll(keepingCapacity: true)
+        let k = min(k, candidates.count)
+        if diversity == 0 {
+            results.append(contentsOf: candidates.prefix(k))
+            return
+        }
+        panels.fill(candidates, from: vectors)
+        overlaps.fill(candidates, padded: panels.paddedCount, categories)
+        var position = 0
+        while results.count < k {
+            results.append(candidates[position])
+            overlaps.count(sharedWith: candidates[position].id, categories)
+            position = panels.choose(
+                position,
+                from: vectors,
+                diversity: diversity,
+                categories: overlaps.categories,
+                shared: overlaps.shared
+            )
+        }
+    }
+}
+
+/// Counts the categories that candidates share with one of them.
+private struct CategoryOverlaps {
+    /// How many categories each candidate has, then padding of zeros.
+    private(set) var categories: [Float] = []
+    /// How many of them the last counted item has too.
+    private(set) var shared: [Float] = []
+    /// The candidates of each category, as chains of links: the first link of each category, or `end`.
+    private var first: [Int32] = []
+    private var links: [(candidate: Int32, category: Int32, next: Int32)] = []
+    private let end: Int32 = -1
+
+    mutating func fill(_ candidates: [Scored], padded: Int, _ itemCategories: ItemCategories) {
+        // Only what the last filling touched is reset: there may be far more categories than candidates.
+        for link in links where Int(link.category) < first.count { first[Int(link.category)] = end }
+        while first.count < itemCategories.categoryCount { first.append(end) }
+        links.removeAll(keepingCapacity: true)
+        categories.removeAll(keepingCapacity: true)
+        shared.removeAll(keepingCapacity: true)
+        for (position, candidate) in candidates.enumerated() {
+            let ofItem = itemCategories.categories(of: candidate.id)
+            categories.append(Float(ofItem.count))
+            for category in ofItem {
+                links.append((Int32(position), category, first[Int(category)]))
+                first[Int(category)] = Int32(links.count - 1)
+            }
+        }
+        while categories.count < padded { categories.append(0) }
+        while shared.count < padded { shared.append(0) }
+    }
+
+    /// - Complexity: O(padded + candidates of each of the item's categories).
+    mutating func count(sharedWith item: Int32, _ itemCategories: ItemCategories) {
+        let ofItem = itemCategories.categories(of: item)
+        if ofItem.isEmpty { return }
+        for position in shared.indices { shared[position] = 0 }
+        for category in ofItem {
+            var link = first[Int(category)]
+            while link != end {
+                shared[Int(links[Int(link)].candidate)] += 1
+                link = links[Int(link)].next
+            }
+        }
+    }
+}
