@@ -41,7 +41,7 @@ public struct PartitionedIndex: VectorIndex {
     ) {
         precondition(query.count == dimension, "a query of \(query.count) elements against \(dimension)")
         var best = TopK(k: min(k, count))
-        let allowed = eligible.allowed
+        let (allowed, removed) = (eligible.allowed, eligible.removed)
         workspace.withExclusions(eligible.excluded, items: count) {
             if best.k == 0 { return }
             var scores: [Float] = []
@@ -55,7 +55,8 @@ public struct PartitionedIndex: VectorIndex {
                 vectors.scores(of: query, inRows: range, into: &scores)
                 best.offer(scores, count: range.count) { position in
                     let item = ids[range.lowerBound + position]
-                    return workspace.excluded.contains(item) || allowed?.contains(item) == false ? nil : item
+                    let isLeftOut = workspace.excluded.contains(item) || removed?.contains(item) == true
+                    return isLeftOut || allowed?.contains(item) == false ? nil : item
                 }
             }
         }

@@ -21,9 +21,10 @@ public final class SearchWorkspace {
 
     /// Runs a search with `excluded` holding what it must leave out.
     ///
-    /// - Complexity: O(number of exclusions), and O(items) the first time.
+    /// - Complexity: O(number of exclusions), and O(items) the first time; the set keeps room for more items, so that an
+    ///   index and one that gained items share it.
     func withExclusions(_ exclusions: [Int32], items: Int, _ body: () -> Void) {
-        if excluded.bound != items { excluded = ItemSet(bound: items) }
+        if excluded.bound < items { excluded = ItemSet(bound: (items + 0xFFFF) / 0x10000 * 0x10000) }
         for item in exclusions { excluded.insert(item) }
         body()
         for item in exclusions { excluded.remove(item) }
