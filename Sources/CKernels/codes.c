@@ -57,7 +57,7 @@ INLINE float bounds_of(products *multiply, const uint8_t *codes, const float *sc
 
 INLINE size_t scan(products *multiply, const uint8_t *codes, const float *factors, size_t blocks, size_t groups,
                    const int8_t *query, int32_t sum, float step, float base, float threshold, int32_t first,
-                   float *scores, int32_t *positions) {
+                   const int32_t *items, float *scores, int32_t *positions) {
     enum { AHEAD = 4 }; // blocks
     size_t count = 0;
     for (size_t b = 0; b < blocks; b++) {
@@ -73,6 +73,7 @@ INLINE size_t scan(products *multiply, const uint8_t *codes, const float *factor
             any |= estimates[l] >= threshold;
         }
         if (!any) continue;
+        __builtin_prefetch(items + first + b * LANES); // whoever takes the candidates looks them up
         for (size_t l = 0; l < LANES; l++) {
             scores[count] = estimates[l];
             positions[count] = first + (int32_t)(b * LANES + l);
@@ -90,9 +91,9 @@ CLONES float ck_portable_bounds(const uint8_t *codes, const float *scales, const
 
 CLONES size_t ck_portable_scan(const uint8_t *codes, const float *factors, size_t blocks, size_t groups,
                                const int8_t *query, int32_t sum, float step, float base, float threshold,
-                               int32_t first, float *scores, int32_t *positions) {
-    return scan(nibble_products, codes, factors, blocks, groups, query, sum, step, base, threshold, first, scores,
-                positions);
+                               int32_t first, const int32_t *items, float *scores, int32_t *positions) {
+    return scan(nibble_products, codes, factors, blocks, groups, query, sum, step, base, threshold, first, items,
+                scores, positions);
 }
 
 #if defined(__x86_64__) && defined(__linux__)
@@ -137,9 +138,9 @@ static VNNI float vnni_bounds(const uint8_t *codes, const float *scales, const f
 
 static VNNI size_t vnni_scan(const uint8_t *codes, const float *factors, size_t blocks, size_t groups,
                              const int8_t *query, int32_t sum, float step, float base, float threshold, int32_t first,
-                             float *scores, int32_t *positions) {
-    return scan(vnni_nibble_products, codes, factors, blocks, groups, query, sum, step, base, threshold, first, scores,
-                positions);
+                             const int32_t *items, float *scores, int32_t *positions) {
+    return scan(vnni_nibble_products, codes, factors, blocks, groups, query, sum, step, base, threshold, first, items,
+                scores, positions);
 }
 
 static int has_vnni(void) { return __builtin_cpu_supports("avx512vnni") && __builtin_cpu_supports("avx512bw"); }
@@ -156,10 +157,14 @@ float ck_bounds(const uint8_t *codes, const float *scales, const float *spreads,
 }
 
 size_t ck_scan(const uint8_t *codes, const float *factors, size_t blocks, size_t groups, const int8_t *query,
-               int32_t sum, float step, float base, float threshold, int32_t first, float *scores,
-               int32_t *positions) {
+               int32_t sum, float step, float base, float threshold, int32_t first, const int32_t *items,
+               float *scores, int32_t *positions) {
     return (has_vnni() ? vnni_scan : ck_portable_scan)(codes, factors, blocks, groups, query, sum, step, base,
-                                                       threshold, first, scores, positions);
+                                                       threshold, first, items, scores, positions);
+}
+
+void ck_prefetch(const void *memory, size_t bytes) {
+    for (size_t i = 0; i < bytes; i += 64) __builtin_prefetch((const char *)memory + i);
 }
 
 INLINE float largest_magnitude(const float *x, size_t n) {

@@ -9,6 +9,7 @@ INLINE int has_bit(const uint64_t *words, int32_t i) { return words[i >> 6] >> (
 void ck_start_threshold(ck_threshold *threshold, uint32_t k) {
     memset(threshold, 0, sizeof *threshold);
     threshold->k = k;
+    threshold->lowest = CK_SCORE_BINS;
 }
 
 float ck_current_threshold(const ck_threshold *threshold) {
@@ -17,25 +18,33 @@ float ck_current_threshold(const ck_threshold *threshold) {
 }
 
 size_t ck_admit(float *scores, int32_t *positions, size_t from, size_t to, const int32_t *items,
-                const uint64_t *allowed, const uint64_t *excluded, const uint64_t *removed, float margin,
-                ck_threshold *threshold) {
+                const uint64_t *allowed, int32_t allowed_bound, const uint64_t *excluded, const uint64_t *removed,
+                float margin, ck_threshold *threshold) {
+    uint32_t *counts = threshold->counts, above = threshold->above, k = threshold->k;
+    int32_t best_bin = threshold->bin, lowest = threshold->lowest;
     size_t kept = from;
     for (size_t i = from; i < to; i++) {
         int32_t item = items[positions[i]];
-        if (item < 0 || (allowed && !has_bit(allowed, item)) || (excluded && has_bit(excluded, item)) ||
-            (removed && has_bit(removed, item)))
-            continue;
+        if (item < 0 || item >= allowed_bound) continue;
+        if ((allowed && !has_bit(allowed, item)) || (excluded && has_bit(excluded, item))) continue;
+        if (removed && has_bit(removed, item)) continue;
         float score = scores[i];
         scores[kept] = score + margin;
         positions[kept++] = item;
-        float place = (score - CK_LOWEST_SCORE) / CK_SCORE_BIN;
+        float place = (score - CK_LOWEST_SCORE) * (1 / CK_SCORE_BIN);
         int32_t bin = place < 0 ? 0 : place >= CK_SCORE_BINS ? CK_SCORE_BINS - 1 : (int32_t)place;
-        if (bin < threshold->bin) continue; // the k-th best is above it already
-        threshold->counts[bin]++;
-        threshold->above++;
+        if (bin < best_bin) continue; // the k-th best is above it already
+        counts[bin]++;
+        above++;
+        lowest = bin < lowest ? bin : lowest;
     }
-    while (threshold->above >= threshold->k + threshold->counts[threshold->bin])
-        threshold->above -= threshold->counts[threshold->bin++];
+    if (above >= k) {
+        if (best_bin < lowest) best_bin = lowest; // nothing was counted below
+        for (; above >= k + counts[best_bin]; best_bin++) above -= counts[best_bin];
+    }
+    threshold->above = above;
+    threshold->bin = best_bin;
+    threshold->lowest = lowest;
     return kept;
 }
 
@@ -110,11 +119,12 @@ INLINE size_t keep_best(float *scores, int32_t *ids, size_t n, size_t k) {
     return kept;
 }
 
-CLONES size_t ck_best_sorted(float *scores, int32_t *ids, size_t n, size_t k, float *sorted_scores,
+CLONES size_t ck_best_sorted(float *scores, int32_t *ids, size_t *n, size_t k, size_t limit, float *sorted_scores,
                              int32_t *sorted_ids) {
-    if (n > 48 && k < n) n = keep_best(scores, ids, n, k);
-    rank_sort(scores, ids, n, sorted_scores, sorted_ids);
-    return n < k ? n : k;
+    if (*n > 48 && k < *n) *n = keep_best(scores, ids, *n, k);
+    if (*n > limit) return 0;
+    rank_sort(scores, ids, *n, sorted_scores, sorted_ids);
+    return *n < k ? *n : k;
 }
 
 CLONES void ck_rank_sort(const float *scores, const int32_t *ids, size_t n, float *sorted_scores,

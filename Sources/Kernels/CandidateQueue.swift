@@ -52,6 +52,7 @@ public final class CandidateQueue {
         )
         makeRoom(for: blocks.count * NibbleCodes.block)
         let from = count
+        let allowedBound = Int32(clamping: restriction.allowed?.bound ?? Int.max)
         scores.withPointer { scores in
             items.withPointer { items in
                 let found = unsafe codes.scan(
@@ -71,6 +72,7 @@ public final class CandidateQueue {
                         from + found,
                         codes.items,
                         restriction.allowed?.words,
+                        allowedBound,
                         restriction.excluded?.words,
                         restriction.removed?.words,
                         margin,
@@ -118,10 +120,14 @@ public struct ItemRestriction: Sendable {
 
     /// Combines sets; nil for a set that restricts nothing.
     ///
-    /// - Parameter bound: Item numbers are below it; every set has this bound.
+    /// - Parameters:
+    ///   - bound: Item numbers are below it.
+    ///   - allowed: Its bound may be lower: items from there on are not allowed.
+    ///   - excluded: Its bound is at least `bound`.
+    ///   - removed: Its bound is at least `bound`.
     public init(bound: Int, allowed: ItemSet? = nil, excluded: ItemSet? = nil, removed: ItemSet? = nil) {
-        for case let set? in [allowed, excluded, removed] {
-            precondition(set.bound == bound, "a set of bound \(set.bound) for \(bound) items")
+        for case let set? in [excluded, removed] {
+            precondition(set.bound >= bound, "a set of bound \(set.bound) for \(bound) items")
         }
         self.bound = bound
         self.allowed = allowed

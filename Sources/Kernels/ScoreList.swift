@@ -6,11 +6,13 @@ import CKernels
 /// what a comparison sort does.
 public struct ScoreList: Sendable {
     /// How many entries there are.
-    public private(set) var count = 0
+    public internal(set) var count = 0
     private var scores: [Float] = []
     private var ids: [Int32] = []
     private var sortedScores: [Float] = []
     private var sortedIDs: [Int32] = []
+    /// For more entries than counting suits.
+    private var heap = TopK(k: 0)
 
     /// An empty list.
     public init() {}
@@ -40,10 +42,14 @@ public struct ScoreList: Sendable {
         return true
     }
 
-    /// The best `k` of the first `count` scores, with the ids at the same positions; reorders both arrays.
+    /// The best `k` of the first `count` scores, with the ids at the same positions.
     ///
-    /// - Parameter out: Receives them sorted; allocates nothing when it has room.
-    /// - Precondition: Ids differ, and there are fewer than 65,536 entries.
+    /// - Parameters:
+    ///   - k: How many.
+    ///   - scores: Is reordered.
+    ///   - ids: Reordered likewise; all differ.
+    ///   - count: How many entries there are.
+    ///   - out: Receives the best, sorted; allocates nothing when it has room.
     public mutating func best(
         _ k: Int,
         of scores: inout [Float],
@@ -52,17 +58,28 @@ public struct ScoreList: Sendable {
         into out: inout [Scored]
     ) {
         precondition(
-            count <= scores.count && count <= ids.count && count <= UInt16.max && k >= 0,
+            count <= scores.count && count <= ids.count && k >= 0,
             "the best \(k) of \(count) in \(scores.count) and \(ids.count)"
         )
-        makeRoom(for: count)
         out.removeAll(keepingCapacity: true)
-        guard count > 0 else { return }
-        let found = unsafe ck_best_sorted(&scores, &ids, count, k, &sortedScores, &sortedIDs)
-        for position in 0..<found {
-            out.append(Scored(id: sortedIDs[position], score: sortedScores[position]))
+        guard count > 0, k > 0 else { return }
+        makeRoom(for: min(count, Self.countingLimit))
+        var left = count
+        if count <= UInt16.max {
+            let limit = Self.countingLimit
+            let found = unsafe ck_best_sorted(&scores, &ids, &left, k, limit, &sortedScores, &sortedIDs)
+            for position in 0..<found {
+                out.append(Scored(id: sortedIDs[position], score: sortedScores[position]))
+            }
+            if found > 0 { return }
         }
+        heap.reset(k: k)
+        heap.offer(scores, count: left) { ids[$0] }
+        heap.drainSorted(into: &out)
     }
+
+    /// More entries than this are not sorted by counting.
+    private static let countingLimit = 1024
 
     private mutating func makeRoom(for count: Int) {
         guard scores.count < count else { return }

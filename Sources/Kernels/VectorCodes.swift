@@ -37,9 +37,7 @@ public struct ByteCodes: Sendable {
     private var blocks: Int { (count + 15) / 16 }
     private var groups: Int { (dimension + 3) / 4 }
 
-    /// Codes the rows of a matrix.
-    ///
-    /// - Parameter spreads: One for each row, at least 0.
+    /// Codes the rows of a matrix, with a spread of at least 0 for each.
     public init(_ rows: Matrix, spreads: [Float]) {
         precondition(spreads.count == rows.rows, "\(spreads.count) spreads for \(rows.rows) rows")
         count = rows.rows
@@ -133,10 +131,8 @@ public struct NibbleCodes: Sendable {
 
     /// The codes and factors of rows, the last block filled up with zeros.
     ///
-    /// - Parameters:
-    ///   - rows: Vectors of at least `dimension` elements; those beyond are left out.
-    ///   - dimension: Elements to code, a multiple of 8.
-    /// - Complexity: O(rows * dimension), times 16 scales that are tried.
+    /// Of each row the first `dimension` elements are coded, a multiple of 8. Complexity: O(rows * dimension), times 16
+    /// scales that are tried.
     public static func encode(_ rows: Matrix, dimension: Int) -> (codes: [UInt8], factors: [Float]) {
         precondition(
             dimension % 8 == 0 && dimension <= rows.columns,
@@ -164,9 +160,8 @@ public struct NibbleCodes: Sendable {
         return rows
     }
 
-    /// Takes over what ``encode(_:dimension:)`` gave, once or put together.
-    ///
-    /// - Parameter items: The item number of each position; negative where there is none.
+    /// Takes over what ``encode(_:dimension:)`` gave, once or put together, with the item number of each position (negative
+    /// where there is none).
     public init(codes: some Collection<UInt8>, factors: [Float], items: [Int32], dimension: Int) {
         precondition(
             dimension % 8 == 0 && items.count % Self.block == 0 && factors.count == items.count
@@ -204,12 +199,20 @@ public struct NibbleCodes: Sendable {
                     0,
                     -.infinity,
                     0,
+                    items,
                     &scores,
                     &positions
                 )
             }
         }
         return scores
+    }
+
+    /// Fetches the beginning of a block into the cache, for a scan that comes soon.
+    public func prefetch(block: Int) {
+        let start = min(block * Self.block, count)
+        codes.withPointer { unsafe ck_prefetch($0 + start * dimension / 2, 8 * dimension) }
+        factors.withPointer { unsafe ck_prefetch($0 + start, 64) }
     }
 
     /// Writes the estimate and position of every vector of a range of blocks whose estimate reaches a threshold.
@@ -242,6 +245,7 @@ public struct NibbleCodes: Sendable {
                     base,
                     threshold,
                     Int32(start),
+                    items,
                     scores,
                     positions
                 )

@@ -9,7 +9,9 @@ import Synchronization
 struct EffortTuning {
     private static let sampleSize = 256
     /// Bounds that are tried, in spreads.
-    private static let boundWidths: [Float] = [2.6, 3.0, 3.4, 3.8, 4.4, 5]
+    private static let boundWidths: [Float] = stride(from: 2, through: 5, by: 0.1).map { Float($0) }
+    /// So many widths from the narrowest that is enough on are compared, each with its own limit of effort.
+    private static let compared = 8
     /// Other queries than the held-out ones are to reach the recall too: this part of what is missing to 1 is kept back.
     private static let reserve = 0.2
 
@@ -20,8 +22,11 @@ struct EffortTuning {
     /// Prepares queries and their exact answers.
     ///
     /// - Parameters:
-    ///   - queries: At least one row of the vectors' dimension, or nil for items moved by noise of 0.3 of their length.
+    ///   - vectors: The items.
+    ///   - queries: At least one row of the vectors' dimension, or nil for items moved by noise of 0.3 and 0.6 of their
+    ///     length in turn.
     ///   - recall: The part of the exact best 50 that searches are to find.
+    ///   - seed: Chooses the queries.
     init(_ vectors: Matrix, queries: Matrix?, recall: Double, seed: UInt64) {
         let generator = CounterBasedGenerator(seed: seed, purpose: .clustering)
         self.queries = queries.map { Self.sample($0, generator) } ?? Self.itemLikeQueries(vectors, generator)
@@ -44,27 +49,31 @@ struct EffortTuning {
     }
 
     private func best(_ index: PartitionedIndex, margin: Float) -> SearchWidths? {
-        var best: (widths: SearchWidths, cost: Double)?
-        for bound in Self.boundWidths {
-            var widths = SearchWidths(bound: bound, margin: margin, effort: max(1, index.partitions - 1))
-            guard measure(index.with(widths)).recall >= wanted else { continue }
-            var (low, high) = (1, widths.effort)  // high is enough
-            while low < high {
-                widths.effort = (low + high) / 2
-                if measure(index.with(widths)).recall >= wanted {
-                    high = widths.effort
-                } else {
-                    low = widths.effort + 1
-                }
-            }
-            widths.effort = high
-            let cost = measure(index.with(widths)).cost
-            if best.map({ cost < $0.cost }) ?? true { best = (widths, cost) }
+        let all = max(1, index.partitions - 1)
+        func isEnough(_ widths: SearchWidths) -> Bool { measure(index.with(widths)).recall >= wanted }
+        func widths(_ number: Int, _ effort: Int) -> SearchWidths {
+            SearchWidths(bound: Self.boundWidths[number], margin: margin, effort: effort)
         }
-        return best?.widths
+        let numbers = Self.boundWidths.indices
+        guard let narrowest = Self.first(in: numbers, where: { isEnough(widths($0, all)) }) else { return nil }
+        let candidates = (narrowest..<min(narrowest + Self.compared, numbers.count)).map { number in
+            widths(number, Self.first(in: 1..<all + 1) { isEnough(widths(number, $0)) } ?? all)
+        }
+        let costs = candidates.map { measure(index.with($0)).cost }
+        return zip(candidates, costs).min { $0.1 < $1.1 }?.0
     }
 
-    /// The recall, and the work: the mean of the scanned codes and a quarter of what the costliest hundredth needs.
+    /// The first number that satisfies a condition which, once true, stays true; nil when none does.
+    private static func first(in range: Range<Int>, where condition: (Int) -> Bool) -> Int? {
+        var (low, high) = (range.lowerBound, range.upperBound)
+        while low < high {
+            let middle = (low + high) / 2
+            if condition(middle) { high = middle } else { low = middle + 1 }
+        }
+        return low < range.upperBound ? low : nil
+    }
+
+    /// The recall, and the work: the mean of the scanned codes and half of what the costliest hundredth needs.
     private func measure(_ index: PartitionedIndex) -> (recall: Double, cost: Double) {
         let tasks = min(16, queries.rows)
         let results = Mutex((found: 0, scanned: [Int]()))
@@ -88,7 +97,7 @@ struct EffortTuning {
         let mean = Double(scanned.reduce(0, +)) / Double(scanned.count)
         let tail = Double(scanned[min(scanned.count - 1, scanned.count * 99 / 100)])
         let wantedCount = truth.reduce(0) { $0 + $1.count }
-        return (Double(found) / Double(max(1, wantedCount)), mean + tail / 4)
+        return (Double(found) / Double(max(1, wantedCount)), mean + tail / 2)
     }
 
     private static func sample(_ queries: Matrix, _ generator: CounterBasedGenerator) -> Matrix {
@@ -102,7 +111,8 @@ struct EffortTuning {
             SphericalKMeans.spreadSample(size, of: vectors.rows, generator, stream: 2)
         )
         let noise = generator.normalRows(streams: (0..<UInt64(size)).map { 6 + $0 }, columns: vectors.columns)
-        queries.add(noise, scale: 0.3 / Float(vectors.columns).squareRoot())
+        let lengths = (0..<size).map { Float($0 % 2 == 0 ? 0.3 : 0.6) / Float(vectors.columns).squareRoot() }
+        queries.add(noise.scalingRows(by: lengths))
         return queries.normalisedRows().unit
     }
 
@@ -127,9 +137,9 @@ struct EffortTuning {
 }
 
 extension SearchWidths {
-    /// A margin above almost every error of the codes, and no limit yet.
+    /// The start of tuning: a margin above almost every error of the codes, and no limit yet.
     ///
-    /// - Parameter codingError: Root mean square of the residuals' coding error, as a part of the residuals'.
+    /// `codingError` is the root mean square of the residuals' coding error, as a part of the residuals'.
     static func untuned(codingError: Double, partitions: Int) -> SearchWidths {
         SearchWidths(bound: 3.4, margin: 1.5 * Float(codingError), effort: max(1, partitions))
     }

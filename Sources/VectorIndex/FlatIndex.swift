@@ -49,46 +49,56 @@ extension SearchWorkspace {
     func scanExactly(_ vectors: Matrix, _ query: Span<Float>, k: Int, among eligible: borrowing Eligibility) {
         precondition(query.count == vectors.columns, "a query of \(query.count) elements against \(vectors.columns)")
         best.reset(k: min(k, vectors.rows))
-        let allowed = eligible.allowed
+        let (allowed, removed) = (eligible.allowed, eligible.removed)
         withExclusions(eligible.excluded, items: vectors.rows) {
             if best.k == 0 { return }
             if let allowed, allowed.count * Self.gatherBelow < vectors.rows {
-                scanSingly(vectors, query, allowed)
+                scanSingly(vectors, query, allowed, removed)
             } else {
-                scanBlocks(vectors, query, allowed)
+                scanBlocks(vectors, query, allowed, removed)
             }
         }
         best.drainSorted(into: &results)
     }
 
-    private func scanBlocks(_ vectors: Matrix, _ query: Span<Float>, _ allowed: ItemSet?) {
+    private func scanBlocks(_ vectors: Matrix, _ query: Span<Float>, _ allowed: ItemSet?, _ removed: ItemSet?) {
         if scores.count < Self.block { scores = [Float](repeating: 0, count: Self.block) }
         for start in stride(from: 0, to: vectors.rows, by: Self.block) {
             let end = min(start + Self.block, vectors.rows)
             vectors.scores(of: query, inRows: start..<end, into: &scores)
             best.offer(scores, count: end - start) { position in
                 let item = Int32(start + position)
-                return excluded.contains(item) || allowed?.contains(item) == false ? nil : item
+                let isLeftOut = excluded.contains(item) || removed?.contains(item) == true
+                return isLeftOut || allowed?.contains(item) == false ? nil : item
             }
         }
     }
 
-    private func scanSingly(_ vectors: Matrix, _ query: Span<Float>, _ allowed: ItemSet) {
+    private func scanSingly(_ vectors: Matrix, _ query: Span<Float>, _ allowed: ItemSet, _ removed: ItemSet?) {
         rows.removeAll(keepingCapacity: true)
-        for item in allowed where !excluded.contains(item) { rows.append(item) }
+        for item in allowed where !excluded.contains(item) && removed?.contains(item) != true {
+            if item >= vectors.rows { break }
+            rows.append(item)
+        }
         vectors.scores(of: query, atRows: rows, into: &scores)
         best.offer(scores, count: rows.count) { rows[$0] }
     }
 }
 
 /// Throws for the first row that is not a finite vector of length one (to 1 %, far above rounding).
-func requireUnitRows(_ vectors: Matrix) throws(IndexError) {
-    guard vectors.rows <= Int32.max else { throw .tooManyItems(vectors.rows) }
-    if let (row, _) = vectors.firstNonFinite { throw .notFinite(item: row) }
+///
+/// - Parameters:
+///   - vectors: The rows to look at.
+///   - first: The item number of row 0.
+/// - Throws: ``IndexError`` with the item number.
+func requireUnitRows(_ vectors: Matrix, first: Int = 0) throws(IndexError) {
+    guard first + vectors.rows <= Int32.max else { throw .tooManyItems(first + vectors.rows) }
+    if let (row, _) = vectors.firstNonFinite { throw .notFinite(item: first + row) }
     for start in stride(from: 0, to: vectors.rows, by: 4096) {
         let norms = vectors.rows(start..<min(start + 4096, vectors.rows)).normalisedRows().norms
         for (offset, norm) in norms.enumerated() where abs(norm - 1) > 0.01 {
-            throw norm == 0 ? .zeroVector(item: start + offset) : .notUnit(item: start + offset, length: norm)
+            let item = first + start + offset
+            throw norm == 0 ? .zeroVector(item: item) : .notUnit(item: item, length: norm)
         }
     }
 }

@@ -1,4 +1,4 @@
-/// Why an index cannot be built or loaded.
+/// Why an index cannot be built, changed or loaded.
 public enum IndexError: Error, Equatable, CustomStringConvertible {
     /// An item's vector holds NaN or an infinity.
     case notFinite(item: Int)
@@ -12,6 +12,10 @@ public enum IndexError: Error, Equatable, CustomStringConvertible {
     case countMismatch(index: Int, vectors: Int)
     /// The saved index is of vectors of another length.
     case dimensionMismatch(index: Int, vectors: Int)
+    /// A changed item's vector has another length than the index's.
+    case wrongLength(item: Int, length: Int, dimension: Int)
+    /// No such item can be found: it never was, or it was removed.
+    case unknownItem(Int)
     /// The bytes are no saved index.
     case notAnIndex
     /// The saved form is of another version of the format.
@@ -36,6 +40,11 @@ public enum IndexError: Error, Equatable, CustomStringConvertible {
             "The index is of \(index) items, but there are \(vectors) vectors. Load it with its own checkpoint's vectors."
         case .dimensionMismatch(let index, let vectors):
             "The index is of dimension \(index), the vectors have \(vectors). Load it with its own checkpoint's vectors."
+        case .wrongLength(let item, let length, let dimension):
+            "The vector of item \(item) has \(length) elements, those of the index have \(dimension). Make it with the model "
+                + "that the index is of."
+        case .unknownItem(let item):
+            "Item \(item) is not in the index: it was never added, or it was removed. Add it as a new item."
         case .notAnIndex:
             "The bytes are no saved index. Build the index again."
         case .unsupportedFormat(let found, let supported):

@@ -49,4 +49,7 @@ struct PartitionOrder {
         defer { position += 1 }
         return Int(batch[position].id)
     }
+
+    /// The partition that ``next(_:count:)`` names next, if that is known yet.
+    var upcoming: Int? { position < batch.count ? Int(batch[position].id) : nil }
 }

@@ -27,11 +27,18 @@ public struct PartitionedIndex: VectorIndex {
     /// Partitions that a search for 50 items visits at most, unless told otherwise; found at build.
     public var defaultEffort: Int { widths.effort }
 
+    /// How many dimensions the items' codes have after the rotation.
+    public var codedDimension: Int { codes.dimension }
+    /// How many spreads of its items a partition's bound lies above its mean's score; found at build.
+    public var boundWidth: Float { widths.bound }
+    /// How many spreads below the threshold a candidate's estimate may be.
+    public var marginWidth: Float { widths.margin }
+
     /// Mean of each partition's items, `[partitions, dimension]`.
     let means: Matrix
     /// For each partition the deviation of its items' scores, for a query in the span of the residuals.
     let spreads: [Float]
-    /// Orthogonal; its first `codes.dimension` columns span what lists are coded in. `[dimension, padded dimension]`.
+    /// Orthogonal, `[dimension, padded dimension]`; its first `codes.dimension` columns span what lists are coded in.
     let rotation: DenseLayer
     /// How many items each partition has, at least 1.
     let sizes: [Int32]
@@ -56,8 +63,8 @@ public struct PartitionedIndex: VectorIndex {
     private static let rounding: Float = 0.004
     /// What scoring a float vector costs in scanned codes: measured at a million items of 64 elements.
     private static let exactCost = 8
-    /// The allowed items of a list may all lie on one side of its mean, so a filtered search takes wider bounds.
-    private static let filteredWidening: Float = 1.3
+    /// Spreads that are added to the bounds of filtered and deep searches.
+    private static let deepWidening: Float = 1
     /// The number of answers that the default effort is for.
     static let tunedK = 50
 
@@ -79,15 +86,16 @@ public struct PartitionedIndex: VectorIndex {
     ) {
         precondition(query.count == dimension, "a query of \(query.count) elements against \(dimension)")
         workspace.scanned = 0
+        workspace.rescored = 0
         let k = min(k, count)
-        guard let most = partitionsToVisit(k: k, effort: effort, among: eligible) else {
+        guard let plan = plan(k: k, effort: effort, among: eligible) else {
             return workspace.scanExactly(vectors, query, k: k, among: eligible)
         }
-        let allowed = eligible.allowed
+        let (allowed, removed) = (eligible.allowed, eligible.removed)
         workspace.withExclusions(eligible.excluded, items: count) { [isExcluding = !eligible.excluded.isEmpty] in
             let excluded = isExcluding ? workspace.excluded : nil
-            let restriction = ItemRestriction(bound: count, allowed: allowed, excluded: excluded)
-            collect(query, k: k, visitingAtMost: most, restriction, isFiltered: allowed != nil, in: workspace)
+            let restriction = ItemRestriction(bound: count, allowed: allowed, excluded: excluded, removed: removed)
+            collect(query, k: k, plan, restriction, in: workspace)
         }
         workspace.rescore(vectors, query, k: k)
     }
@@ -96,53 +104,65 @@ public struct PartitionedIndex: VectorIndex {
     private func collect(
         _ query: Span<Float>,
         k: Int,
-        visitingAtMost most: Int,
+        _ plan: SearchWidths,
         _ restriction: borrowing ItemRestriction,
-        isFiltered: Bool,
         in workspace: SearchWorkspace
     ) {
         workspace.setQuery(query, rotation: rotation, kept: codes.dimension, partitions: codedMeans.paddedCount)
         let largest = codedMeans.bounds(
             of: workspace.query,
-            width: isFiltered ? Self.filteredWidening * widths.bound : widths.bound,
+            width: plan.bound,
             scores: &workspace.meanScores,
             bounds: &workspace.bounds
         )
-        workspace.order.start(largest: largest)
-        workspace.candidates.reset(k: k)
-        var visited = 0
-        while let list = workspace.order.next(workspace.bounds, count: partitions) {
-            let threshold = workspace.candidates.threshold
-            let isUseless = workspace.bounds[list] + Self.rounding < threshold
-            if threshold > -.infinity, isUseless || visited >= most { return }
+        // Locals: every access to a property of the workspace is checked for conflicts at run time.
+        let (candidates, keptQuery) = (workspace.candidates, workspace.keptQuery)
+        let (scores, bounds) = (workspace.meanScores, workspace.bounds)
+        var order = PartitionOrder()
+        swap(&order, &workspace.order)
+        order.start(largest: largest)
+        candidates.reset(k: k)
+        var (visited, scanned) = (0, 0)
+        while let list = order.next(bounds, count: partitions) {
+            let threshold = candidates.threshold
+            let isUseless = bounds[list] + Self.rounding < threshold
+            if threshold > -.infinity, isUseless || visited >= plan.effort { break }
             let blocks = firstBlocks[list]..<firstBlocks[list + 1]
-            workspace.candidates.scan(
+            if let upcoming = order.upcoming { codes.prefetch(block: firstBlocks[upcoming]) }
+            candidates.scan(
                 codes,
                 blocks: blocks,
-                query: workspace.keptQuery,
-                base: workspace.meanScores[list],
-                margin: widths.margin * spreads[list] + Self.rounding,
+                query: keptQuery,
+                base: scores[list],
+                margin: plan.margin * spreads[list] + Self.rounding,
                 restriction: restriction
             )
-            workspace.scanned += blocks.count * NibbleCodes.block
             visited += 1
+            scanned += blocks.count * NibbleCodes.block
         }
+        swap(&order, &workspace.order)
+        workspace.scanned = scanned
     }
 
-    /// How many partitions a search may visit; nil when scoring every eligible item costs less, or is asked for.
+    /// How a search is done; nil when scoring every eligible item costs less, or is asked for.
     ///
-    /// The tuned effort is for answers among the best 50 of all items. Where exclusions or a large `k` reach deeper, lists
-    /// are no longer clearly near or far: the limit rises with the square of the depth. A filter may leave nothing near the
-    /// query at all, so the end of a filtered search is left to the bounds.
-    private func partitionsToVisit(k: Int, effort: Int?, among eligible: borrowing Eligibility) -> Int? {
+    /// The widths are tuned for answers among the best 50 of all items. Where a filter, exclusions or a large `k` reach
+    /// deeper, lists are no longer clearly near or far, and the eligible items of a list may all lie on one side of its
+    /// mean: then bounds are wider, and the limit of effort rises with the square of the depth. A filter may leave nothing
+    /// near the query at all, so the end of a filtered search is left to the bounds alone.
+    private func plan(k: Int, effort: Int?, among eligible: borrowing Eligibility) -> SearchWidths? {
         let allowed = eligible.allowed?.count ?? count
         guard k > 0, allowed > 0, effort ?? 0 < partitions else { return nil }
         let reached = Double(k + eligible.excluded.count) * Double(count) / Double(allowed)
         let depth = max(1, reached / Double(Self.tunedK))
         let usual = min(Double(partitions), Double(effort ?? defaultEffort) * depth)
         if Double(allowed * Self.exactCost) <= usual * Double(count) / Double(partitions) { return nil }
-        let tuned = eligible.allowed == nil ? Double(defaultEffort) * depth * depth : .infinity
-        return effort ?? Int(min(Double(partitions), tuned))
+        let isFiltered = eligible.allowed != nil
+        let limit = isFiltered ? .infinity : Double(defaultEffort) * depth * depth
+        var plan = widths
+        plan.effort = max(1, effort ?? Int(min(Double(partitions), limit)))
+        if isFiltered || depth > 4 { plan.bound += Self.deepWidening }
+        return plan
     }
 
     /// The built structure without the vectors, for storing beside them; ``IndexFormat`` reads it.

@@ -8,6 +8,8 @@ public final class SearchWorkspace {
     public internal(set) var results: [Scored] = []
     /// How many coded vectors the last search of a ``PartitionedIndex`` looked at; 0 when it was exact.
     public internal(set) var scanned = 0
+    /// How many candidates it scored exactly; 0 when it scored every eligible item.
+    public internal(set) var rescored = 0
 
     /// The best so far, exactly scored.
     var best = TopK(k: 0)
@@ -34,17 +36,15 @@ public final class SearchWorkspace {
     private(set) var keptQuery = QuantisedQuery()
     private var ranked = ScoreList()
 
-    /// As many candidates are sorted by counting; more go through a heap.
-    private static let rankLimit = 512
-
     /// An empty workspace.
     public init() {}
 
     /// Runs a search with `excluded` holding what it must leave out.
     ///
-    /// - Complexity: O(number of exclusions), and O(items) the first time.
+    /// - Complexity: O(number of exclusions), and O(items) the first time; the set keeps room for more items, so that an
+    ///   index and one that gained items share it.
     func withExclusions(_ exclusions: [Int32], items: Int, _ body: () -> Void) {
-        if excluded.bound != items { excluded = ItemSet(bound: items) }
+        if excluded.bound < items { excluded = ItemSet(bound: (items + 0xFFFF) / 0x10000 * 0x10000) }
         for item in exclusions { excluded.insert(item) }
         body()
         for item in exclusions { excluded.remove(item) }
@@ -70,13 +70,8 @@ public final class SearchWorkspace {
     /// Scores the collected candidates exactly and leaves the best `k` in `results`.
     func rescore(_ vectors: Matrix, _ query: Span<Float>, k: Int) {
         candidates.drain(into: &rows)
+        rescored = rows.count
         vectors.scores(of: query, atRows: rows, into: &scores)
-        guard rows.count <= Self.rankLimit else {
-            best.reset(k: k)
-            best.offer(scores, count: rows.count) { rows[$0] }
-            best.drainSorted(into: &results)
-            return
-        }
         ranked.best(k, of: &scores, &rows, count: rows.count, into: &results)
     }
 }

@@ -45,16 +45,25 @@ extension VectorIndex {
     }
 }
 
-/// Which items a search may return: those of `allowed` that are not `excluded`.
+/// Which items a search may return: those of `allowed` that are neither `excluded` nor `removed`.
 public struct Eligibility: Sendable {
-    /// The items to choose from, a set over all items of the index; nil is every item.
+    /// The items to choose from; nil is every item.
+    ///
+    /// Items from its bound on are not allowed, and elements that are no items of the index are ignored: so a set stays
+    /// usable when a ``LiveIndex`` gains items.
     public var allowed: ItemSet?
-    /// Items to leave out; in any order, repeated, also numbers that no item has.
+    /// Items of this request to leave out; in any order, repeated, also numbers that no item has.
     public var excluded: [Int32]
+    /// Items that the index still holds but that count as deleted; nil is none.
+    ///
+    /// A ``LiveIndex`` gives its base such a set, of the base's bound. Unlike `excluded` it may be a good part of all
+    /// items: a search asks it of every candidate and never walks it.
+    public var removed: ItemSet?
 
     /// Restricts a search, or by default does not.
-    public init(allowed: ItemSet? = nil, excluded: [Int32] = []) {
+    public init(allowed: ItemSet? = nil, excluded: [Int32] = [], removed: ItemSet? = nil) {
         self.allowed = allowed
         self.excluded = excluded
+        self.removed = removed
     }
 }

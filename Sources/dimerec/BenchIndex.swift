@@ -9,33 +9,44 @@ struct IndexBench: ParsableCommand {
         commandName: "index",
         abstract: "Search given vectors one query at a time, against exact truth, at several efforts."
     )
-    @Option(help: "Item vectors (.fvecs).") var base: String
-    @Option(help: "Query vectors (.fvecs).") var queries: String
+    @Option(help: "Item vectors (.fvecs).") var base: String?
+    @Option(help: "Query vectors (.fvecs).") var queries: String?
+    @Option(help: "Instead of files: so many made-up items of 64 elements (categories of brands, some items repeated).")
+    var synthetic: Int?
     @Option(name: .customShort("k"), help: "Neighbours a query.") var k = 50
     @Option(help: "Threads that search; 1 is measured.") var threads = 1
     @Option(help: "Queries at most.") var maxQueries = 1000
+    @Option(help: "Partitions of the index; chosen by the number of items unless given.") var partitions: Int?
+    @Option(help: "The recall@50 that the default effort is tuned for.") var recall = 0.99
     @Flag(help: "Print one JSON object.") var json = false
 
     func validate() throws {
         guard k >= 1, maxQueries >= 1 else { throw ValidationError("-k and --max-queries are at least 1.") }
         guard threads == 1 else { throw ValidationError("This build measures --threads 1.") }
+        guard (synthetic != nil) != (base != nil && queries != nil) else {
+            throw ValidationError("Give --base and --queries, or --synthetic.")
+        }
+        if let synthetic, synthetic < 1 { throw ValidationError("--synthetic is at least 1.") }
     }
 
     func run() throws {
-        let vectors = try VectorFile.read(base).normalisedRows().unit
-        let all = try VectorFile.read(queries)
-        guard all.columns == vectors.columns else {
-            throw VectorFileError.dimensions(path: queries, expected: vectors.columns, found: all.columns)
-        }
+        let (vectors, all) = try readVectors()
         let questions = (0..<min(all.rows, maxQueries)).map(all.row)
         let exact = try FlatIndex(vectors: vectors)
         let truth = questions.map { Set(exact.search($0.span, k: k, effort: nil, excluding: []).map(\.id)) }
         var rows = [measure(exact, "flat", effort: 0, buildSeconds: 0, bytes: vectors.count * 4, questions, truth)]
 
         let start = ContinuousClock.now
-        let index = try PartitionedIndex(vectors: vectors)
+        let index = try PartitionedIndex(
+            vectors: vectors,
+            configuration: IndexConfiguration(partitions: partitions, recall: recall)
+        )
         let seconds = (ContinuousClock.now - start) / .seconds(1)
-        let bytes = index.serialised().count + vectors.count * 4
+        let saved = index.serialised()
+        let loadStart = ContinuousClock.now
+        _ = try IndexFormat.load(saved, vectors: vectors)
+        let loadSeconds = (ContinuousClock.now - loadStart) / .seconds(1)
+        let bytes = saved.count + vectors.count * 4
         let efforts = Set([1, 2, 4, 8, 16, 32, 64, 128, 256, 512, index.defaultEffort]).filter {
             $0 <= index.partitions
         }
@@ -48,7 +59,9 @@ struct IndexBench: ParsableCommand {
             Terminal.print(
                 JSONObject([
                     "rows": rows.map(\.fields), "k": k, "items": vectors.rows,
-                    "default_effort": index.defaultEffort,
+                    "default_effort": index.defaultEffort, "partitions": index.partitions,
+                    "coded_dimension": index.codedDimension, "bound_width": index.boundWidth,
+                    "margin_width": index.marginWidth, "load_s": loadSeconds,
                 ]).line
             )
         } else {
@@ -56,18 +69,32 @@ struct IndexBench: ParsableCommand {
         }
     }
 
+    private func readVectors() throws -> (items: Matrix, queries: Matrix) {
+        guard let base, let queries else {
+            return SyntheticCatalogue.vectors(items: synthetic ?? 1, queries: maxQueries)
+        }
+        let items = try VectorFile.read(base).normalisedRows().unit
+        let asked = try VectorFile.read(queries)
+        guard asked.columns == items.columns else {
+            throw VectorFileError.dimensions(path: queries, expected: items.columns, found: asked.columns)
+        }
+        return (items, asked)
+    }
+
     private struct Row {
         var index: String
         /// Partitions probed; 0 for an exact scan.
         var effort: Int
         var recall: Double
+        /// Coded vectors looked at, on average.
+        var scanned: Int
         var microseconds: Percentiles
         var buildSeconds: Double
         var bytes: Int
 
         var fields: [String: Any] {
             [
-                "index": index, "effort": effort, "recall": recall,
+                "index": index, "effort": effort, "recall": recall, "scanned": scanned,
                 "p50_us": microseconds[0.5], "p99_us": microseconds[0.99], "mean_us": microseconds.mean,
                 "build_s": buildSeconds, "bytes": bytes,
             ]
@@ -96,7 +123,7 @@ struct IndexBench: ParsableCommand {
         _ truth: [Set<Int32>]
     ) -> Row {
         var (found, wanted) = (0, 0)
-        var microseconds: [Double] = []
+        var (scanned, microseconds) = (0, [Double]())
         let workspace = SearchWorkspace()
         let everything = Eligibility()
         for question in questions.prefix(100) {
@@ -106,6 +133,7 @@ struct IndexBench: ParsableCommand {
             let start = ContinuousClock.now
             index.search(question.span, k: k, effort: effort, among: everything, in: workspace)
             microseconds.append((ContinuousClock.now - start) / .microseconds(1))
+            scanned += workspace.scanned
             found += workspace.results.count { answer.contains($0.id) }
             wanted += answer.count
         }
@@ -113,6 +141,7 @@ struct IndexBench: ParsableCommand {
             index: name,
             effort: effort,
             recall: Double(found) / Double(max(1, wanted)),
+            scanned: scanned / questions.count,
             microseconds: Percentiles(microseconds),
             buildSeconds: buildSeconds,
             bytes: bytes

@@ -95,6 +95,25 @@ import VectorIndex
         #expect(index.search(query.span, k: 10, effort: nil, excluding: everything + everything).isEmpty)
     }
 
+    @Test("removed items are left out at every filter, and never shorten the answer", arguments: kinds)
+    func removals(kind: IndexConfiguration.Kind) throws {
+        let vectors = UnitVectors.clustered(1000, dimension: 16, clusters: 20)
+        let index = try build(kind, vectors)
+        let workspace = SearchWorkspace()
+        let near = index.search(vectors.row(0).span, k: 900, effort: .max, excluding: []).map(\.id)
+        let removed = ItemSet(near, bound: 1000)
+        for (bound, step) in [(1000, 1), (1000, 2), (1000, 20), (1100, 1), (1100, 20), (500, 1), (500, 20)] {
+            let allowed = ItemSet(stride(from: Int32(0), to: Int32(bound), by: step), bound: bound)
+            let left = Set(allowed).subtracting(near).filter { $0 < 1000 && $0 != 8 }
+            let eligible = Eligibility(allowed: allowed, excluded: [8, 1099], removed: removed)
+            for k in [1, 3, 200] {
+                index.search(vectors.row(0).span, k: k, effort: 1, among: eligible, in: workspace)
+                #expect(workspace.results.count == min(k, left.count))
+                #expect(left.isSuperset(of: workspace.results.map(\.id)))
+            }
+        }
+    }
+
     @Test("each item finds itself", arguments: kinds)
     func findsItself(kind: IndexConfiguration.Kind) throws {
         let vectors = UnitVectors.clustered(2000, dimension: 32, clusters: 50)

@@ -129,17 +129,20 @@ void ck_encode_nibbles(const float *rows, size_t count, size_t stride, size_t ke
 float ck_bounds(const uint8_t *codes, const float *scales, const float *spreads, size_t blocks, size_t groups,
                 const int8_t *query, int32_t sum, float step, float width, float *scores, float *bounds);
 // Appends base + <vector, query> of each 4-bit coded vector that reaches the threshold, and `first` plus its number.
-// Room for all vectors is needed; returns how many. Reads up to 4 blocks ahead for the cache only.
+// Room for all vectors is needed; returns how many. Fetches up to 4 blocks ahead into the cache, and of `items` what
+// belongs to the vectors it appends, by `first` plus number.
 size_t ck_scan(const uint8_t *codes, const float *factors, size_t blocks, size_t groups, const int8_t *query,
-               int32_t sum, float step, float base, float threshold, int32_t first, float *scores,
-               int32_t *positions);
+               int32_t sum, float step, float base, float threshold, int32_t first, const int32_t *items,
+               float *scores, int32_t *positions);
+// Fetches memory into the cache.
+void ck_prefetch(const void *memory, size_t bytes);
 // The same without VNNI, for CPUs without it and for comparison.
 float ck_portable_bounds(const uint8_t *codes, const float *scales, const float *spreads, size_t blocks,
                          size_t groups, const int8_t *query, int32_t sum, float step, float width, float *scores,
                          float *bounds);
 size_t ck_portable_scan(const uint8_t *codes, const float *factors, size_t blocks, size_t groups,
                         const int8_t *query, int32_t sum, float step, float base, float threshold, int32_t first,
-                        float *scores, int32_t *positions);
+                        const int32_t *items, float *scores, int32_t *positions);
 
 // MARK: Selection (selection.c).
 #define CK_SCORE_BINS 2048
@@ -150,17 +153,17 @@ size_t ck_portable_scan(const uint8_t *codes, const float *factors, size_t block
 typedef struct {
     uint32_t counts[CK_SCORE_BINS];
     uint32_t k, above;
-    int32_t bin;
+    int32_t bin, lowest; // lowest: no score was counted in a lower bin
 } ck_threshold;
 void ck_start_threshold(ck_threshold *threshold, uint32_t k);
 // The lower edge of the bin of the k-th best score; minus infinity while there are fewer.
 float ck_current_threshold(const ck_threshold *threshold);
 // Turns candidates' positions [from, to) into items, leaves out those that are negative, not allowed, excluded or
-// removed (bit sets over items; NULL: none), counts the rest in the threshold and adds `margin` to their scores. Returns
+// removed (bit sets over items; NULL: none; `allowed` reaches only to its bound), counts the rest in the threshold and adds `margin` to their scores. Returns
 // the new end.
 size_t ck_admit(float *scores, int32_t *positions, size_t from, size_t to, const int32_t *items,
-                const uint64_t *allowed, const uint64_t *excluded, const uint64_t *removed, float margin,
-                ck_threshold *threshold);
+                const uint64_t *allowed, int32_t allowed_bound, const uint64_t *excluded, const uint64_t *removed,
+                float margin, ck_threshold *threshold);
 // Moves the entries whose score reaches the threshold to the front, in order; returns how many.
 size_t ck_keep_at_least(float threshold, float *scores, int32_t *items, size_t count);
 // The values in [low, high) and their positions, ascending by position; returns how many. Room for n + 1 is needed.
@@ -168,8 +171,10 @@ size_t ck_select(const float *values, size_t n, float low, float high, float *fo
 // Sorts n entries of different ids by falling score, ties by rising id, by counting for each entry how many come before
 // it: O(n^2), but 16 comparisons an instruction. No score is NaN.
 void ck_rank_sort(const float *scores, const int32_t *ids, size_t n, float *sorted_scores, int32_t *sorted_ids);
-// The best k of n < 65536 entries, sorted like this; reorders its input. Returns how many: the smaller of k and n.
-size_t ck_best_sorted(float *scores, int32_t *ids, size_t n, size_t k, float *sorted_scores, int32_t *sorted_ids);
+// The best k of *n < 65536 entries, sorted like this. Moves those that compete for the k places to the front and sets *n
+// to their number. Returns how many are sorted: the smaller of k and *n, or 0 when *n exceeds the limit.
+size_t ck_best_sorted(float *scores, int32_t *ids, size_t *n, size_t k, size_t limit, float *sorted_scores,
+                      int32_t *sorted_ids);
 
 // MARK: Memory.
 // Zeroed memory at the start of a cache line, on large pages where it is large; trap-free: NULL when there is none.

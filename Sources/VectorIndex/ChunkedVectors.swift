@@ -1,0 +1,119 @@
+import Kernels
+
+/// Vectors of numbered items, in no order, kept in chunks: a changed copy shares all chunks but the changed ones.
+///
+/// Positions are packed: position `p` is row `p % rows` of chunk `p / rows`, and a removal moves the last row into the gap.
+/// Complexity: a change of a copy copies the list of chunks and at most two chunks; a change of a value that nobody
+/// shares copies nothing.
+struct ChunkedVectors: Sendable {
+    /// Rows a chunk: 64 KB with 64 dimensions, so that copying one takes microseconds and a scan has few starts.
+    static let chunkRows = 256
+
+    struct Chunk: Sendable {
+        /// The item of each row in use.
+        var items: [Int32] = []
+        /// `chunkRows` rows; those from `items.count` on are not in use.
+        var vectors: Matrix
+    }
+
+    /// All full but the last.
+    private(set) var chunks: [Chunk] = []
+    /// How many items have a vector here.
+    private(set) var count = 0
+    let dimension: Int
+
+    /// No vectors.
+    init(dimension: Int) {
+        self.dimension = dimension
+    }
+
+    /// Where an item's vector is.
+    ///
+    /// - Complexity: O(`count`), some numbers a nanosecond: only changes ask, no search does.
+    func position(of item: Int32) -> Int? {
+        for (index, chunk) in chunks.enumerated() {
+            if let row = chunk.items.firstIndex(of: item) { return index * Self.chunkRows + row }
+        }
+        return nil
+    }
+
+    /// Gives an item that has no vector here one.
+    mutating func append(_ vector: [Float], of item: Int32) {
+        if count == chunks.count * Self.chunkRows {
+            chunks.append(Chunk(vectors: Matrix(rows: Self.chunkRows, columns: dimension)))
+        }
+        chunks[chunks.count - 1].items.append(item)
+        count += 1
+        write(vector, of: item, at: count - 1)
+    }
+
+    /// Overwrites the item and vector at a position.
+    mutating func write(_ vector: [Float], of item: Int32, at position: Int) {
+        let (chunk, row) = (position / Self.chunkRows, position % Self.chunkRows)
+        chunks[chunk].items[row] = item
+        chunks[chunk].vectors.setRow(row, to: vector)
+    }
+
+    /// Takes out the item and vector at a position.
+    mutating func remove(at position: Int) {
+        let last = chunks.count - 1
+        let row = chunks[last].items.count - 1
+        if position != count - 1 {
+            write(chunks[last].vectors.row(row), of: chunks[last].items[row], at: position)
+        }
+        if row == 0 { chunks.removeLast() } else { chunks[last].items.removeLast() }
+        count -= 1
+    }
+}
+
+extension SearchWorkspace {
+    /// One row in so many makes fetching them singly as fast as scoring a whole chunk.
+    private static let gatherBelow = 4
+
+    /// Adds the eligible items of `delta` to `results`, and leaves the best `k` of both.
+    ///
+    /// Every row is scored unless a filter leaves few. The k-th best of what is in `results` already refuses nearly all of
+    /// them, 64 at a time. `bound`: item numbers are below it.
+    func merge(
+        _ delta: borrowing ChunkedVectors,
+        _ query: Span<Float>,
+        k: Int,
+        among eligible: borrowing Eligibility,
+        bound: Int
+    ) {
+        best.reset(k: k)
+        for found in results { best.offer(found) }
+        if scores.count < ChunkedVectors.chunkRows {
+            scores = [Float](repeating: 0, count: ChunkedVectors.chunkRows)
+        }
+        let allowed = eligible.allowed
+        withExclusions(eligible.excluded, items: bound) {
+            if let allowed, allowed.count * Self.gatherBelow < bound {
+                for chunk in delta.chunks { scanSingly(chunk, query, allowed) }
+            } else {
+                for chunk in delta.chunks { scanWhole(chunk, query, allowed) }
+            }
+        }
+        best.drainSorted(into: &results)
+    }
+
+    private func scanWhole(_ chunk: borrowing ChunkedVectors.Chunk, _ query: Span<Float>, _ allowed: ItemSet?) {
+        let items = chunk.items
+        chunk.vectors.scores(of: query, inRows: 0..<items.count, into: &scores)
+        best.offer(scores, count: items.count) { row in
+            let item = items[row]
+            return excluded.contains(item) || allowed?.contains(item) == false ? nil : item
+        }
+    }
+
+    private func scanSingly(_ chunk: borrowing ChunkedVectors.Chunk, _ query: Span<Float>, _ allowed: ItemSet) {
+        let items = chunk.items
+        rows.removeAll(keepingCapacity: true)
+        for (row, item) in items.enumerated() where allowed.contains(item) && !excluded.contains(item) {
+            rows.append(Int32(row))
+        }
+        if rows.isEmpty { return }
+        chunk.vectors.scores(of: query, atRows: rows, into: &scores)
+        best.offer(scores, count: rows.count) { items[Int(rows[$0])] }
+    }
+}
