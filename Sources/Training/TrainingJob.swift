@@ -76,6 +76,9 @@ public struct TrainingJob: Sendable {
         )
     }
 
+    /// Requests search with user vectors, so the index is tuned with those of so many validation rows.
+    private static let tuningRows = 256
+
     private func checkpoint(of outcome: TrainingOutcome<DimeRec>, trainRows: Int) throws -> Checkpoint {
         let popularity = PopularityPredictor(
             sequences: data.split.train.sequences,
@@ -98,7 +101,12 @@ public struct TrainingJob: Sendable {
             parameters: outcome.model.parameters.matrices,
             catalogue: data.catalogue,
             popularity: popularity.order,
-            index: try IndexFormat.build(vectors: outcome.model.scoringItems, configuration: recipe.index).serialised()
+            index: try IndexFormat.build(
+                vectors: outcome.model.scoringItems,
+                configuration: recipe.index,
+                queries: EvaluationRows(data.split.validation, protocol: recipe.data.evaluation)
+                    .userVectors(of: outcome.model, limit: Self.tuningRows)
+            ).serialised()
         )
     }
 

@@ -60,7 +60,7 @@ public struct PartitionedIndex: VectorIndex {
     public var partitions: Int { means.rows }
 
     /// What the 8-bit codes of query and means, and the threshold's bins, may be wrong by.
-    private static let rounding: Float = 0.004
+    private static let rounding: Float = 0.003
     /// What scoring a float vector costs in scanned codes: measured at a million items of 64 elements.
     private static let exactCost = 8
     /// Spreads that are added to the bounds of filtered and deep searches.
@@ -149,7 +149,8 @@ public struct PartitionedIndex: VectorIndex {
     /// The widths are tuned for answers among the best 50 of all items. Where a filter, exclusions or a large `k` reach
     /// deeper, lists are no longer clearly near or far, and the eligible items of a list may all lie on one side of its
     /// mean: then bounds are wider, and the limit of effort rises with the square of the depth. A filter may leave nothing
-    /// near the query at all, so the end of a filtered search is left to the bounds alone.
+    /// near the query at all, so the end of a filtered search is left to the bounds alone. An effort above the tuned one
+    /// asks for more recall than the bounds were tuned for, and widens them too.
     private func plan(k: Int, effort: Int?, among eligible: borrowing Eligibility) -> SearchWidths? {
         let allowed = eligible.allowed?.count ?? count
         guard k > 0, allowed > 0, effort ?? 0 < partitions else { return nil }
@@ -162,6 +163,11 @@ public struct PartitionedIndex: VectorIndex {
         var plan = widths
         plan.effort = max(1, effort ?? Int(min(Double(partitions), limit)))
         if isFiltered || depth > 4 { plan.bound += Self.deepWidening }
+        if let effort, effort > widths.effort {
+            let factor = (Float(effort) / Float(widths.effort)).squareRoot().squareRoot()
+            plan.bound *= factor
+            plan.margin *= factor
+        }
         return plan
     }
 

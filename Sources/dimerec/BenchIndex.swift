@@ -16,12 +16,20 @@ struct IndexBench: ParsableCommand {
     @Option(name: .customShort("k"), help: "Neighbours a query.") var k = 50
     @Option(help: "Threads that search; 1 is measured.") var threads = 1
     @Option(help: "Queries at most.") var maxQueries = 1000
+    @Option(help: "Search among this share of the items only, drawn at random.") var filterShare: Double?
+    @Option(help: "Replace this share of the items after the build, without a rebuild.") var churn: Double?
+    @Option(parsing: .upToNextOption, help: "Partitions visited at most, a row each; a spread of them unless given.")
+    var efforts: [Int] = []
     @Option(help: "Partitions of the index; chosen by the number of items unless given.") var partitions: Int?
     @Option(help: "The recall@50 that the default effort is tuned for.") var recall = 0.99
     @Flag(help: "Print one JSON object.") var json = false
 
     func validate() throws {
         guard k >= 1, maxQueries >= 1 else { throw ValidationError("-k and --max-queries are at least 1.") }
+        for share in [filterShare, churn] where !(0...1).contains(share ?? 0) {
+            throw ValidationError("--filter-share and --churn are from 0 to 1.")
+        }
+        guard efforts.allSatisfy({ $0 >= 1 }) else { throw ValidationError("--efforts are at least 1.") }
         guard threads == 1 else { throw ValidationError("This build measures --threads 1.") }
         guard (synthetic != nil) != (base != nil && queries != nil) else {
             throw ValidationError("Give --base and --queries, or --synthetic.")
@@ -32,36 +40,46 @@ struct IndexBench: ParsableCommand {
     func run() throws {
         let (vectors, all) = try readVectors()
         let questions = (0..<min(all.rows, maxQueries)).map(all.row)
-        let exact = try FlatIndex(vectors: vectors)
-        let truth = questions.map { Set(exact.search($0.span, k: k, effort: nil, excluding: []).map(\.id)) }
-        var rows = [measure(exact, "flat", effort: 0, buildSeconds: 0, bytes: vectors.count * 4, questions, truth)]
-
         let start = ContinuousClock.now
-        let index = try PartitionedIndex(
+        let built = try PartitionedIndex(
             vectors: vectors,
             configuration: IndexConfiguration(partitions: partitions, recall: recall)
         )
         let seconds = (ContinuousClock.now - start) / .seconds(1)
-        let saved = index.serialised()
+        let saved = built.serialised()
         let loadStart = ContinuousClock.now
         _ = try IndexFormat.load(saved, vectors: vectors)
         let loadSeconds = (ContinuousClock.now - loadStart) / .seconds(1)
         let bytes = saved.count + vectors.count * 4
-        let efforts = Set([1, 2, 4, 8, 16, 32, 64, 128, 256, 512, index.defaultEffort]).filter {
-            $0 <= index.partitions
+
+        let (index, current) = try changed(built)
+        let eligible = Eligibility(allowed: allowed(of: vectors.rows))
+        let exact = try FlatIndex(vectors: current)
+        let workspace = SearchWorkspace()
+        let truth = questions.map { question in
+            exact.search(question.span, k: k, effort: nil, among: eligible, in: workspace)
+            return Set(workspace.results.map(\.id))
         }
-        for effort in efforts.sorted() {
-            rows.append(
-                measure(index, "partitioned", effort: effort, buildSeconds: seconds, bytes: bytes, questions, truth)
-            )
+        func row(_ index: any VectorIndex, _ name: String, effort: Int?, label: Int, _ seconds: Double, _ bytes: Int)
+            -> Row
+        {
+            var row = measure(index, effort: effort, eligible, questions, truth)
+            (row.index, row.effort, row.buildSeconds, row.bytes) = (name, label, seconds, bytes)
+            return row
+        }
+        var rows = [row(exact, "flat", effort: nil, label: 0, 0, vectors.count * 4)]
+        let spread = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, built.defaultEffort]
+        let asked = Set(efforts.isEmpty ? spread : efforts).filter { $0 <= built.partitions }.sorted()
+        for effort in filterShare == nil ? asked.map(Optional.some) : [nil] {
+            rows.append(row(index, "partitioned", effort: effort, label: effort ?? built.defaultEffort, seconds, bytes))
         }
         if json {
             Terminal.print(
                 JSONObject([
                     "rows": rows.map(\.fields), "k": k, "items": vectors.rows,
-                    "default_effort": index.defaultEffort, "partitions": index.partitions,
-                    "coded_dimension": index.codedDimension, "bound_width": index.boundWidth,
-                    "margin_width": index.marginWidth, "load_s": loadSeconds,
+                    "default_effort": built.defaultEffort, "partitions": built.partitions,
+                    "coded_dimension": built.codedDimension, "bound_width": built.boundWidth,
+                    "margin_width": built.marginWidth, "load_s": loadSeconds,
                 ]).line
             )
         } else {
@@ -81,16 +99,39 @@ struct IndexBench: ParsableCommand {
         return (items, asked)
     }
 
+    /// The index with a share of its items replaced, and the vectors that it then has.
+    private func changed(_ built: PartitionedIndex) throws -> (index: any VectorIndex, vectors: Matrix) {
+        guard let churn, churn > 0 else { return (built, built.vectors) }
+        var live = LiveIndex(built)
+        let noise = CounterBasedGenerator(seed: 42, purpose: .simulation)
+        for item in draw(built.count, share: churn, stream: 7) {
+            let moved = noise.normals(stream: 1 << 37 + UInt64(item), count: built.dimension)
+            let scale = 0.3 / Float(built.dimension).squareRoot()
+            let vector = zip(built.vectors.row(Int(item)), moved).map { $0 + scale * $1 }
+            try live.replace(item, with: Matrix([vector]).normalisedRows().unit.row(0))
+        }
+        return (live, live.merged(baseVectors: built.vectors).vectors)
+    }
+
+    private func allowed(of items: Int) -> ItemSet? {
+        filterShare.map { ItemSet(draw(items, share: $0, stream: 8), bound: items) }
+    }
+
+    private func draw(_ items: Int, share: Double, stream: UInt64) -> [Int32] {
+        let draws = CounterBasedGenerator(seed: 42, purpose: .simulation).uniforms(stream: stream, count: items)
+        return (0..<Int32(items)).filter { draws[Int($0)] < share }
+    }
+
     private struct Row {
-        var index: String
-        /// Partitions probed; 0 for an exact scan.
-        var effort: Int
+        var index = ""
+        /// Partitions visited at most; 0 for an exact scan.
+        var effort = 0
         var recall: Double
         /// Coded vectors looked at, on average.
         var scanned: Int
         var microseconds: Percentiles
-        var buildSeconds: Double
-        var bytes: Int
+        var buildSeconds = 0.0
+        var bytes = 0
 
         var fields: [String: Any] {
             [
@@ -115,78 +156,29 @@ struct IndexBench: ParsableCommand {
 
     private func measure(
         _ index: any VectorIndex,
-        _ name: String,
-        effort: Int,
-        buildSeconds: Double,
-        bytes: Int,
+        effort: Int?,
+        _ eligible: Eligibility,
         _ questions: [[Float]],
         _ truth: [Set<Int32>]
     ) -> Row {
-        var (found, wanted) = (0, 0)
-        var (scanned, microseconds) = (0, [Double]())
+        var (found, wanted, scanned) = (0, 0, 0)
+        var microseconds: [Double] = []
         let workspace = SearchWorkspace()
-        let everything = Eligibility()
         for question in questions.prefix(100) {
-            index.search(question.span, k: k, effort: effort, among: everything, in: workspace)
+            index.search(question.span, k: k, effort: effort, among: eligible, in: workspace)
         }
         for (question, answer) in zip(questions, truth) {
             let start = ContinuousClock.now
-            index.search(question.span, k: k, effort: effort, among: everything, in: workspace)
+            index.search(question.span, k: k, effort: effort, among: eligible, in: workspace)
             microseconds.append((ContinuousClock.now - start) / .microseconds(1))
             scanned += workspace.scanned
             found += workspace.results.count { answer.contains($0.id) }
             wanted += answer.count
         }
         return Row(
-            index: name,
-            effort: effort,
             recall: Double(found) / Double(max(1, wanted)),
-            scanned: scanned / questions.count,
-            microseconds: Percentiles(microseconds),
-            buildSeconds: buildSeconds,
-            bytes: bytes
+            scanned: scanned / max(1, questions.count),
+            microseconds: Percentiles(microseconds)
         )
-    }
-}
-
-/// Vectors in a `.fvecs` file: for each an Int32 dimension, then that many Float32, little-endian.
-enum VectorFile {
-    static func read(_ path: String) throws(VectorFileError) -> Matrix {
-        guard let data = FileManager.default.contents(atPath: path) else { throw .unreadable(path) }
-        let bytes = [UInt8](data)
-        func word(_ offset: Int) -> UInt32 {
-            UInt32(bytes[offset]) | UInt32(bytes[offset + 1]) << 8 | UInt32(bytes[offset + 2]) << 16
-                | UInt32(bytes[offset + 3]) << 24
-        }
-        guard bytes.count >= 4 else { throw .malformed(path, offset: 0) }
-        let dimension = Int(Int32(bitPattern: word(0)))
-        let stride = 4 + 4 * max(0, min(dimension, 1 << 20))
-        guard dimension > 0, bytes.count % stride == 0 else { throw .malformed(path, offset: 0) }
-        var elements: [Float] = []
-        elements.reserveCapacity(bytes.count / stride * dimension)
-        for row in 0..<bytes.count / stride {
-            guard Int(word(row * stride)) == dimension else { throw .malformed(path, offset: row * stride) }
-            for column in 0..<dimension {
-                elements.append(Float(bitPattern: word(row * stride + 4 + column * 4)))
-            }
-        }
-        return Matrix(rows: bytes.count / stride, columns: dimension, elements: elements)
-    }
-}
-
-/// A vector file that cannot be used.
-enum VectorFileError: Error, Equatable, CustomStringConvertible {
-    case unreadable(String)
-    case malformed(String, offset: Int)
-    case dimensions(path: String, expected: Int, found: Int)
-
-    var description: String {
-        switch self {
-        case .unreadable(let path): "No readable file at '\(path)'."
-        case .malformed(let path, let offset):
-            "'\(path)' is not .fvecs at byte \(offset): each vector is an Int32 dimension and that many Float32."
-        case .dimensions(let path, let expected, let found):
-            "'\(path)' holds vectors of \(found) dimensions, the base has \(expected)."
-        }
     }
 }

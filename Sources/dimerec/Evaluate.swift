@@ -21,6 +21,8 @@ struct Evaluate: ParsableCommand {
     var `protocol`: EvaluationProtocol?
     @Option(help: "validation or test.") var part: SplitPart = .test
     @Option(help: "Repeat with this many noise seeds; reports mean and standard deviation.") var noiseSeeds = 1
+    @Option(help: "Write items.fvecs and users.fvecs (at most 2000 rows) to this folder, for bench index.")
+    var vectorsOut: String?
     @Flag(help: "Leave a row's history out of its ranking.") var filterHistory = false
     @Flag(help: "Print one JSON object.") var json = false
 
@@ -44,6 +46,12 @@ struct Evaluate: ParsableCommand {
             )
         }
         let rows = EvaluationRows(data.part, protocol: `protocol`)
+        if let vectorsOut {
+            try VectorFile.write(model.scoringItems, to: vectorsOut + "/items.fvecs")
+            if let users = rows.userVectors(of: model, limit: 2000) {
+                try VectorFile.write(users, to: vectorsOut + "/users.fvecs")
+            }
+        }
         let items = checkpoint.catalogue.count
         let predictors = Predictors(data.trainSequences, items: items, stored: checkpoint.popularity)
         let evaluator = Evaluator(

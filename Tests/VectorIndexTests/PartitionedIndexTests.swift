@@ -41,6 +41,22 @@ import VectorIndex
         #expect(recalls.last == 1)
     }
 
+    @Test("an effort above the default finds more than the tuned bounds would let it")
+    func widerBounds() throws {
+        let vectors = UnitVectors.uniform(6000, dimension: 32)
+        let index = try PartitionedIndex(vectors: vectors, configuration: IndexConfiguration(recall: 0.8))
+        let flat = try FlatIndex(vectors: vectors)
+        func recall(_ effort: Int?) -> Double {
+            let found = stride(from: 0, to: 6000, by: 60).map { item in
+                let truth = Set(flat.search(vectors.row(item).span, k: 50).map(\.id))
+                return index.search(vectors.row(item).span, k: 50, effort: effort).count { truth.contains($0.id) }
+            }
+            return Double(found.reduce(0, +)) / 5000
+        }
+        #expect(recall(nil) < 0.95)
+        #expect(recall(index.partitions - 1) > 0.99)
+    }
+
     @Test("structureless vectors get the effort that they need")
     func uniformVectors() throws {
         let vectors = UnitVectors.uniform(4000, dimension: 64)

@@ -1,0 +1,24 @@
+public import Kernels
+public import Recommenders
+
+extension EvaluationRows {
+    /// The vectors that a model searches with for these rows, as it serves them.
+    ///
+    /// - Parameters:
+    ///   - model: The model.
+    ///   - limit: At most so many rows, evenly spaced.
+    /// - Returns: A vector for each row whose history has a known item, `[rows, dimension]`; nil when none has.
+    public func userVectors(of model: some Recommender, limit: Int) -> Matrix? {
+        let sample = min(count, limit)
+        var (histories, streams) = (RaggedRows(), [UInt64]())
+        for row in (0..<sample).map({ $0 * count / sample }) {
+            let history = history(of: row, limit: model.historyLength)
+            if history.isEmpty { continue }
+            histories.append(history)
+            streams.append(UInt64(row))
+        }
+        guard !streams.isEmpty else { return nil }
+        let noise = NoiseSource(seed: Evaluator.validationNoiseSeed, streams: streams)
+        return model.userVectors(histories, noise: noise, readOut: .served).rows
+    }
+}
