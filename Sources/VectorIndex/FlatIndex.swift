@@ -46,42 +46,65 @@ extension SearchWorkspace {
     private static let gatherBelow = 4
 
     /// Leaves the best `k` eligible rows of `vectors` in `results`, every eligible row scored.
+    ///
+    /// Few rows are scored first and then sorted out at once; many go by in blocks, under the threshold of the best so far.
     func scanExactly(_ vectors: Matrix, _ query: Span<Float>, k: Int, among eligible: borrowing Eligibility) {
         precondition(query.count == vectors.columns, "a query of \(query.count) elements against \(vectors.columns)")
-        best.reset(k: min(k, vectors.rows))
+        let k = min(k, vectors.rows)
         let (allowed, removed) = (eligible.allowed, eligible.removed)
         withExclusions(eligible.excluded, items: vectors.rows) {
-            if best.k == 0 { return }
+            if k == 0 { return results.removeAll(keepingCapacity: true) }
             if let allowed, allowed.count * Self.gatherBelow < vectors.rows {
-                scanSingly(vectors, query, allowed, removed)
+                listEligible(allowed, removed, below: vectors.rows)
+            } else if vectors.rows <= 2 * Self.block {
+                listEligible(0..<Int32(vectors.rows), allowed, removed)
             } else {
-                scanBlocks(vectors, query, allowed, removed)
+                return scanBlocks(vectors, query, k: k, allowed, removed)
             }
+            vectors.scores(of: query, atRows: rows, into: &scores)
+            ranked.best(k, of: &scores, &rows, count: rows.count, into: &results)
         }
-        best.drainSorted(into: &results)
     }
 
-    private func scanBlocks(_ vectors: Matrix, _ query: Span<Float>, _ allowed: ItemSet?, _ removed: ItemSet?) {
+    private func scanBlocks(
+        _ vectors: Matrix,
+        _ query: Span<Float>,
+        k: Int,
+        _ allowed: ItemSet?,
+        _ removed: ItemSet?
+    ) {
+        best.reset(k: k)
         if scores.count < Self.block { scores = [Float](repeating: 0, count: Self.block) }
         for start in stride(from: 0, to: vectors.rows, by: Self.block) {
             let end = min(start + Self.block, vectors.rows)
             vectors.scores(of: query, inRows: start..<end, into: &scores)
             best.offer(scores, count: end - start) { position in
                 let item = Int32(start + position)
-                let isLeftOut = excluded.contains(item) || removed?.contains(item) == true
-                return isLeftOut || allowed?.contains(item) == false ? nil : item
+                return isEligible(item, allowed, removed) ? item : nil
             }
+        }
+        best.drainSorted(into: &results)
+    }
+
+    private func listEligible(_ range: Range<Int32>, _ allowed: ItemSet?, _ removed: ItemSet?) {
+        rows.removeAll(keepingCapacity: true)
+        if excluded.count == 0, allowed == nil, removed == nil {
+            rows.append(contentsOf: range)
+        } else {
+            for item in range where isEligible(item, allowed, removed) { rows.append(item) }
         }
     }
 
-    private func scanSingly(_ vectors: Matrix, _ query: Span<Float>, _ allowed: ItemSet, _ removed: ItemSet?) {
+    private func listEligible(_ allowed: ItemSet, _ removed: ItemSet?, below bound: Int) {
         rows.removeAll(keepingCapacity: true)
-        for item in allowed where !excluded.contains(item) && removed?.contains(item) != true {
-            if item >= vectors.rows { break }
+        for item in allowed where isEligible(item, nil, removed) {
+            if item >= bound { break }
             rows.append(item)
         }
-        vectors.scores(of: query, atRows: rows, into: &scores)
-        best.offer(scores, count: rows.count) { rows[$0] }
+    }
+
+    private func isEligible(_ item: Int32, _ allowed: ItemSet?, _ removed: ItemSet?) -> Bool {
+        !excluded.contains(item) && allowed?.contains(item) != false && removed?.contains(item) != true
     }
 }
 

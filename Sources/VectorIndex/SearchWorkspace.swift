@@ -34,7 +34,8 @@ public final class SearchWorkspace {
     /// The whole rotated query, and the elements of it that lists are coded in.
     private(set) var query = QuantisedQuery()
     private(set) var keptQuery = QuantisedQuery()
-    private var ranked = ScoreList()
+    /// Sorts out some hundreds of exact scores.
+    var ranked = ScoreList()
 
     /// An empty workspace.
     public init() {}
