@@ -126,9 +126,8 @@ public struct ItemRestriction: Sendable {
     ///   - excluded: Its bound is at least `bound`.
     ///   - removed: Its bound is at least `bound`.
     public init(bound: Int, allowed: ItemSet? = nil, excluded: ItemSet? = nil, removed: ItemSet? = nil) {
-        for case let set? in [excluded, removed] {
-            precondition(set.bound >= bound, "a set of bound \(set.bound) for \(bound) items")
-        }
+        let reached = min(excluded?.bound ?? bound, removed?.bound ?? bound)
+        precondition(reached >= bound, "a set of bound \(reached) for \(bound) items")
         self.bound = bound
         self.allowed = allowed
         self.excluded = excluded

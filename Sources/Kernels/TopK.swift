@@ -34,7 +34,7 @@ public struct TopK: Sendable {
     public init(k: Int) {
         precondition(k >= 0, "k is \(k)")
         self.k = k
-        heap.reserveCapacity(k)
+        if k > 0 { heap.reserveCapacity(k) }  // an array without elements allocates for a capacity of 0 too
     }
 
     /// Forgets what was kept, to keep at most another `k`; storage is reused.
