@@ -54,9 +54,6 @@ public struct ItemSet: Sendable, Equatable, Sequence {
     /// Adds the elements of another set of the same bound.
     public mutating func formUnion(_ other: ItemSet) { combine(other) { $0 | $1 } }
 
-    /// Keeps the elements that another set of the same bound has too.
-    public mutating func formIntersection(_ other: ItemSet) { combine(other) { $0 & $1 } }
-
     /// Takes out the elements of another set of the same bound.
     public mutating func subtract(_ other: ItemSet) { combine(other) { $0 & ~$1 } }
 

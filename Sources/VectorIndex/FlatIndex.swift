@@ -42,7 +42,7 @@ public struct FlatIndex: VectorIndex {
 extension SearchWorkspace {
     /// Rows a block: their scores take 8 KB of the first-level cache.
     private static let block = 2048
-    /// One allowed row in so many makes fetching them singly as slow as streaming all: measured with 64 dimensions.
+    /// With fewer than one allowed row in so many they are fetched singly; a choice, not measured.
     private static let gatherBelow = 4
 
     /// Leaves the best `k` eligible rows of `vectors` in `results`, every eligible row scored.

@@ -9,7 +9,7 @@ public import Kernels
 ///    residuals to the mean, rotated, 4 bits an element. The `k`-th best estimate so far is the threshold; what cannot
 ///    reach it within the margin of the codes' error is dropped at once.
 /// 3. The search ends when the next bound is below the threshold, or after `effort` partitions. So a query inside a clear
-///    group looks at a few lists and a query between groups at many: half the work of a fixed number at the same recall.
+///    group looks at a few lists and a query between groups at many: less work than a fixed number at the same recall.
 /// 4. The candidates that are left, two or three for each answer, are scored with the float vectors.
 ///
 /// With fewer than `k` candidates a search goes on to further lists: fewer than `k` items come back only when fewer are
@@ -20,7 +20,7 @@ public import Kernels
 /// bounds are ours. README, "The index", has the measured comparison with graphs and other indexes.
 ///
 /// Complexity: O(partitions * dimension + scanned * dimension / 2 + candidates * dimension) for a search. Memory beside
-/// the vectors: `codes.dimension / 2 + 8` bytes an item, about a tenth of the vectors.
+/// the vectors: `codes.dimension / 2 + 8` bytes an item, a tenth to a fifth of the vectors.
 public struct PartitionedIndex: VectorIndex {
     /// The item vectors, row `i` that of item `i`.
     public let vectors: Matrix
@@ -61,7 +61,7 @@ public struct PartitionedIndex: VectorIndex {
 
     /// What the 8-bit codes of query and means, and the threshold's bins, may be wrong by.
     private static let rounding: Float = 0.003
-    /// What scoring a float vector costs in scanned codes: measured at a million items of 64 elements.
+    /// What scoring a float vector costs in scanned codes, about: 7 ns in a row of 64 elements, against 1 to 2 for a code.
     private static let exactCost = 8
     /// Spreads that are added to the bounds of filtered and deep searches.
     private static let deepWidening: Float = 1

@@ -4,8 +4,8 @@ import Kernels
 ///
 /// Item vectors often fill fewer dimensions than they have. The principal axes of the residuals come first; those that
 /// together hold `energyKept` are coded and the rest is left out. The kept ones are then turned by a random rotation among
-/// themselves, so that one step of quantisation suits all. Measured with 64 elements: this halves the error of the same
-/// number of bytes without the rotation, and for vectors of 24 dimensions in 64 it saves two thirds of the bytes.
+/// themselves, so that one step of quantisation suits all. Measured with 100,000
+/// clustered vectors of 64 elements, at 4 bits: a score's error is .0045 after a random rotation, .0078 along the axes.
 struct ResidualRotation {
     /// Orthonormal columns (zero where the dimension is padded), `[dimension, padded dimension]`.
     let matrix: Matrix
