@@ -20,6 +20,8 @@ public struct RetrievalRequest: Sendable, Equatable {
     public var seed: UInt64?
     /// Reverse steps, 1 to the model's `T`; nil is `T`.
     public var steps: Int?
+    /// How many starting noises are drawn; the answer merges what each of them finds.
+    public var samples = 1
     /// How much the items' likeness to each other counts against their relevance, 0 to 1; see
     /// ``MaximalMarginalRelevance``.
     public var diversity = 0.0
@@ -51,6 +53,7 @@ public struct RetrievalRequest: Sendable, Equatable {
         model = nil
         seed = nil
         steps = nil
+        samples = 1
         diversity = 0
         exact = false
         effort = nil

@@ -6,6 +6,10 @@ import VectorIndex
 public struct RetrievalService: Sendable {
     /// With diversity, how many candidates each item of the answer is chosen from.
     private static let candidatesPerItem = 4
+    /// What a loop does itself: exact scores of so many vector elements, so many comparisons of candidates, so many samples.
+    private static let heavyElements = 1 << 20
+    private static let heavyPairs = 1 << 18
+    private static let heavySamples = 4
 
     /// Where snapshots come from.
     public let holder: SnapshotHolder
@@ -76,6 +80,34 @@ public struct RetrievalService: Sendable {
         )
     }
 
+    /// Answers several requests from one snapshot, in order.
+    ///
+    /// Each answer has the bytes that the request alone would get from that snapshot.
+    ///
+    /// - Parameters:
+    ///   - requests: What is asked.
+    ///   - workspace: The calling thread's own.
+    /// - Returns: For each request its answer, or why it has none.
+    public func retrieve(
+        _ requests: [RetrievalRequest],
+        workspace: RetrievalWorkspace
+    ) -> [Result<RetrievalResponse, RetrievalError>] {
+        requests.map { request in
+            Result { () throws(RetrievalError) in try retrieve(request, workspace: workspace) }
+        }
+    }
+
+    /// Whether a request takes so long that an event loop should leave it to a worker thread.
+    ///
+    /// True from about a quarter of a millisecond on: many exact scores, a large re-ranking, or several samples.
+    public func isHeavy(_ request: borrowing RetrievalRequest) -> Bool {
+        guard let snapshot = holder.current else { return false }
+        let exactElements = request.exact ? snapshot.itemCount * snapshot.itemVectors.columns : 0
+        let candidates = request.diversity > 0 ? Self.candidatesPerItem * min(request.k, limits.maxK) : 0
+        return exactElements > Self.heavyElements || candidates * candidates > Self.heavyPairs
+            || request.samples > Self.heavySamples
+    }
+
     private func check(
         _ request: borrowing RetrievalRequest,
         against snapshot: ServingSnapshot
@@ -89,6 +121,10 @@ public struct RetrievalService: Sendable {
         if let steps = request.steps, !(1...snapshot.encoder.maxSteps ~= steps) {
             let range = "1 to \(snapshot.encoder.maxSteps)"
             throw .invalidArgument(field: "steps", message: "is \(steps); this model takes \(range).")
+        }
+        guard 1...limits.maxSamples ~= request.samples else {
+            let message = "is \(request.samples); it must be 1 to \(limits.maxSamples)."
+            throw .invalidArgument(field: "samples", message: message)
         }
         guard 0...1 ~= request.diversity else {
             throw .invalidArgument(field: "diversity", message: "is \(request.diversity); it must be 0 to 1.")
@@ -140,11 +176,16 @@ public struct RetrievalLimits: Sendable, Equatable {
     public var maxK: Int
     /// How many of the newest ids of a history are looked at.
     public var maxHistory: Int
+    /// The most requests that one batch may hold.
+    public var maxBatch: Int
+    /// The most starting noises that one request may ask for.
+    public var maxSamples = 16
 
     /// Groups the bounds.
-    public init(maxK: Int = 1000, maxHistory: Int = 1000) {
+    public init(maxK: Int = 1000, maxHistory: Int = 1000, maxBatch: Int = 64) {
         self.maxK = maxK
         self.maxHistory = maxHistory
+        self.maxBatch = maxBatch
     }
 }
 
