@@ -6,6 +6,7 @@
 // Rows of a large table are read in random order: ask for the next one while this one is worked on.
 INLINE void prefetch_row(const float *row, size_t n) {
     for (size_t j = 0; j < n; j += 16) __builtin_prefetch(row + j);
+    __builtin_prefetch(row + n - 1); // rows need not start at a cache line
 }
 
 // hidden = tanh(projection + position).
@@ -48,28 +49,6 @@ CLONES void ck_attention(const float *items, const float *projection, const int3
         if (p + 1 < n) prefetch_row(projection + (size_t)ids[p + 1] * a, a);
         hidden_row(projection + (size_t)ids[p] * a, position + p * a, a, hidden);
         for (size_t k = 0; k < K; k++) weights[k * n + p] = dot(hidden, heads + k * a, a);
-    }
-    attend(items, ids, n, K, d, weights, interests);
-}
-
-CLONES void ck_attention_fused(const float *items, const int32_t *ids, size_t n, const float *w1, const float *position,
-                               const float *heads, size_t K, size_t a, size_t d, float *weights, float *interests,
-                               float *hidden) {
-    FAST
-    for (size_t p = 0; p < n; p += 4) {
-        size_t count = n - p < 4 ? n - p : 4;
-        const float *x[4], *bias[4];
-        float *y[4];
-        for (size_t v = 0; v < 4; v++) {
-            size_t q = p + (v < count ? v : 0); // a last group of fewer repeats its first
-            x[v] = items + (size_t)ids[q] * d;
-            bias[v] = position + q * a;
-            y[v] = hidden + v * a;
-        }
-        dense_four(w1, bias, x, d, a, y);
-        for (size_t j = 0; j < count * a; j++) hidden[j] = ck_tanhf(hidden[j]);
-        for (size_t v = 0; v < count; v++)
-            for (size_t k = 0; k < K; k++) weights[k * n + p + v] = dot(hidden + v * a, heads + k * a, a);
     }
     attend(items, ids, n, K, d, weights, interests);
 }
@@ -131,5 +110,88 @@ CLONES void ck_attention_gradient(const float *items, const float *projection, c
                 gq[j] += slope;
             }
         }
+    }
+}
+
+// MARK: One history at a time, for serving.
+
+// How many items ahead a history's keys are fetched: a row takes some 40 ns to work on and 100 ns to arrive from memory.
+enum { AHEAD = 8 };
+
+CLONES void ck_attention_keys(const float *items, const int32_t *ids, size_t n, const float *w1, size_t a, size_t d,
+                              size_t stride, float *scratch, float *keys) {
+    for (size_t j = 0; j < a; j++) scratch[4 * a + j] = 0.0f;
+    const float *zero = scratch + 4 * a, *bias[4] = {zero, zero, zero, zero};
+    for (size_t p = 0; p < n; p += 4) {
+        const float *x[4];
+        float *z[4];
+        for (size_t v = 0; v < 4; v++) {
+            size_t q = p + v < n ? p + v : p; // a last group of fewer repeats its first
+            x[v] = items + (ids ? (size_t)ids[q] : q) * d;
+            z[v] = scratch + v * a;
+        }
+        dense(w1, d, a, 4, bias, x, z);
+        for (size_t v = 0; v < 4 && p + v < n; v++) {
+            float *key = keys + (p + v) * stride;
+            for (size_t j = 0; j < a; j++) key[j] = ck_expf(2.0f * z[v][j]);
+            for (size_t j = a; j < stride; j++) key[j] = 1.0f;
+        }
+    }
+}
+
+// The logits of one item under four heads, n apart: <tanh(z + q), head>.
+INLINE void four_logits(const float *key, const float *position, const float *heads, size_t stride, size_t n, float *out) {
+    FAST
+    float s0[16] = {0}, s1[16] = {0}, s2[16] = {0}, s3[16] = {0};
+    const float *h0 = heads, *h1 = heads + stride, *h2 = heads + 2 * stride, *h3 = heads + 3 * stride;
+    for (size_t g = 0; g < stride; g += 16)
+        for (size_t j = 0; j < 16; j++) {
+            float tanh = 1.0f - 2.0f / (key[g + j] * position[g + j] + 1.0f);
+            s0[j] += tanh * h0[g + j];
+            s1[j] += tanh * h1[g + j];
+            s2[j] += tanh * h2[g + j];
+            s3[j] += tanh * h3[g + j];
+        }
+    float l0 = 0.0f, l1 = 0.0f, l2 = 0.0f, l3 = 0.0f;
+    for (size_t j = 0; j < 16; j++) l0 += s0[j];
+    for (size_t j = 0; j < 16; j++) l1 += s1[j];
+    for (size_t j = 0; j < 16; j++) l2 += s2[j];
+    for (size_t j = 0; j < 16; j++) l3 += s3[j];
+    out[0] = l0;
+    out[n] = l1;
+    out[2 * n] = l2;
+    out[3 * n] = l3;
+}
+
+// out[j] = sum over p of weights[p] * items[ids[p]][from + j], j < width <= BLOCK.
+INLINE void weighted_sum(const float *items, const int32_t *ids, size_t n, size_t d, size_t from, size_t width,
+                         const float *weights, float *out) {
+    FAST
+    float sums[BLOCK] = {0};
+    for (size_t p = 0; p < n; p++) {
+        const float *x = items + (size_t)ids[p] * d + from;
+        for (size_t j = 0; j < width; j++) sums[j] += weights[p] * x[j];
+    }
+    for (size_t j = 0; j < width; j++) out[j] = sums[j];
+}
+
+CLONES void ck_history_attention(const float *items, const int32_t *ids, size_t n, const float *keys, int gathered,
+                                 const float *positions, const float *heads, size_t K, size_t stride, size_t d,
+                                 float *weights, float *interests) {
+    if (!gathered)
+        for (size_t p = 0; p < n && p < AHEAD; p++) prefetch_row(keys + (size_t)ids[p] * stride, stride);
+    for (size_t p = 0; p < n; p++) {
+        if (!gathered && p + AHEAD < n) prefetch_row(keys + (size_t)ids[p + AHEAD] * stride, stride);
+        if (!gathered) prefetch_row(items + (size_t)ids[p] * d, d);
+        const float *key = keys + (gathered ? p : (size_t)ids[p]) * stride;
+        for (size_t k = 0; k < K; k += 4)
+            four_logits(key, positions + p * stride, heads + k * stride, stride, n, weights + k * n + p);
+    }
+    for (size_t k = 0; k < K; k++) {
+        softmax(weights + k * n, n);
+        size_t j = 0;
+        for (; j + BLOCK <= d; j += BLOCK)
+            weighted_sum(items, ids, n, d, j, BLOCK, weights + k * n, interests + k * d + j);
+        if (j < d) weighted_sum(items, ids, n, d, j, d - j, weights + k * n, interests + k * d + j);
     }
 }

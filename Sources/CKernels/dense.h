@@ -12,70 +12,88 @@ INLINE float dot(const float *a, const float *b, size_t n) {
     return sum;
 }
 
-// Outputs are taken 64 at a time, so that their sums stay in registers while the inputs stream by.
+// Packed weights (ck_pack): outputs in blocks of 64, in each block the 64 weights of one input after those of the other.
+// The 64 sums of a block stay in registers while its weights stream by once, on cache lines of their own.
+//
+// Every sum has one order, whatever else is computed beside it: the bias, the first half of the inputs one by one, an odd
+// last input; to that is added the sum over the second half. So a vector gets the same bytes alone and among others.
 #define BLOCK 64
 
-INLINE void dense_block(const float *w, const float *bias, const float *x, size_t in, size_t out, float *y) {
+// One vector: both halves run at once, which keeps enough sums in flight to hide the latency of a multiply-add.
+INLINE void block_one(const float *w, const float *bias, const float *x, size_t in, float *y) {
     FAST
-    float even[BLOCK], odd[BLOCK];
-    for (size_t j = 0; j < BLOCK; j++) even[j] = bias[j];
-    for (size_t j = 0; j < BLOCK; j++) odd[j] = 0.0f;
-    size_t i = 0;
-    for (; i + 2 <= in; i += 2) {
-        const float *w0 = w + i * out, *w1 = w0 + out;
-        float x0 = x[i], x1 = x[i + 1];
-        for (size_t j = 0; j < BLOCK; j++) even[j] += x0 * w0[j];
-        for (size_t j = 0; j < BLOCK; j++) odd[j] += x1 * w1[j];
+    float first[BLOCK], second[BLOCK];
+    size_t half = in / 2;
+    const float *w2 = w + half * BLOCK;
+    for (size_t j = 0; j < BLOCK; j++) first[j] = bias[j];
+    for (size_t j = 0; j < BLOCK; j++) second[j] = 0.0f;
+    for (size_t i = 0; i < half; i++) {
+        float a = x[i], b = x[half + i];
+        for (size_t j = 0; j < BLOCK; j++) first[j] += a * w[i * BLOCK + j];
+        for (size_t j = 0; j < BLOCK; j++) second[j] += b * w2[i * BLOCK + j];
     }
-    if (i < in)
-        for (size_t j = 0; j < BLOCK; j++) even[j] += x[i] * w[i * out + j];
-    for (size_t j = 0; j < BLOCK; j++) y[j] = even[j] + odd[j];
+    if (in % 2)
+        for (size_t j = 0; j < BLOCK; j++) first[j] += x[in - 1] * w[(in - 1) * BLOCK + j];
+    for (size_t j = 0; j < BLOCK; j++) y[j] = first[j] + second[j];
 }
 
-// y = x W + bias; w is input-major, [in][out].
-INLINE void dense_row(const float *w, const float *bias, const float *x, size_t in, size_t out, float *y) {
-    FAST
-    size_t o = 0;
-    for (; o + BLOCK <= out; o += BLOCK) dense_block(w + o, bias + o, x, in, out, y + o);
-    if (o == out) return;
-    for (size_t j = o; j < out; j++) y[j] = bias[j];
-    for (size_t i = 0; i < in; i++)
-        for (size_t j = o; j < out; j++) y[j] += x[i] * w[i * out + j];
-}
-
-
-// Four vectors at once, so that each weight is loaded once for all of them; y[v] and bias[v] belong to x[v].
-INLINE void dense_four(const float *w, const float *const bias[4], const float *const x[4], size_t in, size_t out,
+// Four vectors: a weight is loaded once for all of them; one half after the other, as there are registers for one.
+INLINE void block_four(const float *w, const float *const bias[4], const float *const x[4], size_t in,
                        float *const y[4]) {
     FAST
+    float s0[BLOCK], s1[BLOCK], s2[BLOCK], s3[BLOCK];
+    size_t half = in / 2;
+    for (size_t j = 0; j < BLOCK; j++) s0[j] = bias[0][j];
+    for (size_t j = 0; j < BLOCK; j++) s1[j] = bias[1][j];
+    for (size_t j = 0; j < BLOCK; j++) s2[j] = bias[2][j];
+    for (size_t j = 0; j < BLOCK; j++) s3[j] = bias[3][j];
+#define ADD(i)                                                                                                         \
+    {                                                                                                                  \
+        const float *wi = w + (i) * BLOCK;                                                                             \
+        float x0 = x[0][i], x1 = x[1][i], x2 = x[2][i], x3 = x[3][i];                                                  \
+        for (size_t j = 0; j < BLOCK; j++) {                                                                           \
+            s0[j] += x0 * wi[j];                                                                                       \
+            s1[j] += x1 * wi[j];                                                                                       \
+            s2[j] += x2 * wi[j];                                                                                       \
+            s3[j] += x3 * wi[j];                                                                                       \
+        }                                                                                                              \
+    }
+    for (size_t i = 0; i < half; i++) ADD(i)
+    if (in % 2) ADD(in - 1)
+    for (size_t j = 0; j < BLOCK; j++) y[0][j] = s0[j];
+    for (size_t j = 0; j < BLOCK; j++) y[1][j] = s1[j];
+    for (size_t j = 0; j < BLOCK; j++) y[2][j] = s2[j];
+    for (size_t j = 0; j < BLOCK; j++) y[3][j] = s3[j];
+    for (size_t j = 0; j < BLOCK; j++) s0[j] = s1[j] = s2[j] = s3[j] = 0.0f;
+    for (size_t i = half; i < 2 * half; i++) ADD(i)
+#undef ADD
+    for (size_t j = 0; j < BLOCK; j++) y[0][j] += s0[j];
+    for (size_t j = 0; j < BLOCK; j++) y[1][j] += s1[j];
+    for (size_t j = 0; j < BLOCK; j++) y[2][j] += s2[j];
+    for (size_t j = 0; j < BLOCK; j++) y[3][j] += s3[j];
+}
+
+// y[v] = x[v] W + bias[v] for `vectors` (1 or 4) vectors; no y is an x or a bias.
+INLINE void dense(const float *packed, size_t in, size_t out, size_t vectors, const float *const *bias,
+                  const float *const *x, float *const *y) {
     size_t o = 0;
     for (; o + BLOCK <= out; o += BLOCK) {
-        float s0[BLOCK], s1[BLOCK], s2[BLOCK], s3[BLOCK];
-        for (size_t j = 0; j < BLOCK; j++) s0[j] = bias[0][o + j];
-        for (size_t j = 0; j < BLOCK; j++) s1[j] = bias[1][o + j];
-        for (size_t j = 0; j < BLOCK; j++) s2[j] = bias[2][o + j];
-        for (size_t j = 0; j < BLOCK; j++) s3[j] = bias[3][o + j];
-        for (size_t i = 0; i < in; i++) {
-            const float *wi = w + i * out + o;
-            float x0 = x[0][i], x1 = x[1][i], x2 = x[2][i], x3 = x[3][i];
-            for (size_t j = 0; j < BLOCK; j++) {
-                s0[j] += x0 * wi[j];
-                s1[j] += x1 * wi[j];
-                s2[j] += x2 * wi[j];
-                s3[j] += x3 * wi[j];
-            }
+        if (vectors == 1) {
+            block_one(packed + o * in, bias[0] + o, x[0], in, y[0] + o);
+        } else {
+            const float *b[4] = {bias[0] + o, bias[1] + o, bias[2] + o, bias[3] + o};
+            float *out[4] = {y[0] + o, y[1] + o, y[2] + o, y[3] + o};
+            block_four(packed + o * in, b, x, in, out);
         }
-        for (size_t j = 0; j < BLOCK; j++) y[0][o + j] = s0[j];
-        for (size_t j = 0; j < BLOCK; j++) y[1][o + j] = s1[j];
-        for (size_t j = 0; j < BLOCK; j++) y[2][o + j] = s2[j];
-        for (size_t j = 0; j < BLOCK; j++) y[3][o + j] = s3[j];
     }
-    for (; o < out; o++)
-        for (size_t v = 0; v < 4; v++) {
-            float sum = bias[v][o];
-            for (size_t i = 0; i < in; i++) sum += x[v][i] * w[i * out + o];
-            y[v][o] = sum;
-        }
+    if (o == out) return;
+    // The last block is padded in the weights but not in the vectors.
+    for (size_t v = 0; v < vectors; v++) {
+        float b[BLOCK] = {0}, sums[BLOCK];
+        for (size_t j = 0; j < out - o; j++) b[j] = bias[v][o + j];
+        block_one(packed + o * in, b, x[v], in, sums);
+        for (size_t j = 0; j < out - o; j++) y[v][o + j] = sums[j];
+    }
 }
 
 #endif

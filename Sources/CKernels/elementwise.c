@@ -1,22 +1,8 @@
 #include "CKernels.h"
+#include "activations.h"
 #include "clones.h"
 #include "elementary.h"
 #include <math.h>
-
-// GELU in its tanh form equals x * sigmoid(2u), u = sqrt(2/pi) (x + 0.044715 x^3).
-#define GELU_SCALE 1.5957691216057308f
-#define GELU_CUBIC 0.044715f
-
-INLINE float activation_value(int activation, float x) {
-    FAST
-    switch (activation) {
-    case CK_TANH: return ck_tanhf(x);
-    case CK_GELU: return x * ck_sigmoidf(GELU_SCALE * (x + GELU_CUBIC * x * x * x));
-    case CK_SILU: return x * ck_sigmoidf(x);
-    case CK_RELU: return x > 0.0f ? x : 0.0f;
-    default: return x;
-    }
-}
 
 INLINE float activation_slope(int activation, float x) {
     FAST
@@ -41,22 +27,7 @@ INLINE float activation_slope(int activation, float x) {
     }
 }
 
-// The switch on the kind stays outside the loop, so that each loop vectorises.
-#define FOR_EACH_KIND(LOOP)                                                                                            \
-    switch (activation) {                                                                                              \
-    case CK_TANH: LOOP(CK_TANH); break;                                                                                \
-    case CK_GELU: LOOP(CK_GELU); break;                                                                                \
-    case CK_SILU: LOOP(CK_SILU); break;                                                                                \
-    case CK_RELU: LOOP(CK_RELU); break;                                                                                \
-    default: LOOP(CK_IDENTITY); break;                                                                                 \
-    }
-
-CLONES void ck_activate(int activation, const float *in, float *out, size_t n) {
-#define LOOP(kind)                                                                                                     \
-    for (size_t i = 0; i < n; i++) out[i] = activation_value(kind, in[i])
-    FOR_EACH_KIND(LOOP)
-#undef LOOP
-}
+CLONES void ck_activate(int activation, const float *in, float *out, size_t n) { activate(activation, in, out, n); }
 
 CLONES void ck_activate_gradient(int activation, const float *in, const float *grad_out, float *grad_in, size_t n) {
 #define LOOP(kind)                                                                                                     \

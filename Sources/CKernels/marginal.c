@@ -30,7 +30,7 @@ CLONES size_t ck_marginal_choice(const float *panels, size_t count, size_t d, co
     float best_value = -INFINITY;
     for (size_t start = 0; start < count; start += CK_PANEL) {
         float similarity[CK_PANEL], value[CK_PANEL];
-        dense_block(panels + start * d, zero, query, d, CK_PANEL, similarity);
+        block_one(panels + start * d, zero, query, d, similarity);
         if (own > 0.0f)
             for (size_t l = 0; l < CK_PANEL; l++)
                 similarity[l] = similarity_with(similarity[l], shared[start + l], categories[start + l], own);

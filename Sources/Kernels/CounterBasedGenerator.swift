@@ -79,10 +79,13 @@ public struct CounterBasedGenerator: Sendable {
         }
     }
 
-    /// Standard normals into the front of a reused array.
-    public func normals(stream: UInt64, into out: inout [Float], count: Int) {
-        precondition(count <= out.count, "\(count) normals into \(out.count) places")
-        unsafe ck_normals(seed, purpose.rawValue, stream, &out, count)
+    /// The first `range.count` standard normals of a stream into places of a reused array.
+    public func normals(stream: UInt64, into out: inout [Float], at range: Range<Int>) {
+        precondition(out.indices.contains(range), "normals into places \(range) of \(out.count)")
+        unsafe out.withUnsafeMutableBufferPointer { out in
+            guard let out = out.baseAddress else { return }
+            unsafe ck_normals(seed, purpose.rawValue, stream, out + range.lowerBound, range.count)
+        }
     }
 
     /// The four words of the counter `(index, stream low, stream high, domain)` under a key whose low half comes first.

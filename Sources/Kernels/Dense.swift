@@ -1,9 +1,10 @@
 import CKernels
 
-/// A dense layer for one vector at a time: `y = activation(x W + b)`.
+/// A dense layer for a few vectors at a time: `y = activation(x W + b)`.
 ///
-/// Weights stay input-major (`[inputs, outputs]`, as the training graph has them), which lets the kernel keep 64 sums in
-/// registers while the inputs stream by. For many rows at once use ``Matrix/product(_:transposed:_:transposed:)``.
+/// Weights are laid out in blocks of 64 outputs, whose sums stay in registers while the inputs stream by; each sum has
+/// one order, so that a vector gets the same bytes alone and among others. For hundreds of rows use
+/// ``Matrix/product(_:transposed:_:transposed:)``.
 public struct DenseLayer: Sendable {
     /// Weights, shape `[inputs, outputs]`.
     public let weights: Matrix
@@ -11,88 +12,69 @@ public struct DenseLayer: Sendable {
     public let bias: [Float]
     /// Applied to every output.
     public let activation: Activation
+    /// The weights as `ck_pack` lays them out.
+    let packed: AlignedMemory<Float>
 
-    /// Builds a layer; a bias of nil is zero.
+    /// Builds a layer.
+    ///
+    /// - Parameters:
+    ///   - weights: Shape `[inputs, outputs]`.
+    ///   - bias: `outputs` values; nil is zero.
+    ///   - activation: Applied to every output.
     public init(weights: Matrix, bias: [Float]? = nil, activation: Activation = .identity) {
         self.weights = weights
         self.bias = bias ?? [Float](repeating: 0, count: weights.columns)
         self.activation = activation
         precondition(self.bias.count == weights.columns, "bias \(self.bias.count) for weights \(weights.shape)")
+        packed = AlignedMemory(count: weights.rows * ((weights.columns + 63) / 64 * 64))
+        packed.withPointer { packed in
+            weights.withPointer { unsafe ck_pack($0, weights.rows, weights.columns, packed) }
+        }
     }
 
-    /// Applies the layer, with another vector in place of the bias when `offset` is given.
+    /// Length of an input vector.
+    public var inputs: Int { weights.rows }
+
+    /// Length of an output vector.
+    public var outputs: Int { weights.columns }
+
+    /// Applies the layer to one vector.
     ///
     /// - Complexity: O(inputs * outputs), no allocation.
-    public func apply(to x: [Float], offset: [Float]? = nil, into y: inout [Float]) {
-        let bias = offset ?? bias
+    public func apply(to x: [Float], into y: inout [Float]) {
+        apply(rows: 1, of: x, into: &y)
+    }
+
+    /// Applies the layer to consecutive vectors, `x` of shape `[rows, inputs]` and `y` of shape `[rows, outputs]`.
+    ///
+    /// - Complexity: O(rows * inputs * outputs), no allocation; four rows read the weights once.
+    public func apply(rows: Int, of x: [Float], into y: inout [Float]) {
         precondition(
-            x.count >= weights.rows && y.count >= weights.columns && bias.count == weights.columns,
-            "layer \(weights.shape): input \(x.count), offset \(bias.count), output \(y.count)"
+            rows >= 0 && x.count >= rows * inputs && y.count >= rows * outputs,
+            "\(rows) rows through a layer [\(inputs), \(outputs)]: input \(x.count), output \(y.count)"
         )
-        weights.withPointer {
-            unsafe ck_dense($0, bias, x, weights.rows, weights.columns, activation.code, &y)
-        }
+        packed.withPointer { unsafe ck_dense($0, inputs, outputs, bias, 0, x, rows, activation.code, &y) }
     }
 }
 
-/// Arithmetic on single vectors in reused arrays, for the reverse chain; nothing here allocates.
+/// Arithmetic on single vectors in reused arrays; nothing here allocates.
 public enum VectorArithmetic {
-    /// `out = a + row` where `row` is a row of a matrix.
-    public static func add(_ a: [Float], row: Int, of matrix: Matrix, into out: inout [Float]) {
-        let count = matrix.columns
-        precondition(
-            row >= 0 && row < matrix.rows && a.count >= count && out.count >= count,
-            "row \(row) of \(matrix.shape) plus \(a.count) values into \(out.count)"
-        )
-        matrix.withPointer { unsafe ck_add(a, $0 + row * count, &out, count) }
-    }
-
-    /// `out += a`.
-    public static func add(_ a: [Float], to out: inout [Float]) {
-        precondition(a.count == out.count, "\(a.count) values into \(out.count)")
-        unsafe ck_axpy(1, a, &out, a.count)
-    }
-
-    /// `x / max(|x|, 1e-6)` of consecutive stretches of `width` values.
-    public static func normalise(_ x: inout [Float], width: Int, norms: inout [Float]) {
-        precondition(
-            width > 0 && x.count % width == 0 && norms.count >= x.count / width,
-            "\(x.count) values in stretches of \(width) with room for \(norms.count) norms"
-        )
-        let rows = x.count / width
-        unsafe x.withUnsafeMutableBufferPointer { buffer in
-            guard let base = buffer.baseAddress else { return }
-            unsafe ck_normalise_rows(base, base, &norms, rows, width, 1e-6)
-        }
-    }
-
-    /// One reverse step on the sphere: `x = normalise(clean * predicted + noisy * x + deviation * noise)`.
+    /// `x / max(|x|, 1e-6)` of consecutive stretches of `width` values in `range`.
     ///
     /// - Parameters:
-    ///   - x: The noisy vector, replaced by the less noisy one.
-    ///   - predicted: The denoiser's clean vector.
-    ///   - noise: Standard normals, `d` of them from `offset`.
-    ///   - offset: Where this step's noise starts.
-    ///   - clean: Weight of the predicted vector, `c1` of the method's equation 8.
-    ///   - noisy: Weight of the noisy vector, `c2`.
-    ///   - deviation: Size of the noise per coordinate.
-    public static func posteriorStep(
-        _ x: inout [Float],
-        predicted: [Float],
-        noise: [Float],
-        from offset: Int,
-        clean: Float,
-        noisy: Float,
-        deviation: Float
-    ) {
+    ///   - x: The vectors, changed in place.
+    ///   - range: Which of the values, a multiple of `width`.
+    ///   - width: The length of a vector.
+    ///   - norms: Receives the lengths.
+    public static func normalise(_ x: inout [Float], in range: Range<Int>, width: Int, norms: inout [Float]) {
         precondition(
-            predicted.count == x.count && offset >= 0 && offset + x.count <= noise.count,
-            "a step of \(x.count): predicted \(predicted.count), noise \(offset)..<\(offset + x.count) of \(noise.count)"
+            width > 0 && range.count % width == 0 && x.indices.contains(range) && norms.count >= range.count / width,
+            "values \(range) of \(x.count) in stretches of \(width) with room for \(norms.count) norms"
         )
-        let count = x.count
-        unsafe noise.withUnsafeBufferPointer { z in
-            guard let z = z.baseAddress else { return }
-            unsafe ck_posterior_step(predicted, z + offset, clean, noisy, deviation, count, &x)
+        unsafe x.withUnsafeMutableBufferPointer { buffer in
+            guard let base = buffer.baseAddress else { return }
+            let first = unsafe base + range.lowerBound
+            unsafe ck_normalise_rows(first, first, &norms, range.count / width, width, 1e-6)
         }
     }
 }

@@ -1,7 +1,7 @@
 import Kernels
 public import Recommenders
 
-/// DimeRec's forward pass for one user at a time: guidance, then the reverse chain, without a tape or an allocation.
+/// DimeRec's forward pass: guidance, then the reverse chain, without a tape or an allocation.
 ///
 /// It computes what ``DimeRec/generate(histories:noise:steps:)`` computes, from the same noise, to about 1e-6: the first
 /// layer's guidance and step terms are added once instead of at every step (method, section 7.1), and sums run in other
@@ -14,7 +14,7 @@ public struct InferenceEngine: UserEncoder {
         self.weights = weights
     }
 
-    /// Length of the user vector.
+    /// Length of a user vector.
     public var dimension: Int { weights.configuration.dimension }
 
     /// T.
@@ -23,147 +23,149 @@ public struct InferenceEngine: UserEncoder {
     /// N.
     public var historyLength: Int { weights.configuration.historyLength }
 
-    /// Buffers of one loop.
-    public func makeWorkspace() -> any InferenceWorkspace { Workspace(weights.configuration) }
+    /// Buffers of one thread.
+    public func makeWorkspace() -> any InferenceWorkspace { Workspace(weights) }
 
-    /// Buffers of one forward pass.
+    /// Buffers of one batch; a row is one sample of one user.
     final class Workspace: InferenceWorkspace {
-        /// The answer.
-        fileprivate(set) var userVector: [Float]
-        fileprivate var attention = AdditiveAttention.Scratch()
-        fileprivate var interests: [Float]
+        /// The answers, `[rows, d]`.
+        fileprivate(set) var userVectors: [Float] = []
+        fileprivate var rows = 0
+        fileprivate var steps: [Int] = []
+        fileprivate var attention = HistoryAttention.Scratch()
+        /// `[rows, K d]`.
+        fileprivate var interests: [Float] = []
+        /// `[rows, d]`.
+        fileprivate var meanInterests: [Float] = []
+        /// `vec(G) W_g + b_1`, `[rows, H]`.
+        fileprivate var guidanceTerms: [Float] = []
+        /// `[rows, T d]`.
+        fileprivate var noise: [Float] = []
         fileprivate var norms: [Float]
-        fileprivate var meanInterest: [Float]
-        fileprivate var guidanceTerm: [Float]
-        fileprivate var offset: [Float]
-        fileprivate var hidden: [Float]
-        fileprivate var middle: [Float]
-        fileprivate var predicted: [Float]
-        fileprivate var noise: [Float]
+        fileprivate var chainScratch: [Float]
 
-        fileprivate init(_ configuration: DimeRecConfiguration) {
-            func zeros(_ count: Int) -> [Float] { [Float](repeating: 0, count: count) }
-            let (d, H) = (configuration.dimension, configuration.denoiser.hidden)
-            userVector = zeros(d)
-            interests = zeros(configuration.interests * d)
-            norms = zeros(max(1, configuration.interests))
-            meanInterest = zeros(d)
-            guidanceTerm = zeros(H)
-            offset = zeros(H)
-            hidden = zeros(H)
-            middle = zeros(H)
-            predicted = zeros(d)
-            noise = zeros(configuration.steps * d)
+        fileprivate init(_ weights: InferenceWeights) {
+            norms = [Float](repeating: 0, count: weights.configuration.interests)
+            chainScratch = [Float](repeating: 0, count: weights.chain.scratchCount)
+        }
+
+        func removeAll() {
+            rows = 0
+            steps.removeAll(keepingCapacity: true)
+        }
+
+        /// Makes room for more rows.
+        fileprivate func append(rows count: Int, steps: Int, _ configuration: DimeRecConfiguration) {
+            rows += count
+            for _ in 0..<count { self.steps.append(steps) }
+            guard userVectors.count < rows * configuration.dimension else { return }
+            func grow(_ array: inout [Float], to width: Int) {
+                array.append(contentsOf: repeatElement(0, count: rows * width - array.count))
+            }
+            let d = configuration.dimension
+            grow(&userVectors, to: d)
+            grow(&interests, to: configuration.interests * d)
+            grow(&meanInterests, to: d)
+            grow(&guidanceTerms, to: configuration.denoiser.hidden)
+            grow(&noise, to: configuration.steps * d)
         }
     }
 
-    /// Computes the user vector; see ``UserEncoder/encode(history:seed:steps:in:)``.
+    /// Adds a user; see ``UserEncoder/add(history:seed:steps:samples:to:)``.
     ///
-    /// Noise is stream 0 of `seed`, as `NoiseSource(seed: seed, streams: [0])` names it.
-    public func encode(
+    /// Sample `j` draws from stream `j` of `seed`, as `NoiseSource(seed: seed, streams: [j])` names it.
+    public func add(
         history: ArraySlice<Int32>,
         seed: UInt64,
         steps: Int,
-        in workspace: any InferenceWorkspace
-    ) -> EncodeTimes {
-        guard let workspace = workspace as? Workspace else {
-            preconditionFailure("a workspace of \(type(of: workspace)) for an InferenceEngine")
-        }
+        samples: Int,
+        to workspace: any InferenceWorkspace
+    ) {
+        let workspace = own(workspace)
         precondition(
             !history.isEmpty && history.count <= historyLength,
             "a history of \(history.count) items for 1...\(historyLength)"
         )
-        let start = ContinuousClock.now
-        extractInterests(history, workspace)
-        let guided = ContinuousClock.now
-        generate(seed: seed, steps: steps, workspace)
-        let end = ContinuousClock.now
-        return EncodeTimes(guidance: nanoseconds(guided - start), diffusion: nanoseconds(end - guided))
+        precondition(1...maxSteps ~= steps && samples >= 1, "\(samples) samples in \(steps) steps of 1...\(maxSteps)")
+        let first = workspace.rows
+        workspace.append(rows: samples, steps: steps, weights.configuration)
+        extractInterests(history, row: first, workspace)
+        let (width, d) = (weights.configuration.interests * dimension, dimension)
+        let generator = CounterBasedGenerator(seed: seed, purpose: .reverseNoise)
+        for sample in 0..<samples {
+            let row = first + sample
+            let start = row * maxSteps * d
+            generator.normals(stream: UInt64(sample), into: &workspace.noise, at: start..<start + steps * d)
+            guard sample > 0 else { continue }
+            for i in 0..<width { workspace.interests[row * width + i] = workspace.interests[first * width + i] }
+            for i in 0..<d { workspace.meanInterests[row * d + i] = workspace.meanInterests[first * d + i] }
+        }
     }
 
-    /// Interests, their mean and the guidance's part of the first layer.
-    private func extractInterests(_ history: ArraySlice<Int32>, _ w: Workspace) {
+    /// Interests and their mean.
+    private func extractInterests(_ history: ArraySlice<Int32>, row: Int, _ w: Workspace) {
         let configuration = weights.configuration
         let (K, d) = (configuration.interests, configuration.dimension)
+        let start = row * K * d
         switch weights.guidance {
-        case .selfAttentive(let projection, let position, let heads):
-            AdditiveAttention.interests(
-                items: weights.items,
-                ids: history,
-                projection: projection,
-                position: position,
-                heads: heads,
+        case .selfAttentive(let attention):
+            attention.interests(
+                of: history,
                 firstPosition: configuration.guidance.padding == .right ? 0 : historyLength - history.count,
                 scratch: &w.attention,
-                into: &w.interests
+                into: &w.interests,
+                at: start
             )
         case .ruleBased:
             let newest = history.suffix(K)
-            for i in 0..<(K - newest.count) * d { w.interests[i] = 0 }
+            let missing = (K - newest.count) * d
+            for i in 0..<missing { w.interests[start + i] = 0 }
             for (place, item) in newest.enumerated() {
-                let (from, to) = (Int(item) * d, (K - newest.count + place) * d)
+                let (from, to) = (Int(item) * d, start + missing + place * d)
                 for i in 0..<d { w.interests[to + i] = weights.items.elements[from + i] }
             }
         }
         if configuration.guidance.normaliseRows {
-            VectorArithmetic.normalise(&w.interests, width: d, norms: &w.norms)
+            VectorArithmetic.normalise(&w.interests, in: start..<start + K * d, width: d, norms: &w.norms)
         }
         for i in 0..<d {
             var sum: Float = 0
-            for k in 0..<K { sum += w.interests[k * d + i] }
-            w.meanInterest[i] = sum / Float(K)
+            for k in 0..<K { sum += w.interests[start + k * d + i] }
+            w.meanInterests[row * d + i] = sum / Float(K)
         }
+    }
+
+    /// Algorithm 2 for all rows: from noise to the next interest.
+    public func generate(in workspace: any InferenceWorkspace) {
+        let w = own(workspace)
         weights.guidanceLayer.apply(
-            to: configuration.denoiser.layout == .concatenated ? w.interests : w.meanInterest,
-            into: &w.guidanceTerm
+            rows: w.rows,
+            of: weights.configuration.denoiser.layout == .concatenated ? w.interests : w.meanInterests,
+            into: &w.guidanceTerms
         )
-    }
-
-    /// Algorithm 2: from noise to the next interest.
-    private func generate(seed: UInt64, steps: Int, _ w: Workspace) {
-        precondition(steps >= 1 && steps <= maxSteps, "\(steps) reverse steps of 1...\(maxSteps)")
-        let d = dimension
-        CounterBasedGenerator(seed: seed, purpose: .reverseNoise).normals(stream: 0, into: &w.noise, count: steps * d)
-        for i in 0..<d { w.userVector[i] = w.noise[i] }
-        VectorArithmetic.normalise(&w.userVector, width: d, norms: &w.norms)
-        let chain = steps == maxSteps ? weights.fullChain : weights.schedule.reverseSteps(steps)
-        for (index, step) in chain.enumerated() {
-            predictClean(step.t, w)
-            guard index < steps - 1 else { break }
-            VectorArithmetic.posteriorStep(
-                &w.userVector,
-                predicted: w.predicted,
+        var start = 0
+        while start < w.rows {
+            let steps = w.steps[start]
+            var end = start + 1
+            while end < w.rows, w.steps[end] == steps { end += 1 }
+            weights.chain.run(
+                weights.reverseSteps(steps),
+                users: start..<end,
+                guidance: w.guidanceTerms,
+                residual: w.meanInterests,
                 noise: w.noise,
-                from: (index + 1) * d,
-                clean: Float(step.clean),
-                noisy: Float(step.noisy),
-                deviation: Float(step.deviation) * weights.noiseScale
+                noiseStride: maxSteps * dimension,
+                scratch: &w.chainScratch,
+                into: &w.userVectors
             )
-        }
-        swap(&w.userVector, &w.predicted)
-    }
-
-    /// The denoiser: `w.predicted` from `w.userVector` at step `t`.
-    private func predictClean(_ t: Int, _ w: Workspace) {
-        let denoiser = weights.configuration.denoiser
-        VectorArithmetic.add(w.guidanceTerm, row: t - 1, of: weights.stepTerms, into: &w.offset)
-        weights.noisedLayer.apply(to: w.userVector, offset: w.offset, into: &w.hidden)
-        if let middle = weights.middleLayer {
-            middle.apply(to: w.hidden, into: &w.middle)
-            swap(&w.hidden, &w.middle)
-        }
-        weights.outputLayer.apply(to: w.hidden, into: &w.predicted)
-        switch denoiser.residual {
-        case .none: break
-        case .noised: VectorArithmetic.add(w.userVector, to: &w.predicted)
-        case .meanInterest: VectorArithmetic.add(w.meanInterest, to: &w.predicted)
-        }
-        if denoiser.normaliseOutput {
-            VectorArithmetic.normalise(&w.predicted, width: dimension, norms: &w.norms)
+            start = end
         }
     }
-}
 
-private func nanoseconds(_ duration: Duration) -> UInt64 {
-    UInt64(duration.components.seconds) * 1_000_000_000 + UInt64(duration.components.attoseconds / 1_000_000_000)
+    private func own(_ workspace: any InferenceWorkspace) -> Workspace {
+        guard let own = workspace as? Workspace else {
+            preconditionFailure("a workspace of \(type(of: workspace)) for an InferenceEngine")
+        }
+        return own
+    }
 }

@@ -38,49 +38,13 @@ public struct RetrievalService: Sendable {
         workspace: RetrievalWorkspace
     ) throws(RetrievalError) -> RetrievalResponse {
         guard let snapshot = holder.current else { throw .notReady }
-        try check(request, against: snapshot)
-        let seed = request.seed ?? request.history.contentHash(newest: limits.maxHistory)
-        let steps = request.steps ?? snapshot.encoder.maxSteps
-        var times = StageTimes()
-
-        let start = DispatchTime.now().uptimeNanoseconds
-        let unknown = workspace.lookUp(request, in: snapshot, maxHistory: limits.maxHistory)
-        let allowed = snapshot.categories.items(passing: request.filter)
-        let items: [Scored]
-        let searchStart: UInt64
-        if workspace.history.isEmpty {
-            searchStart = DispatchTime.now().uptimeNanoseconds
-            times.guidance = searchStart - start
-            items = popular(request.k, in: snapshot, among: allowed, excluding: workspace.exclusions)
-        } else {
-            let lookedUp = DispatchTime.now().uptimeNanoseconds
-            let inference = workspace.inferenceWorkspace(for: snapshot)
-            let newest = workspace.history.suffix(snapshot.encoder.historyLength)
-            let stages = snapshot.encoder.encode(history: newest, seed: seed, steps: steps, in: inference)
-            times.guidance = lookedUp - start + stages.guidance
-            times.diffusion = stages.diffusion
-            let user = inference.userVector
-            guard user.allSatisfy(\.isFinite) else {
-                throw .nonFiniteUserVector(model: snapshot.model, version: snapshot.version)
-            }
-            searchStart = DispatchTime.now().uptimeNanoseconds
-            let eligible = Eligibility(allowed: allowed, excluded: workspace.exclusions)
-            items = nearest(to: user, for: request, among: eligible, in: snapshot, workspace)
-        }
-        times.search = DispatchTime.now().uptimeNanoseconds - searchStart
-        return RetrievalResponse(
-            snapshot: snapshot,
-            items: items,
-            fallback: workspace.history.isEmpty ? .popular : nil,
-            unknownIDs: unknown,
-            truncated: items.count < request.k,
-            seed: seed,
-            steps: steps,
-            times: times
-        )
+        workspace.begin(snapshot)
+        var user = try prepare(request, for: snapshot, workspace)
+        user.times.diffusion = workspace.generate(with: snapshot.encoder)
+        return try answer(request, to: user, from: snapshot, workspace)
     }
 
-    /// Answers several requests from one snapshot, in order.
+    /// Answers several requests from one snapshot, in order, with one pass through the reverse chain.
     ///
     /// Each answer has the bytes that the request alone would get from that snapshot.
     ///
@@ -92,9 +56,70 @@ public struct RetrievalService: Sendable {
         _ requests: [RetrievalRequest],
         workspace: RetrievalWorkspace
     ) -> [Result<RetrievalResponse, RetrievalError>] {
-        requests.map { request in
-            Result { () throws(RetrievalError) in try retrieve(request, workspace: workspace) }
+        guard let snapshot = holder.current else { return requests.map { _ in .failure(.notReady) } }
+        workspace.begin(snapshot)
+        let users = requests.map { request in
+            Result { () throws(RetrievalError) in try prepare(request, for: snapshot, workspace) }
         }
+        let share = workspace.generate(with: snapshot.encoder) / UInt64(max(1, requests.count))
+        return zip(requests, users).map { request, user in
+            user.flatMap { user in
+                var user = user
+                user.times.diffusion = share
+                return Result { () throws(RetrievalError) in
+                    try answer(request, to: user, from: snapshot, workspace)
+                }
+            }
+        }
+    }
+
+    /// Checks a request, looks up its items and adds its user to the batch.
+    private func prepare(
+        _ request: borrowing RetrievalRequest,
+        for snapshot: ServingSnapshot,
+        _ workspace: RetrievalWorkspace
+    ) throws(RetrievalError) -> RetrievalWorkspace.User {
+        try check(request, against: snapshot)
+        let start = DispatchTime.now().uptimeNanoseconds
+        var user = workspace.lookUp(request, in: snapshot, maxHistory: limits.maxHistory)
+        user.seed = request.seed ?? request.history.contentHash(newest: limits.maxHistory)
+        user.steps = request.steps ?? snapshot.encoder.maxSteps
+        workspace.addToBatch(&user, samples: request.samples, of: snapshot.encoder)
+        user.times.guidance = DispatchTime.now().uptimeNanoseconds - start
+        return user
+    }
+
+    /// Finds the items for a user whose vectors are at hand.
+    private func answer(
+        _ request: borrowing RetrievalRequest,
+        to user: RetrievalWorkspace.User,
+        from snapshot: ServingSnapshot,
+        _ workspace: RetrievalWorkspace
+    ) throws(RetrievalError) -> RetrievalResponse {
+        let start = DispatchTime.now().uptimeNanoseconds
+        let allowed = snapshot.categories.items(passing: request.filter)
+        let items: [Scored]
+        if user.vectors.isEmpty {
+            items = popular(request.k, in: snapshot, among: allowed, excluding: workspace.exclusions(of: user))
+        } else {
+            guard workspace.areFinite(user.vectors, of: snapshot.encoder) else {
+                throw .nonFiniteUserVector(model: snapshot.model, version: snapshot.version)
+            }
+            let eligible = Eligibility(allowed: allowed, excluded: workspace.exclusions(of: user))
+            items = nearest(to: user, for: request, among: eligible, in: snapshot, workspace)
+        }
+        var times = user.times
+        times.search = DispatchTime.now().uptimeNanoseconds - start
+        return RetrievalResponse(
+            snapshot: snapshot,
+            items: items,
+            fallback: user.vectors.isEmpty ? .popular : nil,
+            unknownIDs: user.unknownIDs,
+            truncated: items.count < request.k,
+            seed: user.seed,
+            steps: user.steps,
+            times: times
+        )
     }
 
     /// Whether a request takes so long that an event loop should leave it to a worker thread.
@@ -135,7 +160,7 @@ public struct RetrievalService: Sendable {
     }
 
     private func nearest(
-        to user: [Float],
+        to user: RetrievalWorkspace.User,
         for request: borrowing RetrievalRequest,
         among eligible: borrowing Eligibility,
         in snapshot: ServingSnapshot,
@@ -144,10 +169,10 @@ public struct RetrievalService: Sendable {
         let index = request.exact ? snapshot.exactIndex : snapshot.index
         let diversity = Float(request.diversity)
         let k = min(diversity > 0 ? Self.candidatesPerItem * request.k : request.k, snapshot.itemCount)
-        index.search(user.span, k: k, effort: request.effort, among: eligible, in: workspace.search)
-        guard diversity > 0 else { return workspace.search.results }
+        let found = workspace.search(index, for: user.vectors, k: k, effort: request.effort, among: eligible)
+        guard diversity > 0 else { return found }
         workspace.reranking.rerank(
-            workspace.search.results,
+            found,
             keeping: request.k,
             diversity: diversity,
             vectors: snapshot.itemVectors,
@@ -186,46 +211,5 @@ public struct RetrievalLimits: Sendable, Equatable {
         self.maxK = maxK
         self.maxHistory = maxHistory
         self.maxBatch = maxBatch
-    }
-}
-
-/// The reusable buffers of one event loop; serves one request at a time.
-///
-/// Keeps no snapshot: whoever loads versions decides when an old one's memory is given back.
-public final class RetrievalWorkspace {
-    /// Known items of the last request's history, oldest first.
-    private(set) var history: [Int32] = []
-    /// Items that the last request must not be answered.
-    private(set) var exclusions: [Int32] = []
-    /// The index's buffers.
-    let search = SearchWorkspace()
-    /// The re-ranking's buffers.
-    let reranking = MaximalMarginalRelevance()
-    private var inference: (generation: UInt64, workspace: any InferenceWorkspace)?
-
-    /// An empty workspace.
-    public init() {}
-
-    /// Finds the request's items and counts the ids of its history that are unknown.
-    func lookUp(_ request: borrowing RetrievalRequest, in snapshot: ServingSnapshot, maxHistory: Int) -> Int {
-        history.removeAll(keepingCapacity: true)
-        exclusions.removeAll(keepingCapacity: true)
-        let oldest = max(0, request.history.count - maxHistory)
-        for position in oldest..<request.history.count {
-            if let item = snapshot.identifiers.number(of: position, in: request.history) { history.append(item) }
-        }
-        if request.excludeHistory { exclusions.append(contentsOf: history) }
-        for position in 0..<request.exclude.count {
-            if let item = snapshot.identifiers.number(of: position, in: request.exclude) { exclusions.append(item) }
-        }
-        return request.history.count - oldest - history.count
-    }
-
-    /// The encoder's buffers, made once per snapshot.
-    func inferenceWorkspace(for snapshot: ServingSnapshot) -> any InferenceWorkspace {
-        if let inference, inference.generation == snapshot.generation { return inference.workspace }
-        let workspace = snapshot.encoder.makeWorkspace()
-        inference = (snapshot.generation, workspace)
-        return workspace
     }
 }

@@ -6,9 +6,11 @@ import VectorIndex
 extension SnapshotBuilder {
     /// The builder of this project's checkpoints: DimeRec's fused forward pass and the stored index.
     ///
-    /// - Parameter warmUpRequests: How many made-up requests a snapshot must answer before it may serve.
+    /// - Parameters:
+    ///   - warmUpRequests: How many made-up requests a snapshot must answer before it may serve.
+    ///   - keyBytes: The most memory that a snapshot's attention keys may take; see `HistoryAttention`.
     /// - Returns: A builder that refuses checkpoints of other systems and of other shapes than their recipe's.
-    public static func standard(warmUpRequests: Int = 200) -> SnapshotBuilder {
+    public static func standard(warmUpRequests: Int = 200, keyBytes: Int = 256 << 20) -> SnapshotBuilder {
         SnapshotBuilder(
             warmUpRequests: warmUpRequests,
             makeEncoder: { checkpoint in
@@ -21,7 +23,7 @@ extension SnapshotBuilder {
                 )
                 try recipe.model.validate(prefix: "model.")
                 let model = try DimeRec(recipe.model, stored: checkpoint.parameters)
-                return (InferenceEngine(model.inferenceWeights), model.scoringItems)
+                return (InferenceEngine(model.inferenceWeights(keyBytes: keyBytes)), model.scoringItems)
             },
             makeIndex: { try IndexFormat.load($0, vectors: $1) },
             makeExactIndex: { try FlatIndex(vectors: $0) }

@@ -122,8 +122,10 @@ public struct SnapshotBuilder: Sendable {
             let history = (0..<length).map { Int32((request * 7919 + $0 * 31) % snapshot.itemCount) }
             let seed = UInt64(request)
             let steps = snapshot.encoder.maxSteps
-            _ = snapshot.encoder.encode(history: history[...], seed: seed, steps: steps, in: workspace)
-            let user = workspace.userVector
+            workspace.removeAll()
+            snapshot.encoder.add(history: history[...], seed: seed, steps: steps, samples: 1, to: workspace)
+            snapshot.encoder.generate(in: workspace)
+            let user = Array(workspace.userVectors.prefix(snapshot.encoder.dimension))
             guard user.count == snapshot.encoder.dimension, user.allSatisfy(\.isFinite) else {
                 throw .failedProbe("the user vector of items \(history) is not finite")
             }

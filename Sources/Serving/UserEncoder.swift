@@ -1,9 +1,10 @@
-/// Turns a history into one user vector: guidance, then the reverse diffusion chain.
+/// Turns histories into user vectors: guidance, then the reverse diffusion chain.
 ///
-/// An encoder is immutable and shared by all event loops; what a call writes lies in a workspace that belongs to one loop,
-/// so that the steady state allocates nothing.
+/// A call collects users in a workspace with ``add(history:seed:steps:samples:to:)`` and then computes all their vectors
+/// with ``generate(in:)``; a single request is a batch of one. An encoder is immutable and shared by all threads; what a
+/// call writes lies in a workspace that belongs to one thread, so that the steady state allocates nothing.
 public protocol UserEncoder: Sendable {
-    /// Length of the user vector, the same as of an item vector.
+    /// Length of a user vector, the same as of an item vector.
     var dimension: Int { get }
 
     /// `T`, the most reverse steps there are.
@@ -12,45 +13,40 @@ public protocol UserEncoder: Sendable {
     /// `N`, how many of the newest items of a history matter.
     var historyLength: Int { get }
 
-    /// Room for one call at a time; a workspace serves only the encoder that made it.
+    /// Room for one batch at a time; a workspace serves only the encoder that made it.
     func makeWorkspace() -> any InferenceWorkspace
 
-    /// Computes the user vector of a history into `workspace.userVector`.
-    ///
-    /// The vector is a pure function of the other arguments: not of the thread, of earlier calls or of what else runs.
+    /// Adds a user to the workspace's batch and extracts the user's guidance.
     ///
     /// - Parameters:
     ///   - history: Item numbers, oldest first, 1 to `historyLength` of them, each below the number of items.
-    ///   - seed: Names the noise of the reverse chain.
+    ///   - seed: Names the noise of the reverse chains.
     ///   - steps: How many reverse steps, 1 to `maxSteps`.
+    ///   - samples: How many vectors to generate, at least 1, each from noise of its own. The first is what one sample
+    ///     would be.
     ///   - workspace: One that `makeWorkspace` of this encoder made.
-    /// - Returns: How long the stages took.
-    func encode(
+    func add(
         history: ArraySlice<Int32>,
         seed: UInt64,
         steps: Int,
-        in workspace: any InferenceWorkspace
-    ) -> EncodeTimes
+        samples: Int,
+        to workspace: any InferenceWorkspace
+    )
+
+    /// Computes the vectors of all users of the workspace's batch into `workspace.userVectors`.
+    ///
+    /// A vector is a pure function of its user's history, seed, steps and the sample's number: not of the batch, the
+    /// thread or of what else runs.
+    func generate(in workspace: any InferenceWorkspace)
 }
 
-/// The reusable buffers of one encoder on one event loop.
+/// The reusable buffers of one encoder on one thread.
 public protocol InferenceWorkspace: AnyObject {
-    /// The last call's answer, as long as the encoder's `dimension`.
-    var userVector: [Float] { get }
-}
+    /// The vectors of the last ``UserEncoder/generate(in:)``, row after row: sample after sample, user after user.
+    var userVectors: [Float] { get }
 
-/// How long the stages of one encoding took, in nanoseconds.
-public struct EncodeTimes: Sendable, Equatable {
-    /// From the history to the guidance.
-    public var guidance: UInt64
-    /// All reverse steps.
-    public var diffusion: UInt64
-
-    /// Groups the times.
-    public init(guidance: UInt64, diffusion: UInt64) {
-        self.guidance = guidance
-        self.diffusion = diffusion
-    }
+    /// Starts a new batch.
+    func removeAll()
 }
 
 /// How long the stages of one request took, in nanoseconds.
@@ -59,7 +55,7 @@ public struct StageTimes: Sendable, Equatable {
     public var parse: UInt64 = 0
     /// From the history to the guidance, looking up the ids included.
     public var guidance: UInt64 = 0
-    /// All reverse steps.
+    /// All reverse steps; in a batch the request's share.
     public var diffusion: UInt64 = 0
     /// Finding the nearest items.
     public var search: UInt64 = 0

@@ -53,9 +53,9 @@ import Testing
             let explanation = try #require(try answer.json()["explain"] as? [String: Any])
             let stages = try #require(explanation["microseconds"] as? [String: Double])
             #expect(Set(stages.keys) == ["parse", "guidance", "diffusion", "search", "encode"])
-            #expect(stages.values.allSatisfy { $0 >= 0 } && stages["diffusion"] == 2)
+            #expect(stages.values.allSatisfy { $0 >= 0 && $0 < 1e9 })
             #expect(explanation["seed"] as? Int == 9 && explanation["steps"] as? Int == 3)
-            #expect(answer.headers["server-timing"]?.contains("diffusion;dur=0.002") == true)
+            #expect(answer.headers["server-timing"]?.contains(", diffusion;dur=0.") == true)
         }
     }
 

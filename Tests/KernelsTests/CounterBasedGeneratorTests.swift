@@ -82,8 +82,8 @@ import Testing
         let all = generator.normals(stream: 12, count: 1000)
         #expect(generator.normals(stream: 12, count: count) == Array(all.prefix(count)))
         var reused = [Float](repeating: 7, count: count + 3)
-        generator.normals(stream: 12, into: &reused, count: count)
-        #expect(reused == all.prefix(count) + [7, 7, 7])
+        generator.normals(stream: 12, into: &reused, at: 2..<2 + count)
+        #expect(reused == [7, 7] + all.prefix(count) + [7])
         #expect(
             generator.words(stream: 12, count: count) == Array(generator.words(stream: 12, count: 999).prefix(count))
         )

@@ -8,7 +8,6 @@ import Testing
     func matchesReference(outputs: Int, inputs: Int) {
         let weights = normalMatrix(rows: inputs, columns: outputs, seed: 31)
         let bias = normalMatrix(rows: 1, columns: outputs, seed: 32).elements
-        let offset = normalMatrix(rows: 1, columns: outputs, seed: 33).elements
         let x = normalMatrix(rows: 1, columns: inputs, seed: 34).elements
         func sums(_ bias: [Float]) -> [SummedReference] {
             (0..<outputs).map { output in
@@ -23,8 +22,6 @@ import Testing
         DenseLayer(weights: weights, bias: bias).apply(to: x, into: &y)
         #expect(y[outputs] == 7)
         expectClose(Array(y.prefix(outputs)), sums(bias))
-        DenseLayer(weights: weights, bias: bias).apply(to: x, offset: offset, into: &y)
-        expectClose(Array(y.prefix(outputs)), sums(offset))
         DenseLayer(weights: weights).apply(to: x, into: &y)
         expectClose(Array(y.prefix(outputs)), sums([Float](repeating: 0, count: outputs)))
         let expected = sums(bias)
@@ -35,6 +32,25 @@ import Testing
                 Array(y.prefix(outputs)),
                 expected.map { ElementwiseTests.reference(activation, $0.value).value }
             ) { 1.2 * expected[$0].bound() + 5e-7 * max(1, abs(expected[$0].value)) }
+        }
+    }
+
+    @Test("a row has the same bytes alone and among others", arguments: [1, 63, 64, 130], [1, 2, 7, 64])
+    func isIndependentOfBatch(outputs: Int, inputs: Int) {
+        let weights = normalMatrix(rows: inputs, columns: outputs, seed: 35)
+        let bias = normalMatrix(rows: 1, columns: outputs, seed: 36).elements
+        let layer = DenseLayer(weights: weights, bias: bias, activation: .gelu)
+        let rows = normalMatrix(rows: 9, columns: inputs, seed: 37)
+        let alone = (0..<rows.rows).flatMap { row in
+            var y = [Float](repeating: 0, count: outputs)
+            layer.apply(to: rows.row(row), into: &y)
+            return y
+        }
+        for count in 1...rows.rows {
+            var together = [Float](repeating: 7, count: rows.rows * outputs)
+            layer.apply(rows: count, of: rows.elements, into: &together)
+            #expect(together.prefix(count * outputs) == alone.prefix(count * outputs), "\(count) rows")
+            #expect(together.dropFirst(count * outputs).allSatisfy { $0 == 7 })
         }
     }
 }

@@ -51,10 +51,35 @@ private struct Variation: Sendable, CustomTestStringConvertible {
     /// Float32 sums in other orders: about 1e-7 a layer, twelve steps.
     private static let tolerance: Float = 1e-5
 
-    @Test("equals the training graph for every shape", arguments: Variation.all)
-    fileprivate func equalsGraph(_ variation: Variation) {
+    private struct User {
+        var history: [Int32]
+        var seed: UInt64
+        var steps: Int
+        var samples = 1
+    }
+
+    private func vectors(_ engine: InferenceEngine, _ users: [User], in workspace: (any InferenceWorkspace)? = nil)
+        -> [Float]
+    {
+        let workspace = workspace ?? engine.makeWorkspace()
+        workspace.removeAll()
+        for user in users {
+            engine.add(
+                history: user.history[...],
+                seed: user.seed,
+                steps: user.steps,
+                samples: user.samples,
+                to: workspace
+            )
+        }
+        engine.generate(in: workspace)
+        return Array(workspace.userVectors.prefix(users.reduce(0) { $0 + $1.samples } * engine.dimension))
+    }
+
+    @Test("equals the training graph for every shape", arguments: Variation.all, [0, Int.max])
+    fileprivate func equalsGraph(_ variation: Variation, keyBytes: Int) {
         let model = DimeRec(variation.configuration, items: Self.items, seed: 5)
-        let engine = InferenceEngine(model.inferenceWeights)
+        let engine = InferenceEngine(model.inferenceWeights(keyBytes: keyBytes))
         let workspace = engine.makeWorkspace()
         let numbers = CounterBasedGenerator(seed: 3, purpose: .simulation)
         for length in 1...engine.historyLength {
@@ -62,41 +87,84 @@ private struct Variation: Sendable, CustomTestStringConvertible {
                 let history = numbers.integers(below: Self.items, stream: UInt64(length), count: length)
                 let seed = UInt64(length * 100 + steps)
                 let expected = model.generate(
-                    histories: RaggedRows([history]),
-                    noise: NoiseSource(seed: seed, streams: [0]),
+                    histories: RaggedRows([history, history]),
+                    noise: NoiseSource(seed: seed, streams: [0, 1]),
                     steps: steps
                 )
-                _ = engine.encode(history: history[...], seed: seed, steps: steps, in: workspace)
-                let largest = zip(workspace.userVector, expected.elements).map { abs($0 - $1) }.max() ?? .infinity
+                let user = User(history: history, seed: seed, steps: steps, samples: 2)
+                let found = vectors(engine, [user], in: workspace)
+                let largest = zip(found, expected.elements).map { abs($0 - $1) }.max() ?? .infinity
                 #expect(largest <= Self.tolerance, "history of \(length), \(steps) steps: off by \(largest)")
             }
         }
     }
 
+    @Test("a request alone and inside any batch gets the same bytes", arguments: Variation.all)
+    fileprivate func isIndependentOfBatch(_ variation: Variation) {
+        let engine = InferenceEngine(DimeRec(variation.configuration, items: Self.items, seed: 5).inferenceWeights())
+        let numbers = CounterBasedGenerator(seed: 4, purpose: .simulation)
+        let users = (0..<11).map { user in
+            User(
+                history: numbers.integers(below: Self.items, stream: UInt64(user), count: 1 + user % 9),
+                seed: UInt64(user),
+                steps: user % 5 == 4 ? 3 : engine.maxSteps,
+                samples: user == 6 ? 5 : 1
+            )
+        }
+        let alone = users.map { vectors(engine, [$0]) }
+        let workspace = engine.makeWorkspace()
+        for batch in [0..<11, 0..<4, 1..<8, 5..<7, 3..<4, 2..<11] {
+            #expect(
+                vectors(engine, Array(users[batch]), in: workspace) == alone[batch].flatMap { $0 },
+                "users \(batch)"
+            )
+        }
+    }
+
+    @Test("the first samples do not depend on how many are drawn, and all differ")
+    func samplesAreNested() {
+        let engine = InferenceEngine(
+            DimeRec(Variation("defaults").configuration, items: 40, seed: 5).inferenceWeights()
+        )
+        let many = vectors(engine, [User(history: [1, 2, 3], seed: 9, steps: 12, samples: 8)])
+        for samples in [1, 2, 5] {
+            let few = vectors(engine, [User(history: [1, 2, 3], seed: 9, steps: 12, samples: samples)])
+            #expect(few[...] == many.prefix(samples * engine.dimension))
+        }
+        let rows = stride(from: 0, to: many.count, by: engine.dimension).map { Array(many[$0..<$0 + engine.dimension]) }
+        #expect(Set(rows).count == 8)
+    }
+
     @Test("an answer depends on nothing but history, seed and steps")
     func isPure() {
-        let model = DimeRec(Variation("defaults").configuration, items: Self.items, seed: 5)
-        let engine = InferenceEngine(model.inferenceWeights)
-        let (used, fresh) = (engine.makeWorkspace(), engine.makeWorkspace())
-        let history: [Int32] = [4, 4, 9, 31]
+        let engine = InferenceEngine(
+            DimeRec(Variation("defaults").configuration, items: 40, seed: 5).inferenceWeights()
+        )
+        let used = engine.makeWorkspace()
         for other in 0..<20 {
-            _ = engine.encode(history: [Int32(other), 2], seed: UInt64(other), steps: 1 + other % 12, in: used)
+            let user = User(
+                history: [Int32(other), 2],
+                seed: UInt64(other),
+                steps: 1 + other % 12,
+                samples: 1 + other % 3
+            )
+            _ = vectors(engine, [user], in: used)
         }
-        _ = engine.encode(history: history[...], seed: 8, steps: 12, in: used)
-        _ = engine.encode(history: history[...], seed: 8, steps: 12, in: fresh)
-        #expect(used.userVector == fresh.userVector)
-        _ = engine.encode(history: history[...], seed: 9, steps: 12, in: fresh)
-        #expect(used.userVector != fresh.userVector)
+        let user = User(history: [4, 4, 9, 31], seed: 8, steps: 12)
+        #expect(vectors(engine, [user], in: used) == vectors(engine, [user]))
+        let other = User(history: [4, 4, 9, 31], seed: 9, steps: 12)
+        #expect(vectors(engine, [other]) != vectors(engine, [user]))
     }
 
     @Test("a slice of a longer array reads the slice")
     func readsSlices() {
-        let model = DimeRec(Variation("defaults").configuration, items: Self.items, seed: 5)
-        let engine = InferenceEngine(model.inferenceWeights)
-        let (whole, slice) = (engine.makeWorkspace(), engine.makeWorkspace())
+        let engine = InferenceEngine(
+            DimeRec(Variation("defaults").configuration, items: 40, seed: 5).inferenceWeights()
+        )
+        let workspace = engine.makeWorkspace()
         let long: [Int32] = [1, 2, 3, 4, 5, 6]
-        _ = engine.encode(history: [3, 4, 5], seed: 1, steps: 12, in: whole)
-        _ = engine.encode(history: long[2..<5], seed: 1, steps: 12, in: slice)
-        #expect(whole.userVector == slice.userVector)
+        engine.add(history: long[2..<5], seed: 1, steps: 12, samples: 1, to: workspace)
+        engine.generate(in: workspace)
+        #expect(workspace.userVectors == vectors(engine, [User(history: [3, 4, 5], seed: 1, steps: 12)]))
     }
 }

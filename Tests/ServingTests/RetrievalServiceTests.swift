@@ -208,4 +208,60 @@ import VectorIndex
             try empty.retrieve(RetrievalRequest(history: []), workspace: RetrievalWorkspace())
         }
     }
+
+    @Test("a batch's answers are those of its requests alone, errors included")
+    func batchEqualsSingles() throws {
+        var requests = [["i1", "i2"], [], ["nope"], ["3", "i4", "i5", "i7", "i8", "i10"], ["i1"]].map {
+            RetrievalRequest(history: $0, k: 10)
+        }
+        requests[3].samples = 3
+        requests[4].k = 0
+        requests.append(RetrievalRequest(history: ["i2"], k: 5))
+        requests[5].steps = 2
+        requests[5].exclude = IdentifierList(["i4"])
+        let workspace = RetrievalWorkspace()
+        for _ in 0..<2 {
+            let answers = service.retrieve(requests, workspace: workspace)
+            #expect(answers.count == requests.count)
+            for (request, answer) in zip(requests, answers) {
+                let alone = Result { () throws(RetrievalError) in
+                    try service.retrieve(request, workspace: RetrievalWorkspace())
+                }
+                switch (answer, alone) {
+                case (.success(let answer), .success(let alone)):
+                    #expect(answer.items == alone.items && answer.unknownIDs == alone.unknownIDs)
+                    #expect(answer.fallback == alone.fallback && answer.seed == alone.seed)
+                    #expect(answer.steps == alone.steps && answer.truncated == alone.truncated)
+                case (.failure(let answer), .failure(let alone)): #expect(answer == alone)
+                default: Issue.record("\(answer) in a batch, \(alone) alone")
+                }
+            }
+        }
+        #expect(RetrievalService(holder: SnapshotHolder()).retrieve(requests, workspace: workspace).count == 6)
+    }
+
+    @Test("samples merge to each item once with its best score", arguments: [1, 2, 7])
+    func mergesSamples(samples: Int) throws {
+        let response = try ask(["i1", "i2"]) {
+            $0.samples = samples
+            $0.seed = 3
+        }
+        let index = ScanIndex(vectors: encoder.items)
+        var best: [Int32: Float] = [:]
+        for sample in 0..<samples {
+            let user = encoder.userVector([1, 2], seed: 3, steps: 20, sample: sample)
+            for found in index.search(user.span, k: 10, effort: nil, excluding: [1, 2]) {
+                best[found.id] = max(best[found.id] ?? -2, found.score)
+            }
+        }
+        let expected = best.map { Scored(id: $0.key, score: $0.value) }
+            .sorted { ($1.score, $0.id) < ($0.score, $1.id) }
+            .prefix(10)
+        #expect(response.items == Array(expected))
+    }
+
+    @Test("more samples than the limit are refused", arguments: [0, -1, 17])
+    func limitsSamples(samples: Int) {
+        #expect(throws: RetrievalError.self) { try ask(["i1"]) { $0.samples = samples } }
+    }
 }

@@ -19,25 +19,31 @@ package struct MeanEncoder: UserEncoder {
     package var dimension: Int { items.columns }
 
     package final class Workspace: InferenceWorkspace {
-        package var userVector: [Float]
-        package init(_ dimension: Int) { userVector = [Float](repeating: 0, count: dimension) }
+        package fileprivate(set) var userVectors: [Float] = []
+
+        package func removeAll() { userVectors = [] }
     }
 
-    package func makeWorkspace() -> any InferenceWorkspace { Workspace(dimension) }
+    package func makeWorkspace() -> any InferenceWorkspace { Workspace() }
 
-    package func encode(
+    package func add(
         history: ArraySlice<Int32>,
         seed: UInt64,
         steps: Int,
-        in workspace: any InferenceWorkspace
-    ) -> EncodeTimes {
+        samples: Int,
+        to workspace: any InferenceWorkspace
+    ) {
         guard let workspace = workspace as? Workspace else { preconditionFailure("a foreign workspace") }
-        workspace.userVector = userVector(Array(history), seed: seed, steps: steps)
-        return EncodeTimes(guidance: 1000, diffusion: 2000)
+        for sample in 0..<samples {
+            workspace.userVectors += userVector(Array(history), seed: seed, steps: steps, sample: sample)
+        }
     }
 
-    package func userVector(_ history: [Int32], seed: UInt64, steps: Int) -> [Float] {
-        let noise = CounterBasedGenerator(seed: seed, purpose: .simulation).normals(stream: 0, count: dimension)
+    package func generate(in workspace: any InferenceWorkspace) {}
+
+    package func userVector(_ history: [Int32], seed: UInt64, steps: Int, sample: Int = 0) -> [Float] {
+        let noise = CounterBasedGenerator(seed: seed, purpose: .simulation)
+            .normals(stream: UInt64(sample), count: dimension)
         var sum = noise.map { $0 * 0.01 * Float(steps) }
         for item in history {
             for column in 0..<dimension { sum[column] += items[Int(item), column] }

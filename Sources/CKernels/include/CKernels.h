@@ -77,30 +77,56 @@ void ck_block_scores(const float *queries, const float *blocks, size_t rows, siz
 void ck_block_scores_gradient(const float *queries, const float *blocks, const float *grad_out, size_t rows, size_t n,
                               size_t d, float *grad_queries, float *grad_blocks);
 
-// MARK: Dense layer for one vector; weights are input-major, [in][out].
-void ck_dense(const float *weights, const float *bias, const float *x, size_t in, size_t out, int activation, float *y);
+// MARK: Dense layers.
+// Weights [in][out] in blocks of 64 outputs, zeros beyond `out`: room for in * (out rounded up to 64) floats.
+void ck_pack(const float *weights, size_t in, size_t out, float *packed);
+// y[v] = activation(x[v] W + bias[v]), x [vectors, in], y [vectors, out], W packed; a bias_stride of 0 gives all vectors
+// one bias. A vector's result does not depend on the others.
+void ck_dense(const float *packed, size_t in, size_t out, const float *bias, size_t bias_stride, const float *x,
+              size_t vectors, int activation, float *y);
 
-// x = normalise(clean * predicted + noisy * x + deviation * noise): one reverse step on the sphere.
-void ck_posterior_step(const float *predicted, const float *noise, float clean, float noisy, float deviation, size_t d,
-                       float *x);
-// out = a + b.
-void ck_add(const float *a, const float *b, float *out, size_t n);
+// MARK: The reverse chain (method, section 6.2).
+enum ck_residual { CK_RESIDUAL_NONE = 0, CK_RESIDUAL_NOISED = 1, CK_RESIDUAL_GUIDANCE = 2 };
+// The denoiser: h = act(x noised + guidance + step_terms[t]); h = act(h middle + middle_bias) if there is a middle layer;
+// y = h output + output_bias + residual, normalised or not. Weights are packed.
+typedef struct {
+    const float *noised, *middle, *middle_bias, *output, *output_bias, *step_terms;
+    size_t d, hidden;
+    int activation, residual, normalise;
+} ck_denoiser;
+// The denoiser is asked with row `row` of step_terms; x = normalise(clean * predicted + noisy * x + deviation * noise).
+typedef struct {
+    int32_t row;
+    float clean, noisy, deviation;
+} ck_reverse_step;
+// All `count` steps for each user from its noise [count, d] (rows noise_stride apart): out [users, d] receives the last
+// step's prediction. guidance: [users, hidden]; residual: [users, d], read only as the kind says. scratch: 4 * (3 * hidden + d) floats.
+// A user's result does not depend on the others.
+void ck_reverse_chain(const ck_denoiser *net, const ck_reverse_step *steps, size_t count, size_t users,
+                      const float *guidance, const float *residual, const float *noise, size_t noise_stride,
+                      float *scratch, float *out);
 
 // MARK: Additive attention over one ragged history (method, equations 16-17).
 // A history is n rows `ids` of `items` [., d] and `projection` [., a]; `position` is [N, a]; `heads` is [K, a].
 // weights [K, n] receives the softmax, interests [K, d] the weighted sums. scratch: a floats.
 void ck_attention(const float *items, const float *projection, const int32_t *ids, size_t n, const float *position,
                   const float *heads, size_t K, size_t a, size_t d, float *weights, float *interests, float *scratch);
-// The same for one history whose projections are not at hand: z_p = x_p W1, W1 input-major [d, a]. weights: K * n
-// floats; scratch: 4 * a floats.
-void ck_attention_fused(const float *items, const int32_t *ids, size_t n, const float *w1, const float *position,
-                        const float *heads, size_t K, size_t a, size_t d, float *weights, float *interests,
-                        float *scratch);
 // Adds gradients; scratch: a + K * n floats.
 void ck_attention_gradient(const float *items, const float *projection, const int32_t *ids, size_t n,
                            const float *position, const float *heads, size_t K, size_t a, size_t d,
                            const float *weights, const float *grad_interests, float *grad_items,
                            float *grad_projection, float *grad_position, float *grad_heads, float *scratch);
+
+// The same for serving, with keys exp(2 z) in place of projections z: tanh(z + q) = 1 - 2 / (exp(2 z) exp(2 q) + 1).
+// Rows of keys, positions and heads are `stride` floats, a multiple of 16, ones (heads: zeros) beyond a.
+// keys[i] = exp(2 items[ids[i]] W1) with W1 packed; ids NULL: items [n, d] in order. scratch: 5 * a floats.
+void ck_attention_keys(const float *items, const int32_t *ids, size_t n, const float *w1, size_t a, size_t d,
+                       size_t stride, float *scratch, float *keys);
+// One history: keys of item ids[p] in row ids[p], or in row p when `gathered`. heads: [K rounded up to 4, stride]; weights: as
+// many times n floats. interests: [K, d].
+void ck_history_attention(const float *items, const int32_t *ids, size_t n, const float *keys, int gathered,
+                          const float *positions, const float *heads, size_t K, size_t stride, size_t d,
+                          float *weights, float *interests);
 
 // MARK: Counter-based random numbers (Philox4x32-10; Salmon et al., SC 2011).
 // Block b of a stream is the four words of counter (b, stream low, stream high, domain) under `key`.

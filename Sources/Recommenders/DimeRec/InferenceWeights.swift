@@ -1,13 +1,13 @@
 import Autodiff
 public import Kernels
 
-/// What a forward pass for one user needs, with everything that does not depend on the user or the noise computed ahead
-/// (method, section 7.1).
+/// A trained DimeRec in the form in which one user's forward pass reads it, with everything that does not depend on the
+/// user or the noise computed ahead (method, section 7.1).
 public struct InferenceWeights: Sendable {
     /// The guidance module.
     public enum Guidance: Sendable {
-        /// Additive attention: `W1 [d, a]`, positions with the bias `[N, a]`, heads `[K, a]`.
-        case selfAttentive(projection: Matrix, position: Matrix, heads: Matrix)
+        /// Additive attention over the history.
+        case selfAttentive(HistoryAttention)
         /// The newest items themselves.
         case ruleBased
     }
@@ -19,68 +19,102 @@ public struct InferenceWeights: Sendable {
     public let guidance: Guidance
     /// `vec(G) W_g + b_1`: once a user.
     public let guidanceLayer: DenseLayer
-    /// `x_t W_x` with the activation; its bias is given at each call.
-    public let noisedLayer: DenseLayer
-    /// The second hidden layer, if there is one.
-    public let middleLayer: DenseLayer?
-    /// `h W_2 + b_2`.
-    public let outputLayer: DenseLayer
-    /// `W_t tau(t)` of every step, `[T, H]`.
-    public let stepTerms: Matrix
-    /// The chain of all T reverse steps.
-    public let fullChain: [NoiseSchedule.ReverseStep]
-    /// Where shorter chains come from.
-    public let schedule: NoiseSchedule
-    /// Size of the noise that each reverse step adds.
-    public let noiseScale: Float
+    /// The denoiser, with `W_t tau(t)` of every step.
+    public let chain: DenoisingChain
+    private let fullChain: DenoisingChain.Steps
+    private let schedule: NoiseSchedule
+    private let noiseScale: Float
+
+    /// The reverse chain of `count` steps, 1 to T; allocates only for fewer than T.
+    public func reverseSteps(_ count: Int) -> DenoisingChain.Steps {
+        count == configuration.steps ? fullChain : Self.chain(count, of: schedule, noiseScale)
+    }
+
+    private static func chain(_ count: Int, of schedule: NoiseSchedule, _ scale: Float) -> DenoisingChain.Steps {
+        DenoisingChain.Steps(
+            schedule.reverseSteps(count).map { step in
+                DenoisingChain.Step(
+                    row: step.t - 1,
+                    clean: Float(step.clean),
+                    noisy: Float(step.noisy),
+                    deviation: Float(step.deviation) * scale
+                )
+            }
+        )
+    }
+
+    fileprivate init(
+        _ model: DimeRec,
+        items: Matrix,
+        guidance: Guidance,
+        guidanceLayer: DenseLayer,
+        chain: DenoisingChain
+    ) {
+        configuration = model.configuration
+        self.items = items
+        self.guidance = guidance
+        self.guidanceLayer = guidanceLayer
+        self.chain = chain
+        schedule = model.noise.schedule
+        noiseScale = model.reverseNoiseScale
+        fullChain = Self.chain(model.configuration.steps, of: schedule, noiseScale)
+    }
 }
 
 extension DimeRec {
-    /// The weights in the form in which one user's forward pass reads them.
-    public var inferenceWeights: InferenceWeights {
-        let tape = Tape(recording: false)
-        let guidanceWeights: InferenceWeights.Guidance
-        switch configuration.guidance.kind {
-        case .selfAttentive:
-            typealias Name = GuidanceExtraction.Name
-            let projection = parameters[Name.projection]
-            var position = Matrix.product(
-                guidance.position(on: tape, parameters).value,
-                transposed: false,
-                projection,
-                transposed: false
-            )
-            position.addToEachRow(parameters[Name.projectionBias])
-            guidanceWeights = .selfAttentive(
+    /// The weights for serving.
+    ///
+    /// - Parameter keyBytes: The most memory that the items' attention keys may take; see `HistoryAttention`.
+    /// - Returns: Weights laid out for the inference kernels.
+    public func inferenceWeights(keyBytes: Int = 256 << 20) -> InferenceWeights {
+        let items = parameters[Self.itemTable].normalisedRows().unit
+        typealias Name = DiffusionAggregation.Name
+        let denoiser = configuration.denoiser
+        let chain = DenoisingChain(
+            noised: DenseLayer(weights: parameters[Name.noised], activation: denoiser.activation),
+            middle: denoiser.depth == 2
+                ? DenseLayer(weights: parameters[Name.middle], bias: parameters[Name.middleBias].elements) : nil,
+            output: DenseLayer(weights: parameters[Name.output], bias: parameters[Name.outputBias].elements),
+            stepTerms: self.denoiser.stepTerms(on: Tape(recording: false), parameters).value,
+            residual: residual,
+            normalisesOutput: denoiser.normaliseOutput
+        )
+        return InferenceWeights(
+            self,
+            items: items,
+            guidance: inferenceGuidance(items: items, keyBytes: keyBytes),
+            guidanceLayer: DenseLayer(weights: parameters[Name.guidance], bias: parameters[Name.bias].elements),
+            chain: chain
+        )
+    }
+
+    private var residual: DenoisingChain.Residual {
+        switch configuration.denoiser.residual {
+        case .none: .none
+        case .noised: .noised
+        case .meanInterest: .guidance
+        }
+    }
+
+    private func inferenceGuidance(items: Matrix, keyBytes: Int) -> InferenceWeights.Guidance {
+        guard configuration.guidance.kind == .selfAttentive else { return .ruleBased }
+        typealias Name = GuidanceExtraction.Name
+        let projection = parameters[Name.projection]
+        var position = Matrix.product(
+            guidance.position(on: Tape(recording: false), parameters).value,
+            transposed: false,
+            projection,
+            transposed: false
+        )
+        position.addToEachRow(parameters[Name.projectionBias])
+        return .selfAttentive(
+            HistoryAttention(
+                items: items,
                 projection: projection,
                 position: position,
-                heads: parameters[Name.heads]
+                heads: parameters[Name.heads],
+                keyBytes: keyBytes
             )
-        case .ruleBased:
-            guidanceWeights = .ruleBased
-        }
-        typealias Name = DiffusionAggregation.Name
-        let activation = configuration.denoiser.activation
-        return InferenceWeights(
-            configuration: configuration,
-            items: parameters[Self.itemTable].normalisedRows().unit,
-            guidance: guidanceWeights,
-            guidanceLayer: DenseLayer(weights: parameters[Name.guidance], bias: parameters[Name.bias].elements),
-            noisedLayer: DenseLayer(weights: parameters[Name.noised], activation: activation),
-            middleLayer: configuration.denoiser.depth == 2
-                ? DenseLayer(
-                    weights: parameters[Name.middle],
-                    bias: parameters[Name.middleBias].elements,
-                    activation: activation
-                ) : nil,
-            outputLayer: DenseLayer(
-                weights: parameters[Name.output],
-                bias: parameters[Name.outputBias].elements
-            ),
-            stepTerms: denoiser.stepTerms(on: tape, parameters).value,
-            fullChain: noise.schedule.reverseSteps(),
-            schedule: noise.schedule,
-            noiseScale: reverseNoiseScale
         )
     }
 }

@@ -1,0 +1,179 @@
+import Dispatch
+import Kernels
+import VectorIndex
+
+/// The reusable buffers of one thread; serves one request, or one batch of them, at a time.
+///
+/// Keeps no snapshot: whoever loads versions decides when an old one's memory is given back.
+public final class RetrievalWorkspace {
+    /// What is known of one request between its preparation and its answer.
+    struct User {
+        /// Where the user's items stand among those of the batch.
+        var slot: Int
+        /// How many ids of the history are not in the catalogue.
+        var unknownIDs: Int
+        /// Names the noise.
+        var seed: UInt64 = 0
+        /// How many reverse steps.
+        var steps = 0
+        /// The rows of the user's vectors; none when no item of the history is known.
+        var vectors = 0..<0
+        /// How long the stages took.
+        var times = StageTimes()
+    }
+
+    private struct Slot {
+        /// Known items of the history, oldest first.
+        var history: [Int32] = []
+        /// Items that must not be answered.
+        var exclusions: [Int32] = []
+    }
+
+    /// The index's buffers.
+    private let search = SearchWorkspace()
+    /// The re-ranking's buffers.
+    let reranking = MaximalMarginalRelevance()
+    private var merging = SampleMerge()
+    private var inference: (generation: UInt64, workspace: any InferenceWorkspace)?
+    private var slots = [Slot()]
+    private var users = 0
+    private var vectors = 0
+
+    /// An empty workspace.
+    public init() {}
+
+    /// Starts a batch of requests to a snapshot.
+    func begin(_ snapshot: ServingSnapshot) {
+        users = 0
+        vectors = 0
+        if inference?.generation != snapshot.generation {
+            inference = (snapshot.generation, snapshot.encoder.makeWorkspace())
+        }
+        inference?.workspace.removeAll()
+    }
+
+    /// Finds the items of the batch's next request.
+    func lookUp(_ request: borrowing RetrievalRequest, in snapshot: ServingSnapshot, maxHistory: Int) -> User {
+        let slot = users
+        users += 1
+        if slots.count < users { slots.append(Slot()) }
+        slots[slot].history.removeAll(keepingCapacity: true)
+        slots[slot].exclusions.removeAll(keepingCapacity: true)
+        let oldest = max(0, request.history.count - maxHistory)
+        for position in oldest..<request.history.count {
+            if let item = snapshot.identifiers.number(of: position, in: request.history) {
+                slots[slot].history.append(item)
+            }
+        }
+        if request.excludeHistory { slots[slot].exclusions.append(contentsOf: slots[slot].history) }
+        for position in 0..<request.exclude.count {
+            if let item = snapshot.identifiers.number(of: position, in: request.exclude) {
+                slots[slot].exclusions.append(item)
+            }
+        }
+        return User(slot: slot, unknownIDs: request.history.count - oldest - slots[slot].history.count)
+    }
+
+    /// Items that a user must not be answered.
+    func exclusions(of user: User) -> [Int32] { slots[user.slot].exclusions }
+
+    /// Adds a user to the encoder's batch, unless no item of the history is known.
+    func addToBatch(_ user: inout User, samples: Int, of encoder: any UserEncoder) {
+        let history = slots[user.slot].history.suffix(encoder.historyLength)
+        guard let inference, !history.isEmpty else { return }
+        encoder.add(history: history, seed: user.seed, steps: user.steps, samples: samples, to: inference.workspace)
+        user.vectors = vectors..<vectors + samples
+        vectors += samples
+    }
+
+    /// Computes the vectors of the batch and returns how long it took, in nanoseconds.
+    func generate(with encoder: any UserEncoder) -> UInt64 {
+        guard let inference, vectors > 0 else { return 0 }
+        let start = DispatchTime.now().uptimeNanoseconds
+        encoder.generate(in: inference.workspace)
+        return DispatchTime.now().uptimeNanoseconds - start
+    }
+
+    /// Whether vectors of the batch hold neither NaN nor infinity.
+    func areFinite(_ rows: Range<Int>, of encoder: any UserEncoder) -> Bool {
+        let d = encoder.dimension
+        return inference?.workspace.userVectors[rows.lowerBound * d..<rows.upperBound * d].allSatisfy(\.isFinite)
+            ?? false
+    }
+
+    /// The best `k` items over vectors of the batch, best first; an item's score is the largest over the vectors.
+    func search(
+        _ index: any VectorIndex,
+        for rows: Range<Int>,
+        k: Int,
+        effort: Int?,
+        among eligible: borrowing Eligibility
+    ) -> [Scored] {
+        guard let vectors = inference?.workspace.userVectors else { preconditionFailure("a search before a batch") }
+        func find(_ row: Int) {
+            let d = index.dimension
+            let vector = vectors.span.extracting(row * d..<(row + 1) * d)
+            index.search(vector, k: k, effort: effort, among: eligible, in: search)
+        }
+        if rows.count == 1 {
+            find(rows.lowerBound)
+            return search.results
+        }
+        merging.removeAll()
+        for row in rows {
+            find(row)
+            merging.append(search.results)
+        }
+        return merging.best(k, items: index.count)
+    }
+}
+
+/// Merges several sorted lists of items into one, each item once with its best score.
+struct SampleMerge {
+    private var entries: [Scored] = []
+    /// List `i` is `entries[ends[i - 1] ..< ends[i]]`; `next` is the first of each list that was not taken.
+    private var ends: [Int] = []
+    private var next: [Int] = []
+    private var taken = ItemSet(bound: 0)
+    private var results: [Scored] = []
+
+    mutating func removeAll() {
+        entries.removeAll(keepingCapacity: true)
+        ends.removeAll(keepingCapacity: true)
+        next.removeAll(keepingCapacity: true)
+    }
+
+    /// Adds a list, best first, ties by the lower number.
+    mutating func append(_ list: [Scored]) {
+        next.append(entries.count)
+        entries.append(contentsOf: list)
+        ends.append(entries.count)
+    }
+
+    /// The best `k` items of all lists, in the lists' order; items are numbered below `items`.
+    ///
+    /// - Complexity: O(lists * (k + repeated entries)).
+    mutating func best(_ k: Int, items: Int) -> [Scored] {
+        if taken.bound < items { taken = ItemSet(bound: items) }
+        results.removeAll(keepingCapacity: true)
+        while results.count < k {
+            var best: Int?
+            for list in next.indices {
+                while next[list] < ends[list], taken.contains(entries[next[list]].id) { next[list] += 1 }
+                guard next[list] < ends[list] else { continue }
+                if let other = best, !Self.isBefore(entries[next[list]], entries[next[other]]) { continue }
+                best = list
+            }
+            guard let best else { break }
+            let entry = entries[next[best]]
+            taken.insert(entry.id)
+            results.append(entry)
+        }
+        for entry in results { taken.remove(entry.id) }
+        return results
+    }
+
+    private static func isBefore(_ a: Scored, _ b: Scored) -> Bool {
+        a.score > b.score || a.score == b.score && a.id < b.id
+    }
+}
