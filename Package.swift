@@ -74,7 +74,9 @@ let package = Package(
             name: "dimerec",
             dependencies: [
                 "Kernels", "Autodiff", "Recommenders", "Training", "VectorIndex", "CheckpointStore", "Serving",
-                "HTTPAPI", argumentParser, configuration, lifecycle, logging, systemPackage, unixSignals,
+                "HTTPAPI", argumentParser, configuration, lifecycle, logging, nioCore, nioHTTP1, nioPosix,
+                systemPackage,
+                unixSignals,
             ],
             swiftSettings: settings
         ),

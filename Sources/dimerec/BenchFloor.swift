@@ -1,0 +1,68 @@
+import ArgumentParser
+import NIOCore
+import NIOHTTP1
+import NIOPosix
+
+/// `bench floor`: a server that does nothing, to tell what the network costs without retrieval.
+struct FloorBench: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "floor",
+        abstract:
+            "Answer every request with one constant body, on NIO's HTTP decoder and one event loop, until stopped.",
+        discussion:
+            "Load it as the service is loaded: the ratio of the two rates is what retrieval adds to the network."
+    )
+    @Option(help: "Port on 127.0.0.1; 0 lets the system choose.") var port = 8090
+    @Option(help: "Bytes of the body; an answer of 50 items has about 2,100.") var bodyBytes = 2100
+
+    func validate() throws {
+        guard 0...65_535 ~= port, 0...1 << 20 ~= bodyBytes else {
+            throw ValidationError("--port 0...65535, --body-bytes 0...1048576.")
+        }
+    }
+
+    func run() async throws {
+        let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
+        let head =
+            "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: \(bodyBytes)\r\n"
+            + "Date: Thu, 01 Jan 1970 00:00:00 GMT\r\nX-Request-Id: 0123456789abcdef\r\n\r\n"
+        let answer = ByteBuffer(string: head + String(repeating: "x", count: bodyBytes))
+        let listener = try await ServerBootstrap(group: group)
+            .serverChannelOption(.backlog, value: 1024)
+            .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+            .childChannelOption(.socketOption(.tcp_nodelay), value: 1)
+            .childChannelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    let decoder = ByteToMessageHandler(HTTPRequestDecoder())
+                    try channel.pipeline.syncOperations.addHandlers(decoder, ConstantHandler(answer: answer))
+                }
+            }
+            .bind(host: "127.0.0.1", port: port).get()
+        Terminal.print(JSONObject(["port": listener.localAddress?.port ?? port, "body_bytes": bodyBytes]).line)
+        try await listener.closeFuture.get()
+    }
+}
+
+/// Answers every complete request with the same bytes.
+private final class ConstantHandler: ChannelInboundHandler {
+    typealias InboundIn = HTTPServerRequestPart
+    typealias OutboundOut = ByteBuffer
+
+    private let answer: ByteBuffer
+
+    init(answer: ByteBuffer) {
+        self.answer = answer
+    }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        if case .end = unwrapInboundIn(data) { context.write(wrapOutboundOut(answer), promise: nil) }
+    }
+
+    func channelReadComplete(context: ChannelHandlerContext) {
+        context.flush()
+    }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        context.close(promise: nil)
+    }
+}
