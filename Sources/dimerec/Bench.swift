@@ -9,7 +9,7 @@ import Training
 struct Bench: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Measure single parts; quote ratios against a peer measured in the same minute.",
-        subcommands: [Inference.self, TrainBench.self, IndexBench.self]
+        subcommands: [Inference.self, TrainBench.self, IndexBench.self, ImportVectors.self]
     )
 
     struct Inference: ParsableCommand {
