@@ -14,6 +14,7 @@ public struct RetrievalServer: Service {
     private let service: RetrievalService
     private let watcher: CheckpointWatcher
     private let controlPlane: ControlPlane
+    private let metrics = ServerMetrics()
     private let logger: Logger
     private let onListening: @Sendable (Listener, Int) -> Void
 
@@ -56,6 +57,7 @@ public struct RetrievalServer: Service {
             watcher: watcher,
             token: configuration.controlToken,
             build: build,
+            metrics: MetricsPage(metrics: metrics, holder: holder),
             logger: logger
         )
     }
@@ -68,6 +70,7 @@ public struct RetrievalServer: Service {
             configuration: configuration,
             service: service,
             status: ServerStatus(),
+            metrics: metrics,
             logger: logger,
             onListening: { onListening(.data, $0) }
         )

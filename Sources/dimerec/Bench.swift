@@ -8,7 +8,7 @@ import Training
 struct Bench: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Measure single parts; quote ratios against a peer measured in the same minute.",
-        subcommands: [InferenceBench.self, TrainBench.self, IndexBench.self, FloorBench.self]
+        subcommands: [InferenceBench.self, TrainBench.self, IndexBench.self, ImportVectors.self, FloorBench.self]
     )
 
     struct TrainBench: ParsableCommand {

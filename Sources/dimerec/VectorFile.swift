@@ -3,41 +3,52 @@ import Kernels
 
 /// Vectors in a `.fvecs` file: for each an Int32 dimension, then that many Float32, little-endian.
 enum VectorFile {
+    /// How much of a file is in memory at one time besides the vectors.
+    private static let chunkBytes = 1 << 22
+
     /// Writes the rows of a matrix, replacing what is there.
     static func write(_ vectors: Matrix, to path: String) throws(VectorFileError) {
-        var bytes = Data(capacity: vectors.rows * (4 + 4 * vectors.columns))
-        let dimension = UInt32(vectors.columns)
+        let columns = vectors.columns
+        var writer = LittleEndianWriter(reserving: vectors.rows * (4 + 4 * columns))
         for row in 0..<vectors.rows {
-            for word in [dimension] + vectors.row(row).map(\.bitPattern) {
-                for shift in stride(from: 0, to: 32, by: 8) {
-                    bytes.append(UInt8(truncatingIfNeeded: word >> UInt32(shift)))
-                }
-            }
+            writer.append(UInt32(columns))
+            writer.append(bytes: vectors.littleEndianBytes(ofElements: row * columns..<(row + 1) * columns))
         }
-        guard FileManager.default.createFile(atPath: path, contents: bytes) else { throw .unwritable(path) }
+        let isWritten = FileManager.default.createFile(atPath: path, contents: Data(writer.bytes))
+        guard isWritten else { throw .unwritable(path) }
     }
 
     /// The vectors of a file, one a row.
     static func read(_ path: String) throws(VectorFileError) -> Matrix {
-        guard let data = FileManager.default.contents(atPath: path) else { throw .unreadable(path) }
-        let bytes = [UInt8](data)
-        func word(_ offset: Int) -> UInt32 {
-            UInt32(bytes[offset]) | UInt32(bytes[offset + 1]) << 8 | UInt32(bytes[offset + 2]) << 16
-                | UInt32(bytes[offset + 3]) << 24
+        guard let file = FileHandle(forReadingAtPath: path), let end = try? file.seekToEnd(),
+            (try? file.seek(toOffset: 0)) != nil
+        else { throw .unreadable(path) }
+        guard end >= 4 else { throw .malformed(path, offset: 0) }
+        guard let head = try? file.read(upToCount: 4), (try? file.seek(toOffset: 0)) != nil else {
+            throw .unreadable(path)
         }
-        guard bytes.count >= 4 else { throw .malformed(path, offset: 0) }
-        let dimension = Int(Int32(bitPattern: word(0)))
-        let stride = 4 + 4 * max(0, min(dimension, 1 << 20))
-        guard dimension > 0, bytes.count % stride == 0 else { throw .malformed(path, offset: 0) }
-        var elements: [Float] = []
-        elements.reserveCapacity(bytes.count / stride * dimension)
-        for row in 0..<bytes.count / stride {
-            guard Int(word(row * stride)) == dimension else { throw .malformed(path, offset: row * stride) }
-            for column in 0..<dimension {
-                elements.append(Float(bitPattern: word(row * stride + 4 + column * 4)))
+        let header = [UInt8](head)
+        var reader = LittleEndianReader(header)
+        guard let stated = reader.integer(Int32.self), 1...1 << 20 ~= stated else { throw .malformed(path, offset: 0) }
+        let (size, dimension) = (Int(end), Int(stated))
+        let stride = 4 + 4 * dimension
+        guard size % stride == 0 else { throw .malformed(path, offset: size - size % stride) }
+        var vectors = Matrix(rows: size / stride, columns: dimension)
+        var row = 0
+        while row < vectors.rows {
+            let count = min(vectors.rows - row, max(1, chunkBytes / stride))
+            guard let data = try? file.read(upToCount: count * stride), data.count == count * stride else {
+                throw .unreadable(path)
+            }
+            let chunk = [UInt8](data)
+            for start in Swift.stride(from: 0, to: chunk.count, by: stride) {
+                guard chunk[start..<start + 4] == header[...] else { throw .malformed(path, offset: row * stride) }
+                let elements = chunk.span.extracting(start + 4..<start + stride)
+                vectors.setElements(from: row * dimension, littleEndian: elements)
+                row += 1
             }
         }
-        return Matrix(rows: bytes.count / stride, columns: dimension, elements: elements)
+        return vectors
     }
 }
 

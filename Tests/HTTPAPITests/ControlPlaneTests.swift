@@ -33,6 +33,7 @@ import Testing
             watcher: watcher,
             token: token,
             build: BuildDescription(name: "dimerec", version: "1.2.3", platform: "test"),
+            metrics: MetricsPage(metrics: ServerMetrics(), holder: holder),
             logger: quietLogger
         )
         return try await HTTPAPITests.ask(plane, method, path, authorization: authorization)

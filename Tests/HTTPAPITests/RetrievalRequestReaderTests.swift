@@ -15,7 +15,7 @@ import Testing
         let request = try read(
             """
             {"history":["i42","\\u0069\\u0037","é"],"k":20,"exclude":["i9",8],"exclude_history":false,"model":"m",
-             "seed":18446744073709551615,"steps":5,"samples":1,"diversity":0.25,"exact":true,"ef":9,"explain":true,
+             "seed":18446744073709551615,"steps":5,"samples":16,"diversity":0.25,"exact":true,"ef":9,"explain":true,
              "filter":{"none_of":["Horror"],"any_of":["Comedy","\\u0046ilm-Noir"]}}
             """
         )
@@ -25,6 +25,7 @@ import Testing
         expected.model = "m"
         expected.seed = UInt64.max
         expected.steps = 5
+        expected.samples = 16
         expected.diversity = 0.25
         expected.filter = CategoryFilter(anyOf: ["Comedy", "Film-Noir"], noneOf: ["Horror"])
         expected.exact = true
@@ -75,7 +76,8 @@ import Testing
             ("{\"history\":[],\"explain\":null}", "/explain"),
             ("{\"history\":[],\"exclude_history\":\"no\"}", "/exclude_history"),
             ("{\"history\":[],\"exclude\":[{}]}", "/exclude/0"), ("{\"history\":[],\"model\":5}", "/model"),
-            ("{\"history\":[],\"samples\":2}", "/samples"), ("{\"history\":[],\"diversity\":\"1\"}", "/diversity"),
+            ("{\"history\":[],\"samples\":2.0}", "/samples"), ("{\"history\":[],\"samples\":null}", "/samples"),
+            ("{\"history\":[],\"diversity\":\"1\"}", "/diversity"),
             ("{\"history\":[],\"diversity\":null}", "/diversity"), ("{\"history\":[],\"filter\":[]}", "/filter"),
             ("{\"history\":[],\"filter\":\"Comedy\"}", "/filter"),
             ("{\"history\":[],\"filter\":{\"any\":[\"Comedy\"]}}", "/filter/any"),

@@ -10,6 +10,7 @@ package struct ControlPlane: Sendable {
     private let watcher: CheckpointWatcher
     private let token: String?
     private let build: BuildDescription
+    private let metrics: MetricsPage
     private let logger: Logger
 
     /// The routes over a store and its watcher.
@@ -19,18 +20,21 @@ package struct ControlPlane: Sendable {
     ///   - watcher: Loads versions.
     ///   - token: The bearer token of writes; nil leaves them open.
     ///   - build: What GET /version answers.
+    ///   - metrics: What GET /metrics answers.
     ///   - logger: Told about failures that are not the caller's.
     package init(
         source: any CheckpointSource,
         watcher: CheckpointWatcher,
         token: String?,
         build: BuildDescription,
+        metrics: MetricsPage,
         logger: Logger
     ) {
         self.source = source
         self.watcher = watcher
         self.token = token
         self.build = build
+        self.metrics = metrics
         self.logger = logger
     }
 
@@ -40,6 +44,13 @@ package struct ControlPlane: Sendable {
         router.add(middleware: ProblemMiddleware(logger: logger))
         if let token { router.add(middleware: BearerTokenMiddleware(token: token)) }
         router.get("/version") { _, _ in try json(build) }
+        router.get("/metrics") { _, _ in
+            Response(
+                status: .ok,
+                headers: [.contentType: MetricsPage.contentType],
+                body: ResponseBody(byteBuffer: ByteBuffer(string: metrics.text()))
+            )
+        }
         router.get("/v1/models") { _, _ in try json(ModelList(models: try await models())) }
         router.get("/v1/models/:model") { _, context in
             try json(try await model(try context.parameters.require("model")))

@@ -11,6 +11,7 @@ struct DataPlaneServer: Service {
     let configuration: ServerConfiguration
     let service: RetrievalService
     let status: ServerStatus
+    let metrics: ServerMetrics
     let logger: Logger
     /// Told the port once connections are accepted.
     let onListening: @Sendable (Int) -> Void
@@ -31,7 +32,12 @@ struct DataPlaneServer: Service {
         var loops: [ObjectIdentifier: NIOLoopBound<EventLoopState>] = [:]
         for loop in group.makeIterator() {
             loops[ObjectIdentifier(loop)] = try await loop.submit {
-                let responder = RequestResponder(service: service, status: status, logger: logger)
+                let responder = RequestResponder(
+                    service: service,
+                    status: status,
+                    recorder: metrics.makeRecorder(),
+                    logger: logger
+                )
                 return NIOLoopBound(EventLoopState(responder: responder), eventLoop: loop)
             }.get()
         }
@@ -127,6 +133,7 @@ private final class RefusalHandler: ChannelInboundHandler {
     }
 
     func channelActive(context: ChannelHandlerContext) {
+        loop.responder.recorder.shed(.connections)
         let problem = Problem(.overloaded, "MAX_CONNECTIONS connections are open.")
         let request = IncomingRequest(unreadable: problem, id: loop.responder.makeID())
         context.writeAndFlush(wrapOutboundOut(loop.responder.respond(to: request, closes: true)), promise: nil)

@@ -10,6 +10,7 @@ final class RequestResponder {
     private let service: RetrievalService
     private let status: ServerStatus
     private let logger: Logger
+    let recorder: RequestRecorder
     private let workspace = RetrievalWorkspace()
     private var request = RetrievalRequest()
     private var reader = RetrievalRequestReader()
@@ -20,9 +21,10 @@ final class RequestResponder {
     private var date = HTTPDate()
     private var nextID: UInt64
 
-    init(service: RetrievalService, status: ServerStatus, logger: Logger) {
+    init(service: RetrievalService, status: ServerStatus, recorder: RequestRecorder, logger: Logger) {
         self.service = service
         self.status = status
+        self.recorder = recorder
         self.logger = logger
         nextID = UInt64.random(in: 0...UInt64.max)
     }
@@ -40,13 +42,17 @@ final class RequestResponder {
     ///   - closes: Whether the connection ends with this answer.
     /// - Returns: The answer's bytes.
     func respond(to incoming: IncomingRequest, closes: Bool) -> ByteBuffer {
+        let start = DispatchTime.now().uptimeNanoseconds
+        recorder.inFlight += 1
+        defer { recorder.inFlight -= 1 }
+        var response: RetrievalResponse?
         writer.removeAll()
         var head = ResponseHead(requestID: incoming.id, closes: closes)
         head.announcesKeepAlive = incoming.isHTTP10
         do throws(Problem) {
             if let problem = incoming.problem { throw problem }
             switch incoming.route {
-            case .retrieve: try retrieve(incoming, &head)
+            case .retrieve: response = try retrieve(incoming, &head)
             case .live: writer.raw("{\"status\":\"live\"}")
             case .inferenceLive: writer.raw("{\"live\":true}")
             case .ready:
@@ -63,10 +69,20 @@ final class RequestResponder {
         } catch {
             write(error, incoming, &head)
         }
-        return assemble(head, hasBody: !incoming.isHead)
+        let output = assemble(head, hasBody: !incoming.isHead)
+        recorder.answered(
+            RouteLabel(incoming),
+            status: head.status,
+            nanoseconds: DispatchTime.now().uptimeNanoseconds - start,
+            times: response?.times,
+            unknownIDs: response?.unknownIDs ?? 0,
+            fallback: response?.fallback
+        )
+        return output
     }
 
-    private func retrieve(_ incoming: IncomingRequest, _ head: inout ResponseHead) throws(Problem) {
+    private func retrieve(_ incoming: IncomingRequest, _ head: inout ResponseHead) throws(Problem) -> RetrievalResponse
+    {
         let start = DispatchTime.now().uptimeNanoseconds
         body.removeAll(keepingCapacity: true)
         if let buffer = incoming.body { body.append(contentsOf: buffer.readableBytesView) }
@@ -85,6 +101,7 @@ final class RequestResponder {
         response.times.parse = parsed - start
         response.write(to: &writer, request: request, requestID: incoming.id)
         if request.explain { head.serverTiming = response.times }
+        return response
     }
 
     private func readySnapshot() throws(Problem) -> ServingSnapshot {

@@ -1,0 +1,129 @@
+import Serving
+
+/// A place where JSON is not what the contract wants.
+struct ContractViolation: Error {
+    /// RFC 6901 pointer from the value that is being read.
+    let pointer: String
+    /// What is wrong there.
+    let message: String
+}
+
+/// Values that must be of one kind; another kind is a ``ContractViolation`` at `pointer`.
+extension JSONReader {
+    /// Checks the kind of the next value.
+    mutating func expect(_ expected: Kind, at pointer: String) throws {
+        let found = try kind()
+        guard found == expected else {
+            let message = "is \(found.rawValue); \(expected.rawValue) is expected."
+            throw ContractViolation(pointer: pointer, message: message)
+        }
+    }
+
+    /// Whether the next value is null, which is then read.
+    mutating func isNull() throws -> Bool {
+        guard try kind() == .null else { return false }
+        try null()
+        return true
+    }
+
+    mutating func boolean(at pointer: String) throws -> Bool {
+        try expect(.boolean, at: pointer)
+        return try boolean()
+    }
+
+    mutating func double(at pointer: String) throws -> Double {
+        try expect(.number, at: pointer)
+        return double(try number().text)
+    }
+
+    mutating func text(at pointer: String) throws -> String {
+        try expect(.string, at: pointer)
+        var bytes: [UInt8] = []
+        try string(appendingTo: &bytes)
+        return String(decoding: bytes, as: UTF8.self)
+    }
+
+    mutating func integer<Value: FixedWidthInteger>(at pointer: String) throws -> Value {
+        try expect(.number, at: pointer)
+        let number = try number()
+        guard number.isInteger, let value = integer(number.text, as: Value.self) else {
+            throw ContractViolation(
+                pointer: pointer,
+                message: "must be an integer of \(Value.min) to \(Value.max), written without fraction or exponent."
+            )
+        }
+        return value
+    }
+
+    /// Reads a list of strings.
+    mutating func names(at pointer: String, into list: inout IdentifierList) throws {
+        try expect(.array, at: pointer)
+        enter()
+        var isFirst = true
+        while try nextElement(isFirst: &isFirst) {
+            let kind = try kind()
+            guard kind == .string else {
+                throw ContractViolation(
+                    pointer: "\(pointer)/\(list.count)",
+                    message: "is \(kind.rawValue); the name of a category, a string, is expected."
+                )
+            }
+            try string(appendingTo: &list.bytes)
+            list.endIdentifier()
+        }
+    }
+
+    /// Reads a list of ids; returns whether its first id is an integer.
+    mutating func identifiers(at pointer: String, into list: inout IdentifierList) throws -> Bool {
+        try expect(.array, at: pointer)
+        enter()
+        var isFirst = true
+        var startsWithInteger = false
+        while try nextElement(isFirst: &isFirst) {
+            switch try kind() {
+            case .string:
+                try string(appendingTo: &list.bytes)
+            case .number:
+                let number = try number()
+                guard number.isInteger, integer(number.text, as: Int64.self) != nil else {
+                    throw ContractViolation(
+                        pointer: "\(pointer)/\(list.count)",
+                        message: "is no item id: an id is a string or a 64-bit integer without fraction or exponent."
+                    )
+                }
+                if list.isEmpty { startsWithInteger = true }
+                append(number.text, to: &list.bytes)
+            case let kind:
+                throw ContractViolation(
+                    pointer: "\(pointer)/\(list.count)",
+                    message: "is \(kind.rawValue); an item id is a string or an integer."
+                )
+            }
+            list.endIdentifier()
+        }
+        return startsWithInteger
+    }
+}
+
+extension Problem {
+    /// The problem of a body whose reading ended in an error.
+    ///
+    /// - Parameters:
+    ///   - error: A ``JSONSyntaxError`` or a ``ContractViolation``.
+    ///   - body: What was read.
+    init(_ error: any Error, in body: [UInt8]) {
+        var error = error
+        if error is ContractViolation {
+            // Rather the error that explains the other one: a broken text breaks the contract by accident.
+            do { try JSONReader.validate(body) } catch let syntaxError { error = syntaxError }
+        }
+        switch error {
+        case let violation as ContractViolation:
+            self.init(.invalidArgument, at: violation.pointer, violation.message)
+        case let error as JSONSyntaxError:
+            self.init(.invalidJSON, at: "", "At byte \(error.offset): \(error.reason).")
+        default:
+            preconditionFailure("reading a body throws no \(error)")
+        }
+    }
+}

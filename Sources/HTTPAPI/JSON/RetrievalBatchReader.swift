@@ -1,0 +1,98 @@
+package import Serving
+
+/// Reads the body of `POST /retrieve:batch`, `{"requests":[{...},...]}`.
+///
+/// A request that breaks the contract gets a problem of its own and does not spoil the others; a body that is not JSON, in
+/// whatever place, or not such an object has no requests at all.
+package struct RetrievalBatchReader {
+    private var requestReader = RetrievalRequestReader()
+    private var key: [UInt8] = []
+    /// Requests that a longer batch used, for their storage.
+    private var spare: [RetrievalRequest] = []
+
+    /// A reader that can be used again and again.
+    package init() {}
+
+    /// Reads a body.
+    ///
+    /// - Parameters:
+    ///   - body: The bytes.
+    ///   - limit: How many requests it may hold.
+    ///   - requests: Filled with as many requests as the body holds; those that were there are reset and used again.
+    ///   - problems: Replaced: for each request nil, or what is wrong with it, with a pointer such as `/requests/2/k`; such a
+    ///     request's own content means nothing.
+    /// - Throws: A ``Problem`` of code `invalid_json` or `invalid_argument`; `requests` and `problems` then mean nothing.
+    package mutating func read(
+        _ body: [UInt8],
+        limit: Int,
+        into requests: inout [RetrievalRequest],
+        problems: inout [Problem?]
+    ) throws(Problem) {
+        problems.removeAll(keepingCapacity: true)
+        do {
+            try readBody(body, limit: limit, into: &requests, &problems)
+        } catch {
+            throw Problem(error, in: body)
+        }
+        while requests.count > problems.count, let unused = requests.popLast() { spare.append(unused) }
+    }
+
+    private mutating func readBody(
+        _ body: [UInt8],
+        limit: Int,
+        into requests: inout [RetrievalRequest],
+        _ problems: inout [Problem?]
+    ) throws {
+        var reader = JSONReader(body)
+        var (isFirst, hasRequests) = (true, false)
+        try reader.expect(.object, at: "")
+        reader.enter()
+        while true {
+            key.removeAll(keepingCapacity: true)
+            guard try reader.nextKey(isFirst: &isFirst, into: &key) else { break }
+            guard key.elementsEqual("requests".utf8) else {
+                let message = "is not a field of a batch, which has requests only."
+                throw ContractViolation(pointer: pointerStep(key), message: message)
+            }
+            guard !hasRequests else { throw ContractViolation(pointer: "/requests", message: "is given twice.") }
+            hasRequests = true
+            try readList(&reader, limit: limit, into: &requests, &problems)
+        }
+        try reader.end()
+        guard hasRequests else {
+            throw ContractViolation(pointer: "/requests", message: "is missing; give a list of requests.")
+        }
+    }
+
+    private mutating func readList(
+        _ reader: inout JSONReader,
+        limit: Int,
+        into requests: inout [RetrievalRequest],
+        _ problems: inout [Problem?]
+    ) throws {
+        try reader.expect(.array, at: "/requests")
+        reader.enter()
+        var isFirst = true
+        while try reader.nextElement(isFirst: &isFirst) {
+            let position = problems.count
+            guard position < limit else {
+                let message = "holds more than \(limit) requests, the most that one batch may have."
+                throw ContractViolation(pointer: "/requests", message: message)
+            }
+            if requests.count == position { requests.append(spare.popLast() ?? RetrievalRequest()) }
+            let start = reader.position
+            do {
+                try requestReader.read(&reader, into: &requests[position])
+                problems.append(nil)
+            } catch let violation as ContractViolation {
+                reader.position = start
+                try reader.skipValue()
+                let pointer = "/requests/\(position)" + violation.pointer
+                problems.append(Problem(.invalidArgument, at: pointer, violation.message))
+            }
+        }
+        guard !problems.isEmpty else {
+            throw ContractViolation(pointer: "/requests", message: "is empty; give at least one request.")
+        }
+    }
+}

@@ -1,0 +1,141 @@
+package import Serving
+
+/// Reads the body of `POST /retrieve`.
+///
+/// A body that is not JSON is `invalid_json`; a JSON body that breaks the contract is `invalid_argument` with a pointer.
+package struct RetrievalRequestReader {
+    private enum Field: Int {
+        case history
+        case exclude
+        case excludeHistory
+        case filter
+        case model
+        case k
+        case seed
+        case steps
+        case samples
+        case diversity
+        case exact
+        case ef
+        case explain
+    }
+
+    private var key: [UInt8] = []
+
+    /// A reader that can be used again and again.
+    package init() {}
+
+    /// Reads a body.
+    ///
+    /// - Parameters:
+    ///   - body: The bytes.
+    ///   - request: Reset and filled.
+    /// - Throws: A ``Problem`` of code `invalid_json` or `invalid_argument`.
+    package mutating func read(_ body: [UInt8], into request: inout RetrievalRequest) throws(Problem) {
+        do {
+            var reader = JSONReader(body)
+            try read(&reader, into: &request)
+            try reader.end()
+        } catch {
+            throw Problem(error, in: body)
+        }
+    }
+
+    /// Reads the next value, which must be a request.
+    ///
+    /// - Throws: ``JSONSyntaxError``, or ``ContractViolation`` with a pointer from that value.
+    mutating func read(_ reader: inout JSONReader, into request: inout RetrievalRequest) throws {
+        var seen: UInt32 = 0
+        var isFirst = true
+        request.reset()
+        try reader.expect(.object, at: "")
+        reader.enter()
+        while true {
+            key.removeAll(keepingCapacity: true)
+            guard try reader.nextKey(isFirst: &isFirst, into: &key) else { break }
+            guard let field = field(key) else {
+                throw ContractViolation(pointer: pointerStep(key), message: "is not a field of a request.")
+            }
+            let bit: UInt32 = 1 << UInt32(field.rawValue)
+            guard seen & bit == 0 else {
+                throw ContractViolation(pointer: pointerStep(key), message: "is given twice.")
+            }
+            seen |= bit
+            try read(field, &reader, into: &request)
+        }
+        guard seen & 1 << UInt32(Field.history.rawValue) != 0 else {
+            throw ContractViolation(pointer: "/history", message: "is missing; give a list of ids, which may be empty.")
+        }
+    }
+
+    /// The field of a key.
+    ///
+    /// Every name has at most 15 bytes, so its String needs no allocation.
+    private func field(_ key: [UInt8]) -> Field? {
+        guard key.count <= 15 else { return nil }
+        switch String(decoding: key, as: UTF8.self) {
+        case "history": return .history
+        case "k": return .k
+        case "exclude": return .exclude
+        case "exclude_history": return .excludeHistory
+        case "filter": return .filter
+        case "model": return .model
+        case "seed": return .seed
+        case "steps": return .steps
+        case "samples": return .samples
+        case "diversity": return .diversity
+        case "exact": return .exact
+        case "ef": return .ef
+        case "explain": return .explain
+        default: return nil
+        }
+    }
+
+    private mutating func read(
+        _ field: Field,
+        _ reader: inout JSONReader,
+        into request: inout RetrievalRequest
+    ) throws {
+        switch field {
+        case .history: request.answersIntegers = try reader.identifiers(at: "/history", into: &request.history)
+        case .exclude: _ = try reader.identifiers(at: "/exclude", into: &request.exclude)
+        case .excludeHistory: request.excludeHistory = try reader.boolean(at: "/exclude_history")
+        case .exact: request.exact = try reader.boolean(at: "/exact")
+        case .explain: request.explain = try reader.boolean(at: "/explain")
+        case .k: request.k = try reader.integer(at: "/k")
+        case .samples: request.samples = try reader.integer(at: "/samples")
+        case .diversity: request.diversity = try reader.double(at: "/diversity")
+        case .seed: request.seed = try reader.isNull() ? nil : reader.integer(at: "/seed")
+        case .steps: request.steps = try reader.isNull() ? nil : reader.integer(at: "/steps")
+        case .ef: request.effort = try reader.isNull() ? nil : reader.integer(at: "/ef")
+        case .model: request.model = try reader.isNull() ? nil : reader.text(at: "/model")
+        case .filter:
+            if try !reader.isNull() { try filter(&reader, into: &request.filter) }
+        }
+    }
+
+    /// Reads `{"any_of":[...],"none_of":[...]}`, each list at most once.
+    private mutating func filter(_ reader: inout JSONReader, into filter: inout CategoryFilter) throws {
+        try reader.expect(.object, at: "/filter")
+        reader.enter()
+        var (isFirst, hasAnyOf, hasNoneOf) = (true, false, false)
+        while true {
+            key.removeAll(keepingCapacity: true)
+            guard try reader.nextKey(isFirst: &isFirst, into: &key) else { return }
+            let pointer = "/filter" + pointerStep(key)
+            switch pointer {
+            case "/filter/any_of" where !hasAnyOf:
+                hasAnyOf = true
+                try reader.names(at: pointer, into: &filter.anyOf)
+            case "/filter/none_of" where !hasNoneOf:
+                hasNoneOf = true
+                try reader.names(at: pointer, into: &filter.noneOf)
+            case "/filter/any_of", "/filter/none_of":
+                throw ContractViolation(pointer: pointer, message: "is given twice.")
+            default:
+                let message = "is not a field of a filter, which has any_of and none_of."
+                throw ContractViolation(pointer: pointer, message: message)
+            }
+        }
+    }
+}
