@@ -3,7 +3,11 @@
 #if defined(__linux__)
 #include <fcntl.h>
 #include <stdlib.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
 #include <unistd.h>
+
+void ck_lower_thread_priority(int nice) { setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), nice); }
 
 // Replaces this process by itself under one more environment variable; returns only when that fails.
 void ck_restart_with(const char *name, const char *value) {
@@ -27,6 +31,8 @@ void ck_restart_with(const char *name, const char *value) {
     if (setenv(name, value, 1) == 0) execv("/proc/self/exe", argv);
 }
 #else
+void ck_lower_thread_priority(int nice) { (void)nice; }
+
 void ck_restart_with(const char *name, const char *value) {
     (void)name;
     (void)value;

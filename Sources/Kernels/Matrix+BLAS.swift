@@ -71,6 +71,11 @@ public enum CPU {
         }
         return ["avx2", "bmi2", "fma", "f16c", "movbe"].allSatisfy(features.contains) ? "x86-64-v3" : "baseline"
     }
+
+    /// Lets the calling thread run only on what other threads leave of the processor, for good.
+    ///
+    /// - Parameter nice: 1 to 19; at 19 a thread gets a seventieth of a core that another thread keeps busy.
+    public static func lowerThreadPriority(nice: Int = 19) { ck_lower_thread_priority(Int32(nice)) }
 }
 
 extension Matrix {

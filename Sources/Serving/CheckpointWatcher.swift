@@ -24,7 +24,7 @@ public final class CheckpointWatcher: Service {
     private let pollInterval: Duration
     private let logger: Logger
     private let state: Mutex<State>
-    private let thread = DispatchQueue(label: "dimerec.checkpoint-loading", qos: .utility)
+    private let thread = BackgroundThread(name: "checkpoints")
 
     /// A watcher of one model.
     ///
