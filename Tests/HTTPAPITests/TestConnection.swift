@@ -173,6 +173,7 @@ extension ServerConfiguration {
 /// Runs a server on free ports around a test, and shuts it down gracefully unless the test did.
 func withServer(
     source: MemorySource = MemorySource([1, 2], active: 1),
+    builder: SnapshotBuilder = testBuilder,
     isReady: Bool = true,
     configuration: ServerConfiguration = .testing { _ in },
     _ test: @Sendable @escaping (RunningServer) async throws -> Void
@@ -182,7 +183,7 @@ func withServer(
         source: source,
         model: nil,
         holder: holder,
-        builder: testBuilder,
+        builder: builder,
         pollInterval: .milliseconds(5),
         logger: quietLogger
     )
