@@ -176,6 +176,7 @@ func withServer(
     builder: SnapshotBuilder = testBuilder,
     isReady: Bool = true,
     configuration: ServerConfiguration = .testing { _ in },
+    logger: Logger = quietLogger,
     _ test: @Sendable @escaping (RunningServer) async throws -> Void
 ) async throws {
     let holder = SnapshotHolder()
@@ -194,10 +195,10 @@ func withServer(
         holder: holder,
         watcher: watcher,
         build: BuildDescription(name: "dimerec", version: "test", platform: "test"),
-        logger: quietLogger,
+        logger: logger,
         onListening: { report.yield(($0, $1)) }
     )
-    let group = ServiceGroup(configuration: ServiceGroupConfiguration(services: [server], logger: quietLogger))
+    let group = ServiceGroup(configuration: ServiceGroupConfiguration(services: [server], logger: logger))
     try await withThrowingTaskGroup(of: Void.self) { tasks in
         tasks.addTask {
             defer { report.finish() }

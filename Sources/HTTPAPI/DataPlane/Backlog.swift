@@ -9,14 +9,14 @@ package import NIOCore
 /// twice the limit after it arrived.
 ///
 /// Beyond either limit (time since the batch began, requests answered in it) a request is refused, as long as refusing has
-/// taken no more than a quarter of the time of answering in this batch. Reading a request and writing a refusal costs a
+/// taken no more than an eighth of the time of answering in this batch. Reading a request and writing a refusal costs a
 /// good part of what an answer costs, and clients that are refused come back at once; a loop that refused everything late
-/// would soon do nothing else. This way at least 80 percent of a loop's time goes into answers under any load, and the
+/// would soon do nothing else. This way at least 88 percent of a loop's time goes into answers under any load, and the
 /// sockets hold back what exceeds both. A request's turn ends when the next one begins, so that the time between them, its
 /// writes to the socket above all, counts as its own.
 package struct Backlog {
-    /// How much of the time of answering may be spent on refusing.
-    private static let refusalShare: Int64 = 4
+    /// Refusing may take one part in so many of the time of answering.
+    private static let refusalShare: Int64 = 8
 
     private let delayLimit: TimeAmount
     private let countLimit: Int

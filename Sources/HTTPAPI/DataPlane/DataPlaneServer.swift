@@ -7,13 +7,15 @@ import ServiceLifecycle
 import Serving
 
 /// The data plane: accepts connections, hands each to one of the event loops, and drains them on shutdown.
-struct DataPlaneServer: Service {
+struct DataPlaneServer: Service, CustomStringConvertible {
     let configuration: ServerConfiguration
     let service: RetrievalService
     let status: ServerStatus
     let logger: Logger
     /// Told the port once connections are accepted.
     let onListening: @Sendable (Int) -> Void
+    /// What logs call it: without the configuration, which holds the token.
+    let description = "data plane"
 
     /// Listens until graceful shutdown, then drains: not ready, grace, no new connections, the open ones end.
     func run() async throws {
