@@ -17,6 +17,7 @@ package struct Problem: Error, Equatable {
         case checkpointRejected = "checkpoint_rejected"
         case overloaded
         case notReady = "not_ready"
+        case deadlineExceeded = "deadline_exceeded"
         case internalError = "internal"
 
         /// The HTTP status.
@@ -32,6 +33,7 @@ package struct Problem: Error, Equatable {
             case .unsupportedMediaType: 415
             case .checkpointRejected: 422
             case .overloaded, .notReady: 503
+            case .deadlineExceeded: 504
             case .internalError: 500
             }
         }
@@ -50,8 +52,9 @@ package struct Problem: Error, Equatable {
             case .bodyTooLarge: "The body is too large"
             case .unsupportedMediaType: "The body must be application/json"
             case .checkpointRejected: "The version cannot be served"
-            case .overloaded: "Too many connections"
+            case .overloaded: "Too busy"
             case .notReady: "Not ready yet"
+            case .deadlineExceeded: "The deadline has passed"
             case .internalError: "Internal error"
             }
         }
@@ -87,15 +90,22 @@ package struct Problem: Error, Equatable {
         errors = [Location(pointer: pointer, message: message)]
     }
 
+    /// There is no room for a request.
+    static let overloaded = Problem(.overloaded, "More is asked than this server answers in time; ask again later.")
+
     /// The problem of a request that was well-formed but could not be answered.
-    package init(_ error: RetrievalError) {
+    ///
+    /// - Parameters:
+    ///   - error: Why not.
+    ///   - request: Pointer to the request in the body.
+    package init(_ error: RetrievalError, of request: String = "") {
         switch error {
         case .notReady:
             self.init(.notReady, error.description)
         case .invalidArgument(let field, let message):
-            self.init(.invalidArgument, at: "/\(field)", message)
+            self.init(.invalidArgument, at: "\(request)/\(field)", message)
         case .modelNotServed:
-            self.init(.notFound, at: "/model", error.description)
+            self.init(.notFound, at: "\(request)/model", error.description)
         case .nonFiniteUserVector:
             self.init(.internalError, "The request could not be answered; its id names it in the log.")
         }

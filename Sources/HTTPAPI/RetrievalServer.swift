@@ -9,7 +9,7 @@ public import Serving
 /// The data plane listens before any model is loaded and says that it is not ready. On graceful shutdown it goes first:
 /// not ready, grace, no new connections, open ones drained with `Connection: close`; then the control plane and the
 /// watcher end.
-public struct RetrievalServer: Service {
+public struct RetrievalServer: Service, CustomStringConvertible {
     private let configuration: ServerConfiguration
     private let service: RetrievalService
     private let watcher: CheckpointWatcher
@@ -62,6 +62,9 @@ public struct RetrievalServer: Service {
         )
     }
 
+    /// What logs call it: without the configuration, which holds the token.
+    public var description: String { "retrieval server" }
+
     /// Serves until graceful shutdown.
     ///
     /// - Throws: ``ServerError`` when a listener cannot start.
@@ -89,11 +92,12 @@ public struct RetrievalServer: Service {
 }
 
 /// The control plane's listener.
-private struct ControlPlaneServer: Service {
+private struct ControlPlaneServer: Service, CustomStringConvertible {
     let configuration: ServerConfiguration
     let controlPlane: ControlPlane
     let logger: Logger
     let onListening: @Sendable (Int) -> Void
+    let description = "control plane"
 
     func run() async throws {
         let host = configuration.controlHost

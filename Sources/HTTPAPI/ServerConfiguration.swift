@@ -1,3 +1,4 @@
+import NIOCore
 public import Serving
 
 /// Everything about the two listeners that an operator may set; the names in messages are those of the configuration.
@@ -14,11 +15,21 @@ public struct ServerConfiguration: Sendable, Equatable {
     public var controlToken: String?
     /// SERVE_THREADS: event loops of the data plane.
     public var serveThreads = 1
+    /// WORKER_THREADS: threads for what is too heavy for an event loop; nil is one for each core that no event loop has, at
+    /// least one.
+    public var workerThreads: Int?
+    /// MAX_INFLIGHT: how many requests may be queued or under way at the worker threads, and how many of those that are
+    /// readable at once an event loop answers before it may refuse others.
+    public var maxInflight = 512
+    /// QUEUE_DELAY_MS: how long a request may wait for its turn before it may be refused.
+    public var queueDelay: Duration = .milliseconds(100)
+    /// DEADLINE_MS: how long an answer is waited for unless the request's X-Deadline-Ms is shorter; zero is for ever.
+    public var deadline: Duration = .zero
     /// MAX_CONNECTIONS: connections of the data plane at one time.
     public var maxConnections = 10_000
     /// MAX_BODY_BYTES: the largest request body.
     public var maxBodyBytes = 262_144
-    /// MAX_K and MAX_HISTORY.
+    /// MAX_K, MAX_HISTORY and MAX_BATCH.
     public var limits = RetrievalLimits()
     /// IDLE_TIMEOUT_S: how long a connection may do nothing.
     public var idleTimeout: Duration = .seconds(60)
@@ -39,15 +50,22 @@ public struct ServerConfiguration: Sendable, Equatable {
         try require(0...65_535, httpPort, "HTTP_PORT")
         try require(0...65_535, controlPort, "CONTROL_PORT")
         try require(1...1024, serveThreads, "SERVE_THREADS")
+        try require(1...1024, effectiveWorkerThreads, "WORKER_THREADS")
         try require(1...10_000_000, maxConnections, "MAX_CONNECTIONS")
+        try require(1...1_000_000, maxInflight, "MAX_INFLIGHT")
         try require(1024...1 << 30, maxBodyBytes, "MAX_BODY_BYTES")
         try require(1...1_000_000, limits.maxK, "MAX_K")
         try require(1...1_000_000, limits.maxHistory, "MAX_HISTORY")
-        for (key, value) in [("IDLE_TIMEOUT_S", idleTimeout), ("REQUEST_READ_TIMEOUT_MS", requestReadTimeout)]
-        where value <= .zero {
+        try require(1...10_000, limits.maxBatch, "MAX_BATCH")
+        for (key, value) in [
+            ("IDLE_TIMEOUT_S", idleTimeout), ("REQUEST_READ_TIMEOUT_MS", requestReadTimeout),
+            ("QUEUE_DELAY_MS", queueDelay),
+        ] where value <= .zero {
             throw .invalidConfiguration(key: key, message: "is \(value); it must be more than zero")
         }
-        for (key, value) in [("DRAIN_GRACE_S", drainGrace), ("DRAIN_TIMEOUT_S", drainTimeout)] where value < .zero {
+        for (key, value) in [
+            ("DRAIN_GRACE_S", drainGrace), ("DRAIN_TIMEOUT_S", drainTimeout), ("DEADLINE_MS", deadline),
+        ] where value < .zero {
             throw .invalidConfiguration(key: key, message: "is \(value); it must not be negative")
         }
         if let controlToken {
@@ -57,6 +75,11 @@ public struct ServerConfiguration: Sendable, Equatable {
         } else if !Self.isLoopback(controlHost) {
             throw .openControlPlane(host: controlHost)
         }
+    }
+
+    /// How many worker threads there are.
+    var effectiveWorkerThreads: Int {
+        workerThreads ?? max(1, System.coreCount - serveThreads)
     }
 
     private func require(_ range: ClosedRange<Int>, _ value: Int, _ key: String) throws(ServerError) {

@@ -30,7 +30,7 @@ public final class RetrievalWorkspace {
     }
 
     /// The index's buffers.
-    private let search = SearchWorkspace()
+    let searching = SearchWorkspace()
     /// The re-ranking's buffers.
     let reranking = MaximalMarginalRelevance()
     private var merging = SampleMerge()
@@ -113,16 +113,16 @@ public final class RetrievalWorkspace {
         func find(_ row: Int) {
             let d = index.dimension
             let vector = vectors.span.extracting(row * d..<(row + 1) * d)
-            index.search(vector, k: k, effort: effort, among: eligible, in: search)
+            index.search(vector, k: k, effort: effort, among: eligible, in: searching)
         }
         if rows.count == 1 {
             find(rows.lowerBound)
-            return search.results
+            return searching.results
         }
         merging.removeAll()
         for row in rows {
             find(row)
-            merging.append(search.results)
+            merging.append(searching.results)
         }
         return merging.best(k, items: index.count)
     }

@@ -108,10 +108,15 @@ struct Settings {
         server.controlHost = string("controlHost") ?? server.controlHost
         server.controlPort = int("controlPort") ?? server.controlPort
         server.serveThreads = int("serveThreads") ?? server.serveThreads
+        server.workerThreads = int("workerThreads") ?? server.workerThreads
+        server.maxInflight = int("maxInflight") ?? server.maxInflight
         server.maxConnections = int("maxConnections") ?? server.maxConnections
         server.maxBodyBytes = int("maxBodyBytes") ?? server.maxBodyBytes
         server.limits.maxK = int("maxK") ?? server.limits.maxK
         server.limits.maxHistory = int("maxHistory") ?? server.limits.maxHistory
+        server.limits.maxBatch = int("maxBatch") ?? server.limits.maxBatch
+        if let milliseconds = int("queueDelayMs") { server.queueDelay = .milliseconds(milliseconds) }
+        if let milliseconds = int("deadlineMs") { server.deadline = .milliseconds(milliseconds) }
         if let seconds = int("idleTimeoutS") { server.idleTimeout = .seconds(seconds) }
         if let milliseconds = int("requestReadTimeoutMs") { server.requestReadTimeout = .milliseconds(milliseconds) }
         if let seconds = int("drainGraceS") { server.drainGrace = .seconds(seconds) }

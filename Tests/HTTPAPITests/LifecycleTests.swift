@@ -1,5 +1,6 @@
 import HTTPAPI
 import Kernels
+import Logging
 import ServiceLifecycle
 import Serving
 import Synchronization
@@ -14,6 +15,27 @@ final class Flag: Sendable {
 
     func raise() {
         state.store(true, ordering: .relaxed)
+    }
+}
+
+/// Keeps everything that is logged.
+struct LogRecorder: LogHandler {
+    final class Lines: Sendable {
+        let all = Mutex<[String]>([])
+    }
+
+    let lines: Lines
+    var metadata: Logger.Metadata = [:]
+    var logLevel = Logger.Level.trace
+
+    subscript(metadataKey key: String) -> Logger.MetadataValue? {
+        get { metadata[key] }
+        set { metadata[key] = newValue }
+    }
+
+    func log(event: LogEvent) {
+        let line = "\(event.level) \(event.message) \(metadata) \(event.metadata ?? [:])"
+        lines.all.withLock { $0.append(line) }
     }
 }
 
@@ -166,6 +188,23 @@ extension RetrievalResponse {
                 try await tasks.waitForAll()
             }
         }
+    }
+
+    @Test("the log has every request at level debug, and never the control plane's token")
+    func logs() async throws {
+        let lines = LogRecorder.Lines()
+        let token = "0123456789-secret"
+        let logger = Logger(label: "test") { _ in LogRecorder(lines: lines) }
+        try await withServer(configuration: .testing { $0.controlToken = token }, logger: logger) { server throws in
+            #expect(try await server.ask(post("{\"history\":[\"i1\"]}")).status == 200)
+            #expect(try await server.ask(post("{", path: "/retrieve:batch")).status == 400)
+        }
+        let all = lines.all.withLock { $0 }
+        let answers = all.filter { $0.contains("request answered") }
+        #expect(answers.count == 2 && answers.allSatisfy { $0.contains("\"request.id\": test") })
+        #expect(answers.contains { $0.contains("\"http.route\": retrieve") && $0.contains("\"http.status\": 200") })
+        #expect(answers.contains { $0.contains("\"http.route\": batch") && $0.contains("\"http.status\": 400") })
+        #expect(!all.contains { $0.contains(token) })
     }
 
     @Test("a port in use is named, with what to do")

@@ -83,7 +83,7 @@ struct ParsedMetrics {
         for (position, recorder) in recorders.enumerated() {
             for _ in 0...position { recorder.answered(.retrieve, status: 200, nanoseconds: 1) }
             recorder.answered(.retrieve, status: 400, nanoseconds: 1)
-            recorder.answered(.batch, status: 599, nanoseconds: 1, unknownIDs: 4, fallback: .popular)
+            recorder.answered(.batch, status: 599, nanoseconds: 1, unknownIDs: 4, fallbacks: 1)
             recorder.answered(.retrieve, status: 100, nanoseconds: 1)
             recorder.shed(.deadline)
             recorder.inFlight += position

@@ -39,7 +39,9 @@ import Testing
             ("MAX_HISTORY", { $0.limits.maxHistory = 0 }), ("IDLE_TIMEOUT_S", { $0.idleTimeout = .zero }),
             ("REQUEST_READ_TIMEOUT_MS", { $0.requestReadTimeout = .seconds(-1) }),
             ("DRAIN_GRACE_S", { $0.drainGrace = .seconds(-1) }),
-            ("DRAIN_TIMEOUT_S", { $0.drainTimeout = .seconds(-1) }),
+            ("DRAIN_TIMEOUT_S", { $0.drainTimeout = .seconds(-1) }), ("WORKER_THREADS", { $0.workerThreads = 0 }),
+            ("MAX_INFLIGHT", { $0.maxInflight = 0 }), ("MAX_BATCH", { $0.limits.maxBatch = 0 }),
+            ("QUEUE_DELAY_MS", { $0.queueDelay = .zero }), ("DEADLINE_MS", { $0.deadline = .milliseconds(-1) }),
         ]
         for (key, change) in changes {
             var configuration = ServerConfiguration()

@@ -173,8 +173,10 @@ extension ServerConfiguration {
 /// Runs a server on free ports around a test, and shuts it down gracefully unless the test did.
 func withServer(
     source: MemorySource = MemorySource([1, 2], active: 1),
+    builder: SnapshotBuilder = testBuilder,
     isReady: Bool = true,
     configuration: ServerConfiguration = .testing { _ in },
+    logger: Logger = quietLogger,
     _ test: @Sendable @escaping (RunningServer) async throws -> Void
 ) async throws {
     let holder = SnapshotHolder()
@@ -182,7 +184,7 @@ func withServer(
         source: source,
         model: nil,
         holder: holder,
-        builder: testBuilder,
+        builder: builder,
         pollInterval: .milliseconds(5),
         logger: quietLogger
     )
@@ -193,10 +195,10 @@ func withServer(
         holder: holder,
         watcher: watcher,
         build: BuildDescription(name: "dimerec", version: "test", platform: "test"),
-        logger: quietLogger,
+        logger: logger,
         onListening: { report.yield(($0, $1)) }
     )
-    let group = ServiceGroup(configuration: ServiceGroupConfiguration(services: [server], logger: quietLogger))
+    let group = ServiceGroup(configuration: ServiceGroupConfiguration(services: [server], logger: logger))
     try await withThrowingTaskGroup(of: Void.self) { tasks in
         tasks.addTask {
             defer { report.finish() }

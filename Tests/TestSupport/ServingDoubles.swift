@@ -11,9 +11,12 @@ package struct MeanEncoder: UserEncoder {
     package let items: Matrix
     package let maxSteps = 20
     package let historyLength = 5
+    /// Told the seed before every encoding.
+    private let onEncode: @Sendable (UInt64) -> Void
 
-    package init(items: Matrix) {
+    package init(items: Matrix, onEncode: @escaping @Sendable (UInt64) -> Void = { _ in }) {
         self.items = items
+        self.onEncode = onEncode
     }
 
     package var dimension: Int { items.columns }
@@ -42,6 +45,7 @@ package struct MeanEncoder: UserEncoder {
     package func generate(in workspace: any InferenceWorkspace) {}
 
     package func userVector(_ history: [Int32], seed: UInt64, steps: Int, sample: Int = 0) -> [Float] {
+        onEncode(seed)
         let noise = CounterBasedGenerator(seed: seed, purpose: .simulation)
             .normals(stream: UInt64(sample), count: dimension)
         var sum = noise.map { $0 * 0.01 * Float(steps) }
@@ -118,15 +122,57 @@ package func makeCheckpoint(version: Int, items: Int = 40, dimension: Int = 8) -
     )
 }
 
-package let testBuilder = SnapshotBuilder(
-    warmUpRequests: 3,
-    makeEncoder: { checkpoint in
-        guard let items = checkpoint.parameters["items"] else { throw StoreDoubleError.noItems }
-        return (MeanEncoder(items: items), items)
-    },
-    makeIndex: { _, vectors in ScanIndex(vectors: vectors) },
-    makeExactIndex: { ScanIndex(vectors: $0) }
-)
+package let testBuilder = makeTestBuilder { _ in }
+
+/// A builder of doubles that tells the seed before every encoding.
+package func makeTestBuilder(onEncode: @escaping @Sendable (UInt64) -> Void) -> SnapshotBuilder {
+    SnapshotBuilder(
+        warmUpRequests: 3,
+        makeEncoder: { checkpoint in
+            guard let items = checkpoint.parameters["items"] else { throw StoreDoubleError.noItems }
+            return (MeanEncoder(items: items, onEncode: onEncode), items)
+        },
+        makeIndex: { _, vectors in ScanIndex(vectors: vectors) },
+        makeExactIndex: { ScanIndex(vectors: $0) }
+    )
+}
+
+/// Counts encodings, and holds up those with one seed until it is opened.
+package final class EncodingGate: Sendable {
+    private struct State {
+        var encodings = 0
+        var held = 0
+        var isOpen = false
+    }
+
+    /// The seed of the encodings that are held up.
+    package static let seed: UInt64 = 666
+    private let state = Mutex(State())
+
+    package init() {}
+
+    /// A builder whose encoders pass this gate.
+    package var builder: SnapshotBuilder { makeTestBuilder { self.pass($0) } }
+
+    /// How many encodings have begun.
+    package var encodings: Int { state.withLock(\.encodings) }
+
+    package func open() { state.withLock { $0.isOpen = true } }
+
+    /// Waits until that many encodings have come to the gate.
+    package func waitForHeld(_ count: Int = 1) async throws {
+        while state.withLock({ $0.held < count }) { try await Task.sleep(for: .milliseconds(1)) }
+    }
+
+    /// Counts an encoding and maybe holds it up.
+    package func pass(_ seed: UInt64) {
+        state.withLock { state in
+            state.encodings += 1
+            if seed == Self.seed { state.held += 1 }
+        }
+        while seed == Self.seed, !state.withLock(\.isOpen) { Thread.sleep(forTimeInterval: 0.0005) }
+    }
+}
 
 package enum StoreDoubleError: Error {
     case noItems

@@ -3,8 +3,9 @@ import NIOHTTP1
 
 /// One connection of the data plane: collects requests, answers them in order, and keeps time.
 ///
-/// Requests are answered inline as they complete. While the peer does not read its answers, complete requests wait and
-/// nothing more is read from the socket, so that a connection never holds more than one read's worth of requests.
+/// Requests are answered inline as they complete. They wait, and nothing more is read from the socket, while a worker
+/// thread answers the one before them, while the peer does not read its answers, and when the connection has had its turn.
+/// So a connection never holds more than one read's worth of requests, and holds up nobody else.
 final class ConnectionHandler: ChannelDuplexHandler {
     typealias InboundIn = HTTPServerRequestPart
     typealias OutboundIn = ByteBuffer
@@ -12,10 +13,15 @@ final class ConnectionHandler: ChannelDuplexHandler {
 
     /// How long a closed connection waits for its peer's side, so that the peer can read the last answer.
     private static let lingerTime = TimeAmount.seconds(1)
+    /// How many requests that came at once are answered before the loop looks at the other connections again.
+    private static let turnLength = 16
 
     private enum Phase {
         case open
-        case closing(since: NIODeadline)
+        /// The last answer is being written.
+        case closing
+        /// The last answer is written; the peer has yet to close its side.
+        case lingering(since: NIODeadline)
     }
 
     private let loop: EventLoopState
@@ -23,6 +29,9 @@ final class ConnectionHandler: ChannelDuplexHandler {
     private var phase = Phase.open
     private var incoming: IncomingRequest?
     private var waiting = CircularBuffer<IncomingRequest>()
+    private var awaitsWorker = false
+    private var answersLeft = turnLength
+    private var hasTurnComing = false
     private var inputIsClosed = false
     private var readIsHeld = false
     private var sawPart = false
@@ -75,15 +84,16 @@ final class ConnectionHandler: ChannelDuplexHandler {
     }
 
     private func receive(_ head: HTTPRequestHead, _ context: ChannelHandlerContext) {
-        if requestStart == nil { requestStart = .now() }
-        let request = IncomingRequest(head: head, maxBodyBytes: settings.maxBodyBytes, makeID: loop.responder.makeID)
+        let arrival = loop.batchStart()
+        if requestStart == nil { requestStart = arrival }
+        let makeID = loop.responder.makeID
+        var request = IncomingRequest(head: head, arrival: arrival, settings: settings, makeID: makeID)
         if let problem = request.problem, request.expectsContinue || problem.code == .bodyTooLarge {
-            var request = request
             request.keepAlive = false
             enqueue(request, context)
             return
         }
-        if request.expectsContinue, waiting.isEmpty {
+        if request.expectsContinue, waiting.isEmpty, !awaitsWorker {
             let answer = ByteBuffer(string: "HTTP/1.1 100 Continue\r\n\r\n")
             context.writeAndFlush(wrapOutboundOut(answer), promise: nil)
         }
@@ -94,17 +104,8 @@ final class ConnectionHandler: ChannelDuplexHandler {
         guard var request = incoming else { return }
         // Given up first, so that appending to the body does not copy it.
         incoming = nil
-        request.bodyCount += bytes.readableBytes
-        guard request.bodyCount <= settings.maxBodyBytes else {
-            request.problem = IncomingRequest.bodyTooLarge(settings.maxBodyBytes)
-            request.keepAlive = false
-            enqueue(request, context)
-            return
-        }
-        if request.problem == nil {
-            if request.body == nil { request.body = bytes } else { request.body?.writeImmutableBuffer(bytes) }
-        }
-        incoming = request
+        request.append(bytes, limit: settings.maxBodyBytes)
+        if request.problem?.code == .bodyTooLarge { enqueue(request, context) } else { incoming = request }
     }
 
     func channelReadComplete(context: ChannelHandlerContext) {
@@ -114,25 +115,20 @@ final class ConnectionHandler: ChannelDuplexHandler {
         if !sawPart, requestStart == nil { requestStart = lastActivity }
         sawPart = false
         if requestStart != nil { arm(context) }
+        answersLeft = Self.turnLength
+        proceed(context)
         context.fireChannelReadComplete()
     }
 
     func read(context: ChannelHandlerContext) {
-        if context.channel.isWritable, waiting.isEmpty {
-            context.read()
-        } else {
-            readIsHeld = true
-        }
+        readIsHeld = awaitsWorker || !waiting.isEmpty || !context.channel.isWritable
+        if !readIsHeld { context.read() }
     }
 
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
         if case ChannelEvent.inputClosed? = event as? ChannelEvent {
             inputIsClosed = true
-            if case .closing = phase {
-                context.close(promise: nil)
-            } else if waiting.isEmpty {
-                startClosing(context)
-            }
+            if case .lingering = phase { context.close(promise: nil) } else { proceed(context) }
         }
         context.fireUserInboundEventTriggered(event)
     }
@@ -152,33 +148,75 @@ final class ConnectionHandler: ChannelDuplexHandler {
     // MARK: Answering
 
     private func enqueue(_ request: IncomingRequest, _ context: ChannelHandlerContext) {
-        if waiting.isEmpty, context.channel.isWritable {
+        if waiting.isEmpty, mayAnswer(context) {
             answer(request, context)
         } else {
             waiting.append(request)
         }
     }
 
+    private func mayAnswer(_ context: ChannelHandlerContext) -> Bool {
+        answersLeft > 0 && !awaitsWorker && context.channel.isWritable
+    }
+
     private func answer(_ request: IncomingRequest, _ context: ChannelHandlerContext) {
-        let closes = !request.keepAlive || settings.status.isDraining
-        context.write(wrapOutboundOut(loop.responder.respond(to: request, closes: closes)), promise: nil)
-        if closes { startClosing(context) }
+        answersLeft -= 1
+        if let answer = loop.respond(to: request) {
+            send(answer, context)
+            return
+        }
+        let connection = NIOLoopBound(self, eventLoop: context.eventLoop)
+        let work = HeavyWork(request: request, queued: .now()) { answer in
+            connection.eventLoop.execute { connection.value.receive(answer) }
+        }
+        awaitsWorker = loop.workers.submit(work)
+        if !awaitsWorker { send(loop.refuse(request), context) }
+    }
+
+    /// Takes an answer from a worker thread; a connection that was closed in the meantime drops it.
+    private func receive(_ answer: Answer) {
+        guard let context, case .open = phase else { return }
+        awaitsWorker = false
+        lastActivity = .now()
+        send(answer, context)
+        takeTurn()
+        arm(context)
+    }
+
+    private func send(_ answer: Answer, _ context: ChannelHandlerContext) {
+        context.write(wrapOutboundOut(answer.bytes), promise: nil)
+        if answer.closes { startClosing(context) }
+    }
+
+    /// Answers some of the requests that wait.
+    func takeTurn() {
+        hasTurnComing = false
+        guard let context else { return }
+        answersLeft = Self.turnLength
+        while case .open = phase, mayAnswer(context), let request = waiting.popFirst() { answer(request, context) }
+        context.flush()
+        proceed(context)
+    }
+
+    /// Does what has become possible: more answers, the end of a connection that is done, or more reading.
+    private func proceed(_ context: ChannelHandlerContext) {
+        guard case .open = phase, !awaitsWorker else { return }
+        if inputIsClosed, waiting.isEmpty {
+            startClosing(context)
+        } else if context.channel.isWritable, !waiting.isEmpty, !hasTurnComing {
+            hasTurnComing = true
+            loop.enqueueTurn(self)
+        } else if context.channel.isWritable, waiting.isEmpty, readIsHeld {
+            readIsHeld = false
+            // That nothing was read was not the peer's doing.
+            if requestStart != nil { requestStart = .now() }
+            context.read()
+        }
     }
 
     func channelWritabilityChanged(context: ChannelHandlerContext) {
         lastActivity = .now()
-        while context.channel.isWritable, case .open = phase, let request = waiting.popFirst() {
-            answer(request, context)
-            context.flush()
-        }
-        if case .open = phase, waiting.isEmpty, context.channel.isWritable {
-            if inputIsClosed {
-                startClosing(context)
-            } else if readIsHeld {
-                readIsHeld = false
-                context.read()
-            }
-        }
+        proceed(context)
         context.fireChannelWritabilityChanged()
     }
 
@@ -187,14 +225,22 @@ final class ConnectionHandler: ChannelDuplexHandler {
     /// Closing at once would reset the connection when the peer is still sending, and the peer would lose the answer.
     private func startClosing(_ context: ChannelHandlerContext) {
         guard case .open = phase else { return }
-        phase = .closing(since: .now())
+        phase = .closing
         incoming = nil
         requestStart = nil
         waiting.removeAll()
-        context.flush()
+        let lastWrite = context.eventLoop.makePromise(of: Void.self)
+        lastWrite.futureResult.assumeIsolated().whenComplete { _ in self.finishClosing(context) }
+        context.writeAndFlush(wrapOutboundOut(ByteBuffer()), promise: lastWrite)
+        arm(context)
+    }
+
+    private func finishClosing(_ context: ChannelHandlerContext) {
+        guard self.context != nil else { return }
         if inputIsClosed {
             context.close(promise: nil)
         } else {
+            phase = .lingering(since: .now())
             context.close(mode: .output, promise: nil)
             if readIsHeld { context.read() }
             arm(context)
@@ -215,16 +261,18 @@ final class ConnectionHandler: ChannelDuplexHandler {
 
     // MARK: Time
 
-    private var due: NIODeadline {
-        if case .closing(let since) = phase { return since + Self.lingerTime }
-        if let requestStart { return requestStart + settings.requestReadTimeout }
-        if let drainStart, waiting.isEmpty { return drainStart + settings.drainIdleTime }
+    /// When the connection is cut off unless something happens; never while a worker thread answers it.
+    private var due: NIODeadline? {
+        if awaitsWorker { return nil }
+        if case .lingering(let since) = phase { return since + Self.lingerTime }
+        if let requestStart, waiting.isEmpty { return requestStart + settings.requestReadTimeout }
+        if let drainStart, waiting.isEmpty, case .open = phase { return drainStart + settings.drainIdleTime }
         return lastActivity + settings.idleTimeout
     }
 
     /// Sees to it that a timer fires no later than what is due; one that fires early arms itself again.
     private func arm(_ context: ChannelHandlerContext) {
-        let due = due
+        guard let due else { return }
         if let timer {
             guard due < timer.due else { return }
             timer.task.cancel()
@@ -235,7 +283,7 @@ final class ConnectionHandler: ChannelDuplexHandler {
 
     private func timerFired(_ context: ChannelHandlerContext) {
         timer = nil
-        guard NIODeadline.now() >= due else {
+        guard let due, NIODeadline.now() >= due else {
             arm(context)
             return
         }
@@ -247,32 +295,5 @@ final class ConnectionHandler: ChannelDuplexHandler {
         let id = incoming?.id ?? loop.responder.makeID()
         enqueue(IncomingRequest(unreadable: problem, id: id), context)
         context.flush()
-    }
-}
-
-/// What all connections of the data plane share.
-struct ConnectionSettings: Sendable {
-    let status: ServerStatus
-    let maxBodyBytes: Int
-    let idleTimeout: TimeAmount
-    let requestReadTimeout: TimeAmount
-    let drainIdleTime: TimeAmount
-
-    init(_ configuration: ServerConfiguration, status: ServerStatus) {
-        self.status = status
-        maxBodyBytes = configuration.maxBodyBytes
-        idleTimeout = TimeAmount(configuration.idleTimeout)
-        requestReadTimeout = TimeAmount(configuration.requestReadTimeout)
-        drainIdleTime = min(.seconds(1), TimeAmount(configuration.drainTimeout / 2))
-    }
-}
-
-/// What the connections of one event loop share.
-final class EventLoopState {
-    let responder: RequestResponder
-    var connections: [ObjectIdentifier: ConnectionHandler] = [:]
-
-    init(responder: RequestResponder) {
-        self.responder = responder
     }
 }

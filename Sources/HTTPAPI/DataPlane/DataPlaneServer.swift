@@ -7,7 +7,7 @@ import ServiceLifecycle
 import Serving
 
 /// The data plane: accepts connections, hands each to one of the event loops, and drains them on shutdown.
-struct DataPlaneServer: Service {
+struct DataPlaneServer: Service, CustomStringConvertible {
     let configuration: ServerConfiguration
     let service: RetrievalService
     let status: ServerStatus
@@ -15,30 +15,52 @@ struct DataPlaneServer: Service {
     let logger: Logger
     /// Told the port once connections are accepted.
     let onListening: @Sendable (Int) -> Void
+    /// What logs call it: without the configuration, which holds the token.
+    let description = "data plane"
 
     /// Listens until graceful shutdown, then drains: not ready, grace, no new connections, the open ones end.
     func run() async throws {
         let group = MultiThreadedEventLoopGroup(numberOfThreads: configuration.serveThreads)
+        let workerGroup = MultiThreadedEventLoopGroup(numberOfThreads: configuration.effectiveWorkerThreads)
         do {
-            try await serve(on: group)
+            let workers = try await WorkerThreads(
+                group: workerGroup,
+                capacity: configuration.maxInflight,
+                delayLimit: TimeAmount(configuration.queueDelay),
+                metrics: metrics,
+                makeResponder: makeResponder
+            )
+            defer { workers.discardWaiting() }
+            try await serve(on: group, workers)
         } catch {
+            try? await workerGroup.shutdownGracefully()
             try? await group.shutdownGracefully()
             throw error
         }
+        // The workers first: they give their answers to the event loops.
+        try await workerGroup.shutdownGracefully()
         try await group.shutdownGracefully()
     }
 
-    private func serve(on group: MultiThreadedEventLoopGroup) async throws {
+    private func makeResponder() -> RequestResponder {
+        RequestResponder(service: service, status: status, recorder: metrics.makeRecorder(), logger: logger)
+    }
+
+    private func serve(on group: MultiThreadedEventLoopGroup, _ workers: WorkerThreads) async throws {
+        let backlog = Backlog(
+            delayLimit: TimeAmount(configuration.queueDelay),
+            countLimit: configuration.maxInflight
+        )
         var loops: [ObjectIdentifier: NIOLoopBound<EventLoopState>] = [:]
         for loop in group.makeIterator() {
             loops[ObjectIdentifier(loop)] = try await loop.submit {
-                let responder = RequestResponder(
-                    service: service,
-                    status: status,
-                    recorder: metrics.makeRecorder(),
-                    logger: logger
+                let state = EventLoopState(
+                    eventLoop: loop,
+                    responder: makeResponder(),
+                    workers: workers,
+                    backlog: backlog
                 )
-                return NIOLoopBound(EventLoopState(responder: responder), eventLoop: loop)
+                return NIOLoopBound(state, eventLoop: loop)
             }.get()
         }
         let listener = try await listen(on: group, loops)
@@ -136,7 +158,7 @@ private final class RefusalHandler: ChannelInboundHandler {
         loop.responder.recorder.shed(.connections)
         let problem = Problem(.overloaded, "MAX_CONNECTIONS connections are open.")
         let request = IncomingRequest(unreadable: problem, id: loop.responder.makeID())
-        context.writeAndFlush(wrapOutboundOut(loop.responder.respond(to: request, closes: true)), promise: nil)
+        context.writeAndFlush(wrapOutboundOut(loop.responder.respond(to: request).bytes), promise: nil)
         context.close(mode: .output, promise: nil)
         context.eventLoop.assumeIsolated().scheduleTask(in: .seconds(1)) { context.close(promise: nil) }
     }

@@ -1,40 +1,13 @@
 import NIOCore
 import NIOHTTP1
 
-/// What a path of the data plane is for.
-enum Route {
-    case retrieve
-    case live
-    case ready
-    case inferenceLive
-    case inferenceReady
-
-    /// The route of a request target, its query ignored; nil when there is none.
-    init?(target: String) {
-        var path = target[...]
-        // The absolute form, which a proxy may use.
-        if path.hasPrefix("http://"), let slash = path.dropFirst(7).firstIndex(of: "/") { path = path[slash...] }
-        if let query = path.utf8.firstIndex(of: UInt8(ascii: "?")) { path = path[..<query] }
-        switch path {
-        case "/retrieve", "/v1/retrieve": self = .retrieve
-        case "/health/live": self = .live
-        case "/health/ready": self = .ready
-        case "/v2/health/live": self = .inferenceLive
-        case "/v2/health/ready": self = .inferenceReady
-        default: return nil
-        }
-    }
-
-    /// The methods that the path has, for `Allow`.
-    var methods: String {
-        self == .retrieve ? "POST" : "GET, HEAD"
-    }
-}
-
 /// A request as far as it has arrived.
-struct IncomingRequest {
-    /// Which route it is for; meaningless when there is a problem.
-    var route = Route.retrieve
+struct IncomingRequest: Sendable {
+    /// The most that X-Deadline-Ms may ask for: an hour.
+    private static let longestDeadline: Int64 = 3_600_000
+
+    /// Which route it is for; nil only when there is a problem.
+    var route: Route?
     /// Whether its answer must have no body.
     var isHead = false
     /// Whether it comes from an HTTP/1.0 client, which must be told that a connection stays open.
@@ -51,20 +24,30 @@ struct IncomingRequest {
     var body: ByteBuffer?
     /// Bytes of the body that have arrived.
     var bodyCount = 0
+    /// When the events that brought its head began to be served.
+    let arrival: NIODeadline
+    /// From when on nobody waits for the answer any more; nil is never.
+    var deadline: NIODeadline?
 
     /// A stand-in for a request that could not be read.
-    init(unreadable problem: Problem, id: [UInt8]) {
+    init(unreadable problem: Problem, id: [UInt8], arrival: NIODeadline = .now()) {
         self.problem = problem
         self.id = id
+        self.arrival = arrival
     }
 
     /// Judges a request by its head.
     ///
     /// - Parameters:
     ///   - head: The request line and the header fields.
-    ///   - maxBodyBytes: The largest body that is accepted.
+    ///   - arrival: When the events that brought them began to be served.
+    ///   - settings: The largest body that is accepted, and how long answers are waited for.
     ///   - makeID: Makes an id for a request that brings none.
-    init(head: HTTPRequestHead, maxBodyBytes: Int, makeID: () -> [UInt8]) {
+    init(head: HTTPRequestHead, arrival: NIODeadline, settings: ConnectionSettings, makeID: () -> [UInt8]) {
+        let maxBodyBytes = settings.maxBodyBytes
+        self.arrival = arrival
+        var patience = settings.deadline
+        var deadlineProblem: Problem?
         var hosts = 0
         var contentType: String?
         var ownID: [UInt8]?
@@ -100,38 +83,70 @@ struct IncomingRequest {
                 keepAlive = false
             } else if equalsIgnoringCase(name, "x-request-id"), Self.isSaneID(value) {
                 ownID = Array(value.utf8)
+            } else if equalsIgnoringCase(name, "x-deadline-ms") {
+                guard let milliseconds = Int64(value), 1...Self.longestDeadline ~= milliseconds else {
+                    let range = "1 to \(Self.longestDeadline)"
+                    deadlineProblem = Problem(.invalidArgument, "X-Deadline-Ms must be whole milliseconds, \(range).")
+                    continue
+                }
+                patience = min(patience ?? .milliseconds(milliseconds), .milliseconds(milliseconds))
             }
         }
         id = ownID ?? makeID()
+        if let patience { deadline = arrival + patience }
         if let framingProblem {
             problem = framingProblem
             keepAlive = false
         } else if hosts > 1 || hosts == 0 && !isHTTP10 {
             problem = Problem(.invalidArgument, "The request has \(hosts) Host header fields; HTTP/1.1 wants one.")
             keepAlive = false
-        } else if let route = Route(target: head.uri) {
-            self.route = route
-            let isAllowed = route == .retrieve ? head.method == .POST : head.method == .GET || isHead
-            if !isAllowed {
-                let detail = "This path answers \(route.methods) only."
-                problem = Problem(.methodNotAllowed, detail, allow: route.methods)
-            } else if route == .retrieve {
-                problem = mediaProblem ?? Self.checkMediaType(contentType)
-            }
         } else {
-            problem = Problem(.notFound, "There is no such path; retrieval is POST /retrieve.")
+            do throws(Problem) {
+                let route = try Route(target: head.uri)
+                self.route = route
+                guard route.allows(head.method) else {
+                    let detail = "This path answers \(route.methods) only."
+                    throw Problem(.methodNotAllowed, detail, allow: route.methods)
+                }
+                guard route.hasBody else { return }
+                if let mediaProblem { throw mediaProblem }
+                try Self.checkMediaType(contentType)
+                if let deadlineProblem { throw deadlineProblem }
+            } catch {
+                problem = error
+            }
         }
     }
 
-    static func bodyTooLarge(_ limit: Int) -> Problem {
+    /// Adds a part of the body, which is dropped when the request has a problem already.
+    mutating func append(_ bytes: ByteBuffer, limit: Int) {
+        bodyCount += bytes.readableBytes
+        if bodyCount > limit {
+            problem = Self.bodyTooLarge(limit)
+            keepAlive = false
+            body = nil
+        } else if problem == nil {
+            if body == nil { body = bytes } else { body?.writeImmutableBuffer(bytes) }
+        }
+    }
+
+    /// Whether somebody still waits for the answer.
+    ///
+    /// - Throws: A ``Problem`` of code `deadline_exceeded`.
+    func checkDeadline(at now: NIODeadline) throws(Problem) {
+        guard let deadline, now > deadline else { return }
+        throw Problem(.deadlineExceeded, "The deadline passed before the work began.")
+    }
+
+    private static func bodyTooLarge(_ limit: Int) -> Problem {
         Problem(.bodyTooLarge, "The body is larger than MAX_BODY_BYTES, \(limit) bytes.")
     }
 
-    private static func checkMediaType(_ value: String?) -> Problem? {
-        guard let value else { return nil }
+    private static func checkMediaType(_ value: String?) throws(Problem) {
+        guard let value else { return }
         let type = value.prefix { $0 != ";" && $0 != " " && $0 != "\t" }
-        guard !equalsIgnoringCase(type, "application/json") else { return nil }
-        return Problem(.unsupportedMediaType, "Send the body as 'Content-Type: application/json'.")
+        guard !equalsIgnoringCase(type, "application/json") else { return }
+        throw Problem(.unsupportedMediaType, "Send the body as 'Content-Type: application/json'.")
     }
 
     /// Whether a caller's id can be repeated in a header, a body and a log.

@@ -1,19 +1,34 @@
-import Dispatch
 import Logging
 import NIOCore
 import Serving
 
-/// Answers the complete requests of one event loop, with buffers that are reused from request to request.
+/// The bytes of one answer.
+struct Answer: Sendable {
+    /// Head and body.
+    let bytes: ByteBuffer
+    /// Whether the connection ends with it.
+    let closes: Bool
+}
+
+/// Answers the complete requests of one thread, with buffers that are reused from request to request.
 ///
-/// Everything happens inline on the loop: a retrieval takes tens of microseconds, less than handing it to another thread.
+/// An event loop answers inline: a retrieval takes tens of microseconds, less than handing it to another thread. What
+/// takes longer it leaves to a responder of the ``WorkerThreads``.
 final class RequestResponder {
+    /// Bodies from here on are left to a worker thread, since reading them alone takes long.
+    private static let longBody = 65_536
+
     private let service: RetrievalService
     private let status: ServerStatus
     private let logger: Logger
+    /// Counts what this thread answers.
     let recorder: RequestRecorder
     private let workspace = RetrievalWorkspace()
     private var request = RetrievalRequest()
     private var reader = RetrievalRequestReader()
+    private var batchReader = RetrievalBatchReader()
+    private var batch: [RetrievalRequest] = []
+    private var batchProblems: [Problem?] = []
     private var writer = JSONWriter()
     private var body: [UInt8] = []
     private var head: [UInt8] = []
@@ -35,99 +50,205 @@ final class RequestResponder {
         return (0..<16).map { hexadecimalDigit(UInt8(truncatingIfNeeded: nextID >> UInt64(60 - 4 * $0)) & 15) }
     }
 
-    /// Writes the whole answer to a request.
+    /// Writes the whole answer to a request, unless it takes so long that an event loop should not.
     ///
     /// - Parameters:
     ///   - incoming: A complete request, or one with a problem.
-    ///   - closes: Whether the connection ends with this answer.
-    /// - Returns: The answer's bytes.
-    func respond(to incoming: IncomingRequest, closes: Bool) -> ByteBuffer {
-        let start = DispatchTime.now().uptimeNanoseconds
-        recorder.inFlight += 1
-        defer { recorder.inFlight -= 1 }
-        var response: RetrievalResponse?
+    ///   - start: The present time.
+    /// - Returns: The answer; nil when the request is to be given to a worker thread.
+    func respondUnlessHeavy(to incoming: IncomingRequest, at start: NIODeadline) -> Answer? {
+        if incoming.problem == nil, isPlainlyHeavy(incoming) { return nil }
         writer.removeAll()
-        var head = ResponseHead(requestID: incoming.id, closes: closes)
-        head.announcesKeepAlive = incoming.isHTTP10
+        var outcome = Outcome(incoming, start: start)
         do throws(Problem) {
-            if let problem = incoming.problem { throw problem }
-            switch incoming.route {
-            case .retrieve: response = try retrieve(incoming, &head)
-            case .live: writer.raw("{\"status\":\"live\"}")
-            case .inferenceLive: writer.raw("{\"live\":true}")
-            case .ready:
-                let snapshot = try readySnapshot()
-                writer.raw("{\"status\":\"ready\",\"model\":")
-                writer.string(snapshot.model)
-                writer.raw(",\"version\":")
-                writer.integer(snapshot.version)
-                writer.raw("}")
-            case .inferenceReady:
-                _ = try readySnapshot()
-                writer.raw("{\"ready\":true}")
-            }
+            try receive(incoming, &outcome)
+            if incoming.route == .retrieve, service.isHeavy(request) { return nil }
+            try answer(incoming, &outcome)
         } catch {
-            write(error, incoming, &head)
+            write(error, &outcome)
         }
-        let output = assemble(head, hasBody: !incoming.isHead)
-        recorder.answered(
-            RouteLabel(incoming),
-            status: head.status,
-            nanoseconds: DispatchTime.now().uptimeNanoseconds - start,
-            times: response?.times,
-            unknownIDs: response?.unknownIDs ?? 0,
-            fallback: response?.fallback
-        )
-        return output
+        return finish(outcome)
     }
 
-    private func retrieve(_ incoming: IncomingRequest, _ head: inout ResponseHead) throws(Problem) -> RetrievalResponse
-    {
-        let start = DispatchTime.now().uptimeNanoseconds
+    /// Writes the whole answer to a request, however long it takes.
+    func respond(to incoming: IncomingRequest) -> Answer {
+        writer.removeAll()
+        var outcome = Outcome(incoming, start: .now())
+        do throws(Problem) {
+            try receive(incoming, &outcome)
+            try answer(incoming, &outcome)
+        } catch {
+            write(error, &outcome)
+        }
+        return finish(outcome)
+    }
+
+    /// Whether a request need not be read to know that it is heavy.
+    private func isPlainlyHeavy(_ incoming: IncomingRequest) -> Bool {
+        incoming.route == .batch || incoming.bodyCount >= Self.longBody
+    }
+
+    // MARK: One request
+
+    /// Judges a request and reads its body, as far as that needs no model.
+    private func receive(_ incoming: IncomingRequest, _ outcome: inout Outcome) throws(Problem) {
+        if let problem = incoming.problem { throw problem }
+        guard incoming.route?.hasBody == true else { return }
+        try incoming.checkDeadline(at: outcome.start)
         body.removeAll(keepingCapacity: true)
         if let buffer = incoming.body { body.append(contentsOf: buffer.readableBytesView) }
+        guard incoming.route == .retrieve else { return }
         try reader.read(body, into: &request)
-        let parsed = DispatchTime.now().uptimeNanoseconds
-        var response: RetrievalResponse
-        do throws(RetrievalError) {
-            response = try service.retrieve(request, workspace: workspace)
-        } catch {
-            if case .nonFiniteUserVector = error {
-                let id = String(decoding: incoming.id, as: UTF8.self)
-                logger.error("request failed", metadata: ["request.id": "\(id)", "error": "\(error)"])
-            }
-            throw Problem(error)
+        let parsed = NIODeadline.now()
+        outcome.times.parse = parsed.nanoseconds(since: outcome.start)
+        try incoming.checkDeadline(at: parsed)
+    }
+
+    /// Computes the answer and writes its body.
+    private func answer(_ incoming: IncomingRequest, _ outcome: inout Outcome) throws(Problem) {
+        switch incoming.route {
+        case .retrieve: try retrieve(&outcome)
+        case .batch: try retrieveBatch(incoming, &outcome)
+        case .similar: try findSimilar(&outcome)
+        case .item(let id): try describeItem(id)
+        case .infer(let model): try infer(model, &outcome)
+        case .live: writer.raw("{\"status\":\"live\"}")
+        case .ready:
+            let snapshot = try readySnapshot()
+            writer.raw("{\"status\":\"ready\",\"model\":")
+            writer.string(snapshot.model)
+            writer.raw(",\"version\":")
+            writer.integer(snapshot.version)
+            writer.raw("}")
+        case .inferenceLive: writer.raw("{\"live\":true}")
+        case .inferenceReady:
+            _ = try readySnapshot()
+            writer.raw("{\"ready\":true}")
+        case .model(let model):
+            InferenceProtocol.writeMetadata(of: try snapshot(serving: model), to: &writer)
+        case .modelReady(let model):
+            InferenceProtocol.writeReadiness(of: try snapshot(serving: model, isReady: true), to: &writer)
+        case nil: preconditionFailure("a request without a route has a problem")
         }
-        response.times.parse = parsed - start
-        response.write(to: &writer, request: request, requestID: incoming.id)
-        if request.explain { head.serverTiming = response.times }
-        return response
+    }
+
+    private func retrieve(_ outcome: inout Outcome) throws(Problem) {
+        var response = try outcome.retrieved { () throws(RetrievalError) in
+            try service.retrieve(request, workspace: workspace)
+        }
+        response.times.parse = outcome.times.parse
+        response.write(to: &writer, request: request, requestID: outcome.head.requestID)
+        outcome.note(response)
+        if request.explain { outcome.head.serverTiming = response.times }
+    }
+
+    private func retrieveBatch(_ incoming: IncomingRequest, _ outcome: inout Outcome) throws(Problem) {
+        try batchReader.read(body, limit: service.limits.maxBatch, into: &batch, problems: &batchProblems)
+        let parsed = NIODeadline.now()
+        outcome.times.parse = parsed.nanoseconds(since: outcome.start)
+        try incoming.checkDeadline(at: parsed)
+        guard service.holder.current != nil else { throw Problem(RetrievalError.notReady) }
+        let sound = batchProblems.indices.filter { batchProblems[$0] == nil }
+        let requests = sound.count == batch.count ? batch : sound.map { batch[$0] }
+        var results = service.retrieve(requests, workspace: workspace).makeIterator()
+        let id = outcome.head.requestID
+        writer.raw("{\"results\":[")
+        for (position, problem) in batchProblems.enumerated() {
+            if position > 0 { writer.raw(",") }
+            if let problem {
+                problem.write(to: &writer, instance: id)
+                continue
+            }
+            switch results.next() {
+            case .success(var response):
+                response.write(to: &writer, request: batch[position], requestID: id)
+                outcome.note(response)
+            case .failure(let error):
+                outcome.failures.append(error)
+                Problem(error, of: "/requests/\(position)").write(to: &writer, instance: id)
+            case nil: preconditionFailure("\(sound.count) requests have fewer results")
+            }
+        }
+        writer.raw("]}")
+    }
+
+    private func findSimilar(_ outcome: inout Outcome) throws(Problem) {
+        let question = try SimilarityRequest(body)
+        let found = try outcome.retrieved { () throws(RetrievalError) in
+            try service.similar(to: question.item, k: question.k, workspace: workspace)
+        }
+        guard let found else {
+            throw Problem(.notFound, at: "/item", "'\(question.item.prefix(64))' is not in the catalogue.")
+        }
+        found.write(to: &writer, request: question, requestID: outcome.head.requestID)
+    }
+
+    private func describeItem(_ id: String) throws(Problem) {
+        guard let snapshot = service.holder.current else { throw Problem(RetrievalError.notReady) }
+        snapshot.writeItem(id, to: &writer)
+    }
+
+    private func infer(_ model: Route.Model, _ outcome: inout Outcome) throws(Problem) {
+        _ = try snapshot(serving: model)
+        let question = try InferenceProtocol.Request(body, into: &request)
+        let response = try outcome.retrieved { () throws(RetrievalError) in
+            try service.retrieve(request, workspace: workspace)
+        }
+        // Another version may have been activated since.
+        try Self.check(response.snapshot, serves: model)
+        question.write(response, to: &writer)
+        outcome.note(response)
     }
 
     private func readySnapshot() throws(Problem) -> ServingSnapshot {
         guard !status.isDraining else { throw Problem(.notReady, "The server is shutting down.") }
-        guard let snapshot = service.holder.current else { throw Problem(.notReady, "No model has been loaded yet.") }
+        guard let snapshot = service.holder.current else { throw Problem(RetrievalError.notReady) }
         return snapshot
     }
 
-    private func write(_ problem: Problem, _ incoming: IncomingRequest, _ head: inout ResponseHead) {
-        writer.removeAll()
-        problem.write(to: &writer, instance: incoming.id)
-        head.status = problem.code.status
-        head.contentType = "application/problem+json"
-        head.retryAfter = problem.retryAfter
-        head.allow = problem.allow
+    private func snapshot(serving model: Route.Model, isReady: Bool = false) throws(Problem) -> ServingSnapshot {
+        guard let snapshot = isReady ? try readySnapshot() : service.holder.current else {
+            throw Problem(RetrievalError.notReady)
+        }
+        try Self.check(snapshot, serves: model)
+        return snapshot
     }
 
-    private func assemble(_ responseHead: ResponseHead, hasBody: Bool) -> ByteBuffer {
-        var responseHead = responseHead
-        responseHead.contentLength = writer.bytes.count
+    private static func check(_ snapshot: ServingSnapshot, serves model: Route.Model) throws(Problem) {
+        guard model.name == snapshot.model else {
+            throw Problem(.notFound, RetrievalError.modelNotServed(model.name, served: snapshot.model).description)
+        }
+        guard model.version == nil || model.version == "\(snapshot.version)" else {
+            throw Problem(.versionNotFound, "The version in service is \(snapshot.version); leave it out or name it.")
+        }
+    }
+
+    // MARK: Writing
+
+    private func write(_ problem: Problem, _ outcome: inout Outcome) {
+        writer.removeAll()
+        problem.write(to: &writer, instance: outcome.head.requestID)
+        outcome.head.status = problem.code.status
+        outcome.head.contentType = "application/problem+json"
+        outcome.head.retryAfter = problem.retryAfter
+        outcome.head.allow = problem.allow
+        outcome.problem = problem.code
+    }
+
+    /// What every answer of the data plane passes: puts head and body together and records what came of the request.
+    private func finish(_ outcome: Outcome) -> Answer {
+        var outcome = outcome
+        outcome.head.closes = !outcome.keepAlive || status.isDraining
+        outcome.head.contentLength = writer.bytes.count
         head.removeAll(keepingCapacity: true)
-        responseHead.write(to: &head, date: &date)
+        outcome.head.write(to: &head, date: &date)
         // Reuses the storage unless the channel still holds it, which it does only for a peer that reads slowly.
         output.clear()
         output.writeBytes(head)
-        if hasBody { output.writeBytes(writer.bytes) }
-        return output
+        if outcome.hasBody { output.writeBytes(writer.bytes) }
+        outcome.end = .now()
+        outcome.record(in: recorder)
+        outcome.log(to: logger)
+        return Answer(bytes: output, closes: outcome.head.closes)
     }
 }

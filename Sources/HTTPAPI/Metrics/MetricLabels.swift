@@ -14,18 +14,6 @@ package enum RouteLabel: Int, CaseIterable {
 
     /// The label's text.
     var name: String { "\(self)" }
-
-    /// The label of a request; the route of one with a problem may not be known.
-    init(_ request: IncomingRequest) {
-        guard request.problem == nil else {
-            self = .other
-            return
-        }
-        switch request.route {
-        case .retrieve: self = .retrieve
-        case .live, .ready, .inferenceLive, .inferenceReady: self = .health
-        }
-    }
 }
 
 /// Why something was turned away, as a metric's label.

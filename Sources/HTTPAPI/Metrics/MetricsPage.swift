@@ -43,8 +43,8 @@ package struct MetricsPage: Sendable {
         for route in RouteLabel.allCases {
             page.histogram([("route", route.name)], .duration(of: route), totals)
         }
-        page.family("dimerec_inflight", .gauge, "Requests that are being answered now.")
-        page.sample([], "\(totals[RecorderCells.inFlight])")
+        page.family("dimerec_inflight", .gauge, "Requests that are being answered or wait for a worker thread.")
+        page.sample([], "\(Int(totals[RecorderCells.inFlight]) + metrics.heavyRequests)")
         page.family("dimerec_shed_total", .counter, "Requests and connections turned away to keep the others fast.")
         for reason in ShedReason.allCases {
             page.sample([("reason", reason.name)], "\(totals[RecorderCells.shed(reason)])")

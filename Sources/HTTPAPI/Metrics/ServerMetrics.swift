@@ -7,6 +7,13 @@ import Synchronization
 /// of them and adds them up.
 package final class ServerMetrics: Sendable {
     private let recorders = Mutex<[RecorderCells]>([])
+    private let heavy = Atomic(0)
+
+    /// Heavy requests that are queued or being answered.
+    var heavyRequests: Int { heavy.load(ordering: .relaxed) }
+
+    /// Counts heavy requests that were queued, or with a negative number those that left.
+    func addHeavyRequests(_ count: Int) { heavy.add(count, ordering: .relaxed) }
 
     /// Nothing counted yet.
     package init() {}
@@ -46,14 +53,14 @@ package final class RequestRecorder {
     ///   - nanoseconds: From when the request was complete to when its answer was written.
     ///   - times: Its stages; one of zero did not happen and is not counted.
     ///   - unknownIDs: Ids of the history that are not in the catalogue.
-    ///   - fallback: What was answered instead of a prediction.
+    ///   - fallbacks: How often popularity was answered instead of a prediction.
     package func answered(
         _ route: RouteLabel,
         status: Int,
         nanoseconds: UInt64,
         times: StageTimes? = nil,
         unknownIDs: Int = 0,
-        fallback: Fallback? = nil
+        fallbacks: Int = 0
     ) {
         cells.add(1, to: RecorderCells.request(route, status: status))
         count(nanoseconds, in: .duration(of: route))
@@ -61,7 +68,7 @@ package final class RequestRecorder {
             for stage in StageLabel.allCases where times[stage] > 0 { count(times[stage], in: .duration(of: stage)) }
         }
         if unknownIDs > 0 { cells.add(UInt64(unknownIDs), to: RecorderCells.unknownIDs) }
-        if let fallback { cells.add(1, to: RecorderCells.fallback(fallback)) }
+        if fallbacks > 0 { cells.add(UInt64(fallbacks), to: RecorderCells.fallback(.popular)) }
     }
 
     /// Counts a request or connection that was turned away to keep the others fast.
@@ -69,7 +76,7 @@ package final class RequestRecorder {
         cells.add(1, to: RecorderCells.shed(reason))
     }
 
-    /// Requests of this thread that are being answered now.
+    /// Requests that this thread's event loop is answering now.
     package var inFlight: Int {
         get { Int(cells[RecorderCells.inFlight]) }
         set { cells.set(RecorderCells.inFlight, to: UInt64(max(0, newValue))) }

@@ -1,0 +1,119 @@
+import NIOHTTP1
+
+/// What a path of the data plane is for.
+enum Route: Equatable {
+    /// A model that a path of the Open Inference Protocol names, and maybe one of its versions.
+    struct Model: Equatable {
+        let name: String
+        let version: String?
+    }
+
+    case retrieve
+    case batch
+    case similar
+    case item(id: String)
+    case live
+    case ready
+    case inferenceLive
+    case inferenceReady
+    case model(Model)
+    case modelReady(Model)
+    case infer(Model)
+
+    /// The route of a request target, its query ignored.
+    ///
+    /// - Throws: A ``Problem``: there is no such path, or a part of it is not percent-encoded UTF-8.
+    init(target: String) throws(Problem) {
+        var path = target[...]
+        // The absolute form, which a proxy may use.
+        if path.hasPrefix("http://"), let slash = path.dropFirst(7).firstIndex(of: "/") { path = path[slash...] }
+        if let query = path.utf8.firstIndex(of: UInt8(ascii: "?")) { path = path[..<query] }
+        switch path {
+        case "/retrieve", "/v1/retrieve": self = .retrieve
+        case "/retrieve:batch", "/v1/retrieve:batch": self = .batch
+        case "/v1/similar": self = .similar
+        case "/health/live": self = .live
+        case "/health/ready": self = .ready
+        case "/v2/health/live": self = .inferenceLive
+        case "/v2/health/ready": self = .inferenceReady
+        default:
+            guard let route = try Self.withParameters(path) else {
+                throw Problem(.notFound, "There is no such path; retrieval is POST /retrieve.")
+            }
+            self = route
+        }
+    }
+
+    /// `/v1/items/{id}` and `/v2/models/{name}[/versions/{version}][/ready|/infer]`.
+    private static func withParameters(_ path: Substring) throws(Problem) -> Route? {
+        var parts = path.split(separator: "/", omittingEmptySubsequences: false).dropFirst()
+        guard parts.count >= 3, !parts.contains("") else { return nil }
+        let collection = (parts.removeFirst(), parts.removeFirst())
+        let name = try percentDecoded(parts.removeFirst())
+        if collection == ("v1", "items"), parts.isEmpty { return .item(id: name) }
+        guard collection == ("v2", "models") else { return nil }
+        var version: String?
+        if parts.count >= 2, parts.first == "versions" {
+            parts.removeFirst()
+            version = try percentDecoded(parts.removeFirst())
+        }
+        let model = Model(name: name, version: version)
+        guard let action = parts.popFirst() else { return .model(model) }
+        switch action {
+        case "ready" where parts.isEmpty: return .modelReady(model)
+        case "infer" where parts.isEmpty: return .infer(model)
+        default: return nil
+        }
+    }
+
+    /// The methods that the path has, for `Allow`.
+    var methods: String { hasBody ? "POST" : "GET, HEAD" }
+
+    /// Whether the path has a method.
+    func allows(_ method: HTTPMethod) -> Bool {
+        hasBody ? method == .POST : method == .GET || method == .HEAD
+    }
+
+    /// Whether its requests bring JSON and ask for work that overload or a deadline may refuse; the others are answered
+    /// always, so that a busy server is not taken for a dead one.
+    var hasBody: Bool {
+        switch self {
+        case .retrieve, .batch, .similar, .infer: true
+        case .item, .live, .ready, .inferenceLive, .inferenceReady, .model, .modelReady: false
+        }
+    }
+
+    /// Its label in metrics and logs.
+    var label: RouteLabel {
+        switch self {
+        case .retrieve: .retrieve
+        case .batch: .batch
+        case .similar: .similar
+        case .item: .item
+        case .infer: .infer
+        case .live, .ready, .inferenceLive, .inferenceReady, .modelReady: .health
+        case .model: .other
+        }
+    }
+}
+
+/// A part of a path without its percent-encoding.
+private func percentDecoded(_ text: Substring) throws(Problem) -> String {
+    var bytes: [UInt8] = []
+    var rest = text.utf8[...]
+    while let byte = rest.popFirst() {
+        guard byte == UInt8(ascii: "%") else {
+            bytes.append(byte)
+            continue
+        }
+        guard let digits = String(rest.prefix(2)), digits.utf8.count == 2, digits.allSatisfy(\.isHexDigit),
+            let value = UInt8(digits, radix: 16)
+        else { throw Problem(.invalidArgument, "The path has a '%' without two hexadecimal digits.") }
+        bytes.append(value)
+        rest = rest.dropFirst(2)
+    }
+    guard let decoded = String(validating: bytes, as: UTF8.self) else {
+        throw Problem(.invalidArgument, "The path is not UTF-8.")
+    }
+    return decoded
+}

@@ -1,0 +1,108 @@
+import Kernels
+import NIOCore
+import NIOPosix
+import Synchronization
+
+/// A request that is too heavy for the event loop that read it.
+struct HeavyWork: Sendable {
+    /// The whole request.
+    let request: IncomingRequest
+    /// When it was queued.
+    let queued: NIODeadline
+    /// Takes the answer, on the thread that made it.
+    let deliver: @Sendable (Answer) -> Void
+}
+
+/// The threads that answer heavy requests, in the order in which they came, each with buffers of its own.
+///
+/// One queue feeds all threads, so that none is idle while a request waits behind a longer one. At most `capacity`
+/// requests are queued or under way. One that has waited longer than the delay limit is refused, since those behind it
+/// wait even longer.
+final class WorkerThreads: Sendable {
+    private struct Queue {
+        var waiting = CircularBuffer<HeavyWork>()
+        var idle: [Int]
+        var unfinished = 0
+    }
+
+    private let threads: [NIOLoopBound<RequestResponder>]
+    private let capacity: Int
+    private let delayLimit: TimeAmount
+    private let metrics: ServerMetrics
+    private let queue: Mutex<Queue>
+
+    /// Makes every loop of a group a worker.
+    ///
+    /// - Parameters:
+    ///   - group: Loops that nothing else uses; whoever made it shuts it down after ``discardWaiting()``.
+    ///   - capacity: How many requests may be queued or under way.
+    ///   - delayLimit: How long one may be queued.
+    ///   - metrics: Told how many requests are queued or under way.
+    ///   - makeResponder: Makes one thread's buffers.
+    /// - Throws: Nothing, as long as the group runs.
+    init(
+        group: MultiThreadedEventLoopGroup,
+        capacity: Int,
+        delayLimit: TimeAmount,
+        metrics: ServerMetrics,
+        makeResponder: @escaping @Sendable () -> RequestResponder
+    ) async throws {
+        var threads: [NIOLoopBound<RequestResponder>] = []
+        for loop in group.makeIterator() {
+            let thread = loop.submit {
+                // Light requests come first where workers and event loops share a core.
+                CPU.lowerThreadPriority(nice: 5)
+                return NIOLoopBound(makeResponder(), eventLoop: loop)
+            }
+            threads.append(try await thread.get())
+        }
+        queue = Mutex(Queue(idle: Array(threads.indices)))
+        self.threads = threads
+        self.capacity = capacity
+        self.delayLimit = delayLimit
+        self.metrics = metrics
+    }
+
+    /// Queues a request.
+    ///
+    /// - Returns: False when the capacity is reached; then it is not queued.
+    func submit(_ work: HeavyWork) -> Bool {
+        let (isAccepted, thread) = queue.withLock { queue -> (Bool, Int?) in
+            guard queue.unfinished < capacity else { return (false, nil) }
+            queue.unfinished += 1
+            let thread = queue.idle.popLast()
+            if thread == nil { queue.waiting.append(work) }
+            return (true, thread)
+        }
+        if isAccepted { metrics.addHeavyRequests(1) }
+        if let thread { threads[thread].eventLoop.execute { self.answer(work, thread) } }
+        return isAccepted
+    }
+
+    /// Forgets what no thread has begun.
+    func discardWaiting() {
+        queue.withLock { queue in
+            queue.unfinished -= queue.waiting.count
+            metrics.addHeavyRequests(-queue.waiting.count)
+            queue.waiting.removeAll()
+        }
+    }
+
+    /// Answers a request and then whatever waits.
+    private func answer(_ first: HeavyWork, _ thread: Int) {
+        let responder = threads[thread].value
+        var next: HeavyWork? = first
+        while let work = next {
+            var request = work.request
+            if NIODeadline.now() - work.queued > delayLimit { request.problem = .overloaded }
+            let answer = responder.respond(to: request)
+            next = queue.withLock { queue in
+                queue.unfinished -= 1
+                if queue.waiting.isEmpty { queue.idle.append(thread) }
+                return queue.waiting.popFirst()
+            }
+            metrics.addHeavyRequests(-1)
+            work.deliver(answer)
+        }
+    }
+}

@@ -1,0 +1,75 @@
+import Kernels
+import Serving
+
+/// The body of `POST /v1/similar`.
+struct SimilarityRequest {
+    /// The catalogue's own id of the item.
+    private(set) var item = ""
+    /// Whether ids that are integers are answered as JSON integers.
+    private(set) var answersIntegers = false
+    /// How many items to answer.
+    private(set) var k = 50
+
+    /// Reads a body.
+    init(_ body: [UInt8]) throws(Problem) {
+        var reader = try BodyReader(body)
+        try reader.object("", fields: ["item", "k"], required: 1) { reader, name, pointer throws(Problem) in
+            if name == "k" {
+                k = try reader.integer(pointer)
+            } else {
+                (item, answersIntegers) = try reader.identifier(pointer)
+            }
+        }
+    }
+}
+
+extension SimilarItems {
+    /// Writes the body of a `/v1/similar` answer.
+    func write(to writer: inout JSONWriter, request: SimilarityRequest, requestID: [UInt8]) {
+        writer.raw("{\"items\":[")
+        for (position, item) in items.enumerated() {
+            writer.raw(position == 0 ? "{\"id\":" : ",{\"id\":")
+            if request.answersIntegers, snapshot.identifiers.isInteger(item.id) {
+                writer.raw(snapshot.identifiers.id(item.id))
+            } else {
+                writer.string(snapshot.identifiers.id(item.id))
+            }
+            writer.raw(",\"score\":")
+            writer.float(item.score)
+            writer.raw("}")
+        }
+        writer.raw("],\"model\":")
+        writer.string(snapshot.model)
+        writer.raw(",\"version\":")
+        writer.integer(snapshot.version)
+        writer.raw(",\"request_id\":")
+        writer.string(requestID)
+        writer.raw(",\"truncated\":")
+        writer.boolean(truncated)
+        writer.raw("}")
+    }
+}
+
+extension ServingSnapshot {
+    /// Writes the body of a `/v1/items/{id}` answer; an item that is not in the catalogue is answered as not known.
+    func writeItem(_ id: String, to writer: inout JSONWriter) {
+        let number = identifiers.number(of: id)
+        writer.raw("{\"id\":")
+        writer.string(id)
+        writer.raw(",\"known\":")
+        writer.boolean(number != nil)
+        writer.raw(",\"title\":")
+        if let number, !titles.isEmpty { writer.string(titles[Int(number)]) } else { writer.raw("null") }
+        writer.raw(",\"categories\":[")
+        let names = number.map { categories.names(of: $0) } ?? []
+        for (position, name) in names.enumerated() {
+            if position > 0 { writer.raw(",") }
+            writer.string(name)
+        }
+        writer.raw("],\"model\":")
+        writer.string(model)
+        writer.raw(",\"version\":")
+        writer.integer(version)
+        writer.raw("}")
+    }
+}

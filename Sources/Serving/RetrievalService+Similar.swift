@@ -1,0 +1,47 @@
+public import Kernels
+import VectorIndex
+
+extension RetrievalService {
+    /// Finds the items whose vectors are nearest to an item's own, in the index that also answers retrievals.
+    ///
+    /// - Parameters:
+    ///   - item: The catalogue's own id.
+    ///   - k: How many to find.
+    ///   - workspace: The calling thread's own.
+    /// - Returns: At most `k` other items; nil when the item is not in the catalogue.
+    /// - Throws: ``RetrievalError``.
+    public func similar(
+        to item: String,
+        k: Int,
+        workspace: RetrievalWorkspace
+    ) throws(RetrievalError) -> SimilarItems? {
+        guard let snapshot = holder.current else { throw .notReady }
+        guard 1...limits.maxK ~= k else {
+            throw .invalidArgument(field: "k", message: "is \(k); it must be 1 to \(limits.maxK).")
+        }
+        guard let number = snapshot.identifiers.number(of: item) else { return nil }
+        let vector = snapshot.itemVectors.row(Int(number))
+        snapshot.index.search(
+            vector.span,
+            k: min(k, snapshot.itemCount),
+            effort: nil,
+            among: Eligibility(excluded: [number]),
+            in: workspace.searching
+        )
+        return SimilarItems(
+            snapshot: snapshot,
+            items: workspace.searching.results,
+            truncated: workspace.searching.results.count < k
+        )
+    }
+}
+
+/// What is like an item, with the snapshot that says so.
+public struct SimilarItems: Sendable {
+    /// What answered.
+    public let snapshot: ServingSnapshot
+    /// Item numbers with the cosine of the two items, best first, without the item itself.
+    public let items: [Scored]
+    /// Whether fewer than `k` items could be answered.
+    public let truncated: Bool
+}

@@ -1,0 +1,230 @@
+import Foundation
+import HTTPAPI
+import ServiceLifecycle
+import Serving
+import TestSupport
+import Testing
+
+/// Bodies of requests to the doubles.
+enum Body {
+    static let light = "{\"history\":[\"i1\"],\"k\":2}"
+    /// A large re-ranking.
+    static let heavy = "{\"history\":[\"i1\"],\"k\":200,\"diversity\":0.5}"
+    /// The same, held up by an ``EncodingGate``.
+    static let heavyHeld = "{\"history\":[\"i1\"],\"k\":200,\"diversity\":0.5,\"seed\":666}"
+
+    static func batch(_ requests: [String]) -> String { "{\"requests\":[\(requests.joined(separator: ","))]}" }
+}
+
+func postBatch(_ requests: [String], headers: String = "") -> String {
+    post(Body.batch(requests), path: "/retrieve:batch", headers: headers)
+}
+
+@Suite("Heavy work", .timeLimit(.minutes(2))) struct HeavyWorkTests {
+    /// What waits for the gate is not refused for that.
+    static let oneWorker = ServerConfiguration.testing {
+        $0.workerThreads = 1
+        $0.queueDelay = .seconds(60)
+    }
+
+    @Test("light, heavy, batched and broken requests of one connection are answered in order", arguments: [1, 3])
+    func keepsOrder(workers: Int) async throws {
+        try await withServer(configuration: .testing { $0.workerThreads = workers }) { server in
+            let requests = (0..<60).map { number in
+                switch number % 6 {
+                case 0, 3: post("{\"history\":[\"i\(1 + number % 5)\"],\"k\":\(2 + number % 30)}")
+                case 1: post("{\"history\":[\"i1\"],\"k\":\(200 + number),\"diversity\":0.5}")
+                case 2: postBatch([Body.light, Body.heavy])
+                case 4: post("{\"history\":\(number)}")
+                default: post("{\"history\":[\"i2\"],\"k\":\(300 + number),\"diversity\":1}")
+                }
+            }
+            var expected: [[UInt8]] = []
+            for request in requests { expected.append(try await server.ask(request).body) }
+            #expect(Set(expected).count > 10)
+            let connection = try await server.connect()
+            try await connection.send(requests.joined())
+            for body in expected { #expect(try await connection.answer().body == body) }
+            try await connection.close()
+        }
+    }
+
+    @Test("a heavy request holds up the later ones of its connection and nobody else", arguments: [true, false])
+    func delaysNobodyElse(isBatch: Bool) async throws {
+        let gate = EncodingGate()
+        try await withServer(builder: gate.builder, configuration: Self.oneWorker) { server in
+            let busy = try await server.connect()
+            let held = isBatch ? postBatch([Body.light, Body.heavyHeld]) : post(Body.heavyHeld)
+            try await busy.send(held + post(Body.light))
+            try await gate.waitForHeld()
+            for _ in 0..<20 { #expect(try await server.ask(post(Body.light)).items().count == 2) }
+            gate.open()
+            let first = try await busy.answer()
+            #expect(first.status == 200)
+            if isBatch {
+                #expect(try first.json()["results"] is [Any])
+            } else {
+                #expect(try first.items().count == 39)
+            }
+            #expect(try await busy.answer().items().count == 2)
+            try await busy.close()
+        }
+    }
+
+    @Test("a long body is left to a worker and answered as ever")
+    func leavesLongBodies() async throws {
+        let gate = EncodingGate()
+        try await withServer(builder: gate.builder, configuration: Self.oneWorker) { server in
+            let ids = [String](repeating: "\"i1\"", count: 20_000).joined(separator: ",")
+            let busy = try await server.connect()
+            try await busy.send(post("{\"history\":[\(ids)],\"seed\":666}"))
+            try await gate.waitForHeld()
+            #expect(try await server.ask(post(Body.light)).status == 200)
+            gate.open()
+            #expect(try await busy.answer().status == 200)
+            try await busy.close()
+        }
+    }
+
+    @Test("beyond MAX_INFLIGHT heavy requests get 503 at once, light ones do not, and afterwards there is room again")
+    func boundsInflight() async throws {
+        let gate = EncodingGate()
+        let configuration = ServerConfiguration.testing {
+            $0.workerThreads = 1
+            $0.maxInflight = 2
+            $0.queueDelay = .seconds(60)
+        }
+        try await withServer(builder: gate.builder, configuration: configuration) { server in
+            let first = try await server.connect()
+            try await first.send(post(Body.heavyHeld))
+            try await gate.waitForHeld()
+            // One of these waits, the others are refused.
+            try await withThrowingTaskGroup(of: Answer.self) { tasks in
+                for _ in 0..<5 { tasks.addTask { try await server.ask(post(Body.heavy)) } }
+                for _ in 0..<4 {
+                    let answer = try #require(try await tasks.next())
+                    #expect(answer.status == 503 && answer.headers["retry-after"] == "1")
+                    #expect(try answer.json()["code"] as? String == "overloaded")
+                    #expect(answer.headers["connection"] == nil)
+                }
+                let encodings = gate.encodings
+                #expect(try await server.ask(postBatch([Body.light])).status == 503)
+                #expect(gate.encodings == encodings)
+                #expect(try await server.ask(post(Body.light)).status == 200)
+                gate.open()
+                #expect(try await tasks.next()?.status == 200)
+            }
+            #expect(try await first.answer().status == 200)
+            for _ in 0..<10 { #expect(try await server.ask(post(Body.heavy)).status == 200) }
+            try await first.close()
+        }
+    }
+
+    @Test("what has waited longer than QUEUE_DELAY_MS for a worker is refused")
+    func refusesLateWork() async throws {
+        let gate = EncodingGate()
+        let configuration = ServerConfiguration.testing {
+            $0.workerThreads = 1
+            $0.queueDelay = .milliseconds(1)
+        }
+        try await withServer(builder: gate.builder, configuration: configuration) { server in
+            let first = try await server.connect()
+            try await first.send(post(Body.heavyHeld))
+            try await gate.waitForHeld()
+            let second = try await server.connect()
+            // The second request is queued before the first is answered: both came in one read.
+            try await second.send(post("{") + post(Body.heavy))
+            #expect(try await second.answer().status == 400)
+            let encodings = gate.encodings
+            try await Task.sleep(for: .milliseconds(5))
+            gate.open()
+            #expect(try await first.answer().status == 200)
+            #expect(try await second.answer().status == 503)
+            #expect(gate.encodings == encodings)
+            try await first.close()
+            try await second.close()
+        }
+    }
+
+    @Test("a client that goes away while its answer is computed leaves nothing behind")
+    func dropsAnswers() async throws {
+        let gate = EncodingGate()
+        let configuration = ServerConfiguration.testing {
+            $0.workerThreads = 1
+            $0.maxInflight = 1
+        }
+        try await withServer(builder: gate.builder, configuration: configuration) { server in
+            let gone = try await server.connect()
+            try await gone.send(post(Body.heavyHeld) + post(Body.light))
+            try await gate.waitForHeld()
+            try await gone.close()
+            #expect(try await server.ask(post(Body.heavy)).status == 503)
+            gate.open()
+            while try await server.ask(post(Body.heavy)).status != 200 { try await Task.sleep(for: .milliseconds(1)) }
+            #expect(try await server.ask(post(Body.light)).status == 200)
+        }
+    }
+
+    @Test("a client that has finished sending gets the answers that are still computed")
+    func answersHalfClosed() async throws {
+        let gate = EncodingGate()
+        try await withServer(builder: gate.builder, configuration: Self.oneWorker) { server in
+            let client = try await server.connect()
+            try await client.send(post(Body.heavyHeld) + post(Body.light))
+            try await gate.waitForHeld()
+            try await client.finishSending()
+            try await Task.sleep(for: .milliseconds(5))
+            gate.open()
+            #expect(try await client.answer().items().count == 39)
+            #expect(try await client.answer().items().count == 2)
+            #expect(try await client.rest() == "")
+        }
+    }
+
+    @Test("shutdown waits for what is computed")
+    func drains() async throws {
+        let gate = EncodingGate()
+        try await withServer(builder: gate.builder, configuration: Self.oneWorker) { server in
+            let (running, queued) = (try await server.connect(), try await server.connect())
+            try await running.send(post(Body.heavyHeld))
+            try await gate.waitForHeld()
+            try await queued.send(post("{") + post(Body.heavy))
+            #expect(try await queued.answer().status == 400)
+            await server.group.triggerGracefulShutdown()
+            while (try? await server.ask(post(Body.light))) != nil { try await Task.sleep(for: .milliseconds(1)) }
+            gate.open()
+            for connection in [running, queued] {
+                let answer = try await connection.answer()
+                #expect(answer.status == 200 && answer.headers["connection"] == "close")
+                #expect(try await connection.rest() == "")
+            }
+        }
+    }
+
+    @Test("a peer that reads a large answer slowly holds up nobody, and gets all of it", arguments: [false, true])
+    func waitsForSlowReader(isHalfClosed: Bool) async throws {
+        let configuration = ServerConfiguration.testing {
+            $0.workerThreads = 1
+            $0.queueDelay = .seconds(60)
+            $0.limits.maxBatch = 10_000
+        }
+        try await withServer(configuration: configuration) { server in
+            let slow = try await TestConnection(port: server.port, receiveBuffer: 8192)
+            try await slow.setReading(false)
+            // Nine megabytes: more than the sockets' buffers hold.
+            let requests = [String](repeating: "{\"history\":[],\"k\":40}", count: 7000)
+            try await slow.send(postBatch(requests))
+            if isHalfClosed { try await slow.finishSending() }
+            for _ in 0..<20 {
+                #expect(try await server.ask(post(Body.light)).status == 200)
+                #expect(try await server.ask(postBatch([Body.light])).status == 200)
+            }
+            // Longer than a closed connection lingers.
+            if isHalfClosed { try await Task.sleep(for: .milliseconds(1500)) }
+            try await slow.setReading(true)
+            let results = try #require(try await slow.answer().json()["results"] as? [[String: Any]])
+            #expect(results.count == 7000 && results.allSatisfy { ($0["items"] as? [Any])?.count == 40 })
+            try await slow.close()
+        }
+    }
+}
