@@ -36,7 +36,7 @@ final class WorkerThreads: Sendable {
     ///   - capacity: How many requests may be queued or under way.
     ///   - delayLimit: How long one may be queued.
     ///   - makeResponder: Makes one thread's buffers.
-    /// - Throws: Nothing, as long as the group runs.
+    /// - Throws: When the group has been shut down.
     init(
         group: MultiThreadedEventLoopGroup,
         capacity: Int,
