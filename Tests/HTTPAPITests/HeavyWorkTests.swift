@@ -2,6 +2,7 @@ import Foundation
 import HTTPAPI
 import ServiceLifecycle
 import Serving
+import Synchronization
 import TestSupport
 import Testing
 
@@ -198,6 +199,36 @@ func postBatch(_ requests: [String], headers: String = "") -> String {
                 #expect(answer.status == 200 && answer.headers["connection"] == "close")
                 #expect(try await connection.rest() == "")
             }
+        }
+    }
+
+    @Test("a connection that sends many requests at once lets others in between")
+    func takesTurns() async throws {
+        let gate = EncodingGate()
+        let seeds = Mutex<[UInt64]>([])
+        let builder = makeTestBuilder { seed in
+            seeds.withLock { $0.append(seed) }
+            gate.pass(seed)
+        }
+        try await withServer(builder: builder) { server in
+            func request(_ seed: UInt64) -> String { post("{\"history\":[\"i1\"],\"k\":2,\"seed\":\(seed)}") }
+            let (greedy, other) = (try await server.connect(), try await server.connect())
+            try await other.send(request(5))
+            #expect(try await other.answer().status == 200)
+            // The first holds up the loop until all others have arrived.
+            let count = 1000
+            try await greedy.send(request(EncodingGate.seed) + String(repeating: request(7), count: count))
+            try await gate.waitForHeld()
+            try await other.send(request(8))
+            gate.open()
+            #expect(try await other.answer().status == 200)
+            for _ in 0...count { #expect(try await greedy.answer().status == 200) }
+            let order = seeds.withLock { $0 }
+            let start = try #require(order.firstIndex(of: EncodingGate.seed))
+            let turn = try #require(order.firstIndex(of: 8))
+            #expect(turn - start <= 64)
+            try await greedy.close()
+            try await other.close()
         }
     }
 

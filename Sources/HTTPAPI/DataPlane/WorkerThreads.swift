@@ -39,7 +39,7 @@ final class WorkerThreads: Sendable {
     ///   - delayLimit: How long one may be queued.
     ///   - metrics: Told how many requests are queued or under way.
     ///   - makeResponder: Makes one thread's buffers.
-    /// - Throws: Nothing, as long as the group runs.
+    /// - Throws: When the group has been shut down.
     init(
         group: MultiThreadedEventLoopGroup,
         capacity: Int,
