@@ -1,3 +1,4 @@
+import Foundation
 import NIOCore
 import NIOPosix
 
@@ -22,8 +23,9 @@ public struct RunObserver: Sendable {
 ///
 /// Latency counts from when a request was due, also while it waited for a free connection, so that a stall of the server
 /// shows in every request that it delayed (no coordinated omission). A connection has one request in flight; one that
-/// the server closes is opened again. A request that is not answered within the time-out, counted from when it was due,
-/// is given up. The thread is busy for the whole of a run: give it a core of its own.
+/// the server closes is opened again. A request that waited for the time-out is given up unsent; one that was sent has the
+/// time-out for its answer, however long it waited, so that overload does not turn into time-outs only. Give the thread
+/// a core of its own.
 public struct LoadGenerator: Sendable {
     private let group: MultiThreadedEventLoopGroup
     private let loop: NIOLoopBound<LoadLoop>
@@ -34,7 +36,7 @@ public struct LoadGenerator: Sendable {
     ///   - target: The server.
     ///   - requests: What is sent.
     ///   - connections: How many, at least one.
-    ///   - timeout: How long an answer is waited for, from when its request was due.
+    ///   - timeout: How long a request waits for a connection, and then for its answer.
     /// - Returns: A generator, to be closed.
     /// - Throws: `LoadError.unreachable` when the server takes no connection.
     public static func connect(
@@ -56,13 +58,19 @@ public struct LoadGenerator: Sendable {
             return LoadGenerator(group: group, loop: loop)
         } catch {
             try? await group.shutdownGracefully()
-            throw LoadError.unreachable(host: target.host, port: target.port, reason: "\(error)")
+            throw LoadError.unreachable(host: target.host, port: target.port, reason: reason(of: error))
         }
+    }
+
+    /// NIO wraps what happened at each address that it tried.
+    private static func reason(of error: any Error) -> String {
+        guard let attempt = (error as? NIOConnectionError)?.connectionErrors.first?.error else { return "\(error)" }
+        return (attempt as? IOError)?.errnoCode == ECONNREFUSED ? "connection refused" : "\(attempt)"
     }
 
     /// Runs for a warm-up, which is not counted, and a measured time.
     ///
-    /// One run at a time. Takes up to the time-out longer while late answers are waited for.
+    /// One run at a time. Takes up to twice the time-out longer while late answers are waited for.
     ///
     /// - Throws: `LoadError.badAnswer` when the server sends something else than answers with a stated length.
     public func measure(

@@ -213,7 +213,7 @@ final class LoadLoop: NIOScheduledCallbackHandler {
     /// Gives up what waited too long, and tells the observer how it goes.
     private func keepHouse(_ run: Run, _ now: NIODeadline) {
         for connection in connections {
-            guard let request = connection.pending, now - request.due > timeout else { continue }
+            guard let request = connection.pending, now - request.sent > timeout else { continue }
             inFlight -= 1
             run.count(request.due, as: \.timeouts)
             connection.abandon()

@@ -17,13 +17,13 @@ public struct LoadMeasurement: Sendable {
     public package(set) var seconds = 0.0
     /// Requests written to a connection.
     public package(set) var sent = 0
-    /// Requests that no connection was free for until their time-out.
+    /// Requests that no connection was free for until the time-out after they were due.
     public package(set) var unsent = 0
     /// Requests sent more than 100 us after they were due.
     public package(set) var late = 0
     /// Answers by status code.
     public package(set) var statuses: [Int: Int] = [:]
-    /// Requests that were not answered in time.
+    /// Requests that were not answered within the time-out after they were sent.
     public package(set) var timeouts = 0
     /// Requests whose connection was closed before their answer.
     public package(set) var disconnects = 0
@@ -107,7 +107,7 @@ public struct LatencyBudget: Sendable, Equatable {
     /// What breaks the budget, as sentences; without a good answer there is no latency to be within it.
     public func violations(of measurement: LoadMeasurement) -> [String] {
         guard p99 != nil || p999 != nil else { return [] }
-        guard measurement.ok > 0 else { return ["No request was answered well."] }
+        guard measurement.ok > 0 else { return ["No request was answered well, so no latency is within the budget."] }
         let parts: [(name: String, fraction: Double, bound: Double?)] = [("p99", 0.99, p99), ("p99.9", 0.999, p999)]
         return parts.compactMap { part in
             let value = measurement.latency[part.fraction]

@@ -10,9 +10,9 @@ struct Load: AsyncParsableCommand {
         discussion: """
             Open loop: request i is due at start + i / rate, and its latency counts from then, also while it waits for a \
             free connection. service_* figures count from when it was sent. p50_us to max_us are those of answers of 200 \
-            to 299; anything else is an error by status, 503 also as shed. A request without an answer within the \
-            time-out, counted from when it was due, is an error too, or unsent if no connection was free for it. The \
-            generator keeps one thread busy: give it a core of its own (taskset -c 1 dimerec load ...). Up to 16384 \
+            to 299; anything else is an error by status, 503 also as shed. A request that no \
+            connection was free for within the time-out is unsent; one that was sent and not answered within the time-out \
+            is an error. Give the generator's one thread a core of its own (taskset -c 1 dimerec load ...). Up to 16384 \
             different requests are sent in turn.
             """
     )
@@ -36,7 +36,7 @@ struct Load: AsyncParsableCommand {
     @Flag(help: "Closed loop: every connection sends as soon as it is answered.") var saturate = false
     @Option(help: "Exit with 1 when p99 is above this.") var budgetP99Us: Double?
     @Option(help: "Exit with 1 when p99.9 is above this.") var budgetP999Us: Double?
-    @Option(help: "How long a request may take from when it is due.") var timeoutMs = 2000
+    @Option(help: "How long a request waits for a connection, and then for its answer.") var timeoutMs = 2000
     @Option(help: "Write latency curves to this .html or .svg file.", completion: .file()) var report: String?
     @Flag(help: "Print one JSON object.") var json = false
 

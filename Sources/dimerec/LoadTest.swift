@@ -77,8 +77,20 @@ struct LoadOutcome {
         var text = lines.map { line in
             line.map { String(repeating: " ", count: max(1, 12 - $0.count)) + $0 }.joined()
         }.joined(separator: "\n")
+        if let failures { text += "\n\(failures)" }
         if let capacity { text += "\ncapacity \(Int(capacity.rounded()))/s" }
         return text
+    }
+
+    /// What became of the requests without a good answer; nil when there was none.
+    private var failures: String? {
+        let all = rows.dropFirst().reduce(rows[0], +)
+        var parts = all.statuses.filter { !(200...299 ~= $0.key) }.sorted { $0.key < $1.key }
+            .map { "\($0.value) answered \($0.key)" }
+        if all.timeouts > 0 { parts.append("\(all.timeouts) timed out") }
+        if all.disconnects > 0 { parts.append("\(all.disconnects) lost with their connection") }
+        if all.unsent > 0 { parts.append("\(all.unsent) never sent") }
+        return parts.isEmpty ? nil : "not ok: " + parts.joined(separator: ", ")
     }
 
     private static func cells(_ row: LoadMeasurement) -> [String] {
