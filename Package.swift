@@ -27,6 +27,7 @@ let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: 
 let configuration = Target.Dependency.product(name: "Configuration", package: "swift-configuration")
 let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
 let grdb = Target.Dependency.product(name: "GRDB", package: "GRDB.swift")
+let histogram = Target.Dependency.product(name: "Histogram", package: "hdrhistogram-swift")
 let hummingbird = Target.Dependency.product(name: "Hummingbird", package: "hummingbird")
 let hummingbirdTesting = Target.Dependency.product(name: "HummingbirdTesting", package: "hummingbird")
 let lifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
@@ -49,6 +50,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
         .package(url: "https://github.com/apple/swift-system", from: "1.5.0"),
+        .package(url: "https://github.com/HdrHistogram/hdrhistogram-swift", from: "0.2.0"),
         .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
         .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.0"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
@@ -70,13 +72,13 @@ let package = Package(
             "HTTPAPI",
             ["Kernels", "Serving", nioCore, nioPosix, nioHTTP1, hummingbird, lifecycle, logging]
         ),
+        library("LoadTesting", ["Kernels", histogram, nioCore, nioPosix]),
         .executableTarget(
             name: "dimerec",
             dependencies: [
                 "Kernels", "Autodiff", "Recommenders", "Training", "VectorIndex", "CheckpointStore", "Serving",
-                "HTTPAPI", argumentParser, configuration, lifecycle, logging, nioCore, nioHTTP1, nioPosix,
-                systemPackage,
-                unixSignals,
+                "HTTPAPI", "LoadTesting", argumentParser, configuration, lifecycle, logging, nioCore, nioHTTP1, nioPosix,
+                systemPackage, unixSignals,
             ],
             swiftSettings: settings
         ),
@@ -100,5 +102,6 @@ let package = Package(
                 lifecycle, logging, nioCore, nioPosix, nioHTTP1, nioEmbedded,
             ]
         ),
+        tests("LoadTesting", ["Kernels", nioCore, nioPosix, nioHTTP1, nioEmbedded]),
     ]
 )

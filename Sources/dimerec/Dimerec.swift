@@ -14,7 +14,8 @@ struct Dimerec: AsyncParsableCommand {
         abstract: "Trains, evaluates and serves DimeRec: diffusion with multi-interest guidance for retrieval.",
         version: Build.version,
         subcommands: [
-            Train.self, Evaluate.self, Serve.self, Query.self, Models.self, Bench.self, Doctor.self,
+            Train.self, Evaluate.self, Serve.self, Query.self, Models.self, Bench.self, Load.self,
+            Doctor.self,
         ]
     )
 

@@ -28,4 +28,7 @@ struct Interruption {
 
     /// Whether someone asked to stop.
     var wasRequested: Bool { flag.isRaised.load(ordering: .relaxed) }
+
+    /// The same question for any thread to ask.
+    var question: @Sendable () -> Bool { { [flag] in flag.isRaised.load(ordering: .relaxed) } }
 }

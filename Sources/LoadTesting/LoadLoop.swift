@@ -1,0 +1,239 @@
+import NIOCore
+import NIOPosix
+
+/// The generator's work on its one event loop: sends what is due on free connections, and keeps account.
+///
+/// The loop sleeps in `epoll_wait`, wakes ``wakingTime`` before a request is due, and polls from there on, because a timer
+/// alone would send tens of microseconds late. Polling all the time saves another wake-up per answer, but then the
+/// scheduler takes the thread for a hog and stops it for milliseconds as soon as anything else wants its core. NIO's loop
+/// has no poll mode, and a task that submits itself again would keep it from its sockets; a callback in ``pollInterval``
+/// makes it look at them first.
+final class LoadLoop: NIOScheduledCallbackHandler {
+    private static let pollInterval = TimeAmount.microseconds(1)
+    private static let wakingTime = TimeAmount.microseconds(50)
+    private static let housekeepingInterval = TimeAmount.milliseconds(1)
+    private static let reopenInterval = TimeAmount.milliseconds(20)
+    private static let lateness = TimeAmount.microseconds(100)
+
+    /// The run in progress.
+    private final class Run {
+        var schedule: Schedule
+        var measurement = LoadMeasurement()
+        var lastOK: NIODeadline
+        var progress = LoadProgress()
+        var lastProgress: NIODeadline
+        let observer: RunObserver
+        let promise: EventLoopPromise<LoadMeasurement>
+
+        init(_ schedule: Schedule, observer: RunObserver, promise: EventLoopPromise<LoadMeasurement>) {
+            self.schedule = schedule
+            self.observer = observer
+            self.promise = promise
+            lastOK = schedule.measuredFrom
+            lastProgress = schedule.start
+            if case .constant(let rate) = schedule.pacing { measurement.rate = rate }
+        }
+
+        /// Counts a request without an answer.
+        func count(_ due: NIODeadline, as kind: WritableKeyPath<LoadMeasurement, Int>) {
+            progress.errors += 1
+            if schedule.isMeasured(due) { measurement[keyPath: kind] += 1 }
+        }
+    }
+
+    private let eventLoop: any EventLoop
+    private let target: LoadTarget
+    private let requests: [ByteBuffer]
+    private let timeout: TimeAmount
+    private var nextRequest = 0
+    private var connections: [ClientConnection] = []
+    /// Connections without a request, longest free first.
+    private var idle = CircularBuffer<ClientConnection>()
+    private var inFlight = 0
+    private var run: Run?
+    private var nextHousekeeping = NIODeadline.now()
+    private var wake: (time: NIODeadline, callback: NIOScheduledCallback)?
+    private var isClosing = false
+
+    init(eventLoop: any EventLoop, target: LoadTarget, requests: RequestPool, timeout: TimeAmount) {
+        self.eventLoop = eventLoop
+        self.target = target
+        self.requests = requests.requests
+        self.timeout = timeout
+    }
+
+    // MARK: Connections
+
+    /// Opens one connection more.
+    func open() -> EventLoopFuture<Void> {
+        let loop = NIOLoopBound(self, eventLoop: eventLoop)
+        return ClientBootstrap(group: eventLoop)
+            .channelOption(.socketOption(.tcp_nodelay), value: 1)
+            .connectTimeout(timeout)
+            .channelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    try channel.pipeline.syncOperations.addHandler(ClientConnection(loop: loop.value))
+                }
+            }
+            .connect(host: target.host, port: target.port)
+            .flatMapThrowing { channel in
+                loop.value.opened(try channel.pipeline.syncOperations.handler(type: ClientConnection.self))
+            }
+    }
+
+    private func opened(_ connection: ClientConnection) {
+        guard !isClosing else { return connection.close() }
+        connections.append(connection)
+        idle.append(connection)
+        if let run { sendDue(run, .now()) }
+    }
+
+    /// A connection ended; another takes its place.
+    func closed(_ connection: ClientConnection) {
+        guard let place = connections.firstIndex(where: { $0 === connection }) else { return }
+        connections.remove(at: place)
+        idle.removeAll { $0 === connection }
+        if let request = connection.pending {
+            inFlight -= 1
+            run?.count(request.due, as: \.disconnects)
+        }
+        reopen()
+    }
+
+    private func reopen() {
+        guard !isClosing else { return }
+        let loop = NIOLoopBound(self, eventLoop: eventLoop)
+        open().whenFailure { _ in
+            loop.eventLoop.scheduleTask(in: Self.reopenInterval) { loop.value.reopen() }
+        }
+    }
+
+    /// Closes all connections for good.
+    func close() {
+        isClosing = true
+        for connection in connections { connection.close() }
+    }
+
+    // MARK: A run
+
+    /// Starts a run; its measurement comes when every request that fell due was answered or given up.
+    func start(
+        _ pacing: Pacing,
+        duration: TimeAmount,
+        warmUp: TimeAmount,
+        observer: RunObserver
+    ) -> EventLoopFuture<LoadMeasurement> {
+        precondition(run == nil, "a run is in progress")
+        let promise = eventLoop.makePromise(of: LoadMeasurement.self)
+        let start = NIODeadline.now()
+        let schedule = Schedule(pacing, start: start, warmUp: warmUp, duration: duration)
+        let run = Run(schedule, observer: observer, promise: promise)
+        self.run = run
+        nextHousekeeping = start + Self.housekeepingInterval
+        advance(run, start)
+        return promise.futureResult
+    }
+
+    /// Takes an answer in and sends what is due on the connection that it frees.
+    func received(_ answer: Answer, to request: PendingRequest, on connection: ClientConnection, at now: NIODeadline) {
+        inFlight -= 1
+        if !answer.closes { idle.append(connection) }
+        guard let run else { return }
+        let isOK = 200...299 ~= answer.status
+        let latency = (now - request.due).nanoseconds
+        if run.schedule.isMeasured(request.due) {
+            let serviceTime = (now - request.sent).nanoseconds
+            run.measurement.record(answer.status, latency: latency, serviceTime: serviceTime)
+            if isOK { run.lastOK = now }
+        }
+        if isOK {
+            run.progress.ok += 1
+            run.progress.latency.record(nanoseconds: latency)
+        } else {
+            run.progress.errors += 1
+        }
+        sendDue(run, now)
+    }
+
+    /// Ends the run without a measurement.
+    func fail(_ error: LoadError) {
+        run?.promise.fail(error)
+        run = nil
+    }
+
+    func handleScheduledCallback(eventLoop: some EventLoop) {
+        wake = nil
+        if let run { advance(run, .now()) }
+    }
+
+    private func advance(_ run: Run, _ now: NIODeadline) {
+        if now >= nextHousekeeping {
+            nextHousekeeping = now + Self.housekeepingInterval
+            keepHouse(run, now)
+        }
+        sendDue(run, now)
+    }
+
+    /// Makes sure that the loop wakes in time for the next request; while requests wait, answers wake it.
+    private func scheduleWake(_ run: Run, _ now: NIODeadline) {
+        var time = nextHousekeeping
+        if let due = run.schedule.nextDue(at: now), due > now {
+            time = min(time, max(due - Self.wakingTime, now + Self.pollInterval))
+        }
+        if let wake {
+            guard time < wake.time else { return }
+            wake.callback.cancel()
+        }
+        do {
+            wake = (time, try eventLoop.assumeIsolated().scheduleCallback(at: time, handler: self))
+        } catch {
+            preconditionFailure("the event loop ended during a run: \(error)")
+        }
+    }
+
+    /// Sends the requests that are due as long as a connection is free, and goes on from there.
+    private func sendDue(_ run: Run, _ now: NIODeadline) {
+        while let connection = idle.first, let due = run.schedule.nextDue(at: now), due <= now {
+            run.schedule.take()
+            guard now - due <= timeout else {
+                run.count(due, as: \.unsent)
+                continue
+            }
+            idle.removeFirst()
+            let sent = connection.send(requests[nextRequest], due: due)
+            nextRequest = nextRequest + 1 == requests.count ? 0 : nextRequest + 1
+            inFlight += 1
+            guard run.schedule.isMeasured(due) else { continue }
+            run.measurement.sent += 1
+            if sent - due > Self.lateness { run.measurement.late += 1 }
+        }
+        if inFlight == 0, run.schedule.nextDue(at: now) == nil { finish(run) } else { scheduleWake(run, now) }
+    }
+
+    /// Gives up what waited too long, and tells the observer how it goes.
+    private func keepHouse(_ run: Run, _ now: NIODeadline) {
+        for connection in connections {
+            guard let request = connection.pending, now - request.sent > timeout else { continue }
+            inFlight -= 1
+            run.count(request.due, as: \.timeouts)
+            connection.abandon()
+        }
+        while let due = run.schedule.nextDue(at: now), now - due > timeout {
+            run.schedule.take()
+            run.count(due, as: \.unsent)
+        }
+        if run.observer.shouldStop() { run.schedule.end = min(run.schedule.end, now) }
+        guard let report = run.observer.onProgress, now - run.lastProgress >= .seconds(1) else { return }
+        run.progress.seconds = Double((now - run.lastProgress).nanoseconds) / 1e9
+        report(run.progress)
+        run.progress = LoadProgress()
+        run.lastProgress = now
+    }
+
+    private func finish(_ run: Run) {
+        self.run = nil
+        let end = max(run.schedule.end, run.lastOK)
+        run.measurement.seconds = Double(max(0, (end - run.schedule.measuredFrom).nanoseconds)) / 1e9
+        run.promise.succeed(run.measurement)
+    }
+}

@@ -1,0 +1,177 @@
+import ArgumentParser
+import Foundation
+import Kernels
+import LoadTesting
+import Training
+
+struct Load: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Load a running service at a constant rate and measure its latency.",
+        discussion: """
+            Open loop: request i is due at start + i / rate, and its latency counts from then, also while it waits for a \
+            free connection. service_* figures count from when it was sent. p50_us to max_us are those of answers of 200 \
+            to 299; anything else is an error by status, 503 also as shed. A request that no \
+            connection was free for within the time-out is unsent; one that was sent and not answered within the time-out \
+            is an error. Give the generator's one thread a core of its own (taskset -c 1 dimerec load ...). Up to 16384 \
+            different requests are sent in turn.
+            """
+    )
+
+    @Option(help: "The data plane; /retrieve unless a path is given.") var url = "http://127.0.0.1:8080"
+    @Option(help: "Requests a second; the first rate of --find-capacity.") var rate: Double = 1000
+    @Option(help: "Measured seconds of a run; 10 by default, 3 with --find-capacity.") var duration: Double?
+    @Option(help: "Seconds before them that are not counted.") var warmUp: Double = 2
+    @Option(help: "Connections, each with one request in flight.") var connections = 8
+    @Option(help: "Histories from these events (CSV), all events equally likely to be the newest.", completion: .file())
+    var historyFrom: String?
+    @Option(help: "Histories of uniform integer ids 0...N-1.") var items: Int?
+    @Option(help: "Ids a history: a number or a range such as 10-50.") var historyLength = HistoryLengths(
+        range: 10...50
+    )
+    @Option(name: [.customShort("k"), .long], help: "Items asked for.") var k = 50
+    @Option(help: "Seed of the histories.") var seed: UInt64 = 42
+    @Option(help: "Rates from:to:steps, one run each.") var ramp: Ramp?
+    @Flag(help: "Search the highest rate that keeps --budget-p99-us and is achieved to 99 percent.") var findCapacity =
+        false
+    @Flag(help: "Closed loop: every connection sends as soon as it is answered.") var saturate = false
+    @Option(help: "Exit with 1 when p99 is above this.") var budgetP99Us: Double?
+    @Option(help: "Exit with 1 when p99.9 is above this.") var budgetP999Us: Double?
+    @Option(help: "How long a request waits for a connection, and then for its answer.") var timeoutMs = 2000
+    @Option(help: "Write latency curves to this .html or .svg file.", completion: .file()) var report: String?
+    @Flag(help: "Print one JSON object.") var json = false
+
+    func validate() throws {
+        do { _ = try LoadTarget(url: url) } catch { throw ValidationError("--url: \(error)") }
+        guard 0.1...1_000_000 ~= rate, 0.1...86_400 ~= duration ?? 1, 0...3600 ~= warmUp else {
+            throw ValidationError("--rate 0.1...1000000, --duration 0.1...86400, --warm-up 0...3600.")
+        }
+        guard 1...20_000 ~= connections, 1...60_000 ~= timeoutMs, 1...1_000_000 ~= k else {
+            throw ValidationError("--connections 1...20000, --timeout-ms 1...60000, --k 1...1000000.")
+        }
+        guard (historyFrom == nil) != (items == nil) else {
+            throw ValidationError("Give the histories: either --history-from E.csv or --items N.")
+        }
+        guard 1...Int(Int32.max) ~= items ?? 1 else { throw ValidationError("--items 1...\(Int32.max).") }
+        guard [ramp != nil, findCapacity, saturate].count(where: { $0 }) <= 1 else {
+            throw ValidationError("--ramp, --find-capacity and --saturate exclude each other.")
+        }
+        guard !findCapacity || budgetP99Us != nil else {
+            throw ValidationError("--find-capacity needs --budget-p99-us, the latency to stay below.")
+        }
+        guard budgetP99Us ?? 1 > 0, budgetP999Us ?? 1 > 0 else { throw ValidationError("A budget is above 0.") }
+        if let report, !report.hasSuffix(".html"), !report.hasSuffix(".svg") {
+            throw ValidationError("--report ends in .html or .svg.")
+        }
+    }
+
+    func run() async throws {
+        let target = try LoadTarget(url: url)
+        let interruption = Interruption()
+        let pool = RequestPool(
+            target: target,
+            source: try histories(),
+            lengths: historyLength.range,
+            k: k,
+            seed: seed
+        )
+        let generator = try await LoadGenerator.connect(
+            to: target,
+            requests: pool,
+            connections: connections,
+            timeout: .milliseconds(timeoutMs)
+        )
+        let progress = LoadProgressView()
+        let observer = RunObserver(
+            onProgress: Terminal.isInteractive ? progress.show : nil,
+            shouldStop: interruption.question
+        )
+        let test = LoadTest(generator: generator, seconds: duration, warmUp: warmUp, observer: observer)
+        let outcome: LoadOutcome
+        do {
+            outcome = try await measure(test)
+            progress.clear()
+        } catch {
+            progress.clear()
+            throw error
+        }
+        try await generator.close()
+        try write(outcome)
+        if interruption.wasRequested { throw ExitCode.interrupted }
+        let broken = brokenPromises(outcome)
+        for line in broken { Terminal.write("dimerec: \(line)\n") }
+        if !broken.isEmpty { throw ExitCode.failure }
+    }
+
+    private var budget: LatencyBudget { LatencyBudget(p99: budgetP99Us, p999: budgetP999Us) }
+
+    private func histories() throws -> HistorySource {
+        guard let historyFrom else { return .synthetic(items: items ?? 1) }
+        var vocabulary = ItemVocabulary()
+        let events = try InteractionDataset.load(events: historyFrom, vocabulary: &vocabulary)
+        return .recorded(sequences: events.sequences, ids: vocabulary.ids)
+    }
+
+    private func measure(_ test: LoadTest) async throws -> LoadOutcome {
+        if let ramp { return LoadOutcome(rows: try await test.ramp(ramp.rates)) }
+        if findCapacity { return try await test.findCapacity(from: rate, budget: budget) }
+        return LoadOutcome(rows: [try await test.run(saturate ? .closedLoop : .constant(rate: rate))])
+    }
+
+    /// What makes the command fail although it has measured.
+    private func brokenPromises(_ outcome: LoadOutcome) -> [String] {
+        if findCapacity {
+            return outcome.capacity == nil ? ["No rate from 1/s up stays within the budget."] : []
+        }
+        guard outcome.rows.contains(where: { $0.ok > 0 }) else { return ["No request was answered well."] }
+        return outcome.rows.flatMap { row in
+            budget.violations(of: row).map { (row.rate.map { "At \(Int($0))/s: " } ?? "") + $0 }
+        }
+    }
+
+    private func write(_ outcome: LoadOutcome) throws {
+        if let report {
+            let page = LatencyReport(title: "POST \(url), \(connections) connections", runs: outcome.rows)
+            let text = report.hasSuffix(".svg") ? page.svg : page.html
+            try text.write(toFile: report, atomically: true, encoding: .utf8)
+        }
+        if json {
+            var object = outcome.object
+            object["connections"] = connections
+            Terminal.print(object.line)
+        } else {
+            Terminal.print(outcome.table)
+        }
+    }
+}
+
+/// How many ids a history has.
+struct HistoryLengths: ExpressibleByArgument, CustomStringConvertible {
+    var range: ClosedRange<Int>
+
+    init(range: ClosedRange<Int>) {
+        self.range = range
+    }
+
+    init?(argument: String) {
+        let ends = argument.split(separator: "-", omittingEmptySubsequences: false).map { Int($0) }
+        guard ends.count <= 2, let first = ends.first, let low = first, let last = ends.last, let high = last,
+            0 <= low, low <= high, high <= 100_000
+        else { return nil }
+        range = low...high
+    }
+
+    var description: String { "\(range.lowerBound)-\(range.upperBound)" }
+}
+
+/// Evenly spaced rates.
+struct Ramp: ExpressibleByArgument {
+    let rates: [Double]
+
+    init?(argument: String) {
+        let parts = argument.split(separator: ":", omittingEmptySubsequences: false)
+        guard parts.count == 3, let from = Double(parts[0]), let to = Double(parts[1]), let steps = Int(parts[2]),
+            0.1...1_000_000 ~= from, 0.1...1_000_000 ~= to, 2...1000 ~= steps
+        else { return nil }
+        rates = (0..<steps).map { from + (to - from) * Double($0) / Double(steps - 1) }
+    }
+}
