@@ -92,49 +92,6 @@ import Testing
         var unsigned = JSONReader(Array("18446744073709551615".utf8))
         #expect(unsigned.integer(try unsigned.number().text, as: UInt64.self) == UInt64.max)
     }
-
-    @Test("mutated texts get the same verdict from Foundation", arguments: 0..<20)
-    func agreesWithFoundation(seed: UInt64) {
-        var random = SequentialGenerator(CounterBasedGenerator(seed: seed, purpose: .simulation))
-        let seeds = Self.accepted.filter { $0.utf8.count < 100 }.map { Array($0.utf8) }
-        let alphabet =
-            Array("[]{}:,\"\\/0123456789+-.eEtrufalsn u\u{0}\t\n".utf8) + [0x80, 0xbf, 0xc3, 0xa9, 0xed, 0xa0, 0xf0]
-        for _ in 0..<2000 {
-            var text = seeds.randomElement(using: &random) ?? []
-            for _ in 0..<Int.random(in: 0...3, using: &random) {
-                let position = Int.random(in: 0...text.count, using: &random)
-                switch Int.random(in: 0..<4, using: &random) {
-                case 0: text.insert(alphabet.randomElement(using: &random) ?? 0, at: position)
-                case 1 where position < text.count: text.remove(at: position)
-                case 2 where position < text.count: text[position] = alphabet.randomElement(using: &random) ?? 0
-                case 3: text.insert(contentsOf: seeds.randomElement(using: &random) ?? [], at: position)
-                default: break
-                }
-            }
-            let refusal = Self.refusal(of: text)
-            let foundation = (try? JSONSerialization.jsonObject(with: Data(text), options: .fragmentsAllowed)) != nil
-            guard foundation != (refusal == nil), !Self.differsOnPurpose(text, refusal) else { continue }
-            let verdict = refusal?.reason ?? "accepted"
-            Issue.record("\(String(decoding: text, as: UTF8.self)) \(text): \(verdict), Foundation's \(foundation)")
-        }
-    }
-
-    private static func refusal(of text: [UInt8]) -> JSONSyntaxError? {
-        do throws(JSONSyntaxError) {
-            try JSONReader.validate(text)
-            return nil
-        } catch {
-            return error
-        }
-    }
-
-    /// Where Foundation is known to judge otherwise.
-    private static func differsOnPurpose(_ text: [UInt8], _ refusal: JSONSyntaxError?) -> Bool {
-        // It takes a text with a NUL for UTF-16 or UTF-32, lets one comma stand before the end of an array or object, and
-        // keeps numbers beyond the range of a Double as decimals.
-        text.contains(0) || refusal?.reason == "a comma stands before the end"
-            || refusal?.reason == "a number is outside the range of a Double"
-    }
 }
 
 @Suite("JSONWriter") struct JSONWriterTests {
