@@ -24,7 +24,7 @@ struct Load: AsyncParsableCommand {
     @Option(help: "Connections, each with one request in flight.") var connections = 8
     @Option(help: "Histories from these events (CSV), all events equally likely to be the newest.", completion: .file())
     var historyFrom: String?
-    @Option(help: "Histories of uniform integer ids 0...N-1.") var items: Int?
+    @Option(help: "Histories of uniform integer ids 0...N-1; 1000 unless --history-from is given.") var items: Int?
     @Option(help: "Ids a history: a number or a range such as 10-50.") var historyLength = HistoryLengths(
         range: 10...50
     )
@@ -48,8 +48,8 @@ struct Load: AsyncParsableCommand {
         guard 1...20_000 ~= connections, 1...60_000 ~= timeoutMs, 1...1_000_000 ~= k else {
             throw ValidationError("--connections 1...20000, --timeout-ms 1...60000, --k 1...1000000.")
         }
-        guard (historyFrom == nil) != (items == nil) else {
-            throw ValidationError("Give the histories: either --history-from E.csv or --items N.")
+        guard historyFrom == nil || items == nil else {
+            throw ValidationError("Give the histories by --history-from E.csv or by --items N, not both.")
         }
         guard 1...Int(Int32.max) ~= items ?? 1 else { throw ValidationError("--items 1...\(Int32.max).") }
         guard [ramp != nil, findCapacity, saturate].count(where: { $0 }) <= 1 else {
@@ -105,7 +105,7 @@ struct Load: AsyncParsableCommand {
     private var budget: LatencyBudget { LatencyBudget(p99: budgetP99Us, p999: budgetP999Us) }
 
     private func histories() throws -> HistorySource {
-        guard let historyFrom else { return .synthetic(items: items ?? 1) }
+        guard let historyFrom else { return .synthetic(items: items ?? 1000) }
         var vocabulary = ItemVocabulary()
         let events = try InteractionDataset.load(events: historyFrom, vocabulary: &vocabulary)
         return .recorded(sequences: events.sequences, ids: vocabulary.ids)

@@ -46,7 +46,10 @@ struct Serve: AsyncParsableCommand {
             source: store,
             model: settings.string("model"),
             holder: holder,
-            builder: .standard(warmUpRequests: settings.int("warmupRequests") ?? 200),
+            builder: .standard(
+                warmUpRequests: settings.int("warmupRequests") ?? 200,
+                keyBytes: (settings.int("guidanceKeysMb") ?? 256) << 20
+            ),
             pollInterval: .milliseconds(settings.int("pollIntervalMs") ?? 1000),
             logger: logger
         )
