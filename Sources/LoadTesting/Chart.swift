@@ -10,7 +10,7 @@ struct Chart {
         var showsPoints = false
     }
 
-    static let height = 330.0
+    static let height = 340.0
 
     var title: String
     var series: [Series] = []
@@ -59,8 +59,8 @@ struct Chart {
                 "<text class=\"dim\" text-anchor=\"middle\" x=\"\(place(x: tick.value))\" y=\"\(Self.number(bottom + 18))\">"
             text += "\(tick.name)</text>\n"
         }
-        text +=
-            "<text class=\"dim\" x=\"\(Self.number(right + 12))\" y=\"\(Self.number(bottom + 18))\">\(xLabel)</text>\n"
+        text += "<text class=\"dim\" text-anchor=\"end\" x=\"\(Self.number(right))\" y=\"\(Self.number(bottom + 36))\">"
+        text += "\(xLabel)</text>\n"
         for (number, line) in series.enumerated() {
             let points = line.points.map { "\(place(x: $0.x)),\(place(y: $0.y))" }.joined(separator: " ")
             let dashes = line.isDashed ? " stroke-dasharray=\"5 4\"" : ""

@@ -19,7 +19,7 @@ public struct LatencyReport: Sendable {
     private static let width = 880.0
     private static let style = """
         svg{font:13px system-ui,sans-serif;background:#fff;color-scheme:light dark}\
-        text{fill:#222}.dim{fill:#666}.grid{stroke:#ddd}.line{fill:none;stroke-width:2}h1{font-size:18px}
+        text{fill:#222}.dim{fill:#666}.grid{stroke:#ddd}.line{fill:none;stroke-width:2}
         @media(prefers-color-scheme:dark){svg{background:#16181c}text{fill:#e8e8e8}.dim{fill:#9aa0a8}.grid{stroke:#343840}}
         """
 
@@ -105,7 +105,7 @@ public struct LatencyReport: Sendable {
     }
 
     private func table(y top: Double) -> String {
-        let columns = ["asked/s", "ok/s", "sent", "errors", "p50 us", "p90 us", "p99 us", "p99.9 us", "max us"]
+        let columns = ["asked/s", "ok/s", "sent", "not ok", "p50 us", "p90 us", "p99 us", "p99.9 us", "max us"]
         let step = (Self.width - 48) / Double(columns.count)
         func row(_ cells: [String], y: Double, style: String) -> String {
             cells.enumerated().map { number, cell in
