@@ -22,11 +22,7 @@ func postBatch(_ requests: [String], headers: String = "") -> String {
 }
 
 @Suite("Heavy work", .timeLimit(.minutes(2))) struct HeavyWorkTests {
-    /// What waits for the gate is not refused for that.
-    static let oneWorker = ServerConfiguration.testing {
-        $0.workerThreads = 1
-        $0.queueDelay = .seconds(60)
-    }
+    static let oneWorker = ServerConfiguration.testing { $0.workerThreads = 1 }
 
     @Test("light, heavy, batched and broken requests of one connection are answered in order", arguments: [1, 3])
     func keepsOrder(workers: Int) async throws {
@@ -93,7 +89,6 @@ func postBatch(_ requests: [String], headers: String = "") -> String {
         let configuration = ServerConfiguration.testing {
             $0.workerThreads = 1
             $0.maxInflight = 2
-            $0.queueDelay = .seconds(60)
         }
         try await withServer(builder: gate.builder, configuration: configuration) { server in
             let first = try await server.connect()
@@ -126,7 +121,7 @@ func postBatch(_ requests: [String], headers: String = "") -> String {
         let gate = EncodingGate()
         let configuration = ServerConfiguration.testing {
             $0.workerThreads = 1
-            $0.queueDelay = .milliseconds(1)
+            $0.queueDelay = .milliseconds(500)
         }
         try await withServer(builder: gate.builder, configuration: configuration) { server in
             let first = try await server.connect()
@@ -137,7 +132,7 @@ func postBatch(_ requests: [String], headers: String = "") -> String {
             try await second.send(post("{") + post(Body.heavy))
             #expect(try await second.answer().status == 400)
             let encodings = gate.encodings
-            try await Task.sleep(for: .milliseconds(5))
+            try await Task.sleep(for: .milliseconds(600))
             gate.open()
             #expect(try await first.answer().status == 200)
             #expect(try await second.answer().status == 503)
@@ -236,7 +231,6 @@ func postBatch(_ requests: [String], headers: String = "") -> String {
     func waitsForSlowReader(isHalfClosed: Bool) async throws {
         let configuration = ServerConfiguration.testing {
             $0.workerThreads = 1
-            $0.queueDelay = .seconds(60)
             $0.limits.maxBatch = 10_000
         }
         try await withServer(configuration: configuration) { server in

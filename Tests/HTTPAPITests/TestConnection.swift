@@ -165,6 +165,8 @@ extension ServerConfiguration {
         configuration.httpPort = 0
         configuration.controlPort = 0
         configuration.drainTimeout = .seconds(4)
+        // That the machine is busy with other tests is no overload.
+        configuration.queueDelay = .seconds(60)
         change(&configuration)
         return configuration
     }
