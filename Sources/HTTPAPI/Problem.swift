@@ -135,7 +135,7 @@ package struct Problem: Error, Equatable {
     /// - Parameters:
     ///   - writer: Where to.
     ///   - instance: The request's id.
-    package func write(to writer: inout JSONWriter, instance: some Sequence<UInt8>) {
+    package func write(to writer: inout JSONWriter, instance: some Collection<UInt8>) {
         writer.raw("{\"type\":\"about:blank\",\"title\":")
         writer.string(code.title)
         writer.raw(",\"status\":")

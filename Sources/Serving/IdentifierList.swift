@@ -28,6 +28,17 @@ public struct IdentifierList: Sendable, Equatable {
         endIdentifier()
     }
 
+    /// Adds one id at the end, whose UTF-8 is a part of other bytes.
+    ///
+    /// Byte by byte: for the few of an id that is faster than a slice and a copy of memory.
+    package mutating func append(_ range: Range<Int>, of source: [UInt8]) {
+        let source = source.span
+        bytes.append(addingCapacity: range.count) { text in
+            for index in range { text.append(source[index]) }
+        }
+        endIdentifier()
+    }
+
     /// Makes the bytes since the last id the next id.
     package mutating func endIdentifier() {
         ends.append(bytes.count)

@@ -10,7 +10,6 @@ public struct IdentifierTable: Sendable {
 
     private var bytes: [UInt8] = []
     private var ends: [Int] = []
-    private var flags: [UInt8] = []
     private var slots: [Int32]
 
     /// Indexes ids by their position.
@@ -21,18 +20,18 @@ public struct IdentifierTable: Sendable {
         var capacity = 4
         while capacity < 2 * ids.count { capacity *= 2 }
         slots = [Int32](repeating: Self.vacant, count: capacity)
-        bytes.reserveCapacity(ids.reduce(0) { $0 + $1.utf8.count })
+        bytes.reserveCapacity(ids.reduce(0) { $0 + $1.utf8.count + 3 })
         ends.reserveCapacity(ids.count)
-        flags.reserveCapacity(ids.count)
         for (number, id) in ids.enumerated() {
-            let start = bytes.count
-            bytes.append(contentsOf: id.utf8)
-            ends.append(bytes.count)
-            flags.append(
+            bytes.append(
                 (Self.isCanonicalInteger(id) ? Self.isIntegerFlag : 0)
                     | (id.utf8.contains { $0 < 0x20 || $0 == 0x22 || $0 == 0x5c } ? Self.needsEscapingFlag : 0)
             )
-            let slot = self.slot(of: bytes, start..<bytes.count)
+            bytes.append(UInt8(ascii: "\""))
+            bytes.append(contentsOf: id.utf8)
+            bytes.append(UInt8(ascii: "\""))
+            ends.append(bytes.count)
+            let slot = self.slot(of: bytes, range(Int32(number)))
             guard slots[slot] == Self.vacant else { throw .duplicateIdentifier(id) }
             slots[slot] = Int32(number)
         }
@@ -56,27 +55,49 @@ public struct IdentifierTable: Sendable {
 
     /// The id of an item.
     public func id(_ number: Int32) -> String {
-        String(decoding: bytes[range(number)], as: UTF8.self)
+        String(decoding: utf8(number), as: UTF8.self)
+    }
+
+    /// The bytes of an item's id.
+    package func utf8(_ number: Int32) -> ArraySlice<UInt8> {
+        bytes[range(number)]
     }
 
     /// Whether an item's id is a 64-bit integer in its one decimal form, and so may be written as a JSON number.
     package func isInteger(_ number: Int32) -> Bool {
-        flags[Int(number)] & Self.isIntegerFlag != 0
+        bytes[record(number).lowerBound] & Self.isIntegerFlag != 0
     }
 
     /// Whether an item's id holds a character that JSON strings escape.
     package func needsEscaping(_ number: Int32) -> Bool {
-        flags[Int(number)] & Self.needsEscapingFlag != 0
+        bytes[record(number).lowerBound] & Self.needsEscapingFlag != 0
     }
 
-    /// Appends the bytes of an item's id.
-    package func append(_ number: Int32, to output: inout [UInt8]) {
-        output.append(contentsOf: bytes[range(number)])
+    /// How many bytes ``appendJSON(_:asInteger:to:)`` appends at most.
+    package func jsonCount(_ number: Int32) -> Int {
+        record(number).count - 1
     }
 
-    private func range(_ number: Int32) -> Range<Int> {
+    /// Appends an item's id as JSON: a number when it is an integer and that is wanted, else a string.
+    ///
+    /// - Precondition: The id needs no escaping.
+    package func appendJSON(_ number: Int32, asInteger: Bool, to text: inout OutputSpan<UInt8>) {
+        let record = record(number)
+        let flags = bytes[record.lowerBound]
+        precondition(flags & Self.needsEscapingFlag == 0, "the id of item \(number) needs escaping")
+        let isNumber = asInteger && flags & Self.isIntegerFlag != 0
+        for index in isNumber ? range(of: record) : record.dropFirst() { text.append(bytes[index]) }
+    }
+
+    /// Where an item's flags, opening quote, id and closing quote are.
+    private func record(_ number: Int32) -> Range<Int> {
         (number == 0 ? 0 : ends[Int(number) - 1])..<ends[Int(number)]
     }
+
+    /// Where an item's id is.
+    private func range(_ number: Int32) -> Range<Int> { range(of: record(number)) }
+
+    private func range(of record: Range<Int>) -> Range<Int> { record.lowerBound + 2..<record.upperBound - 1 }
 
     /// The slot that holds an id, or the vacant one where it would go.
     private func slot(of text: [UInt8], _ range: Range<Int>) -> Int {

@@ -57,6 +57,22 @@ import Testing
         #expect(try read("{\"history\":\(history)}").answersIntegers == answersIntegers)
     }
 
+    @Test("ids keep their spelling, short and long, with any white space, and in either list")
+    func readsIdentifiers() throws {
+        let integers = [
+            "0", "-0", "5", "-5", "123456789012345678", "-123456789012345678", "1234567890123456789",
+            "9223372036854775807", "-9223372036854775808",
+        ]
+        let strings = ["", "i1", "00", "1.5", "a b", "é🎬", "a\\u0062c\\n\\\"d"]
+        let texts = integers + strings.map { "\"\($0)\"" }
+        let expected = IdentifierList(integers + strings.dropLast() + ["abc\n\"d"])
+        for separator in [",", " , ", "\n,\t"] {
+            let list = texts.joined(separator: separator)
+            let request = try read("{\"exclude\":[\(list)],\"history\":[ \(list) ]}")
+            #expect(request.history == expected && request.exclude == expected && request.answersIntegers)
+        }
+    }
+
     @Test(
         "what breaks the contract is refused with its pointer",
         arguments: [
@@ -101,6 +117,7 @@ import Testing
         "a text that is not JSON is refused as such, even where it also breaks the contract",
         arguments:
             JSONReaderTests.refused.map { "{\"history\":[],\"k\":\($0)" } + JSONReaderTests.refused
+            + JSONReaderTests.refused.filter { !$0.allSatisfy(\.isWhitespace) }.map { "{\"history\":[\($0)]}" }
             + ["{\"history\":[],\"filter\":{\"any_of\":[,]}}", "{\"history\":[],\"filter\":{\"any_of\"}}"]
             + ["{\"nope\":NaN}", "{\"k\":\"x\",", "{\"history\":[],\"diversity\":1e400}", "{\"history\":[]} x"]
     )

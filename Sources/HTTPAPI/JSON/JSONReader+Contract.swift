@@ -79,7 +79,14 @@ extension JSONReader {
         enter()
         var isFirst = true
         var startsWithInteger = false
+        // A reference of its own, instead of one taken and given back for each id.
+        let bytes = bytes
         while try nextElement(isFirst: &isFirst) {
+            if let text = shortInteger() {
+                if list.isEmpty { startsWithInteger = true }
+                list.append(text, of: bytes)
+                continue
+            }
             switch try kind() {
             case .string:
                 try string(appendingTo: &list.bytes)
@@ -92,7 +99,8 @@ extension JSONReader {
                     )
                 }
                 if list.isEmpty { startsWithInteger = true }
-                append(number.text, to: &list.bytes)
+                list.append(number.text, of: bytes)
+                continue
             case let kind:
                 throw ContractViolation(
                     pointer: "\(pointer)/\(list.count)",

@@ -129,6 +129,21 @@ package struct JSONReader {
         return (text, isInteger)
     }
 
+    /// Reads an integer of at most 18 digits, the usual id, and returns where its text is.
+    ///
+    /// - Returns: nil, and nothing is read, when the next value is anything else.
+    mutating func shortInteger() -> Range<Int>? {
+        var end = position
+        if end < bytes.count, bytes[end] == UInt8(ascii: "-") { end += 1 }
+        let first = end
+        while end < bytes.count, isDigit(bytes[end]) { end += 1 }
+        guard 1...18 ~= end - first, bytes[first] != UInt8(ascii: "0") || end - first == 1, end < bytes.count,
+            bytes[end] != UInt8(ascii: "."), bytes[end] | 0x20 != UInt8(ascii: "e")
+        else { return nil }
+        defer { position = end }
+        return position..<end
+    }
+
     /// The value of a number that was read.
     package func double(_ text: Range<Int>) -> Double {
         Double(String(decoding: bytes[text], as: UTF8.self)) ?? .nan
@@ -147,11 +162,6 @@ package struct JSONReader {
             value = sum
         }
         return value
-    }
-
-    /// Appends the text of a number that was read.
-    package func append(_ text: Range<Int>, to output: inout [UInt8]) {
-        output.append(contentsOf: bytes[text])
     }
 
     /// Only white space may follow the outermost value.

@@ -15,26 +15,8 @@ extension RetrievalResponse {
         requestID: [UInt8]
     ) {
         let start = DispatchTime.now().uptimeNanoseconds
-        let identifiers = snapshot.identifiers
         writer.raw("{\"items\":[")
-        for position in items.indices {
-            let item = items[position]
-            writer.raw(position == 0 ? "{\"id\":" : ",{\"id\":")
-            if request.answersIntegers, identifiers.isInteger(item.id) {
-                writer.raw { identifiers.append(item.id, to: &$0) }
-            } else if identifiers.needsEscaping(item.id) {
-                writer.string(identifiers.id(item.id))
-            } else {
-                writer.raw { bytes in
-                    bytes.append(UInt8(ascii: "\""))
-                    identifiers.append(item.id, to: &bytes)
-                    bytes.append(UInt8(ascii: "\""))
-                }
-            }
-            writer.raw(",\"score\":")
-            writer.float(item.score)
-            writer.raw("}")
-        }
+        writeItems(to: &writer, asIntegers: request.answersIntegers)
         writer.raw("],\"model\":")
         writer.string(snapshot.model)
         writer.raw(",\"version\":")
@@ -50,6 +32,30 @@ extension RetrievalResponse {
         times.encode = DispatchTime.now().uptimeNanoseconds - start
         if request.explain { writeExplanation(to: &writer, exact: request.exact) }
         writer.raw("}")
+    }
+
+    private func writeItems(to writer: inout JSONWriter, asIntegers: Bool) {
+        let identifiers = snapshot.identifiers
+        let (opening, scoreKey) = (ItemText.opening, ItemText.scoreKey)
+        for position in items.indices {
+            let item = items[position]
+            // The first item has none before it to close.
+            let start = position == 0 ? 2 : 0
+            if identifiers.needsEscaping(item.id) {
+                writer.raw(capacity: opening.count) { $0.append(opening, from: start) }
+                writer.string(identifiers.utf8(item.id))
+                writer.raw(capacity: scoreKey.count) { $0.append(scoreKey) }
+            } else {
+                let capacity = opening.count + identifiers.jsonCount(item.id) + scoreKey.count
+                writer.raw(capacity: capacity) { text in
+                    text.append(opening, from: start)
+                    identifiers.appendJSON(item.id, asInteger: asIntegers, to: &text)
+                    text.append(scoreKey)
+                }
+            }
+            writer.float(item.score)
+        }
+        if !items.isEmpty { writer.raw("}") }
     }
 
     private func writeExplanation(to writer: inout JSONWriter, exact: Bool) {
@@ -70,5 +76,17 @@ extension RetrievalResponse {
         writer.raw(",\"encode\":")
         writer.microseconds(nanoseconds: times.encode)
         writer.raw("}}")
+    }
+}
+
+/// What stands around an item's id.
+private enum ItemText {
+    static let opening = Array("},{\"id\":".utf8)
+    static let scoreKey = Array(",\"score\":".utf8)
+}
+
+extension OutputSpan<UInt8> {
+    fileprivate mutating func append(_ bytes: [UInt8], from start: Int = 0) {
+        for index in start..<bytes.count { append(bytes[index]) }
     }
 }
