@@ -77,7 +77,8 @@ let package = Package(
             name: "dimerec",
             dependencies: [
                 "Kernels", "Autodiff", "Recommenders", "Training", "VectorIndex", "CheckpointStore", "Serving",
-                "HTTPAPI", "LoadTesting", argumentParser, configuration, lifecycle, logging, nioCore, nioHTTP1, nioPosix,
+                "HTTPAPI", "LoadTesting", argumentParser, configuration, lifecycle, logging, nioCore, nioHTTP1,
+                nioPosix,
                 systemPackage, unixSignals,
             ],
             swiftSettings: settings

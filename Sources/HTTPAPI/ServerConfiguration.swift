@@ -22,7 +22,7 @@ public struct ServerConfiguration: Sendable, Equatable {
     /// readable at once an event loop answers before it may refuse others.
     public var maxInflight = 512
     /// QUEUE_DELAY_MS: how long a request may wait for its turn before it may be refused.
-    public var queueDelay: Duration = .milliseconds(100)
+    public var queueDelay: Duration = .milliseconds(20)
     /// DEADLINE_MS: how long an answer is waited for unless the request's X-Deadline-Ms is shorter; zero is for ever.
     public var deadline: Duration = .zero
     /// MAX_CONNECTIONS: connections of the data plane at one time.

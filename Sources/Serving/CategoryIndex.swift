@@ -83,9 +83,8 @@ public final class CategoryIndex: Sendable {
     /// The numbers of the names that exist, ascending and each once.
     private func numbers(of names: borrowing IdentifierList) -> [Int32] {
         var numbers: [Int32] = []
-        for position in 0..<names.count {
-            if let number = self.names.number(of: position, in: names) { numbers.append(number) }
-        }
+        var lookup = IdentifierTable.Lookup()
+        self.names.appendNumbers(of: names, from: 0, to: &numbers, &lookup)
         numbers.sort()
         var last: Int32?
         numbers.removeAll { number in

@@ -34,6 +34,7 @@ public final class RetrievalWorkspace {
     /// The re-ranking's buffers.
     let reranking = MaximalMarginalRelevance()
     private var merging = SampleMerge()
+    private var lookup = IdentifierTable.Lookup()
     private var inference: (generation: UInt64, workspace: any InferenceWorkspace)?
     private var slots = [Slot()]
     private var users = 0
@@ -60,17 +61,10 @@ public final class RetrievalWorkspace {
         slots[slot].history.removeAll(keepingCapacity: true)
         slots[slot].exclusions.removeAll(keepingCapacity: true)
         let oldest = max(0, request.history.count - maxHistory)
-        for position in oldest..<request.history.count {
-            if let item = snapshot.identifiers.number(of: position, in: request.history) {
-                slots[slot].history.append(item)
-            }
-        }
+        let identifiers = snapshot.identifiers
+        identifiers.appendNumbers(of: request.history, from: oldest, to: &slots[slot].history, &lookup)
         if request.excludeHistory { slots[slot].exclusions.append(contentsOf: slots[slot].history) }
-        for position in 0..<request.exclude.count {
-            if let item = snapshot.identifiers.number(of: position, in: request.exclude) {
-                slots[slot].exclusions.append(item)
-            }
-        }
+        identifiers.appendNumbers(of: request.exclude, from: 0, to: &slots[slot].exclusions, &lookup)
         return User(slot: slot, unknownIDs: request.history.count - oldest - slots[slot].history.count)
     }
 

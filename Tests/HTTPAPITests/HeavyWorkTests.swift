@@ -116,12 +116,12 @@ func postBatch(_ requests: [String], headers: String = "") -> String {
         }
     }
 
-    @Test("what has waited longer than QUEUE_DELAY_MS for a worker is refused")
+    @Test("what has waited longer than ten times QUEUE_DELAY_MS for a worker is refused")
     func refusesLateWork() async throws {
         let gate = EncodingGate()
         let configuration = ServerConfiguration.testing {
             $0.workerThreads = 1
-            $0.queueDelay = .milliseconds(500)
+            $0.queueDelay = .milliseconds(50)
         }
         try await withServer(builder: gate.builder, configuration: configuration) { server in
             let first = try await server.connect()

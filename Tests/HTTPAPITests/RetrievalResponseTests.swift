@@ -9,7 +9,8 @@ import Testing
 @Suite("Body of a /retrieve answer") struct RetrievalResponseTests {
     /// Ids of every form: integers, almost integers, empty, long, with characters that JSON escapes.
     private static let ids = [
-        "7", "-12", "9223372036854775807", "9223372036854775808", "007", "-0", "", "i1", "a\"b", "back\\slash", "\"",
+        "7", "-12", "9223372036854775807", "9223372036854775808", "007", "-0", "+1", "1.0", "", "i1", "a\"b",
+        "back\\slash", "\"",
         "line\nfeed", "\u{0}\u{1f}\u{7f}", "é€🎬\u{2028}", "an id that is longer than a small string", "1e3",
     ]
 

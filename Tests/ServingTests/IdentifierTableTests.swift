@@ -9,26 +9,20 @@ import Testing
         let list = IdentifierList(ids + ["missing", "x", "🎬🎬"])
         for (number, id) in ids.enumerated() {
             #expect(table.number(of: id) == Int32(number))
-            #expect(table.number(of: number, in: list) == Int32(number))
             #expect(table.id(Int32(number)) == id)
         }
-        for position in count..<list.count { #expect(table.number(of: position, in: list) == nil) }
+        #expect(table.number(of: "missing") == nil && table.number(of: "🎬🎬") == nil)
+        var lookup = IdentifierTable.Lookup()
+        for start in [0, 1, count, list.count] {
+            var numbers: [Int32] = [-7]
+            table.appendNumbers(of: list, from: start, to: &numbers, &lookup)
+            #expect(numbers == [-7] + (Int32(min(start, count))..<Int32(count)))
+        }
     }
 
     @Test("a duplicate is named")
     func refusesDuplicates() {
         #expect(throws: SnapshotError.duplicateIdentifier("b")) { try IdentifierTable(["a", "b", "c", "b"]) }
-    }
-
-    @Test(
-        "only an integer's one decimal form counts as an integer",
-        arguments: [
-            ("0", true), ("42", true), ("-7", true), ("9223372036854775807", true), ("9223372036854775808", false),
-            ("007", false), ("-0", false), ("+1", false), ("1.0", false), ("1e3", false), ("", false), ("i1", false),
-        ]
-    )
-    func marksIntegers(id: String, isInteger: Bool) throws {
-        #expect(try IdentifierTable([id]).isInteger(0) == isInteger)
     }
 
     // The value was computed by a program in another language.

@@ -41,6 +41,7 @@ package struct ControlPlane: Sendable {
     /// Every route, with its errors as problems and its writes behind the token.
     package func router() -> Router<BasicRequestContext> {
         let router = Router()
+        router.add(middleware: BackgroundMiddleware())
         router.add(middleware: ProblemMiddleware(logger: logger))
         if let token { router.add(middleware: BearerTokenMiddleware(token: token)) }
         router.get("/version") { _, _ in try json(build) }

@@ -1,5 +1,6 @@
 import HTTPTypes
 import Hummingbird
+import Kernels
 import Logging
 
 /// Turns whatever a handler throws into an RFC 9457 answer.
@@ -71,5 +72,21 @@ struct BearerTokenMiddleware: RouterMiddleware {
             difference |= Int(byte ^ token[position % token.count])
         }
         return difference == 0
+    }
+}
+
+/// Answers on threads that give way to the event loops of the data plane, so that a scrape cannot hold up a retrieval.
+///
+/// The threads are those of Swift's concurrency, on which this process runs nothing that is in a hurry.
+struct BackgroundMiddleware: RouterMiddleware {
+    typealias Context = BasicRequestContext
+
+    func handle(
+        _ request: Request,
+        context: BasicRequestContext,
+        next: (Request, BasicRequestContext) async throws -> Response
+    ) async throws -> Response {
+        CPU.lowerThreadPriority(nice: 10)
+        return try await next(request, context)
     }
 }

@@ -18,6 +18,9 @@ struct DataPlaneServer: Service, CustomStringConvertible {
     /// What logs call it: without the configuration, which holds the token.
     let description = "data plane"
 
+    /// A heavy request may wait for so many times QUEUE_DELAY_MS, since those before it take long too.
+    private static let heavyDelays = 10
+
     /// Listens until graceful shutdown, then drains: not ready, grace, no new connections, the open ones end.
     func run() async throws {
         let group = MultiThreadedEventLoopGroup(numberOfThreads: configuration.serveThreads)
@@ -26,7 +29,7 @@ struct DataPlaneServer: Service, CustomStringConvertible {
             let workers = try await WorkerThreads(
                 group: workerGroup,
                 capacity: configuration.maxInflight,
-                delayLimit: TimeAmount(configuration.queueDelay),
+                delayLimit: TimeAmount(configuration.queueDelay * Self.heavyDelays),
                 metrics: metrics,
                 makeResponder: makeResponder
             )

@@ -15,9 +15,9 @@ extension RetrievalResponse {
         requestID: [UInt8]
     ) {
         let start = DispatchTime.now().uptimeNanoseconds
-        writer.raw("{\"items\":[")
-        writeItems(to: &writer, asIntegers: request.answersIntegers)
-        writer.raw("],\"model\":")
+        writer.raw("{\"items\":")
+        writer.items(items, named: snapshot.identifiers, asIntegers: request.answersIntegers)
+        writer.raw(",\"model\":")
         writer.string(snapshot.model)
         writer.raw(",\"version\":")
         writer.integer(snapshot.version)
@@ -32,30 +32,6 @@ extension RetrievalResponse {
         times.encode = DispatchTime.now().uptimeNanoseconds - start
         if request.explain { writeExplanation(to: &writer, exact: request.exact) }
         writer.raw("}")
-    }
-
-    private func writeItems(to writer: inout JSONWriter, asIntegers: Bool) {
-        let identifiers = snapshot.identifiers
-        let (opening, scoreKey) = (ItemText.opening, ItemText.scoreKey)
-        for position in items.indices {
-            let item = items[position]
-            // The first item has none before it to close.
-            let start = position == 0 ? 2 : 0
-            if identifiers.needsEscaping(item.id) {
-                writer.raw(capacity: opening.count) { $0.append(opening, from: start) }
-                writer.string(identifiers.utf8(item.id))
-                writer.raw(capacity: scoreKey.count) { $0.append(scoreKey) }
-            } else {
-                let capacity = opening.count + identifiers.jsonCount(item.id) + scoreKey.count
-                writer.raw(capacity: capacity) { text in
-                    text.append(opening, from: start)
-                    identifiers.appendJSON(item.id, asInteger: asIntegers, to: &text)
-                    text.append(scoreKey)
-                }
-            }
-            writer.float(item.score)
-        }
-        if !items.isEmpty { writer.raw("}") }
     }
 
     private func writeExplanation(to writer: inout JSONWriter, exact: Bool) {
@@ -76,17 +52,5 @@ extension RetrievalResponse {
         writer.raw(",\"encode\":")
         writer.microseconds(nanoseconds: times.encode)
         writer.raw("}}")
-    }
-}
-
-/// What stands around an item's id.
-private enum ItemText {
-    static let opening = Array("},{\"id\":".utf8)
-    static let scoreKey = Array(",\"score\":".utf8)
-}
-
-extension OutputSpan<UInt8> {
-    fileprivate mutating func append(_ bytes: [UInt8], from start: Int = 0) {
-        for index in start..<bytes.count { append(bytes[index]) }
     }
 }

@@ -26,19 +26,9 @@ struct SimilarityRequest {
 extension SimilarItems {
     /// Writes the body of a `/v1/similar` answer.
     func write(to writer: inout JSONWriter, request: SimilarityRequest, requestID: [UInt8]) {
-        writer.raw("{\"items\":[")
-        for (position, item) in items.enumerated() {
-            writer.raw(position == 0 ? "{\"id\":" : ",{\"id\":")
-            if request.answersIntegers, snapshot.identifiers.isInteger(item.id) {
-                writer.raw(snapshot.identifiers.id(item.id))
-            } else {
-                writer.string(snapshot.identifiers.id(item.id))
-            }
-            writer.raw(",\"score\":")
-            writer.float(item.score)
-            writer.raw("}")
-        }
-        writer.raw("],\"model\":")
+        writer.raw("{\"items\":")
+        writer.items(items, named: snapshot.identifiers, asIntegers: request.answersIntegers)
+        writer.raw(",\"model\":")
         writer.string(snapshot.model)
         writer.raw(",\"version\":")
         writer.integer(snapshot.version)
