@@ -2,12 +2,17 @@
 
 #if defined(__linux__)
 #include <fcntl.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
-void ck_lower_thread_priority(int nice) { setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), nice); }
+void ck_lower_thread_priority(int nice) {
+    struct sched_param none = {0};
+    sched_setscheduler(0, SCHED_OTHER, &none);
+    setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), nice);
+}
 
 // Replaces this process by itself under one more environment variable; returns only when that fails.
 void ck_restart_with(const char *name, const char *value) {

@@ -74,6 +74,8 @@ public enum CPU {
 
     /// Lets the calling thread run only on what other threads leave of the processor, for good.
     ///
+    /// Also where the process runs under a real-time policy (`chrt`), which its threads inherit.
+    ///
     /// - Parameter nice: 1 to 19; at 19 a thread gets a seventieth of a core that another thread keeps busy.
     public static func lowerThreadPriority(nice: Int = 19) { ck_lower_thread_priority(Int32(nice)) }
 }

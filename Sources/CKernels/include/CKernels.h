@@ -214,7 +214,8 @@ void ck_keep_freed_memory(void);
 // MARK: The process.
 // Replaces this process by itself under one more environment variable; returns only when that fails.
 void ck_restart_with(const char *name, const char *value);
-// Gives the calling thread a nice value (Linux keeps one a thread); without effect elsewhere.
+// Takes the calling thread out of a real-time policy and gives it a nice value; Linux keeps both a thread. Without effect
+// elsewhere.
 void ck_lower_thread_priority(int nice);
 
 #endif

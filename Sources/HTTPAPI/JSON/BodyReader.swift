@@ -3,16 +3,14 @@
 /// The text is checked whole before: a body that is not JSON is `invalid_json`, and whatever is thrown later is
 /// `invalid_argument` with the pointer of the wrong place. The caller names the place that it reads.
 struct BodyReader {
+    private let body: [UInt8]
     private var reader: JSONReader
 
     /// A reader at the front of a body.
     init(_ body: [UInt8]) throws(Problem) {
-        do {
-            try JSONReader.validate(body)
-        } catch {
-            throw Self.problem(error)
-        }
+        self.body = body
         reader = JSONReader(body)
+        do { try JSONReader.validate(body) } catch { throw Problem(error, in: body) }
     }
 
     /// Reads an object.
@@ -75,69 +73,41 @@ struct BodyReader {
 
     /// Reads a string.
     mutating func string(_ pointer: String) throws(Problem) -> String {
-        try expect(.string, pointer)
-        var bytes: [UInt8] = []
-        try read { reader throws(JSONSyntaxError) in try reader.string(appendingTo: &bytes) }
-        return String(decoding: bytes, as: UTF8.self)
+        try read { try $0.text(at: pointer) }
     }
 
     /// Reads an item id, a string or an integer, and says which.
     mutating func identifier(_ pointer: String) throws(Problem) -> (id: String, isInteger: Bool) {
-        if try kind() == .number { return (String(try integer(pointer)), true) }
-        return (try string(pointer), false)
+        let isNumber = try read { try $0.kind() == .number }
+        return isNumber ? (String(try integer(pointer)), true) : (try string(pointer), false)
     }
 
     /// Reads an integer of 64 bits.
     mutating func integer(_ pointer: String) throws(Problem) -> Int {
-        try expect(.number, pointer)
-        let value = try read { reader throws(JSONSyntaxError) in
-            let number = try reader.number()
-            return number.isInteger ? reader.integer(number.text, as: Int.self) : nil
-        }
-        guard let value else {
-            throw Problem(.invalidArgument, at: pointer, "must be an integer of 64 bits without fraction or exponent.")
-        }
-        return value
+        try read { try $0.integer(at: pointer) }
     }
 
     /// Reads an object whose content does not matter.
     mutating func ignoredObject(_ pointer: String) throws(Problem) {
         try expect(.object, pointer)
-        try read { reader throws(JSONSyntaxError) in try reader.skipValue() }
+        try read { try $0.skipValue() }
     }
 
-    private mutating func expect(_ expected: JSONReader.Kind, _ pointer: String) throws(Problem) {
-        let found = try kind()
-        guard found == expected else {
-            throw Problem(.invalidArgument, at: pointer, "is \(found.rawValue); \(expected.rawValue) is expected.")
-        }
-    }
-
-    private mutating func kind() throws(Problem) -> JSONReader.Kind {
-        try read { reader throws(JSONSyntaxError) in try reader.kind() }
+    private mutating func expect(_ kind: JSONReader.Kind, _ pointer: String) throws(Problem) {
+        try read { try $0.expect(kind, at: pointer) }
     }
 
     private mutating func key(isFirst: inout Bool) throws(Problem) -> String? {
         var key: [UInt8] = []
-        let hasNext = try read { reader throws(JSONSyntaxError) in try reader.nextKey(isFirst: &isFirst, into: &key) }
+        let hasNext = try read { try $0.nextKey(isFirst: &isFirst, into: &key) }
         return hasNext ? String(decoding: key, as: UTF8.self) : nil
     }
 
     private mutating func element(isFirst: inout Bool) throws(Problem) -> Bool {
-        try read { reader throws(JSONSyntaxError) in try reader.nextElement(isFirst: &isFirst) }
+        try read { try $0.nextElement(isFirst: &isFirst) }
     }
 
-    private mutating func read<Value>(
-        _ part: (inout JSONReader) throws(JSONSyntaxError) -> Value
-    ) throws(Problem) -> Value {
-        do throws(JSONSyntaxError) {
-            return try part(&reader)
-        } catch {
-            throw Self.problem(error)
-        }
-    }
-
-    private static func problem(_ error: JSONSyntaxError) -> Problem {
-        Problem(.invalidJSON, at: "", "At byte \(error.offset): \(error.reason).")
+    private mutating func read<Value>(_ part: (inout JSONReader) throws -> Value) throws(Problem) -> Value {
+        do { return try part(&reader) } catch { throw Problem(error, in: body) }
     }
 }
