@@ -23,7 +23,10 @@ extension SnapshotBuilder {
                 )
                 try recipe.model.validate(prefix: "model.")
                 let model = try DimeRec(recipe.model, stored: checkpoint.parameters)
-                return (InferenceEngine(model.inferenceWeights(keyBytes: keyBytes)), model.scoringItems)
+                let weights = model.inferenceWeights(keyBytes: keyBytes)
+                // Tied tables are one: the copy that guidance reads is also what is searched.
+                let items = recipe.model.tiedItems ? weights.items : model.scoringItems
+                return (InferenceEngine(weights), items)
             },
             makeIndex: { try IndexFormat.load($0, vectors: $1) },
             makeExactIndex: { try FlatIndex(vectors: $0) }

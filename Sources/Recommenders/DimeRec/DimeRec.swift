@@ -72,11 +72,14 @@ public struct DimeRec: Recommender {
         guard let items = parameters.matrices[Self.itemTable]?.rows else {
             throw ParameterError.missing(Self.itemTable)
         }
-        let expected = DimeRec(configuration, items: items, seed: 0).parameters
-        for name in expected.names {
+        // A model of one item has the same parameters, but for the rows of the item tables.
+        let model = DimeRec(configuration, items: 1, seed: 0).parameters
+        for name in model.names {
+            let isTable = name == Self.itemTable || name == targetTable
+            let expected = [isTable ? items : model[name].rows, model[name].columns]
             guard let found = parameters.matrices[name] else { throw ParameterError.missing(name) }
-            guard found.shape == expected[name].shape else {
-                throw ParameterError.shape(name, expected: expected[name].shape, found: found.shape)
+            guard found.shape == expected else {
+                throw ParameterError.shape(name, expected: expected, found: found.shape)
             }
         }
     }
