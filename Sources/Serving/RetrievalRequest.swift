@@ -80,8 +80,21 @@ public struct RetrievalResponse: Sendable {
     public let seed: UInt64
     /// The number of reverse steps that were used.
     public let steps: Int
+    /// How many items the index looked at.
+    public let candidates: SearchedCandidates
     /// How long the stages took; parsing and encoding are the caller's to fill in.
     public var times: StageTimes
+}
+
+/// How many items an index looked at for one request, over all samples.
+public struct SearchedCandidates: Sendable, Equatable {
+    /// Coded vectors that were scanned; 0 when every eligible item was scored exactly.
+    public var scanned = 0
+    /// Candidates of those that were then scored exactly.
+    public var rescored = 0
+
+    /// None.
+    public init() {}
 }
 
 /// What is answered when there is nothing to predict from.

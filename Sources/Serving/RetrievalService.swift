@@ -118,6 +118,7 @@ public struct RetrievalService: Sendable {
             truncated: items.count < request.k,
             seed: user.seed,
             steps: user.steps,
+            candidates: user.vectors.isEmpty ? SearchedCandidates() : workspace.candidates,
             times: times
         )
     }

@@ -95,6 +95,9 @@ public final class RetrievalWorkspace {
             ?? false
     }
 
+    /// What the last ``search(_:for:k:effort:among:)`` looked at.
+    private(set) var candidates = SearchedCandidates()
+
     /// The best `k` items over vectors of the batch, best first; an item's score is the largest over the vectors.
     func search(
         _ index: any VectorIndex,
@@ -108,7 +111,10 @@ public final class RetrievalWorkspace {
             let d = index.dimension
             let vector = vectors.span.extracting(row * d..<(row + 1) * d)
             index.search(vector, k: k, effort: effort, among: eligible, in: searching)
+            candidates.scanned += searching.scanned
+            candidates.rescored += searching.rescored
         }
+        candidates = SearchedCandidates()
         if rows.count == 1 {
             find(rows.lowerBound)
             return searching.results

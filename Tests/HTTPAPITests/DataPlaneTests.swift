@@ -51,6 +51,8 @@ import Testing
         try await withServer { server in
             let answer = try await server.ask(post("{\"history\":[\"i1\"],\"explain\":true,\"seed\":9,\"steps\":3}"))
             let explanation = try #require(try answer.json()["explain"] as? [String: Any])
+            // The test's index looks at every item, exactly.
+            #expect(explanation["candidates"] as? [String: Int] == ["scanned": 0, "rescored": 0])
             let stages = try #require(explanation["microseconds"] as? [String: Double])
             #expect(Set(stages.keys) == ["parse", "guidance", "diffusion", "search", "encode"])
             #expect(stages.values.allSatisfy { $0 >= 0 && $0 < 1e9 })

@@ -264,4 +264,35 @@ import VectorIndex
     func limitsSamples(samples: Int) {
         #expect(throws: RetrievalError.self) { try ask(["i1"]) { $0.samples = samples } }
     }
+
+    @Test("an answer tells what the index looked at, over all samples")
+    func countsCandidates() throws {
+        let checkpoint = makeCheckpoint(version: 1, items: 2500)
+        let vectors = try #require(checkpoint.parameters["items"])
+        let index = try PartitionedIndex(vectors: vectors, configuration: IndexConfiguration())
+        let builder = SnapshotBuilder(
+            warmUpRequests: 1,
+            makeEncoder: { _ in (MeanEncoder(items: vectors), vectors) },
+            makeIndex: { _, _ in index },
+            makeExactIndex: { ScanIndex(vectors: $0) }
+        )
+        let holder = SnapshotHolder()
+        holder.publish(try builder.build(checkpoint, generation: 1))
+        let service = RetrievalService(holder: holder)
+        var request = RetrievalRequest(history: ["i1", "i2"], k: 10)
+        request.seed = 5
+        request.samples = 3
+        let workspace = SearchWorkspace()
+        var expected = SearchedCandidates()
+        for sample in 0..<3 {
+            let user = MeanEncoder(items: vectors).userVector([1, 2], seed: 5, steps: 20, sample: sample)
+            index.search(user.span, k: 10, effort: nil, among: Eligibility(excluded: [1, 2]), in: workspace)
+            expected.scanned += workspace.scanned
+            expected.rescored += workspace.rescored
+        }
+        let response = try service.retrieve(request, workspace: RetrievalWorkspace())
+        #expect(response.candidates == expected && expected.scanned > expected.rescored && expected.rescored >= 30)
+        request.history = IdentifierList([])
+        #expect(try service.retrieve(request, workspace: RetrievalWorkspace()).candidates == SearchedCandidates())
+    }
 }
