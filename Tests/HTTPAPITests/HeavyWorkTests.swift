@@ -121,7 +121,7 @@ func postBatch(_ requests: [String], headers: String = "") -> String {
         let gate = EncodingGate()
         let configuration = ServerConfiguration.testing {
             $0.workerThreads = 1
-            $0.queueDelay = .milliseconds(50)
+            $0.queueDelay = .milliseconds(150)
         }
         try await withServer(builder: gate.builder, configuration: configuration) { server in
             let first = try await server.connect()
@@ -132,7 +132,7 @@ func postBatch(_ requests: [String], headers: String = "") -> String {
             try await second.send(post("{") + post(Body.heavy))
             #expect(try await second.answer().status == 400)
             let encodings = gate.encodings
-            try await Task.sleep(for: .milliseconds(600))
+            try await Task.sleep(for: .milliseconds(1700))
             gate.open()
             #expect(try await first.answer().status == 200)
             #expect(try await second.answer().status == 503)
