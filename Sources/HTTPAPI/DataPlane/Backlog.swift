@@ -5,18 +5,18 @@ package import NIOCore
 /// A loop answers inline, so its queue is not a list that could be measured: it lies in the sockets. The kernel reports all
 /// readable connections at once, and the loop then serves one after the other; whoever comes late in such a batch of events
 /// has waited since the batch began, though its bytes were read only now. So the age of a request is counted from the
-/// beginning of its batch. It arrived during the batch before, at the latest, so nothing is answered later than about
-/// twice the limit after it arrived.
+/// beginning of its batch. It arrived during the batch before, at the earliest, so while all that is late can be refused,
+/// nothing is answered later than about twice the limit after it arrived.
 ///
 /// Beyond either limit (time since the batch began, requests answered in it) a request is refused, as long as refusing has
-/// taken no more than an eighth of the time of answering in this batch. Reading a request and writing a refusal costs a
+/// taken no more than a sixteenth of the time of answering in this batch. Reading a request and writing a refusal costs a
 /// good part of what an answer costs, and clients that are refused come back at once; a loop that refused everything late
-/// would soon do nothing else. This way at least 88 percent of a loop's time goes into answers under any load, and the
+/// would soon do nothing else. This way at least 94 percent of a loop's time goes into answers under any load, and the
 /// sockets hold back what exceeds both. A request's turn ends when the next one begins, so that the time between them, its
 /// writes to the socket above all, counts as its own.
 package struct Backlog {
     /// Refusing may take one part in so many of the time of answering.
-    private static let refusalShare: Int64 = 8
+    private static let refusalShare: Int64 = 16
 
     private let delayLimit: TimeAmount
     private let countLimit: Int
