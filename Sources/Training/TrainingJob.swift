@@ -90,7 +90,7 @@ public struct TrainingJob: Sendable {
                 system: recipe.system,
                 recipe: recipe.json,
                 seed: seed,
-                build: "dimerec \(Build.version), kernels \(CPU.kernelLevel), BLAS \(BLAS.coreName)",
+                build: Build.description,
                 dimension: recipe.model.dimension,
                 items: data.catalogue.count,
                 trainRows: trainRows,
@@ -136,4 +136,7 @@ public struct TrainingJob: Sendable {
 public enum Build {
     /// Semantic version.
     public static let version = "0.1.0"
+
+    /// What a version's manifest says of the program that made it.
+    static var description: String { "dimerec \(version), kernels \(CPU.kernelLevel), BLAS \(BLAS.coreName)" }
 }

@@ -53,7 +53,7 @@ public struct VectorImport: Sendable {
                 system: recipe.system,
                 recipe: recipe.json,
                 seed: seed,
-                build: "dimerec \(Build.version), kernels \(CPU.kernelLevel), BLAS \(BLAS.coreName)",
+                build: Build.description,
                 dimension: recipe.model.dimension,
                 items: vectors.rows,
                 trainRows: 0,

@@ -48,7 +48,7 @@ struct Serve: AsyncParsableCommand {
             holder: holder,
             builder: .standard(
                 warmUpRequests: settings.int("warmupRequests") ?? 200,
-                keyBytes: (settings.int("guidanceKeysMb") ?? 256) << 20
+                keyBytes: try settings.guidanceKeyBytes()
             ),
             pollInterval: .milliseconds(settings.int("pollIntervalMs") ?? 1000),
             logger: logger
@@ -102,6 +102,15 @@ struct Settings {
     func string(_ key: ConfigKey) -> String? { reader.string(forKey: key) }
 
     func int(_ key: ConfigKey) -> Int? { reader.int(forKey: key) }
+
+    /// GUIDANCE_KEYS_MB in bytes.
+    func guidanceKeyBytes() throws -> Int {
+        let megabytes = int("guidanceKeysMb") ?? 256
+        guard 0...1 << 20 ~= megabytes else {
+            throw ValidationError("GUIDANCE_KEYS_MB is \(megabytes); it must be 0 to \(1 << 20).")
+        }
+        return megabytes << 20
+    }
 
     /// The settings of both listeners; what is not given keeps its default.
     func serverConfiguration() throws -> ServerConfiguration {

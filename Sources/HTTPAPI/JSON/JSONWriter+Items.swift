@@ -35,6 +35,16 @@ extension JSONWriter {
         }
         raw(items.isEmpty ? "]" : "}]")
     }
+
+    /// Appends the members that tell which version answered which request, with a comma before each.
+    mutating func origin(_ snapshot: ServingSnapshot, requestID: [UInt8]) {
+        raw(",\"model\":")
+        string(snapshot.model)
+        raw(",\"version\":")
+        integer(snapshot.version)
+        raw(",\"request_id\":")
+        string(requestID)
+    }
 }
 
 extension OutputSpan<UInt8> {

@@ -17,12 +17,7 @@ extension RetrievalResponse {
         let start = DispatchTime.now().uptimeNanoseconds
         writer.raw("{\"items\":")
         writer.items(items, named: snapshot.identifiers, asIntegers: request.answersIntegers)
-        writer.raw(",\"model\":")
-        writer.string(snapshot.model)
-        writer.raw(",\"version\":")
-        writer.integer(snapshot.version)
-        writer.raw(",\"request_id\":")
-        writer.string(requestID)
+        writer.origin(snapshot, requestID: requestID)
         writer.raw(",\"fallback\":")
         if let fallback { writer.string(fallback.rawValue) } else { writer.raw("null") }
         writer.raw(",\"unknown_ids\":")

@@ -28,12 +28,7 @@ extension SimilarItems {
     func write(to writer: inout JSONWriter, request: SimilarityRequest, requestID: [UInt8]) {
         writer.raw("{\"items\":")
         writer.items(items, named: snapshot.identifiers, asIntegers: request.answersIntegers)
-        writer.raw(",\"model\":")
-        writer.string(snapshot.model)
-        writer.raw(",\"version\":")
-        writer.integer(snapshot.version)
-        writer.raw(",\"request_id\":")
-        writer.string(requestID)
+        writer.origin(snapshot, requestID: requestID)
         writer.raw(",\"truncated\":")
         writer.boolean(truncated)
         writer.raw("}")

@@ -1,0 +1,27 @@
+import Foundation
+import Kernels
+import Synchronization
+import Testing
+
+@Suite("Thread priority") struct ThreadPriorityTests {
+    #if os(Linux)
+    /// The nice value of the calling thread, which is what Linux takes process 0 for.
+    private static func priority() -> Int32 { getpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0) }
+
+    @Test("lowers the calling thread and no other")
+    func lowersOneThread() {
+        let before = Self.priority()
+        let found = Mutex<Int32?>(nil)
+        let done = DispatchSemaphore(value: 0)
+        let thread = Thread {
+            CPU.lowerThreadPriority(nice: 7)
+            found.withLock { $0 = Self.priority() }
+            done.signal()
+        }
+        thread.start()
+        done.wait()
+        #expect(found.withLock { $0 } == max(7, before))
+        #expect(Self.priority() == before)
+    }
+    #endif
+}
