@@ -12,11 +12,17 @@ package struct Problem: Error, Equatable {
         case methodNotAllowed = "method_not_allowed"
         case requestTimeout = "request_timeout"
         case busyLoading = "busy_loading"
+        case superseded
+        case versionInUse = "version_in_use"
+        case nothingToRollBackTo = "nothing_to_roll_back_to"
+        case preconditionFailed = "precondition_failed"
         case bodyTooLarge = "body_too_large"
         case unsupportedMediaType = "unsupported_media_type"
         case checkpointRejected = "checkpoint_rejected"
+        case unprocessable
         case overloaded
         case notReady = "not_ready"
+        case storeUnavailable = "store_unavailable"
         case deadlineExceeded = "deadline_exceeded"
         case internalError = "internal"
 
@@ -28,11 +34,12 @@ package struct Problem: Error, Equatable {
             case .notFound, .versionNotFound: 404
             case .methodNotAllowed: 405
             case .requestTimeout: 408
-            case .busyLoading: 409
+            case .busyLoading, .superseded, .versionInUse, .nothingToRollBackTo: 409
+            case .preconditionFailed: 412
             case .bodyTooLarge: 413
             case .unsupportedMediaType: 415
-            case .checkpointRejected: 422
-            case .overloaded, .notReady: 503
+            case .checkpointRejected, .unprocessable: 422
+            case .overloaded, .notReady, .storeUnavailable: 503
             case .deadlineExceeded: 504
             case .internalError: 500
             }
@@ -49,11 +56,17 @@ package struct Problem: Error, Equatable {
             case .methodNotAllowed: "Method not allowed"
             case .requestTimeout: "The request took too long to arrive"
             case .busyLoading: "Another version is being loaded"
+            case .superseded: "Another version was chosen in the meantime"
+            case .versionInUse: "The version answers requests"
+            case .nothingToRollBackTo: "No version was active before"
+            case .preconditionFailed: "It was changed in the meantime"
             case .bodyTooLarge: "The body is too large"
             case .unsupportedMediaType: "The body must be application/json"
             case .checkpointRejected: "The version cannot be served"
+            case .unprocessable: "The request contradicts what is stored"
             case .overloaded: "Too busy"
             case .notReady: "Not ready yet"
+            case .storeUnavailable: "The store cannot be used"
             case .deadlineExceeded: "The deadline has passed"
             case .internalError: "Internal error"
             }
@@ -106,26 +119,38 @@ package struct Problem: Error, Equatable {
             self.init(.invalidArgument, at: "\(request)/\(field)", message)
         case .modelNotServed:
             self.init(.notFound, at: "\(request)/model", error.description)
+        case .modelNotNamed:
+            self.init(.invalidArgument, at: "\(request)/model", error.description)
+        case .versionNotServed:
+            self.init(.versionNotFound, error.description)
         case .nonFiniteUserVector:
             self.init(.internalError, "The request could not be answered; its id names it in the log.")
         }
     }
 
-    /// The problem of an activation that did not happen.
-    package init(_ error: ActivationError) {
+    /// The problem of a change of what is served that did not happen.
+    package init(_ error: ServingError) {
         switch error {
-        case .modelNotServed: self.init(.notFound, error.description)
+        case .modelNotServed, .aliasNotFound: self.init(.notFound, error.description)
         case .versionNotFound: self.init(.versionNotFound, error.description)
         case .busyLoading: self.init(.busyLoading, error.description)
+        case .superseded: self.init(.superseded, error.description)
         case .rejected: self.init(.checkpointRejected, error.description)
-        case .storeFailed: self.init(.internalError, "The store could not be used; the log says why.")
+        case .inUse: self.init(.versionInUse, error.description)
+        case .nothingToRollBackTo: self.init(.nothingToRollBackTo, error.description)
+        case .aliasChanged: self.init(.preconditionFailed, error.description)
+        case .invalidAlias: self.init(.unprocessable, error.description)
+        case .invalidItem(let field, let message): self.init(.unprocessable, at: "/\(field)", message)
+        case .itemNotFound: self.init(.notFound, error.description)
+        case .notReady: self.init(.notReady, error.description)
+        case .storeFailed: self.init(.storeUnavailable, error.description)
         }
     }
 
     /// When to try again, in seconds, for what passes by itself.
     package var retryAfter: Int? {
         switch code {
-        case .overloaded, .notReady, .busyLoading: 1
+        case .overloaded, .notReady, .busyLoading, .storeUnavailable: 1
         default: nil
         }
     }

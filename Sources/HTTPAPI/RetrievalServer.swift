@@ -4,17 +4,17 @@ import NIOCore
 public import ServiceLifecycle
 public import Serving
 
-/// The whole service: data plane, control plane and the watcher of the store, started and ended together.
+/// The whole service: data plane, control plane and the controller of what is served, started and ended together.
 ///
 /// The data plane listens before any model is loaded and says that it is not ready. On graceful shutdown it goes first:
 /// not ready, grace, no new connections, open ones drained with `Connection: close`; then the control plane and the
-/// watcher end.
+/// controller end.
 public struct RetrievalServer: Service, CustomStringConvertible {
     private let configuration: ServerConfiguration
     private let service: RetrievalService
-    private let watcher: CheckpointWatcher
+    private let controller: ServingController
     private let controlPlane: ControlPlane
-    private let metrics = ServerMetrics()
+    private let metrics: ServerMetrics
     private let logger: Logger
     private let onListening: @Sendable (Listener, Int) -> Void
 
@@ -31,8 +31,9 @@ public struct RetrievalServer: Service, CustomStringConvertible {
     /// - Parameters:
     ///   - configuration: Checked here.
     ///   - source: The store.
-    ///   - holder: Where the watcher publishes.
-    ///   - watcher: Loads versions from the same store into the same holder.
+    ///   - holder: Where the controller publishes.
+    ///   - controller: Loads versions from the same store into the same holder.
+    ///   - sampler: Looks again at some answers.
     ///   - build: What GET /version answers.
     ///   - logger: Receives everything the server has to say.
     ///   - onListening: Told each listener's port once it accepts connections.
@@ -40,24 +41,27 @@ public struct RetrievalServer: Service, CustomStringConvertible {
     public init(
         configuration: ServerConfiguration,
         source: any CheckpointSource,
-        holder: SnapshotHolder,
-        watcher: CheckpointWatcher,
+        holder: RoutingHolder,
+        controller: ServingController,
+        sampler: AnswerSampler,
         build: BuildDescription,
         logger: Logger,
         onListening: @escaping @Sendable (Listener, Int) -> Void = { _, _ in }
     ) throws(ServerError) {
         try configuration.validate()
         self.configuration = configuration
-        self.watcher = watcher
+        self.controller = controller
         self.logger = logger
         self.onListening = onListening
-        service = RetrievalService(holder: holder, limits: configuration.limits)
+        service = RetrievalService(holder: holder, limits: configuration.limits, sampler: sampler)
+        metrics = ServerMetrics()
         controlPlane = ControlPlane(
             source: source,
-            watcher: watcher,
+            controller: controller,
+            service: service,
             token: configuration.controlToken,
             build: build,
-            metrics: MetricsPage(metrics: metrics, holder: holder),
+            metrics: MetricsPage(metrics: metrics, holder: holder, controller: controller, sampler: sampler),
             logger: logger
         )
     }
@@ -85,7 +89,7 @@ public struct RetrievalServer: Service, CustomStringConvertible {
         )
         // Shut down from the last to the first.
         let group = ServiceGroup(
-            configuration: ServiceGroupConfiguration(services: [watcher, control, dataPlane], logger: logger)
+            configuration: ServiceGroupConfiguration(services: [controller, control, dataPlane], logger: logger)
         )
         try await group.run()
     }

@@ -50,6 +50,11 @@ public struct IdentifierList: Sendable, Equatable {
         ends.removeAll(keepingCapacity: true)
     }
 
+    /// All ids.
+    package var strings: [String] {
+        (0..<count).map { String(decoding: bytes[range($0)], as: UTF8.self) }
+    }
+
     /// Where an id's bytes lie in ``bytes``.
     package func range(_ position: Int) -> Range<Int> {
         (position == 0 ? 0 : ends[position - 1])..<ends[position]

@@ -14,8 +14,12 @@ public struct RetrievalRequest: Sendable, Equatable {
     public var k = 50
     /// Whether the items of the history must not be answered.
     public var excludeHistory = true
-    /// The model to ask; nil is the one that is served.
+    /// The model or alias to ask; nil is the standard one.
     public var model: String?
+    /// The version of the model to ask, which must be in service; nil is what the model's route says.
+    public var version: Int?
+    /// Whose request it is: keeps a user on one version of a split; nil goes by the history.
+    public var user: String?
     /// Names the noise; nil derives it from the history.
     public var seed: UInt64?
     /// Reverse steps, 1 to the model's `T`; nil is `T`.
@@ -51,6 +55,8 @@ public struct RetrievalRequest: Sendable, Equatable {
         k = 50
         excludeHistory = true
         model = nil
+        version = nil
+        user = nil
         seed = nil
         steps = nil
         samples = 1
@@ -109,8 +115,12 @@ public enum RetrievalError: Error, Equatable, CustomStringConvertible {
     case notReady
     /// A field's value is out of its range.
     case invalidArgument(field: String, message: String)
-    /// The request names a model that is not served.
-    case modelNotServed(String, served: String)
+    /// The request names a model or alias that is not served.
+    case modelNotServed(String, served: [String])
+    /// The request names a version that answers no requests.
+    case versionNotServed(model: String, version: Int)
+    /// Several models are served and the request names none.
+    case modelNotNamed(served: [String])
     /// The model computed NaN or infinity, which the probe of a snapshot should have caught.
     case nonFiniteUserVector(model: String, version: Int)
 
@@ -122,7 +132,11 @@ public enum RetrievalError: Error, Equatable, CustomStringConvertible {
         case .invalidArgument(let field, let message):
             "'\(field)' \(message)"
         case .modelNotServed(let name, let served):
-            "Model '\(name)' is not served here; leave 'model' out or name '\(served)'."
+            "Model '\(name)' is not served here; served are \(served.joined(separator: ", "))."
+        case .versionNotServed(let model, let version):
+            "Version \(version) of model '\(model)' is not in service; leave the version out, or activate it."
+        case .modelNotNamed(let served):
+            "Several models are served; name one of \(served.joined(separator: ", "))."
         case .nonFiniteUserVector(let model, let version):
             "Model '\(model)' version \(version) computed a user vector that is not finite; activate another version."
         }

@@ -7,15 +7,17 @@ extension RetrievalService {
     /// - Parameters:
     ///   - item: The catalogue's own id.
     ///   - k: How many to find.
+    ///   - model: The model or alias to ask; nil is the standard one.
     ///   - workspace: The calling thread's own.
     /// - Returns: At most `k` other items; nil when the item is not in the catalogue.
     /// - Throws: ``RetrievalError``.
     public func similar(
         to item: String,
         k: Int,
+        model: String? = nil,
         workspace: RetrievalWorkspace
     ) throws(RetrievalError) -> SimilarItems? {
-        guard let snapshot = holder.current else { throw .notReady }
+        let snapshot = try holder.current.route(to: model).arms[0].snapshot
         guard 1...limits.maxK ~= k else {
             throw .invalidArgument(field: "k", message: "is \(k); it must be 1 to \(limits.maxK).")
         }

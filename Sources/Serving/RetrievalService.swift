@@ -11,15 +11,18 @@ public struct RetrievalService: Sendable {
     private static let heavyPairs = 1 << 18
     private static let heavySamples = 4
 
-    /// Where snapshots come from.
-    public let holder: SnapshotHolder
+    /// Says which snapshot answers.
+    public let holder: RoutingHolder
     /// The bounds that a request must keep.
     public let limits: RetrievalLimits
+    /// Looks again at some answers, off the calling thread; nil is nobody.
+    private let sampler: AnswerSampler?
 
     /// A service over a holder.
-    public init(holder: SnapshotHolder, limits: RetrievalLimits = RetrievalLimits()) {
+    public init(holder: RoutingHolder, limits: RetrievalLimits = RetrievalLimits(), sampler: AnswerSampler? = nil) {
         self.holder = holder
         self.limits = limits
+        self.sampler = sampler
     }
 
     /// Answers a request.
@@ -37,16 +40,48 @@ public struct RetrievalService: Sendable {
         _ request: borrowing RetrievalRequest,
         workspace: RetrievalWorkspace
     ) throws(RetrievalError) -> RetrievalResponse {
-        guard let snapshot = holder.current else { throw .notReady }
+        let (arm, shadow) = try arm(for: request, in: holder.current)
+        let response = try retrieve(request, from: arm, workspace: workspace)
+        sampler?.note(request, response, answeredBy: arm, shadow: shadow)
+        return response
+    }
+
+    /// The version that answers a request, and the one that computes it too.
+    private func arm(
+        for request: borrowing RetrievalRequest,
+        in table: RoutingTable
+    ) throws(RetrievalError) -> (arm: TrafficArm, shadow: TrafficArm?) {
+        let route = try table.route(to: request.model)
+        if let version = request.version {
+            let model = request.model ?? route.name
+            guard
+                let arm = table.arm(of: model, version: version)
+                    ?? route.arms.first(where: { $0.snapshot.version == version })
+            else { throw .versionNotServed(model: model, version: version) }
+            return (arm, nil)
+        }
+        guard route.arms.count > 1 else { return (route.arms[0], nil) }
+        let key = routingKey(request)
+        let arm = route.arm(for: key)
+        return (arm, route.shadow(for: key, answeredBy: arm))
+    }
+
+    /// Answers a request from one version.
+    func retrieve(
+        _ request: borrowing RetrievalRequest,
+        from arm: TrafficArm,
+        workspace: RetrievalWorkspace
+    ) throws(RetrievalError) -> RetrievalResponse {
+        let snapshot = arm.snapshot
         workspace.begin(snapshot)
         var user = try prepare(request, for: snapshot, workspace)
         user.times.diffusion = workspace.generate(with: snapshot.encoder)
-        return try answer(request, to: user, from: snapshot, workspace)
+        return try answer(request, to: user, from: arm, workspace)
     }
 
-    /// Answers several requests from one snapshot, in order, with one pass through the reverse chain.
+    /// Answers several requests, in order, with one pass through the reverse chain of each version that they reach.
     ///
-    /// Each answer has the bytes that the request alone would get from that snapshot.
+    /// Each answer has the bytes that the request alone would get.
     ///
     /// - Parameters:
     ///   - requests: What is asked.
@@ -56,7 +91,30 @@ public struct RetrievalService: Sendable {
         _ requests: [RetrievalRequest],
         workspace: RetrievalWorkspace
     ) -> [Result<RetrievalResponse, RetrievalError>] {
-        guard let snapshot = holder.current else { return requests.map { _ in .failure(.notReady) } }
+        let table = holder.current
+        let arms = requests.map { request in
+            Result { () throws(RetrievalError) in try arm(for: request, in: table).arm }
+        }
+        var results = arms.map { arm in
+            arm.flatMap { _ in Result<RetrievalResponse, _>.failure(RetrievalError.notReady) }
+        }
+        var left = requests.indices.filter { if case .success = arms[$0] { true } else { false } }
+        while let first = left.first, case .success(let arm) = arms[first] {
+            let group = left.filter { if case .success(let other) = arms[$0] { other === arm } else { false } }
+            left.removeAll(where: group.contains)
+            let answers = retrieve(group.map { requests[$0] }, from: arm, workspace)
+            for (position, answer) in zip(group, answers) { results[position] = answer }
+        }
+        return results
+    }
+
+    /// Answers several requests from one version.
+    private func retrieve(
+        _ requests: [RetrievalRequest],
+        from arm: TrafficArm,
+        _ workspace: RetrievalWorkspace
+    ) -> [Result<RetrievalResponse, RetrievalError>] {
+        let snapshot = arm.snapshot
         workspace.begin(snapshot)
         let users = requests.map { request in
             Result { () throws(RetrievalError) in try prepare(request, for: snapshot, workspace) }
@@ -66,11 +124,15 @@ public struct RetrievalService: Sendable {
             user.flatMap { user in
                 var user = user
                 user.times.diffusion = share
-                return Result { () throws(RetrievalError) in
-                    try answer(request, to: user, from: snapshot, workspace)
-                }
+                return Result { () throws(RetrievalError) in try answer(request, to: user, from: arm, workspace) }
             }
         }
+    }
+
+    /// What decides which version of a split answers: the user where the request names one, else the history.
+    private func routingKey(_ request: borrowing RetrievalRequest) -> UInt64 {
+        if let user = request.user { return IdentifierList([user]).contentHash(newest: 1) }
+        return request.history.contentHash(newest: limits.maxHistory)
     }
 
     /// Checks a request, looks up its items and adds its user to the batch.
@@ -93,9 +155,10 @@ public struct RetrievalService: Sendable {
     private func answer(
         _ request: borrowing RetrievalRequest,
         to user: RetrievalWorkspace.User,
-        from snapshot: ServingSnapshot,
+        from arm: TrafficArm,
         _ workspace: RetrievalWorkspace
     ) throws(RetrievalError) -> RetrievalResponse {
+        let snapshot = arm.snapshot
         let start = DispatchTime.now().uptimeNanoseconds
         let allowed = snapshot.categories.items(passing: request.filter)
         let items: [Scored]
@@ -103,6 +166,7 @@ public struct RetrievalService: Sendable {
             items = popular(request.k, in: snapshot, among: allowed, excluding: workspace.exclusions(of: user))
         } else {
             guard workspace.areFinite(user.vectors, of: snapshot.encoder) else {
+                arm.statistics.countFailure()
                 throw .nonFiniteUserVector(model: snapshot.model, version: snapshot.version)
             }
             let eligible = Eligibility(allowed: allowed, excluded: workspace.exclusions(of: user))
@@ -110,6 +174,7 @@ public struct RetrievalService: Sendable {
         }
         var times = user.times
         times.search = DispatchTime.now().uptimeNanoseconds - start
+        arm.statistics.answered(in: times)
         return RetrievalResponse(
             snapshot: snapshot,
             items: items,
@@ -127,7 +192,8 @@ public struct RetrievalService: Sendable {
     ///
     /// True from about a quarter of a millisecond on: many exact scores, a large re-ranking, or several samples.
     public func isHeavy(_ request: borrowing RetrievalRequest) -> Bool {
-        guard let snapshot = holder.current else { return false }
+        guard let route = try? holder.current.route(to: request.model) else { return false }
+        let snapshot = route.arms[0].snapshot
         let exactElements = request.exact ? snapshot.itemCount * snapshot.itemVectors.columns : 0
         let candidates = request.diversity > 0 ? Self.candidatesPerItem * min(request.k, limits.maxK) : 0
         return exactElements > Self.heavyElements || candidates * candidates > Self.heavyPairs
@@ -138,9 +204,6 @@ public struct RetrievalService: Sendable {
         _ request: borrowing RetrievalRequest,
         against snapshot: ServingSnapshot
     ) throws(RetrievalError) {
-        if let model = request.model, model != snapshot.model {
-            throw .modelNotServed(model, served: snapshot.model)
-        }
         guard 1...limits.maxK ~= request.k else {
             throw .invalidArgument(field: "k", message: "is \(request.k); it must be 1 to \(limits.maxK).")
         }

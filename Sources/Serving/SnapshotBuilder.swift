@@ -18,22 +18,27 @@ public struct SnapshotBuilder: Sendable {
     private let makeIndex: MakeIndex
     private let makeExactIndex: MakeExactIndex
     private let warmUpRequests: Int
+    private let minRecall: Double
 
     /// A builder from its parts.
     ///
     /// - Parameters:
     ///   - warmUpRequests: How many made-up requests a snapshot must answer before it may serve, at least 1.
+    ///   - minRecall: The least share of the exact answers that the index must find, 0 to 1.
     ///   - makeEncoder: Makes the encoder and the item vectors.
     ///   - makeIndex: Makes the index from its saved form.
     ///   - makeExactIndex: Makes the exact index.
     public init(
         warmUpRequests: Int = 200,
+        minRecall: Double = 0.8,
         makeEncoder: @escaping MakeEncoder,
         makeIndex: @escaping MakeIndex,
         makeExactIndex: @escaping MakeExactIndex
     ) {
         precondition(warmUpRequests >= 1, "\(warmUpRequests) warm-up requests probe nothing")
+        precondition(0...1 ~= minRecall, "a recall of at least \(minRecall) is outside 0...1")
         self.warmUpRequests = warmUpRequests
+        self.minRecall = minRecall
         self.makeEncoder = makeEncoder
         self.makeIndex = makeIndex
         self.makeExactIndex = makeExactIndex
@@ -44,9 +49,17 @@ public struct SnapshotBuilder: Sendable {
     /// - Parameters:
     ///   - checkpoint: What to serve.
     ///   - generation: The number of this load.
-    /// - Returns: A snapshot whose answers to made-up requests were finite, complete and repeatable.
+    ///   - histories: Histories of real requests to warm up with, beside the made-up ones; unknown ids are left out.
+    ///   - onWarming: Called when the snapshot is built and its warm-up begins.
+    /// - Returns: A snapshot whose answers to those requests were finite and complete, and whose index finds enough of the
+    ///   exact answers.
     /// - Throws: ``SnapshotError``, or what the given functions throw.
-    public func build(_ checkpoint: Checkpoint, generation: UInt64) throws -> ServingSnapshot {
+    public func build(
+        _ checkpoint: Checkpoint,
+        generation: UInt64,
+        histories: [[String]] = [],
+        onWarming: () -> Void = {}
+    ) throws -> ServingSnapshot {
         let manifest = checkpoint.manifest
         let catalogue = checkpoint.catalogue
         guard catalogue.count > 0 else { throw SnapshotError.emptyCatalogue }
@@ -82,7 +95,8 @@ public struct SnapshotBuilder: Sendable {
             categories: categories,
             popularity: checkpoint.popularity
         )
-        try probe(snapshot)
+        onWarming()
+        try WarmUp(of: snapshot).run(requests: warmUpRequests, histories: histories, minRecall: minRecall)
         return snapshot
     }
 
@@ -111,31 +125,5 @@ public struct SnapshotBuilder: Sendable {
     private func checkFinite(_ vectors: Matrix, ids: [String]) throws(SnapshotError) {
         guard let position = vectors.elements.firstIndex(where: { !$0.isFinite }) else { return }
         throw .nonFiniteItem(id: ids[position / vectors.columns], column: position % vectors.columns)
-    }
-
-    /// Answers made-up requests: histories that walk through the catalogue, so that warming up also touches its memory.
-    private func probe(_ snapshot: ServingSnapshot) throws(SnapshotError) {
-        let workspace = snapshot.encoder.makeWorkspace()
-        let k = min(10, snapshot.itemCount)
-        for request in 0..<warmUpRequests {
-            let length = 1 + request % snapshot.encoder.historyLength
-            let history = (0..<length).map { Int32((request * 7919 + $0 * 31) % snapshot.itemCount) }
-            let seed = UInt64(request)
-            let steps = snapshot.encoder.maxSteps
-            workspace.removeAll()
-            snapshot.encoder.add(history: history[...], seed: seed, steps: steps, samples: 1, to: workspace)
-            snapshot.encoder.generate(in: workspace)
-            let user = Array(workspace.userVectors.prefix(snapshot.encoder.dimension))
-            guard user.count == snapshot.encoder.dimension, user.allSatisfy(\.isFinite) else {
-                throw .failedProbe("the user vector of items \(history) is not finite")
-            }
-            let found = snapshot.index.search(user.span, k: k, effort: nil, excluding: [])
-            guard found.count == k, found.allSatisfy({ $0.score.isFinite && 0..<snapshot.itemCount ~= Int($0.id) })
-            else {
-                throw .failedProbe(
-                    "a search for \(k) items found \(found.count), or one with a score that is not finite"
-                )
-            }
-        }
     }
 }

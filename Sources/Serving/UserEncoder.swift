@@ -64,4 +64,7 @@ public struct StageTimes: Sendable, Equatable {
 
     /// All zero.
     public init() {}
+
+    /// The model's own part: guidance, diffusion and search.
+    public var work: UInt64 { guidance + diffusion + search }
 }

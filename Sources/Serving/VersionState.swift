@@ -1,11 +1,17 @@
 /// Where a stored version stands in this process.
 public enum VersionState: Sendable, Equatable {
-    /// Stored, and could be activated.
+    /// Stored, and could be activated; in memory already when it was active lately.
     case available
-    /// Being read, checked and warmed up.
+    /// Being read and checked.
     case loading
+    /// Answering made-up and recorded requests before it may answer real ones.
+    case warming
     /// Answering requests.
     case active
+    /// Replaced; its last requests are being answered.
+    case draining
+    /// Was in memory and is no more.
+    case unloaded
     /// Refused, with the reason; the version before it keeps answering.
     case rejected(reason: String)
 
@@ -14,22 +20,60 @@ public enum VersionState: Sendable, Equatable {
         switch self {
         case .available: "available"
         case .loading: "loading"
+        case .warming: "warming"
         case .active: "active"
+        case .draining: "draining"
+        case .unloaded: "unloaded"
         case .rejected: "rejected"
         }
     }
 }
 
-/// Why an activation did not happen.
-public enum ActivationError: Error, Equatable, CustomStringConvertible {
-    /// The served model has another name.
-    case modelNotServed(String, served: String?)
+/// A version of a model.
+public struct VersionID: Sendable, Hashable, CustomStringConvertible {
+    /// The model's name in the store.
+    public let model: String
+    /// The version.
+    public let version: Int
+
+    /// Names a version.
+    public init(_ model: String, _ version: Int) {
+        self.model = model
+        self.version = version
+    }
+
+    /// `version 3 of model 'm'`.
+    public var description: String { "version \(version) of model '\(model)'" }
+}
+
+/// Why the versions in service were not changed.
+public enum ServingError: Error, Equatable, CustomStringConvertible {
+    /// The model is not one that this process serves.
+    case modelNotServed(String, served: [String])
     /// There is no such version.
-    case versionNotFound(model: String, version: Int)
+    case versionNotFound(VersionID)
+    /// There is no such alias.
+    case aliasNotFound(String)
     /// Another version is being loaded.
-    case busyLoading(version: Int)
+    case busyLoading(VersionID)
+    /// Another choice was made while the version was being loaded.
+    case superseded(VersionID)
     /// The version cannot be served.
-    case rejected(model: String, version: Int, reason: String)
+    case rejected(VersionID, reason: String)
+    /// The version answers requests.
+    case inUse(VersionID)
+    /// No version was active before this one.
+    case nothingToRollBackTo(model: String)
+    /// The alias is not what the caller took it for.
+    case aliasChanged(name: String, revision: Int)
+    /// The alias contradicts itself or what is stored.
+    case invalidAlias(String)
+    /// An item cannot be changed like this; the field of the request, and why.
+    case invalidItem(field: String, message: String)
+    /// The item is not in the catalogue.
+    case itemNotFound(String)
+    /// No version of the model is in service yet.
+    case notReady(model: String)
     /// The store could not be asked or written.
     case storeFailed(String)
 
@@ -37,13 +81,31 @@ public enum ActivationError: Error, Equatable, CustomStringConvertible {
     public var description: String {
         switch self {
         case .modelNotServed(let model, let served):
-            "Model '\(model)' is not served by this process, which serves \(served.map { "'\($0)'" } ?? "none yet")."
-        case .versionNotFound(let model, let version):
-            "Model '\(model)' has no version \(version); list its versions with GET /v1/models/\(model)."
-        case .busyLoading(let version):
-            "Version \(version) is being loaded; try again when it is done."
-        case .rejected(let model, let version, let reason):
-            "Version \(version) of model '\(model)' was rejected and nothing changed: \(reason)"
+            "Model '\(model)' is not served by this process; served are: \(served.joined(separator: ", "))."
+        case .versionNotFound(let id):
+            "Model '\(id.model)' has no version \(id.version); list its versions with GET /v1/models/\(id.model)."
+        case .aliasNotFound(let name):
+            "There is no alias '\(name)'; GET /v1/aliases lists them."
+        case .busyLoading(let id):
+            "\(id) is being loaded; try again when it is done."
+        case .superseded(let id):
+            "While \(id) was being loaded another version was chosen, which stays."
+        case .rejected(let id, let reason):
+            "\(id) was rejected and nothing changed: \(reason)"
+        case .inUse(let id):
+            "\(id) answers requests; activate another version, or take it out of its aliases, before unloading it."
+        case .nothingToRollBackTo(let model):
+            "Model '\(model)' had no other active version before; activate one by its number."
+        case .aliasChanged(let name, let revision):
+            "Alias '\(name)' has revision \(revision) now; read it again, then change it."
+        case .invalidAlias(let reason):
+            reason
+        case .invalidItem(let field, let message):
+            "'\(field)' \(message)"
+        case .itemNotFound(let item):
+            "'\(item)' is not in the catalogue."
+        case .notReady(let model):
+            "No version of model '\(model)' is in service yet; activate one first."
         case .storeFailed(let reason):
             "The store could not be used: \(reason)"
         }

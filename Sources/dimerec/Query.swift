@@ -19,8 +19,8 @@ struct Query: ParsableCommand {
 
     func run() throws {
         let checkpoint = try CheckpointStore(path: store, readOnly: true).load(model: model, version: version)
-        let holder = SnapshotHolder()
-        _ = holder.publish(try SnapshotBuilder.standard(warmUpRequests: 1).build(checkpoint, generation: 1))
+        let snapshot = try SnapshotBuilder.standard(warmUpRequests: 1, minRecall: 0).build(checkpoint, generation: 1)
+        let holder = RoutingHolder(RoutingTable(snapshot))
         var request = RetrievalRequest(history: history.split(separator: ",").map(String.init), k: k)
         request.seed = seed
         request.exact = exact

@@ -41,23 +41,30 @@ struct Serve: AsyncParsableCommand {
         // Opened for writing: the control plane records activations.
         guard FileManager.default.fileExists(atPath: path) else { throw CheckpointError.notFound(path: path) }
         let store = try CheckpointStore(path: path)
-        let holder = SnapshotHolder()
-        let watcher = CheckpointWatcher(
+        let holder = RoutingHolder()
+        let controllerConfiguration = settings.controllerConfiguration()
+        let sampler = AnswerSampler(
+            recallSample: controllerConfiguration.recallSample,
+            limits: configuration.limits
+        )
+        let controller = ServingController(
             source: store,
-            model: settings.string("model"),
+            configuration: controllerConfiguration,
             holder: holder,
             builder: .standard(
                 warmUpRequests: settings.int("warmupRequests") ?? 200,
+                minRecall: controllerConfiguration.minRecall,
                 keyBytes: try settings.guidanceKeyBytes()
             ),
-            pollInterval: .milliseconds(settings.int("pollIntervalMs") ?? 1000),
+            sampler: sampler,
             logger: logger
         )
         let server = try RetrievalServer(
             configuration: configuration,
             source: store,
             holder: holder,
-            watcher: watcher,
+            controller: controller,
+            sampler: sampler,
             build: BuildDescription(
                 name: "dimerec",
                 version: Build.version,
@@ -110,6 +117,18 @@ struct Settings {
             throw ValidationError("GUIDANCE_KEYS_MB is \(megabytes); it must be 0 to \(1 << 20).")
         }
         return megabytes << 20
+    }
+
+    /// What is served.
+    func controllerConfiguration() -> ControllerConfiguration {
+        var controller = ControllerConfiguration()
+        controller.models = (string("model") ?? "").split(separator: ",").map(String.init)
+        if let milliseconds = int("pollIntervalMs") { controller.pollInterval = .milliseconds(milliseconds) }
+        controller.keepVersions = int("keepVersions") ?? controller.keepVersions
+        controller.retainVersions = int("retainVersions") ?? controller.retainVersions
+        controller.importFolder = string("importFolder")
+        controller.recallSample = int("recallSample") ?? controller.recallSample
+        return controller
     }
 
     /// The settings of both listeners; what is not given keeps its default.

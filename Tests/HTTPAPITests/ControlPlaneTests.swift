@@ -6,20 +6,19 @@ import Testing
 
 @Suite("Control plane") struct ControlPlaneTests {
     let source = MemorySource([1, 2, 3], active: 1)
-    let holder = SnapshotHolder()
-    let watcher: CheckpointWatcher
+    let holder = RoutingHolder()
+    let controller: ServingController
     private static let token = "0123456789abcdef"
 
     init() async {
-        watcher = CheckpointWatcher(
+        controller = ServingController(
             source: source,
-            model: nil,
             holder: holder,
             builder: testBuilder,
             logger: quietLogger
         )
         source.state.withLock { $0.damaged = [3] }
-        await watcher.poll()
+        await controller.poll()
     }
 
     private func ask(
@@ -30,10 +29,16 @@ import Testing
     ) async throws -> Reply {
         let plane = ControlPlane(
             source: source,
-            watcher: watcher,
+            controller: controller,
+            service: RetrievalService(holder: holder),
             token: token,
             build: BuildDescription(name: "dimerec", version: "1.2.3", platform: "test"),
-            metrics: MetricsPage(metrics: ServerMetrics(), holder: holder),
+            metrics: MetricsPage(
+                metrics: ServerMetrics(),
+                holder: holder,
+                controller: controller,
+                sampler: AnswerSampler(recallSample: 0)
+            ),
             logger: quietLogger
         )
         return try await HTTPAPITests.ask(plane, method, path, authorization: authorization)
@@ -64,7 +69,7 @@ import Testing
         for version in [2, 2, 1] {
             let reply = try await ask("POST", "/v1/models/m/versions/\(version):activate?wait=true")
             #expect(reply.status == 200 && reply.json["state"] as? String == "active")
-            #expect(holder.current?.version == version && source.activeVersion(of: "m") == version)
+            #expect(holder.snapshot?.version == version && source.activeVersion(of: "m") == version)
         }
     }
 
@@ -74,12 +79,12 @@ import Testing
         let reply = try await ask("POST", "/v1/models/m/versions/2:activate")
         #expect(reply.status == 202 && reply.json["state"] as? String == "loading")
         #expect(try await ask("GET", "/v1/models/m/versions/2").json["state"] as? String == "loading")
-        let busy = try await ask("POST", "/v1/models/m/versions/1:activate")
+        let busy = try await ask("POST", "/v1/models/m/versions/3:activate")
         #expect(busy.status == 409 && busy.json["code"] as? String == "busy_loading")
         #expect(busy.headers["retry-after"] == "1")
         source.state.withLock { $0.isHeld = false }
-        await watcher.poll()
-        #expect(holder.current?.version == 2)
+        await controller.poll()
+        #expect(holder.snapshot?.version == 2)
     }
 
     @Test("ten activations at once: one loads, the others are refused, and the end is consistent")
@@ -92,9 +97,9 @@ import Testing
             return try await tasks.reduce(into: []) { $0.append($1) }
         }
         source.state.withLock { $0.isHeld = false }
-        await watcher.poll()
+        await controller.poll()
         #expect(statuses.sorted() == [202] + [Int](repeating: 409, count: 9))
-        #expect(holder.current?.version == 2 && source.activeVersion(of: "m") == 2)
+        #expect(holder.snapshot?.version == 2 && source.activeVersion(of: "m") == 2)
     }
 
     @Test("verification reads the version again", arguments: [(2, 200), (3, 422), (9, 404)])
@@ -124,7 +129,7 @@ import Testing
         #expect(reply.status == status && reply.json["code"] as? String == code)
         #expect(reply.headers["content-type"] == "application/problem+json")
         #expect(reply.json["instance"] is String && reply.json["detail"] is String)
-        #expect(holder.current?.version == 1)
+        #expect(holder.snapshot?.version == 1)
     }
 
     @Test(
@@ -139,7 +144,7 @@ import Testing
         let path = "/v1/models/m/versions/2:activate?wait=true"
         let reply = try await ask("POST", path, token: Self.token, authorization: authorization)
         #expect(reply.status == status)
-        #expect(holder.current?.version == (status == 200 ? 2 : 1))
+        #expect(holder.snapshot?.version == (status == 200 ? 2 : 1))
         if status == 401 { #expect(reply.headers["www-authenticate"] == "Bearer") }
         #expect(try await ask("GET", "/v1/models", token: Self.token).status == 200)
     }

@@ -206,7 +206,7 @@ import Testing
             try await Task.sleep(for: .milliseconds(500))
             #expect(try await server.ask(post("{\"history\":[\"i1\"]}")).text.contains("\"version\":1,"))
             // What is answered from here on names the new version: the requests that had to wait.
-            #expect(try await server.watcher.activate(model: "m", version: 2, wait: true))
+            #expect(try await server.controller.activate(model: "m", version: 2, wait: true))
             try await slow.setReading(true)
             var versions: [Bool] = []
             for _ in 0..<count { versions.append(try await slow.answer().text.contains("\"version\":2,")) }
@@ -348,8 +348,7 @@ import Testing
         }
     }
 
-    private func expectedItems(_ history: [String], k: Int, exclude: [String], holder: SnapshotHolder) throws -> String
-    {
+    private func expectedItems(_ history: [String], k: Int, exclude: [String], holder: RoutingHolder) throws -> String {
         var request = RetrievalRequest(history: history, k: k)
         request.history = IdentifierList(["i1", "nope", "i2"])
         request.exclude = IdentifierList(exclude)

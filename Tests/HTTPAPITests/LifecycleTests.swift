@@ -64,8 +64,8 @@ extension RetrievalResponse {
                 #expect(answer.status == 503 && answer.headers["retry-after"] == "1")
                 #expect(try answer.json()["code"] as? String == "not_ready")
             }
-            source.activate(model: "m", version: 1)
-            while server.holder.current == nil { try await Task.sleep(for: .milliseconds(1)) }
+            try source.activate(model: "m", version: 1)
+            while server.holder.snapshot == nil { try await Task.sleep(for: .milliseconds(1)) }
             for path in ["/health/ready", "/v2/health/ready"] { #expect(try await server.ask(get(path)).status == 200) }
         }
     }
@@ -75,7 +75,7 @@ extension RetrievalResponse {
         let history = ["i1", "i7", "i10"]
         var expected: [Int: String] = [:]
         for version in 1...2 {
-            let holder = SnapshotHolder()
+            let holder = RoutingHolder()
             holder.publish(try testBuilder.build(makeCheckpoint(version: version), generation: 1))
             let service = RetrievalService(holder: holder)
             let request = RetrievalRequest(history: history, k: 20)
@@ -102,12 +102,12 @@ extension RetrievalResponse {
                     }
                 }
                 for swap in 0..<20 {
-                    // The watcher's own poll may hold the one place for loading for a moment.
+                    // The controller's own poll may hold the one place for loading for a moment.
                     while true {
                         do {
-                            _ = try await server.watcher.activate(model: "m", version: 2 - swap % 2, wait: true)
+                            _ = try await server.controller.activate(model: "m", version: 2 - swap % 2, wait: true)
                             break
-                        } catch ActivationError.busyLoading {
+                        } catch ServingError.busyLoading {
                             try await Task.sleep(for: .milliseconds(1))
                         }
                     }
@@ -125,8 +125,8 @@ extension RetrievalResponse {
         let source = MemorySource([1, 2], active: 1)
         source.state.withLock { $0.damaged = [2] }
         try await withServer(source: source) { server in
-            source.activate(model: "m", version: 2)
-            while server.watcher.state(of: 2, model: "m").name != "rejected" {
+            try source.activate(model: "m", version: 2)
+            while server.controller.state(of: 2, model: "m").name != "rejected" {
                 try await Task.sleep(for: .milliseconds(1))
             }
             let answer = try await server.ask(post("{\"history\":[\"i1\"]}"))

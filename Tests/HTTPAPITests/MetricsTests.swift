@@ -1,6 +1,8 @@
+import CheckpointStore
 import Foundation
 import HTTPAPI
 import Serving
+import Synchronization
 import TestSupport
 import Testing
 
@@ -56,10 +58,18 @@ struct ParsedMetrics {
 
 @Suite("Metrics") struct MetricsTests {
     private let metrics = ServerMetrics()
-    private let holder = SnapshotHolder()
+    private let holder = RoutingHolder()
+    private let source = MemorySource([7], active: 7)
+    private let controller: ServingController
+
+    init() {
+        controller = ServingController(source: source, holder: holder, builder: testBuilder, logger: quietLogger)
+    }
 
     private func parsed() throws -> ParsedMetrics {
-        try ParsedMetrics(MetricsPage(metrics: metrics, holder: holder).text())
+        let sampler = AnswerSampler(recallSample: 0)
+        let page = MetricsPage(metrics: metrics, holder: holder, controller: controller, sampler: sampler)
+        return try ParsedMetrics(page.text())
     }
 
     private func times(_ value: UInt64) -> StageTimes {
@@ -146,10 +156,19 @@ struct ParsedMetrics {
     }
 
     @Test("what is served and the process are told")
-    func describesState() throws {
-        _ = holder.publish(try testBuilder.build(makeCheckpoint(version: 7, items: 12), generation: 1))
+    func describesState() async throws {
+        source.state.withLock { $0.checkpoints[7]?.manifest.createdAt = "2020-01-01T00:00:00Z" }
+        await controller.poll()
+        let service = RetrievalService(holder: holder)
+        for _ in 0..<3 { _ = try service.retrieve(RetrievalRequest(history: ["i1"]), workspace: RetrievalWorkspace()) }
         let page = try parsed()
-        #expect(page["dimerec_model_info{model=\"m\",version=\"7\"}"] == 1 && page["dimerec_index_items"] == 12)
+        let version = "model=\"m\",version=\"7\""
+        #expect(page["dimerec_model_info{\(version)}"] == 1 && page["dimerec_index_items"] == 40)
+        #expect(try #require(page["dimerec_model_age_seconds{\(version)}"]) > 1.5e8)
+        #expect(page["dimerec_version_requests_total{\(version),result=\"ok\"}"] == 3)
+        #expect(page["dimerec_version_request_duration_seconds_count{\(version)}"] == 3)
+        #expect(page["dimerec_swaps_total{result=\"published\"}"] == 1 && page["dimerec_index_tombstones"] == 0)
+        #expect(try #require(page["dimerec_model_load_seconds"]) > 0)
         let now = Date.now.timeIntervalSince1970
         #expect(try #require(page["process_start_time_seconds"]) > 1e9)
         #expect(try #require(page["process_start_time_seconds"]) < now + 60)

@@ -19,8 +19,8 @@ import Testing
     ) {
         var checkpoint = makeCheckpoint(version: 3, items: Self.ids.count)
         checkpoint.catalogue.ids = Self.ids
-        let holder = SnapshotHolder()
-        _ = holder.publish(try testBuilder.build(checkpoint, generation: 1))
+        let holder = RoutingHolder()
+        holder.publish(try testBuilder.build(checkpoint, generation: 1))
         var request = RetrievalRequest(history: ["i1"], k: Self.ids.count)
         request.excludeHistory = false
         change(&request)

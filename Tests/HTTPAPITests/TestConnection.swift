@@ -140,8 +140,8 @@ func post(_ body: String, path: String = "/retrieve", headers: String = "") -> S
 /// A running server and its ports.
 struct RunningServer: Sendable {
     let source: MemorySource
-    let holder: SnapshotHolder
-    let watcher: CheckpointWatcher
+    let holder: RoutingHolder
+    let controller: ServingController
     let group: ServiceGroup
     let port: Int
     let controlPort: Int
@@ -181,13 +181,16 @@ func withServer(
     logger: Logger = quietLogger,
     _ test: @Sendable @escaping (RunningServer) async throws -> Void
 ) async throws {
-    let holder = SnapshotHolder()
-    let watcher = CheckpointWatcher(
+    let holder = RoutingHolder()
+    var served = ControllerConfiguration()
+    served.pollInterval = .milliseconds(5)
+    let sampler = AnswerSampler(recallSample: 10, limits: configuration.limits)
+    let controller = ServingController(
         source: source,
-        model: nil,
+        configuration: served,
         holder: holder,
         builder: builder,
-        pollInterval: .milliseconds(5),
+        sampler: sampler,
         logger: quietLogger
     )
     let (ports, report) = AsyncStream<(RetrievalServer.Listener, Int)>.makeStream()
@@ -195,7 +198,8 @@ func withServer(
         configuration: configuration,
         source: source,
         holder: holder,
-        watcher: watcher,
+        controller: controller,
+        sampler: sampler,
         build: BuildDescription(name: "dimerec", version: "test", platform: "test"),
         logger: logger,
         onListening: { report.yield(($0, $1)) }
@@ -215,11 +219,11 @@ func withServer(
             try await tasks.waitForAll()
             return
         }
-        while isReady, holder.current == nil { try await Task.sleep(for: .milliseconds(1)) }
+        while isReady, holder.snapshot == nil { try await Task.sleep(for: .milliseconds(1)) }
         let running = RunningServer(
             source: source,
             holder: holder,
-            watcher: watcher,
+            controller: controller,
             group: group,
             port: port,
             controlPort: controlPort

@@ -6,7 +6,7 @@ import Testing
 import VectorIndex
 
 @Suite("RetrievalService") struct RetrievalServiceTests {
-    let holder = SnapshotHolder()
+    let holder = RoutingHolder()
     let service: RetrievalService
     let encoder: MeanEncoder
     let checkpoint = makeCheckpoint(version: 1)
@@ -197,13 +197,13 @@ import VectorIndex
 
     @Test("a model that is not served is named")
     func refusesModel() throws {
-        #expect(throws: RetrievalError.modelNotServed("other", served: "m")) { try ask(["i1"]) { $0.model = "other" } }
+        #expect(throws: RetrievalError.modelNotServed("other", served: ["m"])) { try ask(["i1"]) { $0.model = "other" } }
         #expect(try ask(["i1"]) { $0.model = "m" }.items.count == 10)
     }
 
     @Test("without a snapshot nothing is answered, not even popularity")
     func refusesBeforeLoading() {
-        let empty = RetrievalService(holder: SnapshotHolder())
+        let empty = RetrievalService(holder: RoutingHolder())
         #expect(throws: RetrievalError.notReady) {
             try empty.retrieve(RetrievalRequest(history: []), workspace: RetrievalWorkspace())
         }
@@ -237,7 +237,7 @@ import VectorIndex
                 }
             }
         }
-        #expect(RetrievalService(holder: SnapshotHolder()).retrieve(requests, workspace: workspace).count == 6)
+        #expect(RetrievalService(holder: RoutingHolder()).retrieve(requests, workspace: workspace).count == 6)
     }
 
     @Test("samples merge to each item once with its best score", arguments: [1, 2, 7])
@@ -276,7 +276,7 @@ import VectorIndex
             makeIndex: { _, _ in index },
             makeExactIndex: { ScanIndex(vectors: $0) }
         )
-        let holder = SnapshotHolder()
+        let holder = RoutingHolder()
         holder.publish(try builder.build(checkpoint, generation: 1))
         let service = RetrievalService(holder: holder)
         var request = RetrievalRequest(history: ["i1", "i2"], k: 10)

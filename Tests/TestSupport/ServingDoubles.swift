@@ -184,10 +184,17 @@ package enum StoreDoubleError: Error {
 package final class MemorySource: CheckpointSource {
     package struct State {
         package var checkpoints: [Int: Checkpoint] = [:]
-        package var active: Int?
+        package var activations: [Int] = []
+        package var aliases: [String: Alias] = [:]
+        package var changes: [ItemChange] = []
+        package var newestChange = 0
         package var damaged: Set<Int> = []
         package var loads = 0
         package var isHeld = false
+        /// What the next writes fail with.
+        package var refusal: CheckpointError?
+
+        package var active: Int? { activations.last }
     }
 
     package let state = Mutex(State())
@@ -195,7 +202,7 @@ package final class MemorySource: CheckpointSource {
     package init(_ versions: [Int], active: Int?) {
         state.withLock { state in
             for version in versions { state.checkpoints[version] = makeCheckpoint(version: version) }
-            state.active = active
+            state.activations = active.map { [$0] } ?? []
         }
     }
 
@@ -208,7 +215,19 @@ package final class MemorySource: CheckpointSource {
 
     package func activeVersion(of model: String) -> Int? { state.withLock(\.active) }
 
-    package func activate(model: String, version: Int) { state.withLock { $0.active = version } }
+    package func activate(model: String, version: Int) throws {
+        try write { state in if state.active != version { state.activations.append(version) } }
+    }
+
+    package func rollbackTarget(of model: String) -> Int? { state.withLock { $0.activations.dropLast().last } }
+
+    package func rollback(model: String) throws -> Int {
+        try write { state in
+            guard state.activations.count > 1 else { throw StoreDoubleError.unknown }
+            state.activations.removeLast()
+            return state.activations[state.activations.count - 1]
+        }
+    }
 
     package func load(model: String, version: Int) throws -> Checkpoint {
         state.withLock { $0.loads += 1 }
@@ -223,6 +242,80 @@ package final class MemorySource: CheckpointSource {
     }
 
     package func digest(model: String, version: Int) -> String { "digest-\(version)" }
+
+    package func aliases() -> [Alias] { state.withLock { $0.aliases.values.sorted { $0.name < $1.name } } }
+
+    package func setAlias(_ alias: Alias, ifRevision: Int?) throws -> Alias {
+        try write { state in
+            let revision = state.aliases[alias.name]?.revision ?? 0
+            guard ifRevision == nil || ifRevision == revision else {
+                throw CheckpointError.revisionMismatch(
+                    alias: alias.name,
+                    expected: ifRevision ?? 0,
+                    found: revision
+                )
+            }
+            var alias = alias
+            alias.revision = revision + 1
+            state.aliases[alias.name] = alias
+            return alias
+        }
+    }
+
+    package func removeAlias(_ name: String, ifRevision: Int?) throws {
+        try write { state in
+            guard state.aliases.removeValue(forKey: name) != nil else {
+                throw CheckpointError.aliasNotFound(alias: name, available: [])
+            }
+        }
+    }
+
+    package func itemChanges(of model: String) -> [ItemChange] { state.withLock(\.changes) }
+
+    package func newestItemChange(of model: String) -> Int { state.withLock(\.newestChange) }
+
+    package func changeItem(_ change: ItemChange) throws {
+        try write { state in
+            state.changes.removeAll { $0.item == change.item }
+            state.changes.append(change)
+            state.newestChange += 1
+        }
+    }
+
+    /// Takes a file whose text is a version's number, or refuses any other.
+    package func importVersion(from path: String, activate: Bool) throws -> (model: String, version: Int, isNew: Bool) {
+        let text = try String(contentsOfFile: path, encoding: .utf8)
+        guard let version = Int(text) else { throw CheckpointError.notAStore(path: path) }
+        return try write { state in
+            let isNew = state.checkpoints[version] == nil
+            if isNew { state.checkpoints[version] = makeCheckpoint(version: version) }
+            if activate { state.activations.append(version) }
+            return ("m", version, isNew)
+        }
+    }
+
+    package func prune(model: String, keeping: Int) throws -> [Int] {
+        try write { state in
+            let removed = state.checkpoints.keys.sorted().dropLast(keeping).filter { $0 != state.active }
+            for version in removed { state.checkpoints[version] = nil }
+            return removed
+        }
+    }
+
+    private func write<Value>(_ body: (inout State) throws -> Value) throws -> Value {
+        try state.withLock { state in
+            if let refusal = state.refusal { throw refusal }
+            return try body(&state)
+        }
+    }
+}
+
+extension RoutingHolder {
+    /// What answers requests that name no model.
+    package var snapshot: ServingSnapshot? { current.standard?.arms[0].snapshot }
+
+    /// Makes a snapshot the only one.
+    package func publish(_ snapshot: ServingSnapshot) { publish(RoutingTable(snapshot)) }
 }
 
 package let quietLogger: Logger = {

@@ -1,41 +1,65 @@
 import CheckpointStore
-import HTTPTypes
 package import Hummingbird
 package import Logging
+import NIOCore
 package import Serving
 
-/// The control plane's routes: which models and versions there are, and which one is served.
+/// The control plane: which models, versions, aliases and items there are, which of them are served, and how the service
+/// does.
+///
+/// Every operation stands in ``operations``, from which both the routes and the check against the OpenAPI document are made.
 package struct ControlPlane: Sendable {
-    private let source: any CheckpointSource
-    private let watcher: CheckpointWatcher
-    private let token: String?
-    private let build: BuildDescription
-    private let metrics: MetricsPage
-    private let logger: Logger
+    typealias Handler = @Sendable (Request, BasicRequestContext) async throws -> Response
 
-    /// The routes over a store and its watcher.
+    /// One method of one path.
+    struct Operation: Sendable {
+        let method: HTTPRequest.Method
+        /// With parameters as `{name}`.
+        let path: String
+        /// Whether it is free to read without the token.
+        let isOpen: Bool
+        let handler: Handler
+    }
+
+    let source: any CheckpointSource
+    let controller: ServingController
+    let service: RetrievalService
+    let build: BuildDescription
+    let metrics: MetricsPage
+    let logger: Logger
+    private let token: String?
+
+    /// The control plane of a running service.
     ///
     /// - Parameters:
     ///   - source: The store.
-    ///   - watcher: Loads versions.
-    ///   - token: The bearer token of writes; nil leaves them open.
+    ///   - controller: Changes what is served.
+    ///   - service: Answers the dashboard's queries.
+    ///   - token: The bearer token of everything but plain reading; nil leaves it open to this machine.
     ///   - build: What GET /version answers.
     ///   - metrics: What GET /metrics answers.
     ///   - logger: Told about failures that are not the caller's.
     package init(
         source: any CheckpointSource,
-        watcher: CheckpointWatcher,
+        controller: ServingController,
+        service: RetrievalService,
         token: String?,
         build: BuildDescription,
         metrics: MetricsPage,
         logger: Logger
     ) {
         self.source = source
-        self.watcher = watcher
+        self.controller = controller
+        self.service = service
         self.token = token
         self.build = build
         self.metrics = metrics
         self.logger = logger
+    }
+
+    /// Every operation there is.
+    var operations: [Operation] {
+        signalOperations + modelOperations + aliasOperations + itemOperations
     }
 
     /// Every route, with its errors as problems and its writes behind the token.
@@ -43,52 +67,75 @@ package struct ControlPlane: Sendable {
         let router = Router()
         router.add(middleware: BackgroundMiddleware())
         router.add(middleware: ProblemMiddleware(logger: logger))
-        if let token { router.add(middleware: BearerTokenMiddleware(token: token)) }
-        router.get("/version") { _, _ in try json(build) }
-        router.get("/metrics") { _, _ in
-            Response(
-                status: .ok,
-                headers: [.contentType: MetricsPage.contentType],
-                body: ResponseBody(byteBuffer: ByteBuffer(string: metrics.text()))
-            )
+        let guarded = router.group().add(middleware: AccessMiddleware(token: token))
+        let operations = operations
+        var registered: Set<String> = []
+        for operation in operations {
+            // Paths that differ only in the verb behind a parameter are one route.
+            let pattern = Self.pattern(operation.path)
+            guard registered.insert("\(operation.method) \(pattern)").inserted else { continue }
+            let routes: any RouterMethods<BasicRequestContext> = operation.isOpen ? router : guarded
+            routes.on(RouterPath(pattern), method: operation.method, use: operation.handler)
         }
-        router.get("/v1/models") { _, _ in try json(ModelList(models: try await models())) }
-        router.get("/v1/models/:model") { _, context in
-            try json(try await model(try context.parameters.require("model")))
-        }
-        router.get("/v1/models/:model/versions/:version") { _, context in
-            let (model, version, verb) = try target(context)
-            guard verb == nil else { throw Problem(.methodNotAllowed, "Actions are POST.", allow: "POST") }
-            return try json(try await describe(model, version))
-        }
-        router.post("/v1/models/:model/versions/:version") { request, context in
-            let (model, version, verb) = try target(context)
-            switch verb {
-            case "activate":
-                let waits = try flag("wait", of: request)
-                return try await activate(model, version, waits: waits)
-            case "verify": return try await verify(model, version)
-            case nil: throw Problem(.methodNotAllowed, "Versions are immutable.", allow: "GET")
-            case let verb?: throw Problem(.notFound, "There is no action ':\(verb)'; there are :activate and :verify.")
+        for (path, methods) in Self.methods(of: operations) {
+            let allow = methods.map(\.rawValue).joined(separator: ", ")
+            for method in [.get, .post, .put, .delete, .patch] as [HTTPRequest.Method] where !methods.contains(method) {
+                router.on(RouterPath(path), method: method) { _, _ -> Response in
+                    throw Problem(.methodNotAllowed, "This path answers \(allow) only.", allow: allow)
+                }
             }
         }
         return router
     }
 
-    /// The model, the version and the action of a path such as `/v1/models/m/versions/3:activate`.
-    private func target(_ context: BasicRequestContext) throws -> (model: String, version: Int, verb: String?) {
-        let parts = try context.parameters.require("version").split(
-            separator: ":",
-            maxSplits: 1,
-            omittingEmptySubsequences: false
-        )
-        guard let version = Int(parts[0]), version >= 1 else {
-            throw Problem(.versionNotFound, "'\(parts[0])' is no version; versions are 1, 2, 3 and so on.")
+    /// Which methods each of the router's paths has; paths that differ only in a verb share one.
+    private static func methods(of operations: [Operation]) -> [String: [HTTPRequest.Method]] {
+        Dictionary(grouping: operations) { pattern($0.path) }.mapValues { operations in
+            operations.map(\.method).reduce(into: []) { if !$0.contains($1) { $0.append($1) } }
         }
-        return (try context.parameters.require("model"), version, parts.count == 2 ? String(parts[1]) : nil)
     }
 
-    private func flag(_ name: String, of request: Request) throws -> Bool {
+    /// A path as the router writes it: `/v1/models/{model}` as `/v1/models/:model`.
+    private static func pattern(_ path: String) -> String {
+        path.split(separator: "/").map { part in
+            part.hasPrefix("{") ? "/:" + part.dropFirst().prefix { $0 != "}" } : "/" + part
+        }.joined()
+    }
+
+    /// What describes the service itself.
+    private var signalOperations: [Operation] {
+        [
+            Operation(method: .get, path: "/version", isOpen: true) { _, _ in try json(build) },
+            Operation(method: .get, path: "/metrics", isOpen: true) { _, _ in
+                Response(
+                    status: .ok,
+                    headers: [.contentType: MetricsPage.contentType],
+                    body: ResponseBody(byteBuffer: ByteBuffer(string: metrics.text()))
+                )
+            },
+        ]
+    }
+}
+
+extension ControlPlane {
+    /// The largest body of a request.
+    private static let maxBodyBytes = 1 << 20
+
+    /// A request's JSON body.
+    static func body(of request: Request) async throws -> [UInt8] {
+        let type = request.headers[.contentType]?.prefix { $0 != ";" && $0 != " " }
+        guard type.map({ equalsIgnoringCase($0, "application/json") }) ?? true else {
+            throw Problem(.unsupportedMediaType, "Send the body as 'Content-Type: application/json'.")
+        }
+        do {
+            return Array(buffer: try await request.body.collect(upTo: maxBodyBytes))
+        } catch is NIOTooManyBytesError {
+            throw Problem(.bodyTooLarge, "The body is larger than \(maxBodyBytes) bytes.")
+        }
+    }
+
+    /// A query parameter that is true or false; without a value it is true.
+    static func flag(_ name: String, of request: Request) throws -> Bool {
         switch request.uri.queryParameters[Substring(name)] {
         case nil, "false": false
         case "", "true": true
@@ -96,53 +143,13 @@ package struct ControlPlane: Sendable {
         }
     }
 
-    private func models() async throws -> [ModelDescription] {
-        try await offThread { [source, watcher] in
-            try source.modelNames().map { try ModelDescription(name: $0, source: source, watcher: watcher) }
+    /// The revision that `If-Match` or `If-None-Match` asks for: nil is any, 0 is that there is none.
+    static func expectedRevision(of request: Request) throws -> Int? {
+        if request.headers[.ifNoneMatch] == "*" { return 0 }
+        guard let tag = request.headers[.ifMatch], tag != "*" else { return nil }
+        guard let revision = Int(tag.trimmingPrefix("\"").prefix { $0 != "\"" }), revision > 0 else {
+            throw Problem(.invalidArgument, "If-Match is '\(tag)'; it must be an ETag that this alias had.")
         }
-    }
-
-    private func model(_ name: String) async throws -> ModelDescription {
-        try await offThread { [source, watcher] in
-            guard try source.modelNames().contains(name) else {
-                throw Problem(.notFound, "There is no model '\(name)'; GET /v1/models lists them.")
-            }
-            return try ModelDescription(name: name, source: source, watcher: watcher)
-        }
-    }
-
-    private func describe(_ model: String, _ version: Int) async throws -> VersionDescription {
-        try await offThread { [source, watcher] in
-            guard let manifest = try source.manifests(of: model).first(where: { $0.version == version }) else {
-                throw Problem(ActivationError.versionNotFound(model: model, version: version))
-            }
-            let state = watcher.state(of: version, model: model)
-            let digest = try source.digest(model: model, version: version)
-            return VersionDescription(manifest, state: state, digest: digest)
-        }
-    }
-
-    private func activate(_ model: String, _ version: Int, waits: Bool) async throws -> Response {
-        do {
-            let isActive = try await watcher.activate(model: model, version: version, wait: waits)
-            let state = isActive ? VersionState.active : .loading
-            let body = ActionResult(model: model, version: version, state: state.name)
-            return try json(body, status: isActive ? .ok : .accepted)
-        } catch let error as ActivationError {
-            if case .storeFailed = error { logger.error("activation failed", metadata: ["error": "\(error)"]) }
-            throw Problem(error)
-        }
-    }
-
-    private func verify(_ model: String, _ version: Int) async throws -> Response {
-        _ = try await describe(model, version)
-        try await offThread { [source] in
-            do {
-                try source.verify(model: model, version: version)
-            } catch {
-                throw Problem(.checkpointRejected, "Version \(version) of model '\(model)' is damaged: \(error)")
-            }
-        }
-        return try json(ActionResult(model: model, version: version, state: "verified"))
+        return revision
     }
 }

@@ -30,14 +30,22 @@ struct ModelDescription: Encodable {
     let name: String
     /// The version that the store says is to be served.
     let activeVersion: Int?
+    /// The version that a rollback returns to.
+    let rollbackVersion: Int?
+    let aliases: [AliasDescription]
     let versions: [VersionDescription]
 
-    init(name: String, source: any CheckpointSource, watcher: CheckpointWatcher) throws {
+    init(
+        name: String,
+        source: any CheckpointSource,
+        controller: ServingController,
+        aliases: [Alias]
+    ) throws {
         self.name = name
         activeVersion = try source.activeVersion(of: name)
-        versions = try source.manifests(of: name).map { manifest in
-            VersionDescription(manifest, state: watcher.state(of: manifest.version, model: name), digest: nil)
-        }
+        rollbackVersion = try source.rollbackTarget(of: name)
+        self.aliases = aliases.filter { $0.model == name }.map(AliasDescription.init)
+        versions = try source.manifests(of: name).map { VersionDescription($0, controller: controller, digest: nil) }
     }
 }
 
@@ -47,6 +55,8 @@ struct VersionDescription: Encodable {
     let state: String
     /// Why it was rejected.
     let reason: String?
+    /// Whether it is in memory, so that activating it takes no load.
+    let resident: Bool
     let system: String
     let createdAt: String
     let dimension: Int
@@ -60,7 +70,9 @@ struct VersionDescription: Encodable {
     /// Over everything the version holds; only where one version is asked for.
     let digest: String?
 
-    init(_ manifest: CheckpointManifest, state: VersionState, digest: String?) {
+    init(_ manifest: CheckpointManifest, controller: ServingController, digest: String?) {
+        let state = controller.state(of: manifest.version, model: manifest.model)
+        resident = controller.isResident(manifest.version, model: manifest.model)
         model = manifest.model
         version = manifest.version
         self.state = state.name

@@ -44,12 +44,18 @@ struct ProblemMiddleware: RouterMiddleware {
     }
 }
 
-/// Lets requests that change something pass only with the token.
-struct BearerTokenMiddleware: RouterMiddleware {
-    private let token: [UInt8]
+/// Lets requests pass only with the token; without one, only from this machine's own programs and pages.
+///
+/// Where there is no token, a page of another site that is open in a browser on this machine could still send requests
+/// here, or reach this server by a name of its own that leads to it. So a request must come for a name of this machine, and
+/// one that a page sent must come from this server's page.
+struct AccessMiddleware: RouterMiddleware {
+    typealias Context = BasicRequestContext
 
-    init(token: String) {
-        self.token = Array(token.utf8)
+    private let token: [UInt8]?
+
+    init(token: String?) {
+        self.token = token.map { Array($0.utf8) }
     }
 
     func handle(
@@ -57,16 +63,35 @@ struct BearerTokenMiddleware: RouterMiddleware {
         context: BasicRequestContext,
         next: (Request, BasicRequestContext) async throws -> Response
     ) async throws -> Response {
-        guard request.method != .get, request.method != .head else { return try await next(request, context) }
+        guard let token else {
+            try checkOrigin(of: request)
+            return try await next(request, context)
+        }
         let parts = request.headers[.authorization]?.split(separator: " ", maxSplits: 1) ?? []
-        guard parts.count == 2, equalsIgnoringCase(parts[0], "bearer"), matches(Array(parts[1].utf8)) else {
+        guard parts.count == 2, equalsIgnoringCase(parts[0], "bearer"), matches(Array(parts[1].utf8), token) else {
             throw Problem(.unauthorized, "Send 'Authorization: Bearer' with the token of CONTROL_TOKEN_FILE.")
         }
         return try await next(request, context)
     }
 
+    private func checkOrigin(of request: Request) throws {
+        let authority = request.head.authority ?? ""
+        let host =
+            authority.hasPrefix("[") ? authority.dropFirst().prefix { $0 != "]" } : authority.prefix { $0 != ":" }
+        guard ServerConfiguration.isLoopback(String(host)) else {
+            throw Problem(.unauthorized, "Without a token this answers to names of this machine only, not '\(host)'.")
+        }
+        guard let origin = request.headers[.origin] else { return }
+        guard origin == "http://\(authority)" else {
+            throw Problem(
+                .unauthorized,
+                "A page of \(origin) may not do this; set CONTROL_TOKEN_FILE to allow it by token."
+            )
+        }
+    }
+
     /// Compares in a time that depends on the candidate's length alone, not on how much of it is right.
-    private func matches(_ candidate: [UInt8]) -> Bool {
+    private func matches(_ candidate: [UInt8], _ token: [UInt8]) -> Bool {
         var difference = candidate.count ^ token.count
         for (position, byte) in candidate.enumerated() {
             difference |= Int(byte ^ token[position % token.count])

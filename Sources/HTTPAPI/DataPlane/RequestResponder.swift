@@ -110,24 +110,29 @@ final class RequestResponder {
         case .retrieve: try retrieve(&outcome)
         case .batch: try retrieveBatch(incoming, &outcome)
         case .similar: try findSimilar(&outcome)
-        case .item(let id): try describeItem(id)
+        case .item(let id, let model): try describeItem(id, of: model)
         case .infer(let model): try infer(model, &outcome)
         case .live: writer.raw("{\"status\":\"live\"}")
         case .ready:
-            let snapshot = try readySnapshot()
+            let table = try readyTable()
             writer.raw("{\"status\":\"ready\",\"model\":")
-            writer.string(snapshot.model)
-            writer.raw(",\"version\":")
-            writer.integer(snapshot.version)
-            writer.raw("}")
+            if let snapshot = table.standard?.arms[0].snapshot {
+                writer.string(snapshot.model)
+                writer.raw(",\"version\":\(snapshot.version)}")
+            } else {
+                writer.raw("null,\"version\":null}")
+            }
         case .inferenceLive: writer.raw("{\"live\":true}")
         case .inferenceReady:
-            _ = try readySnapshot()
+            _ = try readyTable()
             writer.raw("{\"ready\":true}")
         case .model(let model):
-            InferenceProtocol.writeMetadata(of: try snapshot(serving: model), to: &writer)
+            let versions = try versions(serving: model)
+            InferenceProtocol.writeMetadata(of: model.name, versions: versions, to: &writer)
         case .modelReady(let model):
-            InferenceProtocol.writeReadiness(of: try snapshot(serving: model, isReady: true), to: &writer)
+            _ = try readyTable()
+            _ = try versions(serving: model)
+            InferenceProtocol.writeReadiness(of: model.name, to: &writer)
         case nil: preconditionFailure("a request without a route has a problem")
         }
     }
@@ -147,7 +152,7 @@ final class RequestResponder {
         let parsed = NIODeadline.now()
         outcome.times.parse = parsed.nanoseconds(since: outcome.start)
         try incoming.checkDeadline(at: parsed)
-        guard service.holder.current != nil else { throw Problem(RetrievalError.notReady) }
+        guard !service.holder.current.routes.isEmpty else { throw Problem(RetrievalError.notReady) }
         let sound = batchProblems.indices.filter { batchProblems[$0] == nil }
         let requests = sound.count == batch.count ? batch : sound.map { batch[$0] }
         var results = service.retrieve(requests, workspace: workspace).makeIterator()
@@ -175,7 +180,7 @@ final class RequestResponder {
     private func findSimilar(_ outcome: inout Outcome) throws(Problem) {
         let question = try SimilarityRequest(body)
         let found = try outcome.retrieved { () throws(RetrievalError) in
-            try service.similar(to: question.item, k: question.k, workspace: workspace)
+            try service.similar(to: question.item, k: question.k, model: question.model, workspace: workspace)
         }
         guard let found else {
             throw Problem(.notFound, at: "/item", "'\(question.item.prefix(64))' is not in the catalogue.")
@@ -183,44 +188,52 @@ final class RequestResponder {
         found.write(to: &writer, request: question, requestID: outcome.head.requestID)
     }
 
-    private func describeItem(_ id: String) throws(Problem) {
-        guard let snapshot = service.holder.current else { throw Problem(RetrievalError.notReady) }
-        snapshot.writeItem(id, to: &writer)
+    private func describeItem(_ id: String, of model: String?) throws(Problem) {
+        try route(named: model).arms[0].snapshot.writeItem(id, to: &writer)
+    }
+
+    /// The route of a model or alias that a path names; nil is the standard one.
+    private func route(named model: String?) throws(Problem) -> TrafficRoute {
+        do throws(RetrievalError) {
+            return try service.holder.current.route(to: model)
+        } catch {
+            // No part of a body is wrong.
+            guard case .modelNotServed = error else { throw Problem(error) }
+            throw Problem(.notFound, error.description)
+        }
     }
 
     private func infer(_ model: Route.Model, _ outcome: inout Outcome) throws(Problem) {
-        _ = try snapshot(serving: model)
+        let versions = try versions(serving: model)
         let question = try InferenceProtocol.Request(body, into: &request)
+        request.model = model.name
+        request.version = model.version == nil ? nil : versions[0]
         let response = try outcome.retrieved { () throws(RetrievalError) in
             try service.retrieve(request, workspace: workspace)
         }
-        // Another version may have been activated since.
-        try Self.check(response.snapshot, serves: model)
         question.write(response, to: &writer)
         outcome.note(response)
     }
 
-    private func readySnapshot() throws(Problem) -> ServingSnapshot {
+    private func readyTable() throws(Problem) -> RoutingTable {
         guard !status.isDraining else { throw Problem(.notReady, "The server is shutting down.") }
-        guard let snapshot = service.holder.current else { throw Problem(RetrievalError.notReady) }
-        return snapshot
+        let table = service.holder.current
+        guard table.isReady else { throw Problem(RetrievalError.notReady) }
+        return table
     }
 
-    private func snapshot(serving model: Route.Model, isReady: Bool = false) throws(Problem) -> ServingSnapshot {
-        guard let snapshot = isReady ? try readySnapshot() : service.holder.current else {
-            throw Problem(RetrievalError.notReady)
+    /// The versions in service that a path names: those of its route, or the one that it names itself.
+    private func versions(serving model: Route.Model) throws(Problem) -> [Int] {
+        let route = try route(named: model.name)
+        let versions = route.arms.map(\.snapshot.version)
+        guard let text = model.version else { return versions }
+        guard let version = Int(text),
+            versions.contains(version) || service.holder.current.arm(of: model.name, version: version) != nil
+        else {
+            let list = versions.map(String.init).joined(separator: ", ")
+            throw Problem(.versionNotFound, "Versions in service are \(list); leave it out or name one.")
         }
-        try Self.check(snapshot, serves: model)
-        return snapshot
-    }
-
-    private static func check(_ snapshot: ServingSnapshot, serves model: Route.Model) throws(Problem) {
-        guard model.name == snapshot.model else {
-            throw Problem(.notFound, RetrievalError.modelNotServed(model.name, served: snapshot.model).description)
-        }
-        guard model.version == nil || model.version == "\(snapshot.version)" else {
-            throw Problem(.versionNotFound, "The version in service is \(snapshot.version); leave it out or name it.")
-        }
+        return [version]
     }
 
     // MARK: Writing

@@ -11,7 +11,8 @@ enum Route: Equatable {
     case retrieve
     case batch
     case similar
-    case item(id: String)
+    /// An item of a model; of the standard one when it is nil.
+    case item(id: String, model: String?)
     case live
     case ready
     case inferenceLive
@@ -20,14 +21,18 @@ enum Route: Equatable {
     case modelReady(Model)
     case infer(Model)
 
-    /// The route of a request target, its query ignored.
+    /// The route of a request target; of a query only what the path knows counts.
     ///
     /// - Throws: A ``Problem``: there is no such path, or a part of it is not percent-encoded UTF-8.
     init(target: String) throws(Problem) {
         var path = target[...]
         // The absolute form, which a proxy may use.
         if path.hasPrefix("http://"), let slash = path.dropFirst(7).firstIndex(of: "/") { path = path[slash...] }
-        if let query = path.utf8.firstIndex(of: UInt8(ascii: "?")) { path = path[..<query] }
+        var query = Substring()
+        if let mark = path.utf8.firstIndex(of: UInt8(ascii: "?")) {
+            query = path[mark...].dropFirst()
+            path = path[..<mark]
+        }
         switch path {
         case "/retrieve", "/v1/retrieve": self = .retrieve
         case "/retrieve:batch", "/v1/retrieve:batch": self = .batch
@@ -37,20 +42,23 @@ enum Route: Equatable {
         case "/v2/health/live": self = .inferenceLive
         case "/v2/health/ready": self = .inferenceReady
         default:
-            guard let route = try Self.withParameters(path) else {
+            guard let route = try Self.withParameters(path, query) else {
                 throw Problem(.notFound, "There is no such path; retrieval is POST /retrieve.")
             }
             self = route
         }
     }
 
-    /// `/v1/items/{id}` and `/v2/models/{name}[/versions/{version}][/ready|/infer]`.
-    private static func withParameters(_ path: Substring) throws(Problem) -> Route? {
+    /// `/v1/items/{id}[?model={name}]` and `/v2/models/{name}[/versions/{version}][/ready|/infer]`.
+    private static func withParameters(_ path: Substring, _ query: Substring) throws(Problem) -> Route? {
         var parts = path.split(separator: "/", omittingEmptySubsequences: false).dropFirst()
         guard parts.count >= 3, !parts.contains("") else { return nil }
         let collection = (parts.removeFirst(), parts.removeFirst())
         let name = try percentDecoded(parts.removeFirst())
-        if collection == ("v1", "items"), parts.isEmpty { return .item(id: name) }
+        if collection == ("v1", "items"), parts.isEmpty {
+            let model = query.split(separator: "&").first { $0.hasPrefix("model=") }?.dropFirst(6)
+            return .item(id: name, model: try model.map(percentDecoded))
+        }
         guard collection == ("v2", "models") else { return nil }
         var version: String?
         if parts.count >= 2, parts.first == "versions" {

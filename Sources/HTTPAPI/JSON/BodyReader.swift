@@ -87,6 +87,16 @@ struct BodyReader {
         try read { try $0.integer(at: pointer) }
     }
 
+    /// Reads a number.
+    mutating func double(_ pointer: String) throws(Problem) -> Double {
+        try read { try $0.double(at: pointer) }
+    }
+
+    /// Reads a null, and says whether the next value was one.
+    mutating func isNull() throws(Problem) -> Bool {
+        try read { try $0.isNull() }
+    }
+
     /// Reads an object whose content does not matter.
     mutating func ignoredObject(_ pointer: String) throws(Problem) {
         try expect(.object, pointer)

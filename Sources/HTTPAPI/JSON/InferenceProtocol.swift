@@ -1,17 +1,18 @@
 import Kernels
 import Serving
 
-/// The bodies of the Open Inference Protocol, version 2, for the one model that is served.
+/// The bodies of the Open Inference Protocol, version 2.
 ///
 /// Inputs are `history` (BYTES, shape `[n]`, ids, oldest first) and optionally `k` (INT32, shape `[1]`); outputs are `ids`
 /// (BYTES, shape `[m]`) and `scores` (FP32, shape `[m]`), best first. The protocol's `parameters` are accepted and have no
 /// effect.
 enum InferenceProtocol {
     /// Writes a model's metadata.
-    static func writeMetadata(of snapshot: ServingSnapshot, to writer: inout JSONWriter) {
+    static func writeMetadata(of model: String, versions: [Int], to writer: inout JSONWriter) {
         writer.raw("{\"name\":")
-        writer.string(snapshot.model)
-        writer.raw(",\"versions\":[\"\(snapshot.version)\"],\"platform\":\"dimerec\",\"inputs\":[")
+        writer.string(model)
+        let list = versions.map { "\"\($0)\"" }.joined(separator: ",")
+        writer.raw(",\"versions\":[\(list)],\"platform\":\"dimerec\",\"inputs\":[")
         writer.raw("{\"name\":\"history\",\"datatype\":\"BYTES\",\"shape\":[-1]},")
         writer.raw("{\"name\":\"k\",\"datatype\":\"INT32\",\"shape\":[1]}],\"outputs\":[")
         writer.raw("{\"name\":\"ids\",\"datatype\":\"BYTES\",\"shape\":[-1]},")
@@ -19,9 +20,9 @@ enum InferenceProtocol {
     }
 
     /// Writes that a model is ready.
-    static func writeReadiness(of snapshot: ServingSnapshot, to writer: inout JSONWriter) {
+    static func writeReadiness(of model: String, to writer: inout JSONWriter) {
         writer.raw("{\"name\":")
-        writer.string(snapshot.model)
+        writer.string(model)
         writer.raw(",\"ready\":true}")
     }
 

@@ -43,6 +43,13 @@ extension JSONReader {
         return String(decoding: bytes, as: UTF8.self)
     }
 
+    /// A string, or an integer by its digits.
+    mutating func identifier(at pointer: String) throws -> String {
+        guard try kind() == .number else { return try text(at: pointer) }
+        let value: Int64 = try integer(at: pointer)
+        return String(value)
+    }
+
     mutating func integer<Value: FixedWidthInteger>(at pointer: String) throws -> Value {
         try expect(.number, at: pointer)
         let number = try number()

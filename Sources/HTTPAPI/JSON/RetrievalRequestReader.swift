@@ -10,6 +10,7 @@ package struct RetrievalRequestReader {
         case excludeHistory
         case filter
         case model
+        case user
         case k
         case seed
         case steps
@@ -80,6 +81,7 @@ package struct RetrievalRequestReader {
         case "exclude_history": return .excludeHistory
         case "filter": return .filter
         case "model": return .model
+        case "user": return .user
         case "seed": return .seed
         case "steps": return .steps
         case "samples": return .samples
@@ -109,6 +111,7 @@ package struct RetrievalRequestReader {
         case .steps: request.steps = try reader.isNull() ? nil : reader.integer(at: "/steps")
         case .ef: request.effort = try reader.isNull() ? nil : reader.integer(at: "/ef")
         case .model: request.model = try reader.isNull() ? nil : reader.text(at: "/model")
+        case .user: request.user = try reader.isNull() ? nil : reader.identifier(at: "/user")
         case .filter:
             if try !reader.isNull() { try filter(&reader, into: &request.filter) }
         }

@@ -9,15 +9,17 @@ struct SimilarityRequest {
     private(set) var answersIntegers = false
     /// How many items to answer.
     private(set) var k = 50
+    /// The model or alias to ask; nil is the standard one.
+    private(set) var model: String?
 
     /// Reads a body.
     init(_ body: [UInt8]) throws(Problem) {
         var reader = try BodyReader(body)
-        try reader.object("", fields: ["item", "k"], required: 1) { reader, name, pointer throws(Problem) in
-            if name == "k" {
-                k = try reader.integer(pointer)
-            } else {
-                (item, answersIntegers) = try reader.identifier(pointer)
+        try reader.object("", fields: ["item", "k", "model"], required: 1) { reader, name, pointer throws(Problem) in
+            switch name {
+            case "k": k = try reader.integer(pointer)
+            case "model": model = try reader.string(pointer)
+            default: (item, answersIntegers) = try reader.identifier(pointer)
             }
         }
     }

@@ -1,3 +1,4 @@
+import Foundation
 package import Serving
 
 /// What GET /metrics answers: Prometheus' text format, version 0.0.4.
@@ -6,12 +7,21 @@ package struct MetricsPage: Sendable {
     static let contentType = "text/plain; version=0.0.4; charset=utf-8"
 
     private let metrics: ServerMetrics
-    private let holder: SnapshotHolder
+    private let holder: RoutingHolder
+    private let controller: ServingController
+    private let sampler: AnswerSampler
 
     /// A page over the counts of the data plane and what it serves.
-    package init(metrics: ServerMetrics, holder: SnapshotHolder) {
+    package init(
+        metrics: ServerMetrics,
+        holder: RoutingHolder,
+        controller: ServingController,
+        sampler: AnswerSampler
+    ) {
         self.metrics = metrics
         self.holder = holder
+        self.controller = controller
+        self.sampler = sampler
     }
 
     /// The page as it is now.
@@ -20,7 +30,10 @@ package struct MetricsPage: Sendable {
         let totals = metrics.totals()
         writeRequests(totals, to: &page)
         writeStages(totals, to: &page)
-        writeModel(to: &page)
+        writeCatalogue(to: &page)
+        writeVersions(controller.residents.filter(\.isInUse), to: &page)
+        writeChanges(controller.report, to: &page)
+        writeSamples(sampler.report, to: &page)
         if let process = ProcessStatistics() { write(process, to: &page) }
         return page.text
     }
@@ -62,14 +75,86 @@ package struct MetricsPage: Sendable {
         }
     }
 
-    private func writeModel(to page: inout Exposition) {
-        let snapshot = holder.current
-        if let snapshot {
-            page.family("dimerec_model_info", .gauge, "Always 1; its labels name what is served.")
-            page.sample([("model", snapshot.model), ("version", "\(snapshot.version)")], "1")
-        }
+    private func writeCatalogue(to page: inout Exposition) {
+        let snapshot = holder.current.standard?.arms[0].snapshot
         page.family("dimerec_index_items", .gauge, "Items that can be retrieved.")
         page.sample([], "\(snapshot?.itemCount ?? 0)")
+        page.family("dimerec_index_tombstones", .gauge, "Items of the catalogue that were taken out.")
+        page.sample([], "\(snapshot?.tombstones ?? 0)")
+    }
+
+    private func writeVersions(_ versions: [ServingController.Resident], to page: inout Exposition) {
+        func labels(_ version: ServingController.Resident) -> [(name: String, value: String)] {
+            [("model", version.id.model), ("version", "\(version.id.version)")]
+        }
+        guard !versions.isEmpty else { return }
+        page.family("dimerec_model_info", .gauge, "Always 1; its labels name what is served.")
+        for version in versions { page.sample(labels(version), "1") }
+        page.family("dimerec_model_age_seconds", .gauge, "Time since the version was published.")
+        for version in versions {
+            guard let date = try? Date(version.createdAt, strategy: .iso8601) else { continue }
+            page.sample(labels(version), "\(max(0, Date.now.timeIntervalSince(date)))")
+        }
+        let counts = versions.map(\.statistics.counts)
+        page.family("dimerec_version_requests_total", .counter, "Retrievals by the version that was to answer them.")
+        for (version, counts) in zip(versions, counts) {
+            page.sample(labels(version) + [("result", "ok")], "\(counts.answered)")
+            page.sample(labels(version) + [("result", "error")], "\(counts.failed)")
+        }
+        page.family("dimerec_version_request_duration_seconds", .histogram, "A version's own work for one retrieval.")
+        for (version, counts) in zip(versions, counts) {
+            page.histogram(
+                labels(version),
+                bounds: VersionStatistics.bounds.map { Double($0) / 1e9 },
+                counts: counts.buckets,
+                sum: Double(counts.nanoseconds) / 1e9
+            )
+        }
+    }
+
+    private func writeChanges(_ report: ServingController.Report, to page: inout Exposition) {
+        if let seconds = report.loadSeconds {
+            page.family("dimerec_model_load_seconds", .gauge, "How long the last load took, warm-up included.")
+            page.sample([], "\(seconds)")
+        }
+        page.family("dimerec_swaps_total", .counter, "Versions that were to come into service, by what came of it.")
+        page.sample([("result", "published")], "\(report.published)")
+        page.sample([("result", "rejected")], "\(report.rejected)")
+        page.sample([("result", "rolled_back")], "\(report.rolledBack)")
+        page.family("dimerec_guard_rollbacks_total", .counter, "Splits that their alias' guard ended.")
+        page.sample([], "\(report.guardRollbacks)")
+        page.family("dimerec_import_total", .counter, "Files of the import folder, by what came of them.")
+        page.sample([("result", "imported")], "\(report.imported)")
+        page.sample([("result", "rejected")], "\(report.importsRejected)")
+    }
+
+    private func writeSamples(_ report: AnswerSampler.Report, to page: inout Exposition) {
+        if let recall = report.recall {
+            page.family("dimerec_recall_estimate", .gauge, "Share of the exact answers that the index finds, sampled.")
+            page.sample([], "\(recall)")
+        }
+        page.family("dimerec_shadow_requests_total", .counter, "Requests that another version was to compute too.")
+        page.sample([("result", "compared")], "\(report.compared)")
+        page.sample([("result", "failed")], "\(report.failed)")
+        page.sample([("result", "dropped")], "\(report.dropped)")
+        page.family(
+            "dimerec_shadow_overlap",
+            .histogram,
+            "Share of answers that a version and its shadow have in common."
+        )
+        page.histogram(
+            [],
+            bounds: AnswerSampler.Report.overlapBounds,
+            counts: report.overlap + [0],
+            sum: report.overlapSum
+        )
+        page.family("dimerec_shadow_time_ratio", .histogram, "Time of a shadow over that of the version that answered.")
+        page.histogram(
+            [],
+            bounds: AnswerSampler.Report.ratioBounds,
+            counts: report.timeRatio,
+            sum: report.timeRatioSum
+        )
     }
 
     private func write(_ process: ProcessStatistics, to page: inout Exposition) {
@@ -81,57 +166,5 @@ package struct MetricsPage: Sendable {
         page.sample([], "\(process.openDescriptors)")
         page.family("process_start_time_seconds", .gauge, "When the process started, since the Unix epoch.")
         page.sample([], "\(process.startTime)")
-    }
-}
-
-/// Puts metric families and their samples into text.
-private struct Exposition {
-    enum Kind: String {
-        case counter
-        case gauge
-        case histogram
-    }
-
-    private(set) var text = ""
-    private var name = ""
-
-    /// Starts a family; the samples that follow are its own.
-    mutating func family(_ name: String, _ kind: Kind, _ help: String) {
-        self.name = name
-        text += "# HELP \(name) \(help)\n# TYPE \(name) \(kind.rawValue)\n"
-    }
-
-    mutating func sample(_ labels: [(name: String, value: String)], _ value: String, suffix: String = "") {
-        text += name + suffix
-        if !labels.isEmpty {
-            text += "{" + labels.map { "\($0.name)=\"\(Self.escaped($0.value))\"" }.joined(separator: ",") + "}"
-        }
-        text += " \(value)\n"
-    }
-
-    mutating func histogram(
-        _ labels: [(name: String, value: String)],
-        _ histogram: HistogramCells,
-        _ totals: [UInt64]
-    ) {
-        var count: UInt64 = 0
-        for (position, cell) in histogram.buckets.enumerated() {
-            count += totals[cell]
-            let bound = position < histogram.bounds.count ? "\(Double(histogram.bounds[position]) / 1e9)" : "+Inf"
-            sample(labels + [("le", bound)], "\(count)", suffix: "_bucket")
-        }
-        sample(labels, "\(Double(totals[histogram.sum]) / 1e9)", suffix: "_sum")
-        sample(labels, "\(count)", suffix: "_count")
-    }
-
-    private static func escaped(_ value: String) -> String {
-        value.reduce(into: "") { text, character in
-            switch character {
-            case "\\": text += "\\\\"
-            case "\"": text += "\\\""
-            case "\n": text += "\\n"
-            default: text.append(character)
-            }
-        }
     }
 }

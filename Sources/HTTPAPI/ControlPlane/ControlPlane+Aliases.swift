@@ -1,0 +1,148 @@
+import CheckpointStore
+import HTTPTypes
+import Hummingbird
+import Serving
+
+/// Aliases: names that lead to a model's active version, to one version, or to several by weight.
+extension ControlPlane {
+    var aliasOperations: [Operation] {
+        [
+            Operation(method: .get, path: "/v1/aliases", isOpen: true) { _, _ in
+                let aliases = try await changing { () throws(ServingError) in try await controller.aliases() }
+                return try json(AliasList(aliases: aliases.map(AliasDescription.init)))
+            },
+            Operation(method: .get, path: "/v1/aliases/{alias}", isOpen: true) { _, context in
+                let name = try context.parameters.require("alias")
+                let aliases = try await changing { () throws(ServingError) in try await controller.aliases() }
+                guard let alias = aliases.first(where: { $0.name == name }) else {
+                    throw Problem(ServingError.aliasNotFound(name))
+                }
+                return try answer(alias)
+            },
+            Operation(method: .put, path: "/v1/aliases/{alias}", isOpen: false) { request, context in
+                let revision = try Self.expectedRevision(of: request)
+                let alias = try Alias(
+                    name: try context.parameters.require("alias"),
+                    json: try await Self.body(of: request)
+                )
+                let stored = try await changing { () throws(ServingError) in
+                    try await controller.setAlias(alias, ifRevision: revision)
+                }
+                return try answer(stored)
+            },
+            Operation(method: .delete, path: "/v1/aliases/{alias}", isOpen: false) { request, context in
+                let name = try context.parameters.require("alias")
+                let revision = try Self.expectedRevision(of: request)
+                try await changing { () throws(ServingError) in
+                    try await controller.removeAlias(name, ifRevision: revision)
+                }
+                return Response(status: .noContent)
+            },
+        ]
+    }
+
+    /// An alias with its revision as the ETag that `If-Match` takes.
+    private func answer(_ alias: Alias) throws -> Response {
+        var response = try json(AliasDescription(alias))
+        response.headers[.eTag] = "\"\(alias.revision)\""
+        return response
+    }
+}
+
+extension Alias {
+    /// Reads the body of `PUT /v1/aliases/{alias}`.
+    ///
+    /// - Throws: A ``Problem`` of code `invalid_json` or `invalid_argument`.
+    init(name: String, json body: [UInt8]) throws(Problem) {
+        var reader = try BodyReader(body)
+        self.init(name: name, model: "")
+        var version: Int?
+        let fields = ["model", "version", "split", "shadow", "guard"]
+        try reader.object("", fields: fields, required: 1) { reader, field, pointer throws(Problem) in
+            switch field {
+            case "model": model = try reader.string(pointer)
+            case "version": version = try reader.integer(pointer)
+            case "shadow": shadow = try reader.double(pointer)
+            case "split":
+                try reader.array(pointer) { reader, pointer throws(Problem) in
+                    split.append(try Share(&reader, pointer))
+                }
+            default: self.guard = try reader.isNull() ? nil : Guard(&reader, pointer)
+            }
+        }
+        if let version {
+            guard split.isEmpty else {
+                throw Problem(.invalidArgument, at: "/version", "and 'split' exclude each other.")
+            }
+            split = [Share(version: version, percent: 100)]
+        }
+    }
+}
+
+extension Alias.Share {
+    fileprivate init(_ reader: inout BodyReader, _ pointer: String) throws(Problem) {
+        self.init(version: 0, percent: 0)
+        try reader.object(pointer, fields: ["version", "percent"], required: 2) {
+            reader,
+            field,
+            pointer throws(Problem) in
+            if field == "version" {
+                version = try reader.integer(pointer)
+            } else {
+                percent = try reader.double(pointer)
+            }
+        }
+    }
+}
+
+extension Alias.Guard {
+    fileprivate init(_ reader: inout BodyReader, _ pointer: String) throws(Problem) {
+        self.init()
+        let fields = ["max_error_rate", "max_p99_ms", "min_requests"]
+        try reader.object(pointer, fields: fields, required: 0) { reader, field, pointer throws(Problem) in
+            switch field {
+            case "max_error_rate": maxErrorRate = try reader.double(pointer)
+            case "max_p99_ms": maxP99Ms = try reader.double(pointer)
+            default: minRequests = try reader.integer(pointer)
+            }
+        }
+    }
+}
+
+struct AliasList: Encodable {
+    let aliases: [AliasDescription]
+}
+
+/// An alias as it is answered.
+struct AliasDescription: Encodable {
+    struct Bounds: Encodable {
+        let maxErrorRate: Double?
+        let maxP99Ms: Double?
+        let minRequests: Int
+
+        enum CodingKeys: String, CodingKey {
+            case maxErrorRate
+            // The strategy of the encoder would make "max_p99ms" of it.
+            case maxP99Ms = "max_p99_ms"
+            case minRequests
+        }
+    }
+
+    let name: String
+    let model: String
+    let split: [Alias.Share]
+    let shadow: Double
+    let `guard`: Bounds?
+    let revision: Int
+
+    init(_ alias: Alias) {
+        name = alias.name
+        model = alias.model
+        split = alias.split
+        shadow = alias.shadow
+        self.guard = alias.guard.map {
+            Bounds(maxErrorRate: $0.maxErrorRate, maxP99Ms: $0.maxP99Ms, minRequests: $0.minRequests)
+        }
+        revision = alias.revision
+    }
+}

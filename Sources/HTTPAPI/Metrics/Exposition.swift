@@ -1,0 +1,66 @@
+/// Puts metric families and their samples into text.
+struct Exposition {
+    enum Kind: String {
+        case counter
+        case gauge
+        case histogram
+    }
+
+    private(set) var text = ""
+    private var name = ""
+
+    /// Starts a family; the samples that follow are its own.
+    mutating func family(_ name: String, _ kind: Kind, _ help: String) {
+        self.name = name
+        text += "# HELP \(name) \(help)\n# TYPE \(name) \(kind.rawValue)\n"
+    }
+
+    mutating func sample(_ labels: [(name: String, value: String)], _ value: String, suffix: String = "") {
+        text += name + suffix
+        if !labels.isEmpty {
+            text += "{" + labels.map { "\($0.name)=\"\(Self.escaped($0.value))\"" }.joined(separator: ",") + "}"
+        }
+        text += " \(value)\n"
+    }
+
+    mutating func histogram(
+        _ labels: [(name: String, value: String)],
+        _ histogram: HistogramCells,
+        _ totals: [UInt64]
+    ) {
+        self.histogram(
+            labels,
+            bounds: histogram.bounds.map { Double($0) / 1e9 },
+            counts: histogram.buckets.map { totals[$0] },
+            sum: Double(totals[histogram.sum]) / 1e9
+        )
+    }
+
+    /// A histogram whose counts are at hand, one more than there are bounds: the last are those beyond every bound.
+    mutating func histogram(
+        _ labels: [(name: String, value: String)],
+        bounds: [Double],
+        counts: [UInt64],
+        sum: Double
+    ) {
+        var count: UInt64 = 0
+        for (position, bucket) in counts.enumerated() {
+            count += bucket
+            let bound = position < bounds.count ? "\(bounds[position])" : "+Inf"
+            sample(labels + [("le", bound)], "\(count)", suffix: "_bucket")
+        }
+        sample(labels, "\(sum)", suffix: "_sum")
+        sample(labels, "\(count)", suffix: "_count")
+    }
+
+    private static func escaped(_ value: String) -> String {
+        value.reduce(into: "") { text, character in
+            switch character {
+            case "\\": text += "\\\\"
+            case "\"": text += "\\\""
+            case "\n": text += "\\n"
+            default: text.append(character)
+            }
+        }
+    }
+}

@@ -1,0 +1,158 @@
+import Synchronization
+
+/// Which snapshots answer which requests at one moment, unchangeable.
+///
+/// A request takes one table at its start and keeps what it chose from it to its end, so an activation, a rollback or a
+/// changed split is seen whole or not at all.
+public final class RoutingTable: Sendable {
+    /// Nothing can be answered yet.
+    public static let empty = RoutingTable(routes: [:], standard: nil, expected: [])
+
+    /// The routes by the names that requests use: models and aliases.
+    public let routes: [String: TrafficRoute]
+    /// What answers requests that name no model.
+    public let standard: TrafficRoute?
+    /// Names that will have a route once their versions are loaded.
+    public let expected: Set<String>
+
+    /// A table.
+    ///
+    /// - Parameters:
+    ///   - routes: The routes by name.
+    ///   - standard: The name of the route of requests that name no model; nil when they must name one.
+    ///   - expected: Names whose versions are not loaded yet.
+    public init(routes: [String: TrafficRoute], standard: String?, expected: Set<String>) {
+        self.routes = routes
+        self.standard = standard.flatMap { routes[$0] }
+        self.expected = expected
+    }
+
+    /// A table with a single snapshot, by its model's name and for requests that name none.
+    public convenience init(_ snapshot: ServingSnapshot) {
+        let route = TrafficRoute(name: snapshot.model, arms: [TrafficArm(snapshot)])
+        self.init(routes: [snapshot.model: route], standard: snapshot.model, expected: [])
+    }
+
+    /// Whether every request that names an existing model can be answered.
+    public var isReady: Bool { standard != nil || expected.isEmpty && !routes.isEmpty }
+
+    /// The route of a request.
+    ///
+    /// - Parameter name: The model or alias that it names, or nil.
+    /// - Throws: ``RetrievalError``.
+    public func route(to name: String?) throws(RetrievalError) -> TrafficRoute {
+        guard let name else {
+            if let standard { return standard }
+            guard isReady else { throw .notReady }
+            throw .modelNotNamed(served: routes.keys.sorted())
+        }
+        if let route = routes[name] { return route }
+        guard !expected.contains(name), !routes.isEmpty else { throw .notReady }
+        throw .modelNotServed(name, served: routes.keys.sorted())
+    }
+
+    /// The arm that serves a version of a model, whichever route it is on.
+    public func arm(of model: String, version: Int) -> TrafficArm? {
+        for route in routes.values {
+            for arm in route.arms where arm.snapshot.version == version && arm.snapshot.model == model { return arm }
+        }
+        return nil
+    }
+}
+
+/// The versions that answer one name, each with its part of the requests.
+public final class TrafficRoute: Sendable {
+    /// The model or alias.
+    public let name: String
+    /// The versions, the stable one first; at least one.
+    public let arms: [TrafficArm]
+    /// How many requests of each version another version computes too, without answering: a threshold of 64 bits.
+    private let shadowThreshold: UInt64
+    private let salt: UInt64
+
+    /// A route.
+    ///
+    /// - Parameters:
+    ///   - name: What requests call it.
+    ///   - arms: The versions; their parts sum to 100.
+    ///   - shadow: The part of the requests that are shadowed, 0 to 100.
+    public init(name: String, arms: [TrafficArm], shadow: Double = 0) {
+        precondition(!arms.isEmpty, "route '\(name)' leads nowhere")
+        self.name = name
+        self.arms = arms
+        shadowThreshold = Self.threshold(arms.count > 1 ? shadow : 0)
+        salt = IdentifierList([name]).contentHash(newest: 1)
+    }
+
+    /// The version that answers requests of a key.
+    ///
+    /// The same key always gets the same version as long as the parts stay; the parts of two routes are independent.
+    ///
+    /// - Parameter key: A hash of the user, or of the request's content.
+    public func arm(for key: UInt64) -> TrafficArm {
+        guard arms.count > 1 else { return arms[0] }
+        let position = mix(key ^ salt)
+        var end: UInt64 = 0
+        for arm in arms.dropLast() {
+            end = end.addingReportingOverflow(Self.threshold(arm.percent)).partialValue
+            if position < end { return arm }
+        }
+        // The last with a part takes what rounding left.
+        return arms.last { $0.percent > 0 } ?? arms[0]
+    }
+
+    /// The version that computes requests of a key too, or nil.
+    ///
+    /// The last version of the route that does not answer them itself.
+    public func shadow(for key: UInt64, answeredBy arm: TrafficArm) -> TrafficArm? {
+        guard shadowThreshold > 0, mix(mix(key) ^ salt) <= shadowThreshold else { return nil }
+        return arms.last { $0 !== arm }
+    }
+
+    /// The number below which lies that part of all 64-bit numbers.
+    private static func threshold(_ percent: Double) -> UInt64 {
+        percent >= 100 ? .max : UInt64(max(0, percent) / 100 * 0x1p64)
+    }
+}
+
+/// One version on a route.
+public final class TrafficArm: Sendable {
+    /// What answers.
+    public let snapshot: ServingSnapshot
+    /// Its part of the requests, 0 to 100.
+    public let percent: Double
+    /// What came of its requests; shared by all routes of the version.
+    public let statistics: VersionStatistics
+
+    /// A version with a part of a route's requests.
+    public init(_ snapshot: ServingSnapshot, percent: Double = 100, statistics: VersionStatistics = VersionStatistics())
+    {
+        self.snapshot = snapshot
+        self.percent = percent
+        self.statistics = statistics
+    }
+}
+
+/// The table that requests are answered by.
+public final class RoutingHolder: Sendable {
+    private let state: Mutex<RoutingTable>
+
+    /// Starts with a table.
+    public init(_ table: RoutingTable = .empty) {
+        state = Mutex(table)
+    }
+
+    /// The newest table.
+    ///
+    /// Complexity: a lock and a retain.
+    public var current: RoutingTable {
+        state.withLock { $0 }
+    }
+
+    /// Makes a table the one that new requests use.
+    public func publish(_ table: RoutingTable) {
+        var table = table
+        // The old table leaves by the swap, so that nothing of it is freed under the lock.
+        state.withLock { swap(&$0, &table) }
+    }
+}

@@ -1,0 +1,154 @@
+import CheckpointStore
+
+/// The versions that this process holds, and what each of them is for: the state that ``ServingController`` guards.
+///
+/// A value without locks, threads or a store: everything that decides what a request sees is here.
+struct ServedVersions {
+    /// A version in memory.
+    struct Resident {
+        /// As it was stored.
+        let base: ServingSnapshot
+        /// With the changes of items so far.
+        var snapshot: ServingSnapshot
+        /// The number of the newest of these changes.
+        var newestChange: Int
+        let statistics: VersionStatistics
+        let createdAt: String
+    }
+
+    /// What a model's requests are answered by.
+    struct Traffic {
+        /// Versions that were in service, the newest choice first: the first answers requests.
+        var recent: [Int] = []
+        /// How often another version was chosen; tells whether a choice is still the last.
+        var choices = 0
+    }
+
+    /// Names that were asked for, models or aliases; the first answers requests that name none.
+    var names: [String] = []
+    /// Whether requests must name a model.
+    var standard: String?
+    var residents: [VersionID: Resident] = [:]
+    var traffic: [String: Traffic] = [:]
+    var aliases: [String: Alias] = [:]
+    var loading: (id: VersionID, isWarming: Bool)?
+    var rejected: [VersionID: String] = [:]
+    /// Snapshots that nothing leads to any more; requests may hold them still.
+    var retired: [(id: VersionID, snapshot: ServingSnapshot)] = []
+    var unloaded: Set<VersionID> = []
+    private(set) var generation: UInt64 = 0
+
+    /// The number of the next load.
+    mutating func nextGeneration() -> UInt64 {
+        generation += 1
+        return generation
+    }
+
+    /// The version of a model that answers, or nil before the first.
+    func active(of model: String) -> Int? { traffic[model]?.recent.first }
+
+    /// Makes a version in memory the one that answers its model's requests.
+    mutating func choose(_ id: VersionID) {
+        precondition(residents[id] != nil, "\(id) is not in memory")
+        traffic[id.model, default: Traffic()].recent.removeAll { $0 == id.version }
+        traffic[id.model, default: Traffic()].recent.insert(id.version, at: 0)
+        traffic[id.model, default: Traffic()].choices += 1
+    }
+
+    /// Puts a loaded version in memory.
+    mutating func insert(_ id: VersionID, _ resident: Resident) {
+        if let old = residents.updateValue(resident, forKey: id) { retired.append((id, old.snapshot)) }
+        rejected[id] = nil
+        unloaded.remove(id)
+    }
+
+    /// Replaces what a version answers from, after changes of its items.
+    mutating func replace(_ id: VersionID, by snapshot: ServingSnapshot, newestChange: Int) {
+        guard let old = residents[id]?.snapshot else { return }
+        residents[id]?.snapshot = snapshot
+        residents[id]?.newestChange = newestChange
+        retired.append((id, old))
+    }
+
+    /// Whether requests may reach a version.
+    func isInUse(_ id: VersionID) -> Bool {
+        active(of: id.model) == id.version
+            || aliases.values.contains { $0.model == id.model && $0.split.contains { $0.version == id.version } }
+    }
+
+    /// Lets go of versions that answer nothing and are not kept for a rollback.
+    ///
+    /// - Parameters:
+    ///   - keepVersions: How many of a model's latest choices stay, the one in service included.
+    ///   - model: The model to look at; nil is all.
+    /// - Returns: Whether there were any.
+    mutating func evict(keeping keepVersions: Int, of model: String? = nil) -> Bool {
+        let before = residents.count
+        for name in traffic.keys where model == nil || name == model {
+            traffic[name]?.recent.removeAll { residents[VersionID(name, $0)] == nil }
+            let surplus = (traffic[name]?.recent.count ?? 0) - max(1, keepVersions)
+            if surplus > 0 { traffic[name]?.recent.removeLast(surplus) }
+        }
+        for id in residents.keys where model == nil || id.model == model {
+            guard !isInUse(id), traffic[id.model]?.recent.contains(id.version) != true else { continue }
+            unload(id)
+        }
+        return residents.count < before
+    }
+
+    /// Lets go of a version.
+    mutating func unload(_ id: VersionID) {
+        guard let resident = residents.removeValue(forKey: id) else { return }
+        traffic[id.model]?.recent.removeAll { $0 == id.version }
+        retired.append((id, resident.snapshot))
+        unloaded.insert(id)
+    }
+
+    /// Takes out the retired snapshots that no request holds, to be freed by the caller.
+    mutating func takeUnused() -> [ServingSnapshot] {
+        var unused: [ServingSnapshot] = []
+        for position in retired.indices.reversed() where isKnownUniquelyReferenced(&retired[position].snapshot) {
+            unused.append(retired.remove(at: position).snapshot)
+        }
+        return unused
+    }
+
+    /// Where a version stands.
+    func state(of id: VersionID) -> VersionState {
+        if let loading, loading.id == id { return loading.isWarming ? .warming : .loading }
+        if residents[id] != nil { return isInUse(id) ? .active : .available }
+        if let reason = rejected[id] { return .rejected(reason: reason) }
+        if retired.contains(where: { $0.id == id }) { return .draining }
+        return unloaded.contains(id) ? .unloaded : .available
+    }
+
+    /// The parts of an alias' requests that each of its versions in memory answers, the first taking over for the others.
+    func shares(of alias: Alias) -> [Alias.Share] {
+        guard !alias.split.isEmpty else {
+            return active(of: alias.model).map { [Alias.Share(version: $0, percent: 100)] } ?? []
+        }
+        var shares = alias.split.filter { residents[VersionID(alias.model, $0.version)] != nil }
+        guard !shares.isEmpty else { return [] }
+        shares[0].percent += 100 - shares.reduce(0) { $0 + $1.percent }
+        return shares
+    }
+
+    /// What requests see.
+    func table() -> RoutingTable {
+        var routes: [String: TrafficRoute] = [:]
+        func add(_ name: String, _ shares: [Alias.Share], of model: String, shadow: Double) {
+            let arms = shares.compactMap { share in
+                residents[VersionID(model, share.version)].map {
+                    TrafficArm($0.snapshot, percent: share.percent, statistics: $0.statistics)
+                }
+            }
+            if !arms.isEmpty { routes[name] = TrafficRoute(name: name, arms: arms, shadow: shadow) }
+        }
+        for (model, traffic) in traffic {
+            guard let version = traffic.recent.first else { continue }
+            add(model, [Alias.Share(version: version, percent: 100)], of: model, shadow: 0)
+        }
+        for alias in aliases.values { add(alias.name, shares(of: alias), of: alias.model, shadow: alias.shadow) }
+        return RoutingTable(routes: routes, standard: standard, expected: Set(names).subtracting(routes.keys))
+    }
+}

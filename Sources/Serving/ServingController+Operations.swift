@@ -1,0 +1,229 @@
+public import CheckpointStore
+import Dispatch
+
+/// What an operator asks for; each call changes all of what it names, in the store and in service, or nothing.
+extension ServingController {
+    /// Makes a version the store's active one and the one in service.
+    ///
+    /// The order is load, check, warm up, record the choice in the store, publish: a version that cannot be served is never
+    /// chosen. A version in memory is in service at once; activating the version in service only records the choice.
+    ///
+    /// - Parameters:
+    ///   - model: The model's name.
+    ///   - version: The version to activate.
+    ///   - wait: Whether to return only when the version is in service.
+    /// - Returns: Whether it is in service now.
+    /// - Throws: ``ServingError``; without `wait`, a rejection shows in ``state(of:model:)`` instead.
+    public func activate(model: String, version: Int, wait: Bool) async throws(ServingError) -> Bool {
+        let id = VersionID(model, version)
+        let choices = try await offThread { [self] () throws(ServingError) -> Int? in
+            try checkServed(model)
+            try checkExists(id)
+            let (isResident, choices) = look { ($0.residents[id] != nil, $0.traffic[model]?.choices ?? 0) }
+            if isResident {
+                try choose(id)
+                return nil
+            }
+            if let busy = begin(id) { throw .busyLoading(busy) }
+            return choices
+        }
+        guard let choices else { return true }
+        let work: @Sendable () -> Result<Void, ServingError> = { [self] in
+            Result { () throws(ServingError) in
+                try load(id)
+                guard look({ $0.traffic[model]?.choices ?? 0 }) == choices else { throw .superseded(id) }
+                try choose(id)
+            }
+        }
+        guard wait else {
+            thread.async { _ = work() }
+            return false
+        }
+        try await onThread(work).get()
+        return true
+    }
+
+    /// Returns a model to the version that was active before.
+    ///
+    /// A version in memory is back at once, also while another is being loaded; that one then stays out of service.
+    ///
+    /// - Returns: The version that is in service now.
+    /// - Throws: ``ServingError``.
+    public func rollback(model: String) async throws(ServingError) -> Int {
+        let (version, isBack) = try await offThread { [self] () throws(ServingError) -> (Int, Bool) in
+            try checkServed(model)
+            let target = try onStore { try $0.rollbackTarget(of: model) }
+            guard let target else { throw .nothingToRollBackTo(model: model) }
+            let id = VersionID(model, target)
+            guard look({ $0.residents[id] != nil }) else {
+                if let busy = begin(id) { throw .busyLoading(busy) }
+                return (target, false)
+            }
+            try record(rollbackOf: model, to: id)
+            return (target, true)
+        }
+        guard !isBack else { return version }
+        let id = VersionID(model, version)
+        let work: @Sendable () -> Result<Void, ServingError> = { [self] in
+            Result { () throws(ServingError) in
+                try load(id)
+                try record(rollbackOf: model, to: id)
+            }
+        }
+        try await onThread(work).get()
+        return version
+    }
+
+    /// Frees the memory of a version that answers nothing.
+    ///
+    /// - Returns: Where it stands now.
+    /// - Throws: ``ServingError``.
+    public func unload(model: String, version: Int) async throws(ServingError) -> VersionState {
+        let id = VersionID(model, version)
+        return try await offThread { [self] () throws(ServingError) in
+            try checkExists(id)
+            let isInUse = publish { state in
+                guard !state.isInUse(id) else { return true }
+                state.unload(id)
+                return false
+            }
+            guard !isInUse else { throw .inUse(id) }
+            thread.async { [self] in _ = publish { $0.takeUnused() } }
+            return state(of: version, model: model)
+        }
+    }
+
+    /// All aliases, by name.
+    public func aliases() async throws(ServingError) -> [Alias] {
+        try await offThread { [self] () throws(ServingError) in try onStore { try $0.aliases() } }
+    }
+
+    /// Creates or changes an alias: loads the versions that it needs, records it, and publishes it in one step.
+    ///
+    /// - Parameters:
+    ///   - alias: What it is to be.
+    ///   - ifRevision: The revision that the caller changes; nil changes whatever there is, 0 only creates.
+    /// - Returns: The alias with its new revision.
+    /// - Throws: ``ServingError``.
+    public func setAlias(_ alias: Alias, ifRevision: Int?) async throws(ServingError) -> Alias {
+        try await offThread { [self] () throws(ServingError) in
+            try checkServed(alias.model)
+            for share in alias.split { try checkExists(VersionID(alias.model, share.version)) }
+        }
+        let work: @Sendable () -> Result<Alias, ServingError> = { [self] in
+            Result { () throws(ServingError) in
+                for share in alias.split {
+                    let id = VersionID(alias.model, share.version)
+                    guard !look({ $0.residents[id] != nil }) else { continue }
+                    if let busy = begin(id) { throw .busyLoading(busy) }
+                    try load(id)
+                }
+                let stored = try onStore { try $0.setAlias(alias, ifRevision: ifRevision) }
+                publish { $0.aliases[alias.name] = stored }
+                return stored
+            }
+        }
+        return try await onThread(work).get()
+    }
+
+    /// Removes an alias; requests that name it get an error from then on.
+    ///
+    /// - Throws: ``ServingError``.
+    public func removeAlias(_ name: String, ifRevision: Int?) async throws(ServingError) {
+        try await offThread { [self] () throws(ServingError) in
+            try onStore { try $0.removeAlias(name, ifRevision: ifRevision) }
+            publish { $0.aliases[name] = nil }
+        }
+    }
+
+    /// The changes of a model's items since its versions were trained.
+    ///
+    /// - Parameter model: The model; nil is the one that requests without a model reach.
+    public func itemChanges(of model: String?) async throws(ServingError) -> [ItemChange] {
+        try await offThread { [self] () throws(ServingError) in
+            let name = try named(model)
+            try checkServed(name)
+            return try onStore { try $0.itemChanges(of: name) }
+        }
+    }
+
+    /// Adds, replaces or takes out an item: recorded, and in all versions of the model at once.
+    ///
+    /// - Parameters:
+    ///   - item: The catalogue's own id.
+    ///   - content: What the item is to be; nil takes it out.
+    ///   - model: The model; nil is the one that requests without a model reach.
+    /// - Returns: The change as it was recorded.
+    /// - Throws: ``ServingError``.
+    public func changeItem(
+        _ item: String,
+        to content: ItemChange.Content?,
+        model: String?
+    ) async throws(ServingError) -> ItemChange {
+        try await offThread { [self] () throws(ServingError) in
+            let name = try named(model)
+            try checkServed(name)
+            return try change(ItemChange(model: name, item: item, version: 0, content: content))
+        }
+    }
+
+    // MARK: Parts
+
+    /// A model by its name, or the one that requests without a model reach.
+    private func named(_ model: String?) throws(ServingError) -> String {
+        if let model { return model }
+        let (standard, alias, names) = look { state in
+            (state.standard, state.standard.flatMap { state.aliases[$0]?.model }, state.names)
+        }
+        guard let name = alias ?? standard else {
+            throw .modelNotServed("", served: names)
+        }
+        return name
+    }
+
+    /// Records a choice and makes it; both or, when the store refuses, neither.
+    private func choose(_ id: VersionID) throws(ServingError) {
+        try onStore { try $0.activate(model: id.model, version: id.version) }
+        publish { state in
+            guard state.residents[id] != nil, state.active(of: id.model) != id.version else { return }
+            state.choose(id)
+        }
+    }
+
+    private func record(rollbackOf model: String, to id: VersionID) throws(ServingError) {
+        _ = try onStore { try $0.rollback(model: model) }
+        publish { state in if state.residents[id] != nil { state.choose(id) } }
+        count { $0.rolledBack += 1 }
+    }
+
+    private func checkServed(_ model: String) throws(ServingError) {
+        let models = try onStore { try $0.modelNames() }
+        let names = configuration.models
+        let aliased =
+            names.isEmpty ? [] : try onStore { try $0.aliases() }.filter { names.contains($0.name) }.map(\.model)
+        guard models.contains(model), names.isEmpty || names.contains(model) || aliased.contains(model) else {
+            let served = names.isEmpty ? models : models.filter { names.contains($0) || aliased.contains($0) }
+            throw .modelNotServed(model, served: served)
+        }
+    }
+
+    private func checkExists(_ id: VersionID) throws(ServingError) {
+        guard try onStore({ try $0.manifests(of: id.model) }).contains(where: { $0.version == id.version }) else {
+            throw .versionNotFound(id)
+        }
+    }
+
+    private func onStore<Value>(_ body: (any CheckpointSource) throws -> Value) throws(ServingError) -> Value {
+        do { return try body(source) } catch { throw ServingError(error) }
+    }
+
+    /// Runs work that may wait for the disk, but not for a load.
+    private func offThread<Value: Sendable>(
+        _ work: @escaping @Sendable () throws(ServingError) -> Value
+    ) async throws(ServingError) -> Value {
+        let result: Result<Value, ServingError> = await withCheckedContinuation { continuation in
+            DispatchQueue.global(qos: .utility).async { continuation.resume(returning: Result(catching: work)) }
+        }
+        return try result.get()
+    }
+}

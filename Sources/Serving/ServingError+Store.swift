@@ -1,0 +1,25 @@
+import CheckpointStore
+
+extension ServingError {
+    /// What an error of the store, or of a change of an item, means for what is served.
+    init(_ error: any Error) {
+        switch error {
+        case let error as ServingError:
+            self = error
+        case CheckpointError.modelNotFound(let model, let available):
+            self = .modelNotServed(model, served: available)
+        case CheckpointError.versionNotFound(let model, let version, _):
+            self = .versionNotFound(VersionID(model, version))
+        case CheckpointError.aliasNotFound(let alias, _):
+            self = .aliasNotFound(alias)
+        case CheckpointError.revisionMismatch(let alias, _, let found):
+            self = .aliasChanged(name: alias, revision: found)
+        case CheckpointError.nothingToRollBackTo(let model, _):
+            self = .nothingToRollBackTo(model: model)
+        case CheckpointError.invalid(let reason):
+            self = .invalidAlias(reason)
+        default:
+            self = .storeFailed("\(error)")
+        }
+    }
+}

@@ -1,0 +1,79 @@
+import Synchronization
+
+/// What came of the requests that one version was asked, counted by all threads.
+///
+/// Time is the version's own work (guidance, diffusion, search), without reading, writing or waiting, so that two versions
+/// can be compared whatever else the server does.
+public final class VersionStatistics: Sendable {
+    /// The buckets' upper bounds, in nanoseconds: 24 from 1 us on, each 1.5 times the one before.
+    public static let bounds: [UInt64] = (0..<24).map { step in
+        (0..<step).reduce(UInt64(1000)) { bound, _ in bound + bound / 2 }
+    }
+
+    private let failed = Atomic<UInt64>(0)
+    private let nanoseconds = Atomic<UInt64>(0)
+    private let buckets = InlineArray<25, Atomic<UInt64>> { _ in Atomic(0) }
+
+    /// Nothing counted yet.
+    public init() {}
+
+    /// Counts an answer.
+    public func answered(in times: StageTimes) {
+        let duration = times.work
+        var bucket = 0
+        while bucket < Self.bounds.count, duration > Self.bounds[bucket] { bucket += 1 }
+        buckets[bucket].add(1, ordering: .relaxed)
+        nanoseconds.add(duration, ordering: .relaxed)
+    }
+
+    /// Counts a request that failed by the version's fault.
+    public func countFailure() {
+        failed.add(1, ordering: .relaxed)
+    }
+
+    /// The counts as they are now.
+    public var counts: Counts {
+        var counts = Counts()
+        counts.failed = failed.load(ordering: .relaxed)
+        counts.nanoseconds = nanoseconds.load(ordering: .relaxed)
+        for bucket in counts.buckets.indices { counts.buckets[bucket] = buckets[bucket].load(ordering: .relaxed) }
+        return counts
+    }
+
+    /// Counts of one moment.
+    public struct Counts: Sendable, Equatable {
+        /// Requests that failed by the version's fault.
+        public var failed: UInt64 = 0
+        /// The work of all answers.
+        public var nanoseconds: UInt64 = 0
+        /// Answers by how long the work took; the last are those beyond every bound.
+        public var buckets = [UInt64](repeating: 0, count: VersionStatistics.bounds.count + 1)
+
+        /// Nothing counted.
+        public init() {}
+
+        /// How many requests were answered.
+        public var answered: UInt64 { buckets.reduce(0, +) }
+
+        /// What was counted since an earlier moment.
+        public func since(_ earlier: Counts) -> Counts {
+            var difference = self
+            difference.failed &-= earlier.failed
+            difference.nanoseconds &-= earlier.nanoseconds
+            for bucket in buckets.indices { difference.buckets[bucket] &-= earlier.buckets[bucket] }
+            return difference
+        }
+
+        /// An upper bound of the 99th percentile of the work, in nanoseconds, to a factor of 1.5; nil without answers.
+        public var p99: Double? {
+            let total = answered
+            guard total > 0 else { return nil }
+            var left = total - total / 100
+            for (bucket, bound) in VersionStatistics.bounds.enumerated() {
+                guard buckets[bucket] < left else { return Double(bound) }
+                left -= buckets[bucket]
+            }
+            return .infinity
+        }
+    }
+}

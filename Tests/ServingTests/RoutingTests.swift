@@ -1,0 +1,273 @@
+import CheckpointStore
+import Kernels
+import Serving
+import Synchronization
+import TestSupport
+import Testing
+
+@Suite("Routing") struct RoutingTests {
+    let source = MemorySource([1, 2, 3], active: 1)
+    let holder = RoutingHolder()
+    let sampler = AnswerSampler(recallSample: 1)
+    let workspace = RetrievalWorkspace()
+
+    private func makeController(_ names: [String] = [], builder: SnapshotBuilder = testBuilder) -> ServingController {
+        var configuration = ControllerConfiguration()
+        configuration.models = names
+        return ServingController(
+            source: source,
+            configuration: configuration,
+            holder: holder,
+            builder: builder,
+            logger: quietLogger
+        )
+    }
+
+    private var service: RetrievalService { RetrievalService(holder: holder, sampler: sampler) }
+
+    private func split(_ shares: [(Int, Double)], shadow: Double = 0, guard bounds: Alias.Guard? = nil) -> Alias {
+        let shares = shares.map { Alias.Share(version: $0.0, percent: $0.1) }
+        return Alias(name: "stable", model: "m", split: shares, shadow: shadow, guard: bounds)
+    }
+
+    private func version(user: String, model: String = "stable") throws -> Int {
+        var request = RetrievalRequest(history: ["i1"], k: 1)
+        (request.user, request.model) = (user, model)
+        return try service.retrieve(request, workspace: workspace).snapshot.version
+    }
+
+    @Test(
+        "versions of a split get their parts of the users, and a user stays with one",
+        arguments: [0, 5, 30, 50, 100.0]
+    )
+    func splits(percent: Double) async throws {
+        let controller = makeController()
+        await controller.poll()
+        _ = try await controller.setAlias(split([(1, 100 - percent), (2, percent)]), ifRevision: nil)
+        let users = 4000
+        let versions = try (0..<users).map { try version(user: "u\($0)") }
+        let share = Double(versions.count { $0 == 2 }) / Double(users)
+        // Four standard deviations of a binomial share.
+        #expect(abs(share - percent / 100) <= 4 * (percent / 100 * (1 - percent / 100) / Double(users)).squareRoot())
+        #expect(try (0..<100).map { try version(user: "u\($0)") } == Array(versions.prefix(100)))
+    }
+
+    @Test("more for the second version moves users to it and none away")
+    func growsMonotonously() async throws {
+        let controller = makeController()
+        await controller.poll()
+        var moved: Set<Int> = []
+        for percent in [0, 1, 5, 20, 60, 100.0] {
+            _ = try await controller.setAlias(split([(1, 100 - percent), (2, percent)]), ifRevision: nil)
+            let users = Set(try (0..<500).filter { try version(user: "u\($0)") == 2 })
+            #expect(moved.isSubset(of: users))
+            moved = users
+        }
+        #expect(moved.count == 500)
+    }
+
+    @Test("without a user the history decides, and a batch goes the way of its single requests")
+    func splitsByContent() async throws {
+        let controller = makeController()
+        await controller.poll()
+        _ = try await controller.setAlias(split([(1, 50), (2, 50)]), ifRevision: nil)
+        let requests = (0..<40).map { item in
+            var request = RetrievalRequest(history: ["i1", "\(item)", "i\(item)"], k: 3)
+            request.model = "stable"
+            return request
+        }
+        let single = try requests.map { try service.retrieve($0, workspace: workspace) }
+        let batch = try service.retrieve(requests, workspace: workspace).map { try $0.get() }
+        #expect(Set(single.map(\.snapshot.version)) == [1, 2])
+        #expect(batch.map(\.snapshot.version) == single.map(\.snapshot.version))
+        #expect(batch.map(\.items) == single.map(\.items))
+    }
+
+    @Test("an alias that names no version follows the active one")
+    func followsActive() async throws {
+        let controller = makeController(["stable"])
+        source.state.withLock { $0.aliases["stable"] = Alias(name: "stable", model: "m", revision: 1) }
+        await controller.poll()
+        #expect(try version(user: "u") == 1)
+        #expect(try await controller.activate(model: "m", version: 3, wait: true))
+        #expect(try version(user: "u") == 3)
+        #expect(try service.retrieve(RetrievalRequest(history: ["i1"]), workspace: workspace).snapshot.version == 3)
+    }
+
+    @Test("an alias of another process is followed, changed and dropped")
+    func followsStore() async throws {
+        let controller = makeController()
+        await controller.poll()
+        _ = try source.setAlias(split([(2, 100)]), ifRevision: 0)
+        await controller.poll()
+        #expect(try version(user: "u") == 2)
+        _ = try source.setAlias(split([(3, 100)]), ifRevision: 1)
+        await controller.poll()
+        #expect(try version(user: "u") == 3)
+        try source.removeAlias("stable", ifRevision: nil)
+        await controller.poll()
+        #expect(throws: RetrievalError.modelNotServed("stable", served: ["m"])) { try version(user: "u") }
+    }
+
+    @Test("a bad version of a split leaves the alias as it was; after a restart the good ones answer")
+    func keepsGoodSplit() async throws {
+        source.state.withLock { $0.damaged = [3] }
+        let controller = makeController()
+        await controller.poll()
+        _ = try await controller.setAlias(split([(2, 100)]), ifRevision: nil)
+        await #expect(throws: ServingError.rejected(VersionID("m", 3), reason: "damaged")) {
+            try await controller.setAlias(split([(3, 50), (2, 50)]), ifRevision: nil)
+        }
+        #expect(source.aliases().map(\.split) == [[Alias.Share(version: 2, percent: 100)]])
+        _ = try source.setAlias(split([(3, 50), (2, 50)]), ifRevision: nil)
+        await controller.poll()
+        #expect(try (0..<20).map { try version(user: "\($0)") } == [Int](repeating: 2, count: 20))
+        let restarted = makeController()
+        await restarted.poll()
+        #expect(try (0..<20).map { try version(user: "\($0)") } == [Int](repeating: 2, count: 20))
+    }
+
+    @Test("an alias is changed only at the revision that the caller knows")
+    func comparesRevisions() async throws {
+        let controller = makeController()
+        await controller.poll()
+        let first = try await controller.setAlias(split([(1, 100)]), ifRevision: 0)
+        await #expect(throws: ServingError.aliasChanged(name: "stable", revision: first.revision)) {
+            try await controller.setAlias(split([(2, 100)]), ifRevision: 0)
+        }
+        #expect(try version(user: "u") == 1)
+        _ = try await controller.setAlias(split([(2, 100)]), ifRevision: first.revision)
+        #expect(try version(user: "u") == 2)
+    }
+
+    @Test("with several names served a request must choose, unless one is the first")
+    func needsName() throws {
+        let snapshot = try testBuilder.build(makeCheckpoint(version: 1), generation: 1)
+        let routes = ["a": TrafficRoute(name: "a", arms: [TrafficArm(snapshot)])]
+        let table = RoutingTable(routes: routes, standard: nil, expected: [])
+        #expect(throws: RetrievalError.modelNotNamed(served: ["a"])) { try table.route(to: nil) }
+        #expect(throws: RetrievalError.modelNotServed("b", served: ["a"])) { try table.route(to: "b") }
+        let waiting = RoutingTable(routes: routes, standard: "b", expected: ["b"])
+        #expect(throws: RetrievalError.notReady) { try waiting.route(to: nil) }
+        #expect(throws: RetrievalError.notReady) { try waiting.route(to: "b") }
+        #expect(!waiting.isReady && table.isReady)
+    }
+
+    @Test("shadowed requests are answered by the stable version and compared with the other")
+    func shadows() async throws {
+        let controller = makeController()
+        await controller.poll()
+        _ = try await controller.setAlias(split([(1, 100), (2, 0)], shadow: 100), ifRevision: nil)
+        for user in 0..<50 { #expect(try version(user: "\(user)") == 1) }
+        await sampler.waitUntilIdle()
+        let report = sampler.report
+        #expect(report.compared == 50 && report.failed == 0 && report.dropped == 0)
+        var (expected, count) = (0.0, 0.0)
+        for _ in 0..<50 {
+            var request = RetrievalRequest(history: ["i1"], k: 1)
+            let answers = try [1, 2].map { version in
+                (request.model, request.version) = ("m", version)
+                if version == 2 { request.model = "stable" }
+                let response = try service.retrieve(request, workspace: workspace)
+                return Set(response.items.map { response.snapshot.identifiers.id($0.id) })
+            }
+            expected += Double(answers[0].intersection(answers[1]).count)
+            count += 1
+        }
+        #expect(abs(report.overlapSum - expected) < 1e-9 && count == 50)
+        #expect(report.timeRatio.reduce(0, +) == 50)
+    }
+
+    @Test("no part of a split without shadow is computed twice, and a part of it with some")
+    func shadowsSome() async throws {
+        let controller = makeController()
+        await controller.poll()
+        _ = try await controller.setAlias(split([(1, 60), (2, 40)], shadow: 0), ifRevision: nil)
+        for user in 0..<50 { _ = try version(user: "\(user)") }
+        await sampler.waitUntilIdle()
+        #expect(sampler.report.compared == 0)
+        _ = try await controller.setAlias(split([(1, 60), (2, 40)], shadow: 25), ifRevision: nil)
+        for user in 0..<800 {
+            _ = try version(user: "\(user)")
+            if user % 50 == 0 { await sampler.waitUntilIdle() }
+        }
+        await sampler.waitUntilIdle()
+        let share = Double(sampler.report.compared) / 800
+        #expect(abs(share - 0.25) < 4 * (0.25 * 0.75 / 800).squareRoot())
+    }
+
+    @Test("recall counts what the index found of the exact answers")
+    func estimatesRecall() async throws {
+        let controller = makeController()
+        await controller.poll()
+        for user in 0..<20 { _ = try version(user: "\(user)", model: "m") }
+        await sampler.waitUntilIdle()
+        #expect(sampler.report.recall == 1)
+        #expect(sampler.recentHistories == [["i1"], ["i1"]])
+    }
+
+    @Test("a canary that fails or is slow loses its part, in the store too; a sound one keeps it")
+    func guardsSplit() async throws {
+        let broken = SnapshotBuilder(
+            warmUpRequests: 3,
+            makeEncoder: { checkpoint in
+                let items = try #require(checkpoint.parameters["items"])
+                return (FailingEncoder(base: MeanEncoder(items: items), fails: checkpoint.manifest.version == 2), items)
+            },
+            makeIndex: { _, vectors in ScanIndex(vectors: vectors) },
+            makeExactIndex: { ScanIndex(vectors: $0) }
+        )
+        let controller = makeController(builder: broken)
+        await controller.poll()
+        let bounds = Alias.Guard(maxErrorRate: 0.01, maxP99Ms: 60_000, minRequests: 20)
+        for canary in [3, 2] {
+            _ = try await controller.setAlias(split([(1, 50), (canary, 50)], guard: bounds), ifRevision: nil)
+            await controller.poll()
+            for user in 0..<100 { _ = try? version(user: "\(user)") }
+            await controller.poll()
+            let isSound = canary == 3
+            #expect(controller.report.guardRollbacks == (isSound ? 0 : 1))
+            #expect(source.aliases()[0].split.count == (isSound ? 2 : 1))
+        }
+        for user in 0..<100 { #expect(try version(user: "\(user)") == 1) }
+        #expect(source.aliases()[0].split == [Alias.Share(version: 1, percent: 100)])
+        let slow = Alias.Guard(maxP99Ms: 1e-9, minRequests: 20)
+        _ = try await controller.setAlias(split([(1, 50), (3, 50)], guard: slow), ifRevision: nil)
+        await controller.poll()
+        for user in 0..<100 { _ = try version(user: "\(user)") }
+        await controller.poll()
+        #expect(controller.report.guardRollbacks == 2)
+    }
+}
+
+/// Computes NaN for real requests, whose seeds are large, but not for those of a warm-up.
+private struct FailingEncoder: UserEncoder {
+    final class Workspace: InferenceWorkspace {
+        var userVectors: [Float] = []
+        func removeAll() { userVectors = [] }
+    }
+
+    let base: MeanEncoder
+    let fails: Bool
+    var dimension: Int { base.dimension }
+    var maxSteps: Int { base.maxSteps }
+    var historyLength: Int { base.historyLength }
+
+    func makeWorkspace() -> any InferenceWorkspace { Workspace() }
+
+    func add(
+        history: ArraySlice<Int32>,
+        seed: UInt64,
+        steps: Int,
+        samples: Int,
+        to workspace: any InferenceWorkspace
+    ) {
+        guard let workspace = workspace as? Workspace else { preconditionFailure("a foreign workspace") }
+        for sample in 0..<samples {
+            let vector = base.userVector(Array(history), seed: seed, steps: steps, sample: sample)
+            workspace.userVectors += fails && seed > 1000 ? vector.map { _ in .nan } : vector
+        }
+    }
+
+    func generate(in workspace: any InferenceWorkspace) {}
+}

@@ -1,0 +1,312 @@
+import CheckpointStore
+import Kernels
+import Serving
+import Synchronization
+import TestSupport
+import Testing
+
+@Suite("ServingController") struct ServingControllerTests {
+    let holder = RoutingHolder()
+
+    private func watch(_ source: MemorySource) -> ServingController {
+        ServingController(source: source, holder: holder, builder: testBuilder, logger: quietLogger)
+    }
+
+    @Test("polling brings the store's active version into service")
+    func follows() async throws {
+        let source = MemorySource([1, 2], active: nil)
+        let controller = watch(source)
+        await controller.poll()
+        #expect(holder.snapshot == nil)
+        try source.activate(model: "m", version: 1)
+        await controller.poll()
+        #expect(holder.snapshot?.version == 1)
+        try source.activate(model: "m", version: 2)
+        await controller.poll()
+        await controller.poll()
+        #expect(holder.snapshot?.version == 2)
+        #expect(source.state.withLock(\.loads) == 2)
+        #expect(controller.state(of: 2, model: "m") == .active && controller.state(of: 1, model: "m") == .available)
+    }
+
+    @Test("a bad newest version is rejected once, with its reason, and the last good one stays")
+    func keepsLastGood() async throws {
+        let source = MemorySource([1, 2, 3], active: 1)
+        source.state.withLock { state in
+            state.damaged = [2]
+            state.checkpoints[3]?.parameters["items"]?[5, 0] = .nan
+        }
+        let controller = watch(source)
+        await controller.poll()
+        for version in [2, 3] {
+            try source.activate(model: "m", version: version)
+            await controller.poll()
+            await controller.poll()
+            #expect(holder.snapshot?.version == 1)
+        }
+        #expect(source.state.withLock(\.loads) == 3)
+        #expect(controller.state(of: 2, model: "m") == .rejected(reason: "damaged"))
+        guard case .rejected(let reason) = controller.state(of: 3, model: "m") else {
+            Issue.record("version 3 is \(controller.state(of: 3, model: "m"))")
+            return
+        }
+        #expect(reason.contains("'i5'"))
+    }
+
+    @Test("a server that starts with a bad active version serves the newest good one")
+    func startsWithBad() async {
+        let source = MemorySource([1, 2, 3], active: 3)
+        source.state.withLock { $0.damaged = [3] }
+        let controller = watch(source)
+        await controller.poll()
+        await controller.poll()
+        #expect(holder.snapshot?.version == 2)
+        #expect(source.activeVersion(of: "m") == 3)
+    }
+
+    @Test("activating loads, records the choice and may go back to an older version")
+    func activates() async throws {
+        let source = MemorySource([1, 2], active: 2)
+        let controller = watch(source)
+        await controller.poll()
+        #expect(try await controller.activate(model: "m", version: 1, wait: true))
+        #expect(holder.snapshot?.version == 1 && source.activeVersion(of: "m") == 1)
+        await controller.poll()
+        #expect(holder.snapshot?.version == 1)
+        #expect(try await controller.activate(model: "m", version: 1, wait: true))
+        #expect(source.state.withLock(\.loads) == 2)
+    }
+
+    @Test("activating a bad version changes nothing")
+    func refusesBad() async throws {
+        let source = MemorySource([1, 2], active: 1)
+        source.state.withLock { $0.damaged = [2] }
+        let controller = watch(source)
+        await controller.poll()
+        await #expect(throws: ServingError.rejected(VersionID("m", 2), reason: "damaged")) {
+            try await controller.activate(model: "m", version: 2, wait: true)
+        }
+        await #expect(throws: ServingError.versionNotFound(VersionID("m", 9))) {
+            try await controller.activate(model: "m", version: 9, wait: true)
+        }
+        await #expect(throws: ServingError.modelNotServed("x", served: ["m"])) {
+            try await controller.activate(model: "x", version: 1, wait: true)
+        }
+        #expect(holder.snapshot?.version == 1 && source.activeVersion(of: "m") == 1)
+        source.state.withLock { $0.damaged = [] }
+        #expect(try await controller.activate(model: "m", version: 2, wait: true))
+        #expect(controller.state(of: 2, model: "m") == .active)
+    }
+
+    @Test("while one version loads, others are refused")
+    func loadsOneAtATime() async throws {
+        let source = MemorySource([1, 2, 3], active: 1)
+        let controller = watch(source)
+        await controller.poll()
+        source.state.withLock { $0.isHeld = true }
+        #expect(try await !controller.activate(model: "m", version: 2, wait: false))
+        #expect(controller.state(of: 2, model: "m") == .loading)
+        for version in [2, 3, 3] {
+            await #expect(throws: ServingError.busyLoading(VersionID("m", 2))) {
+                try await controller.activate(model: "m", version: version, wait: true)
+            }
+        }
+        #expect(holder.snapshot?.version == 1)
+        source.state.withLock { $0.isHeld = false }
+        await controller.poll()
+        #expect(holder.snapshot?.version == 2 && source.activeVersion(of: "m") == 2)
+    }
+
+    @Test("a replaced snapshot lives until its last request and is then freed by the controller")
+    func freesOld() async throws {
+        let source = MemorySource([1, 2], active: 1)
+        var configuration = ControllerConfiguration()
+        configuration.keepVersions = 1
+        let controller = ServingController(
+            source: source,
+            configuration: configuration,
+            holder: holder,
+            builder: testBuilder,
+            logger: quietLogger
+        )
+        await controller.poll()
+        weak let old = holder.snapshot
+        var request: ServingSnapshot? = holder.snapshot
+        #expect(try await controller.activate(model: "m", version: 2, wait: true))
+        await controller.poll()
+        #expect(request === old && old != nil)
+        request = nil
+        #expect(old != nil, "the event loop's release must not be the last one")
+        await controller.poll()
+        #expect(old == nil)
+    }
+
+    @Test("a rollback is at once while another version loads, which then stays out of service")
+    func rollsBackDuringLoad() async throws {
+        let source = MemorySource([1, 2, 3], active: 1)
+        let controller = watch(source)
+        await controller.poll()
+        #expect(try await controller.activate(model: "m", version: 2, wait: true))
+        source.state.withLock { $0.isHeld = true }
+        #expect(try await !controller.activate(model: "m", version: 3, wait: false))
+        #expect(controller.state(of: 3, model: "m") == .loading)
+        #expect(try await controller.rollback(model: "m") == 1)
+        #expect(holder.snapshot?.version == 1 && source.activeVersion(of: "m") == 1)
+        source.state.withLock { $0.isHeld = false }
+        await controller.poll()
+        await controller.poll()
+        #expect(holder.snapshot?.version == 1 && source.activeVersion(of: "m") == 1)
+        #expect(source.state.withLock(\.loads) == 3, "the rollback loads nothing")
+        #expect(controller.report.rolledBack == 1)
+        await #expect(throws: ServingError.nothingToRollBackTo(model: "m")) {
+            try await controller.rollback(model: "m")
+        }
+    }
+
+    @Test("a rollback to a version that is not in memory loads it")
+    func rollsBackFar() async throws {
+        let source = MemorySource([1, 2, 3], active: 1)
+        let controller = watch(source)
+        for version in 1...3 { #expect(try await controller.activate(model: "m", version: version, wait: true)) }
+        await controller.poll()
+        #expect(controller.state(of: 1, model: "m") == .unloaded)
+        #expect(try await controller.rollback(model: "m") == 2)
+        #expect(try await controller.rollback(model: "m") == 1)
+        #expect(holder.snapshot?.version == 1 && source.state.withLock(\.loads) == 4)
+    }
+
+    @Test("never are more versions in memory than are kept, the one that loads included", arguments: [1, 2, 3])
+    func keepsVersions(count: Int) async throws {
+        let source = MemorySource([1, 2, 3, 4, 5], active: nil)
+        var configuration = ControllerConfiguration()
+        configuration.keepVersions = count
+        let alive = LiveSnapshots()
+        let controller = ServingController(
+            source: source,
+            configuration: configuration,
+            holder: holder,
+            builder: alive.builder,
+            logger: quietLogger
+        )
+        for version in [1, 2, 3, 4, 5, 1, 2] {
+            #expect(try await controller.activate(model: "m", version: version, wait: true))
+            await controller.poll()
+            let resident = (1...5).filter { controller.isResident($0, model: "m") }
+            #expect(resident.count <= count && resident.contains(version))
+        }
+        #expect(alive.most <= max(2, count))
+    }
+
+    @Test("unloading frees a version that answers nothing, and refuses one that does")
+    func unloads() async throws {
+        let source = MemorySource([1, 2], active: 1)
+        let controller = watch(source)
+        await controller.poll()
+        #expect(try await controller.activate(model: "m", version: 2, wait: true))
+        #expect(controller.isResident(1, model: "m"))
+        weak let old = controller.residents.first { $0.id.version == 1 }?.snapshot
+        _ = try await controller.unload(model: "m", version: 1)
+        await controller.poll()
+        #expect(controller.state(of: 1, model: "m") == .unloaded && old == nil)
+        await #expect(throws: ServingError.inUse(VersionID("m", 2))) {
+            try await controller.unload(model: "m", version: 2)
+        }
+        await #expect(throws: ServingError.versionNotFound(VersionID("m", 9))) {
+            try await controller.unload(model: "m", version: 9)
+        }
+    }
+
+    @Test("a store that cannot be written changes nothing, and says so")
+    func refusesWithoutStore() async throws {
+        let source = MemorySource([1, 2], active: 1)
+        let controller = watch(source)
+        await controller.poll()
+        let refusal = CheckpointError.diskFull(path: "s")
+        source.state.withLock { $0.refusal = refusal }
+        await #expect(throws: ServingError.storeFailed("\(refusal)")) {
+            try await controller.activate(model: "m", version: 2, wait: true)
+        }
+        #expect(holder.snapshot?.version == 1)
+        source.state.withLock { $0.refusal = nil }
+        #expect(try await controller.activate(model: "m", version: 2, wait: true))
+        source.state.withLock { $0.refusal = refusal }
+        await #expect(throws: ServingError.storeFailed("\(refusal)")) { try await controller.rollback(model: "m") }
+        #expect(holder.snapshot?.version == 2)
+    }
+
+    @Test("a reload tries a rejected version again")
+    func reloads() async throws {
+        let source = MemorySource([1, 2], active: 1)
+        source.state.withLock { $0.damaged = [2] }
+        let controller = watch(source)
+        await controller.poll()
+        try source.activate(model: "m", version: 2)
+        await controller.poll()
+        source.state.withLock { $0.damaged = [] }
+        await controller.poll()
+        #expect(holder.snapshot?.version == 1)
+        controller.reload()
+        await controller.poll()
+        #expect(holder.snapshot?.version == 2)
+    }
+
+    @Test("a version whose index finds too little is rejected, with the recall it has")
+    func probesRecall() async throws {
+        let source = MemorySource([1], active: 1)
+        let builder = SnapshotBuilder(
+            warmUpRequests: 20,
+            minRecall: 0.9,
+            makeEncoder: { checkpoint in
+                let items = try #require(checkpoint.parameters["items"])
+                return (MeanEncoder(items: items), items)
+            },
+            // Finds the nearest of the wrong vectors.
+            makeIndex: { _, vectors in ScanIndex(vectors: Matrix((0..<vectors.rows).reversed().map { vectors.row($0) }))
+            },
+            makeExactIndex: { ScanIndex(vectors: $0) }
+        )
+        source.state.withLock { $0.checkpoints[1] = makeCheckpoint(version: 1, items: 400) }
+        let controller = ServingController(source: source, holder: holder, builder: builder, logger: quietLogger)
+        await controller.poll()
+        guard case .rejected(let reason) = controller.state(of: 1, model: "m") else {
+            Issue.record("version 1 is \(controller.state(of: 1, model: "m"))")
+            return
+        }
+        #expect(reason.contains("MIN_RECALL is 0.9") && holder.snapshot == nil)
+    }
+}
+
+/// Counts the snapshots that are alive, through a part of each that dies with it.
+private final class LiveSnapshots: Sendable {
+    private final class Life: Sendable {
+        private let owner: LiveSnapshots
+
+        init(_ owner: LiveSnapshots) {
+            self.owner = owner
+            owner.count.withLock { count in
+                count.now += 1
+                count.most = max(count.most, count.now)
+            }
+        }
+
+        deinit { owner.count.withLock { $0.now -= 1 } }
+    }
+
+    private let count = Mutex((now: 0, most: 0))
+
+    /// The most that were alive at one time.
+    var most: Int { count.withLock(\.most) }
+
+    var builder: SnapshotBuilder {
+        SnapshotBuilder(
+            warmUpRequests: 3,
+            makeEncoder: { checkpoint in
+                guard let items = checkpoint.parameters["items"] else { throw StoreDoubleError.noItems }
+                let life = Life(self)
+                return (MeanEncoder(items: items, onEncode: { _ in withExtendedLifetime(life) {} }), items)
+            },
+            makeIndex: { _, vectors in ScanIndex(vectors: vectors) },
+            makeExactIndex: { ScanIndex(vectors: $0) }
+        )
+    }
+}
