@@ -1,4 +1,5 @@
 import GRDB
+import Kernels
 
 /// Why a store or a version could not be used; every message says what to do next.
 public enum CheckpointError: Error, Equatable, CustomStringConvertible {
@@ -24,6 +25,16 @@ public enum CheckpointError: Error, Equatable, CustomStringConvertible {
     case versionNotFound(model: String, version: Int, available: [Int])
     /// The model has versions, but none was activated.
     case noActiveVersion(model: String, available: [Int])
+    /// The store has no such alias.
+    case aliasNotFound(alias: String, available: [String])
+    /// The alias was changed by somebody else; a revision of 0 stands for an alias that does not exist.
+    case revisionMismatch(alias: String, expected: Int, found: Int)
+    /// No other version was active before the active one, or it was removed.
+    case nothingToRollBackTo(model: String, active: Int?)
+    /// The file cannot be imported, though it is a store.
+    case notAnExport(path: String, reason: String)
+    /// A version cannot be exported to the path.
+    case cannotExport(path: String, reason: String)
     /// What was to be stored contradicts itself.
     case invalid(reason: String)
     /// No space is left for the store or its write-ahead log.
@@ -51,7 +62,7 @@ public enum CheckpointError: Error, Equatable, CustomStringConvertible {
         case .newerSchema(let path, let found, let supported):
             "'\(path)' has schema '\(found)', this program knows up to '\(supported)'. Use a newer program."
         case .olderSchema(let path, let missing):
-            "'\(path)' lacks schema '\(missing)'. Open it once for writing (`dimerec models list`) to migrate it."
+            "'\(path)' lacks schema '\(missing)'. Migrate it with `dimerec models migrate --store \(path)`."
         case .truncated(let path, let expectedBytes, let foundBytes):
             "'\(path)' ends after \(foundBytes) of \(expectedBytes) bytes. Copy it again, together with its '-wal' file."
         case .corrupted(let what, let location):
@@ -63,8 +74,22 @@ public enum CheckpointError: Error, Equatable, CustomStringConvertible {
         case .noActiveVersion(let model, let available):
             "Model '\(model)' has no active version. "
                 + Self.next(available.map(String.init), noun: "versions to activate")
+        case .aliasNotFound(let alias, let available):
+            "No alias '\(alias)'. "
+                + (available.isEmpty
+                    ? "There are no aliases yet."
+                    : "Available aliases: \(available.map { "'\($0)'" }.joined(separator: ", ")).")
+        case .revisionMismatch(let alias, let expected, let found):
+            "Alias '\(alias)' has revision \(found), not \(expected) (0: it does not exist). Read it again and decide anew."
+        case .nothingToRollBackTo(let model, let active):
+            "Model '\(model)' has no version before \(active.map(String.init) ?? "its first activation") to roll back to. "
+                + "Activate another version by its number."
+        case .notAnExport(let path, let reason):
+            "'\(path)' cannot be imported: \(reason). Make the file with `dimerec models export`."
+        case .cannotExport(let path, let reason):
+            "Nothing was exported to '\(path)': \(reason). Choose another path."
         case .invalid(let reason):
-            "Nothing was stored: \(reason). Correct it and publish again."
+            "Nothing was stored: \(reason). Correct it and try again."
         case .diskFull(let path):
             "No space left for '\(path)' or its '-wal' file. Free some space and try again; the store is unchanged."
         case .readOnly(let path):
@@ -89,6 +114,8 @@ public enum CheckpointError: Error, Equatable, CustomStringConvertible {
         switch error {
         case let error as CheckpointError: self = error
         case let error as DatabaseError: self = Self.naming(error, path: path)
+        case let error as SystemCallError:
+            self = error.meansFullDisk ? .diskFull(path: path) : .inputOutput(path: path, reason: "\(error)")
         case let error as DecodingError:
             self = .corrupted(what: "a header does not decode (\(error))", location: "'\(path)'")
         case let error as RowDecodingError: self = .corrupted(what: "\(error)", location: "'\(path)'")
