@@ -106,7 +106,8 @@ package enum Migrations {
             BEGIN SELECT RAISE(ABORT, 'versions are immutable'); END;
         """
 
-    /// Aliases and item changes are JSON with a digest; activations get one too, because a rollback trusts them.
+    /// Aliases and item changes are JSON with a digest; activations get one too, because a rollback trusts them, and an
+    /// index, which tells when a row moved to another model.
     ///
     /// Numbers of item changes are never used twice, and an item's id is stored as bytes, because it may contain a NUL.
     private static let operations = """
@@ -124,6 +125,7 @@ package enum Migrations {
             UNIQUE (model, item)
         ) STRICT;
         ALTER TABLE activation ADD COLUMN digest BLOB NOT NULL DEFAULT x'';
+        CREATE INDEX activation_of_model ON activation (model);
         """
 
     /// The digest of an entry of an activation history.

@@ -224,7 +224,7 @@ import Testing
         #expect(refused > 0)
         let checkpoint = Fixtures.checkpoint(2)
         let contents: [[UInt8]] = [
-            Array(checkpoint.index.prefix(60)), Array(#"\"tag\":2}"#.utf8), Array("Title 2 of 0".utf8),
+            Array(checkpoint.index.prefix(60)), Array(#"\"tag\":2}"#.utf8), Array("Title 2 of 1".utf8),
             checkpoint.popularity.prefix(9).flatMap { [UInt8($0), 0, 0, 0] },
         ]
         for content in contents {
