@@ -92,20 +92,29 @@ public struct RetrievalService: Sendable {
         workspace: RetrievalWorkspace
     ) -> [Result<RetrievalResponse, RetrievalError>] {
         let table = holder.current
-        let arms = requests.map { request in
-            Result { () throws(RetrievalError) in try arm(for: request, in: table).arm }
+        var results = [Result<RetrievalResponse, RetrievalError>?](repeating: nil, count: requests.count)
+        var groups: [(arm: TrafficArm, members: [(position: Int, shadow: TrafficArm?)])] = []
+        for (position, request) in requests.enumerated() {
+            do throws(RetrievalError) {
+                let (arm, shadow) = try arm(for: request, in: table)
+                if let group = groups.firstIndex(where: { $0.arm === arm }) {
+                    groups[group].members.append((position, shadow))
+                } else {
+                    groups.append((arm, [(position, shadow)]))
+                }
+            } catch {
+                results[position] = .failure(error)
+            }
         }
-        var results = arms.map { arm in
-            arm.flatMap { _ in Result<RetrievalResponse, _>.failure(RetrievalError.notReady) }
+        for (arm, members) in groups {
+            let answers = retrieve(members.map { requests[$0.position] }, from: arm, workspace)
+            for ((position, shadow), answer) in zip(members, answers) {
+                results[position] = answer
+                guard case .success(let response) = answer else { continue }
+                sampler?.note(requests[position], response, answeredBy: arm, shadow: shadow)
+            }
         }
-        var left = requests.indices.filter { if case .success = arms[$0] { true } else { false } }
-        while let first = left.first, case .success(let arm) = arms[first] {
-            let group = left.filter { if case .success(let other) = arms[$0] { other === arm } else { false } }
-            left.removeAll(where: group.contains)
-            let answers = retrieve(group.map { requests[$0] }, from: arm, workspace)
-            for (position, answer) in zip(group, answers) { results[position] = answer }
-        }
-        return results
+        return results.compactMap(\.self)
     }
 
     /// Answers several requests from one version.
