@@ -103,7 +103,9 @@ extension CheckpointStore {
     /// The one version of an exported file, verified, and the digest of its content.
     private func exportedVersion(in path: String) throws(CheckpointError) -> (Checkpoint, digest: Data) {
         func refused(_ reason: String) -> CheckpointError { .notAnExport(path: path, reason: reason) }
-        guard try FileHeader(path: path)?.hasLog != true else { throw refused("it is a store in use, with a log") }
+        guard try FileHeader(path: path)?.hasLog != true else {
+            throw refused("it is a working store, which has a write-ahead log")
+        }
         do {
             let file = try CheckpointStore(
                 path: path,
