@@ -242,13 +242,21 @@ public struct RetrievalService: Sendable {
         let index = request.exact ? snapshot.exactIndex : snapshot.index
         let diversity = Float(request.diversity)
         let k = min(diversity > 0 ? Self.candidatesPerItem * request.k : request.k, snapshot.itemCount)
-        let found = workspace.search(index, for: user.vectors, k: k, effort: request.effort, among: eligible)
+        let found = workspace.search(
+            index,
+            bound: snapshot.identifiers.count,
+            for: user.vectors,
+            k: k,
+            effort: request.effort,
+            among: eligible
+        )
         guard diversity > 0 else { return found }
         workspace.reranking.rerank(
             found,
             keeping: request.k,
             diversity: diversity,
             vectors: snapshot.itemVectors,
+            changes: snapshot.live?.index,
             categories: snapshot.categories.categories
         )
         return workspace.reranking.results
@@ -261,8 +269,11 @@ public struct RetrievalService: Sendable {
         excluding exclusions: [Int32]
     ) -> [Scored] {
         let excluded = Set(exclusions)
+        let live = snapshot.live
         return snapshot.popularity.lazy
-            .filter { !excluded.contains($0) && allowed?.contains($0) != false }
+            .filter {
+                !excluded.contains($0) && allowed?.contains($0) != false && live?.index.contains($0) != false
+            }
             .prefix(k)
             .map { Scored(id: $0, score: 0) }
     }
