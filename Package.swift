@@ -24,7 +24,6 @@ func tests(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
 }
 
 let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
-let configuration = Target.Dependency.product(name: "Configuration", package: "swift-configuration")
 let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
 let grdb = Target.Dependency.product(name: "GRDB", package: "GRDB.swift")
 let histogram = Target.Dependency.product(name: "Histogram", package: "hdrhistogram-swift")
@@ -33,7 +32,6 @@ let hummingbirdTesting = Target.Dependency.product(name: "HummingbirdTesting", p
 let lifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
 let systemPackage = Target.Dependency.product(name: "SystemPackage", package: "swift-system")
-let unixSignals = Target.Dependency.product(name: "UnixSignals", package: "swift-service-lifecycle")
 let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
 let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
 let nioHTTP1 = Target.Dependency.product(name: "NIOHTTP1", package: "swift-nio")
@@ -45,7 +43,6 @@ let package = Package(
     products: [.executable(name: "dimerec", targets: ["dimerec"])],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
-        .package(url: "https://github.com/apple/swift-configuration", from: "1.4.0"),
         .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
@@ -70,16 +67,15 @@ let package = Package(
         library("Serving", ["Kernels", "Recommenders", "VectorIndex", "CheckpointStore", logging, lifecycle]),
         library(
             "HTTPAPI",
-            ["Kernels", "Serving", nioCore, nioPosix, nioHTTP1, hummingbird, lifecycle, logging]
+            ["Kernels", "Serving", nioCore, nioPosix, nioHTTP1, hummingbird, lifecycle, logging, systemPackage]
         ),
         library("LoadTesting", ["Kernels", histogram, nioCore, nioPosix]),
         .executableTarget(
             name: "dimerec",
             dependencies: [
                 "Kernels", "Autodiff", "Recommenders", "Training", "VectorIndex", "CheckpointStore", "Serving",
-                "HTTPAPI", "LoadTesting", argumentParser, configuration, lifecycle, logging, nioCore, nioHTTP1,
-                nioPosix,
-                systemPackage, unixSignals,
+                "HTTPAPI", "LoadTesting", argumentParser, lifecycle, logging, nioCore, nioHTTP1, nioPosix,
+                systemPackage,
             ],
             swiftSettings: settings
         ),
@@ -100,7 +96,7 @@ let package = Package(
             "HTTPAPI",
             [
                 "Kernels", "Recommenders", "VectorIndex", "CheckpointStore", "Serving", hummingbird, hummingbirdTesting,
-                lifecycle, logging, nioCore, nioPosix, nioHTTP1, nioEmbedded,
+                lifecycle, logging, nioCore, nioPosix, nioHTTP1, nioEmbedded, systemPackage,
             ]
         ),
         tests("LoadTesting", ["Kernels", nioCore, nioPosix, nioHTTP1, nioEmbedded]),

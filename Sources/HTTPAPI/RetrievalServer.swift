@@ -34,6 +34,7 @@ public struct RetrievalServer: Service, CustomStringConvertible {
     ///   - holder: Where the watcher publishes.
     ///   - watcher: Loads versions from the same store into the same holder.
     ///   - build: What GET /version answers.
+    ///   - droppedLogLines: How many lines the log has lost, for GET /metrics.
     ///   - logger: Receives everything the server has to say.
     ///   - onListening: Told each listener's port once it accepts connections.
     /// - Throws: ``ServerError``.
@@ -43,6 +44,7 @@ public struct RetrievalServer: Service, CustomStringConvertible {
         holder: SnapshotHolder,
         watcher: CheckpointWatcher,
         build: BuildDescription,
+        droppedLogLines: @escaping @Sendable () -> Int = { 0 },
         logger: Logger,
         onListening: @escaping @Sendable (Listener, Int) -> Void = { _, _ in }
     ) throws(ServerError) {
@@ -57,7 +59,7 @@ public struct RetrievalServer: Service, CustomStringConvertible {
             watcher: watcher,
             token: configuration.controlToken,
             build: build,
-            metrics: MetricsPage(metrics: metrics, holder: holder),
+            metrics: MetricsPage(metrics: metrics, holder: holder, droppedLogLines: droppedLogLines),
             logger: logger
         )
     }

@@ -7,11 +7,17 @@ package struct MetricsPage: Sendable {
 
     private let metrics: ServerMetrics
     private let holder: SnapshotHolder
+    private let droppedLogLines: @Sendable () -> Int
 
-    /// A page over the counts of the data plane and what it serves.
-    package init(metrics: ServerMetrics, holder: SnapshotHolder) {
+    /// A page over the counts of the data plane, what it serves, and the lines that the log has lost.
+    package init(
+        metrics: ServerMetrics,
+        holder: SnapshotHolder,
+        droppedLogLines: @escaping @Sendable () -> Int = { 0 }
+    ) {
         self.metrics = metrics
         self.holder = holder
+        self.droppedLogLines = droppedLogLines
     }
 
     /// The page as it is now.
@@ -21,6 +27,8 @@ package struct MetricsPage: Sendable {
         writeRequests(totals, to: &page)
         writeStages(totals, to: &page)
         writeModel(to: &page)
+        page.family("dimerec_log_dropped_total", .counter, "Lines of the log that were lost.")
+        page.sample([], "\(droppedLogLines())")
         if let process = ProcessStatistics() { write(process, to: &page) }
         return page.text
     }
