@@ -23,6 +23,7 @@ func tests(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
     )
 }
 
+let asyncHTTPClient = Target.Dependency.product(name: "AsyncHTTPClient", package: "async-http-client")
 let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
 let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
 let grdb = Target.Dependency.product(name: "GRDB", package: "GRDB.swift")
@@ -40,7 +41,10 @@ let nioEmbedded = Target.Dependency.product(name: "NIOEmbedded", package: "swift
 let package = Package(
     name: "dimerec",
     platforms: [.macOS(.v15)],
-    products: [.executable(name: "dimerec", targets: ["dimerec"])],
+    products: [
+        .executable(name: "dimerec", targets: ["dimerec"]),
+        .library(name: "DimeRecClient", targets: ["DimeRecClient"]),
+    ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
@@ -50,6 +54,7 @@ let package = Package(
         .package(url: "https://github.com/HdrHistogram/hdrhistogram-swift", from: "0.2.0"),
         .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
         .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.0"),
+        .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
     ],
     targets: [
@@ -69,13 +74,14 @@ let package = Package(
             "HTTPAPI",
             ["Kernels", "Serving", nioCore, nioPosix, nioHTTP1, hummingbird, lifecycle, logging, systemPackage]
         ),
+        library("DimeRecClient", [asyncHTTPClient, nioCore, nioHTTP1, nioPosix]),
         library("LoadTesting", ["Kernels", histogram, nioCore, nioPosix]),
         .executableTarget(
             name: "dimerec",
             dependencies: [
                 "Kernels", "Autodiff", "Recommenders", "Training", "VectorIndex", "CheckpointStore", "Serving",
-                "HTTPAPI", "LoadTesting", argumentParser, lifecycle, logging, nioCore, nioHTTP1, nioPosix,
-                systemPackage,
+                "HTTPAPI", "LoadTesting", "DimeRecClient", argumentParser, lifecycle, logging, nioCore, nioHTTP1,
+                nioPosix, systemPackage,
             ],
             swiftSettings: settings
         ),
@@ -99,6 +105,7 @@ let package = Package(
                 lifecycle, logging, nioCore, nioPosix, nioHTTP1, nioEmbedded, systemPackage,
             ]
         ),
+        tests("DimeRecClient", ["HTTPAPI", "Serving", nioCore, nioPosix]),
         tests("LoadTesting", ["Kernels", nioCore, nioPosix, nioHTTP1, nioEmbedded]),
     ]
 )
