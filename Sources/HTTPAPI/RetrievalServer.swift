@@ -58,6 +58,7 @@ public struct RetrievalServer: Service, CustomStringConvertible {
             token: configuration.controlToken,
             build: build,
             metrics: MetricsPage(metrics: metrics, holder: holder),
+            dashboard: Dashboard(service: service, maxBodyBytes: configuration.maxBodyBytes),
             logger: logger
         )
     }

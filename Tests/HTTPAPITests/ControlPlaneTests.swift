@@ -34,6 +34,7 @@ import Testing
             token: token,
             build: BuildDescription(name: "dimerec", version: "1.2.3", platform: "test"),
             metrics: MetricsPage(metrics: ServerMetrics(), holder: holder),
+            dashboard: Dashboard(service: RetrievalService(holder: holder)),
             logger: quietLogger
         )
         return try await HTTPAPITests.ask(plane, method, path, authorization: authorization)

@@ -11,6 +11,7 @@ package struct ControlPlane: Sendable {
     private let token: String?
     private let build: BuildDescription
     private let metrics: MetricsPage
+    private let dashboard: Dashboard
     private let logger: Logger
 
     /// The routes over a store and its watcher.
@@ -21,6 +22,7 @@ package struct ControlPlane: Sendable {
     ///   - token: The bearer token of writes; nil leaves them open.
     ///   - build: What GET /version answers.
     ///   - metrics: What GET /metrics answers.
+    ///   - dashboard: The page and what it alone asks for.
     ///   - logger: Told about failures that are not the caller's.
     package init(
         source: any CheckpointSource,
@@ -28,6 +30,7 @@ package struct ControlPlane: Sendable {
         token: String?,
         build: BuildDescription,
         metrics: MetricsPage,
+        dashboard: Dashboard,
         logger: Logger
     ) {
         self.source = source
@@ -35,6 +38,7 @@ package struct ControlPlane: Sendable {
         self.token = token
         self.build = build
         self.metrics = metrics
+        self.dashboard = dashboard
         self.logger = logger
     }
 
@@ -42,8 +46,13 @@ package struct ControlPlane: Sendable {
     package func router() -> Router<BasicRequestContext> {
         let router = Router()
         router.add(middleware: BackgroundMiddleware())
+        router.add(middleware: SecurityHeadersMiddleware())
         router.add(middleware: ProblemMiddleware(logger: logger))
         if let token { router.add(middleware: BearerTokenMiddleware(token: token)) }
+        dashboard.addPage(to: router)
+        let debug = router.group("/debug")
+        if let token { debug.add(middleware: BearerTokenMiddleware(token: token, guardsReads: true)) }
+        dashboard.addRoutes(to: debug)
         router.get("/version") { _, _ in try json(build) }
         router.get("/metrics") { _, _ in
             Response(

@@ -44,12 +44,14 @@ struct ProblemMiddleware: RouterMiddleware {
     }
 }
 
-/// Lets requests that change something pass only with the token.
+/// Lets requests that change something pass only with the token, and where reads are guarded all requests.
 struct BearerTokenMiddleware: RouterMiddleware {
     private let token: [UInt8]
+    private let guardsReads: Bool
 
-    init(token: String) {
+    init(token: String, guardsReads: Bool = false) {
         self.token = Array(token.utf8)
+        self.guardsReads = guardsReads
     }
 
     func handle(
@@ -57,7 +59,8 @@ struct BearerTokenMiddleware: RouterMiddleware {
         context: BasicRequestContext,
         next: (Request, BasicRequestContext) async throws -> Response
     ) async throws -> Response {
-        guard request.method != .get, request.method != .head else { return try await next(request, context) }
+        let isRead = request.method == .get || request.method == .head
+        guard !isRead || guardsReads else { return try await next(request, context) }
         let parts = request.headers[.authorization]?.split(separator: " ", maxSplits: 1) ?? []
         guard parts.count == 2, equalsIgnoringCase(parts[0], "bearer"), matches(Array(parts[1].utf8)) else {
             throw Problem(.unauthorized, "Send 'Authorization: Bearer' with the token of CONTROL_TOKEN_FILE.")
