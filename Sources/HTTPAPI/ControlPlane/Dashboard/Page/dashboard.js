@@ -70,23 +70,25 @@ async function refreshMap(served) {
         isFirstMap = false;
     } catch (error) {
         if (!(error instanceof Refusal)) throw error;
+        // Until there is another token or version the answer stays the same.
+        if (error.status === 401) mapped = served;
         explainNoMap(reason(error, "the map"));
     }
 }
 
 const reason = (error, what) => (error.status === 401 ? `Enter the control token above to see ${what}.` : error.message);
 
-/** Routes that this server turned out not to have. */
-const missing = new Set();
+/** Routes that this server does not have, or not without another token. */
+const closed = new Set();
 
-/** The answer of a route, or what `otherwise` makes of its refusal; a route that is not there is not asked again. */
+/** The answer of a route, or what `otherwise` makes of its refusal; a closed route is not asked again. */
 async function optional(path, otherwise) {
-    if (missing.has(path)) return undefined;
+    if (closed.has(path)) return undefined;
     try {
         return await getJSON(path);
     } catch (error) {
         if (!(error instanceof Refusal)) throw error;
-        if (error.status === 404) missing.add(path);
+        if (error.status === 404 || error.status === 401) closed.add(path);
         otherwise(error);
         return undefined;
     }
@@ -124,7 +126,7 @@ function every(seconds, work) {
 /** What is asked at once when the server is there again, or the token has changed. */
 function start() {
     mapped = undefined;
-    missing.clear();
+    closed.clear();
     for (const work of [refreshBuild, refreshModels, refreshAliases, refreshRequests]) {
         work().catch((error) => {
             if (!(error instanceof Unreachable)) console.error(error);
