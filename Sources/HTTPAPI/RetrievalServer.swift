@@ -60,7 +60,6 @@ public struct RetrievalServer: Service, CustomStringConvertible {
         controlPlane = ControlPlane(
             source: source,
             controller: controller,
-            service: service,
             token: configuration.controlToken,
             build: build,
             metrics: MetricsPage(
@@ -70,6 +69,7 @@ public struct RetrievalServer: Service, CustomStringConvertible {
                 sampler: sampler,
                 droppedLogLines: droppedLogLines
             ),
+            dashboard: Dashboard(service: service, maxBodyBytes: configuration.maxBodyBytes),
             logger: logger
         )
     }

@@ -35,7 +35,8 @@ public final class RetrievalWorkspace {
     let reranking = MaximalMarginalRelevance()
     private var merging = SampleMerge()
     private var lookup = IdentifierTable.Lookup()
-    private var inference: (generation: UInt64, workspace: any InferenceWorkspace)?
+    /// The buffers of the encoders used last, the newest first: requests of a split go to and fro between a few versions.
+    private var inferences: [(generation: UInt64, workspace: any InferenceWorkspace)] = []
     private var slots = [Slot()]
     private var users = 0
     private var vectors = 0
@@ -48,10 +49,19 @@ public final class RetrievalWorkspace {
         users = 0
         vectors = 0
         if inference?.generation != snapshot.generation {
-            inference = (snapshot.generation, snapshot.encoder.makeWorkspace())
+            if let known = inferences.firstIndex(where: { $0.generation == snapshot.generation }) {
+                inferences.swapAt(0, known)
+            } else {
+                inferences.insert((snapshot.generation, snapshot.encoder.makeWorkspace()), at: 0)
+                if inferences.count > Self.mostEncoders { inferences.removeLast() }
+            }
         }
         inference?.workspace.removeAll()
     }
+
+    private static let mostEncoders = 4
+
+    private var inference: (generation: UInt64, workspace: any InferenceWorkspace)? { inferences.first }
 
     /// Finds the items of the batch's next request.
     func lookUp(_ request: borrowing RetrievalRequest, in snapshot: ServingSnapshot, maxHistory: Int) -> User {

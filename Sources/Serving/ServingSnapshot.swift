@@ -4,7 +4,7 @@ public import VectorIndex
 /// Everything needed to answer requests from one committed version, unchangeable.
 ///
 /// A request takes one snapshot at its start and keeps it to its end, so that its answer is always the exact answer of the
-/// version that it names. A snapshot dies with its last reference; see ``CheckpointWatcher`` for who holds that one.
+/// version that it names. A snapshot dies with its last reference; see ``ServingController`` for who holds that one.
 public final class ServingSnapshot: Sendable {
     /// The model's name in the store.
     public let model: String

@@ -214,7 +214,7 @@ import VectorIndex
 
 /// A service that answers from one snapshot.
 func service(_ snapshot: ServingSnapshot) -> RetrievalService {
-    let holder = SnapshotHolder()
+    let holder = RoutingHolder()
     holder.publish(snapshot)
     return RetrievalService(holder: holder)
 }

@@ -44,6 +44,15 @@ package struct MeanEncoder: UserEncoder {
 
     package func generate(in workspace: any InferenceWorkspace) {}
 
+    /// Two interests, the oldest and the newest item, and a path on which each step has its own noise.
+    package func trace(history: ArraySlice<Int32>, seed: UInt64, steps: Int) -> UserTrace {
+        let history = Array(history)
+        return UserTrace(
+            interests: items.gatheringRows([history[0], history[history.count - 1]]),
+            path: Matrix((0...steps).reversed().map { userVector(history, seed: seed, steps: steps + $0) })
+        )
+    }
+
     package func userVector(_ history: [Int32], seed: UInt64, steps: Int, sample: Int = 0) -> [Float] {
         onEncode(seed)
         let noise = CounterBasedGenerator(seed: seed, purpose: .simulation)
