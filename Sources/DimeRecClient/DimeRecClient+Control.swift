@@ -26,13 +26,11 @@ extension DimeRecClient {
     ///
     /// Doing it again goes further back, so it is sent again only when it cannot have been done.
     ///
-    /// - Parameters:
-    ///   - model: The model's name.
-    ///   - waits: Whether to wait until that version serves.
+    /// - Parameter model: The model's name.
     /// - Returns: That version and its state.
     /// - Throws: ``DimeRecError``.
-    public func rollback(model: String, waits: Bool = true) async throws -> VersionAction {
-        try await change(.POST, "/v1/models/\(Self.segment(model)):rollback?wait=\(waits)", isIdempotent: false)
+    public func rollback(model: String) async throws -> VersionAction {
+        try await change(.POST, "/v1/models/\(Self.segment(model)):rollback", isIdempotent: false)
     }
 
     /// Gives a name to the versions of a model, or changes what it means.

@@ -40,7 +40,7 @@ import Testing
         }).serving { server, url in
             let client = try client(url)
             #expect(try await client.activate(version: 4, of: "a b").state == "active")
-            #expect(try await client.rollback(model: "m", waits: false).version == 4)
+            #expect(try await client.rollback(model: "m").version == 4)
             let bounds = AliasDescription.Bounds(maxErrorRate: 0.01, maxP99Ms: 2, minRequests: 10)
             let wanted = AliasDescription(
                 model: "m",
@@ -52,7 +52,7 @@ import Testing
             _ = try await client.setAlias("stable", to: wanted)
             #expect(
                 server.requests.map(\.line) == [
-                    "POST /v1/models/a%20b/versions/4:activate?wait=true", "POST /v1/models/m:rollback?wait=false",
+                    "POST /v1/models/a%20b/versions/4:activate?wait=true", "POST /v1/models/m:rollback",
                     "PUT /v1/aliases/stable", "PUT /v1/aliases/stable", "PUT /v1/aliases/stable",
                 ]
             )
