@@ -48,6 +48,7 @@ package struct ControlPlane: Sendable {
         router.add(middleware: BackgroundMiddleware())
         router.add(middleware: SecurityHeadersMiddleware())
         router.add(middleware: ProblemMiddleware(logger: logger))
+        router.add(middleware: SameOriginMiddleware())
         if let token { router.add(middleware: BearerTokenMiddleware(token: token)) }
         dashboard.addPage(to: router)
         let debug = router.group("/debug")
