@@ -68,6 +68,7 @@ package struct ControlPlane: Sendable {
         router.add(middleware: BackgroundMiddleware())
         router.add(middleware: SecurityHeadersMiddleware())
         router.add(middleware: ProblemMiddleware(logger: logger))
+        router.add(middleware: SameOriginMiddleware())
         let guarded = router.group().add(middleware: AccessMiddleware(token: token))
         let operations = operations
         var registered: Set<String> = []
