@@ -139,6 +139,8 @@ extension ServingController {
     /// The changes of a model's items since its versions were trained.
     ///
     /// - Parameter model: The model; nil is the one that requests without a model reach.
+    /// - Returns: The newest change of each item, in the order in which they were made.
+    /// - Throws: ``ServingError``.
     public func itemChanges(of model: String?) async throws(ServingError) -> [ItemChange] {
         try await offThread { [self] () throws(ServingError) in
             let name = try named(model)
