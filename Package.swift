@@ -10,8 +10,8 @@ let settings: [SwiftSetting] = [
     .enableUpcomingFeature("MemberImportVisibility"),
 ]
 
-func library(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
-    .target(name: name, dependencies: dependencies, swiftSettings: settings)
+func library(_ name: String, _ dependencies: [Target.Dependency] = [], resources: [Resource] = []) -> Target {
+    .target(name: name, dependencies: dependencies, resources: resources, swiftSettings: settings)
 }
 
 /// Tests of one library; `dependencies` are what they import besides it and TestSupport.
@@ -70,7 +70,8 @@ let package = Package(
         library("Serving", ["Kernels", "Recommenders", "VectorIndex", "CheckpointStore", logging, lifecycle]),
         library(
             "HTTPAPI",
-            ["Kernels", "Serving", nioCore, nioPosix, nioHTTP1, hummingbird, lifecycle, logging]
+            ["Kernels", "Serving", nioCore, nioPosix, nioHTTP1, hummingbird, lifecycle, logging],
+            resources: [.embedInCode("OpenAPI/openapi.json")]
         ),
         library("LoadTesting", ["Kernels", histogram, nioCore, nioPosix]),
         .executableTarget(
