@@ -23,8 +23,8 @@ func tests(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
     )
 }
 
+let asyncHTTPClient = Target.Dependency.product(name: "AsyncHTTPClient", package: "async-http-client")
 let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
-let configuration = Target.Dependency.product(name: "Configuration", package: "swift-configuration")
 let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
 let grdb = Target.Dependency.product(name: "GRDB", package: "GRDB.swift")
 let histogram = Target.Dependency.product(name: "Histogram", package: "hdrhistogram-swift")
@@ -33,7 +33,6 @@ let hummingbirdTesting = Target.Dependency.product(name: "HummingbirdTesting", p
 let lifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
 let systemPackage = Target.Dependency.product(name: "SystemPackage", package: "swift-system")
-let unixSignals = Target.Dependency.product(name: "UnixSignals", package: "swift-service-lifecycle")
 let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
 let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
 let nioHTTP1 = Target.Dependency.product(name: "NIOHTTP1", package: "swift-nio")
@@ -42,10 +41,12 @@ let nioEmbedded = Target.Dependency.product(name: "NIOEmbedded", package: "swift
 let package = Package(
     name: "dimerec",
     platforms: [.macOS(.v15)],
-    products: [.executable(name: "dimerec", targets: ["dimerec"])],
+    products: [
+        .executable(name: "dimerec", targets: ["dimerec"]),
+        .library(name: "DimeRecClient", targets: ["DimeRecClient"]),
+    ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
-        .package(url: "https://github.com/apple/swift-configuration", from: "1.4.0"),
         .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
@@ -53,6 +54,7 @@ let package = Package(
         .package(url: "https://github.com/HdrHistogram/hdrhistogram-swift", from: "0.2.0"),
         .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
         .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.0"),
+        .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
     ],
     targets: [
@@ -70,17 +72,17 @@ let package = Package(
         library("Serving", ["Kernels", "Recommenders", "VectorIndex", "CheckpointStore", logging, lifecycle]),
         library(
             "HTTPAPI",
-            ["Kernels", "Serving", nioCore, nioPosix, nioHTTP1, hummingbird, lifecycle, logging],
-            resources: [.embedInCode("OpenAPI/openapi.json")]
+            ["Kernels", "Serving", nioCore, nioPosix, nioHTTP1, hummingbird, lifecycle, logging, systemPackage],
+            resources: [.embedInCode("ControlPlane/Dashboard/Page"), .embedInCode("OpenAPI/openapi.json")]
         ),
+        library("DimeRecClient", [asyncHTTPClient, nioCore, nioHTTP1, nioPosix]),
         library("LoadTesting", ["Kernels", histogram, nioCore, nioPosix]),
         .executableTarget(
             name: "dimerec",
             dependencies: [
                 "Kernels", "Autodiff", "Recommenders", "Training", "VectorIndex", "CheckpointStore", "Serving",
-                "HTTPAPI", "LoadTesting", argumentParser, configuration, lifecycle, logging, nioCore, nioHTTP1,
-                nioPosix,
-                systemPackage, unixSignals,
+                "HTTPAPI", "LoadTesting", "DimeRecClient", argumentParser, lifecycle, logging, nioCore, nioHTTP1,
+                nioPosix, systemPackage,
             ],
             swiftSettings: settings
         ),
@@ -101,9 +103,10 @@ let package = Package(
             "HTTPAPI",
             [
                 "Kernels", "Recommenders", "VectorIndex", "CheckpointStore", "Serving", hummingbird, hummingbirdTesting,
-                lifecycle, logging, nioCore, nioPosix, nioHTTP1, nioEmbedded,
+                lifecycle, logging, nioCore, nioPosix, nioHTTP1, nioEmbedded, systemPackage,
             ]
         ),
+        tests("DimeRecClient", ["HTTPAPI", "Serving", nioCore, nioPosix]),
         tests("LoadTesting", ["Kernels", nioCore, nioPosix, nioHTTP1, nioEmbedded]),
     ]
 )

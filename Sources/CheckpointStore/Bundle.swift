@@ -245,6 +245,9 @@ struct Bundle {
 
     // MARK: Digest
 
+    /// The digest of a version with these blobs under another header.
+    func digest(withHeader header: Data) -> Data { Self.digest(kind: .version, header: header, entries: entries) }
+
     private static func digest(kind: Kind, header: Data, entries: [BlobEntry]) -> Data {
         var text = LittleEndianWriter()
         func append(_ part: some Collection<UInt8>) {

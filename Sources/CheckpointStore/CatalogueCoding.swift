@@ -57,6 +57,8 @@ package enum NumberLists {
 }
 
 extension Checkpoint {
+    /// The name under which the items' ids are stored.
+    static let idsName = "catalogue/ids"
     private static let parameterPrefix = "parameter/"
 
     /// The version's parts by the names that the store gives them.
@@ -64,7 +66,7 @@ extension Checkpoint {
         var popular = LittleEndianWriter(reserving: popularity.count * 4)
         popular.append(popularity)
         var blobs: [String: BlobContent] = [
-            "catalogue/ids": .bytes(TextTable.encode(catalogue.ids)),
+            Self.idsName: .bytes(TextTable.encode(catalogue.ids)),
             "catalogue/titles": .bytes(TextTable.encode(catalogue.titles)),
             "catalogue/category-names": .bytes(TextTable.encode(catalogue.categoryNames)),
             "catalogue/categories": .bytes(NumberLists.encode(catalogue.categories)),
@@ -102,7 +104,7 @@ extension Checkpoint {
         for name in names where name.utf8.starts(with: prefix) {
             parameters[String(decoding: name.utf8.dropFirst(prefix.count), as: UTF8.self)] = try matrix(name)
         }
-        let ids = try decoded("catalogue/ids", TextTable.decode)
+        let ids = try decoded(Self.idsName, TextTable.decode)
         let titles = try decoded("catalogue/titles", TextTable.decode)
         let categoryNames = try decoded("catalogue/category-names", TextTable.decode)
         let categories = try decoded("catalogue/categories", NumberLists.decode)

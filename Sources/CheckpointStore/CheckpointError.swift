@@ -1,4 +1,5 @@
 import GRDB
+import Kernels
 
 /// Why a store or a version could not be used; every message says what to do next.
 public enum CheckpointError: Error, Equatable, CustomStringConvertible {
@@ -113,6 +114,8 @@ public enum CheckpointError: Error, Equatable, CustomStringConvertible {
         switch error {
         case let error as CheckpointError: self = error
         case let error as DatabaseError: self = Self.naming(error, path: path)
+        case let error as SystemCallError:
+            self = error.meansFullDisk ? .diskFull(path: path) : .inputOutput(path: path, reason: "\(error)")
         case let error as DecodingError:
             self = .corrupted(what: "a header does not decode (\(error))", location: "'\(path)'")
         case let error as RowDecodingError: self = .corrupted(what: "\(error)", location: "'\(path)'")

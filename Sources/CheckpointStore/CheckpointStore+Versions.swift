@@ -1,4 +1,3 @@
-import Crypto
 import Foundation
 import GRDB
 import Kernels
@@ -24,32 +23,17 @@ extension CheckpointStore {
     /// - Returns: Its number: one more than the highest that the model ever had.
     /// - Throws: ``CheckpointError/invalid(reason:)`` when the parts contradict each other, and what SQLite refuses.
     public func publish(_ checkpoint: Checkpoint, activate: Bool = true) throws(CheckpointError) -> Int {
-        var checkpoint = checkpoint
         let model = checkpoint.manifest.model
         try requireName(model)
         if let contradiction = checkpoint.contradiction { throw .invalid(reason: contradiction) }
         if let id = checkpoint.repeatedID { throw .invalid(reason: "two items have the id '\(id)'") }
         return try write { db in
-            var pointer = try ModelPointer(model, in: db) ?? ModelPointer(name: model)
-            pointer.highest += 1
-            let version = pointer.highest
-            checkpoint.manifest.version = version
+            var checkpoint = checkpoint
+            var pointer = try modelToPublish(model, in: db)
+            checkpoint.manifest.version = try pointer.takeNumber()
             checkpoint.manifest.createdAt = Date().formatted(.iso8601)
-            let bundle = try Bundle.insert(
-                kind: .version,
-                header: encoded(checkpoint.manifest),
-                blobs: checkpoint.blobs(),
-                chunkBytes: chunkBytes,
-                into: db
-            )
-            if activate { pointer.active = version }
-            try pointer.save(in: db)
-            try db.execute(
-                sql: "INSERT INTO version (model, number, bundle) VALUES (?, ?, ?)",
-                arguments: [model, version, bundle]
-            )
-            if activate { try recordActivation(of: model, version: version, in: db) }
-            return version
+            try insert(checkpoint, of: pointer, activate: activate, into: db)
+            return checkpoint.manifest.version
         }
     }
 
@@ -61,16 +45,7 @@ extension CheckpointStore {
     /// - Returns: What was published.
     /// - Throws: ``CheckpointError``, such as ``CheckpointError/corrupted(what:location:)`` for a single flipped bit.
     public func load(model: String, version: Int? = nil) throws(CheckpointError) -> Checkpoint {
-        try read { db in
-            let (bundle, manifest, location) = try find(model: model, version: version, in: db)
-            return try Checkpoint(
-                manifest: manifest,
-                names: bundle.names,
-                location: location,
-                matrix: { try bundle.matrix($0, from: db) },
-                bytes: { try bundle.bytes($0, from: db) }
-            )
-        }
+        try read { try checkpoint(model: model, version: version, in: $0) }
     }
 
     /// Checks the whole file and reads a version again: SQLite's structures, every digest, shapes and references, finite
@@ -82,8 +57,12 @@ extension CheckpointStore {
     /// - Throws: ``CheckpointError`` for the first thing that is wrong.
     public func verify(model: String, version: Int? = nil) throws(CheckpointError) {
         try verifyFile()
-        let checkpoint = try load(model: model, version: version)
-        let location = "version \(checkpoint.manifest.version) of '\(model)'"
+        try requireServable(load(model: model, version: version))
+    }
+
+    /// Checks, beyond its digests, what makes a version fit to be served.
+    func requireServable(_ checkpoint: Checkpoint) throws(CheckpointError) {
+        let location = "version \(checkpoint.manifest.version) of '\(checkpoint.manifest.model)'"
         if let id = checkpoint.repeatedID {
             throw .corrupted(what: "two items have the id '\(id)'", location: location)
         }
@@ -121,51 +100,76 @@ extension CheckpointStore {
         try read { try find(model: model, version: version, in: $0).manifest }
     }
 
-    /// The version that `load(model:)` returns, or nil when none was activated.
-    public func activeVersion(of model: String) throws(CheckpointError) -> Int? {
-        try read { try pointer(of: model, in: $0).active }
-    }
-
-    /// Makes a version the active one; activating the active one again changes nothing.
-    public func activate(model: String, version: Int) throws(CheckpointError) {
-        try write { db in
-            var pointer = try pointer(of: model, in: db)
-            _ = try find(model: model, version: version, in: db)
-            guard pointer.active != version else { return }
-            pointer.active = version
-            try pointer.save(in: db)
-            try recordActivation(of: model, version: version, in: db)
-        }
-    }
-
-    /// Which versions were made active, oldest first: the last is active, the one before it is what a rollback returns to.
-    public func activations(of model: String) throws(CheckpointError) -> [Int] {
-        try read { db in
-            _ = try pointer(of: model, in: db)
-            let sql = "SELECT number FROM activation WHERE model = ? ORDER BY id"
-            return try Row.fetchAll(db, sql: sql, arguments: [model]).map { try $0.integer(0, "activated version") }
-        }
-    }
-
     // MARK: Rows
 
-    private func models(in db: Database) throws -> [String] {
+    /// A model's row for a version that is to be stored, new when it is the model's first.
+    func modelToPublish(_ model: String, in db: Database) throws -> ModelPointer {
+        if let pointer = try ModelPointer(model, in: db) { return pointer }
+        try requireNoAlias(model, in: db)
+        return ModelPointer(name: model)
+    }
+
+    /// Stores a version under the number and time of its manifest.
+    func insert(_ checkpoint: Checkpoint, of pointer: ModelPointer, activate: Bool, into db: Database) throws {
+        let (model, version) = (checkpoint.manifest.model, checkpoint.manifest.version)
+        let bundle = try Bundle.insert(
+            kind: .version,
+            header: encoded(checkpoint.manifest),
+            blobs: checkpoint.blobs(),
+            chunkBytes: chunkBytes,
+            into: db
+        )
+        var pointer = pointer
+        if activate { pointer.active = version }
+        try pointer.save(in: db)
+        try db.execute(
+            sql: "INSERT INTO version (model, number, bundle) VALUES (?, ?, ?)",
+            arguments: [model, version, bundle]
+        )
+        if activate { try recordActivation(of: model, version: version, in: db) }
+    }
+
+    func checkpoint(model: String, version: Int?, in db: Database) throws -> Checkpoint {
+        let (bundle, manifest, location) = try find(model: model, version: version, in: db)
+        return try Checkpoint(
+            manifest: manifest,
+            names: bundle.names,
+            location: location,
+            matrix: { try bundle.matrix($0, from: db) },
+            bytes: { try bundle.bytes($0, from: db) }
+        )
+    }
+
+    /// SHA-256 over all that a version is but for its number and time, which differ from store to store.
+    func contentDigest(model: String, version: Int, in db: Database) throws -> Data {
+        var (bundle, manifest, _) = try find(model: model, version: version, in: db)
+        manifest.version = 0
+        manifest.createdAt = ""
+        return bundle.digest(withHeader: try encoded(manifest))
+    }
+
+    func catalogueIDs(model: String, version: Int, in db: Database) throws -> [String]? {
+        let bundle = try find(model: model, version: version, in: db).bundle
+        return try TextTable.decode(bundle.bytes(Checkpoint.idsName, from: db))
+    }
+
+    func models(in db: Database) throws -> [String] {
         try Row.fetchAll(db, sql: "SELECT name FROM model ORDER BY name").map { try $0.text(0, "model name") }
     }
 
-    private func numbers(of model: String, in db: Database) throws -> [Int] {
+    func numbers(of model: String, in db: Database) throws -> [Int] {
         let sql = "SELECT number FROM version WHERE model = ? ORDER BY number"
         return try Row.fetchAll(db, sql: sql, arguments: [model]).map { try $0.integer(0, "version number") }
     }
 
-    private func pointer(of model: String, in db: Database) throws -> ModelPointer {
+    func pointer(of model: String, in db: Database) throws -> ModelPointer {
         guard let pointer = try ModelPointer(model, in: db) else {
             throw CheckpointError.modelNotFound(model: model, available: try models(in: db))
         }
         return pointer
     }
 
-    private func find(
+    func find(
         model: String,
         version: Int?,
         in db: Database
@@ -192,13 +196,6 @@ extension CheckpointStore {
         return (bundle, manifest, location)
     }
 
-    private func recordActivation(of model: String, version: Int, in db: Database) throws {
-        try db.execute(
-            sql: "INSERT INTO activation (model, number, at) VALUES (?, ?, ?)",
-            arguments: [model, version, Date().formatted(.iso8601)]
-        )
-    }
-
     /// Refuses names that SQLite or a command line would cut short.
     func requireName(_ model: String) throws(CheckpointError) {
         guard !model.isEmpty, !model.utf8.contains(0) else {
@@ -215,44 +212,5 @@ extension CheckpointStore {
         } catch {
             throw CheckpointError.invalid(reason: "the header cannot be written as JSON (\(error))")
         }
-    }
-}
-
-/// The only row of a model that changes, with a digest of its own: a flipped bit must not activate another version.
-private struct ModelPointer {
-    var name: String
-    var highest = 0
-    var active: Int?
-
-    init(name: String) { self.name = name }
-
-    init?(_ name: String, in db: Database) throws {
-        let sql = "SELECT highest, active, digest FROM model WHERE name = ?"
-        guard let row = try Row.fetchOne(db, sql: sql, arguments: [name]) else { return nil }
-        self.name = name
-        highest = try row.integer(0, "highest version")
-        active = try row.optionalInteger(1, "active version")
-        guard try row.bytes(2, "digest of model") == digest else {
-            throw CheckpointError.corrupted(
-                what: "the digest of its active version does not match",
-                location: "model '\(name)'"
-            )
-        }
-    }
-
-    func save(in db: Database) throws {
-        try db.execute(
-            sql: """
-                INSERT INTO model (name, highest, active, digest) VALUES (?, ?, ?, ?)
-                ON CONFLICT (name) DO UPDATE SET
-                    highest = excluded.highest, active = excluded.active, digest = excluded.digest
-                """,
-            arguments: [name, highest, active, digest]
-        )
-    }
-
-    private var digest: Data {
-        let active = active.map(String.init) ?? "none"
-        return Data(SHA256.hash(data: Data("dimerec model 1\n\(highest)\n\(active)\n\(name)".utf8)))
     }
 }

@@ -13,6 +13,10 @@ public final class CheckpointStore: Sendable {
     public let readOnly: Bool
     /// Blobs are split into rows of this many bytes.
     let chunkBytes: Int
+    /// How many seconds to wait for locks.
+    let busyTimeout: Double
+    /// How many pages a file may have, or nil for no limit.
+    let pageLimit: Int?
     private let pool: DatabasePool
 
     /// Opens a store; for writing, it is created or migrated as needed.
@@ -39,6 +43,8 @@ public final class CheckpointStore: Sendable {
         self.path = path
         self.readOnly = readOnly
         self.chunkBytes = chunkBytes
+        self.busyTimeout = busyTimeout
+        self.pageLimit = pageLimit
         do {
             pool = try Self.open(path: path, readOnly: readOnly, busyTimeout: busyTimeout)
             if let pageLimit {
@@ -64,7 +70,7 @@ public final class CheckpointStore: Sendable {
     // MARK: Opening
 
     private static func open(path: String, readOnly: Bool, busyTimeout: Double) throws -> DatabasePool {
-        let size = try wholeSize(path: path)
+        let size = try FileHeader(path: path)?.size
         if readOnly, size == nil { throw CheckpointError.notFound(path: path) }
         if readOnly, size == 0 { throw CheckpointError.notAStore(path: path) }
         let configuration = configuration(readOnly: readOnly, busyTimeout: busyTimeout)
@@ -88,7 +94,7 @@ public final class CheckpointStore: Sendable {
         return pool
     }
 
-    private static func configuration(readOnly: Bool, busyTimeout: Double) -> Configuration {
+    static func configuration(readOnly: Bool, busyTimeout: Double) -> Configuration {
         var configuration = Configuration()
         configuration.readonly = readOnly
         configuration.busyMode = .timeout(busyTimeout)
@@ -102,45 +108,16 @@ public final class CheckpointStore: Sendable {
                     """
             )
             if !db.configuration.readonly {
-                try db.execute(sql: "PRAGMA page_size = 16384; PRAGMA journal_size_limit = 67108864;")
+                try db.execute(
+                    sql: """
+                        PRAGMA page_size = 16384;
+                        PRAGMA auto_vacuum = INCREMENTAL;
+                        PRAGMA journal_size_limit = 67108864;
+                        """
+                )
             }
         }
         return configuration
-    }
-
-    /// The size of the file, or nil when there is none; throws when the file is shorter than its header says.
-    ///
-    /// Beside a write-ahead log the file alone says nothing, and SQLite judges both together.
-    private static func wholeSize(path: String) throws -> Int? {
-        guard let attributes = try? FileManager.default.attributesOfItem(atPath: path) else { return nil }
-        guard attributes[.type] as? FileAttributeType != .typeDirectory else {
-            throw CheckpointError.cannotOpen(path: path, reason: "it is a directory")
-        }
-        guard let file = FileHandle(forReadingAtPath: path) else {
-            throw CheckpointError.cannotOpen(path: path, reason: "no permission to read it")
-        }
-        defer { try? file.close() }
-        let header: [UInt8]
-        let size: Int
-        do {
-            header = try Array(file.read(upToCount: 100) ?? Data())
-            size = try Int(clamping: file.seekToEnd())
-        } catch {
-            throw CheckpointError.inputOutput(path: path, reason: "\(error)")
-        }
-        if size == 0 { return 0 }
-        guard header.count == 100, header.starts(with: "SQLite format 3\u{0}".utf8) else {
-            throw CheckpointError.notADatabase(path: path)
-        }
-        func bigEndian(_ range: Range<Int>) -> Int { header[range].reduce(0) { $0 << 8 | Int($1) } }
-        let logSize = (try? FileManager.default.attributesOfItem(atPath: path + "-wal")[.size] as? Int) ?? 0
-        let pageSize = bigEndian(16..<18) == 1 ? 65536 : bigEndian(16..<18)
-        let countIsValid = bigEndian(24..<28) == bigEndian(92..<96)
-        let expected = pageSize * bigEndian(28..<32)
-        if logSize == 0, countIsValid, size < expected {
-            throw CheckpointError.truncated(path: path, expectedBytes: expected, foundBytes: size)
-        }
-        return size
     }
 
     // MARK: Access
@@ -164,7 +141,16 @@ public final class CheckpointStore: Sendable {
         }
     }
 
-    /// Reads every page of the file and checks SQLite's own structures, the schema and all references.
+    /// Makes sure that a table lost no row: the digests in its rows cannot tell that.
+    func requireWhole(_ table: String, in db: Database) throws {
+        let findings = try Row.fetchAll(db, sql: "PRAGMA integrity_check(\(table))").map { try $0.text(0, "finding") }
+        guard findings == ["ok"] else {
+            throw CheckpointError.corrupted(what: findings.joined(separator: "; "), location: "table '\(table)'")
+        }
+    }
+
+    /// Reads every page of the file and checks SQLite's own structures, the schema, all references, and every row that
+    /// is not a version's.
     func verifyFile() throws(CheckpointError) {
         let path = path
         func damaged(_ what: String) -> CheckpointError { .corrupted(what: what, location: "'\(path)'") }
@@ -175,6 +161,11 @@ public final class CheckpointStore: Sendable {
             guard findings == ["ok"] else { throw damaged(findings.joined(separator: "; ")) }
             guard try Row.fetchOne(db, sql: "PRAGMA foreign_key_check") == nil else {
                 throw damaged("a row refers to one that is missing")
+            }
+            _ = try aliases(in: db)
+            for model in try models(in: db) {
+                _ = try rollbackTarget(of: pointer(of: model, in: db), in: db)
+                _ = try itemChanges(of: model, in: db)
             }
         }
     }

@@ -1,18 +1,33 @@
-import GRDB
+import Crypto
+import Foundation
+package import GRDB
 
 /// The tables of a store, as a list of named steps that only ever grows.
-enum Migrations {
+package enum Migrations {
     /// Marks an SQLite file as a store ("Dime" in ASCII).
     static let applicationID = 0x4469_6D65
 
     /// Every step, oldest first.
     ///
     /// Names sort in order, so that a store's newest step can be named.
-    static var migrator: DatabaseMigrator {
+    package static var migrator: DatabaseMigrator {
         var migrator = DatabaseMigrator()
         migrator.registerMigration("001-versions") { db in
             try db.execute(sql: "PRAGMA application_id = \(applicationID)")
             try db.execute(sql: versions)
+        }
+        migrator.registerMigration("002-operations") { db in
+            try db.execute(sql: operations)
+            for row in try Row.fetchAll(db, sql: "SELECT id, number, at, model FROM activation") {
+                let id = try row.integer(0, "activation")
+                let digest = activationDigest(
+                    id: id,
+                    number: try row.integer(1, "activated version"),
+                    at: try row.text(2, "time of activation"),
+                    model: try row.text(3, "activated model")
+                )
+                try db.execute(sql: "UPDATE activation SET digest = ? WHERE id = ?", arguments: [digest, id])
+            }
         }
         return migrator
     }
@@ -91,6 +106,33 @@ enum Migrations {
             BEGIN SELECT RAISE(ABORT, 'versions are immutable'); END;
         """
 
+    /// Aliases and item changes are JSON with a digest; activations get one too, because a rollback trusts them, and an
+    /// index, which tells when a row moved to another model.
+    ///
+    /// Numbers of item changes are never used twice, and an item's id is stored as bytes, because it may contain a NUL.
+    private static let operations = """
+        CREATE TABLE alias (
+            name TEXT PRIMARY KEY NOT NULL,
+            content TEXT NOT NULL,
+            digest BLOB NOT NULL
+        ) STRICT;
+        CREATE TABLE item_change (
+            id INTEGER PRIMARY KEY AUTOINCREMENT,
+            model TEXT NOT NULL REFERENCES model (name),
+            item BLOB NOT NULL,
+            content TEXT NOT NULL,
+            digest BLOB NOT NULL,
+            UNIQUE (model, item)
+        ) STRICT;
+        ALTER TABLE activation ADD COLUMN digest BLOB NOT NULL DEFAULT x'';
+        CREATE INDEX activation_of_model ON activation (model);
+        """
+
+    /// The digest of an entry of an activation history.
+    static func activationDigest(id: Int, number: Int, at: String, model: String) -> Data {
+        SHA256.row("activation", "\(id)", "\(number)", at, model)
+    }
+
     /// How a database relates to what this program knows.
     enum State: Equatable {
         /// No tables at all.
@@ -113,16 +155,15 @@ enum Migrations {
         if let unknown = applied.filter({ !known.contains($0) }).max() {
             throw CheckpointError.newerSchema(path: path, found: unknown, supported: known.max() ?? "")
         }
-        if let missing = known.first(where: { !applied.contains($0) }) { return .older(missing: missing) }
         let reference = try DatabaseQueue()
-        try migrator.migrate(reference)
+        if let last = known.last(where: applied.contains) { try migrator.migrate(reference, upTo: last) }
         guard try schema == reference.read(statements) else {
             throw CheckpointError.corrupted(
                 what: "its tables and triggers are not those that this program creates",
                 location: "'\(path)'"
             )
         }
-        return .current
+        return known.first { !applied.contains($0) }.map { .older(missing: $0) } ?? .current
     }
 
     /// What the schema holds, in a form that two databases of one schema share.

@@ -35,6 +35,7 @@ public struct RetrievalServer: Service, CustomStringConvertible {
     ///   - controller: Loads versions from the same store into the same holder.
     ///   - sampler: Looks again at some answers.
     ///   - build: What GET /version answers.
+    ///   - droppedLogLines: How many lines the log has lost, for GET /metrics.
     ///   - logger: Receives everything the server has to say.
     ///   - onListening: Told each listener's port once it accepts connections.
     /// - Throws: ``ServerError``.
@@ -45,6 +46,7 @@ public struct RetrievalServer: Service, CustomStringConvertible {
         controller: ServingController,
         sampler: AnswerSampler,
         build: BuildDescription,
+        droppedLogLines: @escaping @Sendable () -> Int = { 0 },
         logger: Logger,
         onListening: @escaping @Sendable (Listener, Int) -> Void = { _, _ in }
     ) throws(ServerError) {
@@ -58,10 +60,16 @@ public struct RetrievalServer: Service, CustomStringConvertible {
         controlPlane = ControlPlane(
             source: source,
             controller: controller,
-            service: service,
             token: configuration.controlToken,
             build: build,
-            metrics: MetricsPage(metrics: metrics, holder: holder, controller: controller, sampler: sampler),
+            metrics: MetricsPage(
+                metrics: metrics,
+                holder: holder,
+                controller: controller,
+                sampler: sampler,
+                droppedLogLines: droppedLogLines
+            ),
+            dashboard: Dashboard(service: service, maxBodyBytes: configuration.maxBodyBytes),
             logger: logger
         )
     }

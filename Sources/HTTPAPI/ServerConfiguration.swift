@@ -43,30 +43,15 @@ public struct ServerConfiguration: Sendable, Equatable {
     /// The defaults.
     public init() {}
 
-    /// Checks every value.
+    /// Checks every value against the range that ``Setting/all`` gives it.
     ///
     /// - Throws: ``ServerError/invalidConfiguration(key:message:)`` or ``ServerError/openControlPlane(host:)``.
     public func validate() throws(ServerError) {
-        try require(0...65_535, httpPort, "HTTP_PORT")
-        try require(0...65_535, controlPort, "CONTROL_PORT")
-        try require(1...1024, serveThreads, "SERVE_THREADS")
-        try require(1...1024, effectiveWorkerThreads, "WORKER_THREADS")
-        try require(1...10_000_000, maxConnections, "MAX_CONNECTIONS")
-        try require(1...1_000_000, maxInflight, "MAX_INFLIGHT")
-        try require(1024...1 << 30, maxBodyBytes, "MAX_BODY_BYTES")
-        try require(1...1_000_000, limits.maxK, "MAX_K")
-        try require(1...1_000_000, limits.maxHistory, "MAX_HISTORY")
-        try require(1...10_000, limits.maxBatch, "MAX_BATCH")
-        for (key, value) in [
-            ("IDLE_TIMEOUT_S", idleTimeout), ("REQUEST_READ_TIMEOUT_MS", requestReadTimeout),
-            ("QUEUE_DELAY_MS", queueDelay),
-        ] where value <= .zero {
-            throw .invalidConfiguration(key: key, message: "is \(value); it must be more than zero")
-        }
-        for (key, value) in [
-            ("DRAIN_GRACE_S", drainGrace), ("DRAIN_TIMEOUT_S", drainTimeout), ("DEADLINE_MS", deadline),
-        ] where value < .zero {
-            throw .invalidConfiguration(key: key, message: "is \(value); it must not be negative")
+        var service = ServiceConfiguration()
+        service.server = self
+        for setting in Setting.all where !setting.isValid(service) {
+            let message = "is \(setting.text(service)); it must be \(setting.requirement)"
+            throw .invalidConfiguration(key: setting.name, message: message)
         }
         if let controlToken {
             guard controlToken.utf8.count >= 16 else {
@@ -80,15 +65,6 @@ public struct ServerConfiguration: Sendable, Equatable {
     /// How many worker threads there are.
     var effectiveWorkerThreads: Int {
         workerThreads ?? max(1, System.coreCount - serveThreads)
-    }
-
-    private func require(_ range: ClosedRange<Int>, _ value: Int, _ key: String) throws(ServerError) {
-        guard range ~= value else {
-            throw .invalidConfiguration(
-                key: key,
-                message: "is \(value); it must be \(range.lowerBound) to \(range.upperBound)"
-            )
-        }
     }
 
     static func isLoopback(_ host: String) -> Bool {

@@ -9,7 +9,9 @@ public struct CandidatePanels: Sendable {
 
     /// How many candidates there are.
     public private(set) var count = 0
+    /// The row of each candidate's vector; `unnumbered` for a vector from elsewhere.
     private var ids: [Int32] = []
+    private let unnumbered: Int32 = -1
     private var panels: [Float] = []
     private var relevance: [Float] = []
     /// Each candidate's largest similarity to a chosen item, infinite for the chosen ones and for padding.
@@ -26,21 +28,20 @@ public struct CandidatePanels: Sendable {
     /// - Parameters:
     ///   - candidates: Rows of `vectors` with their relevance, which is finite.
     ///   - vectors: Vectors, one a row.
-    public mutating func fill(_ candidates: [Scored], from vectors: Matrix) {
+    ///   - others: Candidates whose vector is another one.
+    public mutating func fill(_ candidates: [Scored], from vectors: Matrix, except others: [CandidateVector] = []) {
         count = candidates.count
         let padded = (count + Self.width - 1) / Self.width * Self.width
         ids.removeAll(keepingCapacity: true)
         relevance.removeAll(keepingCapacity: true)
         nearest.removeAll(keepingCapacity: true)
         for candidate in candidates {
-            precondition(
-                candidate.id >= 0 && candidate.id < vectors.rows,
-                "row \(candidate.id) is outside 0..<\(vectors.rows)"
-            )
             ids.append(candidate.id)
             relevance.append(candidate.score)
             nearest.append(-.infinity)
         }
+        for other in others { ids[other.position] = 0 }
+        for id in ids { precondition(id >= 0 && id < vectors.rows, "row \(id) is outside 0..<\(vectors.rows)") }
         while nearest.count < padded {
             relevance.append(0)
             nearest.append(.infinity)
@@ -50,6 +51,20 @@ public struct CandidatePanels: Sendable {
         vectors.withPointer { rows in
             unsafe ck_gather_panels(rows, ids, count, vectors.columns, &panels)
         }
+        for other in others {
+            precondition(
+                other.vectors.columns == vectors.columns && 0..<other.vectors.rows ~= other.row,
+                "row \(other.row) of \(other.vectors.shape) beside rows of \(vectors.columns) columns"
+            )
+            ids[other.position] = unnumbered
+            let (column, row) = (firstElement(other.position, vectors.columns), other.row * vectors.columns)
+            for j in 0..<vectors.columns { panels[column + j * Self.width] = other.vectors.elements[row + j] }
+        }
+    }
+
+    /// Where a candidate's first element is; the following ones are `width` apart.
+    private func firstElement(_ position: Int, _ columns: Int) -> Int {
+        position / Self.width * Self.width * columns + position % Self.width
     }
 
     /// Chooses a candidate and finds the best one after it.
@@ -81,12 +96,17 @@ public struct CandidatePanels: Sendable {
         )
         precondition(panels.count >= paddedCount * vectors.columns, "vectors of \(vectors.columns) columns")
         nearest[position] = .infinity
-        return vectors.withPointer { rows in
+        let isNumbered = ids[position] != unnumbered
+        let source =
+            isNumbered
+            ? vectors : Matrix(rows: 1, columns: vectors.columns, elements: panelVector(position, vectors.columns))
+        let row = isNumbered ? Int(ids[position]) : 0
+        return source.withPointer { rows in
             unsafe ck_marginal_choice(
                 panels,
                 paddedCount,
                 vectors.columns,
-                rows + Int(ids[position]) * vectors.columns,
+                rows + row * vectors.columns,
                 relevance,
                 diversity,
                 categories,
@@ -95,5 +115,28 @@ public struct CandidatePanels: Sendable {
                 &nearest
             )
         }
+    }
+
+    /// A candidate's vector, read back from the panels.
+    private func panelVector(_ position: Int, _ columns: Int) -> [Float] {
+        let first = firstElement(position, columns)
+        return (0..<columns).map { panels[first + $0 * Self.width] }
+    }
+}
+
+/// A vector of a candidate that is not among the rows that the other candidates are.
+public struct CandidateVector: Sendable {
+    /// The candidate's position.
+    public var position: Int
+    /// What holds its vector.
+    public var vectors: Matrix
+    /// Which row of `vectors` it is.
+    public var row: Int
+
+    /// Names a row.
+    public init(position: Int, vectors: Matrix, row: Int) {
+        self.position = position
+        self.vectors = vectors
+        self.row = row
     }
 }

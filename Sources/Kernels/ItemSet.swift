@@ -4,7 +4,7 @@
 /// O(bound / 64) for set algebra.
 public struct ItemSet: Sendable, Equatable, Sequence {
     /// Elements are below it.
-    public let bound: Int
+    public private(set) var bound: Int
     /// How many elements there are.
     public private(set) var count: Int
     /// Bit `i % 64` of word `i / 64` is element `i`.
@@ -29,6 +29,15 @@ public struct ItemSet: Sendable, Equatable, Sequence {
     public func contains(_ element: Int32) -> Bool {
         guard element >= 0, element < bound else { return false }
         return words[Int(element) >> 6] >> UInt64(element & 63) & 1 == 1
+    }
+
+    /// Makes room for elements below a higher bound.
+    ///
+    /// - Complexity: O(bound / 64).
+    public mutating func grow(to bound: Int) {
+        precondition(bound >= self.bound, "a bound of \(self.bound) does not grow to \(bound)")
+        words.append(contentsOf: repeatElement(0, count: (bound + 63) / 64 - words.count))
+        self.bound = bound
     }
 
     /// Adds an element; one outside the bound is left out.

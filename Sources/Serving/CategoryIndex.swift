@@ -35,7 +35,7 @@ public final class CategoryIndex: Sendable {
 
     /// The categories by number.
     public let categories: ItemCategories
-    private let names: IdentifierTable
+    fileprivate let names: IdentifierTable
     private let memory = Mutex(Memory())
 
     /// Indexes a catalogue's categories.
@@ -53,6 +53,12 @@ public final class CategoryIndex: Sendable {
             throw error
         }
         categories = ItemCategories(lists, itemCount: items, categoryCount: names.count)
+    }
+
+    /// Indexes categories that changed; no filter is remembered yet.
+    init(_ changed: ChangingCategories) {
+        names = changed.names
+        categories = changed.categories
     }
 
     /// How many sets are remembered at most.
@@ -116,5 +122,33 @@ public final class CategoryIndex: Sendable {
                 memory.sets[oldest] = new
             }
         }
+    }
+}
+
+/// A catalogue's categories while items change; shares with the index it began with all that stays.
+struct ChangingCategories {
+    fileprivate var names: IdentifierTable
+    fileprivate var categories: ItemCategories
+    /// Whether a filter may let other items pass than before.
+    private(set) var isChanged = false
+
+    /// Begins with what an index holds.
+    init(_ index: CategoryIndex) {
+        names = index.names
+        categories = index.categories
+    }
+
+    /// Gives an item other categories, also such that the catalogue does not have yet; nil is what it was built with, and
+    /// none for an added item.
+    mutating func set(_ names: [String]?, of item: Int32) {
+        // An item that keeps its categories keeps the remembered filters valid.
+        if names == nil, Int(item) < categories.itemCount, !categories.isChanged(item) { return }
+        var numbers: [Int32]?
+        if let names {
+            numbers = []
+            for name in names { numbers?.append(self.names.number(of: name) ?? self.names.append(name)) }
+        }
+        categories.set(numbers, of: item)
+        isChanged = true
     }
 }

@@ -5,6 +5,8 @@ package import Kernels
 /// An open-addressing hash table over the UTF-8 bytes of all ids in one array, at most half full, probed linearly: finding
 /// an id touches three cache lines as a rule and allocates nothing. An integer of a request is found by its decimal digits,
 /// so `42` and `"42"` name the same item.
+///
+/// A value: ids that a copy gains by ``append(_:)`` lie in a second, small table behind the first, which both share.
 public struct IdentifierTable: Sendable {
     private static let vacant: Int32 = -1
     private static let isIntegerFlag: UInt8 = 1
@@ -12,44 +14,84 @@ public struct IdentifierTable: Sendable {
 
     private var bytes: [UInt8] = []
     private var ends: [Int] = []
-    private var slots: [Int32]
+    private var slots = [Int32](repeating: vacant, count: 4)
+    /// The ids that were appended, none or one table: an array, so that the table can hold one of its own kind, and copies
+    /// share it until one of them changes.
+    private var appended: [IdentifierTable] = []
 
     /// Indexes ids by their position.
     ///
     /// - Throws: ``SnapshotError/duplicateIdentifier(_:)``.
     public init(_ ids: [String]) throws(SnapshotError) {
         precondition(ids.count < Int32.max / 2, "\(ids.count) ids do not fit 32-bit item numbers")
-        var capacity = 4
+        var capacity = slots.count
         while capacity < 2 * ids.count { capacity *= 2 }
         slots = [Int32](repeating: Self.vacant, count: capacity)
         bytes.reserveCapacity(ids.reduce(0) { $0 + $1.utf8.count + 3 })
         ends.reserveCapacity(ids.count)
-        for (number, id) in ids.enumerated() {
-            bytes.append(
-                (Self.isCanonicalInteger(id) ? Self.isIntegerFlag : 0)
-                    | (id.utf8.contains { $0 < 0x20 || $0 == 0x22 || $0 == 0x5c } ? Self.needsEscapingFlag : 0)
-            )
-            bytes.append(UInt8(ascii: "\""))
-            bytes.append(contentsOf: id.utf8)
-            bytes.append(UInt8(ascii: "\""))
-            ends.append(bytes.count)
-            let own = range(of: record(Int32(number)))
-            var slot = firstSlot(of: bytes, own)
-            while slots[slot] != Self.vacant {
-                if matches(record(slots[slot]), bytes, own) { throw .duplicateIdentifier(id) }
-                slot = (slot + 1) & (capacity - 1)
-            }
-            slots[slot] = Int32(number)
+        for id in ids {
+            guard insert(id) else { throw .duplicateIdentifier(id) }
         }
     }
 
+    private init() {}
+
+    /// Adds an id that is not there behind all others, and returns its number: the count so far.
+    ///
+    /// - Complexity: amortised O(length of the id); O(appended ids) more when a copy shares them.
+    @discardableResult
+    mutating func append(_ id: String) -> Int32 {
+        precondition(count < Int32.max / 2, "\(count + 1) ids do not fit 32-bit item numbers")
+        precondition(number(of: id) == nil, "id '\(id)' is item \(String(describing: number(of: id))) already")
+        if appended.isEmpty { appended.append(IdentifierTable()) }
+        _ = appended[0].insert(id)
+        return Int32(count - 1)
+    }
+
+    /// Adds an id to this very table, which grows with it; false, and an unusable table, when the id is there already.
+    private mutating func insert(_ id: String) -> Bool {
+        bytes.append(
+            (Self.isCanonicalInteger(id) ? Self.isIntegerFlag : 0)
+                | (id.utf8.contains { $0 < 0x20 || $0 == 0x22 || $0 == 0x5c } ? Self.needsEscapingFlag : 0)
+        )
+        bytes.append(UInt8(ascii: "\""))
+        bytes.append(contentsOf: id.utf8)
+        bytes.append(UInt8(ascii: "\""))
+        ends.append(bytes.count)
+        if 2 * ends.count > slots.count {
+            slots = [Int32](repeating: Self.vacant, count: 2 * slots.count)
+            for number in 0..<Int32(ends.count - 1) { _ = fillSlot(number) }
+        }
+        return fillSlot(Int32(ends.count - 1))
+    }
+
+    /// Makes an item found; false when another one has its id.
+    private mutating func fillSlot(_ number: Int32) -> Bool {
+        let own = range(number)
+        var slot = firstSlot(of: bytes, own)
+        while slots[slot] != Self.vacant {
+            if matches(record(slots[slot]), bytes, own) { return false }
+            slot = (slot + 1) & (slots.count - 1)
+        }
+        slots[slot] = number
+        return true
+    }
+
     /// How many ids there are.
-    public var count: Int { ends.count }
+    public var count: Int { ends.count + (appended.isEmpty ? 0 : appended[0].ends.count) }
 
     /// The item number of an id, or nil for one that is not in the catalogue.
     public func number(of id: String) -> Int32? {
         let utf8 = Array(id.utf8)
         return number(in: utf8, 0..<utf8.count, from: firstSlot(of: utf8, 0..<utf8.count))
+            ?? appendedNumber(in: utf8, 0..<utf8.count)
+    }
+
+    /// The number of an id among the appended ones.
+    private func appendedNumber(in text: [UInt8], _ range: Range<Int>) -> Int32? {
+        guard !appended.isEmpty else { return nil }
+        let number = appended[0].number(in: text, range, from: appended[0].firstSlot(of: text, range))
+        return number.map { Int32(ends.count) + $0 }
     }
 
     /// Where ``appendNumbers(of:from:to:_:)`` keeps what it found so far; reused, so that it allocates nothing.
@@ -78,13 +120,18 @@ public struct IdentifierTable: Sendable {
         for position in start..<list.count { lookup.slots.append(firstSlot(of: list.bytes, list.range(position))) }
         for slot in lookup.slots { lookup.candidates.append(slots[slot]) }
         for number in lookup.candidates { lookup.records.append(number == Self.vacant ? 0..<0 : record(number)) }
-        for (index, number) in lookup.candidates.enumerated() where number != Self.vacant {
+        for (index, number) in lookup.candidates.enumerated() {
             let range = list.range(start + index)
-            if matches(lookup.records[index], list.bytes, range) {
-                numbers.append(number)
-            } else if let number = self.number(in: list.bytes, range, from: lookup.slots[index] + 1) {
-                numbers.append(number)
+            if number != Self.vacant {
+                if matches(lookup.records[index], list.bytes, range) {
+                    numbers.append(number)
+                    continue
+                } else if let number = self.number(in: list.bytes, range, from: lookup.slots[index] + 1) {
+                    numbers.append(number)
+                    continue
+                }
             }
+            if let number = appendedNumber(in: list.bytes, range) { numbers.append(number) }
         }
     }
 
@@ -95,7 +142,8 @@ public struct IdentifierTable: Sendable {
 
     /// The bytes of an item's id.
     package func utf8(_ number: Int32) -> ArraySlice<UInt8> {
-        bytes[range(number)]
+        if isAppended(number) { return appended[0].utf8(number - Int32(ends.count)) }
+        return bytes[range(number)]
     }
 
     /// Whether the id of one of some items needs escaping.
@@ -104,29 +152,40 @@ public struct IdentifierTable: Sendable {
     /// are at hand for writing.
     package func someNeedEscaping(_ items: [Scored]) -> Bool {
         var flags: UInt8 = 0
-        for item in items { flags |= bytes[record(item.id).lowerBound] }
+        for item in items { flags |= self.flags(item.id) }
         return flags & Self.needsEscapingFlag != 0
     }
 
     /// Whether an item's id holds a character that JSON strings escape.
     package func needsEscaping(_ number: Int32) -> Bool {
-        bytes[record(number).lowerBound] & Self.needsEscapingFlag != 0
+        flags(number) & Self.needsEscapingFlag != 0
     }
 
     /// How many bytes ``appendJSON(_:asInteger:to:)`` appends at most.
     package func jsonCount(_ number: Int32) -> Int {
-        record(number).count - 1
+        if isAppended(number) { return appended[0].jsonCount(number - Int32(ends.count)) }
+        return record(number).count - 1
     }
 
     /// Appends an item's id as JSON: a number when it is an integer and that is wanted, else a string.
     ///
     /// - Precondition: The id needs no escaping.
     package func appendJSON(_ number: Int32, asInteger: Bool, to text: inout OutputSpan<UInt8>) {
+        if isAppended(number) {
+            return appended[0].appendJSON(number - Int32(ends.count), asInteger: asInteger, to: &text)
+        }
         let record = record(number)
         let flags = bytes[record.lowerBound]
         precondition(flags & Self.needsEscapingFlag == 0, "the id of item \(number) needs escaping")
         let isNumber = asInteger && flags & Self.isIntegerFlag != 0
         for index in isNumber ? range(of: record) : record.dropFirst() { text.append(bytes[index]) }
+    }
+
+    /// Whether an item's id is in the second table.
+    private func isAppended(_ number: Int32) -> Bool { Int(number) >= ends.count }
+
+    private func flags(_ number: Int32) -> UInt8 {
+        isAppended(number) ? appended[0].flags(number - Int32(ends.count)) : bytes[record(number).lowerBound]
     }
 
     /// Where an item's flags, opening quote, id and closing quote are.

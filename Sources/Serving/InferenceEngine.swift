@@ -148,18 +148,55 @@ public struct InferenceEngine: UserEncoder {
             let steps = w.steps[start]
             var end = start + 1
             while end < w.rows, w.steps[end] == steps { end += 1 }
-            weights.chain.run(
-                weights.reverseSteps(steps),
-                users: start..<end,
-                guidance: w.guidanceTerms,
-                residual: w.meanInterests,
-                noise: w.noise,
-                noiseStride: maxSteps * dimension,
-                scratch: &w.chainScratch,
-                into: &w.userVectors
-            )
+            run(weights.reverseSteps(steps), users: start..<end, w)
             start = end
         }
+    }
+
+    private func run(_ steps: DenoisingChain.Steps, users: Range<Int>, _ w: Workspace) {
+        weights.chain.run(
+            steps,
+            users: users,
+            guidance: w.guidanceTerms,
+            residual: w.meanInterests,
+            noise: w.noise,
+            noiseStride: maxSteps * dimension,
+            scratch: &w.chainScratch,
+            into: &w.userVectors
+        )
+    }
+
+    /// One user's interests and path; see ``UserEncoder/trace(history:seed:steps:)``.
+    ///
+    /// A chain that is cut after `n` steps gives the prediction of step `n`, of which the next vector follows.
+    ///
+    /// - Complexity: O(steps squared) evaluations of the denoiser.
+    public func trace(history: ArraySlice<Int32>, seed: UInt64, steps: Int) -> UserTrace {
+        let w = Workspace(weights)
+        let d = dimension
+        add(history: history, seed: seed, steps: steps, samples: 1, to: w)
+        generate(in: w)
+        let list = weights.reverseStepList(steps)
+        func noise(_ step: Int) -> Matrix {
+            Matrix(rows: 1, columns: d, elements: Array(w.noise[step * d..<(step + 1) * d]))
+        }
+        var path = Matrix(rows: steps + 1, columns: d)
+        var x = noise(0).normalisedRows().unit
+        for (n, step) in list.enumerated() {
+            path.setRow(n, to: x.elements)
+            run(DenoisingChain.Steps(Array(list[...n])), users: 0..<1, w)
+            guard n < steps - 1 else { break }
+            x.scale(by: step.noisy)
+            x.add(Matrix(rows: 1, columns: d, elements: Array(w.userVectors.prefix(d))), scale: step.clean)
+            x.add(noise(n + 1), scale: step.deviation)
+            x = x.normalisedRows().unit
+        }
+        path.setRow(steps, to: Array(w.userVectors.prefix(d)))
+        let count = weights.configuration.interests
+        return UserTrace(
+            interests: Matrix(rows: count, columns: d, elements: Array(w.interests.prefix(count * d))),
+            path: path
+        )
     }
 
     private func own(_ workspace: any InferenceWorkspace) -> Workspace {

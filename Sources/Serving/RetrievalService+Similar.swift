@@ -9,7 +9,7 @@ extension RetrievalService {
     ///   - k: How many to find.
     ///   - model: The model or alias to ask; nil is the standard one.
     ///   - workspace: The calling thread's own.
-    /// - Returns: At most `k` other items; nil when the item is not in the catalogue.
+    /// - Returns: At most `k` other items; nil when the item is not in the catalogue or was taken out.
     /// - Throws: ``RetrievalError``.
     public func similar(
         to item: String,
@@ -21,8 +21,8 @@ extension RetrievalService {
         guard 1...limits.maxK ~= k else {
             throw .invalidArgument(field: "k", message: "is \(k); it must be 1 to \(limits.maxK).")
         }
-        guard let number = snapshot.identifiers.number(of: item) else { return nil }
-        let vector = snapshot.itemVectors.row(Int(number))
+        guard let number = snapshot.number(of: item) else { return nil }
+        let vector = snapshot.vector(of: number)
         snapshot.index.search(
             vector.span,
             k: min(k, snapshot.itemCount),

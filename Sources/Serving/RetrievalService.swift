@@ -92,20 +92,29 @@ public struct RetrievalService: Sendable {
         workspace: RetrievalWorkspace
     ) -> [Result<RetrievalResponse, RetrievalError>] {
         let table = holder.current
-        let arms = requests.map { request in
-            Result { () throws(RetrievalError) in try arm(for: request, in: table).arm }
+        var results = [Result<RetrievalResponse, RetrievalError>?](repeating: nil, count: requests.count)
+        var groups: [(arm: TrafficArm, members: [(position: Int, shadow: TrafficArm?)])] = []
+        for (position, request) in requests.enumerated() {
+            do throws(RetrievalError) {
+                let (arm, shadow) = try arm(for: request, in: table)
+                if let group = groups.firstIndex(where: { $0.arm === arm }) {
+                    groups[group].members.append((position, shadow))
+                } else {
+                    groups.append((arm, [(position, shadow)]))
+                }
+            } catch {
+                results[position] = .failure(error)
+            }
         }
-        var results = arms.map { arm in
-            arm.flatMap { _ in Result<RetrievalResponse, _>.failure(RetrievalError.notReady) }
+        for (arm, members) in groups {
+            let answers = retrieve(members.map { requests[$0.position] }, from: arm, workspace)
+            for ((position, shadow), answer) in zip(members, answers) {
+                results[position] = answer
+                guard case .success(let response) = answer else { continue }
+                sampler?.note(requests[position], response, answeredBy: arm, shadow: shadow)
+            }
         }
-        var left = requests.indices.filter { if case .success = arms[$0] { true } else { false } }
-        while let first = left.first, case .success(let arm) = arms[first] {
-            let group = left.filter { if case .success(let other) = arms[$0] { other === arm } else { false } }
-            left.removeAll(where: group.contains)
-            let answers = retrieve(group.map { requests[$0] }, from: arm, workspace)
-            for (position, answer) in zip(group, answers) { results[position] = answer }
-        }
-        return results
+        return results.compactMap(\.self)
     }
 
     /// Answers several requests from one version.
@@ -233,13 +242,21 @@ public struct RetrievalService: Sendable {
         let index = request.exact ? snapshot.exactIndex : snapshot.index
         let diversity = Float(request.diversity)
         let k = min(diversity > 0 ? Self.candidatesPerItem * request.k : request.k, snapshot.itemCount)
-        let found = workspace.search(index, for: user.vectors, k: k, effort: request.effort, among: eligible)
+        let found = workspace.search(
+            index,
+            bound: snapshot.identifiers.count,
+            for: user.vectors,
+            k: k,
+            effort: request.effort,
+            among: eligible
+        )
         guard diversity > 0 else { return found }
         workspace.reranking.rerank(
             found,
             keeping: request.k,
             diversity: diversity,
             vectors: snapshot.itemVectors,
+            changes: snapshot.live?.index,
             categories: snapshot.categories.categories
         )
         return workspace.reranking.results
@@ -252,8 +269,11 @@ public struct RetrievalService: Sendable {
         excluding exclusions: [Int32]
     ) -> [Scored] {
         let excluded = Set(exclusions)
+        let live = snapshot.live
         return snapshot.popularity.lazy
-            .filter { !excluded.contains($0) && allowed?.contains($0) != false }
+            .filter {
+                !excluded.contains($0) && allowed?.contains($0) != false && live?.index.contains($0) != false
+            }
             .prefix(k)
             .map { Scored(id: $0, score: 0) }
     }

@@ -23,7 +23,7 @@ public final class RetrievalWorkspace {
     }
 
     private struct Slot {
-        /// Known items of the history, oldest first.
+        /// Known items of the history, oldest first, as the encoder knows them.
         var history: [Int32] = []
         /// Items that must not be answered.
         var exclusions: [Int32] = []
@@ -35,7 +35,8 @@ public final class RetrievalWorkspace {
     let reranking = MaximalMarginalRelevance()
     private var merging = SampleMerge()
     private var lookup = IdentifierTable.Lookup()
-    private var inference: (generation: UInt64, workspace: any InferenceWorkspace)?
+    /// The buffers of the encoders used last, the newest first: requests of a split go to and fro between a few versions.
+    private var inferences: [(generation: UInt64, workspace: any InferenceWorkspace)] = []
     private var slots = [Slot()]
     private var users = 0
     private var vectors = 0
@@ -48,10 +49,19 @@ public final class RetrievalWorkspace {
         users = 0
         vectors = 0
         if inference?.generation != snapshot.generation {
-            inference = (snapshot.generation, snapshot.encoder.makeWorkspace())
+            if let known = inferences.firstIndex(where: { $0.generation == snapshot.generation }) {
+                inferences.swapAt(0, known)
+            } else {
+                inferences.insert((snapshot.generation, snapshot.encoder.makeWorkspace()), at: 0)
+                if inferences.count > Self.mostEncoders { inferences.removeLast() }
+            }
         }
         inference?.workspace.removeAll()
     }
+
+    private static let mostEncoders = 4
+
+    private var inference: (generation: UInt64, workspace: any InferenceWorkspace)? { inferences.first }
 
     /// Finds the items of the batch's next request.
     func lookUp(_ request: borrowing RetrievalRequest, in snapshot: ServingSnapshot, maxHistory: Int) -> User {
@@ -63,8 +73,10 @@ public final class RetrievalWorkspace {
         let oldest = max(0, request.history.count - maxHistory)
         let identifiers = snapshot.identifiers
         identifiers.appendNumbers(of: request.history, from: oldest, to: &slots[slot].history, &lookup)
+        snapshot.live?.dropTakenOut(of: &slots[slot].history)
         if request.excludeHistory { slots[slot].exclusions.append(contentsOf: slots[slot].history) }
         identifiers.appendNumbers(of: request.exclude, from: 0, to: &slots[slot].exclusions, &lookup)
+        snapshot.live?.substituteBuilt(in: &slots[slot].history)
         return User(slot: slot, unknownIDs: request.history.count - oldest - slots[slot].history.count)
     }
 
@@ -95,12 +107,15 @@ public final class RetrievalWorkspace {
             ?? false
     }
 
-    /// What the last ``search(_:for:k:effort:among:)`` looked at.
+    /// What the last ``search(_:bound:for:k:effort:among:)`` looked at.
     private(set) var candidates = SearchedCandidates()
 
     /// The best `k` items over vectors of the batch, best first; an item's score is the largest over the vectors.
+    ///
+    /// Item numbers are below `bound`.
     func search(
         _ index: any VectorIndex,
+        bound: Int,
         for rows: Range<Int>,
         k: Int,
         effort: Int?,
@@ -124,7 +139,7 @@ public final class RetrievalWorkspace {
             find(row)
             merging.append(searching.results)
         }
-        return merging.best(k, items: index.count)
+        return merging.best(k, bound: bound)
     }
 }
 
@@ -150,11 +165,11 @@ struct SampleMerge {
         ends.append(entries.count)
     }
 
-    /// The best `k` items of all lists, in the lists' order; items are numbered below `items`.
+    /// The best `k` items of all lists, in the lists' order; items are numbered below `bound`.
     ///
     /// - Complexity: O(lists * (k + repeated entries)).
-    mutating func best(_ k: Int, items: Int) -> [Scored] {
-        if taken.bound < items { taken = ItemSet(bound: items) }
+    mutating func best(_ k: Int, bound: Int) -> [Scored] {
+        if taken.bound < bound { taken = ItemSet(bound: bound) }
         results.removeAll(keepingCapacity: true)
         while results.count < k {
             var best: Int?

@@ -6,6 +6,10 @@ extension ServingError {
         switch error {
         case let error as ServingError:
             self = error
+        case ItemChangeError.unknownItem(let item):
+            self = .itemNotFound(item)
+        case let error as ItemChangeError:
+            self = .invalidItem(field: error.field, message: error.description)
         case CheckpointError.modelNotFound(let model, let available):
             self = .modelNotServed(model, served: available)
         case CheckpointError.versionNotFound(let model, let version, _):

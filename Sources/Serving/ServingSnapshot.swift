@@ -4,7 +4,7 @@ public import VectorIndex
 /// Everything needed to answer requests from one committed version, unchangeable.
 ///
 /// A request takes one snapshot at its start and keeps it to its end, so that its answer is always the exact answer of the
-/// version that it names. A snapshot dies with its last reference; see ``CheckpointWatcher`` for who holds that one.
+/// version that it names. A snapshot dies with its last reference; see ``ServingController`` for who holds that one.
 public final class ServingSnapshot: Sendable {
     /// The model's name in the store.
     public let model: String
@@ -12,9 +12,11 @@ public final class ServingSnapshot: Sendable {
     public let version: Int
     /// Rises with every load in this process, also when an older version is loaded again.
     public let generation: UInt64
+    /// How often changes of items were applied since the version was built; see ``applying(_:)``.
+    public let revision: Int
     /// Computes user vectors.
     public let encoder: any UserEncoder
-    /// The items' unit vectors, one a row.
+    /// The built items' unit vectors, one a row; ``vector(of:)`` knows those of changed items.
     public let itemVectors: Matrix
     /// Finds items fast.
     public let index: any VectorIndex
@@ -22,12 +24,16 @@ public final class ServingSnapshot: Sendable {
     public let exactIndex: any VectorIndex
     /// The catalogue's own ids.
     public let identifiers: IdentifierTable
-    /// Titles, one an item; empty when the catalogue has none.
-    public let titles: [String]
+    /// Titles, one a built item; empty when the catalogue has none.
+    private let titles: [String]
     /// The items' categories, for filters and diversity.
     public let categories: CategoryIndex
-    /// Item numbers from most to least popular.
+    /// Item numbers from most to least popular, also of items that were taken out since.
     public let popularity: [Int32]
+    /// How many items can be answered.
+    public let itemCount: Int
+    /// What changed since the version was built; nil is nothing.
+    let live: LiveCatalogue?
 
     /// Groups parts that ``SnapshotBuilder`` has checked.
     init(
@@ -54,8 +60,43 @@ public final class ServingSnapshot: Sendable {
         self.titles = titles
         self.categories = categories
         self.popularity = popularity
+        itemCount = identifiers.count
+        revision = 0
+        live = nil
     }
 
-    /// How many items can be answered.
-    public var itemCount: Int { identifiers.count }
+    /// A snapshot with other changes.
+    init(_ snapshot: ServingSnapshot, with live: LiveCatalogue) {
+        model = snapshot.model
+        version = snapshot.version
+        generation = snapshot.generation
+        revision = snapshot.revision + 1
+        encoder = snapshot.encoder
+        itemVectors = snapshot.itemVectors
+        index = live.index
+        exactIndex = live.index.over((snapshot.exactIndex as? LiveIndex)?.base ?? snapshot.exactIndex)
+        identifiers = live.identifiers
+        titles = snapshot.titles
+        categories = live.categories
+        popularity = snapshot.popularity
+        itemCount = live.index.count
+        self.live = live
+    }
+
+    /// The number of an item that can be answered, or nil for an id that is not in the catalogue or was taken out.
+    public func number(of id: String) -> Int32? {
+        identifiers.number(of: id).flatMap { live?.index.contains($0) != false ? $0 : nil }
+    }
+
+    /// An item's title; nil when the catalogue has none.
+    public func title(of number: Int32) -> String? {
+        live?.titles[number] ?? (titles.indices.contains(Int(number)) ? titles[Int(number)] : nil)
+    }
+
+    /// The unit vector by which an item is found.
+    ///
+    /// - Precondition: The item can be found.
+    public func vector(of number: Int32) -> [Float] {
+        live?.index.changedVector(of: number) ?? itemVectors.row(Int(number))
+    }
 }

@@ -1,3 +1,5 @@
+public import Kernels
+
 /// Turns histories into user vectors: guidance, then the reverse diffusion chain.
 ///
 /// A call collects users in a workspace with ``add(history:seed:steps:samples:to:)`` and then computes all their vectors
@@ -38,6 +40,31 @@ public protocol UserEncoder: Sendable {
     /// A vector is a pure function of its user's history, seed, steps and the sample's number: not of the batch, the
     /// thread or of what else runs.
     func generate(in workspace: any InferenceWorkspace)
+
+    /// Computes one user again and keeps what happens on the way, for people to look at; slower than serving.
+    ///
+    /// - Parameters:
+    ///   - history: As for ``add(history:seed:steps:samples:to:)``.
+    ///   - seed: Names the noise.
+    ///   - steps: How many reverse steps, 1 to `maxSteps`.
+    /// - Returns: The interests and the path, whose end has the bits of the first sample that serving generates.
+    func trace(history: ArraySlice<Int32>, seed: UInt64, steps: Int) -> UserTrace
+}
+
+/// What one user's vector came from.
+public struct UserTrace: Sendable {
+    /// The interests that guide the reverse chain, `[K, d]`.
+    public let interests: Matrix
+    /// Where the reverse chain went, `[steps + 1, d]`: the start on the sphere, the vector after each step, and the user
+    /// vector in the last row.
+    public let path: Matrix
+
+    /// Groups the two.
+    public init(interests: Matrix, path: Matrix) {
+        precondition(interests.columns == path.columns, "interests of \(interests.shape), a path of \(path.shape)")
+        self.interests = interests
+        self.path = path
+    }
 }
 
 /// The reusable buffers of one encoder on one thread.

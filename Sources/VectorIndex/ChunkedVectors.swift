@@ -3,8 +3,8 @@ import Kernels
 /// Vectors of numbered items, in no order, kept in chunks: a changed copy shares all chunks but the changed ones.
 ///
 /// Positions are packed: position `p` is row `p % rows` of chunk `p / rows`, and a removal moves the last row into the gap.
-/// Complexity: a change of a copy copies the list of chunks and at most two chunks; a change of a value that nobody
-/// shares copies nothing.
+/// Complexity: a change of a copy copies the list of chunks, the table of positions and at most two chunks; a change of a
+/// value that nobody shares copies nothing.
 struct ChunkedVectors: Sendable {
     /// Rows a chunk: 64 KB with 64 dimensions, so that copying one takes microseconds and a scan has few starts.
     static let chunkRows = 256
@@ -18,8 +18,10 @@ struct ChunkedVectors: Sendable {
 
     /// All full but the last.
     private(set) var chunks: [Chunk] = []
+    /// Where each item's vector is.
+    private var positions: [Int32: Int32] = [:]
     /// How many items have a vector here.
-    private(set) var count = 0
+    var count: Int { positions.count }
     let dimension: Int
 
     /// No vectors.
@@ -28,41 +30,36 @@ struct ChunkedVectors: Sendable {
     }
 
     /// Where an item's vector is.
-    ///
-    /// - Complexity: O(`count`), some numbers a nanosecond: only changes ask, no search does.
-    func position(of item: Int32) -> Int? {
-        for (index, chunk) in chunks.enumerated() {
-            if let row = chunk.items.firstIndex(of: item) { return index * Self.chunkRows + row }
-        }
-        return nil
-    }
+    func position(of item: Int32) -> Int? { positions[item].map { Int($0) } }
 
     /// Gives an item that has no vector here one.
     mutating func append(_ vector: [Float], of item: Int32) {
-        if count == chunks.count * Self.chunkRows {
+        let position = count
+        if position == chunks.count * Self.chunkRows {
             chunks.append(Chunk(vectors: Matrix(rows: Self.chunkRows, columns: dimension)))
         }
         chunks[chunks.count - 1].items.append(item)
-        count += 1
-        write(vector, of: item, at: count - 1)
+        write(vector, of: item, at: position)
     }
 
-    /// Overwrites the item and vector at a position.
+    /// Overwrites the vector at a position, whose item is the given one from now on.
     mutating func write(_ vector: [Float], of item: Int32, at position: Int) {
         let (chunk, row) = (position / Self.chunkRows, position % Self.chunkRows)
         chunks[chunk].items[row] = item
         chunks[chunk].vectors.setRow(row, to: vector)
+        positions[item] = Int32(position)
     }
 
     /// Takes out the item and vector at a position.
     mutating func remove(at position: Int) {
         let last = chunks.count - 1
         let row = chunks[last].items.count - 1
-        if position != count - 1 {
+        let isLast = position == count - 1
+        positions[chunks[position / Self.chunkRows].items[position % Self.chunkRows]] = nil
+        if !isLast {
             write(chunks[last].vectors.row(row), of: chunks[last].items[row], at: position)
         }
         if row == 0 { chunks.removeLast() } else { chunks[last].items.removeLast() }
-        count -= 1
     }
 }
 

@@ -10,8 +10,8 @@ public import Kernels
 /// item's: that of a removed item may come back by ``replace(_:with:)`` only.
 ///
 /// Complexity: a search costs the base's, plus O(changed * dimension) for the items that were added or replaced; items
-/// that were removed cost a bit of memory a candidate. A change of a shared value copies `base.count / 8` bytes, a pointer
-/// for each 256 changed items, and at most two chunks of 256 vectors. So a few percent of the base are meant to be changed
+/// that were removed cost a bit of memory a candidate. A change of a shared value copies `base.count / 8` bytes, some ten
+/// bytes for each item with a vector of its own, and at most two chunks of 256 vectors. So a few percent of the base are meant to be changed
 /// before ``merged(baseVectors:)`` gives the vectors of the next build.
 public struct LiveIndex: VectorIndex {
     /// What was built; it is searched as it was.
@@ -20,7 +20,7 @@ public struct LiveIndex: VectorIndex {
     public private(set) var bound: Int
 
     /// Items of the base that were removed, or replaced by a vector of the delta.
-    private var superseded: ItemSet
+    public private(set) var superseded: ItemSet
     /// Vectors of added and replaced items.
     private var delta: ChunkedVectors
 
@@ -49,9 +49,38 @@ public struct LiveIndex: VectorIndex {
 
     /// Whether an item can be found.
     ///
-    /// - Complexity: O(1) for items of the base that were not changed, else O(changed).
+    /// - Complexity: O(1).
     public func contains(_ item: Int32) -> Bool {
         isInBase(item) || delta.position(of: item) != nil
+    }
+
+    /// The vector of an item that was added or replaced; nil for one whose vector is the base's and for one that cannot be
+    /// found.
+    public func changedVector(of item: Int32) -> [Float]? {
+        place(of: item).map { $0.vectors.row($0.row) }
+    }
+
+    /// Where the vector of an item that was added or replaced is.
+    func place(of item: Int32) -> (vectors: Matrix, row: Int)? {
+        guard delta.count > 0, !isInBase(item), let position = delta.position(of: item) else { return nil }
+        let chunk = delta.chunks[position / ChunkedVectors.chunkRows]
+        return (chunk.vectors, position % ChunkedVectors.chunkRows)
+    }
+
+    /// The same changes over another index of the same items, which shares them.
+    public func over(_ base: any VectorIndex) -> LiveIndex {
+        precondition(
+            base.count == self.base.count && base.dimension == dimension,
+            "\(base.count) items of \(base.dimension) elements instead of \(self.base.count) of \(dimension)"
+        )
+        return LiveIndex(base: base, bound: bound, superseded: superseded, delta: delta)
+    }
+
+    private init(base: any VectorIndex, bound: Int, superseded: ItemSet, delta: ChunkedVectors) {
+        self.base = base
+        self.bound = bound
+        self.superseded = superseded
+        self.delta = delta
     }
 
     /// Adds an item.
@@ -100,6 +129,16 @@ public struct LiveIndex: VectorIndex {
         } else {
             throw .unknownItem(Int(item))
         }
+    }
+
+    /// Makes a base item what it was in the base.
+    ///
+    /// - Throws: ``IndexError/unknownItem(_:)`` for an item that the base never held; then nothing has changed.
+    public mutating func restore(_ item: Int32) throws(IndexError) {
+        guard item >= 0, item < base.count else { throw .unknownItem(Int(item)) }
+        guard !isInBase(item) else { return }
+        if let position = delta.position(of: item) { delta.remove(at: position) }
+        superseded.remove(item)
     }
 
     /// Finds the best `k` eligible items of base and delta.
@@ -166,7 +205,8 @@ public struct LiveIndex: VectorIndex {
     /// The saved form of the base: changes are saved by building from ``merged(baseVectors:)``.
     public func serialised() -> [UInt8] { base.serialised() }
 
-    private func isInBase(_ item: Int32) -> Bool {
+    /// Whether an item is found by the vector that the base has.
+    public func isInBase(_ item: Int32) -> Bool {
         item >= 0 && item < base.count && !superseded.contains(item)
     }
 

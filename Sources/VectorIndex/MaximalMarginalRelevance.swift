@@ -31,28 +31,36 @@ public final class MaximalMarginalRelevance {
     ///   - k: How many to choose; all when there are fewer.
     ///   - diversity: `d`, from 0 (the candidates' own order) to 1 (relevance decides the first item and ties only).
     ///   - vectors: Unit vectors, row `i` that of item `i`.
+    ///   - changes: The live index whose base has those vectors: its vectors of added and replaced items count instead.
     ///   - categories: Of the same items.
-    /// - Complexity: O(k * candidates * columns); nothing is allocated once the buffers have grown to such sizes.
+    /// - Complexity: O(k * candidates * columns); nothing is allocated once the buffers have grown to such sizes, unless
+    ///   changed items are among the candidates.
     public func rerank(
         _ candidates: [Scored],
         keeping k: Int,
         diversity: Float,
         vectors: Matrix,
+        changes: LiveIndex? = nil,
         categories: ItemCategories
     ) {
         precondition(0...1 ~= diversity, "a diversity of \(diversity) is outside 0...1")
         precondition(k >= 0, "k is \(k)")
-        precondition(
-            vectors.rows == categories.itemCount,
-            "\(vectors.rows) vectors, categories of \(categories.itemCount) items"
-        )
+        let items = changes?.bound ?? vectors.rows
+        precondition(items == categories.itemCount, "\(items) items, categories of \(categories.itemCount)")
         results.removeAll(keepingCapacity: true)
         let k = min(k, candidates.count)
         if diversity == 0 {
             results.append(contentsOf: candidates.prefix(k))
             return
         }
-        panels.fill(candidates, from: vectors)
+        var others: [CandidateVector] = []
+        if let changes {
+            for (position, candidate) in candidates.enumerated() {
+                guard let place = changes.place(of: candidate.id) else { continue }
+                others.append(CandidateVector(position: position, vectors: place.vectors, row: place.row))
+            }
+        }
+        panels.fill(candidates, from: vectors, except: others)
         overlaps.fill(candidates, padded: panels.paddedCount, categories)
         var position = 0
         while results.count < k {

@@ -1,6 +1,7 @@
 import ArgumentParser
 import CheckpointStore
 import Foundation
+import HTTPAPI
 import Kernels
 import Recommenders
 import Training
@@ -15,7 +16,7 @@ struct Dimerec: AsyncParsableCommand {
         version: Build.version,
         subcommands: [
             Train.self, Evaluate.self, Serve.self, Query.self, Models.self, Bench.self, Load.self,
-            Doctor.self,
+            Settings.self, Doctor.self,
         ]
     )
 
@@ -51,7 +52,8 @@ extension ExitCode {
         switch error {
         case is CSVError, is CheckpointError, is HeldOutError, is IndexError, is ParameterError, is VectorFileError:
             self = .badData
-        case is ConfigurationError, is RecipeError:
+        case is ConfigurationError, is RecipeError, is SettingError, ServerError.invalidConfiguration,
+            ServerError.openControlPlane:
             self = .validationFailure
         case is ValidationError, is CleanExit:
             return nil

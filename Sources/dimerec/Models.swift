@@ -5,16 +5,19 @@ import Foundation
 struct Models: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Look at and choose among the versions of a store.",
-        subcommands: [List.self, Show.self, Verify.self, Activate.self]
+        subcommands: [
+            List.self, Show.self, Verify.self, Activate.self, Rollback.self, Prune.self, Export.self, Import.self,
+            Aliases.self, Migrate.self,
+        ]
     )
 
     struct List: ParsableCommand {
         static let configuration = CommandConfiguration(abstract: "A row for each version.")
-        @Option(help: "The store (SQLite).") var store: String
+        @OptionGroup var store: StoreFile
         @Flag(help: "Print one JSON object.") var json = false
 
         func run() throws {
-            let store = try CheckpointStore(path: store, readOnly: true)
+            let store = try store.open(readOnly: true)
             let versions = try store.models().flatMap { try store.versions(of: $0) }
             if json {
                 Terminal.print(JSONObject(["versions": versions.map(\.fields)]).line)
@@ -37,7 +40,7 @@ struct Models: ParsableCommand {
         @Flag(help: "Print one JSON object.") var json = false
 
         func run() throws {
-            let store = try CheckpointStore(path: target.store, readOnly: true)
+            let store = try target.store.open(readOnly: true)
             let version = try target.resolve(in: store)
             guard let summary = try store.versions(of: target.model).first(where: { $0.manifest.version == version })
             else { return }
@@ -58,7 +61,7 @@ struct Models: ParsableCommand {
         @Flag(help: "Print one JSON object.") var json = false
 
         func run() throws {
-            let store = try CheckpointStore(path: target.store, readOnly: true)
+            let store = try target.store.open(readOnly: true)
             let version = try target.resolve(in: store)
             try store.verify(model: target.model, version: version)
             Terminal.print(
@@ -69,29 +72,60 @@ struct Models: ParsableCommand {
         }
     }
 
-    struct Activate: ParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "Choose the version that is served.")
-        @OptionGroup var target: Target
+    struct Aliases: ParsableCommand {
+        static let configuration = CommandConfiguration(abstract: "A row for each alias.")
+        @OptionGroup var store: StoreFile
         @Flag(help: "Print one JSON object.") var json = false
 
-        func validate() throws {
-            guard target.version != nil else { throw ValidationError("Name the version with --version.") }
+        func run() throws {
+            let aliases = try store.open(readOnly: true).aliases()
+            if json {
+                let encoder = JSONEncoder()
+                encoder.keyEncodingStrategy = .convertToSnakeCase
+                let objects = try JSONSerialization.jsonObject(with: encoder.encode(aliases))
+                Terminal.print(JSONObject(["aliases": objects]).line)
+                return
+            }
+            for alias in aliases {
+                let split = alias.split.map { "version \($0.version) \($0.percent) %" }.joined(separator: ", ")
+                Terminal.print(
+                    "\(alias.name)  \(alias.model)  \(split.isEmpty ? "the active version" : split)  "
+                        + "shadow \(alias.shadow) %  \(alias.guard == nil ? "no guard" : "guarded")  "
+                        + "revision \(alias.revision)"
+                )
+            }
         }
+    }
+
+    struct Migrate: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Bring a store of an older program to this one's schema."
+        )
+        @OptionGroup var store: StoreFile
+        @Flag(help: "Print one JSON object.") var json = false
 
         func run() throws {
-            let store = try CheckpointStore(path: target.store)
-            let version = try target.resolve(in: store)
-            try store.activate(model: target.model, version: version)
+            let models = try store.open().models()
             Terminal.print(
                 json
-                    ? JSONObject(["model": target.model, "version": version, "active": true]).line
-                    : "\(target.model) version \(version) is active"
+                    ? JSONObject(["store": store.path, "models": models]).line
+                    : "\(store.path) has this program's schema"
             )
         }
     }
 
+    struct StoreFile: ParsableArguments {
+        @Option(name: .customLong("store"), help: "The store (SQLite).") var path: String
+
+        /// Opens the store; unlike ``CheckpointStore`` for writing, a file that is missing is not created.
+        func open(readOnly: Bool = false) throws -> CheckpointStore {
+            guard FileManager.default.fileExists(atPath: path) else { throw CheckpointError.notFound(path: path) }
+            return try CheckpointStore(path: path, readOnly: readOnly)
+        }
+    }
+
     struct Target: ParsableArguments {
-        @Option(help: "The store (SQLite).") var store: String
+        @OptionGroup var store: StoreFile
         @Option(help: "Name in the store.") var model: String
         @Option(help: "Version; the active one by default.") var version: Int?
 

@@ -5,14 +5,19 @@ enum Terminal {
     /// Whether a person is watching.
     static let isInteractive = isatty(STDERR_FILENO) == 1
 
-    /// Writes to standard error.
+    /// Writes to standard error; a reader that is gone is no reason to end.
     static func write(_ text: String) {
-        FileHandle.standardError.write(Data(text.utf8))
+        try? FileHandle.standardError.write(contentsOf: Data(text.utf8))
     }
 
-    /// Writes a line to standard output.
+    /// Writes a line to standard output, or ends the program: output that nobody gets is work that failed.
     static func print(_ line: String) {
-        FileHandle.standardOutput.write(Data((line + "\n").utf8))
+        do {
+            try FileHandle.standardOutput.write(contentsOf: Data((line + "\n").utf8))
+        } catch {
+            write("dimerec: standard output cannot be written: \(error.localizedDescription)\n")
+            exit(1)
+        }
     }
 }
 

@@ -5,23 +5,45 @@ import HTTPAPI
 import Kernels
 import Serving
 
-struct Query: ParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "Answer one retrieval without a server.")
+struct Query: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Answer one retrieval, by a store without a server or by a running server."
+    )
 
-    @Option(help: "The store (SQLite).") var store: String
-    @Option(help: "Name in the store.") var model: String
-    @Option(help: "Version; the active one by default.") var version: Int?
+    @Option(help: "The store (SQLite); needs --model.") var store: String?
+    @Option(help: "A running server's data plane, such as http://127.0.0.1:8080.") var url: String?
+    @Option(help: "Name in the store, or the server's name for a model or an alias.") var model: String?
+    @Option(help: "Version in the store; the active one by default.") var version: Int?
     @Option(help: "Item ids, oldest first, separated by commas.") var history = ""
     @Option(name: .customShort("k"), help: "How many items.") var k = 10
     @Option(help: "Seed of the noise; derived from the request by default.") var seed: UInt64?
     @Flag(help: "Scan every item instead of searching the index.") var exact = false
+    @Option(help: "How long a server may take, all attempts together.") var timeoutMs = 2000
     @Flag(help: "Print the answer as /retrieve gives it.") var json = false
 
-    func run() throws {
+    func validate() throws {
+        guard (store == nil) != (url == nil) else {
+            throw ValidationError("Name either a store with --store or a running server with --url.")
+        }
+        guard store == nil || model != nil else { throw ValidationError("--store needs --model.") }
+        guard url == nil || version == nil else {
+            throw ValidationError("--version is of a store; a server answers by the version that it serves.")
+        }
+        guard 1...3_600_000 ~= timeoutMs else { throw ValidationError("--timeout-ms 1...3600000.") }
+    }
+
+    func run() async throws {
+        if let url { return try await ask(url) }
+        if let store, let model { try answer(from: store, model) }
+    }
+
+    var identifiers: [String] { history.split(separator: ",").map(String.init) }
+
+    private func answer(from store: String, _ model: String) throws {
         let checkpoint = try CheckpointStore(path: store, readOnly: true).load(model: model, version: version)
         let snapshot = try SnapshotBuilder.standard(warmUpRequests: 1, minRecall: 0).build(checkpoint, generation: 1)
         let holder = RoutingHolder(RoutingTable(snapshot))
-        var request = RetrievalRequest(history: history.split(separator: ",").map(String.init), k: k)
+        var request = RetrievalRequest(history: identifiers, k: k)
         request.seed = seed
         request.exact = exact
         var response = try RetrievalService(holder: holder).retrieve(request, workspace: RetrievalWorkspace())
@@ -34,10 +56,15 @@ struct Query: ParsableCommand {
         let catalogue = checkpoint.catalogue
         for item in response.items {
             let number = Int(item.id)
-            var line = String(format: "%.4f  ", item.score) + catalogue.ids[number]
-            if !catalogue.titles.isEmpty { line += "  " + catalogue.titles[number] }
-            Terminal.print(line)
+            let title = catalogue.titles.isEmpty ? nil : catalogue.titles[number]
+            Terminal.print(Self.line(Double(item.score), catalogue.ids[number], title))
         }
-        if let fallback = response.fallback { Terminal.print("(\(fallback): no item of the history is known)") }
+        if let fallback = response.fallback { Terminal.print(Self.note("\(fallback)")) }
     }
+
+    static func line(_ score: Double, _ id: String, _ title: String?) -> String {
+        String(format: "%.4f  ", score) + id + (title.map { "  " + $0 } ?? "")
+    }
+
+    static func note(_ fallback: String) -> String { "(\(fallback): no item of the history is known)" }
 }

@@ -21,9 +21,11 @@ struct Train: ParsableCommand {
     @Option(help: "Seed of every draw.") var seed: UInt64 = 42
     @Flag(help: "Go on with an interrupted run of the same recipe, data and seed.") var resume = false
     @Option(help: "Stop after this many seconds and keep the best weights so far.") var maxSeconds: Double?
+    @Option(help: "Afterwards remove old versions but so many of the newest, and those in use.") var keep: Int?
     @Flag(help: "Print one JSON object at the end.") var json = false
 
     func validate() throws {
+        if let keep, keep < 1 { throw ValidationError("--keep must be at least 1.") }
         guard (events == nil) != (train == nil && validation == nil) else {
             throw ValidationError("Give either --events, or --train with --validation.")
         }
@@ -60,6 +62,7 @@ struct Train: ParsableCommand {
             Terminal.write("stopped; the state is kept in the store, go on with --resume\n")
             throw ExitCode.interrupted
         }
+        if let keep { _ = try store.prune(model: name, keeping: keep) }
         print(report, name: name, samplesPerSecond: samplesPerSecond)
     }
 

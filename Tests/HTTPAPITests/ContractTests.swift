@@ -128,7 +128,24 @@ import Testing
         Exchange(.control, "PUT", "/v1/items/new?model=x", #"{"like":["i1"]}"#, 404),
         Exchange(.control, "PUT", "/v1/items/new", #"{"vector":[1,0,0,0,0,0,0,0]}"#, 200),
         Exchange(.control, "PUT", "/v1/items/new", "{}", 400),
+        Exchange(.control, "PUT", "/v1/items/new", #"{"vector":[1,0]}"#, 422),
+        Exchange(.control, "PUT", "/v1/items/new", #"{"vector":[0,0,0,0,0,0,0,0]}"#, 422),
+        Exchange(.control, "PUT", "/v1/items/new", #"{"like":["nope"]}"#, 422),
+        Exchange(.data, "GET", "/v1/items/new", 200),
+        Exchange(.data, "POST", "/retrieve", #"{"history":["new"],"k":50}"#, 200),
+        Exchange(.control, "GET", "/", 200),
+        Exchange(.control, "GET", "/dashboard.css", 200),
+        Exchange(.control, "GET", "/debug/map", 200),
+        Exchange(.control, "GET", "/debug/map?model=x", 404),
+        Exchange(.control, "GET", "/debug/map?version=9", 404),
+        Exchange(.control, "GET", "/debug/map?version=1&version=2", 400),
+        Exchange(.control, "POST", "/debug/query", #"{"history":["i1",3,"new"]}"#, 200),
+        Exchange(.control, "POST", "/debug/query", #"{"history":[],"k":3}"#, 200),
+        Exchange(.control, "POST", "/debug/query", #"{"k":3}"#, 400),
+        Exchange(.control, "POST", "/debug/query", #"{"history":[],"model":"x"}"#, 404),
+        Exchange(.control, "POST", "/debug/query", "{}", headers: text, 415),
         Exchange(.control, "DELETE", "/v1/items/i1?model=m", 200),
+        Exchange(.control, "DELETE", "/v1/items/nope", 404),
         Exchange(.control, "GET", "/v1/items", 200),
         Exchange(.control, "GET", "/v1/items?model=x", 404),
     ]
@@ -155,7 +172,13 @@ import Testing
                 #expect(try document.violations(of: found, in: answer) == [], "\(name)")
                 if answer.status < 300 { answered.insert("\(found.plane) \(found.name)") }
             }
-            #expect(answered == Set(document.operations.map { "\($0.plane) \($0.name)" }))
+            let scripts = document.operations.filter { $0.path.hasSuffix(".js") }
+            for script in scripts {
+                let answer = try await server.ask(.control, script.method, script.path)
+                #expect(try answer.status == 200 && document.violations(of: script, in: answer) == [])
+            }
+            let others = Set(document.operations.map { "\($0.plane) \($0.name)" }).subtracting(answered)
+            #expect(others == Set(scripts.map { "\($0.plane) \($0.name)" }))
         }
     }
 

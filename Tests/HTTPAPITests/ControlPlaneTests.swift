@@ -30,7 +30,6 @@ import Testing
         let plane = ControlPlane(
             source: source,
             controller: controller,
-            service: RetrievalService(holder: holder),
             token: token,
             build: BuildDescription(name: "dimerec", version: "1.2.3", platform: "test"),
             metrics: MetricsPage(
@@ -39,6 +38,7 @@ import Testing
                 controller: controller,
                 sampler: AnswerSampler(recallSample: 0)
             ),
+            dashboard: Dashboard(service: RetrievalService(holder: holder)),
             logger: quietLogger
         )
         return try await HTTPAPITests.ask(plane, method, path, authorization: authorization)

@@ -14,7 +14,6 @@ import Testing
         plane = ControlPlane(
             source: source,
             controller: controller,
-            service: RetrievalService(holder: holder),
             token: nil,
             build: BuildDescription(name: "dimerec", version: "test", platform: "test"),
             metrics: MetricsPage(
@@ -23,6 +22,7 @@ import Testing
                 controller: controller,
                 sampler: AnswerSampler(recallSample: 0)
             ),
+            dashboard: Dashboard(service: RetrievalService(holder: holder)),
             logger: quietLogger
         )
         document = try OpenAPIDocument(try JSONValue(try await answerBody(of: plane, "/openapi.json")))

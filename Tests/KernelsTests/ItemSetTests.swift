@@ -44,4 +44,17 @@ import Testing
         #expect(set.count == bound)
         #expect(set == ItemSet(0..<Int32(bound), bound: bound))
     }
+
+    @Test(
+        "a grown set has the same elements and room for more",
+        arguments: [0, 1, 63, 64, 65, 200],
+        [0, 1, 63, 64, 500]
+    )
+    func grows(bound: Int, growth: Int) {
+        var set = ItemSet(bound: bound, full: true)
+        set.grow(to: bound + growth)
+        #expect(set == ItemSet(0..<Int32(bound), bound: bound + growth))
+        for element in bound..<bound + growth { set.insert(Int32(element)) }
+        #expect(set == ItemSet(bound: bound + growth, full: true))
+    }
 }

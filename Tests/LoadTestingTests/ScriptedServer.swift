@@ -87,7 +87,7 @@ final class ScriptedServer: Sendable {
     /// Listens on a free port, which is returned.
     func start() async throws -> Int {
         let channel = try await ServerBootstrap(group: group)
-            .childChannelOption(.socketOption(.tcp_nodelay), value: 1)
+            .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
             .childChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
                     try channel.pipeline.syncOperations.addHandler(Connection(self))

@@ -156,6 +156,35 @@ private struct Variation: Sendable, CustomTestStringConvertible {
         #expect(vectors(engine, [other]) != vectors(engine, [user]))
     }
 
+    @Test(
+        "a trace ends in the served bits, and its path and interests are those of the training graph",
+        arguments: Variation.all
+    )
+    fileprivate func tracesTheChain(_ variation: Variation) {
+        let model = DimeRec(variation.configuration, items: Self.items, seed: 5)
+        let engine = InferenceEngine(model.inferenceWeights())
+        let numbers = CounterBasedGenerator(seed: 6, purpose: .simulation)
+        for (length, steps) in [(1, 1), (4, 5), (9, 2), (7, engine.maxSteps)] {
+            let history = numbers.integers(below: Self.items, stream: UInt64(length), count: length)
+            let seed = UInt64(length)
+            let noise = NoiseSource(seed: seed, streams: [0])
+            var expected: [Float] = []
+            let end = model.generate(histories: RaggedRows([history]), noise: noise, steps: steps) {
+                expected += $0.elements
+            }
+            expected += end.elements
+            let trace = engine.trace(history: history[...], seed: seed, steps: steps)
+            #expect(trace.path.shape == [steps + 1, engine.dimension])
+            let off = zip(trace.path.elements, expected).map { abs($0 - $1) }.max() ?? .infinity
+            #expect(expected.count == trace.path.count && off <= Self.tolerance, "\(steps) steps: off by \(off)")
+            let user = User(history: history, seed: seed, steps: steps)
+            #expect(trace.path.row(steps) == vectors(engine, [user]), "\(steps) steps")
+            let interests = model.userVectors(RaggedRows([history]), noise: noise, readOut: .guidanceBest).rows
+            let apart = zip(trace.interests.elements, interests.elements).map { abs($0 - $1) }.max() ?? .infinity
+            #expect(trace.interests.shape == interests.shape && apart <= Self.tolerance, "interests off by \(apart)")
+        }
+    }
+
     @Test("a slice of a longer array reads the slice")
     func readsSlices() {
         let engine = InferenceEngine(

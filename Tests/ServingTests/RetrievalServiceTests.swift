@@ -197,7 +197,9 @@ import VectorIndex
 
     @Test("a model that is not served is named")
     func refusesModel() throws {
-        #expect(throws: RetrievalError.modelNotServed("other", served: ["m"])) { try ask(["i1"]) { $0.model = "other" } }
+        #expect(throws: RetrievalError.modelNotServed("other", served: ["m"])) {
+            try ask(["i1"]) { $0.model = "other" }
+        }
         #expect(try ask(["i1"]) { $0.model = "m" }.items.count == 10)
     }
 

@@ -42,6 +42,39 @@ import VectorIndex
         }
     }
 
+    @Test("changed lists filter as lists that were built, and leave older values as they were", arguments: [0, 1, 300])
+    func changes(items: Int) {
+        var lists = lists(items: items, categories: 6)
+        let built = lists
+        let original = ItemCategories(lists, itemCount: items, categoryCount: 6)
+        var index = original
+        let draws = generator.integers(below: items + 60, stream: 7, count: 200)
+        for (step, item) in draws.enumerated() {
+            let list = [[], [0], [5, 2, 5], [6, 1], [8]][step % 5] as [Int32]
+            while lists.count <= Int(item) { lists.append([]) }
+            if step % 7 == 0 {
+                index.set(nil, of: item)
+                lists[Int(item)] = Int(item) < items ? built[Int(item)] : []
+            } else {
+                index.set(list, of: item)
+                lists[Int(item)] = list
+            }
+            guard step % 20 == 0 || step == 199 else { continue }
+            let rebuilt = ItemCategories(lists, itemCount: lists.count, categoryCount: 9)
+            #expect(index.itemCount == lists.count && index.categoryCount <= 9)
+            for item in 0..<Int32(lists.count) { #expect(index.categories(of: item) == rebuilt.categories(of: item)) }
+            for anyOf in [nil, [], [0], [2, 8], [6], Array(0..<9)] as [[Int32]?] {
+                for noneOf in [[], [1], [5, 8]] as [[Int32]] {
+                    #expect(index.items(anyOf: anyOf, noneOf: noneOf) == rebuilt.items(anyOf: anyOf, noneOf: noneOf))
+                }
+            }
+        }
+        #expect(index.categoryCount == 9 && original.itemCount == items && original.categoryCount == 6)
+        for item in built.indices {
+            #expect(original.categories(of: Int32(item)).elementsEqual(Set(built[item]).sorted()))
+        }
+    }
+
     @Test("a catalogue without categories")
     func none() {
         let index = ItemCategories([], itemCount: 3, categoryCount: 0)

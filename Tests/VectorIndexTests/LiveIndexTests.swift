@@ -33,25 +33,30 @@ import VectorIndex
     func randomChanges(kind: IndexConfiguration.Kind, count: Int) throws {
         let dimension = 6
         let vectors = UnitVectors.uniform(count, dimension: dimension)
-        let fresh = UnitVectors.uniform(1500, dimension: dimension, seed: 2)
+        let fresh = UnitVectors.uniform(1700, dimension: dimension, seed: 2)
         var index = LiveIndex(try base(kind, vectors))
         var model = model(vectors)
         var random = SequentialGenerator(CounterBasedGenerator(seed: UInt64(count), purpose: .simulation))
         var kept: (LiveIndex, Model)?
-        for step in 0..<1500 {
+        for step in 0..<1700 {
             let item = Int32.random(in: -1...Int32(index.bound), using: &random)
             // Now and then the vector of another item, so that scores are equal.
             let vector =
                 step % 5 == 0 ? model[Int32.random(in: 0...40, using: &random)] ?? fresh.row(step) : fresh.row(step)
-            switch Int.random(in: 0..<8, using: &random) {
-            case 0..<2:
+            switch Int.random(in: 0..<17, using: &random) {
+            case 0..<4:
                 #expect(try index.add(vector) == Int32(index.bound - 1))
                 model[Int32(index.bound - 1)] = vector
-            case 2..<6 where item >= 0 && item < index.bound:
+            case 4..<12 where item >= 0 && item < index.bound:
                 try index.replace(item, with: vector)
                 model[item] = vector
-            case 2..<6:
+            case 4..<12:
                 #expect(throws: IndexError.unknownItem(Int(item))) { try index.replace(item, with: vector) }
+            case 12 where item >= 0 && item < count:
+                try index.restore(item)
+                model[item] = vectors.row(Int(item))
+            case 12:
+                #expect(throws: IndexError.unknownItem(Int(item))) { try index.restore(item) }
             case _ where model.removeValue(forKey: item) != nil:
                 try index.remove(item)
             default:
@@ -59,6 +64,8 @@ import VectorIndex
             }
             #expect(index.count == model.count)
             #expect(index.contains(item) == (model[item] != nil))
+            let isOfBase = item >= 0 && item < count && model[item] == vectors.row(Int(item))
+            if !isOfBase { #expect(index.changedVector(of: item) == model[item] && !index.isInBase(item)) }
             guard step % 30 == 0 else { continue }
             let share = [1, 2, 12][step / 30 % 3]
             let allowed = ItemSet(
@@ -194,6 +201,24 @@ import VectorIndex
         }
         #expect(index.bound == 10)
         expectEqual(index, model(vectors), vectors.row(4), k: 20, Eligibility())
+    }
+
+    @Test("the same changes count over another index of the same items")
+    func over() throws {
+        let vectors = UnitVectors.uniform(300, dimension: 8)
+        var index = LiveIndex(try base(.partitioned, vectors))
+        try index.add(vectors.row(5))
+        try index.replace(4, with: vectors.row(9))
+        try index.remove(7)
+        var exact = index.over(try FlatIndex(vectors: vectors))
+        #expect(exact.base is FlatIndex && index.base is PartitionedIndex && exact.bound == 301)
+        var model = model(vectors)
+        model[300] = vectors.row(5)
+        model[4] = vectors.row(9)
+        model[7] = nil
+        expectEqual(exact, model, vectors.row(5), k: 400, Eligibility())
+        try exact.remove(300)
+        expectEqual(index, model, vectors.row(9), k: 400, Eligibility())
     }
 
     @Test("a live index over a live index is a copy of it")

@@ -151,6 +151,40 @@ import VectorIndex
         #expect(means[4] < 0.8 * means[0])
     }
 
+    @Test("changed items count by their new vectors, as in vectors that were so from the start", arguments: [1, 7, 65])
+    func changedItems(dimension: Int) throws {
+        let count = 150
+        let vectors = UnitVectors.uniform(count, dimension: dimension, seed: 3)
+        let fresh = UnitVectors.uniform(60, dimension: dimension, seed: 4)
+        var live = LiveIndex(try FlatIndex(vectors: vectors))
+        var rows = (0..<count).map(vectors.row)
+        for row in 0..<60 {
+            if row % 2 == 0 {
+                try live.add(fresh.row(row))
+                rows.append(fresh.row(row))
+            } else {
+                try live.replace(Int32(row), with: fresh.row(row))
+                rows[row] = fresh.row(row)
+            }
+        }
+        let item = Case(Matrix(rows), lists: lists(rows.count, categories: 5), candidates: 130)
+        let workspace = MaximalMarginalRelevance()
+        for diversity: Float in [0.2, 0.7, 1] {
+            workspace.rerank(
+                item.candidates,
+                keeping: 100,
+                diversity: diversity,
+                vectors: vectors,
+                changes: live,
+                categories: ItemCategories(item.lists, itemCount: rows.count, categoryCount: 5)
+            )
+            #expect(workspace.results == item.rerank(k: 100, diversity: diversity))
+        }
+        #expect(
+            item.candidates.contains { $0.id >= count } && item.candidates.contains { $0.id < 60 && $0.id % 2 == 1 }
+        )
+    }
+
     @Test("a workspace leaves nothing behind")
     func reuses() {
         let workspace = MaximalMarginalRelevance()

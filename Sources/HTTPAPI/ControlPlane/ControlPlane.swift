@@ -23,7 +23,7 @@ package struct ControlPlane: Sendable {
 
     let source: any CheckpointSource
     let controller: ServingController
-    let service: RetrievalService
+    let dashboard: Dashboard
     let build: BuildDescription
     let metrics: MetricsPage
     let logger: Logger
@@ -34,38 +34,39 @@ package struct ControlPlane: Sendable {
     /// - Parameters:
     ///   - source: The store.
     ///   - controller: Changes what is served.
-    ///   - service: Answers the dashboard's queries.
     ///   - token: The bearer token of everything but plain reading; nil leaves it open to this machine.
     ///   - build: What GET /version answers.
     ///   - metrics: What GET /metrics answers.
+    ///   - dashboard: The page and what it alone asks for.
     ///   - logger: Told about failures that are not the caller's.
     package init(
         source: any CheckpointSource,
         controller: ServingController,
-        service: RetrievalService,
         token: String?,
         build: BuildDescription,
         metrics: MetricsPage,
+        dashboard: Dashboard,
         logger: Logger
     ) {
         self.source = source
         self.controller = controller
-        self.service = service
         self.token = token
         self.build = build
         self.metrics = metrics
+        self.dashboard = dashboard
         self.logger = logger
     }
 
     /// Every operation there is.
     package var operations: [Operation] {
-        signalOperations + modelOperations + aliasOperations + itemOperations
+        signalOperations + modelOperations + aliasOperations + itemOperations + dashboard.operations
     }
 
     /// Every route, with its errors as problems and its writes behind the token.
     package func router() -> Router<BasicRequestContext> {
         let router = Router(options: .autoGenerateHeadEndpoints)
         router.add(middleware: BackgroundMiddleware())
+        router.add(middleware: SecurityHeadersMiddleware())
         router.add(middleware: ProblemMiddleware(logger: logger))
         let guarded = router.group().add(middleware: AccessMiddleware(token: token))
         for (path, operations) in Dictionary(grouping: operations, by: \.path) {

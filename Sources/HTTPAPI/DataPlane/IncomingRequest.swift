@@ -138,11 +138,13 @@ struct IncomingRequest: Sendable {
         throw Problem(.deadlineExceeded, "The deadline passed before the work began.")
     }
 
-    private static func bodyTooLarge(_ limit: Int) -> Problem {
+    /// The problem of a body beyond the limit.
+    static func bodyTooLarge(_ limit: Int) -> Problem {
         Problem(.bodyTooLarge, "The body is larger than MAX_BODY_BYTES, \(limit) bytes.")
     }
 
-    private static func checkMediaType(_ value: String?) throws(Problem) {
+    /// Checks a Content-Type; none counts as JSON.
+    static func checkMediaType(_ value: String?) throws(Problem) {
         guard let value else { return }
         let type = value.prefix { $0 != ";" && $0 != " " && $0 != "\t" }
         guard !equalsIgnoringCase(type, "application/json") else { return }

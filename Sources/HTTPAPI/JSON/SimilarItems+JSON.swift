@@ -40,13 +40,13 @@ extension SimilarItems {
 extension ServingSnapshot {
     /// Writes the body of a `/v1/items/{id}` answer; an item that is not in the catalogue is answered as not known.
     func writeItem(_ id: String, to writer: inout JSONWriter) {
-        let number = identifiers.number(of: id)
+        let number = number(of: id)
         writer.raw("{\"id\":")
         writer.string(id)
         writer.raw(",\"known\":")
         writer.boolean(number != nil)
         writer.raw(",\"title\":")
-        if let number, !titles.isEmpty { writer.string(titles[Int(number)]) } else { writer.raw("null") }
+        if let number, let title = title(of: number) { writer.string(title) } else { writer.raw("null") }
         writer.raw(",\"categories\":[")
         let names = number.map { categories.names(of: $0) } ?? []
         for (position, name) in names.enumerated() {

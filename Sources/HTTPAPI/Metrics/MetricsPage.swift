@@ -10,18 +10,21 @@ package struct MetricsPage: Sendable {
     private let holder: RoutingHolder
     private let controller: ServingController
     private let sampler: AnswerSampler
+    private let droppedLogLines: @Sendable () -> Int
 
-    /// A page over the counts of the data plane and what it serves.
+    /// A page over the counts of the data plane, what it serves, and the lines that the log has lost.
     package init(
         metrics: ServerMetrics,
         holder: RoutingHolder,
         controller: ServingController,
-        sampler: AnswerSampler
+        sampler: AnswerSampler,
+        droppedLogLines: @escaping @Sendable () -> Int = { 0 }
     ) {
         self.metrics = metrics
         self.holder = holder
         self.controller = controller
         self.sampler = sampler
+        self.droppedLogLines = droppedLogLines
     }
 
     /// The page as it is now.
@@ -34,6 +37,8 @@ package struct MetricsPage: Sendable {
         writeVersions(controller.residents.filter(\.isInUse), to: &page)
         writeChanges(controller.report, to: &page)
         writeSamples(sampler.report, to: &page)
+        page.family("dimerec_log_dropped_total", .counter, "Lines of the log that were lost.")
+        page.sample([], "\(droppedLogLines())")
         if let process = ProcessStatistics() { write(process, to: &page) }
         return page.text
     }

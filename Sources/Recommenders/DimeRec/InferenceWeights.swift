@@ -27,20 +27,21 @@ public struct InferenceWeights: Sendable {
 
     /// The reverse chain of `count` steps, 1 to T; allocates only for fewer than T.
     public func reverseSteps(_ count: Int) -> DenoisingChain.Steps {
-        count == configuration.steps ? fullChain : Self.chain(count, of: schedule, noiseScale)
+        count == configuration.steps ? fullChain : DenoisingChain.Steps(reverseStepList(count))
     }
 
-    private static func chain(_ count: Int, of schedule: NoiseSchedule, _ scale: Float) -> DenoisingChain.Steps {
-        DenoisingChain.Steps(
-            schedule.reverseSteps(count).map { step in
-                DenoisingChain.Step(
-                    row: step.t - 1,
-                    clean: Float(step.clean),
-                    noisy: Float(step.noisy),
-                    deviation: Float(step.deviation) * scale
-                )
-            }
-        )
+    /// The steps that `reverseSteps` of the same count holds, one by one.
+    public func reverseStepList(_ count: Int) -> [DenoisingChain.Step] { Self.steps(count, of: schedule, noiseScale) }
+
+    private static func steps(_ count: Int, of schedule: NoiseSchedule, _ scale: Float) -> [DenoisingChain.Step] {
+        schedule.reverseSteps(count).map { step in
+            DenoisingChain.Step(
+                row: step.t - 1,
+                clean: Float(step.clean),
+                noisy: Float(step.noisy),
+                deviation: Float(step.deviation) * scale
+            )
+        }
     }
 
     fileprivate init(
@@ -57,7 +58,7 @@ public struct InferenceWeights: Sendable {
         self.chain = chain
         schedule = model.noise.schedule
         noiseScale = model.reverseNoiseScale
-        fullChain = Self.chain(model.configuration.steps, of: schedule, noiseScale)
+        fullChain = DenoisingChain.Steps(Self.steps(model.configuration.steps, of: schedule, noiseScale))
     }
 }
 

@@ -37,17 +37,36 @@ extension DimeRec {
     /// Algorithm 2: from noise to the next interest in `steps` reverse steps, `[B, d]`.
     ///
     /// Row `b` draws from stream `noise.streams[b]`: the start from its first `d` normals, each later step from the next.
-    public func generate(histories: RaggedRows, noise: NoiseSource, steps: Int) -> Matrix {
-        generate(interests: interests(of: histories, on: Tape(recording: false)), noise: noise, steps: steps)
+    ///
+    /// - Parameters:
+    ///   - histories: A row a user.
+    ///   - noise: Seed and streams.
+    ///   - steps: How many reverse steps, 1 to T.
+    ///   - visit: Told the noisy vectors `[B, d]` on entry of each step.
+    /// - Returns: The generated vectors.
+    public func generate(
+        histories: RaggedRows,
+        noise: NoiseSource,
+        steps: Int,
+        visit: (Matrix) -> Void = { _ in }
+    ) -> Matrix {
+        let interests = interests(of: histories, on: Tape(recording: false))
+        return generate(interests: interests, noise: noise, steps: steps, visit: visit)
     }
 
-    private func generate(interests: Variable, noise source: NoiseSource, steps: Int) -> Matrix {
+    private func generate(
+        interests: Variable,
+        noise source: NoiseSource,
+        steps: Int,
+        visit: (Matrix) -> Void = { _ in }
+    ) -> Matrix {
         let tape = interests.tape
         let guidanceTerms = denoiser.guidanceTerms(interests, parameters)
         let stepTerms = denoiser.stepTerms(on: tape, parameters)
         let residualTerm = denoiser.residualTerm(interests)
         return reverseChain(noise: source, steps: steps) { x, t in
-            denoiser.cleanVectors(
+            visit(x)
+            return denoiser.cleanVectors(
                 noised: tape.constant(x),
                 steps: [Int](repeating: t, count: x.rows),
                 guidanceTerms: guidanceTerms,

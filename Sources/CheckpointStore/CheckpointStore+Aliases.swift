@@ -1,0 +1,128 @@
+import Crypto
+import Foundation
+import GRDB
+
+extension CheckpointStore {
+    /// All aliases, sorted by name.
+    public func aliases() throws(CheckpointError) -> [Alias] {
+        try read { try aliases(in: $0) }
+    }
+
+    /// Adds an alias or replaces the one of that name.
+    ///
+    /// - Parameters:
+    ///   - alias: The alias; its revision is ignored and assigned.
+    ///   - ifRevision: The revision that the alias must have, 0 when it must not exist; nil for no condition.
+    /// - Returns: The alias with its revision.
+    /// - Throws: ``CheckpointError/revisionMismatch(alias:expected:found:)``,
+    ///   ``CheckpointError/modelNotFound(model:available:)`` or
+    ///   ``CheckpointError/versionNotFound(model:version:available:)`` for what it names, and
+    ///   ``CheckpointError/invalid(reason:)`` when it contradicts itself or its name is a model's.
+    public func setAlias(_ alias: Alias, ifRevision: Int? = nil) throws(CheckpointError) -> Alias {
+        if let contradiction = alias.contradiction { throw .invalid(reason: contradiction) }
+        return try write { db in
+            var alias = alias
+            let found = try revision(of: alias.name, in: db) ?? 0
+            try require(ifRevision, of: alias.name, found: found)
+            alias.revision = found + 1
+            guard try ModelPointer(alias.name, in: db) == nil else {
+                throw CheckpointError.invalid(reason: "'\(alias.name)' is the name of a model, so no alias can have it")
+            }
+            _ = try pointer(of: alias.model, in: db)
+            for share in alias.split { _ = try find(model: alias.model, version: share.version, in: db) }
+            let content = String(decoding: try encoded(alias), as: UTF8.self)
+            try db.execute(
+                sql: """
+                    INSERT INTO alias (name, content, digest) VALUES (?, ?, ?)
+                    ON CONFLICT (name) DO UPDATE SET content = excluded.content, digest = excluded.digest
+                    """,
+                arguments: [alias.name, content, SHA256.row("alias", content)]
+            )
+            return alias
+        }
+    }
+
+    /// Removes an alias.
+    ///
+    /// - Parameters:
+    ///   - name: The alias' name.
+    ///   - ifRevision: The revision that it must have; nil for no condition.
+    /// - Throws: ``CheckpointError/aliasNotFound(alias:available:)`` and
+    ///   ``CheckpointError/revisionMismatch(alias:expected:found:)``.
+    public func removeAlias(_ name: String, ifRevision: Int? = nil) throws(CheckpointError) {
+        try write { db in
+            guard let found = try revision(of: name, in: db) else {
+                throw CheckpointError.aliasNotFound(alias: name, available: try aliases(in: db).map(\.name))
+            }
+            try require(ifRevision, of: name, found: found)
+            try db.execute(sql: "DELETE FROM alias WHERE name = ?", arguments: [name])
+        }
+    }
+
+    // MARK: Rows
+
+    func aliases(in db: Database) throws -> [Alias] {
+        try requireWhole("alias", in: db)
+        return try Row.fetchAll(db, sql: "SELECT name, content, digest FROM alias ORDER BY name").map { row in
+            let (name, content) = (try row.text(0, "alias"), try row.text(1, "content of alias"))
+            guard try row.bytes(2, "digest of alias") == SHA256.row("alias", content) else {
+                throw CheckpointError.corrupted(what: "its digest does not match", location: "alias '\(name)'")
+            }
+            let alias = try JSONDecoder().decode(Alias.self, from: Data(content.utf8))
+            guard alias.name.utf8.elementsEqual(name.utf8), alias.contradiction == nil, alias.revision > 0 else {
+                throw CheckpointError.corrupted(
+                    what: alias.contradiction ?? "it is that of '\(alias.name)'",
+                    location: "alias '\(name)'"
+                )
+            }
+            return alias
+        }
+    }
+
+    /// A new model must not take the name of an alias, which requests could then not tell apart.
+    func requireNoAlias(_ model: String, in db: Database) throws {
+        guard try !aliases(in: db).contains(where: { $0.name == model }) else {
+            throw CheckpointError.invalid(reason: "'\(model)' is the name of an alias, so no model can have it")
+        }
+    }
+
+    private func revision(of name: String, in db: Database) throws -> Int? {
+        try aliases(in: db).first { $0.name.utf8.elementsEqual(name.utf8) }?.revision
+    }
+
+    private func require(_ expected: Int?, of name: String, found: Int) throws(CheckpointError) {
+        guard let expected, expected != found else { return }
+        throw .revisionMismatch(alias: name, expected: expected, found: found)
+    }
+}
+
+extension Alias {
+    /// Why no store accepts it, whatever the store holds; nil when nothing speaks against it.
+    var contradiction: String? {
+        if name.isEmpty || name.utf8.contains(0) { return "\(name.debugDescription) is no name for an alias" }
+        if let share = split.first(where: { !(0...100).contains($0.percent) }) {
+            return "version \(share.version) has \(share.percent) percent of '\(name)', outside 0 to 100"
+        }
+        if Set(split.map(\.version)).count < split.count { return "the split of '\(name)' names a version twice" }
+        let sum = split.reduce(0) { $0 + $1.percent }
+        if !split.isEmpty, abs(sum - 100) > 1e-6 { return "the split of '\(name)' adds up to \(sum) percent, not 100" }
+        if !(0...100).contains(shadow) { return "the shadow of '\(name)' is \(shadow) percent, outside 0 to 100" }
+        if split.count < 2, shadow > 0 || `guard` != nil {
+            return "'\(name)' has a shadow or a guard, but no second version in its split"
+        }
+        return `guard`?.contradiction(in: name)
+    }
+}
+
+extension Alias.Guard {
+    fileprivate func contradiction(in name: String) -> String? {
+        if maxErrorRate == nil, maxP99Ms == nil { return "the guard of '\(name)' bounds neither errors nor times" }
+        if let rate = maxErrorRate, !(rate > 0 && rate <= 1) {
+            return "the guard of '\(name)' allows an error rate of \(rate), which is not above 0 and at most 1"
+        }
+        if let time = maxP99Ms, !(time > 0 && time.isFinite) {
+            return "the guard of '\(name)' allows a 99th percentile of \(time) ms, which is not above 0"
+        }
+        return minRequests < 1 ? "the guard of '\(name)' judges after \(minRequests) requests, not 1 or more" : nil
+    }
+}

@@ -1,0 +1,106 @@
+import Crypto
+import Foundation
+import GRDB
+
+extension CheckpointStore {
+    /// Records a change of an item, in place of an earlier one of the same item.
+    ///
+    /// - Throws: ``CheckpointError/modelNotFound(model:available:)`` and
+    ///   ``CheckpointError/versionNotFound(model:version:available:)`` for what it names, and
+    ///   ``CheckpointError/invalid(reason:)`` for a vector that is none of its version's space.
+    public func changeItem(_ change: ItemChange) throws(CheckpointError) {
+        try write { db in
+            let manifest = try find(model: change.model, version: change.version, in: db).manifest
+            if let vector = change.content?.vector { try require(vector, of: change.item, fits: manifest) }
+            let item = Data(change.item.utf8)
+            try db.execute(
+                sql: "DELETE FROM item_change WHERE model = ? AND item = ?",
+                arguments: [change.model, item]
+            )
+            try db.execute(
+                sql: "INSERT INTO item_change (model, item, content, digest) VALUES (?, ?, '', x'')",
+                arguments: [change.model, item]
+            )
+            let id = Int(db.lastInsertedRowID)
+            let content = String(decoding: try encoded(change), as: UTF8.self)
+            try db.execute(
+                sql: "UPDATE item_change SET content = ?, digest = ? WHERE id = ?",
+                arguments: [content, SHA256.row("item change", "\(id)", content), id]
+            )
+        }
+    }
+
+    /// The newest change of each item of a model, in the order in which they were made.
+    public func itemChanges(of model: String) throws(CheckpointError) -> [ItemChange] {
+        try read { db in
+            _ = try pointer(of: model, in: db)
+            return try itemChanges(of: model, in: db).map(\.change)
+        }
+    }
+
+    /// The number of a model's newest item change, 0 when there is none; rises with every change.
+    ///
+    /// Reads an index only, so that it can be asked often whether ``itemChanges(of:)`` has more to tell.
+    public func newestItemChange(of model: String) throws(CheckpointError) -> Int {
+        try read { db in
+            let sql = "SELECT max(id) FROM item_change WHERE model = ?"
+            return try Row.fetchOne(db, sql: sql, arguments: [model])?.optionalInteger(0, "newest item change") ?? 0
+        }
+    }
+
+    // MARK: Rows
+
+    func itemChanges(of model: String, in db: Database) throws -> [(id: Int, change: ItemChange)] {
+        try requireWhole("item_change", in: db)
+        let sql = "SELECT id, item, content, digest FROM item_change WHERE model = ? ORDER BY id"
+        return try Row.fetchAll(db, sql: sql, arguments: [model]).map { row in
+            let id = try row.integer(0, "number of an item change")
+            let content = try row.text(2, "item change \(id)")
+            func damaged(_ what: String) -> CheckpointError {
+                .corrupted(what: what, location: "item change \(id) of '\(model)'")
+            }
+            guard try row.bytes(3, "digest of item change \(id)") == SHA256.row("item change", "\(id)", content) else {
+                throw damaged("its digest does not match")
+            }
+            let change = try JSONDecoder().decode(ItemChange.self, from: Data(content.utf8))
+            guard change.model == model, try row.bytes(1, "item of change \(id)") == Data(change.item.utf8) else {
+                throw damaged("it is that of '\(change.item)' of '\(change.model)'")
+            }
+            return (id, change)
+        }
+    }
+
+    /// Forgets added and replaced items that every version of the model has learned from newer data.
+    ///
+    /// Removals stay: they also count in versions to come.
+    func removeOutdatedItemChanges(of model: String, in db: Database) throws {
+        let versions = try numbers(of: model, in: db)
+        guard let oldest = versions.first else { return }
+        var outdated = try itemChanges(of: model, in: db)
+            .filter { $0.change.content != nil && $0.change.version < oldest }
+        for version in versions where !outdated.isEmpty {
+            // A damaged version may need them all, and does not keep the others from being pruned.
+            guard let ids = try? catalogueIDs(model: model, version: version, in: db) else { return }
+            let known = Set(ids)
+            outdated.removeAll { $0.change.applies(to: version, knowsItem: known.contains($0.change.item)) }
+        }
+        for (id, _) in outdated { try db.execute(sql: "DELETE FROM item_change WHERE id = ?", arguments: [id]) }
+    }
+
+    private func require(
+        _ vector: [Float],
+        of item: String,
+        fits manifest: CheckpointManifest
+    ) throws(CheckpointError) {
+        guard vector.count == manifest.dimension else {
+            throw .invalid(
+                reason: "the vector of item '\(item)' has \(vector.count) numbers, those of version "
+                    + "\(manifest.version) of '\(manifest.model)' have \(manifest.dimension)"
+            )
+        }
+        let length = vector.reduce(0.0) { $0 + Double($1) * Double($1) }.squareRoot()
+        guard abs(length - 1) <= 1e-3 else {
+            throw .invalid(reason: "the vector of item '\(item)' has length \(length), not 1")
+        }
+    }
+}

@@ -1,0 +1,151 @@
+import Foundation
+import GRDB
+import Kernels
+
+extension CheckpointStore {
+    /// Writes a version as a file of its own that ``importVersion(from:activate:)`` reads, closed and without a log.
+    ///
+    /// The file is a store that holds the version under its own number, active. It is written beside the target under a
+    /// hidden name (`.NAME.part-…`) and gets its name when it is on the disk, in place of a file that had it; whoever
+    /// looks sees the former file or the new one, whole. A process that is killed leaves the hidden file.
+    ///
+    /// - Parameters:
+    ///   - model: The model's name.
+    ///   - version: The version, or nil for the active one.
+    ///   - path: The file; its directory must exist.
+    /// - Throws: What ``verify(model:version:)`` finds in the version, and ``CheckpointError`` for a path that is not to be
+    ///   written; then no file is left.
+    public func export(model: String, version: Int? = nil, to path: String) throws(CheckpointError) {
+        try requireExportable(path)
+        let checkpoint = try load(model: model, version: version)
+        try requireServable(checkpoint)
+        let target = URL(filePath: path)
+        let suffix = "part-\(ProcessInfo.processInfo.processIdentifier)-\(UInt32.random(in: 0...UInt32.max))"
+        let part = target.deletingLastPathComponent().appending(path: ".\(target.lastPathComponent).\(suffix)").path
+        do {
+            try write(checkpoint, to: part)
+            try DurableFile.move(part, to: target.path)
+        } catch {
+            try? FileManager.default.removeItem(atPath: part)
+            throw CheckpointError(error, path: path)
+        }
+    }
+
+    /// Stores the version of an exported file, verified, in one transaction.
+    ///
+    /// The version keeps its number when that is above all that the model ever had, else it gets the next; it keeps the
+    /// time at which it was first published. A version whose content the store holds already is not stored again and
+    /// activates nothing, so a file may be imported twice.
+    ///
+    /// - Parameters:
+    ///   - path: The file; it is left as it is.
+    ///   - activate: Make a new version the active one, in the same transaction.
+    /// - Returns: The version's model and number in this store, and whether it was stored now.
+    /// - Throws: ``CheckpointError`` for a file that is missing, foreign, newer, truncated, damaged, in use as a store or
+    ///   not one version; then the store is unchanged.
+    public func importVersion(
+        from path: String,
+        activate: Bool = true
+    ) throws(CheckpointError) -> (model: String, version: Int, isNew: Bool) {
+        guard !readOnly else { throw .readOnly(path: self.path) }
+        let (exported, digest) = try exportedVersion(in: path)
+        let model = exported.manifest.model
+        return try write { db in
+            var checkpoint = exported
+            var pointer = try modelToPublish(model, in: db)
+            if let number = try number(ofContent: digest, model: model, in: db) { return (model, number, false) }
+            checkpoint.manifest.version = try pointer.takeNumber(wanted: checkpoint.manifest.version)
+            try insert(checkpoint, of: pointer, activate: activate, into: db)
+            return (model, checkpoint.manifest.version, true)
+        }
+    }
+
+    // MARK: Export
+
+    /// Refuses targets whose replacement would harm a store: this one, and any that has a log beside it.
+    private func requireExportable(_ target: String) throws(CheckpointError) {
+        func identity(_ path: String) -> [Int]? {
+            let resolved = URL(filePath: path).resolvingSymlinksInPath().path
+            guard let attributes = try? FileManager.default.attributesOfItem(atPath: resolved),
+                let device = attributes[.systemNumber] as? NSNumber,
+                let file = attributes[.systemFileNumber] as? NSNumber
+            else { return nil }
+            return [device.intValue, file.intValue]
+        }
+        if let found = identity(target), found == identity(path) {
+            throw .cannotExport(path: target, reason: "it is the store itself")
+        }
+        for suffix in ["-wal", "-journal"] where FileManager.default.fileExists(atPath: target + suffix) {
+            throw .cannotExport(path: target, reason: "it is a database in use ('\(target + suffix)' exists)")
+        }
+    }
+
+    private func write(_ checkpoint: Checkpoint, to path: String) throws {
+        let queue = try DatabaseQueue(path: path, configuration: Self.configuration(readOnly: false, busyTimeout: 0))
+        // The file gets its name only when it is on the disk, so that it needs no journal there.
+        try queue.writeWithoutTransaction {
+            try $0.execute(sql: "PRAGMA journal_mode = MEMORY; PRAGMA synchronous = OFF")
+        }
+        if let pageLimit {
+            try queue.writeWithoutTransaction { try $0.execute(sql: "PRAGMA max_page_count = \(pageLimit)") }
+        }
+        try Migrations.apply(to: queue)
+        try queue.write { db in
+            var pointer = ModelPointer(name: checkpoint.manifest.model)
+            _ = try pointer.takeNumber(wanted: checkpoint.manifest.version)
+            try insert(checkpoint, of: pointer, activate: true, into: db)
+        }
+        try queue.close()
+    }
+
+    // MARK: Import
+
+    /// The one version of an exported file, verified, and the digest of its content.
+    private func exportedVersion(in path: String) throws(CheckpointError) -> (Checkpoint, digest: Data) {
+        func refused(_ reason: String) -> CheckpointError { .notAnExport(path: path, reason: reason) }
+        guard try FileHeader(path: path)?.hasLog != true else {
+            throw refused("it is a working store, which has a write-ahead log")
+        }
+        do {
+            let file = try CheckpointStore(
+                path: path,
+                readOnly: true,
+                chunkBytes: chunkBytes,
+                busyTimeout: busyTimeout
+            )
+            try file.verifyFile()
+            let versions = try file.models().flatMap { model in try file.versions(of: model).map(\.manifest) }
+            guard let manifest = versions.first, versions.count == 1 else {
+                throw refused("it holds \(versions.count) versions, an exported file exactly one")
+            }
+            guard (try? Date(manifest.createdAt, strategy: .iso8601)) != nil else {
+                throw refused("'\(manifest.createdAt)' is no time of publication")
+            }
+            try requireName(manifest.model)
+            let (model, version) = (manifest.model, manifest.version)
+            let exported = try file.read { db in
+                (
+                    try file.checkpoint(model: model, version: version, in: db),
+                    digest: try file.contentDigest(model: model, version: version, in: db)
+                )
+            }
+            try requireServable(exported.0)
+            try file.close()
+            return exported
+        } catch CheckpointError.corrupted(let what, let location) where !location.contains(path) {
+            throw .corrupted(what: what, location: "\(location) in '\(path)'")
+        } catch {
+            throw CheckpointError(error, path: path)
+        }
+    }
+
+    /// The version that holds the content already, intact.
+    private func number(ofContent digest: Data, model: String, in db: Database) throws -> Int? {
+        guard try ModelPointer(model, in: db) != nil else { return nil }
+        return try numbers(of: model, in: db).first { number in
+            // A damaged version is none that an import could be spared for.
+            guard digest == (try? contentDigest(model: model, version: number, in: db)) else { return false }
+            return (try? checkpoint(model: model, version: number, in: db)) != nil
+        }
+    }
+}

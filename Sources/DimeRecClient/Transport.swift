@@ -1,0 +1,97 @@
+import AsyncHTTPClient
+import Foundation
+import NIOCore
+import NIOHTTP1
+import NIOPosix
+
+/// Sends one request over a kept connection and reads the whole answer.
+final class Transport: Sendable {
+    struct Request {
+        var method: HTTPMethod
+        var url: String
+        var headers: [(String, String)]
+        var body: Data?
+    }
+
+    struct Answer {
+        let status: Int
+        let headers: HTTPHeaders
+        let body: Data
+    }
+
+    enum Failure: Error {
+        /// No connection: the service has not seen the request.
+        case notSent(String)
+        /// The service may have seen the request.
+        case lost(String)
+        case timedOut
+        case tooLarge(limit: Int)
+    }
+
+    private let client: HTTPClient
+    private let answerLimit: Int
+
+    init(connections: Int, connectTimeout: Duration, answerLimit: Int) {
+        self.answerLimit = answerLimit
+        var configuration = HTTPClient.Configuration()
+        configuration.redirectConfiguration = .disallow
+        configuration.httpVersion = .http1Only
+        configuration.timeout.connect = TimeAmount(connectTimeout)
+        // Less than the service's own IDLE_TIMEOUT_S, so that it is not the service that closes under a request.
+        configuration.connectionPool.idleTimeout = .seconds(45)
+        configuration.connectionPool.concurrentHTTP1ConnectionsPerHostSoftLimit = connections
+        // Whether to try again is decided here, where the other addresses are known.
+        configuration.connectionPool.retryConnectionEstablishment = false
+        client = HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)
+    }
+
+    /// Connections end with the last reference.
+    deinit { client.shutdown { _ in } }
+
+    /// Sends and reads, both within a time.
+    ///
+    /// - Throws: ``Failure``, or CancellationError when the task was cancelled.
+    func send(_ request: Request, within time: Duration) async throws -> Answer {
+        do {
+            return try await withThrowingTaskGroup(of: Answer.self) { group in
+                group.addTask { try await self.exchange(request) }
+                group.addTask {
+                    try await Task.sleep(for: time)
+                    throw Failure.timedOut
+                }
+                defer { group.cancelAll() }
+                guard let first = try await group.next() else { preconditionFailure("a group of two has no result") }
+                return first
+            }
+        } catch {
+            try Task.checkCancellation()
+            throw Failure(error, limit: answerLimit)
+        }
+    }
+
+    private func exchange(_ request: Request) async throws -> Answer {
+        var message = HTTPClientRequest(url: request.url)
+        message.method = request.method
+        for (name, value) in request.headers { message.headers.add(name: name, value: value) }
+        if let body = request.body { message.body = .bytes(ByteBuffer(bytes: body)) }
+        let answer = try await client.execute(message, deadline: .now() + .hours(24))
+        let body = try await answer.body.collect(upTo: answerLimit)
+        return Answer(status: Int(answer.status.code), headers: answer.headers, body: Data(body.readableBytesView))
+    }
+}
+
+extension Transport.Failure {
+    /// What an error of the connection says about the request.
+    fileprivate init(_ error: any Error, limit: Int) {
+        switch error {
+        case let failure as Transport.Failure: self = failure
+        case is NIOTooManyBytesError: self = .tooLarge(limit: limit)
+        case is NIOConnectionError, ChannelError.connectTimeout: self = .notSent("\(error)")
+        case let error as HTTPClientError where error == .connectTimeout: self = .notSent("\(error)")
+        case let error as IOError
+        where [ECONNREFUSED, EHOSTUNREACH, ENETUNREACH, EADDRNOTAVAIL].contains(error.errnoCode):
+            self = .notSent("\(error)")
+        default: self = .lost("\(error)")
+        }
+    }
+}

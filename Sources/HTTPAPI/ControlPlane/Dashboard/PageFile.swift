@@ -1,0 +1,73 @@
+import HTTPTypes
+import Hummingbird
+
+/// A file of the dashboard's page, which is a part of the program.
+struct PageFile {
+    /// The file's path on the control plane.
+    let path: String
+    private let mediaType: String
+    private let bytes: [UInt8]
+
+    /// The page and all that it loads.
+    static let all = [
+        PageFile(path: "/", mediaType: "text/html; charset=utf-8", bytes: PackageResources.dashboard_html),
+        PageFile(path: "/dashboard.css", mediaType: "text/css; charset=utf-8", bytes: PackageResources.dashboard_css),
+        script("dashboard", PackageResources.dashboard_js),
+        script("elements", PackageResources.elements_js),
+        script("map", PackageResources.map_js),
+        script("query", PackageResources.query_js),
+        script("server", PackageResources.server_js),
+        script("traffic", PackageResources.traffic_js),
+        script("versions", PackageResources.versions_js),
+    ]
+
+    private static func script(_ name: String, _ bytes: [UInt8]) -> PageFile {
+        PageFile(path: "/\(name).js", mediaType: "text/javascript; charset=utf-8", bytes: bytes)
+    }
+
+    /// The answer that holds the file.
+    var response: Response {
+        Response(
+            status: .ok,
+            headers: [.contentType: mediaType, .contentSecurityPolicy: Self.policy],
+            body: ResponseBody(byteBuffer: ByteBuffer(bytes: bytes))
+        )
+    }
+
+    /// The page may load its own files and talk to its own server; nothing else.
+    private static let policy =
+        "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; "
+        + "frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
+}
+
+/// Tells browsers to take every answer of the control plane for what it says it is, and to keep and show it nowhere else.
+struct SecurityHeadersMiddleware: RouterMiddleware {
+    typealias Context = BasicRequestContext
+
+    func handle(
+        _ request: Request,
+        context: BasicRequestContext,
+        next: (Request, BasicRequestContext) async throws -> Response
+    ) async throws -> Response {
+        var response = try await next(request, context)
+        let headers = [
+            (HTTPField.Name.contentSecurityPolicy, "default-src 'none'; frame-ancestors 'none'"),
+            (.xContentTypeOptions, "nosniff"), (.referrerPolicy, "no-referrer"), (.xFrameOptions, "DENY"),
+            (.cacheControl, "no-store"), (.crossOriginResourcePolicy, "same-origin"),
+            (.crossOriginOpenerPolicy, "same-origin"),
+        ]
+        for (name, value) in headers where response.headers[name] == nil { response.headers[name] = value }
+        return response
+    }
+}
+
+extension HTTPField.Name {
+    fileprivate static var referrerPolicy: HTTPField.Name { named("Referrer-Policy") }
+    fileprivate static var xFrameOptions: HTTPField.Name { named("X-Frame-Options") }
+    fileprivate static var crossOriginOpenerPolicy: HTTPField.Name { named("Cross-Origin-Opener-Policy") }
+
+    private static func named(_ name: String) -> HTTPField.Name {
+        guard let field = HTTPField.Name(name) else { preconditionFailure("'\(name)' is no name of a header") }
+        return field
+    }
+}

@@ -1,0 +1,248 @@
+/// One setting: its name, what it may be, what it does, and where ``ServiceConfiguration`` keeps it.
+///
+/// The command line, the environment, the settings file, the messages about bad values and the reference all come from this.
+package struct Setting: Sendable {
+    /// What a value may be.
+    package enum Kind: Sendable, Equatable {
+        /// A whole number.
+        case integer(ClosedRange<Int>)
+        /// A number.
+        case decimal(ClosedRange<Double>)
+        /// One of these words.
+        case choice([String])
+        /// Any text.
+        case text
+        /// Texts, separated by commas.
+        case list
+    }
+
+    /// The name, as in HTTP_PORT.
+    package let name: String
+    /// What a value may be.
+    package let kind: Kind
+    /// The unit of a number, or nil.
+    package let unit: String?
+    /// A flag of the command line that only this setting has, or nil.
+    package let flag: String?
+    /// What it does, in sentences.
+    package let summary: String
+    /// The value as text; empty where nothing is set.
+    package let text: @Sendable (ServiceConfiguration) -> String
+    /// Stores the value that a text gives; false is a text that gives none.
+    private let assign: @Sendable (String, inout ServiceConfiguration) -> Bool
+    /// Whether the value is within its range.
+    let isValid: @Sendable (ServiceConfiguration) -> Bool
+
+    /// Stores the value of a text, unless the text gives none or one out of range.
+    func read(_ text: String, into configuration: inout ServiceConfiguration) -> Bool {
+        var changed = configuration
+        guard assign(text, &changed), isValid(changed) else { return false }
+        configuration = changed
+        return true
+    }
+
+    /// The variable of the environment.
+    package var variable: String { SettingSource.variablePrefix + name }
+
+    /// The key in the settings file, httpPort for HTTP_PORT; nil for what cannot be there.
+    package var key: String? {
+        guard name != "CONFIG" else { return nil }
+        let words = name.lowercased().split(separator: "_")
+        return words.dropFirst().reduce(words.prefix(1).joined()) { $0 + $1.prefix(1).uppercased() + $1.dropFirst() }
+    }
+
+    /// The default as text; empty where nothing is set.
+    package var defaultText: String { text(ServiceConfiguration()) }
+
+    /// What a value must be, for messages: "a whole number from 0 to 65535".
+    package var requirement: String {
+        switch kind {
+        case .integer(let range):
+            "a whole number\(unit.map { " of \($0)" } ?? "") from \(range.lowerBound) to \(range.upperBound)"
+        case .decimal(let range): "a number from \(range.lowerBound) to \(range.upperBound)"
+        case .choice(let words): "one of " + words.joined(separator: ", ")
+        case .text: "a text that is not empty"
+        case .list: "texts separated by commas"
+        }
+    }
+}
+
+extension Setting {
+    typealias Path<Value> = any WritableKeyPath<ServiceConfiguration, Value> & Sendable
+
+    static func integer(
+        _ name: String,
+        _ path: Path<Int>,
+        _ range: ClosedRange<Int>,
+        unit: String? = nil,
+        flag: String? = nil,
+        _ summary: String
+    ) -> Setting {
+        Setting(
+            name: name,
+            kind: .integer(range),
+            unit: unit,
+            flag: flag,
+            summary: summary,
+            text: { "\($0[keyPath: path])" },
+            assign: { text, configuration in Int(text).map { configuration[keyPath: path] = $0 } != nil },
+            isValid: { range ~= $0[keyPath: path] }
+        )
+    }
+
+    static func optionalInteger(
+        _ name: String,
+        _ path: Path<Int?>,
+        _ range: ClosedRange<Int>,
+        _ summary: String
+    ) -> Setting {
+        Setting(
+            name: name,
+            kind: .integer(range),
+            unit: nil,
+            flag: nil,
+            summary: summary,
+            text: { $0[keyPath: path].map { "\($0)" } ?? "" },
+            assign: { text, configuration in Int(text).map { configuration[keyPath: path] = $0 } != nil },
+            isValid: { $0[keyPath: path].map { range ~= $0 } ?? true }
+        )
+    }
+
+    /// A duration that is given in whole units; a program may set parts of a unit, but not zero unless the range has it.
+    static func duration(
+        _ name: String,
+        _ path: Path<Duration>,
+        _ range: ClosedRange<Int>,
+        in unit: TimeUnit,
+        _ summary: String
+    ) -> Setting {
+        Setting(
+            name: name,
+            kind: .integer(range),
+            unit: unit.rawValue,
+            flag: nil,
+            summary: summary,
+            text: { unit.text($0[keyPath: path]) },
+            assign: { text, configuration in
+                guard let count = Int(text), range ~= count else { return false }
+                configuration[keyPath: path] = unit.duration * count
+                return true
+            },
+            isValid: { configuration in
+                let value = configuration[keyPath: path]
+                let isAbove = range.lowerBound == 0 ? value >= .zero : value > .zero
+                return isAbove && value <= unit.duration * range.upperBound
+            }
+        )
+    }
+
+    static func decimal(
+        _ name: String,
+        _ path: Path<Double>,
+        _ range: ClosedRange<Double>,
+        _ summary: String
+    ) -> Setting {
+        Setting(
+            name: name,
+            kind: .decimal(range),
+            unit: nil,
+            flag: nil,
+            summary: summary,
+            text: { "\($0[keyPath: path])" },
+            assign: { text, configuration in Double(text).map { configuration[keyPath: path] = $0 } != nil },
+            isValid: { range ~= $0[keyPath: path] }
+        )
+    }
+
+    static func choice<Value: RawRepresentable<String> & CaseIterable & Equatable & Sendable>(
+        _ name: String,
+        _ path: Path<Value>,
+        _ summary: String
+    ) -> Setting {
+        Setting(
+            name: name,
+            kind: .choice(Value.allCases.map(\.rawValue)),
+            unit: nil,
+            flag: nil,
+            summary: summary,
+            text: { $0[keyPath: path].rawValue },
+            assign: { text, configuration in
+                Value(rawValue: text).map { configuration[keyPath: path] = $0 } != nil
+            },
+            isValid: { _ in true }
+        )
+    }
+
+    static func text(_ name: String, _ path: Path<String>, _ summary: String) -> Setting {
+        Setting(
+            name: name,
+            kind: .text,
+            unit: nil,
+            flag: nil,
+            summary: summary,
+            text: { $0[keyPath: path] },
+            assign: { text, configuration in
+                configuration[keyPath: path] = text
+                return !text.isEmpty
+            },
+            isValid: { _ in true }
+        )
+    }
+
+    static func optionalText(
+        _ name: String,
+        _ path: Path<String?>,
+        flag: String? = nil,
+        _ summary: String
+    ) -> Setting {
+        Setting(
+            name: name,
+            kind: .text,
+            unit: nil,
+            flag: flag,
+            summary: summary,
+            text: { $0[keyPath: path] ?? "" },
+            assign: { text, configuration in
+                configuration[keyPath: path] = text
+                return !text.isEmpty
+            },
+            isValid: { _ in true }
+        )
+    }
+
+    static func list(_ name: String, _ path: Path<[String]>, flag: String? = nil, _ summary: String) -> Setting {
+        Setting(
+            name: name,
+            kind: .list,
+            unit: nil,
+            flag: flag,
+            summary: summary,
+            text: { $0[keyPath: path].joined(separator: ",") },
+            assign: { text, configuration in
+                let parts = text.split(separator: ",", omittingEmptySubsequences: false)
+                let words = parts.map { String($0.trimmingPrefix(while: \.isWhitespace)) }
+                configuration[keyPath: path] = words
+                return words.allSatisfy { !$0.isEmpty }
+            },
+            isValid: { _ in true }
+        )
+    }
+
+    /// The unit in which a duration is given.
+    enum TimeUnit: String {
+        case milliseconds = "ms"
+        case seconds = "s"
+
+        var duration: Duration {
+            switch self {
+            case .milliseconds: .milliseconds(1)
+            case .seconds: .seconds(1)
+            }
+        }
+
+        func text(_ value: Duration) -> String {
+            let count = value / duration
+            return count == count.rounded() ? "\(Int(count))" : "\(count)"
+        }
+    }
+}

@@ -1,0 +1,68 @@
+public import Kernels
+import VectorIndex
+
+/// How one answer came about, for people to look at.
+public struct RetrievalTrace: Sendable {
+    /// The interest that an answered item is nearest to.
+    public struct Closest: Sendable, Equatable {
+        /// Row of the interest in ``UserTrace/interests``.
+        public let interest: Int
+        /// Cosine of that interest and the item.
+        public let cosine: Float
+    }
+
+    /// The answer itself, as serving gives it.
+    public let response: RetrievalResponse
+    /// The items that were read, oldest first: the newest known ones.
+    public let history: [Int32]
+    /// Interests and path; nil when nothing was generated, in a fallback.
+    public let user: UserTrace?
+    /// For every answered item, in order, its nearest interest; empty in a fallback.
+    public let closest: [Closest]
+    /// For every interest the items nearest to it, best first, which say what it is about.
+    public let nearest: [[Scored]]
+}
+
+extension RetrievalService {
+    /// Answers a request and tells how the answer came about.
+    ///
+    /// Takes longer than serving, so not for an event loop. With several samples the path is that of the first.
+    ///
+    /// - Parameters:
+    ///   - request: What is asked.
+    ///   - labels: How many of the nearest items to find for each interest.
+    /// - Returns: The answer that ``retrieve(_:workspace:)`` gives, and what led to it.
+    /// - Throws: ``RetrievalError``.
+    public func trace(_ request: RetrievalRequest, labels: Int = 3) throws(RetrievalError) -> RetrievalTrace {
+        let response = try retrieve(request, workspace: RetrievalWorkspace())
+        let snapshot = response.snapshot
+        guard response.fallback == nil else {
+            return RetrievalTrace(response: response, history: [], user: nil, closest: [], nearest: [])
+        }
+        var history: [Int32] = []
+        var lookup = IdentifierTable.Lookup()
+        let oldest = max(0, request.history.count - limits.maxHistory)
+        snapshot.identifiers.appendNumbers(of: request.history, from: oldest, to: &history, &lookup)
+        snapshot.live?.dropTakenOut(of: &history)
+        history = history.suffix(snapshot.encoder.historyLength)
+        var read = history
+        snapshot.live?.substituteBuilt(in: &read)
+        let user = snapshot.encoder.trace(history: read[...], seed: response.seed, steps: response.steps)
+        let interests = user.interests.normalisedRows().unit
+        return RetrievalTrace(
+            response: response,
+            history: history,
+            user: user,
+            closest: response.items.map { Self.closest(to: snapshot.vector(of: $0.id), among: interests) },
+            nearest: (0..<interests.rows).map { row in
+                snapshot.index.search(interests.row(row).span, k: min(labels, snapshot.itemCount))
+            }
+        )
+    }
+
+    private static func closest(to item: [Float], among interests: Matrix) -> RetrievalTrace.Closest {
+        let cosines = interests.scores(of: item)
+        let best = cosines.indices.max { cosines[$0] < cosines[$1] } ?? 0
+        return RetrievalTrace.Closest(interest: best, cosine: cosines[best])
+    }
+}

@@ -1,0 +1,73 @@
+import ArgumentParser
+import CheckpointStore
+import Foundation
+
+extension Models {
+    struct Activate: ParsableCommand {
+        static let configuration = CommandConfiguration(abstract: "Choose the version that is served.")
+        @OptionGroup var target: Target
+        @Flag(help: "Print one JSON object.") var json = false
+
+        func validate() throws {
+            guard target.version != nil else { throw ValidationError("Name the version with --version.") }
+        }
+
+        func run() throws {
+            let store = try target.store.open()
+            let version = try target.resolve(in: store)
+            try store.activate(model: target.model, version: version)
+            Terminal.printActive(version, of: target.model, json: json)
+        }
+    }
+
+    struct Rollback: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Serve the version that was active before the active one; again to go back one more."
+        )
+        @OptionGroup var store: StoreFile
+        @Option(help: "Name in the store.") var model: String
+        @Flag(help: "Print one JSON object.") var json = false
+
+        func run() throws {
+            Terminal.printActive(try store.open().rollback(model: model), of: model, json: json)
+        }
+    }
+
+    struct Prune: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Remove old versions, but none that is active, named by an alias or next for a rollback."
+        )
+        @OptionGroup var store: StoreFile
+        @Option(help: "Name in the store.") var model: String
+        @Option(help: "How many of the newest versions stay.") var keep: Int
+        @Flag(help: "Print one JSON object.") var json = false
+
+        func validate() throws {
+            guard keep >= 1 else { throw ValidationError("--keep must be at least 1.") }
+        }
+
+        func run() throws {
+            let store = try store.open()
+            let removed = try store.prune(model: model, keeping: keep)
+            let kept = try store.versions(of: model).map(\.manifest.version)
+            if json {
+                Terminal.print(JSONObject(["model": model, "removed": removed, "kept": kept]).line)
+                return
+            }
+            let list = { (numbers: [Int]) in
+                numbers.isEmpty ? "nothing" : "versions " + numbers.map(String.init).joined(separator: ", ")
+            }
+            Terminal.print("\(model): removed \(list(removed)); kept \(list(kept))")
+        }
+    }
+}
+
+extension Terminal {
+    fileprivate static func printActive(_ version: Int, of model: String, json: Bool) {
+        print(
+            json
+                ? JSONObject(["model": model, "version": version, "active": true]).line
+                : "\(model) version \(version) is active"
+        )
+    }
+}

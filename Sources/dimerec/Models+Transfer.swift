@@ -1,0 +1,52 @@
+import ArgumentParser
+import CheckpointStore
+import Foundation
+
+extension Models {
+    struct Export: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Write a version as one closed file, which appears whole under its name."
+        )
+        @OptionGroup var target: Target
+        @Option(help: "The file; one that has this name is replaced.", completion: .file()) var output: String
+        @Flag(help: "Print one JSON object.") var json = false
+
+        func run() throws {
+            let store = try target.store.open(readOnly: true)
+            let version = try target.resolve(in: store)
+            try store.export(model: target.model, version: version, to: output)
+            let digest = try store.versions(of: target.model).first { $0.manifest.version == version }?.digest ?? ""
+            let bytes = try FileManager.default.attributesOfItem(atPath: output)[.size] as? Int ?? 0
+            let fields: [String: Any] = [
+                "model": target.model, "version": version, "path": output, "bytes": bytes, "digest": digest,
+            ]
+            Terminal.print(json ? JSONObject(fields).line : "\(output)  \(bytes) bytes  \(digest)")
+        }
+    }
+
+    struct Import: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Store the version of an exported file; the store is created when missing."
+        )
+        @Option(help: "The store (SQLite).") var store: String
+        @Option(help: "The exported file.", completion: .file()) var file: String
+        @Flag(inversion: .prefixedNo, help: "Serve the version, unless the store holds it already.")
+        var activate = true
+        @Flag(help: "Print one JSON object.") var json = false
+
+        func run() throws {
+            let store = try CheckpointStore(path: store)
+            let (model, version, isNew) = try store.importVersion(from: file, activate: activate)
+            let isActive = try store.activeVersion(of: model) == version
+            if json {
+                let fields: [String: Any] = ["model": model, "version": version, "new": isNew, "active": isActive]
+                Terminal.print(JSONObject(fields).line)
+                return
+            }
+            Terminal.print(
+                "\(model) version \(version) \(isNew ? "is stored" : "was there already") and is "
+                    + (isActive ? "active" : "not active")
+            )
+        }
+    }
+}

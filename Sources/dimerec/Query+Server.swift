@@ -1,0 +1,21 @@
+import DimeRecClient
+
+extension Query {
+    /// Prints the answer of a running server.
+    func ask(_ url: String) async throws {
+        var options = DimeRecClient.Options()
+        options.timeout = .milliseconds(timeoutMs)
+        let client = try DimeRecClient(url: url, options: options)
+        var request = RetrievalRequest(history: identifiers, k: k)
+        request.model = model
+        request.seed = seed
+        request.exact = exact ? true : nil
+        if json { return Terminal.print(try await client.retrieveText(request)) }
+        let answer = try await client.retrieve(request)
+        for item in answer.items {
+            let title = try await client.item(item.id).title
+            Terminal.print(Self.line(item.score, item.id, title))
+        }
+        if let fallback = answer.fallback { Terminal.print(Self.note(fallback)) }
+    }
+}

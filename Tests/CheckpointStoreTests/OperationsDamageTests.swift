@@ -1,0 +1,149 @@
+import CheckpointStore
+import Foundation
+import GRDB
+import Kernels
+import Testing
+
+@Suite("damaged aliases, item changes and histories") struct OperationsDamageTests {
+    private let directory: TemporaryDirectory
+
+    init() throws { directory = try TemporaryDirectory() }
+
+    /// What the tables of operations say.
+    private struct Content: Equatable {
+        var aliases: [Alias]
+        var changes: [ItemChange]
+        var activations: [Int]
+        var target: Int?
+
+        init(of store: CheckpointStore) throws {
+            aliases = try store.aliases()
+            changes = try store.itemChanges(of: "ml")
+            activations = try store.activations(of: "ml")
+            target = try store.rollbackTarget(of: "ml")
+        }
+    }
+
+    /// The bytes of a closed store with several rows in each table, and what they say.
+    private func smallStore() throws -> ([UInt8], Content) {
+        let store = try directory.store(chunkBytes: 1024)
+        for tag in 1...3 { _ = try store.publish(Fixtures.checkpoint(tag)) }
+        for name in ["canary", "stable", "zeta"] {
+            let split = [Alias.Share(version: 3, percent: 75), .init(version: 2, percent: 25)]
+            let bounds = Alias.Guard(maxErrorRate: 0.125, maxP99Ms: 2)
+            _ = try store.setAlias(Alias(name: name, model: "ml", split: split, shadow: 5, guard: bounds))
+        }
+        for item in 0..<5 {
+            let content = ItemChange.Content(vector: [0.5, 0.5, -0.5, 0.5], like: ["i\(item)"], title: "T")
+            let change = ItemChange(model: "ml", item: "x\(item)", version: 2, content: item == 3 ? nil : content)
+            try store.changeItem(change)
+        }
+        let content = try Content(of: store)
+        try store.close()
+        return (try directory.bytes(), content)
+    }
+
+    private func read(_ bytes: [UInt8]) throws -> Content? {
+        let copy = try TemporaryDirectory()
+        let path = try copy.write(bytes, to: "store.sqlite")
+        return try? Content(of: CheckpointStore(path: path, readOnly: true))
+    }
+
+    /// The root pages of a table and its indexes.
+    private func pages(of table: String) throws -> [Int] {
+        try DatabaseQueue(path: directory.path()).read {
+            try Int.fetchAll($0, sql: "SELECT rootpage FROM sqlite_schema WHERE tbl_name = ?", arguments: [table])
+        }
+    }
+
+    @Test("a flipped bit is refused or changes nothing", arguments: ["alias", "item_change", "activation"])
+    func everyByte(table: String) throws {
+        let (bytes, content) = try smallStore()
+        #expect(try read(bytes) == content)
+        var generator = SequentialGenerator(CounterBasedGenerator(seed: 7, purpose: .simulation))
+        for page in try pages(of: table) {
+            let start = (page - 1) * 16384
+            // Every bit of the page's header, where a lost row shows in no digest, and samples of the cells' pointers, of
+            // the cells, and of the whole page.
+            let cells = try #require((start + 64..<start + 16384).first { bytes[$0] != 0 })
+            var flips = (start..<start + 8).flatMap { position in (0..<8).map { (position, UInt8($0)) } }
+            for range in [start + 8..<start + 24, cells..<start + 16384, start..<start + 16384] {
+                for _ in 0..<30 {
+                    flips.append((Int.random(in: range, using: &generator), UInt8.random(in: 0..<8, using: &generator)))
+                }
+            }
+            var refused = 0
+            for (position, bit) in flips {
+                var damaged = bytes
+                damaged[position] ^= 1 << bit
+                if let found = try read(damaged) {
+                    #expect(found == content, "bit \(bit) of byte \(position - start)")
+                } else {
+                    refused += 1
+                }
+            }
+            #expect(refused > 20)
+        }
+    }
+
+    @Test("a flipped bit in any byte of a row's content is refused")
+    func everyContentByte() throws {
+        let (bytes, _) = try smallStore()
+        for text in [#""name":"stable""#, #""revision":1"#, #""percent":25"#, #""item":"x2""#, #""vector":[0.5"#] {
+            let range = try #require(Data(bytes).range(of: Data(text.utf8)))
+            for position in range {
+                var damaged = bytes
+                damaged[position] ^= 1 << UInt8(position % 8)
+                #expect(try read(damaged) == nil, "byte \(position - range.lowerBound) of \(text)")
+            }
+        }
+    }
+
+    @Test(
+        "rows that another program changed are refused",
+        arguments: [
+            "UPDATE alias SET name = 'other' WHERE name = 'stable'", "UPDATE alias SET digest = x''",
+            "UPDATE alias SET content = replace(content, '75', '76')",
+            "UPDATE item_change SET id = id + 100 WHERE item = CAST('x1' AS BLOB)",
+            "UPDATE item_change SET item = x'00' WHERE item = CAST('x1' AS BLOB)",
+            "UPDATE item_change SET content = replace(content, 'x1', 'x9')",
+            "UPDATE activation SET number = 1 WHERE number = 2", "UPDATE activation SET id = 9 WHERE id = 1",
+            "UPDATE activation SET digest = (SELECT digest FROM activation WHERE id = 3)",
+            "DELETE FROM grdb_migrations WHERE identifier = '002-operations'",
+        ]
+    )
+    func changedRows(sql: String) throws {
+        _ = try smallStore()
+        try directory.execute(sql)
+        #expect(throws: CheckpointError.self) { try Content(of: directory.store(readOnly: true)) }
+        #expect(throws: CheckpointError.self) { try directory.store(readOnly: true).verify(model: "ml") }
+    }
+
+    @Test("a store that another connection holds for itself is named as locked")
+    func locked() throws {
+        _ = try smallStore()
+        let locked = CheckpointError.locked(path: directory.path())
+        let other = try DatabaseQueue(path: directory.path())
+        try other.writeWithoutTransaction { db in
+            try db.execute(sql: "PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE; DELETE FROM alias; COMMIT")
+            for readOnly in [true, false] {
+                #expect(throws: locked) { try directory.store(readOnly: readOnly, busyTimeout: 0.05).aliases() }
+            }
+        }
+        try other.close()
+        let store = try directory.store(busyTimeout: 0.05)
+        #expect(try store.aliases() == [])
+        try DatabaseQueue(path: directory.path()).inTransaction(.immediate) { _ in
+            #expect(throws: locked) { try store.setAlias(Alias(name: "a", model: "ml")) }
+            #expect(throws: locked) { try store.removeAlias("a") }
+            #expect(throws: locked) { try store.rollback(model: "ml") }
+            #expect(throws: locked) { try store.prune(model: "ml", keeping: 1) }
+            #expect(throws: locked) {
+                try store.changeItem(ItemChange(model: "ml", item: "i", version: 1, content: nil))
+            }
+            return .rollback
+        }
+        #expect(try store.activeVersion(of: "ml") == 3)
+        #expect(try store.rollback(model: "ml") == 2)
+    }
+}

@@ -1,0 +1,23 @@
+import HTTPAPI
+import Serving
+
+/// What the service's own reader makes of a retrieval's body, field by field.
+func serviceReading(_ body: String) throws -> [String: String] {
+    var request = RetrievalRequest()
+    var reader = RetrievalRequestReader()
+    try reader.read(Array(body.utf8), into: &request)
+    return [
+        "history": request.history.text, "exclude": request.exclude.text, "anyOf": request.filter.anyOf.text,
+        "noneOf": request.filter.noneOf.text, "k": "\(request.k)", "excludeHistory": "\(request.excludeHistory)",
+        "model": "\(request.model, default: "nil")", "seed": "\(request.seed, default: "nil")",
+        "steps": "\(request.steps, default: "nil")", "samples": "\(request.samples)",
+        "diversity": "\(request.diversity)", "exact": "\(request.exact)",
+        "effort": "\(request.effort, default: "nil")", "explain": "\(request.explain)",
+    ]
+}
+
+extension IdentifierList {
+    fileprivate var text: String {
+        (0..<count).map { String(decoding: bytes[range($0)], as: UTF8.self) }.joined(separator: "|")
+    }
+}
