@@ -1,6 +1,7 @@
 import HTTPAPI
 import Logging
 import Serving
+import Synchronization
 import TestSupport
 import Testing
 

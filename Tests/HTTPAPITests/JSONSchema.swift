@@ -1,27 +1,27 @@
 /// Checks values against the part of JSON Schema 2020-12 that the OpenAPI document uses.
 struct JSONSchema {
     /// What `$ref` leads into.
-    let document: JSONValue
+    let document: JSONNode
 
     /// Keywords that say nothing about what is valid.
     private static let annotations: Set<String> = ["description", "default", "example"]
 
     /// Where a value breaks a schema, and how; empty when it is valid.
-    func violations(of schema: JSONValue, in value: JSONValue, at place: String = "") -> [String] {
+    func violations(of schema: JSONNode, in value: JSONNode, at place: String = "") -> [String] {
         schema.members.flatMap { keyword, argument in
             violations(of: keyword, argument, schema, in: value, at: place).map { "\(place): \($0)" }
         }
     }
 
-    private func isValid(_ value: JSONValue, _ schema: JSONValue) -> Bool {
+    private func isValid(_ value: JSONNode, _ schema: JSONNode) -> Bool {
         violations(of: schema, in: value).isEmpty
     }
 
     private func violations(
         of keyword: String,
-        _ argument: JSONValue,
-        _ schema: JSONValue,
-        in value: JSONValue,
+        _ argument: JSONNode,
+        _ schema: JSONNode,
+        in value: JSONNode,
         at place: String
     ) -> [String] {
         func check(_ isValid: Bool) -> [String] { isValid ? [] : ["\(value) breaks \(keyword) \(argument)"] }

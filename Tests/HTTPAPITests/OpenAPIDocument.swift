@@ -8,11 +8,11 @@ struct OpenAPIDocument {
         let method: String
         /// With parameters as `{name}`.
         let path: String
-        let json: JSONValue
+        let json: JSONNode
 
         var name: String { "\(method) \(path)" }
         var needsToken: Bool { json["security"] != nil }
-        var body: JSONValue? { json["requestBody"]?[pointer: "/content/application~1json"] }
+        var body: JSONNode? { json["requestBody"]?[pointer: "/content/application~1json"] }
 
         /// A request target, with a value for each parameter of the path.
         func target(_ values: [String: String] = [:]) -> String {
@@ -21,10 +21,10 @@ struct OpenAPIDocument {
         }
     }
 
-    let json: JSONValue
+    let json: JSONNode
     let operations: [Operation]
 
-    init(_ json: JSONValue) throws {
+    init(_ json: JSONNode) throws {
         self.json = json
         operations = try (json["paths"]?.members ?? [:]).flatMap { path, item in
             try item.members.map { method, operation in
@@ -36,11 +36,11 @@ struct OpenAPIDocument {
     }
 
     init(of server: RunningServer) async throws {
-        try self.init(try JSONValue(try await server.ask(.control, "GET", "/openapi.json").body))
+        try self.init(try JSONNode(try await server.ask(.control, "GET", "/openapi.json").body))
     }
 
     /// Follows a reference.
-    func resolve(_ value: JSONValue?) -> JSONValue? {
+    func resolve(_ value: JSONNode?) -> JSONNode? {
         guard let reference = value?["$ref"]?.text else { return value }
         return json[pointer: String(reference.dropFirst())]
     }
@@ -71,7 +71,7 @@ struct OpenAPIDocument {
             guard let header = resolve(reference), let headerSchema = header["schema"] else { return ["no \(name)"] }
             if let value = answer.headers[name.lowercased()] {
                 let value =
-                    headerSchema["type"] == .string("integer") ? Double(value).map(JSONValue.number) : .string(value)
+                    headerSchema["type"] == .string("integer") ? Double(value).map(JSONNode.number) : .string(value)
                 violations += schema.violations(of: headerSchema, in: value ?? .null, at: name)
             } else if header["required"] == .boolean(true) {
                 violations.append("\(name) is missing")
@@ -82,7 +82,7 @@ struct OpenAPIDocument {
         }
         let type = answer.headers["content-type"] ?? ""
         if type.prefix(while: { $0 != ";" }) != mediaType { violations.append("the body is \(type), not \(mediaType)") }
-        let body = mediaType.hasSuffix("json") ? try JSONValue(answer.body) : .string(answer.text)
+        let body = mediaType.hasSuffix("json") ? try JSONNode(answer.body) : .string(answer.text)
         return violations + schema.violations(of: content["schema"] ?? .null, in: body)
     }
 }

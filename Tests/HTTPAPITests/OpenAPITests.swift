@@ -25,7 +25,7 @@ import Testing
             dashboard: Dashboard(service: RetrievalService(holder: holder)),
             logger: quietLogger
         )
-        document = try OpenAPIDocument(try JSONValue(try await answerBody(of: plane, "/openapi.json")))
+        document = try OpenAPIDocument(try JSONNode(try await answerBody(of: plane, "/openapi.json")))
     }
 
     // MARK: What there is
@@ -121,7 +121,7 @@ import Testing
     @Test("every reference leads somewhere, and every component is used")
     func isClosed() {
         var found: Set<String> = []
-        func visit(_ value: JSONValue) {
+        func visit(_ value: JSONNode) {
             if let reference = value["$ref"]?.text { found.insert(reference) }
             value.members.values.forEach(visit)
             value.elements.forEach(visit)
@@ -152,7 +152,7 @@ import Testing
         ]
     )
     func validates(schema: String, value: String) throws {
-        let schema = try JSONValue(schema.utf8)
-        #expect(!JSONSchema(document: .null).violations(of: schema, in: try JSONValue(value.utf8)).isEmpty)
+        let schema = try JSONNode(schema.utf8)
+        #expect(!JSONSchema(document: .null).violations(of: schema, in: try JSONNode(value.utf8)).isEmpty)
     }
 }

@@ -1,13 +1,13 @@
 import Foundation
 
 /// A JSON value that keeps truth values and numbers apart, for checks against a schema.
-indirect enum JSONValue: Decodable, Equatable, CustomStringConvertible {
+indirect enum JSONNode: Decodable, Equatable, CustomStringConvertible {
     case null
     case boolean(Bool)
     case number(Double)
     case string(String)
-    case array([JSONValue])
-    case object([String: JSONValue])
+    case array([JSONNode])
+    case object([String: JSONNode])
 
     init(from decoder: any Decoder) throws {
         let value = try decoder.singleValueContainer()
@@ -19,31 +19,31 @@ indirect enum JSONValue: Decodable, Equatable, CustomStringConvertible {
             self = .number(number)
         } else if let string = try? value.decode(String.self) {
             self = .string(string)
-        } else if let array = try? value.decode([JSONValue].self) {
+        } else if let array = try? value.decode([JSONNode].self) {
             self = .array(array)
         } else {
-            self = .object(try value.decode([String: JSONValue].self))
+            self = .object(try value.decode([String: JSONNode].self))
         }
     }
 
     init(_ bytes: some Sequence<UInt8>) throws {
-        self = try JSONDecoder().decode(JSONValue.self, from: Data(bytes))
+        self = try JSONDecoder().decode(JSONNode.self, from: Data(bytes))
     }
 
     /// A member of an object; nil when this is none or has no such member.
-    subscript(key: String) -> JSONValue? {
+    subscript(key: String) -> JSONNode? {
         if case .object(let members) = self { members[key] } else { nil }
     }
 
     /// The value that a pointer such as `/a/b` leads to.
-    subscript(pointer pointer: String) -> JSONValue? {
-        pointer.split(separator: "/").reduce(self as JSONValue?) { value, step in
+    subscript(pointer pointer: String) -> JSONNode? {
+        pointer.split(separator: "/").reduce(self as JSONNode?) { value, step in
             value?[step.replacing("~1", with: "/").replacing("~0", with: "~")]
         }
     }
 
-    var members: [String: JSONValue] { if case .object(let members) = self { members } else { [:] } }
-    var elements: [JSONValue] { if case .array(let elements) = self { elements } else { [] } }
+    var members: [String: JSONNode] { if case .object(let members) = self { members } else { [:] } }
+    var elements: [JSONNode] { if case .array(let elements) = self { elements } else { [] } }
     var text: String? { if case .string(let text) = self { text } else { nil } }
     var double: Double? { if case .number(let number) = self { number } else { nil } }
     var texts: [String] { elements.compactMap(\.text) }
@@ -69,7 +69,7 @@ indirect enum JSONValue: Decodable, Equatable, CustomStringConvertible {
         case .string(let text): "\"\(text.replacing("\\", with: "\\\\").replacing("\"", with: "\\\""))\""
         case .array(let elements): "[\(elements.map(\.description).joined(separator: ","))]"
         case .object(let members):
-            "{\(members.map { "\(JSONValue.string($0.key)):\($0.value)" }.joined(separator: ","))}"
+            "{\(members.map { "\(JSONNode.string($0.key)):\($0.value)" }.joined(separator: ","))}"
         }
     }
 }
