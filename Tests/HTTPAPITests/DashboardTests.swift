@@ -131,6 +131,28 @@ import Testing
         #expect(try await ask(.get, "/", token: Self.token).status == 200)
     }
 
+    @Test(
+        "a write that another site's page sends is refused, token or not; the dashboard's own and a program's pass",
+        arguments: [
+            ([:], true), (["Origin": "http://localhost"], true), (["Origin": "HTTP://LOCALHOST"], true),
+            (["Origin": "https://localhost"], true), (["Origin": "http://evil.example"], false),
+            (["Origin": "null"], false), (["Origin": "http://localhost:8082"], false),
+            (["Sec-Fetch-Site": "same-origin"], true), (["Sec-Fetch-Site": "none"], true),
+            (["Sec-Fetch-Site": "cross-site"], false), (["Sec-Fetch-Site": "same-site"], false),
+            (["Sec-Fetch-Site": "same-origin", "Origin": "https://before-the-proxy.example"], true),
+            (["Sec-Fetch-Site": "cross-site", "Origin": "http://localhost"], false),
+        ] as [([String: String], Bool)],
+        [nil, token]
+    )
+    func refusesOtherSites(sent: ([String: String], Bool), token: String?) async throws {
+        var headers: HTTPFields = token.map { [.authorization: "Bearer \($0)"] } ?? [:]
+        for (name, value) in sent.0 { headers[try #require(HTTPField.Name(name))] = value }
+        let path = "/v1/models/m/versions/2:activate?wait=true"
+        let reply = try await ask(.post, path, headers: headers, token: token)
+        #expect(reply.status == (sent.1 ? 200 : 401) && holder.current?.version == (sent.1 ? 2 : 1))
+        #expect(try await ask(.get, "/v1/models", headers: headers, token: token).status == 200)
+    }
+
     // MARK: The map
 
     @Test("the map holds every item where the snapshot's plane has it, popular ones first")

@@ -68,6 +68,7 @@ package struct ControlPlane: Sendable {
         router.add(middleware: BackgroundMiddleware())
         router.add(middleware: SecurityHeadersMiddleware())
         router.add(middleware: ProblemMiddleware(logger: logger))
+        router.add(middleware: SameOriginMiddleware())
         let guarded = router.group().add(middleware: AccessMiddleware(token: token))
         for (path, operations) in Dictionary(grouping: operations, by: \.path) {
             var methods = operations.map(\.method)

@@ -39,35 +39,3 @@ struct PageFile {
         "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; "
         + "frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
 }
-
-/// Tells browsers to take every answer of the control plane for what it says it is, and to keep and show it nowhere else.
-struct SecurityHeadersMiddleware: RouterMiddleware {
-    typealias Context = BasicRequestContext
-
-    func handle(
-        _ request: Request,
-        context: BasicRequestContext,
-        next: (Request, BasicRequestContext) async throws -> Response
-    ) async throws -> Response {
-        var response = try await next(request, context)
-        let headers = [
-            (HTTPField.Name.contentSecurityPolicy, "default-src 'none'; frame-ancestors 'none'"),
-            (.xContentTypeOptions, "nosniff"), (.referrerPolicy, "no-referrer"), (.xFrameOptions, "DENY"),
-            (.cacheControl, "no-store"), (.crossOriginResourcePolicy, "same-origin"),
-            (.crossOriginOpenerPolicy, "same-origin"),
-        ]
-        for (name, value) in headers where response.headers[name] == nil { response.headers[name] = value }
-        return response
-    }
-}
-
-extension HTTPField.Name {
-    fileprivate static var referrerPolicy: HTTPField.Name { named("Referrer-Policy") }
-    fileprivate static var xFrameOptions: HTTPField.Name { named("X-Frame-Options") }
-    fileprivate static var crossOriginOpenerPolicy: HTTPField.Name { named("Cross-Origin-Opener-Policy") }
-
-    private static func named(_ name: String) -> HTTPField.Name {
-        guard let field = HTTPField.Name(name) else { preconditionFailure("'\(name)' is no name of a header") }
-        return field
-    }
-}

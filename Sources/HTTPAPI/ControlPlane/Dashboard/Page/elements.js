@@ -30,7 +30,7 @@ export function table(label, columns, rows) {
     return element("table", { role: "table", "aria-label": label },
         element("thead", { role: "rowgroup" }, element("tr", { role: "row" }, head)),
         element("tbody", { role: "rowgroup" }, rows.map((cells) => element("tr", { role: "row" },
-            cells.map((cell, i) => element("td", { role: "cell", "data-label": columns[i] }, cell))))));
+            cells.map((cell, i) => element("td", { role: "cell", "data-label": columns[i] }, element("div", {}, cell)))))));
 }
 
 export const empty = (text) => element("p", { class: "empty" }, text);

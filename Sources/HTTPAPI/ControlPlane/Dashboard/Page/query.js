@@ -10,6 +10,7 @@ const ids = new Map();
 let model;
 let popular = [];
 let isAnswered = false;
+let asked = 0;
 
 /** Prepares the form; its fields may come from the address, as in `#history=1,2&k=5`. */
 export function startQuery() {
@@ -115,8 +116,12 @@ export async function ask() {
     const fragment = given.map(([field, value]) => `${field}=${encodeURIComponent(value).replaceAll("%2C", ",")}`).join("&");
     history.replaceState(null, "", fragment ? `#${fragment}` : location.pathname);
     byID("answers").setAttribute("aria-busy", "true");
+    asked += 1;
+    const number = asked;
     try {
         const trace = await post("/debug/query", body());
+        // Only the newest question is shown, in whichever order the answers come.
+        if (number !== asked) return;
         for (const item of [...trace.history, ...trace.items]) titles.set(item.id, titleOf(item));
         showChips();
         if (!fits(trace)) {

@@ -3,7 +3,7 @@
 import { age, byID, count, duration, element, empty, figure, percent, replace, table } from "/elements.js";
 import { post, Refusal } from "/server.js";
 
-const shownVersions = 8;
+const shownVersions = 5;
 const unfolded = new Set();
 const seen = { models: "", aliases: "", requests: "" };
 let onChange = () => {};
@@ -111,7 +111,9 @@ export function showModels({ models }) {
     replace(byID("models"), models.map((model) => {
         const newest = [...model.versions].sort((a, b) => b.version - a.version);
         const all = `all ${model.name}`;
-        const rows = unfolded.has(all) ? newest : newest.slice(0, shownVersions);
+        // What is in use or went wrong is never folded away.
+        const rows = newest.filter(({ state, version }, i) => unfolded.has(all) || i < shownVersions
+            || version === model.active_version || !["available", "unloaded"].includes(state));
         const active = newest.find(({ state }) => state === "active");
         return element("article", { class: "card", "aria-label": `Model ${model.name}` },
             element("div", { class: "heading" },
