@@ -73,7 +73,7 @@ let package = Package(
         library(
             "HTTPAPI",
             ["Kernels", "Serving", nioCore, nioPosix, nioHTTP1, hummingbird, lifecycle, logging, systemPackage],
-            resources: [.embedInCode("ControlPlane/Dashboard/Page")]
+            resources: [.embedInCode("ControlPlane/Dashboard/Page"), .embedInCode("OpenAPI/openapi.json")]
         ),
         library("DimeRecClient", [asyncHTTPClient, nioCore, nioHTTP1, nioPosix]),
         library("LoadTesting", ["Kernels", histogram, nioCore, nioPosix]),

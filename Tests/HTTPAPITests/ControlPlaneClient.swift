@@ -27,3 +27,10 @@ func ask(_ plane: ControlPlane, _ method: String, _ path: String, authorization:
         }
     }
 }
+
+/// The bytes that a path of the control plane answers.
+func answerBody(of plane: ControlPlane, _ path: String) async throws -> [UInt8] {
+    try await Application(router: plane.router()).test(.router) { client in
+        try await client.execute(uri: path, method: .get) { Array($0.body.readableBytesView) }
+    }
+}

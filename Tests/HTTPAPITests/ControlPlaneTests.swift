@@ -117,7 +117,7 @@ import Testing
             ("GET", "/v1/models/m/versions/x", 404, "version_not_found"),
             ("GET", "/v1/models/m/versions/1:activate", 405, "method_not_allowed"),
             ("POST", "/v1/models/m/versions/1", 405, "method_not_allowed"),
-            ("POST", "/v1/models/m/versions/1:explode", 404, "not_found"),
+            ("POST", "/v1/models/m/versions/1:explode", 405, "method_not_allowed"),
             ("POST", "/v1/models/m/versions/9:activate", 404, "version_not_found"),
             ("POST", "/v1/models/x/versions/1:activate", 404, "not_found"),
             ("POST", "/v1/models/m/versions/1:activate?wait=maybe", 400, "invalid_argument"),

@@ -204,6 +204,14 @@ package final class MemorySource: CheckpointSource {
         package var refusal: CheckpointError?
 
         package var active: Int? { activations.last }
+
+        fileprivate func revision(of alias: String, expected: Int?) throws -> Int {
+            let found = aliases[alias]?.revision ?? 0
+            guard expected == nil || expected == found else {
+                throw CheckpointError.revisionMismatch(alias: alias, expected: expected ?? 0, found: found)
+            }
+            return found
+        }
     }
 
     package let state = Mutex(State())
@@ -256,16 +264,8 @@ package final class MemorySource: CheckpointSource {
 
     package func setAlias(_ alias: Alias, ifRevision: Int?) throws -> Alias {
         try write { state in
-            let revision = state.aliases[alias.name]?.revision ?? 0
-            guard ifRevision == nil || ifRevision == revision else {
-                throw CheckpointError.revisionMismatch(
-                    alias: alias.name,
-                    expected: ifRevision ?? 0,
-                    found: revision
-                )
-            }
             var alias = alias
-            alias.revision = revision + 1
+            alias.revision = try state.revision(of: alias.name, expected: ifRevision) + 1
             state.aliases[alias.name] = alias
             return alias
         }
@@ -273,9 +273,9 @@ package final class MemorySource: CheckpointSource {
 
     package func removeAlias(_ name: String, ifRevision: Int?) throws {
         try write { state in
-            guard state.aliases.removeValue(forKey: name) != nil else {
-                throw CheckpointError.aliasNotFound(alias: name, available: [])
-            }
+            guard state.aliases[name] != nil else { throw CheckpointError.aliasNotFound(alias: name, available: []) }
+            _ = try state.revision(of: name, expected: ifRevision)
+            state.aliases[name] = nil
         }
     }
 

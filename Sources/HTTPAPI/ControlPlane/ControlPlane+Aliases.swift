@@ -12,33 +12,54 @@ extension ControlPlane {
                 return try json(AliasList(aliases: aliases.map(AliasDescription.init)))
             },
             Operation(method: .get, path: "/v1/aliases/{alias}", isOpen: true) { _, context in
-                let name = try context.parameters.require("alias")
-                let aliases = try await changing { () throws(ServingError) in try await controller.aliases() }
-                guard let alias = aliases.first(where: { $0.name == name }) else {
-                    throw Problem(ServingError.aliasNotFound(name))
-                }
+                let name = try Self.parameter("alias", context)
+                guard let alias = try await alias(name) else { throw Problem(ServingError.aliasNotFound(name)) }
                 return try answer(alias)
             },
             Operation(method: .put, path: "/v1/aliases/{alias}", isOpen: false) { request, context in
-                let revision = try Self.expectedRevision(of: request)
-                let alias = try Alias(
-                    name: try context.parameters.require("alias"),
-                    json: try await Self.body(of: request)
-                )
+                let name = try Self.parameter("alias", context)
+                let alias = try Alias(name: name, json: try await Self.body(of: request))
+                let revision = try await expectedRevision(of: name, request)
                 let stored = try await changing { () throws(ServingError) in
                     try await controller.setAlias(alias, ifRevision: revision)
                 }
                 return try answer(stored)
             },
             Operation(method: .delete, path: "/v1/aliases/{alias}", isOpen: false) { request, context in
-                let name = try context.parameters.require("alias")
-                let revision = try Self.expectedRevision(of: request)
+                let name = try Self.parameter("alias", context)
+                let revision = try await expectedRevision(of: name, request)
                 try await changing { () throws(ServingError) in
                     try await controller.removeAlias(name, ifRevision: revision)
                 }
                 return Response(status: .noContent)
             },
         ]
+    }
+
+    private func alias(_ name: String) async throws -> Alias? {
+        try await changing { () throws(ServingError) in try await controller.aliases() }.first { $0.name == name }
+    }
+
+    /// The revision that `If-Match` or `If-None-Match` asks an alias to have: nil is any, 0 is that there is none.
+    private func expectedRevision(of name: String, _ request: Request) async throws -> Int? {
+        if let tag = request.headers[.ifNoneMatch] {
+            guard tag == "*" else { throw Problem(.invalidArgument, "If-None-Match is '\(tag)'; it must be *.") }
+            guard request.headers[.ifMatch] == nil else {
+                throw Problem(.preconditionFailed, "If-Match and If-None-Match never hold together.")
+            }
+            return 0
+        }
+        guard let tag = request.headers[.ifMatch] else { return nil }
+        if tag == "*" {
+            guard let alias = try await alias(name) else {
+                throw Problem(.preconditionFailed, "There is no alias '\(name)' for If-Match.")
+            }
+            return alias.revision
+        }
+        guard let revision = Int(tag.dropFirst().dropLast()), revision > 0, tag == "\"\(revision)\"" else {
+            throw Problem(.preconditionFailed, "If-Match is '\(tag)', which is no ETag of an alias.")
+        }
+        return revision
     }
 
     /// An alias with its revision as the ETag that `If-Match` takes.
@@ -57,6 +78,7 @@ extension Alias {
         var reader = try BodyReader(body)
         self.init(name: name, model: "")
         var version: Int?
+        var hasSplit = false
         let fields = ["model", "version", "split", "shadow", "guard"]
         try reader.object("", fields: fields, required: 1) { reader, field, pointer throws(Problem) in
             switch field {
@@ -64,6 +86,7 @@ extension Alias {
             case "version": version = try reader.integer(pointer)
             case "shadow": shadow = try reader.double(pointer)
             case "split":
+                hasSplit = true
                 try reader.array(pointer) { reader, pointer throws(Problem) in
                     split.append(try Share(&reader, pointer))
                 }
@@ -71,7 +94,7 @@ extension Alias {
             }
         }
         if let version {
-            guard split.isEmpty else {
+            guard !hasSplit else {
                 throw Problem(.invalidArgument, at: "/version", "and 'split' exclude each other.")
             }
             split = [Share(version: version, percent: 100)]

@@ -7,7 +7,7 @@ extension ControlPlane {
     var itemOperations: [Operation] {
         [
             Operation(method: .get, path: "/v1/items", isOpen: true) { request, _ in
-                let model = request.uri.queryParameters["model"].map(String.init)
+                let model = try Self.query("model", of: request)
                 let changes = try await changing { () throws(ServingError) in
                     try await controller.itemChanges(of: model)
                 }
@@ -28,8 +28,8 @@ extension ControlPlane {
         _ request: Request,
         _ context: BasicRequestContext
     ) async throws -> Response {
-        let item = try context.parameters.require("item")
-        let model = request.uri.queryParameters["model"].map(String.init)
+        let item = try Self.parameter("item", context)
+        let model = try Self.query("model", of: request)
         let change = try await changing { () throws(ServingError) in
             try await controller.changeItem(item, to: content, model: model)
         }
@@ -50,13 +50,18 @@ extension ItemChange.Content {
             case "vector":
                 var elements: [Float] = []
                 try reader.array(pointer) { reader, pointer throws(Problem) in
-                    elements.append(Float(try reader.double(pointer)))
+                    let element = Float(try reader.double(pointer))
+                    guard element.isFinite else {
+                        throw Problem(.invalidArgument, at: pointer, "is outside the range of a Float.")
+                    }
+                    elements.append(element)
                 }
                 vector = elements
             case "like":
                 try reader.array(pointer) { reader, pointer throws(Problem) in
                     like.append(try reader.identifier(pointer).id)
                 }
+                guard !like.isEmpty else { throw Problem(.invalidArgument, at: pointer, "is empty; name an item.") }
             case "title": title = try reader.string(pointer)
             default:
                 var names: [String] = []

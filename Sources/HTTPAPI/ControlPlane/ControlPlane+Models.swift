@@ -11,64 +11,37 @@ extension ControlPlane {
                 try json(ModelList(models: try await models()))
             },
             Operation(method: .get, path: "/v1/models/{model}", isOpen: true) { _, context in
-                let (model, verb) = try split(try context.parameters.require("model"))
-                guard verb == nil else { throw Problem(.methodNotAllowed, "Actions are POST.", allow: "POST") }
-                return try json(try await describe(model))
+                try json(try await describe(try Self.parameter("model", context)))
             },
             Operation(method: .post, path: "/v1/models/{model}:rollback", isOpen: false) { _, context in
-                let (model, verb) = try split(try context.parameters.require("model"))
-                guard verb == "rollback" else {
-                    throw Problem(.notFound, "A model has the action ':rollback' only.")
-                }
-                return try await rollBack(model)
+                try await rollBack(try Self.parameter("model", context))
             },
             Operation(method: .get, path: "/v1/models/{model}/versions/{version}", isOpen: true) { _, context in
-                let (model, version, verb) = try target(context)
-                guard verb == nil else { throw Problem(.methodNotAllowed, "Actions are POST.", allow: "POST") }
-                return try json(try await describe(model, version))
+                try json(try await describe(try target(context)))
             },
-            Operation(
-                method: .post,
-                path: "/v1/models/{model}/versions/{version}:activate",
-                isOpen: false,
-                handler: act
-            ),
-            Operation(method: .post, path: "/v1/models/{model}/versions/{version}:verify", isOpen: false, handler: act),
-            Operation(method: .post, path: "/v1/models/{model}/versions/{version}:unload", isOpen: false, handler: act),
+            action("activate") { try await activate($0, waits: try Self.flag("wait", of: $1)) },
+            action("verify") { id, _ in try await verify(id) },
+            action("unload") { id, _ in try await unload(id) },
         ]
     }
 
-    private func act(_ request: Request, _ context: BasicRequestContext) async throws -> Response {
-        let (model, version, verb) = try target(context)
-        switch verb {
-        case "activate": return try await activate(model, version, waits: try Self.flag("wait", of: request))
-        case "verify": return try await verify(model, version)
-        case "unload": return try await unload(model, version)
-        case nil: throw Problem(.methodNotAllowed, "Versions are immutable.", allow: "GET")
-        case let verb?:
-            throw Problem(.notFound, "There is no action ':\(verb)'; there are :activate, :verify and :unload.")
+    /// What can be done to a version, by a word behind it.
+    private func action(
+        _ word: String,
+        _ act: @escaping @Sendable (VersionID, Request) async throws -> Response
+    ) -> Operation {
+        Operation(method: .post, path: "/v1/models/{model}/versions/{version}:\(word)", isOpen: false) {
+            try await act(try target($1), $0)
         }
     }
 
-    /// The parts of `name:verb`; a name may hold colons, since an action is a word behind the last one.
-    private func split(_ text: String) throws -> (name: String, verb: String?) {
-        guard let colon = text.lastIndex(of: ":"), text[text.index(after: colon)...] == "rollback" else {
-            return (text, nil)
+    /// The version that a path names.
+    private func target(_ context: BasicRequestContext) throws -> VersionID {
+        let text = try Self.parameter("version", context)
+        guard let version = Int(text), "\(version)" == text, version >= 1 else {
+            throw Problem(.versionNotFound, "'\(text)' is no version; versions are 1, 2, 3 and so on.")
         }
-        return (String(text[..<colon]), "rollback")
-    }
-
-    /// The model, the version and the action of a path such as `/v1/models/m/versions/3:activate`.
-    private func target(_ context: BasicRequestContext) throws -> (model: String, version: Int, verb: String?) {
-        let parts = try context.parameters.require("version").split(
-            separator: ":",
-            maxSplits: 1,
-            omittingEmptySubsequences: false
-        )
-        guard let version = Int(parts[0]), version >= 1 else {
-            throw Problem(.versionNotFound, "'\(parts[0])' is no version; versions are 1, 2, 3 and so on.")
-        }
-        return (try context.parameters.require("model"), version, parts.count == 2 ? String(parts[1]) : nil)
+        return VersionID(try Self.parameter("model", context), version)
     }
 
     private func models() async throws -> [ModelDescription] {
@@ -90,47 +63,46 @@ extension ControlPlane {
         }
     }
 
-    private func describe(_ model: String, _ version: Int) async throws -> VersionDescription {
+    private func describe(_ id: VersionID) async throws -> VersionDescription {
         try await offThread { [source, controller] in
-            guard let manifest = try source.manifests(of: model).first(where: { $0.version == version }) else {
-                throw Problem(ServingError.versionNotFound(VersionID(model, version)))
+            guard let manifest = try source.manifests(of: id.model).first(where: { $0.version == id.version }) else {
+                throw Problem(ServingError.versionNotFound(id))
             }
-            let digest = try source.digest(model: model, version: version)
+            let digest = try source.digest(model: id.model, version: id.version)
             return VersionDescription(manifest, controller: controller, digest: digest)
         }
     }
 
-    private func activate(_ model: String, _ version: Int, waits: Bool) async throws -> Response {
+    private func activate(_ id: VersionID, waits: Bool) async throws -> Response {
         let isActive = try await changing { () throws(ServingError) in
-            try await controller.activate(model: model, version: version, wait: waits)
+            try await controller.activate(model: id.model, version: id.version, wait: waits)
         }
         let state = isActive ? VersionState.active : .loading
-        let body = ActionResult(model: model, version: version, state: state.name)
-        return try json(body, status: isActive ? .ok : .accepted)
+        return try json(ActionResult(id, state: state.name), status: isActive ? .ok : .accepted)
     }
 
     private func rollBack(_ model: String) async throws -> Response {
         let version = try await changing { () throws(ServingError) in try await controller.rollback(model: model) }
-        return try json(ActionResult(model: model, version: version, state: VersionState.active.name))
+        return try json(ActionResult(VersionID(model, version), state: VersionState.active.name))
     }
 
-    private func unload(_ model: String, _ version: Int) async throws -> Response {
+    private func unload(_ id: VersionID) async throws -> Response {
         let state = try await changing { () throws(ServingError) in
-            try await controller.unload(model: model, version: version)
+            try await controller.unload(model: id.model, version: id.version)
         }
-        return try json(ActionResult(model: model, version: version, state: state.name))
+        return try json(ActionResult(id, state: state.name))
     }
 
-    private func verify(_ model: String, _ version: Int) async throws -> Response {
-        _ = try await describe(model, version)
+    private func verify(_ id: VersionID) async throws -> Response {
+        _ = try await describe(id)
         try await offThread { [source] in
             do {
-                try source.verify(model: model, version: version)
+                try source.verify(model: id.model, version: id.version)
             } catch {
-                throw Problem(.checkpointRejected, "Version \(version) of model '\(model)' is damaged: \(error)")
+                throw Problem(.checkpointRejected, "\(id) is damaged: \(error)")
             }
         }
-        return try json(ActionResult(model: model, version: version, state: "verified"))
+        return try json(ActionResult(id, state: "verified"))
     }
 
     /// Runs a change; why it did not happen becomes a problem.

@@ -12,12 +12,12 @@ package struct ControlPlane: Sendable {
     typealias Handler = @Sendable (Request, BasicRequestContext) async throws -> Response
 
     /// One method of one path.
-    struct Operation: Sendable {
-        let method: HTTPRequest.Method
+    package struct Operation: Sendable {
+        package let method: HTTPRequest.Method
         /// With parameters as `{name}`.
-        let path: String
+        package let path: String
         /// Whether it is free to read without the token.
-        let isOpen: Bool
+        package let isOpen: Bool
         let handler: Handler
     }
 
@@ -58,30 +58,27 @@ package struct ControlPlane: Sendable {
     }
 
     /// Every operation there is.
-    var operations: [Operation] {
+    package var operations: [Operation] {
         signalOperations + modelOperations + aliasOperations + itemOperations + dashboard.operations
     }
 
     /// Every route, with its errors as problems and its writes behind the token.
     package func router() -> Router<BasicRequestContext> {
-        let router = Router()
+        let router = Router(options: .autoGenerateHeadEndpoints)
         router.add(middleware: BackgroundMiddleware())
         router.add(middleware: SecurityHeadersMiddleware())
         router.add(middleware: ProblemMiddleware(logger: logger))
         router.add(middleware: SameOriginMiddleware())
         let guarded = router.group().add(middleware: AccessMiddleware(token: token))
-        let operations = operations
-        var registered: Set<String> = []
-        for operation in operations {
-            // Paths that differ only in the verb behind a parameter are one route.
-            let pattern = Self.pattern(operation.path)
-            guard registered.insert("\(operation.method) \(pattern)").inserted else { continue }
-            let routes: any RouterMethods<BasicRequestContext> = operation.isOpen ? router : guarded
-            routes.on(RouterPath(pattern), method: operation.method, use: operation.handler)
-        }
-        for (path, methods) in Self.methods(of: operations) {
+        for (path, operations) in Dictionary(grouping: operations, by: \.path) {
+            var methods = operations.map(\.method)
+            for operation in operations {
+                let routes: any RouterMethods<BasicRequestContext> = operation.isOpen ? router : guarded
+                routes.on(RouterPath(path), method: operation.method, use: operation.handler)
+            }
+            if let get = methods.firstIndex(of: .get) { methods.insert(.head, at: get + 1) }
             let allow = methods.map(\.rawValue).joined(separator: ", ")
-            for method in [.get, .post, .put, .delete, .patch] as [HTTPRequest.Method] where !methods.contains(method) {
+            for method in Self.knownMethods where !methods.contains(method) {
                 router.on(RouterPath(path), method: method) { _, _ -> Response in
                     throw Problem(.methodNotAllowed, "This path answers \(allow) only.", allow: allow)
                 }
@@ -90,19 +87,8 @@ package struct ControlPlane: Sendable {
         return router
     }
 
-    /// Which methods each of the router's paths has; paths that differ only in a verb share one.
-    private static func methods(of operations: [Operation]) -> [String: [HTTPRequest.Method]] {
-        Dictionary(grouping: operations) { pattern($0.path) }.mapValues { operations in
-            operations.map(\.method).reduce(into: []) { if !$0.contains($1) { $0.append($1) } }
-        }
-    }
-
-    /// A path as the router writes it: `/v1/models/{model}` as `/v1/models/:model`.
-    private static func pattern(_ path: String) -> String {
-        path.split(separator: "/").map { part in
-            part.hasPrefix("{") ? "/:" + part.dropFirst().prefix { $0 != "}" } : "/" + part
-        }.joined()
-    }
+    private static let knownMethods = ["GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "QUERY"]
+        .compactMap(HTTPRequest.Method.init(rawValue:))
 
     /// What describes the service itself.
     private var signalOperations: [Operation] {
@@ -113,6 +99,13 @@ package struct ControlPlane: Sendable {
                     status: .ok,
                     headers: [.contentType: MetricsPage.contentType],
                     body: ResponseBody(byteBuffer: ByteBuffer(string: metrics.text()))
+                )
+            },
+            Operation(method: .get, path: "/openapi.json", isOpen: true) { _, _ in
+                Response(
+                    status: .ok,
+                    headers: [.contentType: "application/json"],
+                    body: ResponseBody(byteBuffer: ByteBuffer(bytes: PackageResources.openapi_json))
                 )
             },
         ]
@@ -129,6 +122,9 @@ extension ControlPlane {
         guard type.map({ equalsIgnoringCase($0, "application/json") }) ?? true else {
             throw Problem(.unsupportedMediaType, "Send the body as 'Content-Type: application/json'.")
         }
+        guard request.headers[.contentEncoding].map({ equalsIgnoringCase($0, "identity") }) ?? true else {
+            throw Problem(.unsupportedMediaType, "Send the body without Content-Encoding.")
+        }
         do {
             return Array(buffer: try await request.body.collect(upTo: maxBodyBytes))
         } catch is NIOTooManyBytesError {
@@ -136,22 +132,24 @@ extension ControlPlane {
         }
     }
 
-    /// A query parameter that is true or false; without a value it is true.
-    static func flag(_ name: String, of request: Request) throws -> Bool {
-        switch request.uri.queryParameters[Substring(name)] {
-        case nil, "false": false
-        case "", "true": true
-        case let value?: throw Problem(.invalidArgument, "'\(name)' is '\(value)'; it must be true or false.")
-        }
+    /// A parameter of the path without its percent-encoding.
+    static func parameter(_ name: String, _ context: BasicRequestContext) throws -> String {
+        try percentDecoded(try context.parameters.require(name)[...])
     }
 
-    /// The revision that `If-Match` or `If-None-Match` asks for: nil is any, 0 is that there is none.
-    static func expectedRevision(of request: Request) throws -> Int? {
-        if request.headers[.ifNoneMatch] == "*" { return 0 }
-        guard let tag = request.headers[.ifMatch], tag != "*" else { return nil }
-        guard let revision = Int(tag.trimmingPrefix("\"").prefix { $0 != "\"" }), revision > 0 else {
-            throw Problem(.invalidArgument, "If-Match is '\(tag)'; it must be an ETag that this alias had.")
+    /// A query parameter, or nil when the request does not have it.
+    static func query(_ name: String, of request: Request) throws -> String? {
+        let values = request.uri.queryParameters[values: Substring(name)]
+        guard values.count <= 1 else { throw Problem(.invalidArgument, "'\(name)' is given twice.") }
+        return values.first.map(String.init)
+    }
+
+    /// A query parameter that is true or false.
+    static func flag(_ name: String, of request: Request) throws -> Bool {
+        switch try query(name, of: request) {
+        case nil, "false": false
+        case "true": true
+        case let value?: throw Problem(.invalidArgument, "'\(name)' is '\(value)'; it must be true or false.")
         }
-        return revision
     }
 }

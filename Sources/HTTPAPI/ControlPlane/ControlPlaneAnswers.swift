@@ -95,6 +95,12 @@ struct ActionResult: Encodable {
     let model: String
     let version: Int
     let state: String
+
+    init(_ id: VersionID, state: String) {
+        model = id.model
+        version = id.version
+        self.state = state
+    }
 }
 
 /// An answer in JSON with keys in snake case, sorted.

@@ -14,19 +14,22 @@ struct ProblemMiddleware: RouterMiddleware {
     ) async throws -> Response {
         do {
             return try await next(request, context)
-        } catch let problem as Problem {
-            return response(problem, context)
-        } catch let error as any HTTPResponseError where error.status.code < 500 {
-            guard error.status == .notFound else {
-                return response(Problem(.invalidArgument, "The request cannot be read."), context)
-            }
-            return response(Problem(.notFound, "There is no such path, or not with this method."), context)
         } catch {
-            let metadata: Logger.Metadata = ["request.id": "\(context.id)", "error": "\(error)"]
-            logger.error("control request failed", metadata: metadata)
-            let problem = Problem(.internalError, "The request could not be answered; its id names it in the log.")
-            return response(problem, context)
+            let response = response(problem(error, context), context)
+            return request.method == .head ? response.createHeadResponse() : response
         }
+    }
+
+    private func problem(_ error: any Error, _ context: BasicRequestContext) -> Problem {
+        if let problem = error as? Problem { return problem }
+        if let error = error as? any HTTPResponseError, error.status.code < 500 {
+            return error.status == .notFound
+                ? Problem(.notFound, "There is no such path, or not with this method.")
+                : Problem(.invalidArgument, "The request cannot be read.")
+        }
+        let metadata: Logger.Metadata = ["request.id": "\(context.id)", "error": "\(error)"]
+        logger.error("control request failed", metadata: metadata)
+        return Problem(.internalError, "The request could not be answered; its id names it in the log.")
     }
 
     private func response(_ problem: Problem, _ context: BasicRequestContext) -> Response {

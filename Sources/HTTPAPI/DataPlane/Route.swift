@@ -1,11 +1,11 @@
 import NIOHTTP1
 
 /// What a path of the data plane is for.
-enum Route: Equatable {
+package enum Route: Equatable {
     /// A model that a path of the Open Inference Protocol names, and maybe one of its versions.
-    struct Model: Equatable {
-        let name: String
-        let version: String?
+    package struct Model: Equatable {
+        package let name: String
+        package let version: String?
     }
 
     case retrieve
@@ -24,7 +24,7 @@ enum Route: Equatable {
     /// The route of a request target; of a query only what the path knows counts.
     ///
     /// - Throws: A ``Problem``: there is no such path, or a part of it is not percent-encoded UTF-8.
-    init(target: String) throws(Problem) {
+    package init(target: String) throws(Problem) {
         var path = target[...]
         // The absolute form, which a proxy may use.
         if path.hasPrefix("http://"), let slash = path.dropFirst(7).firstIndex(of: "/") { path = path[slash...] }
@@ -56,7 +56,9 @@ enum Route: Equatable {
         let collection = (parts.removeFirst(), parts.removeFirst())
         let name = try percentDecoded(parts.removeFirst())
         if collection == ("v1", "items"), parts.isEmpty {
-            let model = query.split(separator: "&").first { $0.hasPrefix("model=") }?.dropFirst(6)
+            let models = query.split(separator: "&").filter { $0.hasPrefix("model=") }
+            guard models.count <= 1 else { throw Problem(.invalidArgument, "'model' is given twice.") }
+            let model = models.first?.dropFirst(6)
             return .item(id: name, model: try model.map(percentDecoded))
         }
         guard collection == ("v2", "models") else { return nil }
@@ -75,7 +77,7 @@ enum Route: Equatable {
     }
 
     /// The methods that the path has, for `Allow`.
-    var methods: String { hasBody ? "POST" : "GET, HEAD" }
+    package var methods: String { hasBody ? "POST" : "GET, HEAD" }
 
     /// Whether the path has a method.
     func allows(_ method: HTTPMethod) -> Bool {
@@ -106,7 +108,7 @@ enum Route: Equatable {
 }
 
 /// A part of a path without its percent-encoding.
-private func percentDecoded(_ text: Substring) throws(Problem) -> String {
+func percentDecoded(_ text: Substring) throws(Problem) -> String {
     var bytes: [UInt8] = []
     var rest = text.utf8[...]
     while let byte = rest.popFirst() {

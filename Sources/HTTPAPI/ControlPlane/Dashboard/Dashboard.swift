@@ -34,8 +34,8 @@ package final class Dashboard: Sendable {
         }
         return page + [
             ControlPlane.Operation(method: .get, path: "/debug/map", isOpen: false) { [self] request, _ in
-                let parameters = request.uri.queryParameters
-                let snapshot = try snapshot(of: parameters["model"], version: parameters["version"])
+                let model = try ControlPlane.query("model", of: request)
+                let snapshot = try snapshot(of: model, version: try ControlPlane.query("version", of: request))
                 return Self.json(try await inBackground { self.map(of: snapshot).json(snapshot) })
             },
             ControlPlane.Operation(method: .post, path: "/debug/query", isOpen: false) { [self] request, _ in
@@ -54,10 +54,10 @@ package final class Dashboard: Sendable {
         ]
     }
 
-    private func snapshot(of model: Substring?, version: Substring?) throws(Problem) -> ServingSnapshot {
+    private func snapshot(of model: String?, version: String?) throws(Problem) -> ServingSnapshot {
         let route: TrafficRoute
         do throws(RetrievalError) {
-            route = try service.holder.current.route(to: model.map(String.init))
+            route = try service.holder.current.route(to: model)
         } catch {
             throw Problem(error)
         }
