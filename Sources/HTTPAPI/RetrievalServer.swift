@@ -15,6 +15,7 @@ public struct RetrievalServer: Service, CustomStringConvertible {
     private let controller: ServingController
     private let controlPlane: ControlPlane
     private let metrics: ServerMetrics
+    private let spans: SpanFile?
     private let logger: Logger
     private let onListening: @Sendable (Listener, Int) -> Void
 
@@ -55,13 +56,24 @@ public struct RetrievalServer: Service, CustomStringConvertible {
         self.onListening = onListening
         service = RetrievalService(holder: holder, limits: configuration.limits, sampler: sampler)
         metrics = ServerMetrics()
+        if let path = configuration.traceFile {
+            spans = try SpanFile(path: path, build: build)
+        } else {
+            spans = nil
+        }
         controlPlane = ControlPlane(
             source: source,
             controller: controller,
             service: service,
             token: configuration.controlToken,
             build: build,
-            metrics: MetricsPage(metrics: metrics, holder: holder, controller: controller, sampler: sampler),
+            metrics: MetricsPage(
+                metrics: metrics,
+                holder: holder,
+                controller: controller,
+                sampler: sampler,
+                spans: spans
+            ),
             logger: logger
         )
     }
@@ -78,6 +90,7 @@ public struct RetrievalServer: Service, CustomStringConvertible {
             service: service,
             status: ServerStatus(),
             metrics: metrics,
+            spans: spans,
             logger: logger,
             onListening: { onListening(.data, $0) }
         )
@@ -92,6 +105,7 @@ public struct RetrievalServer: Service, CustomStringConvertible {
             configuration: ServiceGroupConfiguration(services: [controller, control, dataPlane], logger: logger)
         )
         try await group.run()
+        await spans?.flush()
     }
 }
 

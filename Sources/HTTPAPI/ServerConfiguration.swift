@@ -31,6 +31,12 @@ public struct ServerConfiguration: Sendable, Equatable {
     public var maxBodyBytes = 262_144
     /// MAX_K, MAX_HISTORY and MAX_BATCH.
     public var limits = RetrievalLimits()
+    /// TRACE_FILE: where the spans of sampled requests are appended; nil is nowhere.
+    public var traceFile: String?
+    /// TRACE_SAMPLE: one in so many requests that continue no trace begins a sampled one; 0 is none.
+    public var traceSample = 0
+    /// SLOW_REQUEST_MS: requests that take so long are logged as warnings; zero is none.
+    public var slowRequest: Duration = .zero
     /// IDLE_TIMEOUT_S: how long a connection may do nothing.
     public var idleTimeout: Duration = .seconds(60)
     /// REQUEST_READ_TIMEOUT_MS: how long a request may take to arrive.
@@ -57,6 +63,7 @@ public struct ServerConfiguration: Sendable, Equatable {
         try require(1...1_000_000, limits.maxK, "MAX_K")
         try require(1...1_000_000, limits.maxHistory, "MAX_HISTORY")
         try require(1...10_000, limits.maxBatch, "MAX_BATCH")
+        try require(0...1_000_000_000, traceSample, "TRACE_SAMPLE")
         for (key, value) in [
             ("IDLE_TIMEOUT_S", idleTimeout), ("REQUEST_READ_TIMEOUT_MS", requestReadTimeout),
             ("QUEUE_DELAY_MS", queueDelay),
@@ -65,6 +72,7 @@ public struct ServerConfiguration: Sendable, Equatable {
         }
         for (key, value) in [
             ("DRAIN_GRACE_S", drainGrace), ("DRAIN_TIMEOUT_S", drainTimeout), ("DEADLINE_MS", deadline),
+            ("SLOW_REQUEST_MS", slowRequest),
         ] where value < .zero {
             throw .invalidConfiguration(key: key, message: "is \(value); it must not be negative")
         }

@@ -59,7 +59,7 @@ package struct ControlPlane: Sendable {
 
     /// Every operation there is.
     var operations: [Operation] {
-        signalOperations + modelOperations + aliasOperations + itemOperations
+        signalOperations + requestOperations + modelOperations + aliasOperations + itemOperations
     }
 
     /// Every route, with its errors as problems and its writes behind the token.
@@ -110,7 +110,7 @@ package struct ControlPlane: Sendable {
                 Response(
                     status: .ok,
                     headers: [.contentType: MetricsPage.contentType],
-                    body: ResponseBody(byteBuffer: ByteBuffer(string: metrics.text()))
+                    body: ResponseBody(byteBuffer: ByteBuffer(string: metrics.text(build)))
                 )
             },
         ]
