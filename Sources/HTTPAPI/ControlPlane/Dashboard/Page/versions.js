@@ -198,13 +198,13 @@ export function showRequests(requests, reason) {
     const stages = ["parse", "guidance", "diffusion", "search", "encode"];
     byID("requests").replaceChildren(table("Slowest recent requests", ["Request", "Answer", "When", "Time", "Stages"],
         requests.map((request) => {
-            const times = request.microseconds ?? {};
+            const times = request.stages_us ?? {};
             return [
-                [element("code", {}, request.request_id ?? "–")],
+                [element("code", {}, request.id ?? "–")],
                 [[request.route, request.status, request.model && `${request.model} v${request.version}`]
                     .filter((part) => part !== undefined && part !== null).join(" · ")],
                 [request.at ? element("time", { datetime: request.at }, age(request.at)) : "–"],
-                [element("strong", {}, duration((times.total ?? NaN) / 1e6))],
+                [element("strong", {}, duration((request.duration_us ?? NaN) / 1e6))],
                 [stages.filter((stage) => times[stage] > 0)
                     .map((stage) => `${stage} ${duration(times[stage] / 1e6)}`).join(" · ") || "–"],
             ];
