@@ -223,6 +223,30 @@ import Testing
         }
     }
 
+    @Test("a field takes the kinds of values that its schema takes, and no others")
+    func takesKinds() async throws {
+        try await withServer { server in
+            let document = try await OpenAPIDocument(of: server)
+            let schema = JSONSchema(document: document.json)
+            let values: [JSONNode] = [
+                .null, .boolean(true), .number(5), .number(-1), .number(0.5), .string("x"), .array([]), .object([:]),
+            ]
+            for operation in document.operations {
+                guard let body = operation.body, let bodySchema = body["schema"] else { continue }
+                let example = try JSONNode((body["example"]?.description.replacing("ml-1m", with: "m") ?? "").utf8)
+                let fields = try #require(document.resolve(bodySchema)?["properties"]).members.keys
+                for (field, value) in fields.flatMap({ field in values.map { (field, $0) } }) {
+                    let changed = JSONNode.object(example.members.merging([field: value]) { $1 })
+                    let isValid = schema.violations(of: bodySchema, in: changed).isEmpty
+                    let text = changed.description
+                    let answer = try await server.ask(operation.plane, operation.method, operation.target(), body: text)
+                    let isRefused = answer.status == 400 || !isValid && answer.status == 422
+                    #expect(isRefused == !isValid, "\(operation.name) \(text): \(answer.text)")
+                }
+            }
+        }
+    }
+
     @Test("every path refuses the methods that it does not have, and names those that it has")
     func refusesMethods() async throws {
         try await withServer { server in
