@@ -36,6 +36,17 @@ public struct ParameterSet: Sendable, Equatable {
         matrices[name] = matrix
     }
 
+    /// Gives one parameter away, so that its new owner may change it without a copy.
+    ///
+    /// - Parameter name: A parameter's name.
+    /// - Returns: The parameter, which the set has no more.
+    public mutating func take(_ name: String) -> Matrix {
+        guard let matrix = matrices.removeValue(forKey: name) else {
+            preconditionFailure("no parameter '\(name)' among \(names)")
+        }
+        return matrix
+    }
+
     /// The first parameter that holds a NaN or an infinity.
     public var firstNonFinite: String? {
         names.first { self[$0].firstNonFinite != nil }

@@ -27,6 +27,15 @@ public struct Checkpoint: Sendable {
         self.popularity = popularity
         self.index = index
     }
+
+    /// Gives the parameters away, so that their new owner may change them without a copy; the checkpoint has none then.
+    ///
+    /// - Returns: The parameters by name.
+    public mutating func takeParameters() -> [String: Matrix] {
+        var taken: [String: Matrix] = [:]
+        swap(&taken, &parameters)
+        return taken
+    }
 }
 
 /// The items that a model knows; an item's number is its position here.

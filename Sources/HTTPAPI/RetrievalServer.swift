@@ -15,6 +15,7 @@ public struct RetrievalServer: Service, CustomStringConvertible {
     private let controller: ServingController
     private let controlPlane: ControlPlane
     private let metrics: ServerMetrics
+    private let spans: SpanFile?
     private let logger: Logger
     private let onListening: @Sendable (Listener, Int) -> Void
 
@@ -57,6 +58,11 @@ public struct RetrievalServer: Service, CustomStringConvertible {
         self.onListening = onListening
         service = RetrievalService(holder: holder, limits: configuration.limits, sampler: sampler)
         metrics = ServerMetrics()
+        if let path = configuration.traceFile {
+            spans = try SpanFile(path: path, build: build)
+        } else {
+            spans = nil
+        }
         controlPlane = ControlPlane(
             source: source,
             controller: controller,
@@ -67,7 +73,8 @@ public struct RetrievalServer: Service, CustomStringConvertible {
                 holder: holder,
                 controller: controller,
                 sampler: sampler,
-                droppedLogLines: droppedLogLines
+                droppedLogLines: droppedLogLines,
+                spans: spans
             ),
             dashboard: Dashboard(service: service, maxBodyBytes: configuration.maxBodyBytes),
             logger: logger
@@ -86,6 +93,7 @@ public struct RetrievalServer: Service, CustomStringConvertible {
             service: service,
             status: ServerStatus(),
             metrics: metrics,
+            spans: spans,
             logger: logger,
             onListening: { onListening(.data, $0) }
         )
@@ -100,6 +108,7 @@ public struct RetrievalServer: Service, CustomStringConvertible {
             configuration: ServiceGroupConfiguration(services: [controller, control, dataPlane], logger: logger)
         )
         try await group.run()
+        await spans?.flush()
     }
 }
 

@@ -31,6 +31,12 @@ public struct ServerConfiguration: Sendable, Equatable {
     public var maxBodyBytes = 262_144
     /// MAX_K, MAX_HISTORY and MAX_BATCH.
     public var limits = RetrievalLimits()
+    /// TRACE_FILE: where the spans of sampled requests are appended; nil is nowhere.
+    public var traceFile: String?
+    /// TRACE_SAMPLE: one in so many requests that continue no trace begins a sampled one; 0 is none.
+    public var traceSample = 0
+    /// SLOW_REQUEST_MS: requests that take so long are logged as warnings; zero is none.
+    public var slowRequest: Duration = .zero
     /// IDLE_TIMEOUT_S: how long a connection may do nothing.
     public var idleTimeout: Duration = .seconds(60)
     /// REQUEST_READ_TIMEOUT_MS: how long a request may take to arrive.

@@ -13,6 +13,13 @@ extension Matrix {
         return (unit, norms)
     }
 
+    /// Scales every row to length one, as `normalisedRows` does, in place when nobody else holds the elements.
+    public mutating func normaliseRows(epsilon: Float = 1e-6) {
+        var norms = [Float](repeating: 0, count: rows)
+        let (rows, columns) = (rows, columns)
+        withMutablePointer { unsafe ck_normalise_rows($0, $0, &norms, rows, columns, epsilon) }
+    }
+
     /// Adds the gradient of `normalisedRows`: `(g - y <y, g>) / |x|` per row, with `unit` the rows `y`.
     public mutating func addNormalisedRowsGradient(
         unit: Matrix,

@@ -77,7 +77,7 @@ public struct IdentifierList: Sendable, Equatable {
 }
 
 /// The finaliser of MurmurHash3: every input bit reaches every output bit.
-func mix(_ value: UInt64) -> UInt64 {
+package func mix(_ value: UInt64) -> UInt64 {
     var hash = value
     hash = (hash ^ (hash >> 33)) &* 0xff51_afd7_ed55_8ccd
     hash = (hash ^ (hash >> 33)) &* 0xc4ce_b9fe_1a85_ec53

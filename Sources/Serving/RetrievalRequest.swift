@@ -88,6 +88,8 @@ public struct RetrievalResponse: Sendable {
     public let steps: Int
     /// How many items the index looked at.
     public let candidates: SearchedCandidates
+    /// Why every eligible item was scored; nil when the index did its work, or is one that always scores all.
+    public let exactReason: ExactSearchReason?
     /// How long the stages took; parsing and encoding are the caller's to fill in.
     public var times: StageTimes
 }
@@ -101,6 +103,16 @@ public struct SearchedCandidates: Sendable, Equatable {
 
     /// None.
     public init() {}
+}
+
+/// Why a search scored every eligible item, though there is an index that need not.
+public enum ExactSearchReason: String, Sendable, CaseIterable {
+    /// The request says `exact`.
+    case request
+    /// The filter leaves so few items that scoring them costs less.
+    case filter
+    /// `ef` reaches all partitions.
+    case effort
 }
 
 /// What is answered when there is nothing to predict from.

@@ -193,6 +193,7 @@ public struct RetrievalService: Sendable {
             seed: user.seed,
             steps: user.steps,
             candidates: user.vectors.isEmpty ? SearchedCandidates() : workspace.candidates,
+            exactReason: user.vectors.isEmpty ? nil : exactReason(request, workspace),
             times: times
         )
     }
@@ -260,6 +261,16 @@ public struct RetrievalService: Sendable {
             categories: snapshot.categories.categories
         )
         return workspace.reranking.results
+    }
+
+    /// Why the last search scored every eligible item, though there is an index.
+    private func exactReason(
+        _ request: borrowing RetrievalRequest,
+        _ workspace: RetrievalWorkspace
+    ) -> ExactSearchReason? {
+        if request.exact { return .request }
+        guard workspace.searching.fellBack else { return nil }
+        return request.filter.isEmpty ? .effort : .filter
     }
 
     private func popular(

@@ -39,6 +39,7 @@ public final class RoutingTable: Sendable {
     /// The route of a request.
     ///
     /// - Parameter name: The model or alias that it names, or nil.
+    /// - Returns: Where it leads.
     /// - Throws: ``RetrievalError``.
     public func route(to name: String?) throws(RetrievalError) -> TrafficRoute {
         guard let name else {
@@ -89,6 +90,7 @@ public final class TrafficRoute: Sendable {
     /// The same key always gets the same version as long as the parts stay; the parts of two routes are independent.
     ///
     /// - Parameter key: A hash of the user, or of the request's content.
+    /// - Returns: One of ``arms``.
     public func arm(for key: UInt64) -> TrafficArm {
         guard arms.count > 1 else { return arms[0] }
         let position = mix(key ^ salt)

@@ -45,25 +45,26 @@ extension ServingController {
 
     /// Returns a model to the version that was active before.
     ///
-    /// A version in memory is back at once, also while another is being loaded; that one then stays out of service.
+    /// A version in memory is back at once, also while another is being loaded; one that is not is loaded behind that. In
+    /// either case what is being loaded now stays out of service.
     ///
+    /// - Parameter model: The model's name.
     /// - Returns: The version that is in service now.
     /// - Throws: ``ServingError``.
     public func rollback(model: String) async throws(ServingError) -> Int {
-        let (version, isBack) = try await offThread { [self] () throws(ServingError) -> (Int, Bool) in
+        let (id, isBack) = try await offThread { [self] () throws(ServingError) -> (VersionID, Bool) in
             try checkServed(model)
-            let target = try onStore { try $0.rollbackTarget(of: model) }
-            guard let target else { throw .nothingToRollBackTo(model: model) }
-            let id = VersionID(model, target)
-            guard look({ $0.residents[id] != nil }) else {
-                if let busy = begin(id) { throw .busyLoading(busy) }
-                return (target, false)
+            guard let target = try onStore({ try $0.rollbackTarget(of: model) }) else {
+                throw .nothingToRollBackTo(model: model)
             }
+            let id = VersionID(model, target)
+            supersedeLoads(of: model)
+            guard look({ $0.residents[id] != nil }) else { return (id, false) }
             try record(rollbackOf: model, to: id)
-            return (target, true)
+            return (id, true)
         }
-        guard !isBack else { return version }
-        let id = VersionID(model, version)
+        guard !isBack else { return id.version }
+        while await onThread({ [self] in begin(id) != nil }) { await Task.yield() }
         let work: @Sendable () -> Result<Void, ServingError> = { [self] in
             Result { () throws(ServingError) in
                 try load(id)
@@ -71,7 +72,7 @@ extension ServingController {
             }
         }
         try await onThread(work).get()
-        return version
+        return id.version
     }
 
     /// Frees the memory of a version that answers nothing.
@@ -139,6 +140,8 @@ extension ServingController {
     /// The changes of a model's items since its versions were trained.
     ///
     /// - Parameter model: The model; nil is the one that requests without a model reach.
+    /// - Returns: The newest change of each item, in the order in which they were made.
+    /// - Throws: ``ServingError``.
     public func itemChanges(of model: String?) async throws(ServingError) -> [ItemChange] {
         try await offThread { [self] () throws(ServingError) in
             let name = try named(model)

@@ -270,6 +270,7 @@ public final class ServingController: Service {
         freeRetired(within: .seconds(1))
         do {
             let checkpoint = try source.load(model: id.model, version: id.version)
+            let createdAt = checkpoint.manifest.createdAt
             let generation = state.withLock { $0.nextGeneration() }
             let base = try builder.build(
                 checkpoint,
@@ -288,7 +289,7 @@ public final class ServingController: Service {
                             snapshot: snapshot,
                             newestChange: newest,
                             statistics: VersionStatistics(),
-                            createdAt: checkpoint.manifest.createdAt
+                            createdAt: createdAt
                         )
                     )
                 }
@@ -339,6 +340,11 @@ public final class ServingController: Service {
 
     /// Looks at the state without changing it.
     func look<Result: Sendable>(_ body: (ServedVersions) -> Result) -> Result { state.withLock { body($0) } }
+
+    /// Keeps what is being loaded for a model from being chosen when it is done.
+    func supersedeLoads(of model: String) {
+        state.withLock { $0.traffic[model]?.choices += 1 }
+    }
 
     /// Counts something that happened.
     func count(_ change: (inout Report) -> Void) { counts.withLock { change(&$0) } }

@@ -28,11 +28,11 @@ extension SnapshotBuilder {
                     from: Data(checkpoint.manifest.recipe.utf8)
                 )
                 try recipe.model.validate(prefix: "model.")
-                let model = try DimeRec(recipe.model, stored: checkpoint.parameters)
+                let model = try DimeRec(recipe.model, stored: checkpoint.takeParameters())
+                // Tied tables are one: what guidance reads is also what is searched.
+                let classes = recipe.model.tiedItems ? nil : model.scoringItems
                 let weights = model.inferenceWeights(keyBytes: keyBytes)
-                // Tied tables are one: the copy that guidance reads is also what is searched.
-                let items = recipe.model.tiedItems ? weights.items : model.scoringItems
-                return (InferenceEngine(weights), items)
+                return (InferenceEngine(weights), classes ?? weights.items)
             },
             makeIndex: { try IndexFormat.load($0, vectors: $1) },
             makeExactIndex: { try FlatIndex(vectors: $0) }

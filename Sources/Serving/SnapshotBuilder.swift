@@ -7,8 +7,9 @@ public import VectorIndex
 /// How a network becomes an encoder and how saved bytes become an index are given as functions, so that this module knows
 /// neither. Building is long (reading, checking and probing every item): call it off the event loops.
 public struct SnapshotBuilder: Sendable {
-    /// Makes the encoder and the items' unit vectors, one a row, from a checkpoint's parameters.
-    public typealias MakeEncoder = @Sendable (Checkpoint) throws -> (encoder: any UserEncoder, itemVectors: Matrix)
+    /// Makes the encoder and the items' unit vectors, one a row, from a checkpoint's parameters, which it may take.
+    public typealias MakeEncoder =
+        @Sendable (inout Checkpoint) throws -> (encoder: any UserEncoder, itemVectors: Matrix)
     /// Makes the index over the item vectors from its saved form.
     public typealias MakeIndex = @Sendable ([UInt8], Matrix) throws -> any VectorIndex
     /// Makes the index that looks at every item.
@@ -55,7 +56,7 @@ public struct SnapshotBuilder: Sendable {
     ///   exact answers.
     /// - Throws: ``SnapshotError``, or what the given functions throw.
     public func build(
-        _ checkpoint: Checkpoint,
+        _ checkpoint: consuming Checkpoint,
         generation: UInt64,
         histories: [[String]] = [],
         onWarming: () -> Void = {}
@@ -73,12 +74,13 @@ public struct SnapshotBuilder: Sendable {
         )
         try checkPopularity(checkpoint.popularity, items: catalogue.count)
 
-        let (encoder, itemVectors) = try makeEncoder(checkpoint)
+        let (encoder, itemVectors) = try makeEncoder(&checkpoint)
         try require(itemVectors.rows, equals: catalogue.count, "the number of item vectors")
         try require(itemVectors.columns, equals: manifest.dimension, "the length of an item vector")
         try require(encoder.dimension, equals: manifest.dimension, "the length of the user vector")
         try checkFinite(itemVectors, ids: catalogue.ids)
         let index = try makeIndex(checkpoint.index, itemVectors)
+        checkpoint.index = []
         try require(index.count, equals: catalogue.count, "the number of indexed items")
         try require(index.dimension, equals: manifest.dimension, "the length of an indexed vector")
 

@@ -50,6 +50,7 @@ extension SearchWorkspace {
     /// Few rows are scored first and then sorted out at once; many go by in blocks, under the threshold of the best so far.
     func scanExactly(_ vectors: Matrix, _ query: Span<Float>, k: Int, among eligible: borrowing Eligibility) {
         precondition(query.count == vectors.columns, "a query of \(query.count) elements against \(vectors.columns)")
+        (scanned, rescored, fellBack) = (0, 0, false)
         let k = min(k, vectors.rows)
         let (allowed, removed) = (eligible.allowed, eligible.removed)
         withExclusions(eligible.excluded, items: vectors.rows) {

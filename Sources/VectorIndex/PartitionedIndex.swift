@@ -85,12 +85,13 @@ public struct PartitionedIndex: VectorIndex {
         in workspace: SearchWorkspace
     ) {
         precondition(query.count == dimension, "a query of \(query.count) elements against \(dimension)")
-        workspace.scanned = 0
-        workspace.rescored = 0
         let k = min(k, count)
         guard let plan = plan(k: k, effort: effort, among: eligible) else {
-            return workspace.scanExactly(vectors, query, k: k, among: eligible)
+            workspace.scanExactly(vectors, query, k: k, among: eligible)
+            workspace.fellBack = true
+            return
         }
+        workspace.fellBack = false
         let (allowed, removed) = (eligible.allowed, eligible.removed)
         workspace.withExclusions(eligible.excluded, items: count) { [isExcluding = !eligible.excluded.isEmpty] in
             let excluded = isExcluding ? workspace.excluded : nil

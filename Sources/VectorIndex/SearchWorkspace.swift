@@ -10,6 +10,8 @@ public final class SearchWorkspace {
     public internal(set) var scanned = 0
     /// How many candidates it scored exactly; 0 when it scored every eligible item.
     public internal(set) var rescored = 0
+    /// Whether a ``PartitionedIndex`` scored every eligible item because that costs less than its lists, or was asked for.
+    public internal(set) var fellBack = false
 
     /// The best so far, exactly scored.
     var best = TopK(k: 0)

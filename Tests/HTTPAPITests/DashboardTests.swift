@@ -149,7 +149,7 @@ import Testing
         for (name, value) in sent.0 { headers[try #require(HTTPField.Name(name))] = value }
         let path = "/v1/models/m/versions/2:activate?wait=true"
         let reply = try await ask(.post, path, headers: headers, token: token)
-        #expect(reply.status == (sent.1 ? 200 : 401) && holder.current?.version == (sent.1 ? 2 : 1))
+        #expect(reply.status == (sent.1 ? 200 : 401) && holder.snapshot?.version == (sent.1 ? 2 : 1))
         #expect(try await ask(.get, "/v1/models", headers: headers, token: token).status == 200)
     }
 
@@ -176,7 +176,7 @@ import Testing
     @Test("after an activation the map is the new version's")
     func followsActivation() async throws {
         let old = try await ask(.get, "/debug/map").text
-        source.activate(model: "m", version: 2)
+        try source.activate(model: "m", version: 2)
         await controller.poll()
         let new = try await ask(.get, "/debug/map")
         #expect(try new.json()["version"] as? Int == 2 && new.text != old)

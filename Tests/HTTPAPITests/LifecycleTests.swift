@@ -1,3 +1,4 @@
+import Foundation
 import HTTPAPI
 import Kernels
 import Logging
@@ -204,7 +205,25 @@ extension RetrievalResponse {
         #expect(answers.count == 2 && answers.allSatisfy { $0.contains("\"request.id\": test") })
         #expect(answers.contains { $0.contains("\"http.route\": retrieve") && $0.contains("\"http.status\": 200") })
         #expect(answers.contains { $0.contains("\"http.route\": batch") && $0.contains("\"http.status\": 400") })
+        #expect(answers.contains { $0.contains("\"model.name\": m") && $0.contains("\"model.version\": 1") })
         #expect(!all.contains { $0.contains(token) })
+    }
+
+    @Test("a request that takes SLOW_REQUEST_MS is logged as a warning with its stages, another is not")
+    func logsSlowRequests() async throws {
+        let lines = LogRecorder.Lines()
+        let logger = Logger(label: "test") { _ in LogRecorder(lines: lines) }
+        let builder = makeTestBuilder { seed in if seed == 7 { Thread.sleep(forTimeInterval: 1) } }
+        let configuration = ServerConfiguration.testing { $0.slowRequest = .milliseconds(1000) }
+        try await withServer(builder: builder, configuration: configuration, logger: logger) { server throws in
+            for seed in 7...8 {
+                #expect(try await server.ask(post("{\"history\":[\"i1\"],\"seed\":\(seed)}")).status == 200)
+            }
+        }
+        let all = lines.all.withLock { $0 }
+        let slow = all.filter { $0.contains("request was slow") }
+        #expect(slow.count == 1 && all.count { $0.contains("request answered") } == 1)
+        #expect(slow.allSatisfy { !$0.contains("\"guidance.us\": 0") && $0.contains("\"model.version\": 1") })
     }
 
     @Test("a port in use is named, with what to do")

@@ -69,7 +69,7 @@ struct ParsedMetrics {
     private func parsed() throws -> ParsedMetrics {
         let sampler = AnswerSampler(recallSample: 0)
         let page = MetricsPage(metrics: metrics, holder: holder, controller: controller, sampler: sampler)
-        return try ParsedMetrics(page.text())
+        return try ParsedMetrics(page.text(BuildDescription(name: "dimerec", version: "1.2", platform: "a \"b\"")))
     }
 
     private func times(_ value: UInt64) -> StageTimes {
@@ -82,6 +82,8 @@ struct ParsedMetrics {
     func isWholeWhenEmpty() throws {
         let page = try parsed()
         #expect(page["dimerec_http_requests_total{route=\"retrieve\",code=\"200\"}"] == 0)
+        #expect(page["dimerec_build_info{version=\"1.2\",platform=\"a \\\"b\\\"\"}"] == 1)
+        #expect(page["dimerec_distinct_items_per_minute"] == 0 && page.types["dimerec_answer_popularity"] == nil)
         #expect(page["dimerec_index_items"] == 0 && page["dimerec_inflight"] == 0)
         #expect(page.types["dimerec_model_info"] == nil)
         #expect(page.types["dimerec_http_request_duration_seconds"] == "histogram")
@@ -199,6 +201,8 @@ struct ParsedMetrics {
                 #expect(page[series] == count, "\(series)")
             }
             #expect(page["dimerec_unknown_ids_total"] == 4 && page["dimerec_fallback_total{kind=\"popular\"}"] == 1)
+            #expect(page["dimerec_history_ids_total"] == 7 && page["dimerec_unknown_id_share"] == 4.0 / 7)
+            #expect(page["dimerec_exact_fallback_total{reason=\"request\"}"] == 0)
             #expect(page["dimerec_stage_duration_seconds_count{stage=\"parse\"}"] == 4)
             #expect(page["dimerec_stage_duration_seconds_count{stage=\"diffusion\"}"] == 3)
             #expect(page["dimerec_model_info{model=\"m\",version=\"1\"}"] == 1 && page["dimerec_inflight"] == 0)

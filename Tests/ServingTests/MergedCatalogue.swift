@@ -122,4 +122,8 @@ private struct RenumberingEncoder: UserEncoder {
     }
 
     func generate(in workspace: any InferenceWorkspace) { base.generate(in: workspace) }
+
+    func trace(history: ArraySlice<Int32>, seed: UInt64, steps: Int) -> UserTrace {
+        base.trace(history: history.map { numbers[Int($0)] }[...], seed: seed, steps: steps)
+    }
 }

@@ -267,8 +267,8 @@ import VectorIndex
         #expect(throws: RetrievalError.self) { try ask(["i1"]) { $0.samples = samples } }
     }
 
-    @Test("an answer tells what the index looked at, over all samples")
-    func countsCandidates() throws {
+    /// A service over 2,500 items in partitions.
+    private func partitionedService() throws -> (service: RetrievalService, index: PartitionedIndex, vectors: Matrix) {
         let checkpoint = makeCheckpoint(version: 1, items: 2500)
         let vectors = try #require(checkpoint.parameters["items"])
         let index = try PartitionedIndex(vectors: vectors, configuration: IndexConfiguration())
@@ -280,7 +280,54 @@ import VectorIndex
         )
         let holder = RoutingHolder()
         holder.publish(try builder.build(checkpoint, generation: 1))
-        let service = RetrievalService(holder: holder)
+        return (RetrievalService(holder: holder), index, vectors)
+    }
+
+    @Test("an answer tells why every eligible item was scored, if it was")
+    func tellsExactReason() throws {
+        let (service, index, _) = try partitionedService()
+        let changes: [(ExactSearchReason?, (inout RetrievalRequest) -> Void)] = [
+            (nil, { _ in }), (.request, { $0.exact = true }), (.effort, { $0.effort = index.partitions }),
+            (nil, { $0.effort = index.partitions - 1 }), (.filter, { $0.filter = CategoryFilter(anyOf: ["Rare"]) }),
+            (.filter, { $0.filter = CategoryFilter(anyOf: ["no such"]) }),
+            (nil, { $0.filter = CategoryFilter(noneOf: ["Rare"]) }), (nil, { $0.k = 1000 }),
+            (nil, { $0.history = IdentifierList(["unknown"]) }),
+        ]
+        let workspace = RetrievalWorkspace()
+        for (number, (reason, change)) in changes.enumerated() {
+            var request = RetrievalRequest(history: ["i1", "i2"], k: 10)
+            change(&request)
+            #expect(try service.retrieve(request, workspace: workspace).exactReason == reason, "change \(number)")
+        }
+        // An index that always scores every item is no fallback.
+        #expect(try ask(["i1"]).exactReason == nil)
+    }
+
+    @Test("an exact answer after another one has no candidates of the index")
+    func forgetsCandidates() throws {
+        let (service, _, vectors) = try partitionedService()
+        let workspace = SearchWorkspace()
+        let user = MeanEncoder(items: vectors).userVector([1], seed: 5, steps: 20)
+        try PartitionedIndex(vectors: vectors).search(
+            user.span,
+            k: 10,
+            effort: nil,
+            among: Eligibility(),
+            in: workspace
+        )
+        #expect(workspace.scanned > 0)
+        try FlatIndex(vectors: vectors).search(user.span, k: 10, effort: nil, among: Eligibility(), in: workspace)
+        #expect(workspace.scanned == 0 && workspace.rescored == 0)
+        let shared = RetrievalWorkspace()
+        var request = RetrievalRequest(history: ["i1"], k: 10)
+        #expect(try service.retrieve(request, workspace: shared).candidates.scanned > 0)
+        request.exact = true
+        #expect(try service.retrieve(request, workspace: shared).candidates == SearchedCandidates())
+    }
+
+    @Test("an answer tells what the index looked at, over all samples")
+    func countsCandidates() throws {
+        let (service, index, vectors) = try partitionedService()
         var request = RetrievalRequest(history: ["i1", "i2"], k: 10)
         request.seed = 5
         request.samples = 3

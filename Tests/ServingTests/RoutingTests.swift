@@ -270,4 +270,8 @@ private struct FailingEncoder: UserEncoder {
     }
 
     func generate(in workspace: any InferenceWorkspace) {}
+
+    func trace(history: ArraySlice<Int32>, seed: UInt64, steps: Int) -> UserTrace {
+        base.trace(history: history, seed: seed, steps: steps)
+    }
 }

@@ -141,25 +141,45 @@ import Testing
         #expect(old == nil)
     }
 
-    @Test("a rollback is at once while another version loads, which then stays out of service")
+    @Test(
+        "a rollback while another version loads keeps that one out: at once when memory has room for three, else after it"
+    )
     func rollsBackDuringLoad() async throws {
-        let source = MemorySource([1, 2, 3], active: 1)
-        let controller = watch(source)
-        await controller.poll()
-        #expect(try await controller.activate(model: "m", version: 2, wait: true))
-        source.state.withLock { $0.isHeld = true }
-        #expect(try await !controller.activate(model: "m", version: 3, wait: false))
-        #expect(controller.state(of: 3, model: "m") == .loading)
-        #expect(try await controller.rollback(model: "m") == 1)
-        #expect(holder.snapshot?.version == 1 && source.activeVersion(of: "m") == 1)
-        source.state.withLock { $0.isHeld = false }
-        await controller.poll()
-        await controller.poll()
-        #expect(holder.snapshot?.version == 1 && source.activeVersion(of: "m") == 1)
-        #expect(source.state.withLock(\.loads) == 3, "the rollback loads nothing")
-        #expect(controller.report.rolledBack == 1)
-        await #expect(throws: ServingError.nothingToRollBackTo(model: "m")) {
-            try await controller.rollback(model: "m")
+        for keepVersions in [2, 3] {
+            let source = MemorySource([1, 2, 3], active: 1)
+            var configuration = ControllerConfiguration()
+            configuration.keepVersions = keepVersions
+            let holder = RoutingHolder()
+            let controller = ServingController(
+                source: source,
+                configuration: configuration,
+                holder: holder,
+                builder: testBuilder,
+                logger: quietLogger
+            )
+            await controller.poll()
+            #expect(try await controller.activate(model: "m", version: 2, wait: true))
+            source.state.withLock { $0.isHeld = true }
+            #expect(try await !controller.activate(model: "m", version: 3, wait: false))
+            while source.state.withLock(\.loads) < 3 { try await Task.sleep(for: .milliseconds(1)) }
+            #expect(controller.state(of: 3, model: "m") == .loading)
+            async let rollback = controller.rollback(model: "m")
+            if keepVersions == 3 {
+                #expect(try await rollback == 1 && holder.snapshot?.version == 1)
+            } else {
+                try await Task.sleep(for: .milliseconds(20))
+                #expect(holder.snapshot?.version == 2)
+            }
+            source.state.withLock { $0.isHeld = false }
+            #expect(try await rollback == 1)
+            await controller.poll()
+            await controller.poll()
+            #expect(holder.snapshot?.version == 1 && source.activeVersion(of: "m") == 1)
+            #expect(source.state.withLock(\.loads) == (keepVersions == 3 ? 3 : 4))
+            #expect(controller.report.rolledBack == 1)
+            await #expect(throws: ServingError.nothingToRollBackTo(model: "m")) {
+                try await controller.rollback(model: "m")
+            }
         }
     }
 

@@ -59,7 +59,8 @@ package struct ControlPlane: Sendable {
 
     /// Every operation there is.
     package var operations: [Operation] {
-        signalOperations + modelOperations + aliasOperations + itemOperations + dashboard.operations
+        signalOperations + requestOperations + modelOperations + aliasOperations + itemOperations
+            + dashboard.operations
     }
 
     /// Every route, with its errors as problems and its writes behind the token.
@@ -98,7 +99,7 @@ package struct ControlPlane: Sendable {
                 Response(
                     status: .ok,
                     headers: [.contentType: MetricsPage.contentType],
-                    body: ResponseBody(byteBuffer: ByteBuffer(string: metrics.text()))
+                    body: ResponseBody(byteBuffer: ByteBuffer(string: metrics.text(build)))
                 )
             },
             Operation(method: .get, path: "/openapi.json", isOpen: true) { _, _ in

@@ -12,6 +12,8 @@ struct DataPlaneServer: Service, CustomStringConvertible {
     let service: RetrievalService
     let status: ServerStatus
     let metrics: ServerMetrics
+    /// Where sampled requests are told; nil is nowhere.
+    let spans: SpanFile?
     let logger: Logger
     /// Told the port once connections are accepted.
     let onListening: @Sendable (Int) -> Void
@@ -46,7 +48,15 @@ struct DataPlaneServer: Service, CustomStringConvertible {
     }
 
     private func makeResponder() -> RequestResponder {
-        RequestResponder(service: service, status: status, recorder: metrics.makeRecorder(), logger: logger)
+        let slowRequest = TimeAmount(configuration.slowRequest).nanoseconds
+        return RequestResponder(
+            service: service,
+            status: status,
+            recorder: metrics.makeRecorder(),
+            spans: spans,
+            slowRequest: slowRequest > 0 ? UInt64(slowRequest) : nil,
+            logger: logger
+        )
     }
 
     private func serve(on group: MultiThreadedEventLoopGroup, _ workers: WorkerThreads) async throws {

@@ -18,6 +18,8 @@ struct IncomingRequest: Sendable {
     var expectsContinue = false
     /// Names it in the answer and the log.
     var id: [UInt8]
+    /// Where it stands in a distributed trace; nil when it is in none.
+    var trace: TraceContext?
     /// What is wrong with it already.
     var problem: Problem?
     /// The body as far as it has arrived.
@@ -51,6 +53,7 @@ struct IncomingRequest: Sendable {
         var hosts = 0
         var contentType: String?
         var ownID: [UInt8]?
+        var (traceparents, traceparent, tracestate): (Int, String?, String?) = (0, nil, nil)
         isHTTP10 = head.version != .http1_1
         keepAlive = head.isKeepAlive && head.method != .CONNECT
         isHead = head.method == .HEAD
@@ -90,7 +93,20 @@ struct IncomingRequest: Sendable {
                     continue
                 }
                 patience = min(patience ?? .milliseconds(milliseconds), .milliseconds(milliseconds))
+            } else if equalsIgnoringCase(name, "traceparent") {
+                traceparents += 1
+                traceparent = value
+            } else if equalsIgnoringCase(name, "tracestate") {
+                tracestate = tracestate.map { $0 + "," + value } ?? value
             }
+        }
+        let isSampled = settings.traceSample > 0 && Int.random(in: 0..<settings.traceSample) == 0
+        if let traceparent {
+            // Two callers cannot both be meant.
+            let caller = traceparents == 1 ? traceparent : ""
+            trace = TraceContext(traceparent: caller, tracestate: tracestate, isSampled: isSampled)
+        } else if isSampled {
+            trace = TraceContext()
         }
         id = ownID ?? makeID()
         if let patience { deadline = arrival + patience }

@@ -20,6 +20,8 @@ final class RequestResponder {
 
     private let service: RetrievalService
     private let status: ServerStatus
+    private let spans: SpanFile?
+    private let slowRequest: UInt64?
     private let logger: Logger
     /// Counts what this thread answers.
     let recorder: RequestRecorder
@@ -36,10 +38,28 @@ final class RequestResponder {
     private var date = HTTPDate()
     private var nextID: UInt64
 
-    init(service: RetrievalService, status: ServerStatus, recorder: RequestRecorder, logger: Logger) {
+    /// The buffers of one thread.
+    ///
+    /// - Parameters:
+    ///   - service: Answers retrievals.
+    ///   - status: Says whether the server is going down.
+    ///   - recorder: The thread's own.
+    ///   - spans: Where sampled requests are told; nil is nowhere.
+    ///   - slowRequest: From how many nanoseconds on a request is logged as slow; nil is never.
+    ///   - logger: Told of every request.
+    init(
+        service: RetrievalService,
+        status: ServerStatus,
+        recorder: RequestRecorder,
+        spans: SpanFile?,
+        slowRequest: UInt64?,
+        logger: Logger
+    ) {
         self.service = service
         self.status = status
         self.recorder = recorder
+        self.spans = spans
+        self.slowRequest = slowRequest
         self.logger = logger
         nextID = UInt64.random(in: 0...UInt64.max)
     }
@@ -143,7 +163,7 @@ final class RequestResponder {
         }
         response.times.parse = outcome.times.parse
         response.write(to: &writer, request: request, requestID: outcome.head.requestID)
-        outcome.note(response)
+        note(response, to: request, &outcome)
         if request.explain { outcome.head.serverTiming = response.times }
     }
 
@@ -167,7 +187,7 @@ final class RequestResponder {
             switch results.next() {
             case .success(var response):
                 response.write(to: &writer, request: batch[position], requestID: id)
-                outcome.note(response)
+                note(response, to: batch[position], &outcome)
             case .failure(let error):
                 outcome.failures.append(error)
                 Problem(error, of: "/requests/\(position)").write(to: &writer, instance: id)
@@ -185,6 +205,7 @@ final class RequestResponder {
         guard let found else {
             throw Problem(.notFound, at: "/item", "'\(question.item.prefix(64))' is not in the catalogue.")
         }
+        outcome.note(found.snapshot, k: question.k)
         found.write(to: &writer, request: question, requestID: outcome.head.requestID)
     }
 
@@ -212,7 +233,18 @@ final class RequestResponder {
             try service.retrieve(request, workspace: workspace)
         }
         question.write(response, to: &writer)
-        outcome.note(response)
+        note(response, to: request, &outcome)
+    }
+
+    /// Records a written response.
+    private func note(
+        _ response: RetrievalResponse,
+        to request: borrowing RetrievalRequest,
+        _ outcome: inout Outcome
+    ) {
+        let historyIDs = min(request.history.count, service.limits.maxHistory)
+        outcome.note(response, k: request.k, historyIDs: historyIDs)
+        recorder.retrieved(response, historyIDs: historyIDs, at: outcome.start)
     }
 
     private func readyTable() throws(Problem) -> RoutingTable {
@@ -261,7 +293,8 @@ final class RequestResponder {
         if outcome.hasBody { output.writeBytes(writer.bytes) }
         outcome.end = .now()
         outcome.record(in: recorder)
-        outcome.log(to: logger)
+        if let spans, let trace = outcome.trace, trace.isSampled { spans.export(outcome) }
+        outcome.log(to: logger, slowFrom: slowRequest)
         return Answer(bytes: output, closes: outcome.head.closes)
     }
 }

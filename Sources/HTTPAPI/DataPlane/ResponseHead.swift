@@ -13,6 +13,8 @@ struct ResponseHead {
     var retryAfter: Int?
     var allow: String?
     var serverTiming: StageTimes?
+    /// The trace that the request named, or a new one when it named none rightly.
+    var trace: TraceContext?
 
     /// Appends the head with its empty line.
     func write(to bytes: inout [UInt8], date: inout HTTPDate) {
@@ -43,6 +45,10 @@ struct ResponseHead {
         }
         if let serverTiming {
             write(serverTiming, to: &bytes)
+        }
+        if let trace {
+            bytes.append(contentsOf: "\r\ntraceparent: \(trace.traceparent)".utf8)
+            if let state = trace.state { bytes.append(contentsOf: "\r\ntracestate: \(state)".utf8) }
         }
         bytes.append(contentsOf: "\r\n\r\n".utf8)
     }

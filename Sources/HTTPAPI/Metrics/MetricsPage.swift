@@ -11,27 +11,51 @@ package struct MetricsPage: Sendable {
     private let controller: ServingController
     private let sampler: AnswerSampler
     private let droppedLogLines: @Sendable () -> Int
+    private let spans: SpanFile?
 
-    /// A page over the counts of the data plane, what it serves, and the lines that the log has lost.
-    package init(
+    /// A page over the counts of the data plane, what it serves, and what the log and the file of spans have lost.
+    init(
         metrics: ServerMetrics,
         holder: RoutingHolder,
         controller: ServingController,
         sampler: AnswerSampler,
-        droppedLogLines: @escaping @Sendable () -> Int = { 0 }
+        droppedLogLines: @escaping @Sendable () -> Int,
+        spans: SpanFile?
     ) {
         self.metrics = metrics
         self.holder = holder
         self.controller = controller
         self.sampler = sampler
         self.droppedLogLines = droppedLogLines
+        self.spans = spans
     }
 
-    /// The page as it is now.
-    package func text() -> String {
+    /// A page of a server whose log loses nothing and that writes no spans.
+    package init(
+        metrics: ServerMetrics,
+        holder: RoutingHolder,
+        controller: ServingController,
+        sampler: AnswerSampler
+    ) {
+        self.init(
+            metrics: metrics,
+            holder: holder,
+            controller: controller,
+            sampler: sampler,
+            droppedLogLines: { 0 },
+            spans: nil
+        )
+    }
+
+    /// The page as it is now, of a program.
+    package func text(_ build: BuildDescription) -> String {
         var page = Exposition()
+        page.family("dimerec_build_info", .gauge, "Always 1; its labels name the program.")
+        page.sample([("version", build.version), ("platform", build.platform)], "1")
         let totals = metrics.totals()
         writeRequests(totals, to: &page)
+        writeRetrievals(totals, to: &page)
+        writeDrift(metrics.drift(), to: &page)
         writeStages(totals, to: &page)
         writeCatalogue(to: &page)
         writeVersions(controller.residents.filter(\.isInUse), to: &page)
@@ -67,10 +91,45 @@ package struct MetricsPage: Sendable {
         for reason in ShedReason.allCases {
             page.sample([("reason", reason.name)], "\(totals[RecorderCells.shed(reason)])")
         }
+        if let counts = spans?.counts {
+            page.family("dimerec_spans_total", .counter, "Sampled requests, by whether their spans were written.")
+            page.sample([("result", "written")], "\(counts.written)")
+            page.sample([("result", "dropped")], "\(counts.dropped)")
+        }
+    }
+
+    private func writeRetrievals(_ totals: [UInt64], to page: inout Exposition) {
         page.family("dimerec_fallback_total", .counter, "Answers that are no prediction, by what was answered instead.")
         page.sample([("kind", Fallback.popular.rawValue)], "\(totals[RecorderCells.fallback(.popular)])")
+        page.family("dimerec_exact_fallback_total", .counter, "Searches that scored every eligible item, by why.")
+        for reason in ExactSearchReason.allCases {
+            page.sample([("reason", reason.rawValue)], "\(totals[RecorderCells.exact(reason)])")
+        }
+        page.family("dimerec_history_ids_total", .counter, "Ids of histories that were looked at.")
+        page.sample([], "\(totals[RecorderCells.historyIDs])")
         page.family("dimerec_unknown_ids_total", .counter, "Ids of histories that are not in the catalogue.")
         page.sample([], "\(totals[RecorderCells.unknownIDs])")
+    }
+
+    private func writeDrift(_ drift: Drift, to page: inout Exposition) {
+        if drift.historyIDs > 0 {
+            page.family("dimerec_unknown_id_share", .gauge, "Share of unknown ids in the histories of the last minute.")
+            page.sample([], "\(Double(drift.unknownIDs) / Double(drift.historyIDs))")
+        }
+        if let popularity = drift.popularity {
+            page.family(
+                "dimerec_answer_popularity",
+                .gauge,
+                "Mean popularity of items answered in the last minute, from 0, the most popular, to 1; sampled."
+            )
+            page.sample([], "\(popularity)")
+        }
+        page.family(
+            "dimerec_distinct_items_per_minute",
+            .gauge,
+            "Different items answered in the last minute, with a standard error of 2.3 percent."
+        )
+        page.sample([], "\(Int(drift.items.estimate.rounded()))")
     }
 
     private func writeStages(_ totals: [UInt64], to page: inout Exposition) {
@@ -160,6 +219,18 @@ package struct MetricsPage: Sendable {
             counts: report.timeRatio,
             sum: report.timeRatioSum
         )
+    }
+
+    /// The slowest of the requests that ended in the last `seconds`, of which an hour is remembered, slowest first.
+    func slowRequests(ofLast seconds: Int) -> [SlowRequest] {
+        let clocks = Clocks()
+        let oldest = Date.now - Double(seconds)
+        return metrics.slowRequests()
+            .map { ($0.duration, $0.entry, date: clocks.date(of: $0.entry.end)) }
+            .filter { $0.date >= oldest }
+            .sorted { $0.0 > $1.0 }
+            .prefix(SlowestEntries<Outcome>.capacity)
+            .map { SlowRequest($0.1, date: $0.date) }
     }
 
     private func write(_ process: ProcessStatistics, to page: inout Exposition) {

@@ -1,3 +1,5 @@
+import Kernels
+package import NIOCore
 package import Serving
 import Synchronization
 
@@ -6,8 +8,9 @@ import Synchronization
 /// Each thread counts with a ``RequestRecorder`` of its own, in memory that no other thread writes; only a scrape reads all
 /// of them and adds them up.
 package final class ServerMetrics: Sendable {
-    private let recorders = Mutex<[RecorderCells]>([])
+    private let threads = Mutex<[ThreadRecord]>([])
     private let heavy = Atomic(0)
+    private let popularity = AnswerPopularity()
 
     /// Heavy requests that are queued or being answered.
     var heavyRequests: Int { heavy.load(ordering: .relaxed) }
@@ -20,29 +23,68 @@ package final class ServerMetrics: Sendable {
 
     /// A recorder for one thread; what it counted stays when it is gone.
     package func makeRecorder() -> RequestRecorder {
-        let cells = RecorderCells()
-        recorders.withLock { $0.append(cells) }
-        return RequestRecorder(cells)
+        let record = ThreadRecord()
+        threads.withLock { $0.append(record) }
+        return RequestRecorder(record, popularity: popularity)
     }
 
     /// Sums over all recorders, by cell.
     func totals() -> [UInt64] {
         var sums = [UInt64](repeating: 0, count: RecorderCells.count)
-        for cells in recorders.withLock({ $0 }) {
-            for cell in sums.indices { sums[cell] &+= cells[cell] }
+        for thread in threads.withLock({ $0 }) {
+            for cell in sums.indices { sums[cell] &+= thread.cells[cell] }
         }
         return sums
     }
+
+    /// What was answered in the last minute.
+    func drift() -> Drift {
+        let now = NIODeadline.now()
+        var drift = Drift()
+        for thread in threads.withLock({ $0 }) { thread.answers.add(to: &drift, at: now) }
+        drift.popularity = popularity.mean(at: now)
+        return drift
+    }
+
+    /// Requests of the last hour with their times in nanoseconds: surely the slowest, and the slowest of the last minute.
+    func slowRequests() -> [(duration: UInt64, entry: Outcome)] {
+        threads.withLock { $0 }.flatMap { thread in thread.slowest.withLock { $0.entries } }
+    }
+
+    /// Waits until the drift of all answers so far can be told.
+    package func waitUntilIdle() async { await popularity.waitUntilIdle() }
 }
 
-/// Counts the requests of one thread, without a lock, an allocation or a cache line that another thread writes.
+/// What one thread leaves for others to read.
+private final class ThreadRecord: Sendable {
+    let cells = RecorderCells()
+    let answers = RecentAnswers()
+    let slowest = Mutex(SlowestEntries<Outcome>())
+}
+
+/// Counts the requests of one thread, without a cache line that another thread writes, and without an allocation but for a
+/// few requests: the slowest, and a hundred a second whose answers are looked at again.
 ///
 /// Not Sendable: its thread alone may use it.
 package final class RequestRecorder {
-    private let cells: RecorderCells
+    private static let minute: UInt64 = 60_000_000_000
+    /// How long after an answer that is looked at again the next one is.
+    private static let sampleInterval: UInt64 = 10_000_000
 
-    init(_ cells: RecorderCells) {
-        self.cells = cells
+    private let record: ThreadRecord
+    private let popularity: AnswerPopularity
+    /// What a request must take to be among the slowest until the minute ends.
+    private var slowThreshold: UInt64 = 0
+    private var minuteEnd: UInt64 = 0
+    private var nextSample: UInt64 = 0
+    /// Tells the items of the catalogue that answered last from those of others.
+    private var catalogue: (generation: UInt64, salt: UInt64)?
+
+    private var cells: RecorderCells { record.cells }
+
+    fileprivate init(_ record: ThreadRecord, popularity: AnswerPopularity) {
+        self.record = record
+        self.popularity = popularity
     }
 
     /// Counts a request that was answered, well or with an error.
@@ -69,6 +111,50 @@ package final class RequestRecorder {
         }
         if unknownIDs > 0 { cells.add(UInt64(unknownIDs), to: RecorderCells.unknownIDs) }
         if fallbacks > 0 { cells.add(UInt64(fallbacks), to: RecorderCells.fallback(.popular)) }
+    }
+
+    /// Counts what a retrieval was asked and what it answered.
+    ///
+    /// - Parameters:
+    ///   - response: The answer.
+    ///   - historyIDs: How many ids of its history were looked at.
+    ///   - now: The present time, to some milliseconds.
+    package func retrieved(_ response: borrowing RetrievalResponse, historyIDs: Int, at now: NIODeadline) {
+        if historyIDs > 0 { cells.add(UInt64(historyIDs), to: RecorderCells.historyIDs) }
+        if let reason = response.exactReason { cells.add(1, to: RecorderCells.exact(reason)) }
+        let snapshot = response.snapshot
+        if catalogue?.generation != snapshot.generation {
+            // The numbers of a model's items rarely change from one version to the next.
+            let salt = snapshot.model.utf8.reduce(0) { ($0 ^ UInt64($1)) &* 0x100_0000_01b3 }
+            catalogue = (snapshot.generation, salt)
+        }
+        let period = DriftWindow.period(of: now)
+        record.answers.count(
+            response.items,
+            salt: catalogue?.salt ?? 0,
+            historyIDs: historyIDs,
+            unknownIDs: response.unknownIDs,
+            period: period
+        )
+        guard now.uptimeNanoseconds >= nextSample else { return }
+        nextSample = now.uptimeNanoseconds + Self.sampleInterval
+        popularity.note(response.items.map(\.id), from: snapshot, period: period)
+    }
+
+    /// Keeps a request if it is one of the slowest; nearly always two comparisons.
+    func keepIfSlow(_ outcome: borrowing Outcome) {
+        let (duration, end) = (outcome.duration, outcome.end.uptimeNanoseconds)
+        guard duration > slowThreshold || end >= minuteEnd else { return }
+        let minute = end / Self.minute
+        let entry = copy outcome
+        // Never waits: while somebody reads the list, a request is lost to it.
+        let threshold = record.slowest.withLockIfAvailable { slowest in
+            slowest.insert(entry, duration: duration, minute: minute)
+            return slowest.threshold
+        }
+        guard let threshold else { return }
+        slowThreshold = threshold
+        minuteEnd = (minute + 1) * Self.minute
     }
 
     /// Counts a request or connection that was turned away to keep the others fast.
@@ -126,7 +212,15 @@ final class RecorderCells: Sendable {
         }
     }
     static func shed(_ reason: ShedReason) -> Int { afterRequests + 3 + reason.rawValue }
-    static var histograms: Int { afterRequests + 3 + ShedReason.count }
+    static var historyIDs: Int { afterRequests + 3 + ShedReason.count }
+    static func exact(_ reason: ExactSearchReason) -> Int {
+        switch reason {
+        case .request: historyIDs + 1
+        case .filter: historyIDs + 2
+        case .effort: historyIDs + 3
+        }
+    }
+    static var histograms: Int { historyIDs + 4 }
 
     /// How many cells are in use, the first margin included.
     static var count: Int {

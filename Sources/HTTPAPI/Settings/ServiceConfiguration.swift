@@ -21,8 +21,6 @@ package struct ServiceConfiguration: Sendable, Equatable {
     package var logLevel = Logger.Level.info
     /// LOG_FORMAT: how a line of the log is written.
     package var logFormat = LineLogHandler.Format.json
-    /// TRACE_FILE: where spans go; nil is nowhere.
-    package var traceFile: String?
 
     /// The defaults.
     package init() {}

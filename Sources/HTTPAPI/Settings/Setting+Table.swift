@@ -196,6 +196,23 @@ extension Setting {
         .optionalText("CONFIG", \.configFile, flag: "--config", "The settings file; not in the file itself."),
         .choice("LOG_LEVEL", \.logLevel, "The least severe level that is logged."),
         .choice("LOG_FORMAT", \.logFormat, "How a line of the log is written: as a JSON object, or as text."),
-        .optionalText("TRACE_FILE", \.traceFile, "Where spans are appended, a JSON object a line; by default nowhere."),
+        .duration(
+            "SLOW_REQUEST_MS",
+            \.server.slowRequest,
+            0...3_600_000,
+            in: .milliseconds,
+            "From which time on a request is logged as a warning; 0 is none."
+        ),
+        .optionalText(
+            "TRACE_FILE",
+            \.server.traceFile,
+            "Where the spans of sampled requests are appended, a JSON object a line; by default nowhere."
+        ),
+        .integer(
+            "TRACE_SAMPLE",
+            \.server.traceSample,
+            0...1_000_000_000,
+            "One in so many requests that continue no trace begins a sampled one; 0 is none."
+        ),
     ]
 }

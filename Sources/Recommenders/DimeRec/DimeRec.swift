@@ -50,7 +50,9 @@ public struct DimeRec: Recommender {
     /// A model over parameters that come from outside.
     ///
     /// - Throws: ``ParameterError`` naming the first that is missing or has another shape than the configuration asks for.
-    public init(_ configuration: DimeRecConfiguration, stored matrices: [String: Matrix]) throws(ParameterError) {
+    public init(_ configuration: DimeRecConfiguration, stored matrices: consuming [String: Matrix])
+        throws(ParameterError)
+    {
         self.init(configuration, parameters: ParameterSet(matrices))
         try requireShapes()
     }

@@ -65,10 +65,14 @@ public struct InferenceWeights: Sendable {
 extension DimeRec {
     /// The weights for serving.
     ///
+    /// The model is used up: where nobody else holds its item table, the weights take that over without a copy, since a
+    /// catalogue's table is most of what a version takes in memory.
+    ///
     /// - Parameter keyBytes: The most memory that the items' attention keys may take; see `HistoryAttention`.
     /// - Returns: Weights laid out for the inference kernels.
-    public func inferenceWeights(keyBytes: Int = 256 << 20) -> InferenceWeights {
-        let items = parameters[Self.itemTable].normalisedRows().unit
+    public consuming func inferenceWeights(keyBytes: Int = 256 << 20) -> InferenceWeights {
+        var items = parameters.take(Self.itemTable)
+        items.normaliseRows()
         typealias Name = DiffusionAggregation.Name
         let denoiser = configuration.denoiser
         let chain = DenoisingChain(
