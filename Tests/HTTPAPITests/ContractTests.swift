@@ -41,6 +41,14 @@ import Testing
     private static let exchanges: [Exchange] = [
         Exchange(.data, 200, "POST", "/retrieve", #"{"history":["i1",3],"k":3,"explain":true}"#),
         Exchange(.data, 200, "POST", "/v1/retrieve", #"{"history":["nope"],"k":3,"ef":null,"seed":null}"#),
+        Exchange(
+            .data,
+            200,
+            "POST",
+            "/retrieve",
+            #"{"history":["i1"]}"#,
+            headers: "traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01\r\n"
+        ),
         Exchange(.data, 400, "POST", "/retrieve", "{"),
         Exchange(.data, 404, "POST", "/retrieve", #"{"history":[],"model":"x"}"#),
         Exchange(.data, 415, "POST", "/retrieve", "{}", headers: text),
@@ -145,6 +153,10 @@ import Testing
         Exchange(.control, 400, "POST", "/debug/query", #"{"k":3}"#),
         Exchange(.control, 404, "POST", "/debug/query", #"{"history":[],"model":"x"}"#),
         Exchange(.control, 415, "POST", "/debug/query", "{}", headers: text),
+        Exchange(.control, 200, "GET", "/debug/requests"),
+        Exchange(.control, 200, "GET", "/debug/requests?seconds=60"),
+        Exchange(.control, 400, "GET", "/debug/requests?seconds=0"),
+        Exchange(.control, 400, "GET", "/debug/requests?seconds=1&seconds=2"),
         Exchange(.control, 200, "DELETE", "/v1/items/i1?model=m"),
         Exchange(.control, 404, "DELETE", "/v1/items/nope"),
         Exchange(.control, 200, "GET", "/v1/items"),
