@@ -41,6 +41,14 @@ import Testing
     private static let exchanges: [Exchange] = [
         Exchange(.data, 200, "POST", "/retrieve", #"{"history":["i1",3],"k":3,"explain":true}"#),
         Exchange(.data, 200, "POST", "/v1/retrieve", #"{"history":["nope"],"k":3,"ef":null,"seed":null}"#),
+        Exchange(
+            .data,
+            200,
+            "POST",
+            "/retrieve",
+            #"{"history":["i1"]}"#,
+            headers: "traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01\r\n"
+        ),
         Exchange(.data, 400, "POST", "/retrieve", "{"),
         Exchange(.data, 404, "POST", "/retrieve", #"{"history":[],"model":"x"}"#),
         Exchange(.data, 415, "POST", "/retrieve", "{}", headers: text),
@@ -145,6 +153,10 @@ import Testing
         Exchange(.control, 400, "POST", "/debug/query", #"{"k":3}"#),
         Exchange(.control, 404, "POST", "/debug/query", #"{"history":[],"model":"x"}"#),
         Exchange(.control, 415, "POST", "/debug/query", "{}", headers: text),
+        Exchange(.control, 200, "GET", "/debug/requests"),
+        Exchange(.control, 200, "GET", "/debug/requests?seconds=60"),
+        Exchange(.control, 400, "GET", "/debug/requests?seconds=0"),
+        Exchange(.control, 400, "GET", "/debug/requests?seconds=1&seconds=2"),
         Exchange(.control, 200, "DELETE", "/v1/items/i1?model=m"),
         Exchange(.control, 404, "DELETE", "/v1/items/nope"),
         Exchange(.control, 200, "GET", "/v1/items"),
@@ -219,6 +231,30 @@ import Testing
                 let text = example.description.replacing("ml-1m", with: "m")
                 let answer = try await server.ask(operation.plane, operation.method, operation.target(), body: text)
                 #expect(answer.status == 200, "\(operation.name): \(answer.text)")
+            }
+        }
+    }
+
+    @Test("a field takes the kinds of values that its schema takes, and no others")
+    func takesKinds() async throws {
+        try await withServer { server in
+            let document = try await OpenAPIDocument(of: server)
+            let schema = JSONSchema(document: document.json)
+            let values: [JSONNode] = [
+                .null, .boolean(true), .number(5), .number(-1), .number(0.5), .string("x"), .array([]), .object([:]),
+            ]
+            for operation in document.operations {
+                guard let body = operation.body, let bodySchema = body["schema"] else { continue }
+                let example = try JSONNode((body["example"]?.description.replacing("ml-1m", with: "m") ?? "").utf8)
+                let fields = try #require(document.resolve(bodySchema)?["properties"]).members.keys
+                for (field, value) in fields.flatMap({ field in values.map { (field, $0) } }) {
+                    let changed = JSONNode.object(example.members.merging([field: value]) { $1 })
+                    let isValid = schema.violations(of: bodySchema, in: changed).isEmpty
+                    let text = changed.description
+                    let answer = try await server.ask(operation.plane, operation.method, operation.target(), body: text)
+                    let isRefused = answer.status == 400 || !isValid && answer.status == 422
+                    #expect(isRefused == !isValid, "\(operation.name) \(text): \(answer.text)")
+                }
             }
         }
     }

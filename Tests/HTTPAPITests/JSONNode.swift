@@ -38,7 +38,7 @@ indirect enum JSONNode: Decodable, Equatable, CustomStringConvertible {
     /// The value that a pointer such as `/a/b` leads to.
     subscript(pointer pointer: String) -> JSONNode? {
         pointer.split(separator: "/").reduce(self as JSONNode?) { value, step in
-            value?[String(step).replacing("~1", with: "/").replacing("~0", with: "~")]
+            value?[String(step.replacing("~1", with: "/").replacing("~0", with: "~"))]
         }
     }
 

@@ -14,7 +14,7 @@ extension ControlPlane {
 
     /// How far back the query asks for; an hour unless it says.
     private static func seconds(of request: Request) throws -> Int {
-        guard let text = request.uri.queryParameters["seconds"] else { return 3600 }
+        guard let text = try query("seconds", of: request) else { return 3600 }
         guard let seconds = Int(text), 1...3600 ~= seconds else {
             throw Problem(.invalidArgument, "'seconds' is '\(text)'; it must be 1 to 3600.")
         }
