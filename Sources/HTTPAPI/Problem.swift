@@ -123,6 +123,8 @@ package struct Problem: Error, Equatable {
             self.init(.invalidArgument, at: "\(request)/model", error.description)
         case .versionNotServed:
             self.init(.versionNotFound, error.description)
+        case .deadlineExceeded:
+            self.init(.deadlineExceeded, error.description)
         case .nonFiniteUserVector:
             self.init(.internalError, "The request could not be answered; its id names it in the log.")
         }

@@ -133,6 +133,8 @@ public enum RetrievalError: Error, Equatable, CustomStringConvertible {
     case versionNotServed(model: String, version: Int)
     /// Several models are served and the request names none.
     case modelNotNamed(served: [String])
+    /// The deadline passed before the request of a batch had its turn.
+    case deadlineExceeded
     /// The model computed NaN or infinity, which the probe of a snapshot should have caught.
     case nonFiniteUserVector(model: String, version: Int)
 
@@ -149,6 +151,8 @@ public enum RetrievalError: Error, Equatable, CustomStringConvertible {
             "Version \(version) of model '\(model)' is not in service; leave the version out, or activate it."
         case .modelNotNamed(let served):
             "Several models are served; name one of \(served.joined(separator: ", "))."
+        case .deadlineExceeded:
+            "The deadline passed before this request of the batch had its turn; send fewer, or allow more time."
         case .nonFiniteUserVector(let model, let version):
             "Model '\(model)' version \(version) computed a user vector that is not finite; activate another version."
         }

@@ -81,14 +81,16 @@ public struct RetrievalService: Sendable {
 
     /// Answers several requests, in order, with one pass through the reverse chain of each version that they reach.
     ///
-    /// Each answer has the bytes that the request alone would get.
+    /// Each answer has the bytes that the request alone would get. What the deadline leaves no time for is not computed.
     ///
     /// - Parameters:
     ///   - requests: What is asked.
+    ///   - deadline: From when on nobody waits for answers. Unit: nanoseconds of the system's uptime.
     ///   - workspace: The calling thread's own.
     /// - Returns: For each request its answer, or why it has none.
     public func retrieve(
         _ requests: [RetrievalRequest],
+        until deadline: UInt64 = .max,
         workspace: RetrievalWorkspace
     ) -> [Result<RetrievalResponse, RetrievalError>] {
         let table = holder.current
@@ -107,7 +109,7 @@ public struct RetrievalService: Sendable {
             }
         }
         for (arm, members) in groups {
-            let answers = retrieve(members.map { requests[$0.position] }, from: arm, workspace)
+            let answers = retrieve(members.map { requests[$0.position] }, from: arm, until: deadline, workspace)
             for ((position, shadow), answer) in zip(members, answers) {
                 results[position] = answer
                 guard case .success(let response) = answer else { continue }
@@ -121,19 +123,28 @@ public struct RetrievalService: Sendable {
     private func retrieve(
         _ requests: [RetrievalRequest],
         from arm: TrafficArm,
+        until deadline: UInt64,
         _ workspace: RetrievalWorkspace
     ) -> [Result<RetrievalResponse, RetrievalError>] {
         let snapshot = arm.snapshot
+        var isLate: Bool { DispatchTime.now().uptimeNanoseconds > deadline }
         workspace.begin(snapshot)
         let users = requests.map { request in
-            Result { () throws(RetrievalError) in try prepare(request, for: snapshot, workspace) }
+            Result { () throws(RetrievalError) in
+                guard !isLate else { throw .deadlineExceeded }
+                return try prepare(request, for: snapshot, workspace)
+            }
         }
-        let share = workspace.generate(with: snapshot.encoder) / UInt64(max(1, requests.count))
+        let duration = isLate ? 0 : workspace.generate(with: snapshot.encoder)
+        let share = duration / UInt64(max(1, requests.count))
         return zip(requests, users).map { request, user in
             user.flatMap { user in
                 var user = user
                 user.times.diffusion = share
-                return Result { () throws(RetrievalError) in try answer(request, to: user, from: arm, workspace) }
+                return Result { () throws(RetrievalError) in
+                    guard !isLate else { throw .deadlineExceeded }
+                    return try answer(request, to: user, from: arm, workspace)
+                }
             }
         }
     }

@@ -46,6 +46,25 @@ func postBatch(_ requests: [String], headers: String = "") -> String {
         }
     }
 
+    @Test("a request that waits for 100 Continue behind a slow one gets it when its turn comes", arguments: [0, 3])
+    func continuesLater(lightCount: Int) async throws {
+        let gate = EncodingGate()
+        try await withServer(builder: gate.builder, configuration: Self.oneWorker) { server in
+            let connection = try await server.connect()
+            let count = Body.light.utf8.count
+            let head = "POST /retrieve HTTP/1.1\r\nHost: x\r\nContent-Length: \(count)\r\nExpect: 100-continue\r\n\r\n"
+            let lights = String(repeating: post(Body.light), count: lightCount)
+            try await connection.send(post(Body.heavyHeld) + lights + head)
+            try await gate.waitForHeld()
+            gate.open()
+            for _ in 0...lightCount { #expect(try await connection.answer().status == 200) }
+            #expect(try await connection.answer().status == 100)
+            try await connection.send(Body.light)
+            #expect(try await connection.answer().items().count == 2)
+            try await connection.close()
+        }
+    }
+
     @Test("a heavy request holds up the later ones of its connection and nobody else", arguments: [true, false])
     func delaysNobodyElse(isBatch: Bool) async throws {
         let gate = EncodingGate()

@@ -1,4 +1,6 @@
 import CheckpointStore
+import Dispatch
+import Foundation
 import Kernels
 import Serving
 import TestSupport
@@ -281,6 +283,31 @@ import VectorIndex
         let holder = RoutingHolder()
         holder.publish(try builder.build(checkpoint, generation: 1))
         return (RetrievalService(holder: holder), index, vectors)
+    }
+
+    @Test("of a batch whose deadline passes what was computed is answered, and the rest has an error each")
+    func answersBatchInPart() throws {
+        let slow = makeTestBuilder { seed in if seed == 7 { Thread.sleep(forTimeInterval: 2.5) } }
+        let routes = try ["a", "b"].map { name in
+            let snapshot = try slow.build(checkpoint, generation: name == "a" ? 1 : 2)
+            return (name, TrafficRoute(name: name, arms: [TrafficArm(snapshot)]))
+        }
+        holder.publish(RoutingTable(routes: Dictionary(uniqueKeysWithValues: routes), standard: "a", expected: []))
+        let requests = ["a", "b", "a", "b"].map { model in
+            var request = RetrievalRequest(history: ["i1"], k: 3)
+            request.model = model
+            request.seed = model == "b" ? 7 : 8
+            return request
+        }
+        func outcomes(_ deadline: UInt64) -> [RetrievalError?] {
+            service.retrieve(requests, until: deadline, workspace: RetrievalWorkspace()).map { result in
+                if case .failure(let error) = result { error } else { nil }
+            }
+        }
+        // The first version's answers take microseconds, the second's would take longer than there is time.
+        let deadline = DispatchTime.now().uptimeNanoseconds + 2_000_000_000
+        #expect(outcomes(deadline) == [nil, .deadlineExceeded, nil, .deadlineExceeded])
+        #expect(outcomes(deadline) == [RetrievalError?](repeating: .deadlineExceeded, count: 4))
     }
 
     @Test("an answer tells why every eligible item was scored, if it was")

@@ -28,6 +28,8 @@ final class ConnectionHandler: ChannelDuplexHandler {
     private let settings: ConnectionSettings
     private var phase = Phase.open
     private var incoming: IncomingRequest?
+    /// Whether the request that is arriving waits for `100 Continue`, which those before it hold up.
+    private var owesContinue = false
     private var waiting = CircularBuffer<IncomingRequest>()
     private var awaitsWorker = false
     private var answersLeft = turnLength
@@ -93,11 +95,18 @@ final class ConnectionHandler: ChannelDuplexHandler {
             enqueue(request, context)
             return
         }
-        if request.expectsContinue, waiting.isEmpty, !awaitsWorker {
-            let answer = ByteBuffer(string: "HTTP/1.1 100 Continue\r\n\r\n")
-            context.writeAndFlush(wrapOutboundOut(answer), promise: nil)
-        }
         incoming = request
+        owesContinue = request.expectsContinue
+        continueIfOwed(context)
+    }
+
+    /// Asks for the body of the request that is arriving, once all before it are answered.
+    private func continueIfOwed(_ context: ChannelHandlerContext) {
+        guard owesContinue, incoming != nil, waiting.isEmpty, !awaitsWorker else { return }
+        owesContinue = false
+        // The peer was held up, not slow.
+        requestStart = .now()
+        context.writeAndFlush(wrapOutboundOut(ByteBuffer(string: "HTTP/1.1 100 Continue\r\n\r\n")), promise: nil)
     }
 
     private func receive(_ bytes: ByteBuffer, _ context: ChannelHandlerContext) {
@@ -201,6 +210,7 @@ final class ConnectionHandler: ChannelDuplexHandler {
     /// Does what has become possible: more answers, the end of a connection that is done, or more reading.
     private func proceed(_ context: ChannelHandlerContext) {
         guard case .open = phase, !awaitsWorker else { return }
+        continueIfOwed(context)
         if inputIsClosed, waiting.isEmpty {
             startClosing(context)
         } else if context.channel.isWritable, !waiting.isEmpty, !hasTurnComing {

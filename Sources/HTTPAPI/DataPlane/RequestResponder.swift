@@ -175,7 +175,8 @@ final class RequestResponder {
         guard !service.holder.current.routes.isEmpty else { throw Problem(RetrievalError.notReady) }
         let sound = batchProblems.indices.filter { batchProblems[$0] == nil }
         let requests = sound.count == batch.count ? batch : sound.map { batch[$0] }
-        var results = service.retrieve(requests, workspace: workspace).makeIterator()
+        let deadline = incoming.deadline?.uptimeNanoseconds ?? .max
+        var results = service.retrieve(requests, until: deadline, workspace: workspace).makeIterator()
         let id = outcome.head.requestID
         writer.raw("{\"results\":[")
         for (position, problem) in batchProblems.enumerated() {
