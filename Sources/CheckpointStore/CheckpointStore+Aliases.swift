@@ -98,7 +98,7 @@ extension CheckpointStore {
 
 extension Alias {
     /// Why no store accepts it, whatever the store holds; nil when nothing speaks against it.
-    var contradiction: String? {
+    package var contradiction: String? {
         if name.isEmpty || name.utf8.contains(0) { return "\(name.debugDescription) is no name for an alias" }
         if let share = split.first(where: { !(0...100).contains($0.percent) }) {
             return "version \(share.version) has \(share.percent) percent of '\(name)', outside 0 to 100"

@@ -94,7 +94,7 @@ import Testing
         "a path's parameters come without their percent-encoding",
         arguments: [
             ("a%2Fb", "a/b"), ("a:b", "a:b"), ("a%3Ab", "a:b"), ("%E2%98%83", "\u{2603}"), ("a%20b", "a b"),
-            ("100%25", "100%"), ("..%2f..", "../.."), ("a%00b", "a\u{0}b"), ("a+b", "a+b"), ("x?y=1", "x"),
+            ("100%25", "100%"), ("..%2f..", "../.."), ("a+b", "a+b"), ("x?y=1", "x"),
         ]
     )
     func decodesPaths(encoded: String, decoded: String) async throws {

@@ -263,7 +263,8 @@ package final class MemorySource: CheckpointSource {
     package func aliases() -> [Alias] { state.withLock { $0.aliases.values.sorted { $0.name < $1.name } } }
 
     package func setAlias(_ alias: Alias, ifRevision: Int?) throws -> Alias {
-        try write { state in
+        if let contradiction = alias.contradiction { throw CheckpointError.invalid(reason: contradiction) }
+        return try write { state in
             var alias = alias
             alias.revision = try state.revision(of: alias.name, expected: ifRevision) + 1
             state.aliases[alias.name] = alias
