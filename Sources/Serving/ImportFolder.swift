@@ -47,7 +47,7 @@ final class ImportFolder: Sendable {
                 )
                 remove(file, key)
                 return .success(VersionID(model, version))
-            } catch let error where Self.mayPass(error) {
+            } catch  where ServingError.mayPass(error) {
                 logger.warning("file waits", metadata: name.merging(["error": "\(error)"]) { $1 })
                 return nil
             } catch {
@@ -55,16 +55,6 @@ final class ImportFolder: Sendable {
                 reject(file, key, "\(error)")
                 return .failure(error)
             }
-        }
-    }
-
-    /// Whether an error says nothing of the file, so that it is worth another try.
-    private static func mayPass(_ error: any Error) -> Bool {
-        switch error {
-        case CheckpointError.locked, CheckpointError.diskFull, CheckpointError.readOnly, CheckpointError.inputOutput,
-            ServingError.storeFailed, ServingError.busyLoading:
-            true
-        default: false
         }
     }
 

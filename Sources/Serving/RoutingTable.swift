@@ -6,25 +6,36 @@ import Synchronization
 /// changed split is seen whole or not at all.
 public final class RoutingTable: Sendable {
     /// Nothing can be answered yet.
-    public static let empty = RoutingTable(routes: [:], standard: nil, expected: [])
+    public static let empty = RoutingTable(routes: [:], standard: nil, expected: [], isSettled: false)
 
     /// The routes by the names that requests use: models and aliases.
     public let routes: [String: TrafficRoute]
     /// What answers requests that name no model.
     public let standard: TrafficRoute?
-    /// Names that will have a route once their versions are loaded.
+    /// Names without a route, because their versions are not loaded yet or cannot be served.
     public let expected: Set<String>
+    /// Whether requests that name no model have a route, or will have.
+    private let hasStandard: Bool
+    private let isSettled: Bool
 
     /// A table.
     ///
     /// - Parameters:
     ///   - routes: The routes by name.
     ///   - standard: The name of the route of requests that name no model; nil when they must name one.
-    ///   - expected: Names whose versions are not loaded yet.
-    public init(routes: [String: TrafficRoute], standard: String?, expected: Set<String>) {
+    ///   - expected: Names whose versions are not loaded yet, or cannot be served.
+    ///   - isSettled: Whether all that is to be served was tried once.
+    public init(
+        routes: [String: TrafficRoute],
+        standard: String?,
+        expected: Set<String>,
+        isSettled: Bool = true
+    ) {
         self.routes = routes
         self.standard = standard.flatMap { routes[$0] }
         self.expected = expected
+        hasStandard = standard != nil
+        self.isSettled = isSettled
     }
 
     /// A table with a single snapshot, by its model's name and for requests that name none.
@@ -33,8 +44,9 @@ public final class RoutingTable: Sendable {
         self.init(routes: [snapshot.model: route], standard: snapshot.model, expected: [])
     }
 
-    /// Whether every request that names an existing model can be answered.
-    public var isReady: Bool { standard != nil || expected.isEmpty && !routes.isEmpty }
+    /// Whether requests can be answered: those that name no model; where all must name one, those to any model that can be
+    /// served, so that one model's bad versions do not keep the others from their traffic.
+    public var isReady: Bool { hasStandard ? standard != nil : isSettled && !routes.isEmpty }
 
     /// The route of a request.
     ///

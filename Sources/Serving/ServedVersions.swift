@@ -26,8 +26,14 @@ struct ServedVersions {
 
     /// Names that were asked for, models or aliases; the first answers requests that name none.
     var names: [String] = []
-    /// Whether requests must name a model.
+    /// The name that answers requests that name none; nil when they must name one.
     var standard: String?
+    /// Whether all that is to be served was tried once.
+    var isSettled = false
+    /// Versions that are needed together, which stay in memory while the others of them are loaded.
+    var awaited: Set<VersionID> = []
+    /// Revisions of aliases whose guard ended their split.
+    var endedSplits: [String: Int] = [:]
     var residents: [VersionID: Resident] = [:]
     var traffic: [String: Traffic] = [:]
     var aliases: [String: Alias] = [:]
@@ -90,7 +96,9 @@ struct ServedVersions {
             if surplus > 0 { traffic[name]?.recent.removeLast(surplus) }
         }
         for id in residents.keys where model == nil || id.model == model {
-            guard !isInUse(id), traffic[id.model]?.recent.contains(id.version) != true else { continue }
+            guard !isInUse(id), !awaited.contains(id), traffic[id.model]?.recent.contains(id.version) != true else {
+                continue
+            }
             unload(id)
         }
         return residents.count < before
@@ -149,6 +157,11 @@ struct ServedVersions {
             add(model, [Alias.Share(version: version, percent: 100)], of: model, shadow: 0)
         }
         for alias in aliases.values { add(alias.name, shares(of: alias), of: alias.model, shadow: alias.shadow) }
-        return RoutingTable(routes: routes, standard: standard, expected: Set(names).subtracting(routes.keys))
+        return RoutingTable(
+            routes: routes,
+            standard: standard,
+            expected: Set(names).subtracting(routes.keys),
+            isSettled: isSettled
+        )
     }
 }

@@ -1,5 +1,6 @@
 public import CheckpointStore
 import Dispatch
+import Synchronization
 
 /// What an operator asks for; each call changes all of what it names, in the store and in service, or nothing.
 extension ServingController {
@@ -58,7 +59,8 @@ extension ServingController {
                 throw .nothingToRollBackTo(model: model)
             }
             let id = VersionID(model, target)
-            supersedeLoads(of: model)
+            // What is being loaded stays out when it is done.
+            note { $0.traffic[model]?.choices += 1 }
             guard look({ $0.residents[id] != nil }) else { return (id, false) }
             try record(rollbackOf: model, to: id)
             return (id, true)
@@ -109,13 +111,13 @@ extension ServingController {
     public func setAlias(_ alias: Alias, ifRevision: Int?) async throws(ServingError) -> Alias {
         try await offThread { [self] () throws(ServingError) in
             try checkServed(alias.model)
-            for share in alias.split { try checkExists(VersionID(alias.model, share.version)) }
+            for id in alias.versions { try checkExists(id) }
         }
         let work: @Sendable () -> Result<Alias, ServingError> = { [self] in
             Result { () throws(ServingError) in
-                for share in alias.split {
-                    let id = VersionID(alias.model, share.version)
-                    guard !look({ $0.residents[id] != nil }) else { continue }
+                note { $0.awaited = Set(alias.versions) }
+                defer { note { $0.awaited = [] } }
+                for id in alias.versions where look({ $0.residents[id] == nil }) {
                     if let busy = begin(id) { throw .busyLoading(busy) }
                     try load(id)
                 }
@@ -171,6 +173,34 @@ extension ServingController {
     }
 
     // MARK: Parts
+
+    /// Changes an item in the store and in every version of the model that is in memory.
+    private func change(_ change: ItemChange) throws(ServingError) -> ItemChange {
+        do {
+            return try changing.withLock { _ in
+                let active = look { state in
+                    state.active(of: change.model).flatMap { state.residents[VersionID(change.model, $0)]?.snapshot }
+                }
+                guard let active else { throw ServingError.notReady(model: change.model) }
+                var change = change
+                change.version = active.version
+                let completed = try active.completed(change)
+                let before = try source.newestItemChange(of: change.model)
+                try source.changeItem(completed)
+                let after = try source.newestItemChange(of: change.model)
+                for (id, resident) in look({ $0.residents }) where id.model == change.model {
+                    let snapshot = resident.snapshot.applying([completed]).snapshot
+                    // Where another process changed items too, the next poll reads them all again.
+                    let isWhole = resident.newestChange == before && after == before + 1
+                    let newest = isWhole ? after : resident.newestChange
+                    publish { $0.replace(id, by: snapshot, newestChange: newest) }
+                }
+                return completed
+            }
+        } catch {
+            throw ServingError(error)
+        }
+    }
 
     /// A model by its name, or the one that requests without a model reach.
     private func named(_ model: String?) throws(ServingError) -> String {

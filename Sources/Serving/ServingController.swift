@@ -24,9 +24,9 @@ public final class ServingController: Service {
     private let counts = Mutex(Report())
     private let isPolling = Mutex(false)
     /// Held while an item is changed in the store and in memory, so that the two agree.
-    private let changing = Mutex(())
-    private let canaries = CanaryWatch()
-    private let folder: ImportFolder?
+    let changing = Mutex(())
+    let canaries = CanaryWatch()
+    let folder: ImportFolder?
 
     /// What happened so far, for metrics.
     public struct Report: Sendable, Equatable {
@@ -150,91 +150,6 @@ public final class ServingController: Service {
         }
     }
 
-    private func reconcile() {
-        freeRetired()
-        takeImports()
-        do {
-            let choices = state.withLock { $0.traffic.mapValues(\.choices) }
-            let aliases = try servedAliases()
-            for model in try servedModels(aliases) { try follow(model, choices[model] ?? 0) }
-            try follow(aliases)
-            try followItems()
-        } catch {
-            logger.error("the store could not be read", metadata: ["error": "\(error)"])
-        }
-        endFailedCanaries()
-        freeRetired()
-    }
-
-    /// The aliases that this process answers: those of the models it was told to serve, or all.
-    private func servedAliases() throws -> [Alias] {
-        let aliases = try source.aliases()
-        let names = configuration.models
-        guard !names.isEmpty else { return aliases }
-        let models = Set(try source.modelNames()).intersection(names)
-        return aliases.filter { names.contains($0.name) || models.contains($0.model) }
-    }
-
-    /// The models whose active version this process answers with.
-    private func servedModels(_ aliases: [Alias]) throws -> [String] {
-        let models = try source.modelNames()
-        let names = configuration.models
-        let standard = names.first ?? (models.count == 1 ? models[0] : nil)
-        state.withLock { state in
-            state.names = names.isEmpty ? models : names
-            state.standard = standard
-        }
-        guard !names.isEmpty else { return models }
-        return models.filter { model in
-            names.contains(model) || aliases.contains { $0.model == model && $0.split.isEmpty }
-        }
-    }
-
-    /// Brings a model's active version into service if it is not.
-    ///
-    /// A version that was rejected is not tried again until it is activated by name. With nothing in service yet and a
-    /// rejected active version, the newest other version is tried, so that a bad newest checkpoint does not keep a
-    /// restarted server from serving.
-    private func follow(_ model: String, _ choices: Int) throws {
-        guard let wanted = try source.activeVersion(of: model) else { return }
-        let (rejected, active) = state.withLock { ($0.rejected, $0.active(of: model)) }
-        var version: Int? = wanted
-        if rejected[VersionID(model, wanted)] != nil {
-            guard active == nil else { return }
-            version = try source.manifests(of: model).map(\.version)
-                .filter { rejected[VersionID(model, $0)] == nil }.max()
-        }
-        guard let version, version != active else { return }
-        let id = VersionID(model, version)
-        guard bringIn(id) else { return }
-        // A choice that was made in the meantime is newer than what was read.
-        publish { state in
-            guard (state.traffic[model]?.choices ?? 0) == choices, state.residents[id] != nil else { return }
-            state.choose(id)
-        }
-    }
-
-    /// Brings the aliases into service as the store has them.
-    private func follow(_ aliases: [Alias]) throws {
-        let served = state.withLock(\.aliases)
-        for name in served.keys where !aliases.contains(where: { $0.name == name }) {
-            publish { $0.aliases[name] = nil }
-        }
-        for alias in aliases {
-            let missing = alias.split.map { VersionID(alias.model, $0.version) }.filter { id in
-                state.withLock { $0.residents[id] == nil && $0.rejected[id] == nil }
-            }
-            if served[alias.name] == alias, missing.isEmpty { continue }
-            for id in missing { _ = bringIn(id) }
-            let isComplete = alias.split.allSatisfy { share in
-                state.withLock { $0.residents[VersionID(alias.model, share.version)] != nil }
-            }
-            // With nothing to fall back to, the versions that could be loaded answer for the others.
-            guard isComplete || served[alias.name] == nil else { continue }
-            publish { $0.aliases[alias.name] = alias }
-        }
-    }
-
     // MARK: Loading
 
     /// Makes sure that a version is in memory, and says whether it is; a rejection is logged and remembered.
@@ -294,6 +209,10 @@ public final class ServingController: Service {
                     )
                 }
             }
+        } catch  where ServingError.mayPass(error) {
+            end()
+            logger.warning("the store could not be read", metadata: ["version": "\(id)", "error": "\(error)"])
+            throw .storeFailed("\(error)")
         } catch {
             let reason = "\(error)"
             end(rejection: (id, reason))
@@ -341,17 +260,15 @@ public final class ServingController: Service {
     /// Looks at the state without changing it.
     func look<Result: Sendable>(_ body: (ServedVersions) -> Result) -> Result { state.withLock { body($0) } }
 
-    /// Keeps what is being loaded for a model from being chosen when it is done.
-    func supersedeLoads(of model: String) {
-        state.withLock { $0.traffic[model]?.choices += 1 }
-    }
+    /// Changes the state in what requests do not see.
+    func note(_ change: (inout ServedVersions) -> Void) { state.withLock { change(&$0) } }
 
     /// Counts something that happened.
     func count(_ change: (inout Report) -> Void) { counts.withLock { change(&$0) } }
 
     /// Lets go of what nothing needs any more, and gives back the memory of snapshots that no request holds; this thread
     /// holds each one's last reference.
-    private func freeRetired() {
+    func freeRetired() {
         evict(keeping: configuration.keepVersions, of: nil)
         _ = state.withLock { $0.takeUnused() }
     }
@@ -370,109 +287,6 @@ public final class ServingController: Service {
             _ = state.withLock { $0.takeUnused() }
             guard state.withLock({ !$0.retired.isEmpty }), clock.now < end else { return }
             Thread.sleep(forTimeInterval: 0.002)
-        }
-    }
-
-    // MARK: Items, imports and canaries
-
-    /// Changes an item in the store and in every version of the model that is in memory.
-    func change(_ change: ItemChange) throws(ServingError) -> ItemChange {
-        do {
-            return try changing.withLock { _ in
-                let active = state.withLock { state in
-                    state.active(of: change.model).flatMap { state.residents[VersionID(change.model, $0)]?.snapshot }
-                }
-                guard let active else { throw ServingError.notReady(model: change.model) }
-                var change = change
-                change.version = active.version
-                let completed = try active.completed(change)
-                let before = try source.newestItemChange(of: change.model)
-                try source.changeItem(completed)
-                let after = try source.newestItemChange(of: change.model)
-                for (id, resident) in look({ $0.residents }) where id.model == change.model {
-                    let snapshot = resident.snapshot.applying([completed]).snapshot
-                    // Where another process changed items too, the next poll reads them all again.
-                    let isWhole = resident.newestChange == before && after == before + 1
-                    let newest = isWhole ? after : resident.newestChange
-                    publish { $0.replace(id, by: snapshot, newestChange: newest) }
-                }
-                return completed
-            }
-        } catch {
-            throw ServingError(error)
-        }
-    }
-
-    /// Brings in changes of items that another process wrote to the store.
-    private func followItems() throws {
-        for id in look({ $0.residents.keys.sorted { $0.version < $1.version } }) {
-            let newest = try source.newestItemChange(of: id.model)
-            guard look({ $0.residents[id]?.newestChange != newest }) else { continue }
-            try changing.withLock { _ in
-                let newest = try source.newestItemChange(of: id.model)
-                guard let base = look({ $0.residents[id]?.base }) else { return }
-                let snapshot = base.applying(try source.itemChanges(of: id.model)).snapshot
-                publish { $0.replace(id, by: snapshot, newestChange: newest) }
-            }
-        }
-    }
-
-    private func takeImports() {
-        guard let folder else { return }
-        for result in folder.takeFiles(publishImported) {
-            switch result {
-            case .success(let id):
-                counts.withLock { $0.imported += 1 }
-                guard configuration.retainVersions > 0 else { continue }
-                do {
-                    _ = try source.prune(model: id.model, keeping: configuration.retainVersions)
-                } catch {
-                    logger.error("old versions stay in the store", metadata: ["error": "\(error)"])
-                }
-            case .failure:
-                counts.withLock { $0.importsRejected += 1 }
-            }
-        }
-    }
-
-    /// Makes an imported version its model's active one, after a load where this process serves the model.
-    private func publishImported(_ id: VersionID) throws {
-        let isServed = try servedModels(servedAliases()).contains(id.model)
-        if isServed, !look({ $0.residents[id] != nil }) {
-            if let busy = begin(id) { throw ServingError.busyLoading(busy) }
-            try load(id)
-        }
-        try source.activate(model: id.model, version: id.version)
-        publish { state in
-            guard isServed, state.residents[id] != nil, state.active(of: id.model) != id.version else { return }
-            state.choose(id)
-        }
-    }
-
-    /// Takes the traffic from versions that break their alias' guard.
-    private func endFailedCanaries() {
-        let (aliases, statistics) = state.withLock { ($0.aliases, $0.residents.mapValues(\.statistics)) }
-        for alias in aliases.values {
-            guard let finding = canaries.finding(of: alias, statistics), let stable = alias.split.first else {
-                continue
-            }
-            var calm = alias
-            calm.split = [Alias.Share(version: stable.version, percent: 100)]
-            calm.shadow = 0
-            calm.guard = nil
-            counts.withLock { $0.guardRollbacks += 1 }
-            logger.error(
-                "guard ended a split",
-                metadata: ["alias": "\(alias.name)", "model.name": "\(alias.model)", "error": "\(finding)"]
-            )
-            // Out of service at once, whether or not the store can be written.
-            publish { $0.aliases[alias.name] = calm }
-            do {
-                let stored = try source.setAlias(calm, ifRevision: alias.revision)
-                publish { $0.aliases[alias.name] = stored }
-            } catch {
-                logger.error("the store keeps the split", metadata: ["alias": "\(alias.name)", "error": "\(error)"])
-            }
         }
     }
 

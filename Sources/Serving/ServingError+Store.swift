@@ -1,6 +1,16 @@
 import CheckpointStore
 
 extension ServingError {
+    /// Whether an error says nothing of a version or a file but of the store's present state, so that it may pass.
+    static func mayPass(_ error: any Error) -> Bool {
+        switch error {
+        case CheckpointError.locked, CheckpointError.diskFull, CheckpointError.readOnly, CheckpointError.inputOutput,
+            ServingError.storeFailed, ServingError.busyLoading:
+            true
+        default: false
+        }
+    }
+
     /// What an error of the store, or of a change of an item, means for what is served.
     init(_ error: any Error) {
         switch error {

@@ -165,8 +165,9 @@ extension ServerConfiguration {
         configuration.httpPort = 0
         configuration.controlPort = 0
         configuration.drainTimeout = .seconds(4)
-        // That the machine is busy with other tests is no overload.
+        // That the machine is busy with other tests is no overload, and no slow client.
         configuration.queueDelay = .seconds(60)
+        configuration.requestReadTimeout = .seconds(60)
         change(&configuration)
         return configuration
     }

@@ -127,6 +127,19 @@ import Testing
         #expect(try (0..<20).map { try version(user: "\($0)") } == [Int](repeating: 2, count: 20))
     }
 
+    @Test("a split over versions none of which is active brings in all of them, by call and by poll")
+    func bringsInSplit() async throws {
+        let controller = makeController()
+        await controller.poll()
+        _ = try await controller.setAlias(split([(2, 50), (3, 50)]), ifRevision: nil)
+        #expect(Set(try (0..<50).map { try version(user: "\($0)") }) == [2, 3])
+        let restarted = makeController(["stable"])
+        await restarted.poll()
+        #expect(Set(try (0..<50).map { try version(user: "\($0)") }) == [2, 3])
+        await restarted.poll()
+        #expect(restarted.isResident(2, model: "m") && restarted.isResident(3, model: "m"))
+    }
+
     @Test("an alias is changed only at the revision that the caller knows")
     func comparesRevisions() async throws {
         let controller = makeController()
@@ -147,6 +160,11 @@ import Testing
         let table = RoutingTable(routes: routes, standard: nil, expected: [])
         #expect(throws: RetrievalError.modelNotNamed(served: ["a"])) { try table.route(to: nil) }
         #expect(throws: RetrievalError.modelNotServed("b", served: ["a"])) { try table.route(to: "b") }
+        let begun = RoutingTable(routes: routes, standard: nil, expected: ["b"], isSettled: false)
+        #expect(!begun.isReady)
+        let partial = RoutingTable(routes: routes, standard: nil, expected: ["b"])
+        #expect(partial.isReady, "a model that cannot be served keeps the others from nothing")
+        #expect(throws: RetrievalError.notReady) { try partial.route(to: "b") }
         let waiting = RoutingTable(routes: routes, standard: "b", expected: ["b"])
         #expect(throws: RetrievalError.notReady) { try waiting.route(to: nil) }
         #expect(throws: RetrievalError.notReady) { try waiting.route(to: "b") }
@@ -237,6 +255,25 @@ import Testing
         for user in 0..<100 { _ = try version(user: "\(user)") }
         await controller.poll()
         #expect(controller.report.guardRollbacks == 2)
+    }
+
+    @Test("a split that its guard ended stays ended while the store cannot be written, and is recorded when it can")
+    func guardsWithoutStore() async throws {
+        let controller = makeController()
+        await controller.poll()
+        let bounds = Alias.Guard(maxP99Ms: 1e-9, minRequests: 20)
+        _ = try await controller.setAlias(split([(1, 50), (3, 50)], guard: bounds), ifRevision: nil)
+        await controller.poll()
+        for user in 0..<100 { _ = try version(user: "\(user)") }
+        source.state.withLock { $0.refusal = .diskFull(path: "s") }
+        for _ in 0..<3 {
+            await controller.poll()
+            for user in 0..<50 { #expect(try version(user: "\(user)") == 1) }
+        }
+        #expect(source.aliases()[0].split.count == 2 && controller.report.guardRollbacks == 1)
+        source.state.withLock { $0.refusal = nil }
+        await controller.poll()
+        #expect(source.aliases()[0].split == [Alias.Share(version: 1, percent: 100)])
     }
 }
 

@@ -254,6 +254,25 @@ import Testing
         #expect(holder.snapshot?.version == 2)
     }
 
+    @Test("a version that cannot be read for a reason of the moment is no bad version: the next poll tries again")
+    func retriesReading() async throws {
+        let source = MemorySource([1, 2], active: 1)
+        let controller = watch(source)
+        await controller.poll()
+        try source.activate(model: "m", version: 2)
+        for error in [CheckpointError.locked(path: "s"), .inputOutput(path: "s", reason: "r")] {
+            source.state.withLock { $0.loadError = error }
+            await controller.poll()
+            #expect(holder.snapshot?.version == 1 && controller.state(of: 2, model: "m") == .available)
+            await #expect(throws: ServingError.storeFailed("\(error)")) {
+                try await controller.activate(model: "m", version: 2, wait: true)
+            }
+        }
+        source.state.withLock { $0.loadError = nil }
+        await controller.poll()
+        #expect(holder.snapshot?.version == 2 && controller.report.rejected == 0)
+    }
+
     @Test("a reload tries a rejected version again")
     func reloads() async throws {
         let source = MemorySource([1, 2], active: 1)

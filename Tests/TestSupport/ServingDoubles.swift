@@ -200,6 +200,8 @@ package final class MemorySource: CheckpointSource {
         package var damaged: Set<Int> = []
         package var loads = 0
         package var isHeld = false
+        /// What the next loads fail with.
+        package var loadError: CheckpointError?
         /// What the next writes fail with.
         package var refusal: CheckpointError?
 
@@ -249,6 +251,7 @@ package final class MemorySource: CheckpointSource {
     package func load(model: String, version: Int) throws -> Checkpoint {
         state.withLock { $0.loads += 1 }
         while state.withLock(\.isHeld) { Thread.sleep(forTimeInterval: 0.001) }
+        if let error = state.withLock(\.loadError) { throw error }
         try verify(model: model, version: version)
         guard let checkpoint = state.withLock({ $0.checkpoints[version] }) else { throw StoreDoubleError.unknown }
         return checkpoint
