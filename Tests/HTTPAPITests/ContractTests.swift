@@ -115,8 +115,8 @@ import Testing
             headers: "If-Match: \"1\"\r\n"
         ),
         Exchange(.control, 400, "PUT", "/v1/aliases/stable", #"{"model":"m","version":1,"split":[]}"#),
-        Exchange(.control, 404, "PUT", "/v1/aliases/stable", #"{"model":"x"}"#),
-        Exchange(.control, 404, "PUT", "/v1/aliases/stable", #"{"model":"m","version":9}"#),
+        Exchange(.control, 422, "PUT", "/v1/aliases/stable", #"{"model":"x"}"#),
+        Exchange(.control, 422, "PUT", "/v1/aliases/stable", #"{"model":"m","version":9}"#),
         Exchange(.control, 415, "PUT", "/v1/aliases/stable", #"{"model":"m"}"#, headers: text),
         Exchange(
             .control,

@@ -21,7 +21,15 @@ extension ControlPlane {
                 let alias = try Alias(name: name, json: try await Self.body(of: request))
                 let revision = try await expectedRevision(of: name, request)
                 let stored = try await changing { () throws(ServingError) in
-                    try await controller.setAlias(alias, ifRevision: revision)
+                    do throws(ServingError) {
+                        return try await controller.setAlias(alias, ifRevision: revision)
+                    } catch {
+                        // The path is right; what the body names is not there.
+                        switch error {
+                        case .modelNotServed, .versionNotFound: throw .invalidAlias(error.description)
+                        default: throw error
+                        }
+                    }
                 }
                 return try answer(stored)
             },
