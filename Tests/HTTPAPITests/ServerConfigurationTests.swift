@@ -35,6 +35,7 @@ import Testing
         let changes: [(String, @Sendable (inout ServerConfiguration) -> Void)] = [
             ("HTTP_PORT", { $0.httpPort = 65_536 }), ("CONTROL_PORT", { $0.controlPort = -1 }),
             ("SERVE_THREADS", { $0.serveThreads = 0 }), ("MAX_CONNECTIONS", { $0.maxConnections = 0 }),
+            ("TRACE_SAMPLE", { $0.traceSample = -1 }), ("SLOW_REQUEST_MS", { $0.slowRequest = .milliseconds(-1) }),
             ("MAX_BODY_BYTES", { $0.maxBodyBytes = 10 }), ("MAX_K", { $0.limits.maxK = 0 }),
             ("MAX_HISTORY", { $0.limits.maxHistory = 0 }), ("IDLE_TIMEOUT_S", { $0.idleTimeout = .zero }),
             ("REQUEST_READ_TIMEOUT_MS", { $0.requestReadTimeout = .seconds(-1) }),
