@@ -8,18 +8,21 @@ extension ServingController {
     func reconcile() {
         freeRetired()
         takeImports()
-        do {
-            let choices = look { $0.traffic.mapValues(\.choices) }
+        let choices = look { $0.traffic.mapValues(\.choices) }
+        attempt { () throws in
             let aliases = try servedAliases()
-            for model in try servedModels(aliases) { try follow(model, choices[model] ?? 0) }
+            for model in try servedModels(aliases) { attempt { try follow(model, choices[model] ?? 0) } }
             try follow(aliases)
-            try followItems()
             if look({ !$0.isSettled }) { publish { $0.isSettled = true } }
-        } catch {
-            logger.error("the store could not be read", metadata: ["error": "\(error)"])
         }
+        for id in look({ $0.residents.keys.sorted { $0.version < $1.version } }) { attempt { try followItems(of: id) } }
         endFailedCanaries()
         freeRetired()
+    }
+
+    /// Does a part of a poll; what is wrong with one model keeps the others from nothing.
+    private func attempt(_ work: () throws -> Void) {
+        do { try work() } catch { logger.error("the store could not be read", metadata: ["error": "\(error)"]) }
     }
 
     /// The aliases that this process answers: those of the models it was told to serve, or all.
@@ -35,10 +38,13 @@ extension ServingController {
     private func servedModels(_ aliases: [Alias]) throws -> [String] {
         let models = try source.modelNames()
         let names = configuration.models
-        let standard = names.first ?? (models.count == 1 ? models[0] : nil)
-        note { state in
-            state.names = names.isEmpty ? models : names
-            state.standard = standard
+        let asked = names.isEmpty ? models : names
+        if look({ $0.names != asked }) {
+            publish { state in
+                state.names = asked
+                // Requests that name no model go on being answered when the store gets a second one.
+                state.standard = names.first ?? state.standard ?? (models.count == 1 ? models[0] : nil)
+            }
         }
         guard !names.isEmpty else { return models }
         return models.filter { model in
@@ -94,16 +100,14 @@ extension ServingController {
     }
 
     /// Brings in changes of items that another process wrote to the store.
-    private func followItems() throws {
-        for id in look({ $0.residents.keys.sorted { $0.version < $1.version } }) {
+    private func followItems(of id: VersionID) throws {
+        let newest = try source.newestItemChange(of: id.model)
+        guard look({ $0.residents[id]?.newestChange != newest }) else { return }
+        try changing.withLock { _ in
             let newest = try source.newestItemChange(of: id.model)
-            guard look({ $0.residents[id]?.newestChange != newest }) else { continue }
-            try changing.withLock { _ in
-                let newest = try source.newestItemChange(of: id.model)
-                guard let base = look({ $0.residents[id]?.base }) else { return }
-                let snapshot = base.applying(try source.itemChanges(of: id.model)).snapshot
-                publish { $0.replace(id, by: snapshot, newestChange: newest) }
-            }
+            guard let base = look({ $0.residents[id]?.base }) else { return }
+            let snapshot = base.applying(try source.itemChanges(of: id.model)).snapshot
+            publish { $0.replace(id, by: snapshot, newestChange: newest) }
         }
     }
 

@@ -171,6 +171,23 @@ import Testing
         #expect(!waiting.isReady && table.isReady)
     }
 
+    @Test("a second model in the store takes nothing from requests that name none; it is asked for once it is served")
+    func keepsStandard() async throws {
+        let controller = makeController()
+        await controller.poll()
+        source.state.withLock { $0.otherModels = ["other"] }
+        await controller.poll()
+        #expect(try service.retrieve(RetrievalRequest(history: ["i1"]), workspace: workspace).snapshot.version == 1)
+        #expect(throws: RetrievalError.notReady) { try version(user: "u", model: "other") }
+        let restarted = makeController()
+        await restarted.poll()
+        #expect(holder.current.isReady && holder.current.standard == nil)
+        #expect(try version(user: "u", model: "m") == 1)
+        #expect(throws: RetrievalError.modelNotNamed(served: ["m"])) {
+            try service.retrieve(RetrievalRequest(history: ["i1"]), workspace: workspace)
+        }
+    }
+
     @Test("shadowed requests are answered by the stable version and compared with the other")
     func shadows() async throws {
         let controller = makeController()

@@ -194,6 +194,8 @@ package final class MemorySource: CheckpointSource {
     package struct State {
         package var checkpoints: [Int: Checkpoint] = [:]
         package var activations: [Int] = []
+        /// Models beside `m`, without a version.
+        package var otherModels: [String] = []
         package var aliases: [String: Alias] = [:]
         package var changes: [ItemChange] = []
         package var newestChange = 0
@@ -225,14 +227,16 @@ package final class MemorySource: CheckpointSource {
         }
     }
 
-    package func modelNames() -> [String] { state.withLock { $0.checkpoints.isEmpty ? [] : ["m"] } }
+    package func modelNames() -> [String] {
+        state.withLock { ($0.checkpoints.isEmpty ? [] : ["m"]) + $0.otherModels }
+    }
 
     package func manifests(of model: String) -> [CheckpointManifest] {
         guard model == "m" else { return [] }
         return state.withLock { $0.checkpoints.values.map(\.manifest).sorted { $0.version < $1.version } }
     }
 
-    package func activeVersion(of model: String) -> Int? { state.withLock(\.active) }
+    package func activeVersion(of model: String) -> Int? { model == "m" ? state.withLock(\.active) : nil }
 
     package func activate(model: String, version: Int) throws {
         try write { state in if state.active != version { state.activations.append(version) } }
