@@ -3,7 +3,7 @@ public import Kernels
 /// An index that changes without a rebuild: an immutable base, base items that no longer count, and a delta of vectors.
 ///
 /// A value: changing a copy leaves the original as it was, so that searches of the original go on. Copies share the base
-/// and all but the changed parts of the rest; ``LiveIndexHolder`` hands the newest value to searches. A search finds what
+/// and all but the changed parts of the rest. A search finds what
 /// the base's search finds among the items that still count, and every item of the delta, scored exactly.
 ///
 /// Base items have the numbers below `base.count`, and added items the following ones. A number never becomes another
