@@ -110,7 +110,8 @@ extension ServingController {
     /// - Throws: ``ServingError``.
     public func setAlias(_ alias: Alias, ifRevision: Int?) async throws(ServingError) -> Alias {
         try await offThread { [self] () throws(ServingError) in
-            try checkServed(alias.model)
+            // An alias that this process was told to serve makes its model one of those.
+            if !configuration.models.contains(alias.name) { try checkServed(alias.model) }
             for id in alias.versions { try checkExists(id) }
         }
         let work: @Sendable () -> Result<Alias, ServingError> = { [self] in
@@ -123,6 +124,8 @@ extension ServingController {
                 }
                 let stored = try onStore { try $0.setAlias(alias, ifRevision: ifRevision) }
                 publish { $0.aliases[alias.name] = stored }
+                // One that follows a model's active version may be the first to need it.
+                if stored.split.isEmpty { reconcile() }
                 return stored
             }
         }

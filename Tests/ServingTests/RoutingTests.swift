@@ -94,6 +94,19 @@ import Testing
         #expect(try service.retrieve(RetrievalRequest(history: ["i1"]), workspace: workspace).snapshot.version == 3)
     }
 
+    @Test("an alias that is to be served can be made when there is none yet, and answers at once")
+    func makesServedAlias() async throws {
+        let controller = makeController(["stable"])
+        await controller.poll()
+        #expect(!holder.current.isReady)
+        _ = try await controller.setAlias(Alias(name: "stable", model: "m"), ifRevision: 0)
+        #expect(try service.retrieve(RetrievalRequest(history: ["i1"]), workspace: workspace).snapshot.version == 1)
+        #expect(try version(user: "u") == 1 && holder.current.isReady)
+        await #expect(throws: ServingError.modelNotServed("x", served: ["m"])) {
+            try await controller.setAlias(Alias(name: "other", model: "x"), ifRevision: nil)
+        }
+    }
+
     @Test("an alias of another process is followed, changed and dropped")
     func followsStore() async throws {
         let controller = makeController()

@@ -8,8 +8,21 @@ import Testing
 @Suite("ServingController") struct ServingControllerTests {
     let holder = RoutingHolder()
 
-    private func watch(_ source: MemorySource) -> ServingController {
-        ServingController(source: source, holder: holder, builder: testBuilder, logger: quietLogger)
+    private func watch(
+        _ source: MemorySource,
+        keepVersions: Int = 2,
+        in holder: RoutingHolder? = nil,
+        builder: SnapshotBuilder = testBuilder
+    ) -> ServingController {
+        var configuration = ControllerConfiguration()
+        configuration.keepVersions = keepVersions
+        return ServingController(
+            source: source,
+            configuration: configuration,
+            holder: holder ?? self.holder,
+            builder: builder,
+            logger: quietLogger
+        )
     }
 
     @Test("polling brings the store's active version into service")
@@ -120,15 +133,7 @@ import Testing
     @Test("a replaced snapshot lives until its last request and is then freed by the controller")
     func freesOld() async throws {
         let source = MemorySource([1, 2], active: 1)
-        var configuration = ControllerConfiguration()
-        configuration.keepVersions = 1
-        let controller = ServingController(
-            source: source,
-            configuration: configuration,
-            holder: holder,
-            builder: testBuilder,
-            logger: quietLogger
-        )
+        let controller = watch(source, keepVersions: 1)
         await controller.poll()
         weak let old = holder.snapshot
         var request: ServingSnapshot? = holder.snapshot
@@ -147,16 +152,8 @@ import Testing
     func rollsBackDuringLoad() async throws {
         for keepVersions in [2, 3] {
             let source = MemorySource([1, 2, 3], active: 1)
-            var configuration = ControllerConfiguration()
-            configuration.keepVersions = keepVersions
             let holder = RoutingHolder()
-            let controller = ServingController(
-                source: source,
-                configuration: configuration,
-                holder: holder,
-                builder: testBuilder,
-                logger: quietLogger
-            )
+            let controller = watch(source, keepVersions: keepVersions, in: holder)
             await controller.poll()
             #expect(try await controller.activate(model: "m", version: 2, wait: true))
             source.state.withLock { $0.isHeld = true }
@@ -198,16 +195,8 @@ import Testing
     @Test("never are more versions in memory than are kept, the one that loads included", arguments: [1, 2, 3])
     func keepsVersions(count: Int) async throws {
         let source = MemorySource([1, 2, 3, 4, 5], active: nil)
-        var configuration = ControllerConfiguration()
-        configuration.keepVersions = count
         let alive = LiveSnapshots()
-        let controller = ServingController(
-            source: source,
-            configuration: configuration,
-            holder: holder,
-            builder: alive.builder,
-            logger: quietLogger
-        )
+        let controller = watch(source, keepVersions: count, builder: alive.builder)
         for version in [1, 2, 3, 4, 5, 1, 2] {
             #expect(try await controller.activate(model: "m", version: version, wait: true))
             await controller.poll()
