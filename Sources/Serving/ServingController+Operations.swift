@@ -182,7 +182,10 @@ extension ServingController {
         do {
             return try changing.withLock { _ in
                 let active = look { state in
-                    state.active(of: change.model).flatMap { state.residents[VersionID(change.model, $0)]?.snapshot }
+                    // Where only aliases answer for the model, the newest version of theirs.
+                    let served = state.residents.keys.filter { $0.model == change.model && state.isInUse($0) }
+                    let version = state.active(of: change.model) ?? served.map(\.version).max()
+                    return version.flatMap { state.residents[VersionID(change.model, $0)]?.snapshot }
                 }
                 guard let active else { throw ServingError.notReady(model: change.model) }
                 var change = change

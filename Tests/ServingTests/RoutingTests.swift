@@ -151,6 +151,15 @@ import Testing
         #expect(Set(try (0..<50).map { try version(user: "\($0)") }) == [2, 3])
         await restarted.poll()
         #expect(restarted.isResident(2, model: "m") && restarted.isResident(3, model: "m"))
+        // No version of the model itself is in service here, and its items can be changed all the same.
+        let change = try await restarted.changeItem("new", to: ItemChange.Content(like: ["i1"]), model: nil)
+        #expect(change.version == 3)
+        for user in 0..<20 {
+            var request = RetrievalRequest(history: ["i1"], k: 40)
+            request.user = "\(user)"
+            let response = try service.retrieve(request, workspace: workspace)
+            #expect(response.items.contains { response.snapshot.identifiers.id($0.id) == "new" })
+        }
     }
 
     @Test("an alias is changed only at the revision that the caller knows")
