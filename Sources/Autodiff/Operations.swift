@@ -199,3 +199,50 @@ extension Variable {
         }
     }
 }
+
+// MARK: - Transformer blocks
+
+extension Variable {
+    /// Layer normalisation of rows with trained gain and bias `[1, d]`; see ``LayerNorm``.
+    public func layerNormalised(gain: Variable, bias: Variable) -> Variable {
+        let (output, trace) = LayerNorm.forward(value, gain: gain.value, bias: bias.value)
+        return tape.record(output, inputs: [self, gain, bias]) { [a = self] gradient, tape in
+            let parts = LayerNorm.gradients(trace, gain: gain.value, gradient: gradient)
+            tape.accumulate(a, parts.x)
+            tape.accumulate(gain, parts.gain)
+            tape.accumulate(bias, parts.bias)
+        }
+    }
+
+    /// Causal self-attention of sequences whose positions stand one after another; see ``CausalAttention``.
+    ///
+    /// - Parameters:
+    ///   - queries: `[P, d]`.
+    ///   - keys: `[P, d]`.
+    ///   - values: `[P, d]`.
+    ///   - reversedBias: The bias of each head and distance, the largest distance first, `[h, N]`.
+    ///   - offsets: Where each sequence starts, and the end of the last.
+    /// - Returns: `[P, d]`.
+    public static func causalAttention(
+        queries: Variable,
+        keys: Variable,
+        values: Variable,
+        reversedBias: Variable,
+        offsets: [Int]
+    ) -> Variable {
+        let inputs = CausalAttention.Inputs(
+            queries: queries.value,
+            keys: keys.value,
+            values: values.value,
+            reversedBias: reversedBias.value
+        )
+        let (output, weights) = CausalAttention.forward(inputs, offsets: offsets)
+        return queries.tape.record(output, inputs: [queries, keys, values, reversedBias]) { gradient, tape in
+            let parts = CausalAttention.gradients(inputs, offsets: offsets, weights: weights, gradient: gradient)
+            tape.accumulate(queries, parts.queries)
+            tape.accumulate(keys, parts.keys)
+            tape.accumulate(values, parts.values)
+            tape.accumulate(reversedBias, parts.reversedBias)
+        }
+    }
+}

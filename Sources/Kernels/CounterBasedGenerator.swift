@@ -24,6 +24,10 @@ public enum RandomPurpose: UInt32, Sendable {
     case clustering
     /// Data made up for benchmarks, simulations and tests.
     case simulation
+    /// What a denoiser answers for itself while it trains, and for which rows.
+    case ownSample
+    /// Which cuts of a window a training step asks for.
+    case cuts
 }
 
 /// Random numbers that are a pure function of seed, purpose, stream and position: Philox4x32-10.

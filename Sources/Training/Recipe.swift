@@ -63,8 +63,16 @@ public enum RecipeError: Error, Equatable, CustomStringConvertible {
 public struct TrainingConfiguration: ConfigurationSection {
     /// Rows of one optimiser step.
     public var batchSize = 256
+    /// How many rows of a batch come from one window of a user's history; 1 draws every row on its own.
+    ///
+    /// Rows of one window cost a causal guidance module a single pass.
+    public var cutsPerWindow = 1
     /// Adam's learning rate.
     public var learningRate = 0.005
+    /// How the learning rate moves from step to step.
+    public var schedule = LearningRateSchedule.constant
+    /// Steps over which the learning rate rises from nothing.
+    public var warmupSteps = 0
     /// Adam's decay of the first moment.
     public var beta1 = 0.9
     /// Adam's decay of the second moment.
@@ -88,7 +96,15 @@ public struct TrainingConfiguration: ConfigurationSection {
     /// Throws for a value out of range.
     public func validate(prefix: String) throws(ConfigurationError) {
         try ConfigurationError.require(1...65536, contains: batchSize, key: prefix + "batchSize")
+        guard cutsPerWindow >= 1, min(batchSize, 128) % cutsPerWindow == 0 else {
+            throw .outOfRange(
+                key: prefix + "cutsPerWindow",
+                value: "\(cutsPerWindow)",
+                allowed: "a divisor of the batch size and of 128"
+            )
+        }
         try ConfigurationError.require(1e-8...1, contains: learningRate, key: prefix + "learningRate")
+        try ConfigurationError.require(0...1_000_000, contains: warmupSteps, key: prefix + "warmupSteps")
         try ConfigurationError.require(0...0.9999, contains: beta1, key: prefix + "beta1")
         try ConfigurationError.require(0...0.99999, contains: beta2, key: prefix + "beta2")
         try ConfigurationError.require(1e-16...1, contains: epsilon, key: prefix + "epsilon")
@@ -96,6 +112,30 @@ public struct TrainingConfiguration: ConfigurationSection {
         try ConfigurationError.require(1...100_000_000, contains: validateEvery, key: prefix + "validateEvery")
         try ConfigurationError.require(1...100_000, contains: patience, key: prefix + "patience")
         try negatives.validate(prefix: prefix + "negatives.")
+    }
+}
+
+/// The learning rate over a run of `maxSteps` steps.
+public enum LearningRateSchedule: String, Codable, Sendable, CaseIterable {
+    /// The same at every step.
+    case constant
+    /// Half a cosine from full to nothing (Loshchilov and Hutter, ICLR 2017, without restarts).
+    case cosine
+
+    /// The share of the full learning rate at a step counted from 0.
+    public func factor(step: Int, of maxSteps: Int) -> Double {
+        switch self {
+        case .constant: 1
+        case .cosine: 0.5 * (1 + cos(.pi * Double(step) / Double(maxSteps)))
+        }
+    }
+}
+
+extension TrainingConfiguration {
+    /// The learning rate of a step counted from 0.
+    func learningRate(step: Int) -> Double {
+        let warmth = min(1, Double(step + 1) / Double(max(1, warmupSteps)))
+        return learningRate * warmth * schedule.factor(step: step, of: maxSteps)
     }
 }
 

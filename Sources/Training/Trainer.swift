@@ -113,6 +113,7 @@ public struct Trainer<Model: Recommender> {
         if let bad = terms.first(where: { !$0.value.isFinite }) {
             throw TrainingError.diverged(step: progress.step + 1, term: bad.name, bestStep: progress.bestStep)
         }
+        optimiser.learningRate = recipe.training.learningRate(step: step)
         optimiser.update(&model.parameters, by: gradients)
         model.constrain()
         progress.step += 1

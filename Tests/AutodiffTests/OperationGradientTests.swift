@@ -99,6 +99,22 @@ import Testing
         }
     }
 
+    @Test("layer normalisation")
+    func layerNorm() {
+        let gain = gridMatrix(rows: 1, columns: 5, seed: 15)
+        expectGradient(of: [a, gain, gridMatrix(rows: 1, columns: 5, seed: 16)], step: 0x1p-7, tolerance: 5e-4) {
+            $1[0].layerNormalised(gain: $1[1], bias: $1[2])
+        }
+    }
+
+    @Test("causal attention over ragged sequences, one of them empty", arguments: [1, 2])
+    func causalAttention(heads: Int) {
+        let inputs = (0..<3).map { gridMatrix(rows: 6, columns: 4, seed: 17 + UInt64($0)) }
+        expectGradient(of: inputs + [gridMatrix(rows: heads, columns: 5, seed: 20)]) { _, x in
+            .causalAttention(queries: x[0], keys: x[1], values: x[2], reversedBias: x[3], offsets: [0, 4, 4, 5, 6])
+        }
+    }
+
     @Test("cross-entropy with masks and an offset")
     func crossEntropy() {
         let positives = gridMatrix(rows: 4, columns: 1, seed: 12)

@@ -86,8 +86,54 @@ struct ReferenceModel {
                     add(sum, item(part.0).map { $0 * part.1 / total })
                 }
             }
+        case .transformer:
+            let states = transformerStates(history.map(item))
+            let newest = states.suffix(configuration.interests)
+            raw = [Vector](repeating: zero, count: configuration.interests - newest.count) + newest
         }
         return configuration.guidance.normaliseRows ? raw.map(Self.unit) : raw
+    }
+
+    /// Causal Transformer blocks, normalised before each branch, with a bias for each distance.
+    private func transformerStates(_ items: [Vector]) -> [Vector] {
+        let (d, heads) = (configuration.dimension, configuration.guidance.attentionHeads)
+        let width = d / heads
+        func norm(_ x: Vector, _ name: String) -> Vector {
+            let mean = x.reduce(0, +) / Double(d)
+            let variance = x.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / Double(d)
+            let (gain, bias) = (self[name + ".gain"][0], self[name + ".bias"][0])
+            return x.indices.map { (x[$0] - mean) / (variance + 1e-6).squareRoot() * gain[$0] + bias[$0] }
+        }
+        var x = items.map { $0.map { $0 * Double(d).squareRoot() } }
+        for block in 0..<configuration.guidance.blocks {
+            let name = "guidance.block\(block)."
+            let input = x.map { norm($0, name + "attention") }
+            let (q, k, v) = (
+                input.map { times($0, self[name + "query"]) }, input.map { times($0, self[name + "key"]) },
+                input.map { times($0, self[name + "value"]) }
+            )
+            x = x.indices.map { p in
+                var mixed = Vector(repeating: 0, count: d)
+                for h in 0..<heads {
+                    let columns = h * width..<(h + 1) * width
+                    let bias = self[name + "distance"][h]
+                    let powers = (0...p).map { j in
+                        let product = columns.reduce(0) { $0 + q[p][$1] * k[j][$1] }
+                        return exp(product / Double(width).squareRoot() + bias[bias.count - 1 - (p - j)])
+                    }
+                    for c in columns {
+                        mixed[c] = (0...p).reduce(0) { $0 + powers[$1] * v[$1][c] } / powers.reduce(0, +)
+                    }
+                }
+                return add(x[p], times(mixed, self[name + "mix"]))
+            }
+            x = x.map { x in
+                let hidden = add(times(norm(x, name + "feed"), self[name + "expand"]), self[name + "expand.bias"][0])
+                let fed = times(activate(hidden, .gelu), self[name + "contract"])
+                return add(x, add(fed, self[name + "contract.bias"][0]))
+            }
+        }
+        return x.map { norm($0, "guidance.norm") }
     }
 
     func mean(_ interests: [Vector]) -> Vector {

@@ -218,4 +218,22 @@ void ck_restart_with(const char *name, const char *value);
 // elsewhere.
 void ck_lower_thread_priority(int nice);
 
+// MARK: Causal Transformer blocks over ragged sequences.
+
+// Rows with mean 0 and variance 1 (plus 1e-6) times gain plus bias; keeps what the gradient needs.
+void ck_layer_norm(const float *x, const float *gain, const float *bias, float *out, float *standardised,
+                   float *inverse_deviations, size_t rows, size_t d);
+// Adds to all three gradients.
+void ck_layer_norm_gradient(const float *standardised, const float *inverse_deviations, const float *gain,
+                            const float *gradient, float *grad_x, float *grad_gain, float *grad_bias, size_t rows,
+                            size_t d);
+// One sequence of n positions; q, k, v, out [n, d]; reversed_bias [heads, longest], distance 0 last; weights
+// [heads, n, n], lower triangles; scratch d / heads * n.
+void ck_causal_attention(const float *q, const float *k, const float *v, const float *reversed_bias, size_t n,
+                         size_t longest, size_t d, size_t heads, float *weights, float *out, float *scratch);
+// Adds to all four gradients; scratch (d / heads + 1) * n.
+void ck_causal_attention_gradient(const float *q, const float *k, const float *v, const float *weights, size_t n,
+                                  size_t longest, size_t d, size_t heads, const float *gradient, float *grad_q,
+                                  float *grad_k, float *grad_v, float *grad_reversed_bias, float *scratch);
+
 #endif

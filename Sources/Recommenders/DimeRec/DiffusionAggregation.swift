@@ -77,7 +77,7 @@ struct DiffusionAggregation {
     }
 
     /// `vec(G) W_g + b_1`, `[B, H]`: what the guidance adds to the first layer at every step.
-    func guidanceTerms(_ interests: Variable, _ parameters: ParameterSet) -> Variable {
+    private func guidanceTerms(_ interests: Variable, _ parameters: ParameterSet) -> Variable {
         let input = denoiser.layout == .concatenated ? interests : meanInterest(interests)
         return input.product(interests.tape.parameter(Name.guidance, from: parameters))
             .addingToEachRow(interests.tape.parameter(Name.bias, from: parameters))
@@ -92,8 +92,36 @@ struct DiffusionAggregation {
     }
 
     /// What the residual adds to every step's output, `[B, d]`; nil when it does not come from the guidance.
-    func residualTerm(_ interests: Variable) -> Variable? {
+    private func residualTerm(_ interests: Variable) -> Variable? {
         denoiser.residual == .meanInterest ? meanInterest(interests) : nil
+    }
+
+    /// What the denoiser reads besides the noised vector and the step's number.
+    struct Terms {
+        /// `vec(G) W_g + b_1`, `[B, H]`.
+        var guidance: Variable
+        /// `W_t tau(t)` of every step, `[T, H]`.
+        var step: Variable
+        /// What the guidance adds to the output, `[B, d]`.
+        var residual: Variable?
+
+        /// The same values on another tape, where nothing is differentiated.
+        func constants(on tape: Tape) -> Terms {
+            Terms(
+                guidance: tape.constant(guidance.value),
+                step: tape.constant(step.value),
+                residual: residual.map { tape.constant($0.value) }
+            )
+        }
+    }
+
+    /// Everything that the interests `[B, K d]` and the step table give to each step.
+    func terms(of interests: Variable, _ parameters: ParameterSet) -> Terms {
+        Terms(
+            guidance: guidanceTerms(interests, parameters),
+            step: stepTerms(on: interests.tape, parameters),
+            residual: residualTerm(interests)
+        )
     }
 
     /// The predicted clean vectors, `[B, d]`.
@@ -101,25 +129,21 @@ struct DiffusionAggregation {
     /// - Parameters:
     ///   - noised: `x_t`, `[B, d]`.
     ///   - steps: `t` of each row, 1...T.
-    ///   - guidanceTerms: From ``guidanceTerms(_:_:)``.
-    ///   - stepTerms: From ``stepTerms(on:_:)``.
-    ///   - residualTerm: From ``residualTerm(_:)``.
+    ///   - terms: From ``terms(of:_:)``.
     ///   - dropout: Makes the mask for a hidden layer of the given number; nil when not training.
     ///   - parameters: Where the weights are.
     /// - Returns: Unit rows, or raw ones by configuration.
     func cleanVectors(
         noised: Variable,
         steps: [Int],
-        guidanceTerms: Variable,
-        stepTerms: Variable,
-        residualTerm: Variable?,
+        terms: Terms,
         dropout: ((_ layer: Int) -> Matrix)?,
         parameters: ParameterSet
     ) -> Variable {
         let tape = noised.tape
         var hidden = noised.product(tape.parameter(Name.noised, from: parameters))
-            .adding(guidanceTerms)
-            .adding(stepTerms.gatheringRows(steps.map { Int32($0 - 1) }))
+            .adding(terms.guidance)
+            .adding(terms.step.gatheringRows(steps.map { Int32($0 - 1) }))
             .activated(denoiser.activation)
         if let dropout { hidden = hidden.droppedOut(mask: dropout(0)) }
         if denoiser.depth == 2 {
@@ -130,7 +154,7 @@ struct DiffusionAggregation {
         }
         var output = hidden.product(tape.parameter(Name.output, from: parameters))
             .addingToEachRow(tape.parameter(Name.outputBias, from: parameters))
-        if let residual = denoiser.residual == .noised ? noised : residualTerm { output = output.adding(residual) }
+        if let residual = denoiser.residual == .noised ? noised : terms.residual { output = output.adding(residual) }
         return denoiser.normaliseOutput ? output.normalisedRows() : output
     }
 }

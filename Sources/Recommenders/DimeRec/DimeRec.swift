@@ -119,14 +119,14 @@ public struct DimeRec: Recommender {
 
         // Diffusion: noise the target, predict it back from the guidance.
         let steps = noise.steps(batch.noise)
-        let xt = noise.noised(loss.detachNoised ? x0.stoppingGradient() : x0, steps: steps, noise: batch.noise)
         let condition = loss.detachGuidance ? interests.stoppingGradient() : interests
+        let terms = denoiser.terms(of: condition, parameters)
+        let clean = loss.detachNoised ? x0.stoppingGradient() : x0
+        let xt = noise.noised(mixingOwnSamples(clean, terms, batch.noise), steps: steps, noise: batch.noise)
         let xhat = denoiser.cleanVectors(
             noised: xt,
             steps: steps,
-            guidanceTerms: denoiser.guidanceTerms(condition, parameters),
-            stepTerms: denoiser.stepTerms(on: tape, parameters),
-            residualTerm: denoiser.residualTerm(condition),
+            terms: terms,
             dropout: dropout(batch.noise),
             parameters: parameters
         )
@@ -186,6 +186,33 @@ public struct DimeRec: Recommender {
             return Int32(row * K + best)
         }
         return rows.gatheringRows(nearest)
+    }
+
+    /// Replaces a random share of the clean vectors by what the denoiser answers from pure noise at step T.
+    ///
+    /// In the reverse chain a noised vector stems from the model's own answer. A denoiser that has only seen noised
+    /// targets trusts it too much; one that has seen its own answers takes it for the guess that it is.
+    private func mixingOwnSamples(_ clean: Variable, _ terms: DiffusionAggregation.Terms, _ source: NoiseSource)
+        -> Variable
+    {
+        let share = configuration.loss.ownSamples
+        guard share > 0 else { return clean }
+        let tape = Tape(recording: false)
+        let generator = CounterBasedGenerator(seed: source.seed, purpose: .ownSample)
+        let start = generator.normalRows(streams: source.streams, columns: configuration.dimension).normalisedRows()
+            .unit
+        let answers = denoiser.cleanVectors(
+            noised: tape.constant(start),
+            steps: [Int](repeating: configuration.steps, count: start.rows),
+            terms: terms.constants(on: tape),
+            dropout: nil,
+            parameters: parameters
+        )
+        let chosen = source.streams.map { stream in
+            Float(generator.uniforms(stream: ~stream, count: 1)[0] < share ? 1 : 0)
+        }
+        let kept = clean.scalingRows(by: chosen.map { 1 - $0 })
+        return kept.adding(clean.tape.constant(answers.value.scalingRows(by: chosen)))
     }
 
     private func logitScale(on tape: Tape) -> LogitScale {

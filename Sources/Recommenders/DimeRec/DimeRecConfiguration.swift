@@ -37,6 +37,13 @@ public struct DimeRecConfiguration: ConfigurationSection {
         guard dimension % 2 == 0 else {
             throw .outOfRange(key: prefix + "dimension", value: "\(dimension)", allowed: "even")
         }
+        guard guidance.kind != .transformer || dimension % guidance.attentionHeads == 0 else {
+            throw .outOfRange(
+                key: prefix + "guidance.attentionHeads",
+                value: "\(guidance.attentionHeads)",
+                allowed: "a divisor of the dimension \(dimension)"
+            )
+        }
         try guidance.validate(prefix: prefix + "guidance.")
         try denoiser.validate(prefix: prefix + "denoiser.")
         try noise.validate(prefix: prefix + "noise.")
@@ -52,6 +59,8 @@ public struct GuidanceConfiguration: ConfigurationSection {
         case selfAttentive = "self-attentive"
         /// The K most recent items, equation 15.
         case ruleBased = "rule-based"
+        /// The last K states of a causal Transformer: SASRec's encoder.
+        case transformer = "sasrec"
     }
     /// Where the positional rows come from.
     public enum Position: String, Codable, Sendable, CaseIterable {
@@ -69,8 +78,12 @@ public struct GuidanceConfiguration: ConfigurationSection {
     }
     /// Which module.
     public var kind = Kind.selfAttentive
-    /// Width of the attention's hidden layer.
+    /// Width of the attention's hidden layer, or of the Transformer's feed-forward layers.
     public var hidden = 256
+    /// Blocks of the Transformer.
+    public var blocks = 2
+    /// Attention heads of each block of the Transformer; they divide the dimension.
+    public var attentionHeads = 2
     /// Positional table.
     public var position = Position.learned
     /// Padding side, which decides what a position means.
@@ -84,6 +97,8 @@ public struct GuidanceConfiguration: ConfigurationSection {
     /// Throws for a value out of range.
     public func validate(prefix: String) throws(ConfigurationError) {
         try ConfigurationError.require(1...8192, contains: hidden, key: prefix + "hidden")
+        try ConfigurationError.require(1...16, contains: blocks, key: prefix + "blocks")
+        try ConfigurationError.require(1...64, contains: attentionHeads, key: prefix + "attentionHeads")
     }
 }
 
@@ -260,6 +275,9 @@ public struct LossConfiguration: ConfigurationSection {
     public var detachGuidance = false
     /// Feed both softmax losses the same negatives.
     public var sharedNegatives = true
+    /// Share of the training rows whose noised vector is made from the model's own answer instead of the target, as the
+    /// reverse chain makes it.
+    public var ownSamples = 0.0
 
     /// The defaults.
     public init() {}
@@ -270,5 +288,6 @@ public struct LossConfiguration: ConfigurationSection {
         try ConfigurationError.require(0...1000, contains: lambda, key: prefix + "lambda")
         try ConfigurationError.require(0...1000, contains: mu, key: prefix + "mu")
         try ConfigurationError.require(0.01...1000, contains: logitScale, key: prefix + "logitScale")
+        try ConfigurationError.require(0...1, contains: ownSamples, key: prefix + "ownSamples")
     }
 }

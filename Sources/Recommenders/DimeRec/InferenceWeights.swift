@@ -102,11 +102,11 @@ extension DimeRec {
     }
 
     private func inferenceGuidance(items: Matrix, keyBytes: Int) -> InferenceWeights.Guidance {
-        guard configuration.guidance.kind == .selfAttentive else { return .ruleBased }
-        typealias Name = GuidanceExtraction.Name
+        guard let module = guidance.module as? SelfAttentiveGuidance else { return .ruleBased }
+        typealias Name = SelfAttentiveGuidance.Name
         let projection = parameters[Name.projection]
         var position = Matrix.product(
-            guidance.position(on: Tape(recording: false), parameters).value,
+            module.position(on: Tape(recording: false), parameters).value,
             transposed: false,
             projection,
             transposed: false

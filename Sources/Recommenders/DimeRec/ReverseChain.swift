@@ -61,17 +61,13 @@ extension DimeRec {
         visit: (Matrix) -> Void = { _ in }
     ) -> Matrix {
         let tape = interests.tape
-        let guidanceTerms = denoiser.guidanceTerms(interests, parameters)
-        let stepTerms = denoiser.stepTerms(on: tape, parameters)
-        let residualTerm = denoiser.residualTerm(interests)
+        let terms = denoiser.terms(of: interests, parameters)
         return reverseChain(noise: source, steps: steps) { x, t in
             visit(x)
             return denoiser.cleanVectors(
                 noised: tape.constant(x),
                 steps: [Int](repeating: t, count: x.rows),
-                guidanceTerms: guidanceTerms,
-                stepTerms: stepTerms,
-                residualTerm: residualTerm,
+                terms: terms,
                 dropout: nil,
                 parameters: parameters
             ).value

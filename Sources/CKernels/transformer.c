@@ -1,0 +1,128 @@
+#include "CKernels.h"
+#include "clones.h"
+#include "elementary.h"
+#include <math.h>
+
+CLONES void ck_layer_norm(const float *x, const float *gain, const float *bias, float *out, float *standardised,
+                          float *inverse_deviations, size_t rows, size_t d) {
+    FAST
+    for (size_t i = 0; i < rows; i++) {
+        const float *row = x + i * d;
+        float *restrict y = standardised + i * d, *restrict o = out + i * d;
+        float mean = 0.0f, variance = 0.0f;
+        for (size_t j = 0; j < d; j++) mean += row[j];
+        mean /= (float)d;
+        for (size_t j = 0; j < d; j++) variance += (row[j] - mean) * (row[j] - mean);
+        float inverse = 1.0f / sqrtf(variance / (float)d + 1e-6f);
+        inverse_deviations[i] = inverse;
+        for (size_t j = 0; j < d; j++) y[j] = (row[j] - mean) * inverse;
+        for (size_t j = 0; j < d; j++) o[j] = y[j] * gain[j] + bias[j];
+    }
+}
+
+CLONES void ck_layer_norm_gradient(const float *standardised, const float *inverse_deviations, const float *gain,
+                                   const float *gradient, float *grad_x, float *grad_gain, float *grad_bias,
+                                   size_t rows, size_t d) {
+    FAST
+    for (size_t i = 0; i < rows; i++) {
+        const float *y = standardised + i * d, *g = gradient + i * d;
+        float *restrict gx = grad_x + i * d;
+        float sum = 0.0f, product = 0.0f;
+        for (size_t j = 0; j < d; j++) {
+            sum += g[j] * gain[j];
+            product += g[j] * gain[j] * y[j];
+        }
+        sum /= (float)d;
+        product /= (float)d;
+        for (size_t j = 0; j < d; j++) gx[j] += (g[j] * gain[j] - sum - y[j] * product) * inverse_deviations[i];
+        for (size_t j = 0; j < d; j++) {
+            grad_gain[j] += g[j] * y[j];
+            grad_bias[j] += g[j];
+        }
+    }
+}
+
+// out[c][p] = x[p][c]: columns of a head become rows, so that sums over features run along positions without a reduction.
+INLINE void transpose_head(const float *x, size_t n, size_t d, size_t width, float *out) {
+    for (size_t p = 0; p < n; p++)
+        for (size_t c = 0; c < width; c++) out[c * n + p] = x[p * d + c];
+}
+
+// out[j] = sum over c of x[c] * table[c][j], j < count; rows of the table are n long.
+INLINE void combine(const float *x, const float *table, size_t width, size_t n, size_t count, float *restrict out) {
+    FAST
+    for (size_t j = 0; j < count; j++) out[j] = 0.0f;
+    for (size_t c = 0; c < width; c++)
+        for (size_t j = 0; j < count; j++) out[j] += x[c] * table[c * n + j];
+}
+
+INLINE void softmax_in_place(float *x, size_t n) {
+    FAST
+    float m = x[0], sum = 0.0f;
+    for (size_t j = 1; j < n; j++) m = x[j] > m ? x[j] : m;
+    for (size_t j = 0; j < n; j++) {
+        x[j] = ck_expf(x[j] - m);
+        sum += x[j];
+    }
+    float inverse = 1.0f / sum;
+    for (size_t j = 0; j < n; j++) x[j] *= inverse;
+}
+
+// Weights of a head are kept position after position, row p holding its p + 1 weights at p * n.
+CLONES void ck_causal_attention(const float *q, const float *k, const float *v, const float *reversed_bias, size_t n,
+                                size_t longest, size_t d, size_t heads, float *weights, float *out, float *scratch) {
+    FAST
+    size_t width = d / heads;
+    float scale = 1.0f / sqrtf((float)width);
+    for (size_t h = 0; h < heads; h++) {
+        transpose_head(k + h * width, n, d, width, scratch);
+        // The bias of distance p - j stands at longest - 1 - (p - j), so it runs forward with j.
+        const float *bias = reversed_bias + h * longest + longest - 1;
+        for (size_t p = 0; p < n; p++) {
+            float *restrict w = weights + (h * n + p) * n;
+            combine(q + p * d + h * width, scratch, width, n, p + 1, w);
+            for (size_t j = 0; j <= p; j++) w[j] = w[j] * scale + *(bias - p + j);
+            softmax_in_place(w, p + 1);
+            float *restrict o = out + p * d + h * width;
+            for (size_t c = 0; c < width; c++) o[c] = 0.0f;
+            for (size_t j = 0; j <= p; j++) {
+                const float *value = v + j * d + h * width;
+                for (size_t c = 0; c < width; c++) o[c] += w[j] * value[c];
+            }
+        }
+    }
+}
+
+// scratch: width * n + n floats.
+CLONES void ck_causal_attention_gradient(const float *q, const float *k, const float *v, const float *weights, size_t n,
+                                         size_t longest, size_t d, size_t heads, const float *gradient, float *grad_q,
+                                         float *grad_k, float *grad_v, float *grad_reversed_bias, float *scratch) {
+    FAST
+    size_t width = d / heads;
+    float scale = 1.0f / sqrtf((float)width);
+    float *slopes = scratch + width * n;
+    for (size_t h = 0; h < heads; h++) {
+        transpose_head(v + h * width, n, d, width, scratch);
+        float *grad_bias = grad_reversed_bias + h * longest + longest - 1;
+        for (size_t p = 0; p < n; p++) {
+            const float *w = weights + (h * n + p) * n, *g = gradient + p * d + h * width;
+            combine(g, scratch, width, n, p + 1, slopes);
+            float mean = 0.0f;
+            for (size_t j = 0; j <= p; j++) mean += w[j] * slopes[j];
+            for (size_t j = 0; j <= p; j++) slopes[j] = w[j] * (slopes[j] - mean);
+            for (size_t j = 0; j <= p; j++) *(grad_bias - p + j) += slopes[j];
+            const float *query = q + p * d + h * width;
+            float *restrict gq = grad_q + p * d + h * width;
+            for (size_t j = 0; j <= p; j++) {
+                const float *key = k + j * d + h * width;
+                float *restrict gk = grad_k + j * d + h * width, *restrict gv = grad_v + j * d + h * width;
+                float slope = slopes[j] * scale, weight = w[j];
+                for (size_t c = 0; c < width; c++) {
+                    gq[c] += slope * key[c];
+                    gk[c] += slope * query[c];
+                    gv[c] += weight * g[c];
+                }
+            }
+        }
+    }
+}

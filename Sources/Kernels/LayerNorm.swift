@@ -1,0 +1,75 @@
+import CKernels
+
+/// Layer normalisation of rows (Ba, Kiros and Hinton, 2016): `gain * (x - mean) / sqrt(variance + 1e-6) + bias`.
+public enum LayerNorm {
+    /// What the gradient needs of a forward pass.
+    public struct Trace: Sendable {
+        /// Rows of mean 0 and variance 1, `[R, d]`.
+        var standardised: Matrix
+        /// One over each row's standard deviation.
+        var inverseDeviations: [Float]
+    }
+
+    /// Normalises the rows of `x`, `[R, d]`, by `gain` and `bias`, `[1, d]`.
+    public static func forward(_ x: Matrix, gain: Matrix, bias: Matrix) -> (output: Matrix, trace: Trace) {
+        precondition(
+            gain.shape == [1, x.columns] && bias.shape == [1, x.columns],
+            "layer norm of \(x.shape) by gain \(gain.shape) and bias \(bias.shape)"
+        )
+        var trace = Trace(
+            standardised: Matrix(rows: x.rows, columns: x.columns),
+            inverseDeviations: [Float](repeating: 0, count: x.rows)
+        )
+        var output = Matrix(rows: x.rows, columns: x.columns)
+        x.withPointer { x in
+            gain.withPointer { gain in
+                bias.withPointer { bias in
+                    output.withMutablePointer { out in
+                        let (rows, columns) = (trace.standardised.rows, trace.standardised.columns)
+                        trace.standardised.withMutablePointer {
+                            unsafe ck_layer_norm(x, gain, bias, out, $0, &trace.inverseDeviations, rows, columns)
+                        }
+                    }
+                }
+            }
+        }
+        return (output, trace)
+    }
+
+    /// Gradients of input, gain and bias, given that of the output.
+    public static func gradients(
+        _ trace: Trace,
+        gain: Matrix,
+        gradient: Matrix
+    ) -> (x: Matrix, gain: Matrix, bias: Matrix) {
+        precondition(gradient.shape == trace.standardised.shape, "\(gradient.shape) for \(trace.standardised.shape)")
+        let (rows, columns) = (gradient.rows, gradient.columns)
+        var x = Matrix(rows: rows, columns: columns)
+        var gainGradient = Matrix(rows: 1, columns: columns)
+        var biasGradient = Matrix(rows: 1, columns: columns)
+        trace.standardised.withPointer { standardised in
+            gain.withPointer { gain in
+                gradient.withPointer { gradient in
+                    x.withMutablePointer { x in
+                        gainGradient.withMutablePointer { gainGradient in
+                            biasGradient.withMutablePointer {
+                                unsafe ck_layer_norm_gradient(
+                                    standardised,
+                                    trace.inverseDeviations,
+                                    gain,
+                                    gradient,
+                                    x,
+                                    gainGradient,
+                                    $0,
+                                    rows,
+                                    columns
+                                )
+                            }
+                        }
+                    }
+                }
+            }
+        }
+        return (x, gainGradient, biasGradient)
+    }
+}

@@ -1,0 +1,70 @@
+import Autodiff
+import Foundation
+import Kernels
+
+/// A way of turning histories into interests on a tape: one of the modules of the paper's table 3.
+protocol GuidanceModule: Sendable {
+    /// Fresh parameters by name, each name starting with `guidance.`.
+    func initialParameters(_ initialiser: Initialiser) -> [String: Matrix]
+
+    /// Interests as the module gives them, not yet on the sphere.
+    ///
+    /// - Parameters:
+    ///   - items: Unit rows of the items that occur, `[U, d]`.
+    ///   - histories: Row numbers in `items`.
+    ///   - parameters: Where the weights are.
+    /// - Returns: `[B, K d]`; zero for an empty history.
+    func interests(items: Variable, histories: RaggedRows, parameters: ParameterSet) -> Variable
+}
+
+/// The guidance extraction module (method, section 3): histories in, `[B, K d]` interests out.
+struct GuidanceExtraction {
+    let configuration: DimeRecConfiguration
+    let module: any GuidanceModule
+
+    /// The module of a configuration.
+    init(configuration: DimeRecConfiguration) {
+        self.configuration = configuration
+        module =
+            switch configuration.guidance.kind {
+            case .selfAttentive: SelfAttentiveGuidance(configuration: configuration)
+            case .ruleBased: RuleBasedGuidance(configuration: configuration)
+            case .transformer: TransformerGuidance(configuration: configuration)
+            }
+    }
+
+    /// Fresh parameters.
+    func initialParameters(_ initialiser: Initialiser) -> [String: Matrix] {
+        module.initialParameters(initialiser)
+    }
+
+    /// Interests of every history.
+    ///
+    /// - Parameters:
+    ///   - items: Unit rows of the items that occur, `[U, d]`.
+    ///   - histories: Row numbers in `items`.
+    ///   - parameters: Where the weights are.
+    /// - Returns: `[B, K d]`, each interest a unit row (or raw, by configuration); zero for an empty history.
+    func interests(items: Variable, histories: RaggedRows, parameters: ParameterSet) -> Variable {
+        let raw = module.interests(items: items, histories: histories, parameters: parameters)
+        guard configuration.guidance.normaliseRows else { return raw }
+        let (d, wide) = (configuration.dimension, raw.value.columns)
+        return raw.reshaped(rows: raw.value.rows * configuration.interests, columns: d)
+            .normalisedRows()
+            .reshaped(rows: raw.value.rows, columns: wide)
+    }
+}
+
+/// Sines, then cosines, of `position * f_j` with `f_j = 10000^(-j / (width/2 - 1))`, positions from 0.
+///
+/// Source: the step embedding of DreamRec (method, section 4.1). Shape `[count, width]`.
+func sinusoids(count: Int, width: Int) -> Matrix {
+    let half = width / 2
+    let frequencies = (0..<half).map { exp(-log(10000) * Double($0) / Double(max(1, half - 1))) }
+    return Matrix(
+        (0..<count).map { position in
+            frequencies.map { Float(sin(Double(position) * $0)) }
+                + frequencies.map { Float(cos(Double(position) * $0)) }
+        }
+    )
+}

@@ -1,0 +1,40 @@
+import Autodiff
+import Kernels
+
+/// The rule-based module (method, section 3.1, equation 15): the K newest items, oldest first, zero rows in front of
+/// short histories.
+struct RuleBasedGuidance: GuidanceModule {
+    let configuration: DimeRecConfiguration
+
+    func initialParameters(_ initialiser: Initialiser) -> [String: Matrix] { [:] }
+
+    func interests(items: Variable, histories: RaggedRows, parameters: ParameterSet) -> Variable {
+        let ends = (0..<histories.count).map { histories.offsets[$0 + 1] }
+        return items.gatheringRows(histories.ids)
+            .newestRows(configuration.interests, ends: ends, firsts: Array(histories.offsets.dropLast()))
+    }
+}
+
+extension Variable {
+    /// The `count` newest rows of each history side by side, `[B, count d]`, zero rows in front of short ones.
+    ///
+    /// - Parameters:
+    ///   - count: Rows of each history.
+    ///   - ends: For each history, the number of the row after its newest.
+    ///   - firsts: For each history, the number of its oldest row.
+    /// - Returns: A row a history.
+    func newestRows(_ count: Int, ends: [Int], firsts: [Int]) -> Variable {
+        var rows: [Int32] = []
+        var present: [Float] = []
+        for (first, end) in zip(firsts, ends) {
+            let missing = max(0, count - (end - first))
+            rows += [Int32](repeating: 0, count: missing) + (end - count + missing..<end).map { Int32($0) }
+            present += [Float](repeating: 0, count: missing) + [Float](repeating: 1, count: count - missing)
+        }
+        guard value.rows > 0 else {
+            return tape.constant(Matrix(rows: ends.count, columns: count * value.columns))
+        }
+        return gatheringRows(rows).scalingRows(by: present)
+            .reshaped(rows: ends.count, columns: count * value.columns)
+    }
+}

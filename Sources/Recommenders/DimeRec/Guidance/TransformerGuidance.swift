@@ -1,0 +1,39 @@
+import Autodiff
+import Kernels
+
+/// The SASRec module (method, section 3.4): the last K states of a causal Transformer, zero rows in front of short
+/// histories.
+struct TransformerGuidance: GuidanceModule {
+    let configuration: DimeRecConfiguration
+    let transformer: CausalTransformer
+
+    init(configuration: DimeRecConfiguration) {
+        self.configuration = configuration
+        transformer = CausalTransformer(
+            prefix: "guidance",
+            dimension: configuration.dimension,
+            blocks: configuration.guidance.blocks,
+            heads: configuration.guidance.attentionHeads,
+            hidden: configuration.guidance.hidden,
+            longest: configuration.historyLength
+        )
+    }
+
+    func initialParameters(_ initialiser: Initialiser) -> [String: Matrix] {
+        transformer.initialParameters(initialiser)
+    }
+
+    func interests(items: Variable, histories: RaggedRows, parameters: ParameterSet) -> Variable {
+        let shared = SharedPrefixes(histories)
+        let states = transformer.states(
+            items: items.gatheringRows(shared.sequences.ids),
+            offsets: shared.sequences.offsets,
+            parameters: parameters
+        )
+        return states.newestRows(
+            configuration.interests,
+            ends: shared.firsts.indices.map { shared.firsts[$0] + histories[$0].count },
+            firsts: shared.firsts
+        )
+    }
+}
