@@ -83,6 +83,12 @@ public struct Matrix: Sendable, Equatable {
         )
     }
 
+    /// These rows, then those of another matrix of equal width.
+    public func appendingRows(of other: Matrix) -> Matrix {
+        precondition(other.columns == columns, "rows of \(other.shape) after those of \(shape)")
+        return Matrix(rows: rows + other.rows, columns: columns, elements: elements + other.elements)
+    }
+
     /// Overwrites one row.
     public mutating func setRow(_ index: Int, to values: [Float]) {
         precondition(values.count == columns, "a row of \(columns) columns cannot hold \(values.count) values")

@@ -37,8 +37,14 @@ public struct InferenceEngine: UserEncoder {
         fileprivate var interests: [Float] = []
         /// `[rows, d]`.
         fileprivate var meanInterests: [Float] = []
-        /// `vec(G) W_g + b_1`, `[rows, H]`.
+        /// Interests or their mean, then recent items, `[rows, condition.first.inputs]`.
+        fileprivate var condition: [Float] = []
+        /// The condition's first layer, `[rows, condition.first.outputs]`.
+        fileprivate var conditionHidden: [Float] = []
+        /// What the condition adds at every step, `[rows, H]`; unused when its first layer is that.
         fileprivate var guidanceTerms: [Float] = []
+        /// A residual of the condition's own, `[rows, d]`; unused when it has none.
+        fileprivate var residuals: [Float] = []
         /// `[rows, T d]`.
         fileprivate var noise: [Float] = []
         fileprivate var norms: [Float]
@@ -55,7 +61,8 @@ public struct InferenceEngine: UserEncoder {
         }
 
         /// Makes room for more rows.
-        fileprivate func append(rows count: Int, steps: Int, _ configuration: DimeRecConfiguration) {
+        fileprivate func append(rows count: Int, steps: Int, _ weights: InferenceWeights) {
+            let configuration = weights.configuration
             rows += count
             for _ in 0..<count { self.steps.append(steps) }
             guard userVectors.count < rows * configuration.dimension else { return }
@@ -66,7 +73,10 @@ public struct InferenceEngine: UserEncoder {
             grow(&userVectors, to: d)
             grow(&interests, to: configuration.interests * d)
             grow(&meanInterests, to: d)
+            grow(&condition, to: weights.condition.first.inputs)
+            grow(&conditionHidden, to: weights.condition.first.outputs)
             grow(&guidanceTerms, to: configuration.denoiser.hidden)
+            grow(&residuals, to: d)
             grow(&noise, to: configuration.steps * d)
         }
     }
@@ -88,16 +98,17 @@ public struct InferenceEngine: UserEncoder {
         )
         precondition(1...maxSteps ~= steps && samples >= 1, "\(samples) samples in \(steps) steps of 1...\(maxSteps)")
         let first = workspace.rows
-        workspace.append(rows: samples, steps: steps, weights.configuration)
+        workspace.append(rows: samples, steps: steps, weights)
         extractInterests(history, row: first, workspace)
-        let (width, d) = (weights.configuration.interests * dimension, dimension)
+        assembleCondition(history, row: first, workspace)
+        let (width, d) = (weights.condition.first.inputs, dimension)
         let generator = CounterBasedGenerator(seed: seed, purpose: .reverseNoise)
         for sample in 0..<samples {
             let row = first + sample
             let start = row * maxSteps * d
             generator.normals(stream: UInt64(sample), into: &workspace.noise, at: start..<start + steps * d)
             guard sample > 0 else { continue }
-            for i in 0..<width { workspace.interests[row * width + i] = workspace.interests[first * width + i] }
+            for i in 0..<width { workspace.condition[row * width + i] = workspace.condition[first * width + i] }
             for i in 0..<d { workspace.meanInterests[row * d + i] = workspace.meanInterests[first * d + i] }
         }
     }
@@ -117,13 +128,7 @@ public struct InferenceEngine: UserEncoder {
                 at: start
             )
         case .ruleBased:
-            let newest = history.suffix(K)
-            let missing = (K - newest.count) * d
-            for i in 0..<missing { w.interests[start + i] = 0 }
-            for (place, item) in newest.enumerated() {
-                let (from, to) = (Int(item) * d, start + missing + place * d)
-                for i in 0..<d { w.interests[to + i] = weights.items.elements[from + i] }
-            }
+            copyNewest(K, of: history, to: &w.interests, at: start)
         }
         if configuration.guidance.normaliseRows {
             VectorArithmetic.normalise(&w.interests, in: start..<start + K * d, width: d, norms: &w.norms)
@@ -135,14 +140,37 @@ public struct InferenceEngine: UserEncoder {
         }
     }
 
+    /// What the denoiser is conditioned on: the interests or their mean, then the recent items.
+    private func assembleCondition(_ history: ArraySlice<Int32>, row: Int, _ w: Workspace) {
+        let (K, d) = (weights.configuration.interests, dimension)
+        let width = weights.condition.first.inputs
+        let isConcatenated = weights.configuration.denoiser.layout == .concatenated
+        let count = isConcatenated ? K * d : d
+        for i in 0..<count {
+            w.condition[row * width + i] = isConcatenated ? w.interests[row * K * d + i] : w.meanInterests[row * d + i]
+        }
+        let recent = weights.configuration.denoiser.recentItems
+        copyNewest(recent, of: history, to: &w.condition, at: row * width + count)
+    }
+
+    /// The `count` newest item rows, oldest first, zero rows in front of short histories.
+    private func copyNewest(_ count: Int, of history: ArraySlice<Int32>, to rows: inout [Float], at start: Int) {
+        let d = dimension
+        let newest = history.suffix(count)
+        let missing = (count - newest.count) * d
+        for i in 0..<missing { rows[start + i] = 0 }
+        for (place, item) in newest.enumerated() {
+            let (from, to) = (Int(item) * d, start + missing + place * d)
+            for i in 0..<d { rows[to + i] = weights.items.elements[from + i] }
+        }
+    }
+
     /// Algorithm 2 for all rows: from noise to the next interest.
     public func generate(in workspace: any InferenceWorkspace) {
         let w = own(workspace)
-        weights.guidanceLayer.apply(
-            rows: w.rows,
-            of: weights.configuration.denoiser.layout == .concatenated ? w.interests : w.meanInterests,
-            into: &w.guidanceTerms
-        )
+        weights.condition.first.apply(rows: w.rows, of: w.condition, into: &w.conditionHidden)
+        weights.condition.second?.apply(rows: w.rows, of: w.conditionHidden, into: &w.guidanceTerms)
+        weights.condition.residual?.apply(rows: w.rows, of: w.conditionHidden, into: &w.residuals)
         var start = 0
         while start < w.rows {
             let steps = w.steps[start]
@@ -157,8 +185,8 @@ public struct InferenceEngine: UserEncoder {
         weights.chain.run(
             steps,
             users: users,
-            guidance: w.guidanceTerms,
-            residual: w.meanInterests,
+            guidance: weights.condition.second == nil ? w.conditionHidden : w.guidanceTerms,
+            residual: weights.condition.residual == nil ? w.meanInterests : w.residuals,
             noise: w.noise,
             noiseStride: maxSteps * dimension,
             scratch: &w.chainScratch,

@@ -14,7 +14,11 @@ struct DiffusionAggregation {
     enum Name {
         static let noised = "denoiser.noised"
         static let guidance = "denoiser.guidance"
+        static let recent = "denoiser.recent"
         static let bias = "denoiser.bias"
+        static let condition = "denoiser.condition"
+        static let conditionBias = "denoiser.condition.bias"
+        static let conditionResidual = "denoiser.condition.residual"
         static let middle = "denoiser.middle"
         static let middleBias = "denoiser.middle.bias"
         static let output = "denoiser.output"
@@ -31,13 +35,24 @@ struct DiffusionAggregation {
     func initialParameters(_ initialiser: Initialiser) -> [String: Matrix] {
         let (d, H) = (configuration.dimension, denoiser.hidden)
         let guidanceWidth = denoiser.layout == .concatenated ? configuration.interests * d : d
+        let wide = denoiser.conditionHidden > 0 ? denoiser.conditionHidden : H
         var parameters = [
             Name.noised: initialiser.xavier(Name.noised, inputs: d, outputs: H),
-            Name.guidance: initialiser.xavier(Name.guidance, inputs: guidanceWidth, outputs: H),
-            Name.bias: Matrix(rows: 1, columns: H),
+            Name.guidance: initialiser.xavier(Name.guidance, inputs: guidanceWidth, outputs: wide),
+            Name.bias: Matrix(rows: 1, columns: wide),
             Name.output: initialiser.xavier(Name.output, inputs: H, outputs: d),
             Name.outputBias: Matrix(rows: 1, columns: d),
         ]
+        if denoiser.recentItems > 0 {
+            parameters[Name.recent] = initialiser.xavier(Name.recent, inputs: denoiser.recentItems * d, outputs: wide)
+        }
+        if denoiser.conditionHidden > 0 {
+            parameters[Name.condition] = initialiser.xavier(Name.condition, inputs: wide, outputs: H)
+            parameters[Name.conditionBias] = Matrix(rows: 1, columns: H)
+        }
+        if denoiser.residual == .condition {
+            parameters[Name.conditionResidual] = initialiser.xavier(Name.conditionResidual, inputs: wide, outputs: d)
+        }
         if denoiser.depth == 2 {
             parameters[Name.middle] = initialiser.xavier(Name.middle, inputs: H, outputs: H)
             parameters[Name.middleBias] = Matrix(rows: 1, columns: H)
@@ -76,13 +91,6 @@ struct DiffusionAggregation {
         }
     }
 
-    /// `vec(G) W_g + b_1`, `[B, H]`: what the guidance adds to the first layer at every step.
-    private func guidanceTerms(_ interests: Variable, _ parameters: ParameterSet) -> Variable {
-        let input = denoiser.layout == .concatenated ? interests : meanInterest(interests)
-        return input.product(interests.tape.parameter(Name.guidance, from: parameters))
-            .addingToEachRow(interests.tape.parameter(Name.bias, from: parameters))
-    }
-
     /// The mean of each row's K interests, `[B, d]`.
     func meanInterest(_ interests: Variable) -> Variable {
         let (B, K, d) = (interests.value.rows, configuration.interests, configuration.dimension)
@@ -91,18 +99,29 @@ struct DiffusionAggregation {
         return picks.dropFirst().reduce(picks[0]) { $0.adding($1) }.scaled(by: 1 / Float(K))
     }
 
-    /// What the residual adds to every step's output, `[B, d]`; nil when it does not come from the guidance.
-    private func residualTerm(_ interests: Variable) -> Variable? {
-        denoiser.residual == .meanInterest ? meanInterest(interests) : nil
+    /// Makes the dropout mask `[B, width]` of a hidden layer by its number.
+    typealias DropoutMask = (_ layer: Int, _ width: Int) -> Matrix
+
+    /// What a history gives to the denoiser.
+    struct Condition {
+        /// G, `[B, K d]`.
+        var interests: Variable
+        /// R, the newest items in order, `[B, M d]`; nil when they take no part.
+        var recent: Variable?
+
+        /// The same values with no gradient behind them.
+        func stoppingGradient() -> Condition {
+            Condition(interests: interests.stoppingGradient(), recent: recent?.stoppingGradient())
+        }
     }
 
     /// What the denoiser reads besides the noised vector and the step's number.
     struct Terms {
-        /// `vec(G) W_g + b_1`, `[B, H]`.
+        /// What the condition adds to the first layer, `[B, H]`.
         var guidance: Variable
         /// `W_t tau(t)` of every step, `[T, H]`.
         var step: Variable
-        /// What the guidance adds to the output, `[B, d]`.
+        /// What the condition adds to the output, `[B, d]`.
         var residual: Variable?
 
         /// The same values on another tape, where nothing is differentiated.
@@ -115,13 +134,32 @@ struct DiffusionAggregation {
         }
     }
 
-    /// Everything that the interests `[B, K d]` and the step table give to each step.
-    func terms(of interests: Variable, _ parameters: ParameterSet) -> Terms {
-        Terms(
-            guidance: guidanceTerms(interests, parameters),
-            step: stepTerms(on: interests.tape, parameters),
-            residual: residualTerm(interests)
-        )
+    /// Everything that a condition and the step table give to each step.
+    ///
+    /// `c = vec(G) W_g + R W_r + b_1`; without a hidden layer that is what the guidance adds, with one it is
+    /// `act(c) W_c + b_c`, and `act(c) W_o` may be the residual.
+    ///
+    /// - Parameters:
+    ///   - condition: Interests and recent items.
+    ///   - dropout: As in ``cleanVectors(noised:steps:terms:dropout:parameters:)``; the condition's layer is number 2.
+    ///   - parameters: Where the weights are.
+    /// - Returns: Terms on the condition's tape.
+    func terms(of condition: Condition, dropout: DropoutMask?, _ parameters: ParameterSet) -> Terms {
+        let tape = condition.interests.tape
+        func weights(_ name: String) -> Variable { tape.parameter(name, from: parameters) }
+        let mean =
+            denoiser.layout == .mean || denoiser.residual == .meanInterest ? meanInterest(condition.interests) : nil
+        let interests = denoiser.layout == .mean ? mean ?? condition.interests : condition.interests
+        var guidance = interests.product(weights(Name.guidance)).addingToEachRow(weights(Name.bias))
+        if let recent = condition.recent { guidance = guidance.adding(recent.product(weights(Name.recent))) }
+        var residual = denoiser.residual == .meanInterest ? mean : nil
+        if denoiser.conditionHidden > 0 {
+            var hidden = guidance.activated(denoiser.activation)
+            if let dropout { hidden = hidden.droppedOut(mask: dropout(2, denoiser.conditionHidden)) }
+            guidance = hidden.product(weights(Name.condition)).addingToEachRow(weights(Name.conditionBias))
+            if denoiser.residual == .condition { residual = hidden.product(weights(Name.conditionResidual)) }
+        }
+        return Terms(guidance: guidance, step: stepTerms(on: tape, parameters), residual: residual)
     }
 
     /// The predicted clean vectors, `[B, d]`.
@@ -129,15 +167,15 @@ struct DiffusionAggregation {
     /// - Parameters:
     ///   - noised: `x_t`, `[B, d]`.
     ///   - steps: `t` of each row, 1...T.
-    ///   - terms: From ``terms(of:_:)``.
-    ///   - dropout: Makes the mask for a hidden layer of the given number; nil when not training.
+    ///   - terms: From ``terms(of:dropout:_:)``.
+    ///   - dropout: Makes the mask of a hidden layer by its number and width; nil when not training.
     ///   - parameters: Where the weights are.
     /// - Returns: Unit rows, or raw ones by configuration.
     func cleanVectors(
         noised: Variable,
         steps: [Int],
         terms: Terms,
-        dropout: ((_ layer: Int) -> Matrix)?,
+        dropout: DropoutMask?,
         parameters: ParameterSet
     ) -> Variable {
         let tape = noised.tape
@@ -145,12 +183,12 @@ struct DiffusionAggregation {
             .adding(terms.guidance)
             .adding(terms.step.gatheringRows(steps.map { Int32($0 - 1) }))
             .activated(denoiser.activation)
-        if let dropout { hidden = hidden.droppedOut(mask: dropout(0)) }
+        if let dropout { hidden = hidden.droppedOut(mask: dropout(0, denoiser.hidden)) }
         if denoiser.depth == 2 {
             hidden = hidden.product(tape.parameter(Name.middle, from: parameters))
                 .addingToEachRow(tape.parameter(Name.middleBias, from: parameters))
                 .activated(denoiser.activation)
-            if let dropout { hidden = hidden.droppedOut(mask: dropout(1)) }
+            if let dropout { hidden = hidden.droppedOut(mask: dropout(1, denoiser.hidden)) }
         }
         var output = hidden.product(tape.parameter(Name.output, from: parameters))
             .addingToEachRow(tape.parameter(Name.outputBias, from: parameters))

@@ -111,23 +111,27 @@ public struct DimeRec: Recommender {
     public func loss(_ batch: TrainingBatch, on tape: Tape) -> TrainingLoss {
         let weight = 1 / Float(batch.stepRows)
         let loss = configuration.loss
-        let interests = interests(of: batch.histories, on: tape)
+        let condition = condition(of: batch.histories, on: tape)
         let x0 = tape.gather(targetTable, from: parameters, rows: batch.targets).normalisedRows()
 
         // Guidance: the interest nearest to the target answers for it (equation 18).
-        let guided = nearestInterest(interests, to: x0.value)
+        let guided = nearestInterest(condition.interests, to: x0.value)
 
         // Diffusion: noise the target, predict it back from the guidance.
         let steps = noise.steps(batch.noise)
-        let condition = loss.detachGuidance ? interests.stoppingGradient() : interests
-        let terms = denoiser.terms(of: condition, parameters)
+        let dropout = dropout(batch.noise)
+        let terms = denoiser.terms(
+            of: loss.detachGuidance ? condition.stoppingGradient() : condition,
+            dropout: dropout,
+            parameters
+        )
         let clean = loss.detachNoised ? x0.stoppingGradient() : x0
         let xt = noise.noised(mixingOwnSamples(clean, terms, batch.noise), steps: steps, noise: batch.noise)
         let xhat = denoiser.cleanVectors(
             noised: xt,
             steps: steps,
             terms: terms,
-            dropout: dropout(batch.noise),
+            dropout: dropout,
             parameters: parameters
         )
 
@@ -161,8 +165,8 @@ public struct DimeRec: Recommender {
         )
     }
 
-    /// Interests of histories, `[B, K d]`.
-    func interests(of histories: RaggedRows, on tape: Tape) -> Variable {
+    /// Interests and recent items of histories.
+    func condition(of histories: RaggedRows, on tape: Tape) -> DiffusionAggregation.Condition {
         var slots: [Int32: Int32] = [:]
         var distinct: [Int32] = []
         let renumbered = histories.mapIDs { id in
@@ -173,7 +177,11 @@ public struct DimeRec: Recommender {
             return slot
         }
         let items = tape.gather(Self.itemTable, from: parameters, rows: distinct).normalisedRows()
-        return guidance.interests(items: items, histories: renumbered, parameters: parameters)
+        let recent = configuration.denoiser.recentItems
+        return DiffusionAggregation.Condition(
+            interests: guidance.interests(items: items, histories: renumbered, parameters: parameters),
+            recent: recent > 0 ? items.newestRows(recent, of: renumbered) : nil
+        )
     }
 
     /// The row of each user's K interests with the largest inner product with its target; ties to the lowest.
@@ -221,14 +229,14 @@ public struct DimeRec: Recommender {
             : .fixed(Float(configuration.loss.logitScale))
     }
 
-    private func dropout(_ noise: NoiseSource) -> ((Int) -> Matrix)? {
-        let (p, H) = (configuration.denoiser.dropout, configuration.denoiser.hidden)
+    private func dropout(_ noise: NoiseSource) -> DiffusionAggregation.DropoutMask? {
+        let p = configuration.denoiser.dropout
         guard p > 0 else { return nil }
         let generator = CounterBasedGenerator(seed: noise.seed, purpose: .dropout)
-        return { layer in
+        return { layer, width in
             Matrix(
                 noise.streams.map { stream in
-                    generator.uniforms(stream: stream &* 2 &+ UInt64(layer), count: H)
+                    generator.uniforms(stream: stream &* 4 &+ UInt64(layer), count: width)
                         .map { $0 < p ? 0 : Float(1 / (1 - p)) }
                 }
             )

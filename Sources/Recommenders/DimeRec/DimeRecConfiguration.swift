@@ -119,6 +119,8 @@ public struct DenoiserConfiguration: ConfigurationSection {
         case noised
         /// The mean interest.
         case meanInterest = "mean-interest"
+        /// A linear map of the condition's hidden layer: what the guidance alone would answer.
+        case condition
     }
     /// How the step number enters.
     public enum StepEmbedding: String, Codable, Sendable, CaseIterable {
@@ -135,6 +137,10 @@ public struct DenoiserConfiguration: ConfigurationSection {
     public var activation = Activation.gelu
     /// Layout of the guidance.
     public var layout = Layout.concatenated
+    /// How many of the newest items stand beside the interests, in order, as part of the condition.
+    public var recentItems = 0
+    /// Width of a hidden layer between the condition and the denoiser, computed once a user; 0 for none.
+    public var conditionHidden = 0
     /// Residual connection.
     public var residual = Residual.none
     /// Step embedding.
@@ -152,6 +158,11 @@ public struct DenoiserConfiguration: ConfigurationSection {
         try ConfigurationError.require(1...8192, contains: hidden, key: prefix + "hidden")
         try ConfigurationError.require(1...2, contains: depth, key: prefix + "depth")
         try ConfigurationError.require(0...0.9, contains: dropout, key: prefix + "dropout")
+        try ConfigurationError.require(0...1000, contains: recentItems, key: prefix + "recentItems")
+        try ConfigurationError.require(0...8192, contains: conditionHidden, key: prefix + "conditionHidden")
+        guard residual != .condition || conditionHidden > 0 else {
+            throw .invalidValue(key: prefix + "residual", reason: "'condition' needs conditionHidden above 0.")
+        }
     }
 }
 

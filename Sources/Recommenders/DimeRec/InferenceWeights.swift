@@ -11,14 +11,23 @@ public struct InferenceWeights: Sendable {
         /// The newest items themselves.
         case ruleBased
     }
+    /// The layers between a condition `[vec(G); R]` and the denoiser.
+    public struct Condition: Sendable {
+        /// `[vec(G); R] [W_g; W_r] + b_1`, activated when a hidden layer follows.
+        public var first: DenseLayer
+        /// From the hidden layer to what is added at every step; nil without a hidden layer.
+        public var second: DenseLayer?
+        /// From the hidden layer to the residual; nil when the residual is another.
+        public var residual: DenseLayer?
+    }
     /// Hyper-parameters.
     public let configuration: DimeRecConfiguration
     /// Unit rows of the input table, `[V, d]`.
     public let items: Matrix
     /// The guidance module.
     public let guidance: Guidance
-    /// `vec(G) W_g + b_1`: once a user.
-    public let guidanceLayer: DenseLayer
+    /// From the condition, interests and then recent items, to what it adds at every step; once a user.
+    public let condition: Condition
     /// The denoiser, with `W_t tau(t)` of every step.
     public let chain: DenoisingChain
     private let fullChain: DenoisingChain.Steps
@@ -48,13 +57,13 @@ public struct InferenceWeights: Sendable {
         _ model: DimeRec,
         items: Matrix,
         guidance: Guidance,
-        guidanceLayer: DenseLayer,
+        condition: Condition,
         chain: DenoisingChain
     ) {
         configuration = model.configuration
         self.items = items
         self.guidance = guidance
-        self.guidanceLayer = guidanceLayer
+        self.condition = condition
         self.chain = chain
         schedule = model.noise.schedule
         noiseScale = model.reverseNoiseScale
@@ -88,7 +97,7 @@ extension DimeRec {
             self,
             items: items,
             guidance: inferenceGuidance(items: items, keyBytes: keyBytes),
-            guidanceLayer: DenseLayer(weights: parameters[Name.guidance], bias: parameters[Name.bias].elements),
+            condition: inferenceCondition,
             chain: chain
         )
     }
@@ -97,8 +106,27 @@ extension DimeRec {
         switch configuration.denoiser.residual {
         case .none: .none
         case .noised: .noised
-        case .meanInterest: .guidance
+        case .meanInterest, .condition: .guidance
         }
+    }
+
+    private var inferenceCondition: InferenceWeights.Condition {
+        typealias Name = DiffusionAggregation.Name
+        let denoiser = configuration.denoiser
+        var weights = parameters[Name.guidance]
+        if denoiser.recentItems > 0 { weights = weights.appendingRows(of: parameters[Name.recent]) }
+        let isDeep = denoiser.conditionHidden > 0
+        return InferenceWeights.Condition(
+            first: DenseLayer(
+                weights: weights,
+                bias: parameters[Name.bias].elements,
+                activation: isDeep ? denoiser.activation : .identity
+            ),
+            second: isDeep
+                ? DenseLayer(weights: parameters[Name.condition], bias: parameters[Name.conditionBias].elements) : nil,
+            residual: denoiser.residual == .condition
+                ? DenseLayer(weights: parameters[Name.conditionResidual]) : nil
+        )
     }
 
     private func inferenceGuidance(items: Matrix, keyBytes: Int) -> InferenceWeights.Guidance {

@@ -16,8 +16,8 @@ extension DimeRec {
 
     /// User vectors by a read-out; see ``Recommender/userVectors(_:noise:readOut:)``.
     public func userVectors(_ histories: RaggedRows, noise: NoiseSource, readOut: ReadOut) -> UserVectors {
-        let tape = Tape(recording: false)
-        let interests = interests(of: histories, on: tape)
+        let condition = condition(of: histories, on: Tape(recording: false))
+        let interests = condition.interests
         switch readOut {
         case .guidanceBest:
             let rows = interests.value.reshaped(
@@ -28,9 +28,9 @@ extension DimeRec {
         case .guidanceMean:
             return UserVectors(rows: denoiser.meanInterest(interests).normalisedRows().value)
         case .oneStep:
-            return UserVectors(rows: generate(interests: interests, noise: noise, steps: 1))
+            return UserVectors(rows: generate(condition, noise: noise, steps: 1))
         default:
-            return UserVectors(rows: generate(interests: interests, noise: noise, steps: configuration.steps))
+            return UserVectors(rows: generate(condition, noise: noise, steps: configuration.steps))
         }
     }
 
@@ -50,18 +50,17 @@ extension DimeRec {
         steps: Int,
         visit: (Matrix) -> Void = { _ in }
     ) -> Matrix {
-        let interests = interests(of: histories, on: Tape(recording: false))
-        return generate(interests: interests, noise: noise, steps: steps, visit: visit)
+        generate(condition(of: histories, on: Tape(recording: false)), noise: noise, steps: steps, visit: visit)
     }
 
     private func generate(
-        interests: Variable,
+        _ condition: DiffusionAggregation.Condition,
         noise source: NoiseSource,
         steps: Int,
         visit: (Matrix) -> Void = { _ in }
     ) -> Matrix {
-        let tape = interests.tape
-        let terms = denoiser.terms(of: interests, parameters)
+        let tape = condition.interests.tape
+        let terms = denoiser.terms(of: condition, dropout: nil, parameters)
         return reverseChain(noise: source, steps: steps) { x, t in
             visit(x)
             return denoiser.cleanVectors(

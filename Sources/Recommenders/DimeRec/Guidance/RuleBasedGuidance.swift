@@ -9,13 +9,17 @@ struct RuleBasedGuidance: GuidanceModule {
     func initialParameters(_ initialiser: Initialiser) -> [String: Matrix] { [:] }
 
     func interests(items: Variable, histories: RaggedRows, parameters: ParameterSet) -> Variable {
-        let ends = (0..<histories.count).map { histories.offsets[$0 + 1] }
-        return items.gatheringRows(histories.ids)
-            .newestRows(configuration.interests, ends: ends, firsts: Array(histories.offsets.dropLast()))
+        items.newestRows(configuration.interests, of: histories)
     }
 }
 
 extension Variable {
+    /// The `count` newest rows of each history of row numbers, side by side; see ``newestRows(_:ends:firsts:)``.
+    func newestRows(_ count: Int, of histories: RaggedRows) -> Variable {
+        gatheringRows(histories.ids)
+            .newestRows(count, ends: Array(histories.offsets.dropFirst()), firsts: Array(histories.offsets.dropLast()))
+    }
+
     /// The `count` newest rows of each history side by side, `[B, count d]`, zero rows in front of short ones.
     ///
     /// - Parameters:
