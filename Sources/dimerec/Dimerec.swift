@@ -15,7 +15,7 @@ struct Dimerec: AsyncParsableCommand {
         abstract: "Trains, evaluates and serves DimeRec: diffusion with multi-interest guidance for retrieval.",
         version: Build.version,
         subcommands: [
-            Train.self, Evaluate.self, Serve.self, Query.self, Models.self, Bench.self, Load.self,
+            Import.self, Train.self, Evaluate.self, Serve.self, Query.self, Models.self, Bench.self, Load.self,
             Settings.self, Doctor.self,
         ]
     )
@@ -50,10 +50,11 @@ extension ExitCode {
     /// The exit code of an error of this project, or nil for errors of the argument parser.
     init?(failure error: any Error) {
         switch error {
-        case is CSVError, is CheckpointError, is HeldOutError, is IndexError, is ParameterError, is VectorFileError:
+        case is CSVError, is CheckpointError, is HeldOutError, is IndexError, is ParameterError, is VectorFileError,
+            ImportError.emptyPart:
             self = .badData
         case is ConfigurationError, is RecipeError, is SettingError, ServerError.invalidConfiguration,
-            ServerError.openControlPlane:
+            ServerError.openControlPlane, ImportError.folderInUse:
             self = .validationFailure
         case is ValidationError, is CleanExit:
             return nil

@@ -4,12 +4,40 @@ import Testing
 import Training
 import VectorIndex
 
+/// The recipes that come with the repository.
+private enum Shipped {
+    static let folder = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+        .deletingLastPathComponent().appending(path: "models")
+
+    static var files: [String] {
+        let names = (try? FileManager.default.contentsOfDirectory(atPath: folder.path)) ?? []
+        return names.filter { $0.hasSuffix(".json") }.sorted()
+    }
+}
+
 @Suite("Recipe") struct RecipeTests {
-    @Test("every shipped recipe can be read", arguments: ["ml-1m", "yoochoose-1-64", "kuairec-resplit", "quickstart"])
-    func shipped(name: String) throws {
-        let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-            .deletingLastPathComponent()
-        _ = try Recipe(contentsOf: root.appending(path: "models/\(name).json").path)
+    @Test("every file under models/ is a valid recipe", arguments: Shipped.files)
+    func shipped(file: String) throws {
+        _ = try Recipe(contentsOf: Shipped.folder.appending(path: file).path)
+    }
+
+    @Test(
+        "the paper's recipes hold what the paper states, and nothing that it does not have",
+        arguments: [
+            ("yoochoose", 10, 1.0), ("kuairec", 10, 1), ("ml-10m", 70, 10), ("yoochoose-1-64", 10, 1),
+            ("kuairec-resplit", 10, 1), ("ml-1m", 70, 10),
+        ]
+    )
+    func paper(data: String, length: Int, mu: Double) throws {
+        let recipe = try Recipe(contentsOf: Shipped.folder.appending(path: "\(data)-paper.json").path)
+        let (model, training) = (recipe.model, recipe.training)
+        #expect((model.dimension, model.historyLength, model.interests, model.steps) == (64, length, 4, 20))
+        #expect((model.loss.lambda, model.loss.mu) == (0.1, mu))
+        #expect((training.batchSize, training.learningRate) == (256, 0.005))
+        #expect((training.negatives.kind, training.negatives.count) == (.perRow, 10))
+        #expect((model.guidance.kind, model.guidance.padding) == (.selfAttentive, .right))
+        #expect((model.denoiser.residual, model.denoiser.depth, model.denoiser.dropout) == (.none, 1, 0))
+        #expect((model.noise.kind, model.noise.reading) == (.geodesic, .calibrated))
     }
 
     @Test("an empty object is the defaults, and JSON round-trips")

@@ -72,7 +72,7 @@ final class ByteSource {
     }
 
     /// The system's own words where it has some.
-    private static func reason(_ error: any Error) -> String {
+    static func reason(_ error: any Error) -> String {
         let error = error as NSError
         let underlying = error.userInfo[NSUnderlyingErrorKey] as? NSError
         let text = (underlying ?? error).localizedDescription

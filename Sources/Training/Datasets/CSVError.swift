@@ -40,6 +40,8 @@ public enum CSVError: Error, Equatable, CustomStringConvertible {
     case invalidUTF8(at: Location)
     /// A number that is none, or is not finite.
     case invalidNumber(at: Location, column: String, text: String)
+    /// A time that is none, or not in UTC.
+    case invalidTime(at: Location, column: String, text: String)
     /// An id without a character.
     case emptyID(at: Location, column: String)
     /// An id that must be unique and is not.
@@ -53,13 +55,13 @@ public enum CSVError: Error, Equatable, CustomStringConvertible {
         case .damagedArchive(let file, let reason):
             "Cannot decompress '\(file)': \(reason). Check the file with `gzip -t`, or copy it again."
         case .empty(let file):
-            "'\(file)' holds no rows; it needs a header line and at least one row below it."
+            "'\(file)' holds no rows. Is it the right file, with its header if it needs one?"
         case .missingColumn(let column, let file, let found):
             "'\(file)' has no column '\(column)'; its header names \(found.map { "'\($0)'" }.joined(separator: ", "))."
         case .duplicateColumn(let column, let file):
             "'\(file)' names the column '\(column)' twice; rename one of them."
         case .wrongFieldCount(let place, let expected, let found):
-            "\(place): the row has \(found) fields, the header \(expected). Quote fields that hold commas."
+            "\(place): the row has \(found) fields in place of \(expected). Quote fields that hold commas."
         case .malformed(let place, let reason):
             "\(place): \(reason)."
         case .rowTooLong(let place, let limit):
@@ -68,6 +70,8 @@ public enum CSVError: Error, Equatable, CustomStringConvertible {
             "\(place): the bytes here are not UTF-8. Convert the file, for example with `iconv -t UTF-8`."
         case .invalidNumber(let place, let column, let text):
             "\(place): '\(text)' in column '\(column)' is not a finite decimal number."
+        case .invalidTime(let place, let column, let text):
+            "\(place): '\(text)' in column '\(column)' is not a time in UTC such as 2014-04-07T10:51:09.277Z."
         case .emptyID(let place, let column):
             "\(place): the id in column '\(column)' is empty."
         case .duplicateID(let place, let column, let id):

@@ -48,6 +48,9 @@ struct InternTable: Sendable {
     /// How many strings there are.
     var count: Int { offsets.count - 1 }
 
+    /// The string of a number.
+    subscript(number: Int32) -> ArraySlice<UInt8> { arena[offsets[Int(number)]..<offsets[Int(number) + 1]] }
+
     /// The number of a string; nil when it was never inserted.
     func number(of bytes: ArraySlice<UInt8>) -> Int32? {
         let slot = slots[find(bytes, hash: Self.hash(bytes))]
@@ -80,7 +83,7 @@ struct InternTable: Sendable {
         while slots[position] != 0 {
             if slots[position] >> 32 == hash >> 32 {
                 let number = Int(slots[position] & 0xFFFF_FFFF) - 1
-                if arena[offsets[number]..<offsets[number + 1]].elementsEqual(bytes) { return position }
+                if self[Int32(number)].elementsEqual(bytes) { return position }
             }
             position = (position + 1) & (slots.count - 1)
         }
@@ -95,7 +98,7 @@ struct InternTable: Sendable {
     private mutating func grow() {
         slots = [UInt64](repeating: 0, count: slots.count * 2)
         for number in 0..<count {
-            let hash = Self.hash(arena[offsets[number]..<offsets[number + 1]])
+            let hash = Self.hash(self[Int32(number)])
             var position = home(of: hash)
             while slots[position] != 0 { position = (position + 1) & (slots.count - 1) }
             slots[position] = hash & 0xFFFF_FFFF_0000_0000 | UInt64(number + 1)

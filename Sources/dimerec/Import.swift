@@ -1,0 +1,104 @@
+import ArgumentParser
+import Foundation
+import Training
+
+/// Turns public raw files into the CSV files that the other commands read.
+struct Import: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Turn a public data set's raw files into a folder of events.csv (or train, validation and test).",
+        subcommands: [YooChoose.self, KuaiRec.self, MovieLens.self]
+    )
+
+    /// What every format shares.
+    struct Output: ParsableArguments {
+        @Option(help: "Folder to create; it may be there if it is empty.", completion: .directory) var out: String
+        @Flag(help: "Print one JSON object at the end.") var json = false
+
+        /// Runs an import and prints what it wrote.
+        func print(_ format: String, _ run: (_ folder: String) throws -> ImportSummary) throws {
+            let summary = try run(out)
+            guard json else {
+                for part in summary.parts {
+                    Terminal.print(
+                        "\(out)/\(part.name).csv  \(part.users) users  \(part.items) items  \(part.events) events"
+                    )
+                }
+                Terminal.print("of \(summary.rows) rows read")
+                return
+            }
+            let parts = summary.parts.map { part in
+                (part.name, ["users": part.users, "items": part.items, "events": part.events])
+            }
+            let fields: [String: Any] = [
+                "format": format, "folder": out, "rows": summary.rows, "users": summary.users, "items": summary.items,
+                "events": summary.events, "parts": Dictionary(uniqueKeysWithValues: parts),
+            ]
+            Terminal.print(JSONObject(fields).line)
+        }
+    }
+
+    struct YooChoose: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            commandName: "yoochoose",
+            abstract: "RecSys Challenge 2015, by the usual cut of session-based recommendation."
+        )
+
+        @Argument(help: "yoochoose-clicks.dat; .gz too.", completion: .file()) var clicks: String
+        @Option(help: "Keep the newest 1/N of the training rows: 64, 4, or 1 for all.") var fraction = 64
+        @Option(help: "Drop items with fewer clicks.") var minClicks = 5
+        @OptionGroup var output: Output
+
+        func validate() throws {
+            guard fraction >= 1 else { throw ValidationError("--fraction must be at least 1.") }
+        }
+
+        func run() throws {
+            var job = YooChooseImport(clicks: clicks)
+            job.fraction = fraction
+            job.minimumClicks = minClicks
+            try output.print("yoochoose", job.run)
+        }
+    }
+
+    struct KuaiRec: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            commandName: "kuairec",
+            abstract: "KuaiRec's watched videos."
+        )
+
+        @Argument(help: "big_matrix.csv; .gz too.", completion: .file()) var matrix: String
+        @Argument(help: "item_categories.csv, for categories.", completion: .file()) var categories: String?
+        @Argument(help: "kuairec_caption_category.csv, for titles.", completion: .file()) var captions: String?
+        @Option(help: "Time watched over a video's length that makes an interaction; 0 takes every showing.")
+        var minWatchRatio = 2.0
+        @Option(help: "Drop videos, then users, with fewer interactions, once.") var minInteractions = 5
+        @OptionGroup var output: Output
+
+        func run() throws {
+            var job = KuaiRecImport(matrix: matrix, categories: categories, captions: captions)
+            job.minimumWatchRatio = minWatchRatio
+            job.minimumInteractions = minInteractions
+            try output.print("kuairec", job.run)
+        }
+    }
+
+    struct MovieLens: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            commandName: "movielens",
+            abstract: "MovieLens ratings, as .dat (1M, 10M) or .csv (20M, 25M, 32M)."
+        )
+
+        @Argument(help: "ratings.dat or ratings.csv; .gz too.", completion: .file()) var ratings: String
+        @Argument(help: "movies.dat or movies.csv, for titles and genres.", completion: .file()) var movies: String?
+        @Option(help: "Lowest rating that makes an interaction; 0 takes every one.") var minRating = 0.0
+        @Option(help: "Drop films, then users, with fewer interactions, once.") var minInteractions = 5
+        @OptionGroup var output: Output
+
+        func run() throws {
+            var job = MovieLensImport(ratings: ratings, movies: movies)
+            job.minimumRating = minRating
+            job.minimumInteractions = minInteractions
+            try output.print("movielens", job.run)
+        }
+    }
+}
