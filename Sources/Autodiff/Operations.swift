@@ -246,3 +246,33 @@ extension Variable {
         }
     }
 }
+
+extension Variable {
+    /// The states of a gated recurrent unit over sequences whose positions stand one after another, `[P, d]`; see
+    /// ``GatedRecurrence``.
+    ///
+    /// - Parameters:
+    ///   - recurrent: `[d, 3 d]`.
+    ///   - bias: `[1, 3 d]`.
+    ///   - offsets: Where each sequence starts, and the end of the last.
+    /// - Returns: `[P, d]`, from inputs `[P, 3 d]`.
+    public func gatedRecurrence(recurrent: Variable, bias: Variable, offsets: [Int]) -> Variable {
+        let (states, trace) = GatedRecurrence.forward(
+            value,
+            recurrent: recurrent.value,
+            bias: bias.value,
+            offsets: offsets
+        )
+        return tape.record(states, inputs: [self, recurrent, bias]) { [a = self] gradient, tape in
+            let parts = GatedRecurrence.gradients(
+                trace,
+                recurrent: recurrent.value,
+                offsets: offsets,
+                gradient: gradient
+            )
+            tape.accumulate(a, parts.inputs)
+            tape.accumulate(recurrent, parts.recurrent)
+            tape.accumulate(bias, parts.bias)
+        }
+    }
+}

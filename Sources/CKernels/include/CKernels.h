@@ -236,4 +236,13 @@ void ck_causal_attention_gradient(const float *q, const float *k, const float *v
                                   size_t longest, size_t d, size_t heads, const float *gradient, float *grad_q,
                                   float *grad_k, float *grad_v, float *grad_reversed_bias, float *scratch);
 
+// MARK: Gated recurrent units, one sequence of n positions from a zero state.
+
+// x [n, 3 d] (reset, update, candidate), u [d, 3 d], bias [3 d]; gates [n, 4 d], states [n, d]; scratch 4 d.
+void ck_gru(const float *x, const float *u, const float *bias, size_t n, size_t d, float *gates, float *states,
+            float *scratch);
+// Overwrites the gradients of x and of h U + bias, both [n, 3 d]; transposed_u [3 d, d]; scratch 2 d.
+void ck_gru_gradient(const float *transposed_u, const float *gates, const float *states, const float *gradient,
+                     size_t n, size_t d, float *grad_x, float *grad_a, float *scratch);
+
 #endif

@@ -1,0 +1,57 @@
+public import Autodiff
+
+/// GRU4Rec (Hidasi et al., ICLR 2016; method, section 11): one layer of gated recurrent units, its last state the user.
+public struct GRU4Rec: StateRecommender {
+    /// Hyper-parameters of the network.
+    public struct Configuration: ConfigurationSection {
+        /// Length of item and user vectors.
+        public var dimension = 64
+        /// Items of a history that count, the newest ones.
+        public var historyLength = 50
+        /// Width of the states.
+        public var hidden = 128
+        /// Inverse temperature of the softmax.
+        public var logitScale = 14.3
+
+        /// The defaults.
+        public init() {}
+
+        /// Throws for a value out of range.
+        public func validate(prefix: String) throws(ConfigurationError) {
+            try ConfigurationError.require(2...1024, contains: dimension, key: prefix + "dimension")
+            try ConfigurationError.require(1...1000, contains: historyLength, key: prefix + "historyLength")
+            try ConfigurationError.require(1...8192, contains: hidden, key: prefix + "hidden")
+            try ConfigurationError.require(0.01...1000, contains: logitScale, key: prefix + "logitScale")
+        }
+    }
+
+    /// `gru4rec`.
+    public static let system = "gru4rec"
+    /// Hyper-parameters.
+    public let configuration: Configuration
+    /// All trained numbers.
+    public var parameters: ParameterSet
+    private let encoder: RecurrentEncoder
+
+    /// A fresh model of `items` items.
+    public init(_ configuration: Configuration, items: Int, seed: UInt64) {
+        self.configuration = configuration
+        encoder = RecurrentEncoder(prefix: "gru", dimension: configuration.dimension, hidden: configuration.hidden)
+        let initialiser = Initialiser(seed: seed)
+        parameters = Self.initialParameters(
+            encoder.initialParameters(initialiser),
+            items: items,
+            dimension: configuration.dimension,
+            initialiser
+        )
+    }
+
+    /// Items that a history keeps.
+    public var historyLength: Int { configuration.historyLength }
+
+    var logitScale: Double { configuration.logitScale }
+
+    func states(items: Variable, offsets: [Int]) -> Variable {
+        encoder.states(items: items, offsets: offsets, parameters: parameters)
+    }
+}

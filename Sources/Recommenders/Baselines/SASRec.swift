@@ -1,0 +1,76 @@
+public import Autodiff
+
+/// SASRec (Kang and McAuley, ICDM 2018; method, section 11): a causal Transformer, its last state the user.
+///
+/// Blocks are pre-norm with trained distance biases (see ``CausalTransformer``) and the loss is the softmax of all systems
+/// here, not the original's binary loss with one negative.
+public struct SASRec: StateRecommender {
+    /// Hyper-parameters of the network.
+    public struct Configuration: ConfigurationSection {
+        /// Length of item and user vectors.
+        public var dimension = 64
+        /// Items of a history that count, the newest ones.
+        public var historyLength = 50
+        /// Blocks.
+        public var blocks = 2
+        /// Attention heads of each block; they divide the dimension.
+        public var heads = 1
+        /// Width of the feed-forward layers.
+        public var hidden = 128
+        /// Inverse temperature of the softmax.
+        public var logitScale = 14.3
+
+        /// The defaults.
+        public init() {}
+
+        /// Throws for a value out of range.
+        public func validate(prefix: String) throws(ConfigurationError) {
+            try ConfigurationError.require(2...1024, contains: dimension, key: prefix + "dimension")
+            try ConfigurationError.require(1...1000, contains: historyLength, key: prefix + "historyLength")
+            try ConfigurationError.require(1...16, contains: blocks, key: prefix + "blocks")
+            try ConfigurationError.require(1...64, contains: heads, key: prefix + "heads")
+            try ConfigurationError.require(1...8192, contains: hidden, key: prefix + "hidden")
+            try ConfigurationError.require(0.01...1000, contains: logitScale, key: prefix + "logitScale")
+            guard dimension % heads == 0 else {
+                throw .outOfRange(key: prefix + "heads", value: "\(heads)", allowed: "a divisor of \(dimension)")
+            }
+        }
+    }
+
+    /// `sasrec`.
+    public static let system = "sasrec"
+    /// Hyper-parameters.
+    public let configuration: Configuration
+    /// All trained numbers.
+    public var parameters: ParameterSet
+    private let transformer: CausalTransformer
+
+    /// A fresh model of `items` items.
+    public init(_ configuration: Configuration, items: Int, seed: UInt64) {
+        self.configuration = configuration
+        transformer = CausalTransformer(
+            prefix: "transformer",
+            dimension: configuration.dimension,
+            blocks: configuration.blocks,
+            heads: configuration.heads,
+            hidden: configuration.hidden,
+            longest: configuration.historyLength
+        )
+        let initialiser = Initialiser(seed: seed)
+        parameters = Self.initialParameters(
+            transformer.initialParameters(initialiser),
+            items: items,
+            dimension: configuration.dimension,
+            initialiser
+        )
+    }
+
+    /// Items that a history keeps.
+    public var historyLength: Int { configuration.historyLength }
+
+    var logitScale: Double { configuration.logitScale }
+
+    func states(items: Variable, offsets: [Int]) -> Variable {
+        transformer.states(items: items, offsets: offsets, parameters: parameters)
+    }
+}

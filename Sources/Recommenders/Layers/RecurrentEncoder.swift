@@ -1,0 +1,35 @@
+import Autodiff
+import Kernels
+
+/// One layer of gated recurrent units over item sequences, with a linear map of the states back to item vectors.
+struct RecurrentEncoder: Sendable {
+    /// Leads the names of the parameters.
+    let prefix: String
+    /// Width of item rows (d).
+    let dimension: Int
+    /// Width of the states.
+    let hidden: Int
+
+    /// Fresh parameters: Xavier-uniform weights, zero biases.
+    func initialParameters(_ initialiser: Initialiser) -> [String: Matrix] {
+        let (input, recurrent, output) = ("\(prefix).input", "\(prefix).recurrent", "\(prefix).output")
+        return [
+            input: initialiser.xavier(input, inputs: dimension, outputs: 3 * hidden),
+            input + ".bias": Matrix(rows: 1, columns: 3 * hidden),
+            recurrent: initialiser.xavier(recurrent, inputs: hidden, outputs: 3 * hidden),
+            recurrent + ".bias": Matrix(rows: 1, columns: 3 * hidden),
+            output: initialiser.xavier(output, inputs: hidden, outputs: dimension),
+        ]
+    }
+
+    /// The output of each position, `[P, d]`; see ``CausalTransformer/states(items:offsets:parameters:)``.
+    func states(items: Variable, offsets: [Int], parameters: ParameterSet) -> Variable {
+        let tape = items.tape
+        func weights(_ name: String) -> Variable { tape.parameter("\(prefix).\(name)", from: parameters) }
+        // Unit rows have elements of about 1 / sqrt(d); gates want inputs of size 1.
+        return items.scaled(by: Float(dimension).squareRoot())
+            .product(weights("input")).addingToEachRow(weights("input.bias"))
+            .gatedRecurrence(recurrent: weights("recurrent"), bias: weights("recurrent.bias"), offsets: offsets)
+            .product(weights("output"))
+    }
+}
