@@ -24,6 +24,8 @@ public enum RandomPurpose: UInt32, Sendable {
     case clustering
     /// Data made up for benchmarks, simulations and tests.
     case simulation
+    /// Splits and random vectors of linear probes.
+    case probing
 }
 
 /// Random numbers that are a pure function of seed, purpose, stream and position: Philox4x32-10.
