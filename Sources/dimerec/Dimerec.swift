@@ -16,7 +16,7 @@ struct Dimerec: AsyncParsableCommand {
         version: Build.version,
         subcommands: [
             Train.self, Evaluate.self, Serve.self, Query.self, Models.self, Bench.self, Load.self,
-            Settings.self, Doctor.self,
+            RunExperiment.self, Settings.self, Doctor.self,
         ]
     )
 
@@ -52,7 +52,8 @@ extension ExitCode {
         switch error {
         case is CSVError, is CheckpointError, is HeldOutError, is IndexError, is ParameterError, is VectorFileError:
             self = .badData
-        case is ConfigurationError, is RecipeError, is SettingError, ServerError.invalidConfiguration,
+        case is ConfigurationError, is RecipeError, is ExperimentError, is SettingError,
+            ServerError.invalidConfiguration,
             ServerError.openControlPlane:
             self = .validationFailure
         case is ValidationError, is CleanExit:
