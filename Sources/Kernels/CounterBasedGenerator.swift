@@ -28,6 +28,8 @@ public enum RandomPurpose: UInt32, Sendable {
     case ownSample
     /// Which cuts of a window a training step asks for.
     case cuts
+    /// Splits and random vectors of linear probes.
+    case probing
 }
 
 /// Random numbers that are a pure function of seed, purpose, stream and position: Philox4x32-10.

@@ -34,7 +34,10 @@ public struct Trainer<Model: Recommender> {
         assembly = BatchAssembly(train: split.train, items: items, recipe: recipe, seed: seed)
         guard assembly.rows.count > 0 else { throw TrainingError.nothingToLearn }
         evaluator = Evaluator(
-            rows: EvaluationRows(split.validation, protocol: recipe.data.evaluation),
+            rows: EvaluationRows(
+                split.validation,
+                protocol: recipe.data.evaluation.suited(to: split.validation.targets)
+            ),
             limit: recipe.data.validationRows,
             historyLength: model.historyLength,
             popularity: PopularityPredictor(sequences: split.train.sequences, items: items)
@@ -117,6 +120,7 @@ public struct Trainer<Model: Recommender> {
         optimiser.update(&model.parameters, by: gradients)
         model.constrain()
         progress.step += 1
+        progress.add(terms)
         return terms
     }
 
@@ -170,6 +174,7 @@ public struct Trainer<Model: Recommender> {
             progress.validationsWithoutGain = 0
             bestParameters = model.parameters
         }
+        progress.closeInterval(metrics: metrics.values)
         report(.validation(progress.step, metrics: metrics.values, isBest: progress.bestStep == progress.step))
     }
 
@@ -230,6 +235,42 @@ public struct TrainingProgress: Codable, Sendable, Equatable {
     public var lastValidatedStep = 0
     /// Training time so far, validations included.
     public var seconds = 0.0
+    /// What each validation saw, oldest first.
+    public var history: [Interval] = []
+    /// Loss terms summed over the steps since the last validation, and how many steps those are.
+    private var termSums: [String: Double] = [:]
+    private var termSteps = 0
+
+    /// Nothing done yet.
+    public init() {}
+
+    /// Training from one validation to the next.
+    public struct Interval: Codable, Sendable, Equatable {
+        /// The step of the validation that ends it.
+        public var step: Int
+        /// Loss terms by name, means over its steps.
+        public var terms: [String: Double]
+        /// Metrics of that validation.
+        public var metrics: [String: Double]
+
+        /// What was seen from one validation to the next.
+        public init(step: Int, terms: [String: Double], metrics: [String: Double]) {
+            self.step = step
+            self.terms = terms
+            self.metrics = metrics
+        }
+    }
+
+    mutating func add(_ terms: [(name: String, value: Float)]) {
+        termSteps += 1
+        for term in terms { termSums[term.name, default: 0] += Double(term.value) }
+    }
+
+    mutating func closeInterval(metrics: [String: Double]) {
+        let steps = Double(max(1, termSteps))
+        history.append(Interval(step: step, terms: termSums.mapValues { $0 / steps }, metrics: metrics))
+        (termSums, termSteps) = ([:], 0)
+    }
 }
 
 /// What happened during training, for whoever watches.

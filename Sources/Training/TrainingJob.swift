@@ -49,6 +49,41 @@ public struct TrainingJob: Sendable {
         shouldStop: () -> Bool = { false },
         report: (TrainingEvent) -> Void = { _ in }
     ) throws -> Report? {
+        guard recipe.model.geometry == .sphere else {
+            throw ConfigurationError.invalidValue(
+                key: "model.geometry",
+                reason: "only vectors on the sphere can be served; 'euclidean' is for `dimerec experiment`."
+            )
+        }
+        let trained = try train(
+            store: store,
+            resume: resume,
+            maxSeconds: maxSeconds,
+            shouldStop: shouldStop,
+            report: report
+        )
+        guard let (outcome, trainRows) = trained else { return nil }
+        let checkpoint = try checkpoint(of: outcome, trainRows: trainRows)
+        let version = try store.publish(checkpoint)
+        try store.removeTrainingState(model: modelName)
+        return Report(
+            version: version,
+            items: data.catalogue.count,
+            trainRows: trainRows,
+            progress: outcome.progress
+        )
+    }
+
+    /// Trains without publishing; the state to resume from stays in the store.
+    ///
+    /// - Returns: What came of it and the rows of an epoch, or nil when `shouldStop` ended the run.
+    func train(
+        store: CheckpointStore,
+        resume: Bool,
+        maxSeconds: Double? = nil,
+        shouldStop: () -> Bool = { false },
+        report: (TrainingEvent) -> Void = { _ in }
+    ) throws -> (outcome: TrainingOutcome<DimeRec>, trainRows: Int)? {
         let model = DimeRec(recipe.model, items: data.catalogue.count, seed: seed)
         var trainer = try Trainer(
             model: model,
@@ -64,16 +99,7 @@ public struct TrainingJob: Sendable {
             save: { try store.saveTrainingState(model: modelName, state: storedState($0)) },
             report: report
         )
-        guard outcome.isFinished else { return nil }
-        let checkpoint = try checkpoint(of: outcome, trainRows: trainer.trainRows)
-        let version = try store.publish(checkpoint)
-        try store.removeTrainingState(model: modelName)
-        return Report(
-            version: version,
-            items: data.catalogue.count,
-            trainRows: trainer.trainRows,
-            progress: outcome.progress
-        )
+        return outcome.isFinished ? (outcome, trainer.trainRows) : nil
     }
 
     /// Requests search with user vectors, so the index is tuned with those of so many validation rows.
@@ -104,8 +130,10 @@ public struct TrainingJob: Sendable {
             index: try IndexFormat.build(
                 vectors: outcome.model.scoringItems,
                 configuration: recipe.index,
-                queries: EvaluationRows(data.split.validation, protocol: recipe.data.evaluation)
-                    .userVectors(of: outcome.model, limit: Self.tuningRows)
+                queries: EvaluationRows(
+                    data.split.validation,
+                    protocol: recipe.data.evaluation.suited(to: data.split.validation.targets)
+                ).userVectors(of: outcome.model, limit: Self.tuningRows)
             ).serialised()
         )
     }

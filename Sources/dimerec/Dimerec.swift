@@ -16,7 +16,7 @@ struct Dimerec: AsyncParsableCommand {
         version: Build.version,
         subcommands: [
             Import.self, Train.self, Evaluate.self, Serve.self, Query.self, Models.self, Bench.self, Load.self,
-            Settings.self, Doctor.self,
+            RunExperiment.self, Settings.self, Doctor.self,
         ]
     )
 
@@ -53,8 +53,8 @@ extension ExitCode {
         case is CSVError, is CheckpointError, is HeldOutError, is IndexError, is ParameterError, is VectorFileError,
             ImportError.emptyPart:
             self = .badData
-        case is ConfigurationError, is RecipeError, is SettingError, ServerError.invalidConfiguration,
-            ServerError.openControlPlane, ImportError.folderInUse:
+        case is ConfigurationError, is RecipeError, is ExperimentError, is SettingError,
+            ServerError.invalidConfiguration, ServerError.openControlPlane, ImportError.folderInUse:
             self = .validationFailure
         case is ValidationError, is CleanExit:
             return nil

@@ -53,7 +53,7 @@ struct Evaluate: ParsableCommand {
             }
         }
         let items = checkpoint.catalogue.count
-        let predictors = Predictors(data.trainSequences, items: items, stored: checkpoint.popularity)
+        let predictors = TrivialPredictors(data.trainSequences, items: items, popularity: checkpoint.popularity)
         let evaluator = Evaluator(
             rows: rows,
             historyLength: model.historyLength,
@@ -69,9 +69,19 @@ struct Evaluate: ParsableCommand {
         report(
             results,
             predictors: predictors.metrics(on: rows, filterHistory: filterHistory),
+            probe: probe(model, categories: checkpoint.catalogue.categories),
             manifest: checkpoint.manifest,
             protocol: `protocol`
         )
+    }
+
+    /// The accuracy of a linear probe of the item vectors and its floors; nil without categories.
+    private func probe(_ model: DimeRec, categories: [[Int32]]) -> [String: Double]? {
+        guard let probe = LinearProbe(categories: categories) else { return nil }
+        return [
+            "accuracy": probe.accuracy(of: model.scoringItems), "majority": probe.majorityAccuracy,
+            "random": probe.randomAccuracy(dimension: model.scoringItems.columns),
+        ]
     }
 
     private func heldOut(_ checkpoint: Checkpoint, _ recipe: Recipe) throws -> HeldOutData {
@@ -95,11 +105,12 @@ struct Evaluate: ParsableCommand {
     private func report(
         _ results: [[(ReadOut, Evaluator.Result)]],
         predictors: [(name: String, metrics: [String: Double])],
+        probe: [String: Double]?,
         manifest: CheckpointManifest,
         protocol: EvaluationProtocol
     ) {
         let readOuts = results[0].map(\.0)
-        let means = readOuts.indices.map { index in Self.mean(results.map { $0[index].1.metrics.values }) }
+        let means = readOuts.indices.map { index in Self.mean(results.map { $0[index].1.values }) }
         let served = results[0][0].1
         if json {
             var object = JSONObject(means[0])
@@ -114,10 +125,7 @@ struct Evaluate: ParsableCommand {
             object["sd"] = Self.deviation(results.map { $0[0].1.metrics.values })
             object["read_outs"] = Dictionary(uniqueKeysWithValues: zip(readOuts.map(\.description), means))
             object["predictors"] = Dictionary(uniqueKeysWithValues: predictors.map { ($0.name, $0.metrics) })
-            if let diversity = served.diversity {
-                object["categories@100"] = diversity.meanCategories
-                object["first_categories@100"] = diversity.meanFirstCategories
-            }
+            object["linear_probe"] = probe
             Terminal.print(object.line)
             return
         }
@@ -134,6 +142,7 @@ struct Evaluate: ParsableCommand {
         if let diversity = served.diversity {
             notes += String(format: ", %.2f categories in the top 100", diversity.meanCategories)
         }
+        if let accuracy = probe?["accuracy"] { notes += String(format: ", linear probe %.4f", accuracy) }
         Terminal.print(notes)
     }
 
@@ -152,29 +161,5 @@ struct Evaluate: ParsableCommand {
             }
             result[entry.key] = (squares / Double(max(1, values.count - 1))).squareRoot()
         }
-    }
-}
-
-/// The trivial predictors that the given data allow.
-private struct Predictors {
-    let popularity: PopularityPredictor
-    private let transitions: TransitionPredictor?
-
-    init(_ train: RaggedRows?, items: Int, stored: [Int32]) {
-        if let train {
-            let transitions = TransitionPredictor(sequences: train, items: items)
-            (popularity, self.transitions) = (transitions.popularity, transitions)
-        } else {
-            (popularity, transitions) = (PopularityPredictor(order: stored), nil)
-        }
-    }
-
-    func metrics(on rows: EvaluationRows, filterHistory: Bool) -> [(name: String, metrics: [String: Double])] {
-        var result = [("popularity", popularity.metrics(on: rows, filterHistory: filterHistory).values)]
-        if let transitions {
-            result.append(("transitions", transitions.metrics(on: rows, filterHistory: filterHistory).values))
-        }
-        result.append(("repeat-last", RepeatLastPredictor().metrics(on: rows, filterHistory: filterHistory).values))
-        return result
     }
 }

@@ -10,12 +10,7 @@ struct Train: ParsableCommand {
     )
 
     @Option(help: "Recipe, JSON; see models/.", completion: .file()) var recipe: String
-    @Option(help: "Interactions to part by --split (CSV: user,item,timestamp; .gz too).") var events: String?
-    @Option(help: "users, time or leave-one-out; overrides the recipe.") var split: SplitKind?
-    @Option(help: "Training interactions, when the parts are files.") var train: String?
-    @Option(help: "Validation interactions, when the parts are files.") var validation: String?
-    @Option(help: "Test interactions; only named in the manifest, never read for training.") var test: String?
-    @Option(help: "Items (CSV: item,title,categories).") var items: String?
+    @OptionGroup var files: TrainingDataOptions
     @Option(help: "Where versions are stored (SQLite); created when missing.") var store: String
     @Option(help: "Name in the store; the recipe's file name by default.") var model: String?
     @Option(help: "Seed of every draw.") var seed: UInt64 = 42
@@ -26,23 +21,14 @@ struct Train: ParsableCommand {
 
     func validate() throws {
         if let keep, keep < 1 { throw ValidationError("--keep must be at least 1.") }
-        guard (events == nil) != (train == nil && validation == nil) else {
-            throw ValidationError("Give either --events, or --train with --validation.")
-        }
-        guard (train == nil) == (validation == nil) else {
-            throw ValidationError("--train needs --validation, and the other way round.")
-        }
-        guard train == nil || split == nil else {
-            throw ValidationError("--split parts one file of --events; with --train the parts are given.")
-        }
         if let maxSeconds, !(maxSeconds >= 0) { throw ValidationError("--max-seconds must not be negative.") }
     }
 
     func run() throws {
         Allocator.keepFreedMemory()
         var recipe = try Recipe(contentsOf: recipe)
-        if let split { recipe.data.split = split }
-        let data = try loadData(recipe)
+        if let split = files.split { recipe.data.split = split }
+        let data = try files.load(recipe.data)
         let name = model ?? URL(filePath: self.recipe).deletingPathExtension().lastPathComponent
         let store = try CheckpointStore(path: store)
         let interruption = Interruption()
@@ -64,19 +50,6 @@ struct Train: ParsableCommand {
         }
         if let keep { _ = try store.prune(model: name, keeping: keep) }
         print(report, name: name, samplesPerSecond: samplesPerSecond)
-    }
-
-    private func loadData(_ recipe: Recipe) throws -> TrainingData {
-        if let events {
-            return try TrainingData(
-                events: events,
-                split: recipe.data.split,
-                seed: recipe.data.splitSeed,
-                items: items
-            )
-        }
-        guard let train, let validation else { throw ValidationError("--train needs --validation.") }
-        return try TrainingData(train: train, validation: validation, test: test, items: items)
     }
 
     private func print(_ report: TrainingJob.Report, name: String, samplesPerSecond: Double) {

@@ -24,6 +24,18 @@ import Testing
         expectClose([loss.total.scalar], [reference.total(expected)], absolute: 1e-5)
     }
 
+    @Test("off the sphere its terms are the same equations of rows as they are")
+    func euclideanTerms() {
+        let (model, batch) = (Variant.euclidean.model, Variant.euclidean.batch)
+        #expect(model.scoringItems == model.parameters["items"])
+        let steps = model.noise.steps(batch.noise)
+        let clean = model.parameters["items"].gatheringRows(batch.targets)
+        let noised = model.noise.noised(clean, steps: steps, noise: batch.noise)
+        let expected = ReferenceModel(model).terms(batch, noised: (0..<4).map(noised.doubleRow), steps: steps)
+        // As above, with squared distances up to some dozens.
+        expectClose(model.loss(batch, on: Tape()).terms.map(\.value), expected, absolute: 5e-5)
+    }
+
     @Test("a batch is the sum of its shards, each row with its own noise", arguments: Variant.all, [1, 2, 3])
     func shards(variant: Variant, cut: Int) {
         let model = variant.model

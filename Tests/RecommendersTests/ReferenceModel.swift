@@ -56,11 +56,11 @@ struct ReferenceModel {
         return angles.map { sin($0) } + angles.map { cos($0) }
     }
 
-    func item(_ id: Int32) -> Vector { Self.unit(self["items"][Int(id)]) }
+    private func placed(_ row: Vector) -> Vector { configuration.geometry == .sphere ? Self.unit(row) : row }
 
-    func target(_ id: Int32) -> Vector {
-        Self.unit(self[configuration.tiedItems ? "items" : "items.output"][Int(id)])
-    }
+    func item(_ id: Int32) -> Vector { placed(self["items"][Int(id)]) }
+
+    func target(_ id: Int32) -> Vector { placed(self[configuration.tiedItems ? "items" : "items.output"][Int(id)]) }
 
     /// Equations 15 to 17: K interests of one history.
     func interests(_ history: [Int32]) -> [Vector] {

@@ -106,6 +106,29 @@ import Testing
         )
     }
 
+    @Test("off the sphere a step is DDPM's posterior mean plus noise, from a standard normal start")
+    func euclideanSteps() {
+        var configuration = DimeRecConfiguration()
+        configuration.dimension = 16
+        configuration.geometry = .euclidean
+        let model = DimeRec(configuration, parameters: .init())
+        let normals = CounterBasedGenerator(seed: 3, purpose: .reverseNoise).normalRows(streams: [5], columns: 2 * 16)
+        let clean = normalMatrix(rows: 1, columns: 16, seed: 1)
+        let first = model.noise.schedule.reverseSteps(2)[0]
+        var entered: [Matrix] = []
+        let end = model.reverseChain(noise: NoiseSource(seed: 3, streams: [5]), steps: 2) { x, _ in
+            entered.append(x)
+            return clean
+        }
+        let (start, noise) = (normals.doubleRow(0).prefix(16), normals.doubleRow(0).suffix(16))
+        expectClose(entered[0].elements, Array(start), absolute: 0)
+        let expected = zip(zip(start, clean.doubleRow(0)), noise).map {
+            first.noisy * $0.0 + first.clean * $0.1 + first.deviation * $1
+        }
+        expectClose(entered[1].elements, expected, absolute: 2e-6)
+        #expect(end == clean)
+    }
+
     @Test("noise scales of a recipe")
     func scales() {
         #expect(model(.literal, .linear, .asTraining).reverseNoiseScale == 1)

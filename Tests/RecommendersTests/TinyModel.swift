@@ -62,6 +62,14 @@ struct Variant: Sendable, CustomTestStringConvertible {
         },
     ]
 
+    /// Nothing on the sphere.
+    static let euclidean = Variant("euclidean") {
+        $0.geometry = .euclidean
+        $0.guidance.normaliseRows = false
+        $0.denoiser.normaliseOutput = false
+        $0.loss.logitScale = 1
+    }
+
     /// The recipe: d 4, K 2, T 3, histories of up to 4, gradients through everything.
     var configuration: DimeRecConfiguration {
         var configuration = DimeRecConfiguration()

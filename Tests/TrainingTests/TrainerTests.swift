@@ -104,6 +104,7 @@ private func ringSequences(users: Int, items: Int) -> RaggedRows {
         #expect(outcome.isFinished)
         #expect(outcome.model.parameters == expected.model.parameters)
         #expect(outcome.progress.best == expected.progress.best)
+        #expect(outcome.progress.history == expected.progress.history && expected.progress.history.count == 3)
         #expect(resumed.state.matrices == whole.state.matrices)
     }
 
@@ -120,6 +121,23 @@ private func ringSequences(users: Int, items: Int) -> RaggedRows {
         // Three of sixty items can follow; by popularity the target is in the first ten in about one of six rows.
         #expect(outcome.progress.best["hr@10", default: 0] > 0.9)
         #expect(outcome.progress.best["hr@20"] == seen.max())
+    }
+
+    @Test("a validation's losses are the means of the steps before it")
+    func history() throws {
+        var trainer = try trainer(Self.recipe)
+        var (sums, intervals): ([String: Double], [TrainingProgress.Interval]) = ([:], [])
+        let outcome = try trainer.run(report: { event in
+            switch event {
+            case .step(_, _, let terms, _): for term in terms { sums[term.name, default: 0] += Double(term.value) }
+            case .validation(let step, let metrics, _):
+                let means = sums.mapValues { $0 / 8 }
+                intervals.append(TrainingProgress.Interval(step: step, terms: means, metrics: metrics))
+                sums = [:]
+            }
+        })
+        #expect(outcome.progress.history == intervals && intervals.map(\.step) == [8, 16, 24])
+        #expect(intervals.allSatisfy { Set($0.terms.keys) == ["guidance", "reconstruction", "softmax"] })
     }
 
     @Test("patience ends a run that does not get better")

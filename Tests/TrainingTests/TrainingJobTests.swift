@@ -77,6 +77,26 @@ import Training
         }
     }
 
+    @Test("where only last items may be asked for, validation asks for those, whatever the recipe's protocol")
+    func lastItems() throws {
+        try withStore { path, events in
+            var recipe = Self.recipe
+            (recipe.data.split, recipe.data.evaluation) = (.leaveOneOut, .fiveCuts)
+            let report = try job(events, recipe).run(store: CheckpointStore(path: path), resume: false)
+            #expect(report?.progress.best["hr@20"] != nil)
+        }
+    }
+
+    @Test("a model off the sphere is not published")
+    func euclidean() throws {
+        try withStore { path, events in
+            var recipe = Self.recipe
+            recipe.model.geometry = .euclidean
+            let store = try CheckpointStore(path: path)
+            #expect(throws: ConfigurationError.self) { try job(events, recipe).run(store: store, resume: false) }
+        }
+    }
+
     @Test("held-out users are never training users")
     func heldOut() throws {
         try withStore { path, events in

@@ -34,6 +34,7 @@ extension StateRecommender {
             batch.negatives,
             offset: batch.negativeOffset,
             table: DimeRec.itemTable,
+            geometry: .sphere,
             parameters: parameters,
             tape: tape
         )

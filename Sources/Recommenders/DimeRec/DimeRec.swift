@@ -64,7 +64,8 @@ public struct DimeRec: Recommender {
         noise = ForwardNoise(
             configuration.noise,
             dimension: configuration.dimension,
-            steps: configuration.steps
+            steps: configuration.steps,
+            geometry: configuration.geometry
         )
         guidance = GuidanceExtraction(configuration: configuration)
         denoiser = DiffusionAggregation(configuration: configuration)
@@ -92,8 +93,8 @@ public struct DimeRec: Recommender {
     /// The table whose rows are targets and classes.
     private var targetTable: String { configuration.tiedItems ? Self.itemTable : Self.classTable }
 
-    /// Unit rows of the class table, `[V, d]`.
-    public var scoringItems: Matrix { parameters[targetTable].normalisedRows().unit }
+    /// Rows of the class table, `[V, d]`; unit rows on the sphere.
+    public var scoringItems: Matrix { configuration.geometry.placed(parameters[targetTable]) }
 
     /// Keeps a trained logit scale within 1...100 and, when configured, item rows on the sphere.
     public mutating func constrain() {
@@ -112,7 +113,7 @@ public struct DimeRec: Recommender {
         let weight = 1 / Float(batch.stepRows)
         let loss = configuration.loss
         let condition = condition(of: batch.histories, on: tape)
-        let x0 = tape.gather(targetTable, from: parameters, rows: batch.targets).normalisedRows()
+        let x0 = configuration.geometry.placed(tape.gather(targetTable, from: parameters, rows: batch.targets))
 
         // Guidance: the interest nearest to the target answers for it (equation 18).
         let guided = nearestInterest(condition.interests, to: x0.value)
@@ -140,6 +141,7 @@ public struct DimeRec: Recommender {
                 negatives,
                 offset: batch.negativeOffset,
                 table: targetTable,
+                geometry: configuration.geometry,
                 parameters: parameters,
                 tape: tape
             )
@@ -176,7 +178,7 @@ public struct DimeRec: Recommender {
             distinct.append(id)
             return slot
         }
-        let items = tape.gather(Self.itemTable, from: parameters, rows: distinct).normalisedRows()
+        let items = configuration.geometry.placed(tape.gather(Self.itemTable, from: parameters, rows: distinct))
         let recent = configuration.denoiser.recentItems
         return DiffusionAggregation.Condition(
             interests: guidance.interests(items: items, histories: renumbered, parameters: parameters),
@@ -207,11 +209,10 @@ public struct DimeRec: Recommender {
         guard share > 0 else { return clean }
         let tape = Tape(recording: false)
         let generator = CounterBasedGenerator(seed: source.seed, purpose: .ownSample)
-        let start = generator.normalRows(streams: source.streams, columns: configuration.dimension).normalisedRows()
-            .unit
+        let normals = generator.normalRows(streams: source.streams, columns: configuration.dimension)
         let answers = denoiser.cleanVectors(
-            noised: tape.constant(start),
-            steps: [Int](repeating: configuration.steps, count: start.rows),
+            noised: configuration.geometry.placed(tape.constant(normals)),
+            steps: [Int](repeating: configuration.steps, count: normals.rows),
             terms: terms.constants(on: tape),
             dropout: nil,
             parameters: parameters

@@ -2,6 +2,13 @@ public import Kernels
 
 /// Every hyper-parameter of DimeRec's model and losses, with the defaults of the method's sections 13 and 14.
 public struct DimeRecConfiguration: ConfigurationSection {
+    /// Where vectors live.
+    public enum Geometry: String, Codable, Sendable, CaseIterable {
+        /// On the unit sphere: item rows, noised vectors and every step of the reverse chain have length one.
+        case sphere
+        /// Anywhere: nothing is put on the sphere, and noise is DDPM's. The ablation without the walk; not for serving.
+        case euclidean
+    }
     /// Length of item, interest and user vectors.
     public var dimension = 64
     /// Items of a history that count, the newest ones.
@@ -14,6 +21,8 @@ public struct DimeRecConfiguration: ConfigurationSection {
     public var tiedItems = true
     /// Re-project item rows onto the sphere after every step, instead of only dividing by their length where used.
     public var projectItems = false
+    /// Where item, noised and generated vectors live.
+    public var geometry = Geometry.sphere
     /// The guidance extraction module.
     public var guidance = GuidanceConfiguration()
     /// The denoiser of the diffusion aggregation module.
@@ -42,6 +51,13 @@ public struct DimeRecConfiguration: ConfigurationSection {
                 key: prefix + "guidance.attentionHeads",
                 value: "\(guidance.attentionHeads)",
                 allowed: "a divisor of the dimension \(dimension)"
+            )
+        }
+        guard geometry == .sphere || noise.kind == .literal && !projectItems else {
+            throw .invalidValue(
+                key: prefix + "geometry",
+                reason:
+                    "'euclidean' needs noise.kind 'literal' and projectItems false, since the walk is one on a sphere."
             )
         }
         try guidance.validate(prefix: prefix + "guidance.")

@@ -1,16 +1,23 @@
 import Autodiff
 public import Kernels
 
-/// Noises clean unit vectors to a diffusion step (method, sections 5 and 14).
+/// Noises clean vectors to a diffusion step (method, sections 5 and 14).
 public struct ForwardNoise: Sendable {
     /// The levels that noising uses.
     public let schedule: NoiseSchedule
     private let configuration: NoiseConfiguration
+    private let geometry: DimeRecConfiguration.Geometry
     private let walk: GeodesicRandomWalk
 
     /// The noise of a recipe.
-    public init(_ configuration: NoiseConfiguration, dimension: Int, steps: Int) {
+    public init(
+        _ configuration: NoiseConfiguration,
+        dimension: Int,
+        steps: Int,
+        geometry: DimeRecConfiguration.Geometry = .sphere
+    ) {
         self.configuration = configuration
+        self.geometry = geometry
         let nominal = NoiseSchedule(configuration.schedule, steps: steps)
         walk = GeodesicRandomWalk(dimension: dimension, betas: nominal.betas, reading: configuration.reading)
         switch configuration.kind {
@@ -32,7 +39,7 @@ public struct ForwardNoise: Sendable {
         }
     }
 
-    /// The noised vectors as `factor_i * x_i + offset_i`, still to be normalised for literal noise.
+    /// The noised vectors as `factor_i * x_i + offset_i`, still to be put on the sphere for literal noise.
     func affine(_ clean: Matrix, steps: [Int], noise: NoiseSource) -> (factors: [Float], offsets: Matrix) {
         switch configuration.kind {
         case .literal:
@@ -65,14 +72,14 @@ public struct ForwardNoise: Sendable {
         }
     }
 
-    /// Noised unit vectors, `[B, d]`, without gradients.
+    /// Noised vectors, `[B, d]`, without gradients; unit rows on the sphere.
     public func noised(_ clean: Matrix, steps: [Int], noise: NoiseSource) -> Matrix {
         noised(Tape(recording: false).constant(clean), steps: steps, noise: noise).value
     }
 
-    /// Noised unit vectors on a tape; the noise's direction and size are data, the clean vector may carry a gradient.
+    /// Noised vectors on a tape; the noise's direction and size are data, the clean vector may carry a gradient.
     func noised(_ clean: Variable, steps: [Int], noise: NoiseSource) -> Variable {
         let (factors, offsets) = affine(clean.value, steps: steps, noise: noise)
-        return clean.scalingRows(by: factors).adding(clean.tape.constant(offsets)).normalisedRows()
+        return geometry.placed(clean.scalingRows(by: factors).adding(clean.tape.constant(offsets)))
     }
 }

@@ -15,7 +15,7 @@ enum LogitScale {
     }
 }
 
-/// Negatives of a batch as unit rows on a tape, and the softmax loss against them (equations 19 and 22).
+/// Negatives of a batch as rows on a tape, and the softmax loss against them (equations 19 and 22).
 struct NegativeRows {
     private enum Layout {
         case shared(masked: RaggedRows)
@@ -25,7 +25,14 @@ struct NegativeRows {
     private let layout: Layout
     private let offset: Float
 
-    init(_ negatives: Negatives, offset: Float, table: String, parameters: ParameterSet, tape: Tape) {
+    init(
+        _ negatives: Negatives,
+        offset: Float,
+        table: String,
+        geometry: DimeRecConfiguration.Geometry,
+        parameters: ParameterSet,
+        tape: Tape
+    ) {
         self.offset = offset
         let ids: [Int32]
         switch negatives {
@@ -36,7 +43,7 @@ struct NegativeRows {
         case .catalogue(let masked):
             (ids, layout) = (Array(0..<Int32(parameters[table].rows)), .shared(masked: masked))
         }
-        rows = tape.gather(table, from: parameters, rows: ids).normalisedRows()
+        rows = geometry.placed(tape.gather(table, from: parameters, rows: ids))
     }
 
     /// `weight * sum_r -log softmax(s <q_r, e_+>)` over the positive and the row's negatives.

@@ -42,7 +42,7 @@ extension DimeRec {
     ///   - histories: A row a user.
     ///   - noise: Seed and streams.
     ///   - steps: How many reverse steps, 1 to T.
-    ///   - visit: Told the noisy vectors `[B, d]` on entry of each step.
+    ///   - visit: Told the predicted clean vectors `[B, d]` of each step, the last of which are the result.
     /// - Returns: The generated vectors.
     public func generate(
         histories: RaggedRows,
@@ -62,14 +62,15 @@ extension DimeRec {
         let tape = condition.interests.tape
         let terms = denoiser.terms(of: condition, dropout: nil, parameters)
         return reverseChain(noise: source, steps: steps) { x, t in
-            visit(x)
-            return denoiser.cleanVectors(
+            let clean = denoiser.cleanVectors(
                 noised: tape.constant(x),
                 steps: [Int](repeating: t, count: x.rows),
                 terms: terms,
                 dropout: nil,
                 parameters: parameters
             ).value
+            visit(clean)
+            return clean
         }
     }
 
@@ -95,14 +96,14 @@ extension DimeRec {
         func noiseRows(_ index: Int) -> Matrix {
             normals.gatheringRows(source.streams.indices.map { Int32($0 * steps + index) })
         }
-        var x = noiseRows(0).normalisedRows().unit
+        var x = configuration.geometry.placed(noiseRows(0))
         for (index, step) in schedule.enumerated() {
             let clean = predict(x, step.t)
             guard index < schedule.count - 1 else { return clean }
             x.scale(by: Float(step.noisy))
             x.add(clean, scale: Float(step.clean))
             x.add(noiseRows(index + 1), scale: Float(step.deviation) * reverseNoiseScale)
-            x = x.normalisedRows().unit
+            x = configuration.geometry.placed(x)
         }
         return x
     }

@@ -36,6 +36,9 @@ public enum EvaluationProtocol: String, Codable, Sendable, CaseIterable {
         case (.last, .nextAfter80), (.last, .fiveCuts): false
         }
     }
+
+    /// This protocol, or last items where it makes no sense.
+    public func suited(to targets: DataPart.Targets) -> EvaluationProtocol { suits(targets) ? self : .lastItem }
 }
 
 /// The questions of an evaluation: given a history, which item came next.

@@ -1,5 +1,5 @@
 import Dispatch
-import Kernels
+public import Kernels
 public import Recommenders
 import Synchronization
 
@@ -57,6 +57,14 @@ public struct Evaluator: Sendable {
         public var fallbackRows = 0
         /// Rows whose target is not in the catalogue.
         public var unknownTargets = 0
+
+        /// All metrics by the names of reports, with `categories@100` and `first_categories@100` where items have some.
+        public var values: [String: Double] {
+            var values = metrics.values
+            values["categories@100"] = diversity?.meanCategories
+            values["first_categories@100"] = diversity?.meanFirstCategories
+            return values
+        }
     }
 
     /// Ranks the catalogue for every row.
@@ -68,7 +76,24 @@ public struct Evaluator: Sendable {
     /// - Returns: Metrics over all rows.
     /// - Complexity: O(rows * items * d), on all cores.
     public func evaluate(_ model: some Recommender, readOut: ReadOut, noiseSeed: UInt64) -> Result {
-        let items = model.scoringItems
+        evaluate(items: model.scoringItems, noiseSeed: noiseSeed) { histories, noise in
+            model.userVectors(histories, noise: noise, readOut: readOut)
+        }
+    }
+
+    /// Ranks the catalogue for every row by vectors from anywhere.
+    ///
+    /// - Parameters:
+    ///   - items: The vectors that user vectors are compared with, `[V, d]`.
+    ///   - noiseSeed: Of whatever is random; row `i` draws from stream `i`, whatever the blocks.
+    ///   - userVectors: Makes vectors of a block of histories; called from several threads.
+    /// - Returns: Metrics over all rows.
+    /// - Complexity: O(rows * items * d), on all cores.
+    public func evaluate(
+        items: Matrix,
+        noiseSeed: UInt64,
+        userVectors: @Sendable (RaggedRows, NoiseSource) -> UserVectors
+    ) -> Result {
         let block = max(1, min(256, 16_000_000 / max(1, items.rows)))
         let starts = Array(stride(from: 0, to: indices.count, by: block))
         let results = Mutex([Result?](repeating: nil, count: starts.count))
@@ -76,10 +101,9 @@ public struct Evaluator: Sendable {
             let range = starts[index]..<min(starts[index] + block, indices.count)
             let result = evaluate(
                 Array(indices[range]),
-                model: model,
                 items: items,
-                readOut: readOut,
-                noiseSeed: noiseSeed
+                noiseSeed: noiseSeed,
+                userVectors: userVectors
             )
             results.withLock { $0[index] = result }
         }
@@ -96,10 +120,9 @@ public struct Evaluator: Sendable {
 
     private func evaluate(
         _ block: [Int],
-        model: some Recommender,
         items: Matrix,
-        readOut: ReadOut,
-        noiseSeed: UInt64
+        noiseSeed: UInt64,
+        userVectors: (RaggedRows, NoiseSource) -> UserVectors
     ) -> Result {
         var result = Result(diversity: categories.isEmpty ? nil : Diversity(categories: categories))
         var histories = RaggedRows()
@@ -115,11 +138,7 @@ public struct Evaluator: Sendable {
             }
         }
         guard !answered.isEmpty else { return result }
-        let users = model.userVectors(
-            histories,
-            noise: NoiseSource(seed: noiseSeed, streams: answered.map { UInt64($0) }),
-            readOut: readOut
-        )
+        let users = userVectors(histories, NoiseSource(seed: noiseSeed, streams: answered.map { UInt64($0) }))
         var scores = Matrix.product(users.rows, transposed: false, items, transposed: true)
         if users.perUser > 1 { scores = scores.maximumOfRowGroups(of: users.perUser) }
         for (place, row) in answered.enumerated() {

@@ -133,3 +133,43 @@ public struct RepeatLastPredictor: TrivialPredictor {
     /// 0 for the last item, nil for any other.
     public func rank(of target: Int32, after last: Int32?) -> Int? { target == last ? 0 : nil }
 }
+
+/// The trivial predictors that the given data allow.
+public struct TrivialPredictors: Sendable {
+    /// Ranks by popularity; the fallback of the others.
+    public let popularity: PopularityPredictor
+    private let transitions: TransitionPredictor?
+
+    /// Predictors of a training part, or of popularity alone where it was not given.
+    ///
+    /// - Parameters:
+    ///   - train: Training sequences, known items only.
+    ///   - items: Size of the catalogue.
+    ///   - order: All items, most popular first, for when there are no sequences.
+    public init(_ train: RaggedRows?, items: Int, popularity order: @autoclosure () -> [Int32]) {
+        if let train {
+            let transitions = TransitionPredictor(sequences: train, items: items)
+            (popularity, self.transitions) = (transitions.popularity, transitions)
+        } else {
+            (popularity, transitions) = (PopularityPredictor(order: order()), nil)
+        }
+    }
+
+    /// What each of them does on the rows.
+    ///
+    /// - Parameters:
+    ///   - rows: The questions.
+    ///   - filterHistory: Whether items of a row's whole history are struck from its ranking.
+    /// - Returns: Names and metrics as fractions.
+    public func metrics(
+        on rows: EvaluationRows,
+        filterHistory: Bool
+    ) -> [(name: String, metrics: [String: Double])] {
+        var result = [("popularity", popularity.metrics(on: rows, filterHistory: filterHistory).values)]
+        if let transitions {
+            result.append(("transitions", transitions.metrics(on: rows, filterHistory: filterHistory).values))
+        }
+        result.append(("repeat-last", RepeatLastPredictor().metrics(on: rows, filterHistory: filterHistory).values))
+        return result
+    }
+}

@@ -1,0 +1,282 @@
+import Foundation
+
+/// A chart of measured values: bars over names, or lines over a number, with error bars.
+public struct Chart: Sendable {
+    /// What a place on the horizontal axis means.
+    public enum Axis: Sendable, Equatable {
+        /// Groups of bars; `x` is the number of the name.
+        case names([String])
+        /// A linear axis.
+        case linear
+        /// A logarithmic axis; values are positive.
+        case logarithmic
+    }
+
+    /// One value, with half the length of its error bar.
+    public struct Point: Sendable, Equatable {
+        /// The place.
+        public var x: Double
+        /// The value.
+        public var y: Double
+        /// The standard deviation; 0 draws no error bar.
+        public var deviation: Double
+
+        /// A value and its deviation.
+        public init(x: Double, y: Double, deviation: Double = 0) {
+            self.x = x
+            self.y = y
+            self.deviation = deviation
+        }
+    }
+
+    /// Values of one name in the legend.
+    public struct Series: Sendable, Equatable {
+        /// The legend's text.
+        public var name: String
+        /// The values, by ascending place.
+        public var points: [Point]
+
+        /// A named series.
+        public init(name: String, points: [Point]) {
+            self.name = name
+            self.points = points
+        }
+    }
+
+    /// The heading.
+    public var title: String
+    /// What the horizontal axis shows, with its unit.
+    public var xLabel: String
+    /// What the vertical axis shows, with its unit.
+    public var yLabel: String
+    /// The horizontal axis.
+    public var axis: Axis
+    /// The values.
+    public var series: [Series]
+
+    /// A chart of some series.
+    public init(title: String, xLabel: String, yLabel: String, axis: Axis, series: [Series]) {
+        self.title = title
+        self.xLabel = xLabel
+        self.yLabel = yLabel
+        self.axis = axis
+        self.series = series.filter { !$0.points.isEmpty }
+    }
+
+    static let height = 380.0
+    private static let left = 72.0
+
+    /// The chart as a group whose corner is at the left, `y` from the top.
+    func svg(y: Double, width: Double) -> String {
+        let frame = Frame(self, right: width - 190)
+        var text = "<g transform=\"translate(0 \(Frame.number(y)))\">\n"
+        text += "<text x=\"24\" y=\"18\" font-size=\"15\">\(title.xmlEscaped)</text>\n"
+        text += axes(frame)
+        for (number, series) in series.enumerated() {
+            text += isBars ? bars(series, number, frame) : line(series, number, frame)
+            let top = frame.top + 14 + 18 * Double(number)
+            text += "<rect fill=\"\(Self.colour(number))\" x=\"\(Frame.number(frame.right + 16))\" "
+            text += "y=\"\(Frame.number(top - 9))\" width=\"10\" height=\"10\"/>"
+            text += "<text class=\"legend\" x=\"\(Frame.number(frame.right + 32))\" y=\"\(Frame.number(top))\">"
+            text += "\(series.name.xmlEscaped)</text>\n"
+        }
+        return text + "</g>\n"
+    }
+
+    private var isBars: Bool { if case .names = axis { true } else { false } }
+
+    /// Hues far apart, readable on white and on black.
+    private static func colour(_ number: Int) -> String {
+        let hues = [215, 25, 150, 285, 345, 60, 185, 105]
+        return "hsl(\(hues[number % hues.count]) 65% 50%)"
+    }
+
+    private func axes(_ frame: Frame) -> String {
+        var text = ""
+        for tick in frame.yTicks {
+            let y = Frame.number(frame.place(y: tick))
+            text += "<path class=\"grid\" d=\"M\(Frame.number(Self.left)) \(y)H\(Frame.number(frame.right))\"/>"
+            text +=
+                "<text class=\"y-tick\" text-anchor=\"end\" x=\"\(Frame.number(Self.left - 8))\" y=\"\(y)\" dy=\"4\">"
+            text += "\(NumberText.short(tick))</text>\n"
+        }
+        let bottom = Frame.number(frame.bottom)
+        for tick in frame.xTicks {
+            let x = Frame.number(frame.place(x: tick.value))
+            text += "<path class=\"axis\" d=\"M\(x) \(bottom)v4\"/>"
+            let isSlanted = isBars && frame.xTicks.count > 4
+            let placing =
+                isSlanted
+                ? "text-anchor=\"end\" transform=\"rotate(-28 \(x) \(Frame.number(frame.bottom + 16)))\""
+                : "text-anchor=\"middle\""
+            text += "<text class=\"x-tick\" \(placing) x=\"\(x)\" y=\"\(Frame.number(frame.bottom + 18))\">"
+            text += "\(tick.name.xmlEscaped)</text>\n"
+        }
+        text += "<path class=\"axis\" d=\"M\(Frame.number(Self.left)) \(Frame.number(frame.top))V\(bottom)"
+        text += "H\(Frame.number(frame.right))\"/>\n"
+        text += "<text class=\"label\" text-anchor=\"end\" x=\"\(Frame.number(frame.right))\" "
+        text += "y=\"\(Frame.number(Self.height - 12))\">\(xLabel.xmlEscaped)</text>\n"
+        text += "<text class=\"label\" x=\"24\" y=\"\(Frame.number(frame.top - 14))\">\(yLabel.xmlEscaped)</text>\n"
+        return text
+    }
+
+    private func line(_ series: Series, _ number: Int, _ frame: Frame) -> String {
+        let places = series.points.map { "\(Frame.number(frame.place(x: $0.x))),\(Frame.number(frame.place(y: $0.y)))" }
+        var text = "<polyline fill=\"none\" stroke-width=\"2\" stroke=\"\(Self.colour(number))\" "
+        text += "points=\"\(places.joined(separator: " "))\"/>\n"
+        for point in series.points {
+            let x = frame.place(x: point.x)
+            text += errorBar(point, x: x, frame)
+            text += "<circle r=\"3\" fill=\"\(Self.colour(number))\" cx=\"\(Frame.number(x))\" "
+            text += "cy=\"\(Frame.number(frame.place(y: point.y)))\"/>\n"
+        }
+        return text
+    }
+
+    private func bars(_ series: Series, _ number: Int, _ frame: Frame) -> String {
+        let width = frame.groupWidth / Double(self.series.count)
+        return series.points.map { point in
+            let left = frame.place(x: point.x) - frame.groupWidth / 2 + width * Double(number)
+            let top = frame.place(y: point.y)
+            return "<rect class=\"bar\" fill=\"\(Self.colour(number))\" x=\"\(Frame.number(left))\" "
+                + "y=\"\(Frame.number(top))\" width=\"\(Frame.number(width * 0.92))\" "
+                + "height=\"\(Frame.number(frame.bottom - top))\"/>\n"
+                + errorBar(point, x: left + width * 0.46, frame)
+        }.joined()
+    }
+
+    private func errorBar(_ point: Point, x: Double, _ frame: Frame) -> String {
+        guard point.deviation > 0 else { return "" }
+        let (low, high) = (frame.place(y: point.y - point.deviation), frame.place(y: point.y + point.deviation))
+        return "<path class=\"error\" d=\"M\(Frame.number(x)) \(Frame.number(low))V\(Frame.number(high))"
+            + "M\(Frame.number(x - 3)) \(Frame.number(low))h6M\(Frame.number(x - 3)) \(Frame.number(high))h6\"/>\n"
+    }
+}
+
+/// The plotting area of a chart: which value stands where.
+private struct Frame {
+    let left = 72.0
+    let right: Double
+    let top = 54.0
+    let bottom: Double
+    let yTicks: [Double]
+    let xTicks: [(value: Double, name: String)]
+    private let axis: Chart.Axis
+    private let xRange: ClosedRange<Double>
+
+    init(_ chart: Chart, right: Double) {
+        self.right = right
+        axis = chart.axis
+        let points = chart.series.flatMap(\.points)
+        let lowest = points.map { $0.y - $0.deviation }.min() ?? 0
+        let highest = points.map { $0.y + $0.deviation }.max() ?? 1
+        switch chart.axis {
+        case .names(let names):
+            bottom = Chart.height - (names.count > 4 ? 118 : 54)
+            yTicks = Self.ticks(min(0, lowest), highest)
+            xTicks = names.enumerated().map { (Double($0), $1) }
+            xRange = -0.5...max(0.5, Double(names.count) - 0.5)
+        case .linear:
+            bottom = Chart.height - 54
+            yTicks = Self.ticks(lowest, highest)
+            let (low, high) = (points.map(\.x).min() ?? 0, points.map(\.x).max() ?? 1)
+            xRange = Self.padded(low, high)
+            xTicks = Self.ticks(low, high).filter { (low...high).contains($0) }.map { ($0, NumberText.short($0)) }
+        case .logarithmic:
+            bottom = Chart.height - 54
+            yTicks = Self.ticks(lowest, highest)
+            let xs = Set(points.map(\.x)).sorted()
+            let (low, high) = (log10(xs.first ?? 1), log10(xs.last ?? 10))
+            xRange = Self.padded(low, high)
+            // The places themselves where there are few, round numbers where there are many.
+            let round = (Int(low.rounded(.down))...Int(high.rounded(.up))).flatMap { decade in
+                [1, 2, 5].map { $0 * pow(10, Double(decade)) }
+            }
+            let ticks = xs.count <= 8 ? xs : round.filter { (low...high).contains(log10($0)) }
+            xTicks = ticks.map { ($0, NumberText.short($0)) }
+        }
+    }
+
+    func place(x: Double) -> Double {
+        let value = axis == .logarithmic ? log10(x) : x
+        return left + (right - left) * (value - xRange.lowerBound) / (xRange.upperBound - xRange.lowerBound)
+    }
+
+    func place(y: Double) -> Double {
+        let (low, high) = (yTicks[0], yTicks[yTicks.count - 1])
+        return bottom - (bottom - top) * (y - low) / (high - low)
+    }
+
+    /// A range with a little room, so that points do not stand on the axis.
+    private static func padded(_ low: Double, _ high: Double) -> ClosedRange<Double> {
+        let room = high > low ? 0.02 * (high - low) : 1
+        return (low - room)...(high + room)
+    }
+
+    /// Width of a group of bars.
+    var groupWidth: Double { 0.8 * (right - left) / (xRange.upperBound - xRange.lowerBound) }
+
+    /// At least two round numbers around a range, 1, 2 or 5 times a power of ten apart.
+    private static func ticks(_ low: Double, _ high: Double) -> [Double] {
+        let span = max(high - low, abs(high) * 1e-3, 1e-9)
+        let magnitude = pow(10, log10(span / 5).rounded(.down))
+        let step = [1, 2, 5, 10].map { $0 * magnitude }.first { $0 * 5 >= span * 0.999 } ?? span
+        let (first, last) = ((low / step).rounded(.down), (high / step).rounded(.up))
+        return (Int(first)...max(Int(first) + 1, Int(last))).map { Double($0) * step }
+    }
+
+    /// A coordinate with two decimals.
+    static func number(_ value: Double) -> String { NumberText.short((value * 100).rounded() / 100) }
+}
+
+/// Charts below each other in one SVG document, without scripts, which follows the reader's light or dark preference.
+public struct Figure: Sendable {
+    /// The heading.
+    public var title: String
+    /// The charts, the first on top.
+    public var charts: [Chart]
+
+    /// A figure of some charts.
+    public init(title: String, charts: [Chart]) {
+        self.title = title
+        self.charts = charts
+    }
+
+    private static let width = 920.0
+    private static let style = """
+        svg{font:13px system-ui,sans-serif;background:#fff;color-scheme:light dark}\
+        text{fill:#222}.x-tick,.y-tick,.label{fill:#666}.grid{stroke:#ddd}.axis{stroke:#888;fill:none}\
+        .error{stroke:#222;fill:none}
+        @media(prefers-color-scheme:dark){svg{background:#16181c}text{fill:#e8e8e8}\
+        .x-tick,.y-tick,.label{fill:#9aa0a8}.grid{stroke:#343840}.axis{stroke:#777}.error{stroke:#e8e8e8}}
+        """
+
+    /// The document.
+    public var svg: String {
+        let height = Int(56 + Chart.height * Double(charts.count))
+        let body = charts.enumerated().map { number, chart in
+            chart.svg(y: 48 + Chart.height * Double(number), width: Self.width)
+        }.joined()
+        return """
+            <svg xmlns="http://www.w3.org/2000/svg" width="\(Int(Self.width))" height="\(height)" \
+            viewBox="0 0 \(Int(Self.width)) \(height)" role="img">
+            <title>\(title.xmlEscaped)</title>
+            <style>\(Self.style)</style>
+            <text x="24" y="32" font-size="18">\(title.xmlEscaped)</text>
+            \(body)</svg>
+
+            """
+    }
+}
+
+/// Numbers as people write them.
+enum NumberText {
+    /// Up to six significant digits, without trailing zeros.
+    static func short(_ value: Double) -> String { String(format: "%.6g", value) }
+}
+
+extension String {
+    fileprivate var xmlEscaped: String {
+        replacing("&", with: "&amp;").replacing("<", with: "&lt;").replacing(">", with: "&gt;")
+    }
+}

@@ -1,0 +1,105 @@
+import CheckpointStore
+import Crypto
+import Foundation
+import Kernels
+import Recommenders
+
+/// One training of a grid: a recipe and a seed, on the data of the experiment.
+public struct ExperimentCell: Sendable {
+    /// The row that it belongs to.
+    public var variant: Experiment.Variant
+    /// The seed of every draw.
+    public var seed: UInt64
+
+    /// The training of a row from one seed.
+    public init(variant: Experiment.Variant, seed: UInt64) {
+        self.variant = variant
+        self.seed = seed
+    }
+
+    /// Names the training: equal recipes, data and seeds give equal keys, whatever the row and the experiment are called.
+    func key(_ data: DataFingerprint) -> String {
+        let digests = data.digests.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value)" }.joined(separator: "\n")
+        let text = [variant.recipe.json, data.split, "\(data.splitSeed)", digests, "\(seed)"].joined(separator: "\n")
+        return String(ContentDigest.hexadecimal(of: text).prefix(32))
+    }
+}
+
+/// What came of training and measuring a cell.
+public struct CellResult: Codable, Sendable, Equatable {
+    /// Counters, losses and validation metrics of the training; of a diverged one as far as it was validated.
+    public var progress: TrainingProgress
+    /// Why there is no model to measure; nil when there is one.
+    public var divergence: String?
+    /// Rows of one epoch.
+    public var trainRows: Int
+    /// The program that trained it.
+    public var build: String
+    /// What was measured; empty when training diverged.
+    public var points: [MeasuredPoint]
+
+    /// The result of a training.
+    public init(
+        progress: TrainingProgress,
+        divergence: String?,
+        trainRows: Int,
+        build: String,
+        points: [MeasuredPoint] = []
+    ) {
+        self.progress = progress
+        self.divergence = divergence
+        self.trainRows = trainRows
+        self.build = build
+        self.points = points
+    }
+
+    /// What holds for the cell as a whole, for each row of the results.
+    var values: [String: Double] {
+        var values = [
+            "train_steps": Double(progress.step), "best_step": Double(progress.bestStep),
+            "train_seconds": progress.seconds, "train_rows": Double(trainRows),
+        ]
+        for (name, value) in progress.best { values["validation_\(name)"] = value }
+        return values
+    }
+}
+
+extension CellResult {
+    /// The result in a file; nil when there is none.
+    init?(contentsOf path: String) throws {
+        guard let data = FileManager.default.contents(atPath: path) else { return nil }
+        do {
+            self = try JSONDecoder().decode(CellResult.self, from: data)
+        } catch {
+            throw ExperimentError.unusableFile(path, reason: "it is no result of this program; remove it (\(error)).")
+        }
+    }
+
+    /// Writes the result, whole or not at all.
+    func write(to path: String) throws {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+        try DurableFile.write(encoder.encode(self), to: path)
+    }
+}
+
+extension DurableFile {
+    /// Puts a file in place of whatever has its name, whole or not at all.
+    static func write(_ content: Data, to path: String) throws {
+        let part = path + ".part"
+        do {
+            try content.write(to: URL(filePath: part))
+        } catch {
+            throw ExperimentError.unusableFile(part, reason: error.localizedDescription)
+        }
+        try move(part, to: path)
+    }
+}
+
+/// SHA-256 of text.
+enum ContentDigest {
+    /// In hexadecimal.
+    static func hexadecimal(of text: String) -> String {
+        SHA256.hash(data: Data(text.utf8)).map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
+    }
+}

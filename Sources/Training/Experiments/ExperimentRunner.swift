@@ -1,0 +1,157 @@
+import Autodiff
+import CheckpointStore
+import Foundation
+import Kernels
+import Recommenders
+
+/// Trains and measures the cells of a grid one after another, and keeps what is done in a folder.
+///
+/// A cell is named by its recipe, data and seed. Its trained weights stay in the folder's store, so it is trained once
+/// however many experiments ask for it; what was measured of it is a JSON file, so it is judged by the test part once. While
+/// it trains its state is stored at each validation: a killed grid goes on from there, and ends with the same figures.
+public struct ExperimentRunner: Sendable {
+    private let folder: String
+    private let data: TrainingData
+    private let evaluation: ExperimentEvaluation
+    private let store: CheckpointStore
+
+    /// A runner over a folder, which is made when it does not exist.
+    ///
+    /// - Throws: ``ExperimentError/unusableFile(_:reason:)``, or `CheckpointError`.
+    public init(folder: String, data: TrainingData, evaluation: ExperimentEvaluation) throws {
+        self.folder = folder
+        self.data = data
+        self.evaluation = evaluation
+        do {
+            try FileManager.default.createDirectory(atPath: folder + "/cells", withIntermediateDirectories: true)
+        } catch {
+            throw ExperimentError.unusableFile(folder, reason: error.localizedDescription)
+        }
+        store = try CheckpointStore(path: folder + "/cells/weights.sqlite")
+    }
+
+    /// What happens while a grid runs, for whoever watches.
+    public enum Event: Sendable {
+        /// A cell's turn has come; `secondsLeft` is what the grid will take, estimated from the cells done in this run.
+        case started(ExperimentCell, number: Int, of: Int, secondsLeft: Double?)
+        /// It trains.
+        case training(TrainingEvent)
+        /// It is trained, and is being judged.
+        case measuring
+        /// It is done; `isStored` when its result had been there already.
+        case finished(CellResult, isStored: Bool)
+    }
+
+    /// Runs a grid.
+    ///
+    /// - Parameters:
+    ///   - cells: The grid; its order is that of the results.
+    ///   - measurement: What is measured of each cell's model.
+    ///   - shouldStop: Asked before every training step; true stores the state and returns.
+    ///   - report: Told what happens.
+    /// - Returns: A result a cell, or nil when `shouldStop` ended the run. A cell whose training diverged has a result, too.
+    /// - Throws: ``ExperimentError``, `CheckpointError`, or what stopped a training besides divergence.
+    public func run(
+        _ cells: [ExperimentCell],
+        measuring measurement: (Recipe) -> CellMeasurement,
+        shouldStop: () -> Bool = { false },
+        report: (Event) -> Void = { _ in }
+    ) throws -> [CellResult]? {
+        let files = cells.map { file(of: $0, measurement($0.variant.recipe)) }
+        var pending = Set(files.filter { !FileManager.default.fileExists(atPath: $0) })
+        var (results, spent, done): ([CellResult], Double, Int) = ([], 0, 0)
+        for (index, (cell, file)) in zip(cells, files).enumerated() {
+            let secondsLeft = done == 0 ? nil : spent / Double(done) * Double(pending.count)
+            report(.started(cell, number: index + 1, of: cells.count, secondsLeft: secondsLeft))
+            if let stored = try CellResult(contentsOf: file) {
+                report(.finished(stored, isStored: true))
+                results.append(stored)
+                continue
+            }
+            if shouldStop() { return nil }
+            let start = ContinuousClock.now
+            guard let training = try training(of: cell, shouldStop, report) else { return nil }
+            report(.measuring)
+            var result = training.result
+            if result.divergence == nil {
+                let model = try DimeRec(cell.variant.recipe.model, stored: training.weights)
+                result.points = evaluation.points(of: model, measurement(cell.variant.recipe))
+            }
+            try result.write(to: file)
+            pending.remove(file)
+            (spent, done) = (spent + (ContinuousClock.now - start) / .seconds(1), done + 1)
+            report(.finished(result, isStored: false))
+            results.append(result)
+        }
+        return results
+    }
+
+    private func file(of cell: ExperimentCell, _ measurement: CellMeasurement) -> String {
+        let measured = ContentDigest.hexadecimal(of: evaluation.identity(of: measurement)).prefix(16)
+        return "\(folder)/cells/\(cell.key(data.fingerprint))-\(measured).json"
+    }
+
+    // MARK: Training
+
+    /// A finished training: its result without points, and the best weights, none when it diverged.
+    private struct Training {
+        var result: CellResult
+        var weights: [String: Matrix]
+    }
+
+    /// The cell's training, from the store where it is finished; nil when it was stopped.
+    private func training(
+        of cell: ExperimentCell,
+        _ shouldStop: () -> Bool,
+        _ report: (Event) -> Void
+    ) throws -> Training? {
+        let running = cell.key(data.fingerprint)
+        let finished = running + " finished"
+        if let stored = try store.trainingState(model: finished) {
+            let result = try JSONDecoder().decode(CellResult.self, from: Data(stored.json.utf8))
+            return Training(result: result, weights: stored.matrices)
+        }
+        guard let training = try train(cell, as: running, shouldStop, report) else { return nil }
+        try store.saveTrainingState(
+            model: finished,
+            state: TrainingState(
+                recipe: cell.variant.recipe.json,
+                fingerprint: data.fingerprint,
+                seed: cell.seed,
+                step: training.result.progress.bestStep,
+                json: String(decoding: try JSONEncoder().encode(training.result), as: UTF8.self),
+                matrices: training.weights
+            )
+        )
+        try store.removeTrainingState(model: running)
+        return training
+    }
+
+    private func train(
+        _ cell: ExperimentCell,
+        as name: String,
+        _ shouldStop: () -> Bool,
+        _ report: (Event) -> Void
+    ) throws -> Training? {
+        let job = TrainingJob(recipe: cell.variant.recipe, data: data, seed: cell.seed, model: name)
+        var result = CellResult(
+            progress: TrainingProgress(),
+            divergence: nil,
+            trainRows: 0,
+            build: Build.description
+        )
+        do {
+            let trained = try job.train(store: store, resume: true, shouldStop: shouldStop) { report(.training($0)) }
+            guard let (outcome, trainRows) = trained else { return nil }
+            result.progress = outcome.progress
+            result.trainRows = trainRows
+            return Training(result: result, weights: outcome.model.parameters.matrices)
+        } catch TrainingError.diverged(let step, let term, _) {
+            if let state = try store.trainingState(model: name) {
+                result.progress = try JSONDecoder().decode(TrainingProgress.self, from: Data(state.json.utf8))
+            }
+            result.divergence = "diverged at step \(step): \(term) is not finite"
+            return Training(result: result, weights: [:])
+        }
+    }
+}

@@ -1,0 +1,151 @@
+public import ArgumentParser
+import Foundation
+import Kernels
+import Recommenders
+import Serving
+public import Training
+
+/// `experiment`: a table or figure of the paper on given data.
+struct RunExperiment: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "experiment",
+        abstract: "Train and judge the grid of a table or figure of the paper; writes CSV, Markdown and SVG.",
+        discussion: """
+            Finished cells are kept in the folder: the same command goes on after an interruption, and experiments share \
+            cells of equal recipe, data and seed.
+            """
+    )
+
+    @Argument(help: "\(Experiment.allCases.map(\.rawValue).joined(separator: ", ")).") var experiment: Experiment
+    @Option(help: "Recipe, JSON; may be repeated for overall and probing.", completion: .file()) var recipe: [String]
+    @OptionGroup var files: TrainingDataOptions
+    @Option(
+        help: "all-prefixes, next-after-80, five-cuts or last-item, for validation too; the first recipe's by default."
+    )
+    var `protocol`: EvaluationProtocol?
+    @Option(help: "The folder of results; made when missing.", completion: .directory) var out: String
+    @Option(help: "Trainings of each row.") var seeds = 3
+    @Option(help: "The first seed; the others count up from it.") var firstSeed: UInt64 = 42
+    @Option(help: "Training steps at most; overrides the recipe.") var maxSteps: Int?
+    @Option(help: "Values to sweep, with commas: for lambda, mu, max-step, and the reverse steps of steps.")
+    var values: String?
+    @Option(help: "Which part judges: validation or test.") var part: SplitPart = .test
+    @Flag(help: "Leave a row's history out of its ranking.") var filterHistory = false
+    @Flag(help: "Print one JSON object with the paths of the files.") var json = false
+
+    func validate() throws {
+        guard !recipe.isEmpty else { throw ValidationError("Give a --recipe; see models/.") }
+        guard seeds >= 1 else { throw ValidationError("--seeds is at least 1.") }
+        guard part != .train else { throw ValidationError("--part is validation or test.") }
+        _ = try sweptValues()
+    }
+
+    private func sweptValues() throws -> [Double]? {
+        try values?.split(separator: ",", omittingEmptySubsequences: false).map { text in
+            guard let value = Double(text.trimmingCharacters(in: .whitespaces)), value.isFinite else {
+                throw ValidationError("--values: '\(text)' is no number; give for example 0.01,0.1,1.")
+            }
+            return value
+        }
+    }
+
+    func run() throws {
+        Allocator.keepFreedMemory()
+        let values = try sweptValues()
+        let recipes = try recipes()
+        let variants = try experiment.variants(of: recipes.map { ($0.name, $0.recipe) }, values: values)
+        let (judge, dimension) = (recipes[0].recipe.data, recipes[0].recipe.model.dimension)
+        let data = try files.load(judge)
+        let evaluation = try ExperimentEvaluation(
+            data: data,
+            part: part,
+            protocol: `protocol` ?? judge.evaluation.suited(to: data.split[part].targets),
+            filterHistory: filterHistory,
+            servingTime: Self.servingTime
+        )
+        let runner = try ExperimentRunner(folder: out, data: data, evaluation: evaluation)
+        let seeds = (0..<UInt64(seeds)).map { firstSeed &+ $0 }
+        // Seed by seed, so that an unfinished grid has whole rows to compare.
+        let cells = seeds.flatMap { seed in variants.map { ExperimentCell(variant: $0, seed: seed) } }
+        let interruption = Interruption()
+        var view = ExperimentProgressView()
+        let results = try runner.run(
+            cells,
+            measuring: { experiment.measurement(of: $0, values: values) },
+            shouldStop: { interruption.wasRequested },
+            report: { view.show($0) }
+        )
+        guard let results else {
+            Terminal.write("stopped; what is done is kept in the folder, the same command goes on\n")
+            throw ExitCode.interrupted
+        }
+        let found = ExperimentResults(
+            experiment,
+            cells: cells,
+            results: results,
+            floors: evaluation.floors(dimension: dimension)
+        )
+        let report = ExperimentReport(
+            found,
+            command: Self.command,
+            data: data.fingerprint,
+            evaluation: evaluation,
+            seeds: seeds,
+            builds: results.map(\.build)
+        )
+        print(report, try report.write(to: out))
+    }
+
+    /// The recipes by the names of their files, with what the command line overrides.
+    private func recipes() throws -> [(name: String, recipe: Recipe)] {
+        try recipe.map { path in
+            var recipe = try Recipe(contentsOf: path)
+            if let split = files.split { recipe.data.split = split }
+            if let `protocol` { recipe.data.evaluation = `protocol` }
+            if let maxSteps { recipe.training.maxSteps = maxSteps }
+            try recipe.validate(prefix: "")
+            return (URL(filePath: path).deletingPathExtension().lastPathComponent, recipe)
+        }
+    }
+
+    private func print(_ report: ExperimentReport, _ paths: ExperimentReport.Paths) {
+        guard json else {
+            Terminal.print(report.markdown)
+            Terminal.print("\(paths.csv), \(paths.markdown), \(paths.svg)")
+            return
+        }
+        let fields: [String: Any] = [
+            "experiment": experiment.rawValue, "csv": paths.csv, "markdown": paths.markdown, "svg": paths.svg,
+            "diverged": report.results.divergences.count,
+        ]
+        Terminal.print(JSONObject(fields).line)
+    }
+
+    /// What the user typed, for the report.
+    private static var command: String {
+        let words = CommandLine.arguments.dropFirst().map { word in
+            word.contains(where: \.isWhitespace) ? "'\(word)'" : word
+        }
+        return (["dimerec"] + words).joined(separator: " ")
+    }
+
+    /// The mean time of the service's forward pass: one user at a time, one thread, after a warm-up.
+    private static let servingTime: ExperimentEvaluation.ServingTime = { model, histories, steps, samples in
+        guard model.configuration.geometry == .sphere, !histories.isEmpty else { return nil }
+        let engine = InferenceEngine(model.inferenceWeights())
+        let workspace = engine.makeWorkspace()
+        func pass() {
+            for (user, history) in histories.enumerated() {
+                workspace.removeAll()
+                engine.add(history: history[...], seed: UInt64(user), steps: steps, samples: samples, to: workspace)
+                engine.generate(in: workspace)
+            }
+        }
+        pass()
+        let clock = ContinuousClock()
+        let fastest = (0..<5).map { _ in clock.measure(pass) }.min() ?? .zero
+        return fastest / .microseconds(1) / Double(histories.count)
+    }
+}
+
+extension Experiment: ExpressibleByArgument {}

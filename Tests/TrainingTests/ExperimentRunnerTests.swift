@@ -1,0 +1,208 @@
+import CheckpointStore
+import Foundation
+import Kernels
+import Recommenders
+import Testing
+import Training
+
+@Suite("ExperimentRunner") struct ExperimentRunnerTests {
+    private static let csv: String = {
+        var lines = ["user,item,timestamp"]
+        let numbers = CounterBasedGenerator(seed: 6, purpose: .simulation)
+        for user in 0..<60 {
+            for (time, item) in numbers.integers(below: 30, stream: UInt64(user), count: 12).enumerated() {
+                lines.append("u\(user),i\(item),\(time)")
+            }
+        }
+        return lines.joined(separator: "\n") + "\n"
+    }()
+
+    private static let metadata: String =
+        "item,title,categories\n" + (0..<30).map { "i\($0),,c\($0 % 3)|all\n" }.joined()
+
+    private static var recipe: Recipe {
+        var recipe = Recipe()
+        recipe.model.dimension = 8
+        recipe.model.historyLength = 5
+        recipe.model.steps = 4
+        recipe.model.guidance.hidden = 8
+        recipe.model.denoiser.hidden = 8
+        recipe.training.batchSize = 32
+        recipe.training.negatives.count = 16
+        recipe.training.maxSteps = 12
+        recipe.training.validateEvery = 5
+        return recipe
+    }
+
+    private func data() throws -> TrainingData {
+        try withFile(Self.csv, name: "events.csv") { events in
+            try withFile(Self.metadata) {
+                try TrainingData(events: events, split: .users, seed: 1, items: $0)
+            }
+        }
+    }
+
+    private func evaluation(_ data: TrainingData, part: SplitPart = .test) throws -> ExperimentEvaluation {
+        try ExperimentEvaluation(data: data, part: part, protocol: .fiveCuts, filterHistory: false)
+    }
+
+    private func cells(_ experiment: Experiment, seeds: [UInt64] = [7]) throws -> [ExperimentCell] {
+        let variants = try experiment.variants(of: [("tiny", Self.recipe)])
+        return seeds.flatMap { seed in variants.map { ExperimentCell(variant: $0, seed: seed) } }
+    }
+
+    private func withFolder(_ body: (String) throws -> Void) throws {
+        try withFile("", name: "x") { try body(URL(filePath: $0).deletingLastPathComponent().path + "/results") }
+    }
+
+    /// Results without what a clock measured.
+    private func timeless(_ results: [CellResult]) -> [CellResult] {
+        results.map { result in
+            var result = result
+            result.progress.seconds = 0
+            return result
+        }
+    }
+
+    /// Runs a grid; counts its training steps and cells that had been done before.
+    private func run(
+        _ experiment: Experiment,
+        _ cells: [ExperimentCell],
+        in folder: String,
+        part: SplitPart = .test,
+        stopAfter limit: Int = .max
+    ) throws -> (results: [CellResult]?, steps: Int, stored: Int) {
+        let data = try data()
+        var (steps, stored) = (0, 0)
+        let results = try ExperimentRunner(folder: folder, data: data, evaluation: evaluation(data, part: part)).run(
+            cells,
+            measuring: { experiment.measurement(of: $0) },
+            shouldStop: { steps >= limit },
+            report: { event in
+                switch event {
+                case .training(.step): steps += 1
+                case .finished(_, isStored: true): stored += 1
+                default: break
+                }
+            }
+        )
+        return (results, steps, stored)
+    }
+
+    @Test("a grid that was stopped anywhere ends with the results of one that was not", arguments: [3, 12, 19, 25])
+    func resumes(stop: Int) throws {
+        let cells = try Array(cells(.ablation).prefix(3))
+        try withFolder { whole in
+            let expected = try #require(try run(.ablation, cells, in: whole).results)
+            try withFolder { folder in
+                let stopped = try run(.ablation, cells, in: folder, stopAfter: stop)
+                #expect(stopped.results == nil && stopped.steps == stop)
+                let resumed = try run(.ablation, cells, in: folder)
+                #expect(resumed.steps == 36 - stop && resumed.stored == stop / 12)
+                let results = try #require(resumed.results)
+                #expect(timeless(results) == timeless(expected))
+            }
+        }
+    }
+
+    @Test("a cell is trained once, whichever experiments ask for it")
+    func shared() throws {
+        try withFolder { folder in
+            let first = try run(.overall, cells(.overall), in: folder)
+            #expect(first.steps == 12 && first.stored == 0)
+            let again = try run(.overall, cells(.overall), in: folder)
+            #expect(again.steps == 0 && again.stored == 1 && again.results == first.results)
+            // The ablation's full row is the same cell; figure 5 measures its stored weights.
+            #expect(try run(.ablation, Array(cells(.ablation).prefix(2)), in: folder).steps == 12)
+            #expect(try run(.figure5, cells(.figure5), in: folder).steps == 0)
+            #expect(try run(.overall, cells(.overall), in: folder, part: .validation).steps == 0)
+            #expect(try run(.overall, cells(.overall, seeds: [8]), in: folder).steps == 12)
+        }
+    }
+
+    @Test("every grid runs to a table, a chart and CSV", arguments: [Experiment.ablation, .probing, .gem, .figure4])
+    func grids(experiment: Experiment) throws {
+        try withFolder { folder in
+            let cells = try cells(experiment, seeds: [7, 8])
+            let results = try #require(try run(experiment, cells, in: folder).results)
+            let data = try data()
+            let evaluation = try evaluation(data)
+            let found = ExperimentResults(
+                experiment,
+                cells: cells,
+                results: results,
+                floors: evaluation.floors(dimension: 8)
+            )
+            #expect(found.divergences.isEmpty && !found.table.rows.isEmpty)
+            #expect(found.table.rows.allSatisfy { $0.statistics.contains { $0 != nil } })
+            #expect(found.figure.charts.allSatisfy { !$0.series.isEmpty })
+            let report = ExperimentReport(
+                found,
+                command: "c",
+                data: data.fingerprint,
+                evaluation: evaluation,
+                seeds: [7, 8],
+                builds: results.map(\.build)
+            )
+            let paths = try report.write(to: folder)
+            #expect(try String(contentsOfFile: paths.csv, encoding: .utf8) == found.csv)
+            #expect(try String(contentsOfFile: paths.svg, encoding: .utf8) == found.figure.svg)
+            let page = try String(contentsOfFile: paths.markdown, encoding: .utf8)
+            #expect(page.contains(found.table.markdown) && page.contains(data.fingerprint.digests["events"] ?? "?"))
+        }
+    }
+
+    @Test(
+        "the last reverse step, and all steps with one sample, are the served read-out; categories and probe are there"
+    )
+    func measurements() throws {
+        try withFolder { folder in
+            func points(_ experiment: Experiment) throws -> [MeasuredPoint] {
+                try #require(try run(experiment, cells(experiment), in: folder).results)[0].points
+            }
+            let served = try points(.overall)
+            #expect(served.map(\.name) == ["served", "one-step", "guidance-best", "guidance-mean"])
+            let reverse = try points(.figure5)
+            #expect(reverse.map { $0.values["reverse_step"] } == [1, 2, 3, 4])
+            let serving = try points(.steps)
+            #expect(serving.count == 3 * 4)
+            let full = try #require(serving.first { $0.values["steps"] == 4 && $0.values["samples"] == 1 })
+            let one = try #require(serving.first { $0.values["steps"] == 1 && $0.values["samples"] == 1 })
+            for key in ["hr@10", "hr@20", "ndcg@50", "categories@100"] {
+                #expect(reverse[3].values[key] == served[0].values[key])
+                #expect(full.values[key] == served[0].values[key])
+                #expect(one.values[key] == served[1].values[key])
+            }
+            #expect(served.allSatisfy { $0.values["categories@100"] == 4 && $0.values["first_categories@100"] == 3 })
+            let accuracy = try #require(served[0].values["linear_probe"])
+            #expect(0...1 ~= accuracy)
+        }
+    }
+
+    @Test("a training that diverges is a result of its own and ends nothing")
+    func divergence() throws {
+        let cells = try Array(cells(.ablation).prefix(2))
+        try withFolder { folder in
+            _ = try run(.ablation, Array(cells.suffix(1)), in: folder)
+            let file = try #require(
+                try FileManager.default.contentsOfDirectory(atPath: folder + "/cells").first { $0.hasSuffix(".json") }
+            )
+            let key = String(try #require(file.split(separator: "-").first))
+            try withFolder { folder in
+                // The second cell has taken three steps when its weights are spoilt.
+                #expect(try run(.ablation, cells, in: folder, stopAfter: 15).results == nil)
+                let store = try CheckpointStore(path: folder + "/cells/weights.sqlite")
+                var state = try #require(try store.trainingState(model: key))
+                state.matrices["current.denoiser.output.bias"]?[0, 0] = .nan
+                try store.saveTrainingState(model: key, state: state)
+                let results = try #require(try run(.ablation, cells, in: folder).results)
+                #expect(results[0].divergence == nil && results[1].points.isEmpty)
+                #expect(results[1].divergence == "diverged at step 4: reconstruction is not finite")
+                let found = ExperimentResults(.ablation, cells: cells, results: results, floors: [])
+                #expect(found.table.rows[1].failure == "diverged" && found.divergences.count == 1)
+                #expect(try run(.ablation, cells, in: folder).steps == 0)
+                #expect(try run(.figure5, Array(cells.suffix(1)), in: folder).steps == 0)
+            }
+        }
+    }
+}
