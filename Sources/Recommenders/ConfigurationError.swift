@@ -49,6 +49,14 @@ public protocol ConfigurationSection: Codable, Sendable, Equatable {
     func validate(prefix: String) throws(ConfigurationError)
 }
 
+/// The settings of a recommender's model.
+public protocol ModelConfiguration: ConfigurationSection {
+    /// Length of item and user vectors.
+    var dimension: Int { get }
+    /// Items of a history that count, the newest ones.
+    var historyLength: Int { get }
+}
+
 extension ConfigurationSection {
     /// Reads a section from JSON; absent fields keep their defaults, unknown ones are errors.
     ///
@@ -57,16 +65,24 @@ extension ConfigurationSection {
     ///
     /// - Throws: ``ConfigurationError`` naming the field.
     public init(json: Data) throws {
+        self = try Self().merged(with: json)
+    }
+
+    /// These settings with those that a JSON object gives in their place.
+    ///
+    /// - Throws: ``ConfigurationError`` naming the field.
+    public func merged(with json: Data) throws -> Self {
         let given: Any
         do {
             given = try JSONSerialization.jsonObject(with: json)
         } catch {
             throw ConfigurationError.notJSON(reason: "\((error as NSError).userInfo["NSDebugDescription"] ?? error)")
         }
-        let defaults = try JSONSerialization.jsonObject(with: JSONEncoder().encode(Self()))
+        let defaults = try JSONSerialization.jsonObject(with: JSONEncoder().encode(self))
         let merged = try Self.merging(given, over: defaults, key: "")
+        let result: Self
         do {
-            self = try JSONDecoder().decode(Self.self, from: JSONSerialization.data(withJSONObject: merged))
+            result = try JSONDecoder().decode(Self.self, from: JSONSerialization.data(withJSONObject: merged))
         } catch let error as DecodingError {
             guard error.context.codingPath.isEmpty,
                 let field = Self.unreadableField(in: given, key: "", defaults: defaults, wrap: { $0 })
@@ -76,7 +92,8 @@ extension ConfigurationSection {
             // A section of another module that checks itself while it is decoded, and names its own field.
             throw ConfigurationError.rejected("\(error)")
         }
-        try validate(prefix: "")
+        try result.validate(prefix: "")
+        return result
     }
 
     /// The first field that does not decode when it alone is laid over the defaults: decoders lose the path of a number

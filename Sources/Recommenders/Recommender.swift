@@ -3,14 +3,28 @@ public import Kernels
 
 /// A trained system that turns histories into vectors whose inner products with item vectors rank the items.
 public protocol Recommender: Sendable {
+    /// The hyper-parameters of the model and its losses.
+    associatedtype Configuration: ModelConfiguration
+
     /// The system's name in recipes and manifests, such as `dimerec`.
     static var system: String { get }
+
+    /// Hyper-parameters.
+    var configuration: Configuration { get }
+
+    /// A fresh model of `items` items.
+    init(_ configuration: Configuration, items: Int, seed: UInt64)
+
+    /// A model over parameters that come from outside.
+    ///
+    /// - Throws: ``ParameterError`` naming the first that is missing or has another shape than the configuration asks for.
+    init(_ configuration: Configuration, stored matrices: consuming [String: Matrix]) throws(ParameterError)
 
     /// Everything that training changes.
     var parameters: ParameterSet { get set }
 
-    /// Items that a history keeps, newest last.
-    var historyLength: Int { get }
+    /// Whether a batch needs a second draw of negatives, for a second loss.
+    var drawsSecondNegatives: Bool { get }
 
     /// The ways of turning a history into vectors, the one that serves first.
     var readOuts: [ReadOut] { get }
@@ -37,6 +51,26 @@ public protocol Recommender: Sendable {
 
     /// The vectors that user vectors are compared with, unit rows `[V, d]`.
     var scoringItems: Matrix { get }
+}
+
+extension Recommender {
+    /// Items that a history keeps, newest last.
+    public var historyLength: Int { configuration.historyLength }
+
+    /// One draw of negatives is enough.
+    public var drawsSecondNegatives: Bool { false }
+
+    /// Throws unless the parameters are those of `model`, in number of rows aside for the tables of items.
+    func requireParameters(of model: ParameterSet, itemTables: Set<String>) throws(ParameterError) {
+        let items = itemTables.sorted().compactMap { parameters.matrices[$0]?.rows }.first ?? 0
+        for name in model.names {
+            let expected = [itemTables.contains(name) ? items : model[name].rows, model[name].columns]
+            guard let found = parameters.matrices[name] else { throw ParameterError.missing(name) }
+            guard found.shape == expected else {
+                throw ParameterError.shape(name, expected: expected, found: found.shape)
+            }
+        }
+    }
 }
 
 /// A named way of reading user vectors out of a model.

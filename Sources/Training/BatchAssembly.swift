@@ -9,16 +9,16 @@ struct BatchAssembly: Sendable {
     private let secondSampler: NegativeSampler?
     private let mask: NegativeSampler
     let recipe: Recipe
+    let historyLength: Int
     let items: Int
     let seed: UInt64
 
-    init(train: DataPart, items: Int, recipe: Recipe, seed: UInt64) {
+    init(train: DataPart, items: Int, recipe: Recipe, model: some Recommender, seed: UInt64) {
         rows = TrainingRows(train.sequences)
         sampler = NegativeSampler(sequences: train.sequences, items: items, seed: seed)
         secondSampler =
-            recipe.model.loss.sharedNegatives
-            ? nil
-            : NegativeSampler(sequences: train.sequences, items: items, seed: seed ^ 0x5ec0_4d5e_ed00_0001)
+            model.drawsSecondNegatives
+            ? NegativeSampler(sequences: train.sequences, items: items, seed: seed ^ 0x5ec0_4d5e_ed00_0001) : nil
         // Without masking of a user's items only the target is left out: the mask of users who have no items.
         mask =
             recipe.training.negatives.maskUserItems
@@ -29,6 +29,7 @@ struct BatchAssembly: Sendable {
                 seed: seed
             )
         self.recipe = recipe
+        historyLength = model.historyLength
         self.items = items
         self.seed = seed
     }
@@ -61,7 +62,7 @@ struct BatchAssembly: Sendable {
     /// newer half of its window, ascending, so that each history is a prefix of the next. A short window repeats its cuts.
     private func positions(step: Int, range: Range<Int>) -> [(position: TrainingRows.Position, limit: Int)] {
         let (size, group, longest) = (
-            recipe.training.batchSize, recipe.training.cutsPerWindow, recipe.model.historyLength
+            recipe.training.batchSize, recipe.training.cutsPerWindow, historyLength
         )
         let drawn = rows.batch(step: step, size: size / group, seed: seed)
         guard group > 1 else { return drawn[range].map { (rows.position(of: $0), longest) } }

@@ -1,14 +1,15 @@
 public import Autodiff
-import Foundation
+public import Foundation
+public import Kernels
 public import Recommenders
 public import VectorIndex
 
 /// Everything that decides a training run besides the data and the seed; what `models/*.json` hold.
 public struct Recipe: ConfigurationSection {
-    /// Which system; `dimerec` is the only one so far.
-    public var system = DimeRec.system
-    /// The model and its losses.
-    public var model = DimeRecConfiguration()
+    /// Which system; one of ``ModelRegistry``.
+    public let system: String
+    /// The system's model and its losses; the field `model` of the file.
+    public var configuration: any ModelConfiguration
     /// How it is trained.
     public var training = TrainingConfiguration()
     /// How data is parted and judged.
@@ -16,8 +17,14 @@ public struct Recipe: ConfigurationSection {
     /// The index that is built over the item vectors.
     public var index = IndexConfiguration()
 
-    /// The defaults.
-    public init() {}
+    /// DimeRec's defaults.
+    public init() { self.init(DimeRec.self) }
+
+    /// A system's defaults.
+    public init(_ system: any Recommender.Type) {
+        self.system = system.system
+        configuration = system.defaultConfiguration
+    }
 
     /// Reads a recipe file.
     ///
@@ -27,15 +34,33 @@ public struct Recipe: ConfigurationSection {
         try self.init(json: json)
     }
 
+    /// Reads a recipe: the fields that it gives over the defaults of the system that it names, DimeRec when it names none.
+    ///
+    /// - Throws: ``ConfigurationError`` naming the field.
+    public init(json: Data) throws {
+        let fields = (try? JSONSerialization.jsonObject(with: json)) as? [String: Any]
+        let system = try ModelRegistry.system(named: fields?["system"] as? String ?? DimeRec.system)
+        self = try Recipe(system).merged(with: json)
+    }
+
+    /// DimeRec's settings.
+    ///
+    /// - Precondition: The recipe is DimeRec's.
+    public var model: DimeRecConfiguration {
+        get { DimeRec.own(configuration) }
+        set { configuration = newValue }
+    }
+
+    /// A model of the recipe over stored parameters.
+    ///
+    /// - Throws: `ParameterError`.
+    public func model(stored matrices: consuming [String: Matrix]) throws -> any Recommender {
+        try ModelRegistry.system(named: system).model(configuration, stored: matrices)
+    }
+
     /// Throws for a value out of range.
     public func validate(prefix: String) throws(ConfigurationError) {
-        guard system == DimeRec.system else {
-            throw .invalidValue(
-                key: prefix + "system",
-                reason: "'\(system)' is not a system of this build; use 'dimerec'."
-            )
-        }
-        try model.validate(prefix: prefix + "model.")
+        try configuration.validate(prefix: prefix + "model.")
         try training.validate(prefix: prefix + "training.")
         try data.validate(prefix: prefix + "data.")
         do {
@@ -43,6 +68,42 @@ public struct Recipe: ConfigurationSection {
         } catch {
             throw .rejected("\(error)")
         }
+    }
+}
+
+extension Recipe {
+    private enum CodingKeys: String, CodingKey {
+        case system, model, training, data, index
+    }
+
+    /// Decodes the model's settings as those of the system that stands beside them.
+    public init(from decoder: any Decoder) throws {
+        let values = try decoder.container(keyedBy: CodingKeys.self)
+        let system = try ModelRegistry.system(named: values.decode(String.self, forKey: .system))
+        self.init(system)
+        configuration = try system.configuration(from: values.superDecoder(forKey: .model))
+        training = try values.decode(TrainingConfiguration.self, forKey: .training)
+        data = try values.decode(DataConfiguration.self, forKey: .data)
+        index = try values.decode(IndexConfiguration.self, forKey: .index)
+    }
+
+    /// Encodes all fields.
+    public func encode(to encoder: any Encoder) throws {
+        var values = encoder.container(keyedBy: CodingKeys.self)
+        try values.encode(system, forKey: .system)
+        try configuration.encode(to: values.superEncoder(forKey: .model))
+        try values.encode(training, forKey: .training)
+        try values.encode(data, forKey: .data)
+        try values.encode(index, forKey: .index)
+    }
+
+    /// Recipes are equal when all their fields are.
+    public static func == (a: Recipe, b: Recipe) -> Bool {
+        func equal<Configuration: ModelConfiguration>(_ own: Configuration) -> Bool {
+            b.configuration as? Configuration == own
+        }
+        return a.system == b.system && equal(a.configuration) && a.training == b.training && a.data == b.data
+            && a.index == b.index
     }
 }
 

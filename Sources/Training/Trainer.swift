@@ -31,7 +31,7 @@ public struct Trainer<Model: Recommender> {
     public init(model: Model, recipe: Recipe, split: DataSplit, items: Int, seed: UInt64) throws {
         self.model = model
         self.recipe = recipe
-        assembly = BatchAssembly(train: split.train, items: items, recipe: recipe, seed: seed)
+        assembly = BatchAssembly(train: split.train, items: items, recipe: recipe, model: model, seed: seed)
         guard assembly.rows.count > 0 else { throw TrainingError.nothingToLearn }
         evaluator = Evaluator(
             rows: EvaluationRows(

@@ -49,7 +49,7 @@ public struct TrainingJob: Sendable {
         shouldStop: () -> Bool = { false },
         report: (TrainingEvent) -> Void = { _ in }
     ) throws -> Report? {
-        guard recipe.model.geometry == .sphere else {
+        guard (recipe.configuration as? DimeRecConfiguration)?.geometry != .euclidean else {
             throw ConfigurationError.invalidValue(
                 key: "model.geometry",
                 reason: "only vectors on the sphere can be served; 'euclidean' is for `dimerec experiment`."
@@ -62,31 +62,58 @@ public struct TrainingJob: Sendable {
             shouldStop: shouldStop,
             report: report
         )
-        guard let (outcome, trainRows) = trained else { return nil }
-        let checkpoint = try checkpoint(of: outcome, trainRows: trainRows)
+        guard let trained else { return nil }
+        let checkpoint = try checkpoint(of: trained)
         let version = try store.publish(checkpoint)
         try store.removeTrainingState(model: modelName)
         return Report(
             version: version,
             items: data.catalogue.count,
-            trainRows: trainRows,
-            progress: outcome.progress
+            trainRows: trained.trainRows,
+            progress: trained.progress
         )
+    }
+
+    /// A trained model and how it came about.
+    struct Trained {
+        /// The model with its best weights.
+        var model: any Recommender
+        /// Counters and validation metrics.
+        var progress: TrainingProgress
+        /// Rows of one epoch.
+        var trainRows: Int
     }
 
     /// Trains without publishing; the state to resume from stays in the store.
     ///
-    /// - Returns: What came of it and the rows of an epoch, or nil when `shouldStop` ended the run.
+    /// - Returns: What came of it, or nil when `shouldStop` ended the run.
     func train(
         store: CheckpointStore,
         resume: Bool,
         maxSeconds: Double? = nil,
         shouldStop: () -> Bool = { false },
         report: (TrainingEvent) -> Void = { _ in }
-    ) throws -> (outcome: TrainingOutcome<DimeRec>, trainRows: Int)? {
-        let model = DimeRec(recipe.model, items: data.catalogue.count, seed: seed)
+    ) throws -> Trained? {
+        try train(
+            ModelRegistry.system(named: recipe.system),
+            store: store,
+            resume: resume,
+            maxSeconds: maxSeconds,
+            shouldStop: shouldStop,
+            report: report
+        )
+    }
+
+    private func train<Model: Recommender>(
+        _ system: Model.Type,
+        store: CheckpointStore,
+        resume: Bool,
+        maxSeconds: Double?,
+        shouldStop: () -> Bool,
+        report: (TrainingEvent) -> Void
+    ) throws -> Trained? {
         var trainer = try Trainer(
-            model: model,
+            model: Model(Model.own(recipe.configuration), items: data.catalogue.count, seed: seed),
             recipe: recipe,
             split: data.split,
             items: data.catalogue.count,
@@ -99,13 +126,14 @@ public struct TrainingJob: Sendable {
             save: { try store.saveTrainingState(model: modelName, state: storedState($0)) },
             report: report
         )
-        return outcome.isFinished ? (outcome, trainer.trainRows) : nil
+        guard outcome.isFinished else { return nil }
+        return Trained(model: outcome.model, progress: outcome.progress, trainRows: trainer.trainRows)
     }
 
     /// Requests search with user vectors, so the index is tuned with those of so many validation rows.
     private static let tuningRows = 256
 
-    private func checkpoint(of outcome: TrainingOutcome<DimeRec>, trainRows: Int) throws -> Checkpoint {
+    private func checkpoint(of trained: Trained) throws -> Checkpoint {
         let popularity = PopularityPredictor(
             sequences: data.split.train.sequences,
             items: data.catalogue.count
@@ -117,30 +145,30 @@ public struct TrainingJob: Sendable {
                 recipe: recipe.json,
                 seed: seed,
                 build: Build.description,
-                dimension: recipe.model.dimension,
+                dimension: recipe.configuration.dimension,
                 items: data.catalogue.count,
-                trainRows: trainRows,
-                seconds: outcome.progress.seconds,
-                metrics: outcome.progress.best,
+                trainRows: trained.trainRows,
+                seconds: trained.progress.seconds,
+                metrics: trained.progress.best,
                 data: data.fingerprint
             ),
-            parameters: outcome.model.parameters.matrices,
+            parameters: trained.model.parameters.matrices,
             catalogue: data.catalogue,
             popularity: popularity.order,
             index: try IndexFormat.build(
-                vectors: outcome.model.scoringItems,
+                vectors: trained.model.scoringItems,
                 configuration: recipe.index,
                 queries: EvaluationRows(
                     data.split.validation,
                     protocol: recipe.data.evaluation.suited(to: data.split.validation.targets)
-                ).userVectors(of: outcome.model, limit: Self.tuningRows)
+                ).userVectors(of: trained.model, limit: Self.tuningRows)
             ).serialised()
         )
     }
 
     // MARK: State to resume from
 
-    private func storedState(_ state: Trainer<DimeRec>.State) throws -> TrainingState {
+    private func storedState<Model>(_ state: Trainer<Model>.State) throws -> TrainingState {
         TrainingState(
             recipe: recipe.json,
             fingerprint: data.fingerprint,
@@ -151,12 +179,12 @@ public struct TrainingJob: Sendable {
         )
     }
 
-    private func restore(_ trainer: inout Trainer<DimeRec>, _ stored: TrainingState) throws {
+    private func restore<Model>(_ trainer: inout Trainer<Model>, _ stored: TrainingState) throws {
         guard stored.recipe == recipe.json else { throw TrainingError.stateMismatch("the recipe") }
         guard stored.fingerprint == data.fingerprint else { throw TrainingError.stateMismatch("the data") }
         guard stored.seed == seed else { throw TrainingError.stateMismatch("the seed (it was \(stored.seed))") }
         let progress = try JSONDecoder().decode(TrainingProgress.self, from: Data(stored.json.utf8))
-        trainer.restore(Trainer.State(progress: progress, matrices: stored.matrices))
+        trainer.restore(Trainer<Model>.State(progress: progress, matrices: stored.matrices))
     }
 }
 

@@ -36,7 +36,7 @@ struct Evaluate: ParsableCommand {
         Allocator.keepFreedMemory()
         let checkpoint = try CheckpointStore(path: store, readOnly: true).load(model: model, version: version)
         let recipe = try Recipe(json: Data(checkpoint.manifest.recipe.utf8))
-        let model = try DimeRec(recipe.model, stored: checkpoint.parameters)
+        let model = try recipe.model(stored: checkpoint.parameters)
         let data = try heldOut(checkpoint, recipe)
         let `protocol` = self.protocol ?? recipe.data.evaluation
         guard `protocol`.suits(data.part.targets) else {
@@ -76,7 +76,7 @@ struct Evaluate: ParsableCommand {
     }
 
     /// The accuracy of a linear probe of the item vectors and its floors; nil without categories.
-    private func probe(_ model: DimeRec, categories: [[Int32]]) -> [String: Double]? {
+    private func probe(_ model: some Recommender, categories: [[Int32]]) -> [String: Double]? {
         guard let probe = LinearProbe(categories: categories) else { return nil }
         return [
             "accuracy": probe.accuracy(of: model.scoringItems), "majority": probe.majorityAccuracy,

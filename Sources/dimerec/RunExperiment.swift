@@ -54,7 +54,7 @@ struct RunExperiment: ParsableCommand {
         let values = try sweptValues()
         let recipes = try recipes()
         let variants = try experiment.variants(of: recipes.map { ($0.name, $0.recipe) }, values: values)
-        let (judge, dimension) = (recipes[0].recipe.data, recipes[0].recipe.model.dimension)
+        let (judge, dimension) = (recipes[0].recipe.data, recipes[0].recipe.configuration.dimension)
         let data = try files.load(judge)
         let evaluation = try ExperimentEvaluation(
             data: data,

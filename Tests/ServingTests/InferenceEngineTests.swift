@@ -169,8 +169,8 @@ private struct Variation: Sendable, CustomTestStringConvertible {
             let seed = UInt64(length)
             let noise = NoiseSource(seed: seed, streams: [0])
             var expected: [Float] = []
-            let end = model.generate(histories: RaggedRows([history]), noise: noise, steps: steps) {
-                expected += $0.elements
+            let end = model.generate(histories: RaggedRows([history]), noise: noise, steps: steps) { noisy, _ in
+                expected += noisy.elements
             }
             expected += end.elements
             let trace = engine.trace(history: history[...], seed: seed, steps: steps)

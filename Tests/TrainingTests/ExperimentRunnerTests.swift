@@ -169,6 +169,7 @@ import Training
             let full = try #require(serving.first { $0.values["steps"] == 4 && $0.values["samples"] == 1 })
             let one = try #require(serving.first { $0.values["steps"] == 1 && $0.values["samples"] == 1 })
             for key in ["hr@10", "hr@20", "ndcg@50", "categories@100"] {
+                #expect(reverse[0].values[key] == served[1].values[key])
                 #expect(reverse[3].values[key] == served[0].values[key])
                 #expect(full.values[key] == served[0].values[key])
                 #expect(one.values[key] == served[1].values[key])

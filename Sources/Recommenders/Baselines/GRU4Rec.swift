@@ -3,7 +3,7 @@ public import Autodiff
 /// GRU4Rec (Hidasi et al., ICLR 2016; method, section 11): one layer of gated recurrent units, its last state the user.
 public struct GRU4Rec: StateRecommender {
     /// Hyper-parameters of the network.
-    public struct Configuration: ConfigurationSection {
+    public struct Configuration: ModelConfiguration {
         /// Length of item and user vectors.
         public var dimension = 64
         /// Items of a history that count, the newest ones.
@@ -45,9 +45,6 @@ public struct GRU4Rec: StateRecommender {
             initialiser
         )
     }
-
-    /// Items that a history keeps.
-    public var historyLength: Int { configuration.historyLength }
 
     var logitScale: Double { configuration.logitScale }
 

@@ -6,7 +6,7 @@ public import Autodiff
 /// here, not the original's binary loss with one negative.
 public struct SASRec: StateRecommender {
     /// Hyper-parameters of the network.
-    public struct Configuration: ConfigurationSection {
+    public struct Configuration: ModelConfiguration {
         /// Length of item and user vectors.
         public var dimension = 64
         /// Items of a history that count, the newest ones.
@@ -64,9 +64,6 @@ public struct SASRec: StateRecommender {
             initialiser
         )
     }
-
-    /// Items that a history keeps.
-    public var historyLength: Int { configuration.historyLength }
 
     var logitScale: Double { configuration.logitScale }
 

@@ -19,6 +19,16 @@ protocol StateRecommender: Recommender {
 }
 
 extension StateRecommender {
+    /// A model over parameters that come from outside.
+    ///
+    /// - Throws: ``ParameterError``.
+    public init(_ configuration: Configuration, stored matrices: consuming [String: Matrix]) throws(ParameterError) {
+        self.init(configuration, items: 1, seed: 0)
+        let fresh = parameters
+        parameters = ParameterSet(matrices)
+        try requireParameters(of: fresh, itemTables: [DimeRec.itemTable])
+    }
+
     /// The newest state.
     public var readOuts: [ReadOut] { [.served] }
 

@@ -54,7 +54,10 @@ public struct DimeRec: Recommender {
         throws(ParameterError)
     {
         self.init(configuration, parameters: ParameterSet(matrices))
-        try requireShapes()
+        try requireParameters(
+            of: DimeRec(configuration, items: 1, seed: 0).parameters,
+            itemTables: [Self.itemTable, targetTable]
+        )
     }
 
     /// A model over given parameters.
@@ -71,24 +74,8 @@ public struct DimeRec: Recommender {
         denoiser = DiffusionAggregation(configuration: configuration)
     }
 
-    private func requireShapes() throws(ParameterError) {
-        guard let items = parameters.matrices[Self.itemTable]?.rows else {
-            throw ParameterError.missing(Self.itemTable)
-        }
-        // A model of one item has the same parameters, but for the rows of the item tables.
-        let model = DimeRec(configuration, items: 1, seed: 0).parameters
-        for name in model.names {
-            let isTable = name == Self.itemTable || name == targetTable
-            let expected = [isTable ? items : model[name].rows, model[name].columns]
-            guard let found = parameters.matrices[name] else { throw ParameterError.missing(name) }
-            guard found.shape == expected else {
-                throw ParameterError.shape(name, expected: expected, found: found.shape)
-            }
-        }
-    }
-
-    /// Items that a history keeps.
-    public var historyLength: Int { configuration.historyLength }
+    /// Whether the two softmax losses see different negatives.
+    public var drawsSecondNegatives: Bool { !configuration.loss.sharedNegatives }
 
     /// The table whose rows are targets and classes.
     private var targetTable: String { configuration.tiedItems ? Self.itemTable : Self.classTable }

@@ -1,7 +1,7 @@
 public import Kernels
 
 /// Every hyper-parameter of DimeRec's model and losses, with the defaults of the method's sections 13 and 14.
-public struct DimeRecConfiguration: ConfigurationSection {
+public struct DimeRecConfiguration: ModelConfiguration {
     /// Where vectors live.
     public enum Geometry: String, Codable, Sendable, CaseIterable {
         /// On the unit sphere: item rows, noised vectors and every step of the reverse chain have length one.

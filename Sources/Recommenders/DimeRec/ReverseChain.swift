@@ -42,13 +42,13 @@ extension DimeRec {
     ///   - histories: A row a user.
     ///   - noise: Seed and streams.
     ///   - steps: How many reverse steps, 1 to T.
-    ///   - visit: Told the predicted clean vectors `[B, d]` of each step, the last of which are the result.
+    ///   - visit: Told the noisy vectors `[B, d]` on entry of each step and the clean ones that it predicts.
     /// - Returns: The generated vectors.
     public func generate(
         histories: RaggedRows,
         noise: NoiseSource,
         steps: Int,
-        visit: (Matrix) -> Void = { _ in }
+        visit: (_ noisy: Matrix, _ clean: Matrix) -> Void = { _, _ in }
     ) -> Matrix {
         generate(condition(of: histories, on: Tape(recording: false)), noise: noise, steps: steps, visit: visit)
     }
@@ -57,7 +57,7 @@ extension DimeRec {
         _ condition: DiffusionAggregation.Condition,
         noise source: NoiseSource,
         steps: Int,
-        visit: (Matrix) -> Void = { _ in }
+        visit: (_ noisy: Matrix, _ clean: Matrix) -> Void = { _, _ in }
     ) -> Matrix {
         let tape = condition.interests.tape
         let terms = denoiser.terms(of: condition, dropout: nil, parameters)
@@ -69,7 +69,7 @@ extension DimeRec {
                 dropout: nil,
                 parameters: parameters
             ).value
-            visit(clean)
+            visit(x, clean)
             return clean
         }
     }

@@ -96,7 +96,9 @@ public struct ExperimentEvaluation: Sendable {
     }
 
     /// Measures a trained model.
-    func points(of model: DimeRec, _ measurement: CellMeasurement) -> [MeasuredPoint] {
+    ///
+    /// - Precondition: Only ``CellMeasurement/readOuts`` is measured of systems other than DimeRec.
+    func points(of model: any Recommender, _ measurement: CellMeasurement) -> [MeasuredPoint] {
         let evaluator = Evaluator(
             rows: rows,
             historyLength: model.historyLength,
@@ -104,6 +106,10 @@ public struct ExperimentEvaluation: Sendable {
             categories: categories,
             filterHistory: filterHistory
         )
+        if measurement == .readOuts { return readOutPoints(of: model, evaluator) }
+        guard let model = model as? DimeRec else {
+            preconditionFailure("\(measurement) of a \(type(of: model)), which has no reverse chain")
+        }
         switch measurement {
         case .readOuts: return readOutPoints(of: model, evaluator)
         case .serving(let steps, let samples):
@@ -162,7 +168,7 @@ public struct ExperimentEvaluation: Sendable {
         return (1...steps).map { step in
             let result = evaluator.evaluate(items: items, noiseSeed: Self.noiseSeed) { histories, noise in
                 var clean: [Matrix] = []
-                _ = model.generate(histories: histories, noise: noise, steps: steps) { clean.append($0) }
+                _ = model.generate(histories: histories, noise: noise, steps: steps) { clean.append($1) }
                 return UserVectors(rows: clean[step - 1])
             }
             var values = result.values

@@ -63,21 +63,21 @@ public struct Chart: Sendable {
         self.series = series.filter { !$0.points.isEmpty }
     }
 
-    static let height = 380.0
-    private static let left = 72.0
+    /// Height of the drawing, with room for what stands below the axis.
+    var height: Double { Frame.bottom + Frame(self).margin }
 
     /// The chart as a group whose corner is at the left, `y` from the top.
-    func svg(y: Double, width: Double) -> String {
-        let frame = Frame(self, right: width - 190)
+    func svg(y: Double) -> String {
+        let frame = Frame(self)
         var text = "<g transform=\"translate(0 \(Frame.number(y)))\">\n"
         text += "<text x=\"24\" y=\"18\" font-size=\"15\">\(title.xmlEscaped)</text>\n"
         text += axes(frame)
         for (number, series) in series.enumerated() {
             text += isBars ? bars(series, number, frame) : line(series, number, frame)
-            let top = frame.top + 14 + 18 * Double(number)
-            text += "<rect fill=\"\(Self.colour(number))\" x=\"\(Frame.number(frame.right + 16))\" "
+            let top = Frame.top + 14 + 18 * Double(number)
+            text += "<rect fill=\"\(Self.colour(number))\" x=\"\(Frame.number(Frame.right + 16))\" "
             text += "y=\"\(Frame.number(top - 9))\" width=\"10\" height=\"10\"/>"
-            text += "<text class=\"legend\" x=\"\(Frame.number(frame.right + 32))\" y=\"\(Frame.number(top))\">"
+            text += "<text class=\"legend\" x=\"\(Frame.number(Frame.right + 32))\" y=\"\(Frame.number(top))\">"
             text += "\(series.name.xmlEscaped)</text>\n"
         }
         return text + "</g>\n"
@@ -95,28 +95,27 @@ public struct Chart: Sendable {
         var text = ""
         for tick in frame.yTicks {
             let y = Frame.number(frame.place(y: tick))
-            text += "<path class=\"grid\" d=\"M\(Frame.number(Self.left)) \(y)H\(Frame.number(frame.right))\"/>"
+            text += "<path class=\"grid\" d=\"M\(Frame.number(Frame.left)) \(y)H\(Frame.number(Frame.right))\"/>"
             text +=
-                "<text class=\"y-tick\" text-anchor=\"end\" x=\"\(Frame.number(Self.left - 8))\" y=\"\(y)\" dy=\"4\">"
+                "<text class=\"y-tick\" text-anchor=\"end\" x=\"\(Frame.number(Frame.left - 8))\" y=\"\(y)\" dy=\"4\">"
             text += "\(NumberText.short(tick))</text>\n"
         }
-        let bottom = Frame.number(frame.bottom)
+        let bottom = Frame.number(Frame.bottom)
         for tick in frame.xTicks {
             let x = Frame.number(frame.place(x: tick.value))
             text += "<path class=\"axis\" d=\"M\(x) \(bottom)v4\"/>"
-            let isSlanted = isBars && frame.xTicks.count > 4
             let placing =
-                isSlanted
-                ? "text-anchor=\"end\" transform=\"rotate(-28 \(x) \(Frame.number(frame.bottom + 16)))\""
+                frame.isSlanted
+                ? "text-anchor=\"end\" transform=\"rotate(-28 \(x) \(Frame.number(Frame.bottom + 16)))\""
                 : "text-anchor=\"middle\""
-            text += "<text class=\"x-tick\" \(placing) x=\"\(x)\" y=\"\(Frame.number(frame.bottom + 18))\">"
+            text += "<text class=\"x-tick\" \(placing) x=\"\(x)\" y=\"\(Frame.number(Frame.bottom + 18))\">"
             text += "\(tick.name.xmlEscaped)</text>\n"
         }
-        text += "<path class=\"axis\" d=\"M\(Frame.number(Self.left)) \(Frame.number(frame.top))V\(bottom)"
-        text += "H\(Frame.number(frame.right))\"/>\n"
-        text += "<text class=\"label\" text-anchor=\"end\" x=\"\(Frame.number(frame.right))\" "
-        text += "y=\"\(Frame.number(Self.height - 12))\">\(xLabel.xmlEscaped)</text>\n"
-        text += "<text class=\"label\" x=\"24\" y=\"\(Frame.number(frame.top - 14))\">\(yLabel.xmlEscaped)</text>\n"
+        text += "<path class=\"axis\" d=\"M\(Frame.number(Frame.left)) \(Frame.number(Frame.top))V\(bottom)"
+        text += "H\(Frame.number(Frame.right))\"/>\n"
+        text += "<text class=\"label\" text-anchor=\"end\" x=\"\(Frame.number(Frame.right))\" "
+        text += "y=\"\(Frame.number(Frame.bottom + frame.margin - 12))\">\(xLabel.xmlEscaped)</text>\n"
+        text += "<text class=\"label\" x=\"24\" y=\"\(Frame.number(Frame.top - 14))\">\(yLabel.xmlEscaped)</text>\n"
         return text
     }
 
@@ -140,7 +139,7 @@ public struct Chart: Sendable {
             let top = frame.place(y: point.y)
             return "<rect class=\"bar\" fill=\"\(Self.colour(number))\" x=\"\(Frame.number(left))\" "
                 + "y=\"\(Frame.number(top))\" width=\"\(Frame.number(width * 0.92))\" "
-                + "height=\"\(Frame.number(frame.bottom - top))\"/>\n"
+                + "height=\"\(Frame.number(Frame.bottom - top))\"/>\n"
                 + errorBar(point, x: left + width * 0.46, frame)
         }.joined()
     }
@@ -155,35 +154,46 @@ public struct Chart: Sendable {
 
 /// The plotting area of a chart: which value stands where.
 private struct Frame {
-    let left = 72.0
-    let right: Double
-    let top = 54.0
-    let bottom: Double
+    static let (left, right, top, bottom) = (72.0, 730.0, 54.0, 326.0)
+    /// Width of a letter and, of a slanted one, how far it reaches to the left and down.
+    private static let letter = (width: 6.6, left: 5.8, down: 3.1)
+
+    /// Room below the axis.
+    let margin: Double
+    /// Whether names stand aslant, for want of room.
+    let isSlanted: Bool
     let yTicks: [Double]
     let xTicks: [(value: Double, name: String)]
     private let axis: Chart.Axis
     private let xRange: ClosedRange<Double>
 
-    init(_ chart: Chart, right: Double) {
-        self.right = right
+    init(_ chart: Chart) {
         axis = chart.axis
         let points = chart.series.flatMap(\.points)
         let lowest = points.map { $0.y - $0.deviation }.min() ?? 0
         let highest = points.map { $0.y + $0.deviation }.max() ?? 1
         switch chart.axis {
         case .names(let names):
-            bottom = Chart.height - (names.count > 4 ? 118 : 54)
+            let slot = (Self.right - Self.left) / Double(max(1, names.count))
+            let isSlanted = names.contains { Double($0.count) * Self.letter.width > slot }
+            // A slanted name ends below its group; what would reach over the left edge is cut.
+            let shown = names.enumerated().map { number, name in
+                let room = Int((Self.left + slot * (Double(number) + 0.5)) / Self.letter.left)
+                return isSlanted && name.count > room ? name.prefix(room - 1) + "…" : name
+            }
+            self.isSlanted = isSlanted
+            margin = isSlanted ? 34 + Self.letter.down * Double(shown.map(\.count).max() ?? 0) : 54
             yTicks = Self.ticks(min(0, lowest), highest)
-            xTicks = names.enumerated().map { (Double($0), $1) }
+            xTicks = shown.enumerated().map { (Double($0), $1) }
             xRange = -0.5...max(0.5, Double(names.count) - 0.5)
         case .linear:
-            bottom = Chart.height - 54
+            (isSlanted, margin) = (false, 54)
             yTicks = Self.ticks(lowest, highest)
             let (low, high) = (points.map(\.x).min() ?? 0, points.map(\.x).max() ?? 1)
             xRange = Self.padded(low, high)
             xTicks = Self.ticks(low, high).filter { (low...high).contains($0) }.map { ($0, NumberText.short($0)) }
         case .logarithmic:
-            bottom = Chart.height - 54
+            (isSlanted, margin) = (false, 54)
             yTicks = Self.ticks(lowest, highest)
             let xs = Set(points.map(\.x)).sorted()
             let (low, high) = (log10(xs.first ?? 1), log10(xs.last ?? 10))
@@ -199,12 +209,13 @@ private struct Frame {
 
     func place(x: Double) -> Double {
         let value = axis == .logarithmic ? log10(x) : x
-        return left + (right - left) * (value - xRange.lowerBound) / (xRange.upperBound - xRange.lowerBound)
+        return Self.left + (Self.right - Self.left) * (value - xRange.lowerBound)
+            / (xRange.upperBound - xRange.lowerBound)
     }
 
     func place(y: Double) -> Double {
         let (low, high) = (yTicks[0], yTicks[yTicks.count - 1])
-        return bottom - (bottom - top) * (y - low) / (high - low)
+        return Self.bottom - (Self.bottom - Self.top) * (y - low) / (high - low)
     }
 
     /// A range with a little room, so that points do not stand on the axis.
@@ -214,7 +225,7 @@ private struct Frame {
     }
 
     /// Width of a group of bars.
-    var groupWidth: Double { 0.8 * (right - left) / (xRange.upperBound - xRange.lowerBound) }
+    var groupWidth: Double { 0.8 * (Self.right - Self.left) / (xRange.upperBound - xRange.lowerBound) }
 
     /// At least two round numbers around a range, 1, 2 or 5 times a power of ten apart.
     private static func ticks(_ low: Double, _ high: Double) -> [Double] {
@@ -242,7 +253,7 @@ public struct Figure: Sendable {
         self.charts = charts
     }
 
-    private static let width = 920.0
+    private static let width = 920
     private static let style = """
         svg{font:13px system-ui,sans-serif;background:#fff;color-scheme:light dark}\
         text{fill:#222}.x-tick,.y-tick,.label{fill:#666}.grid{stroke:#ddd}.axis{stroke:#888;fill:none}\
@@ -253,13 +264,15 @@ public struct Figure: Sendable {
 
     /// The document.
     public var svg: String {
-        let height = Int(56 + Chart.height * Double(charts.count))
-        let body = charts.enumerated().map { number, chart in
-            chart.svg(y: 48 + Chart.height * Double(number), width: Self.width)
-        }.joined()
+        var (body, bottom) = ("", 48.0)
+        for chart in charts {
+            body += chart.svg(y: bottom)
+            bottom += chart.height
+        }
+        let height = Int(bottom.rounded(.up)) + 8
         return """
-            <svg xmlns="http://www.w3.org/2000/svg" width="\(Int(Self.width))" height="\(height)" \
-            viewBox="0 0 \(Int(Self.width)) \(height)" role="img">
+            <svg xmlns="http://www.w3.org/2000/svg" width="\(Self.width)" height="\(height)" \
+            viewBox="0 0 \(Self.width) \(height)" role="img">
             <title>\(title.xmlEscaped)</title>
             <style>\(Self.style)</style>
             <text x="24" y="32" font-size="18">\(title.xmlEscaped)</text>

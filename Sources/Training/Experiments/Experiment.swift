@@ -85,6 +85,9 @@ public enum Experiment: String, CaseIterable, Sendable {
         guard recipes.count == 1 || self == .overall || self == .probing else {
             throw ExperimentError.recipeCount(self, found: recipes.count)
         }
+        if self != .overall, let other = recipes.first(where: { $0.recipe.system != DimeRec.system }) {
+            throw ExperimentError.otherSystem(self, other.recipe.system)
+        }
         guard values == nil || sweptValues != nil else { throw ExperimentError.nothingSwept(self) }
         let swept = values ?? sweptValues ?? []
         let given = recipes.map { Variant(name: $0.name, recipe: $0.recipe, showsReadOuts: true) }
@@ -96,7 +99,11 @@ public enum Experiment: String, CaseIterable, Sendable {
                 throw ExperimentError.badValue(self, bad, allowed: "a whole number within 1...\(base.model.steps)")
             }
             return given
-        case .probing: return given + Ablation.probed.map { Variant(name: $0.name, recipe: $0.applied(to: base)) }
+        case .probing:
+            return given
+                + Ablation.probed.enumerated().map { number, without in
+                    Variant(name: "V\(number + 1): \(without.name)", recipe: without.applied(to: base))
+                }
         case .ablation:
             return [Variant(name: "full", recipe: base)]
                 + Ablation.allCases.map { part in
@@ -193,9 +200,9 @@ public enum Ablation: CaseIterable, Sendable {
     private var name: String {
         switch self {
         case .guidanceLoss: "guidance loss"
-        case .reconstruction: "reconstruction loss"
+        case .reconstruction: "reconstruction"
         case .sampledSoftmax: "sampled softmax"
-        case .geodesicWalk: "geodesic walk"
+        case .geodesicWalk: "walk"
         }
     }
 
@@ -224,6 +231,8 @@ public enum ExperimentError: Error, Equatable, CustomStringConvertible {
     case nothingSwept(Experiment)
     /// A swept value that cannot be.
     case badValue(Experiment, Double, allowed: String)
+    /// The experiment changes or probes parts that only DimeRec has.
+    case otherSystem(Experiment, String)
     /// The part that was to judge has no rows.
     case nothingToJudge(SplitPart)
     /// A file of the results folder cannot be read or written.
@@ -238,6 +247,8 @@ public enum ExperimentError: Error, Equatable, CustomStringConvertible {
             "Experiment '\(experiment.rawValue)' sweeps no values; only lambda, mu, max-step and steps do."
         case .badValue(let experiment, let value, let allowed):
             "Experiment '\(experiment.rawValue)' cannot use \(NumberText.short(value)): it must be \(allowed)."
+        case .otherSystem(let experiment, let system):
+            "Experiment '\(experiment.rawValue)' is about DimeRec; recipes of '\(system)' belong to overall."
         case .nothingToJudge(let part):
             "The \(part.rawValue) part has no rows; give --test, another split or another protocol."
         case .unusableFile(let path, let reason):

@@ -74,7 +74,7 @@ public struct ExperimentRunner: Sendable {
             report(.measuring)
             var result = training.result
             if result.divergence == nil {
-                let model = try DimeRec(cell.variant.recipe.model, stored: training.weights)
+                let model = try cell.variant.recipe.model(stored: training.weights)
                 result.points = evaluation.points(of: model, measurement(cell.variant.recipe))
             }
             try result.write(to: file)
@@ -142,10 +142,10 @@ public struct ExperimentRunner: Sendable {
         )
         do {
             let trained = try job.train(store: store, resume: true, shouldStop: shouldStop) { report(.training($0)) }
-            guard let (outcome, trainRows) = trained else { return nil }
-            result.progress = outcome.progress
-            result.trainRows = trainRows
-            return Training(result: result, weights: outcome.model.parameters.matrices)
+            guard let trained else { return nil }
+            result.progress = trained.progress
+            result.trainRows = trained.trainRows
+            return Training(result: result, weights: trained.model.parameters.matrices)
         } catch TrainingError.diverged(let step, let term, _) {
             if let state = try store.trainingState(model: name) {
                 result.progress = try JSONDecoder().decode(TrainingProgress.self, from: Data(state.json.utf8))
