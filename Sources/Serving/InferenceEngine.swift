@@ -32,7 +32,7 @@ public struct InferenceEngine: UserEncoder {
         fileprivate(set) var userVectors: [Float] = []
         fileprivate var rows = 0
         fileprivate var steps: [Int] = []
-        fileprivate var attention = HistoryAttention.Scratch()
+        fileprivate let guidance: any HistoryReader
         /// `[rows, K d]`.
         fileprivate var interests: [Float] = []
         /// `[rows, d]`.
@@ -45,6 +45,7 @@ public struct InferenceEngine: UserEncoder {
         fileprivate var chainScratch: [Float]
 
         fileprivate init(_ weights: InferenceWeights) {
+            guidance = weights.guidance.makeReader()
             norms = [Float](repeating: 0, count: weights.configuration.interests)
             chainScratch = [Float](repeating: 0, count: weights.chain.scratchCount)
         }
@@ -107,24 +108,7 @@ public struct InferenceEngine: UserEncoder {
         let configuration = weights.configuration
         let (K, d) = (configuration.interests, configuration.dimension)
         let start = row * K * d
-        switch weights.guidance {
-        case .selfAttentive(let attention):
-            attention.interests(
-                of: history,
-                firstPosition: configuration.guidance.padding == .right ? 0 : historyLength - history.count,
-                scratch: &w.attention,
-                into: &w.interests,
-                at: start
-            )
-        case .ruleBased:
-            let newest = history.suffix(K)
-            let missing = (K - newest.count) * d
-            for i in 0..<missing { w.interests[start + i] = 0 }
-            for (place, item) in newest.enumerated() {
-                let (from, to) = (Int(item) * d, start + missing + place * d)
-                for i in 0..<d { w.interests[to + i] = weights.items.elements[from + i] }
-            }
-        }
+        w.guidance.interests(of: history, into: &w.interests, at: start)
         if configuration.guidance.normaliseRows {
             VectorArithmetic.normalise(&w.interests, in: start..<start + K * d, width: d, norms: &w.norms)
         }

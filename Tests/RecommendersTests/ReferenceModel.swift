@@ -10,6 +10,8 @@ typealias Vector = [Double]
 struct ReferenceModel {
     var configuration: DimeRecConfiguration
     private var parameters: [String: [Vector]]
+    /// Shares of a history's items that dynamic routing is to take as they are, `[n][K]`; others are routed.
+    private var heldShares: [[Int32]: [Vector]] = [:]
 
     init(_ model: DimeRec) { self.init(model.configuration, model.parameters) }
 
@@ -90,8 +92,67 @@ struct ReferenceModel {
             let states = transformerStates(history.map(item))
             let newest = states.suffix(configuration.interests)
             raw = [Vector](repeating: zero, count: configuration.interests - newest.count) + newest
+        case .dynamicRouting:
+            let votes = votes(history)
+            let shares = heldShares[history] ?? routedShares(votes)
+            raw = (0..<configuration.interests).map { k in squash(sum(votes, shares, k)) }
+        case .mlp:
+            let mean = history.map(item).reduce(zero, add).map { $0 / Double(history.count) }
+            let hidden = activate(add(times(mean, self["guidance.expand"]), self["guidance.expand.bias"][0]), .tanh)
+            let output = add(times(hidden, self["guidance.contract"]), self["guidance.contract.bias"][0])
+            raw = (0..<configuration.interests).map { k in
+                Array(output[k * configuration.dimension..<(k + 1) * configuration.dimension])
+            }
         }
         return configuration.guidance.normaliseRows ? raw.map(Self.unit) : raw
+    }
+
+    /// What each item of a history votes for each interest; the newest item has the last position's matrix.
+    private func votes(_ history: [Int32]) -> [[Vector]] {
+        let d = configuration.dimension
+        return history.enumerated().map { place, id in
+            let position = configuration.historyLength - history.count + place
+            let all = times(item(id), Array(self["guidance.votes"][position * d..<(position + 1) * d]))
+            return (0..<configuration.interests).map { Array(all[$0 * d..<($0 + 1) * d]) }
+        }
+    }
+
+    private func sum(_ votes: [[Vector]], _ shares: [Vector], _ k: Int) -> Vector {
+        zip(votes, shares).reduce(Vector(repeating: 0, count: configuration.dimension)) { sum, part in
+            add(sum, part.0[k].map { $0 * part.1[k] })
+        }
+    }
+
+    private func squash(_ z: Vector) -> Vector {
+        let squared = Self.dot(z, z)
+        return z.map { $0 * squared / (1 + squared) / (squared + 1e-9).squareRoot() }
+    }
+
+    /// Three rounds of routing: the softmax over the interests of each item's logits.
+    private func routedShares(_ votes: [[Vector]]) -> [Vector] {
+        func shares(_ logits: [Vector]) -> [Vector] {
+            logits.map { logits in
+                let powers = logits.map { exp($0) }
+                return powers.map { $0 / powers.reduce(0, +) }
+            }
+        }
+        var logits = votes.map { $0.map { _ in 0.0 } }
+        for _ in 1...2 {
+            let weights = shares(logits)
+            let interests = (0..<configuration.interests).map { squash(sum(votes, weights, $0)) }
+            logits = zip(logits, votes).map { logits, votes in
+                zip(logits, zip(votes, interests)).map { $0 + Self.dot($1.0, $1.1) }
+            }
+        }
+        return shares(logits)
+    }
+
+    /// Keeps the shares that these histories have now, whatever becomes of the parameters.
+    mutating func holdShares(of histories: RaggedRows) {
+        for row in 0..<histories.count {
+            let history = Array(histories[row])
+            heldShares[history] = routedShares(votes(history))
+        }
     }
 
     /// Causal Transformer blocks, normalised before each branch, with a bias for each distance.

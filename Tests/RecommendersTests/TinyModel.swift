@@ -41,6 +41,8 @@ struct Variant: Sendable, CustomTestStringConvertible {
         Variant("step table") { $0.denoiser.stepEmbedding = .table },
         Variant("rule-based") { $0.guidance.kind = .ruleBased },
         Variant("SASRec") { $0.guidance.kind = .transformer },
+        Variant("dynamic routing") { $0.guidance.kind = .dynamicRouting },
+        Variant("MLP") { $0.guidance.kind = .mlp },
         Variant("left padding") { $0.guidance.padding = .left },
         Variant("sinusoid positions") { $0.guidance.position = .sinusoid },
         Variant("raw interests") { $0.guidance.normaliseRows = false },

@@ -4,19 +4,12 @@ public import Kernels
 /// A trained DimeRec in the form in which one user's forward pass reads it, with everything that does not depend on the
 /// user or the noise computed ahead (method, section 7.1).
 public struct InferenceWeights: Sendable {
-    /// The guidance module.
-    public enum Guidance: Sendable {
-        /// Additive attention over the history.
-        case selfAttentive(HistoryAttention)
-        /// The newest items themselves.
-        case ruleBased
-    }
     /// Hyper-parameters.
     public let configuration: DimeRecConfiguration
     /// Unit rows of the input table, `[V, d]`.
     public let items: Matrix
     /// The guidance module.
-    public let guidance: Guidance
+    public let guidance: any InterestExtractor
     /// `vec(G) W_g + b_1`: once a user.
     public let guidanceLayer: DenseLayer
     /// The denoiser, with `W_t tau(t)` of every step.
@@ -47,7 +40,7 @@ public struct InferenceWeights: Sendable {
     fileprivate init(
         _ model: DimeRec,
         items: Matrix,
-        guidance: Guidance,
+        guidance: any InterestExtractor,
         guidanceLayer: DenseLayer,
         chain: DenoisingChain
     ) {
@@ -68,7 +61,8 @@ extension DimeRec {
     /// The model is used up: where nobody else holds its item table, the weights take that over without a copy, since a
     /// catalogue's table is most of what a version takes in memory.
     ///
-    /// - Parameter keyBytes: The most memory that the items' attention keys may take; see `HistoryAttention`.
+    /// - Parameter keyBytes: The most memory that tables of what guidance computes of an item alone may take; see
+    ///   `HistoryAttention` and `HistoryTransformer`.
     /// - Returns: Weights laid out for the inference kernels.
     public consuming func inferenceWeights(keyBytes: Int = 256 << 20) -> InferenceWeights {
         var items = parameters.take(Self.itemTable)
@@ -87,7 +81,7 @@ extension DimeRec {
         return InferenceWeights(
             self,
             items: items,
-            guidance: inferenceGuidance(items: items, keyBytes: keyBytes),
+            guidance: guidance.module.extractor(items: items, parameters: parameters, keyBytes: keyBytes),
             guidanceLayer: DenseLayer(weights: parameters[Name.guidance], bias: parameters[Name.bias].elements),
             chain: chain
         )
@@ -99,27 +93,5 @@ extension DimeRec {
         case .noised: .noised
         case .meanInterest: .guidance
         }
-    }
-
-    private func inferenceGuidance(items: Matrix, keyBytes: Int) -> InferenceWeights.Guidance {
-        guard let module = guidance.module as? SelfAttentiveGuidance else { return .ruleBased }
-        typealias Name = SelfAttentiveGuidance.Name
-        let projection = parameters[Name.projection]
-        var position = Matrix.product(
-            module.position(on: Tape(recording: false), parameters).value,
-            transposed: false,
-            projection,
-            transposed: false
-        )
-        position.addToEachRow(parameters[Name.projectionBias])
-        return .selfAttentive(
-            HistoryAttention(
-                items: items,
-                projection: projection,
-                position: position,
-                heads: parameters[Name.heads],
-                keyBytes: keyBytes
-            )
-        )
     }
 }
