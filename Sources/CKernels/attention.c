@@ -3,12 +3,6 @@
 #include "dense.h"
 #include "elementary.h"
 
-// Rows of a large table are read in random order: ask for the next one while this one is worked on.
-INLINE void prefetch_row(const float *row, size_t n) {
-    for (size_t j = 0; j < n; j += 16) __builtin_prefetch(row + j);
-    __builtin_prefetch(row + n - 1); // rows need not start at a cache line
-}
-
 // hidden = tanh(projection + position).
 INLINE void hidden_row(const float *projection, const float *position, size_t a, float *hidden) {
     for (size_t j = 0; j < a; j++) hidden[j] = ck_tanhf(projection[j] + position[j]);
@@ -163,18 +157,6 @@ INLINE void four_logits(const float *key, const float *position, const float *he
     out[3 * n] = l3;
 }
 
-// out[j] = sum over p of weights[p] * items[ids[p]][from + j], j < width <= BLOCK.
-INLINE void weighted_sum(const float *items, const int32_t *ids, size_t n, size_t d, size_t from, size_t width,
-                         const float *weights, float *out) {
-    FAST
-    float sums[BLOCK] = {0};
-    for (size_t p = 0; p < n; p++) {
-        const float *x = items + (size_t)ids[p] * d + from;
-        for (size_t j = 0; j < width; j++) sums[j] += weights[p] * x[j];
-    }
-    for (size_t j = 0; j < width; j++) out[j] = sums[j];
-}
-
 CLONES void ck_history_attention(const float *items, const int32_t *ids, size_t n, const float *keys, int gathered,
                                  const float *positions, const float *heads, size_t K, size_t stride, size_t d,
                                  float *weights, float *interests) {
@@ -189,9 +171,6 @@ CLONES void ck_history_attention(const float *items, const int32_t *ids, size_t 
     }
     for (size_t k = 0; k < K; k++) {
         softmax(weights + k * n, n);
-        size_t j = 0;
-        for (; j + BLOCK <= d; j += BLOCK)
-            weighted_sum(items, ids, n, d, j, BLOCK, weights + k * n, interests + k * d + j);
-        if (j < d) weighted_sum(items, ids, n, d, j, d - j, weights + k * n, interests + k * d + j);
+        weighted_rows(items, ids, n, d, d, weights + k * n, interests + k * d);
     }
 }

@@ -4,6 +4,13 @@
 
 #include "clones.h"
 #include <stddef.h>
+#include <stdint.h>
+
+// Rows of a large table are read in random order: ask for a later one while this one is worked on.
+INLINE void prefetch_row(const float *row, size_t n) {
+    for (size_t j = 0; j < n; j += 16) __builtin_prefetch(row + j);
+    __builtin_prefetch(row + n - 1); // rows need not start at a cache line
+}
 
 INLINE float dot(const float *a, const float *b, size_t n) {
     FAST
@@ -71,6 +78,28 @@ INLINE void block_four(const float *w, const float *const bias[4], const float *
     for (size_t j = 0; j < BLOCK; j++) y[1][j] += s1[j];
     for (size_t j = 0; j < BLOCK; j++) y[2][j] += s2[j];
     for (size_t j = 0; j < BLOCK; j++) y[3][j] += s3[j];
+}
+
+// out[j] = sum over p of weights[p] * rows[ids[p] * stride + j], j < width <= BLOCK; without ids the rows stand in order.
+INLINE void weighted_block(const float *rows, const int32_t *ids, size_t n, size_t stride, size_t width,
+                           const float *weights, float *out) {
+    FAST
+    float sums[BLOCK] = {0};
+    for (size_t p = 0; p < n; p++) {
+        const float *x = rows + (ids ? (size_t)ids[p] : p) * stride;
+        for (size_t j = 0; j < width; j++) sums[j] += weights[p] * x[j];
+    }
+    for (size_t j = 0; j < width; j++) out[j] = sums[j];
+}
+
+// The same at any width. Where the width of a block is known, its sums stay in registers.
+INLINE void weighted_rows(const float *rows, const int32_t *ids, size_t n, size_t stride, size_t width,
+                          const float *weights, float *out) {
+    size_t j = 0;
+    for (; j + BLOCK <= width; j += BLOCK) weighted_block(rows + j, ids, n, stride, BLOCK, weights, out + j);
+    for (; j + 32 <= width; j += 32) weighted_block(rows + j, ids, n, stride, 32, weights, out + j);
+    for (; j + 16 <= width; j += 16) weighted_block(rows + j, ids, n, stride, 16, weights, out + j);
+    if (j < width) weighted_block(rows + j, ids, n, stride, width - j, weights, out + j);
 }
 
 // y[v] = x[v] W + bias[v] for `vectors` (1 or 4) vectors; no y is an x or a bias.

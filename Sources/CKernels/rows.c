@@ -11,11 +11,6 @@ CLONES void ck_scores(const float *rows, size_t count, size_t d, const float *qu
     for (size_t i = 0; i < count; i++) out[i] = score(rows + i * d, query, d);
 }
 
-INLINE void prefetch_row(const float *row, size_t d) {
-    for (size_t j = 0; j < d; j += 16) __builtin_prefetch(row + j);
-    __builtin_prefetch(row + d - 1); // rows need not start at a cache line
-}
-
 CLONES void ck_gathered_scores(const float *rows, const int32_t *ids, size_t count, size_t d, const float *query,
                                float *out) {
     enum { AHEAD = 12 };

@@ -47,13 +47,29 @@ public struct DenseLayer: Sendable {
 
     /// Applies the layer to consecutive vectors, `x` of shape `[rows, inputs]` and `y` of shape `[rows, outputs]`.
     ///
+    /// - Parameters:
+    ///   - rows: How many vectors.
+    ///   - x: The vectors.
+    ///   - first: Where in `x` they start.
+    ///   - y: Receives the results.
+    ///   - start: Where in `y` they go.
     /// - Complexity: O(rows * inputs * outputs), no allocation; four rows read the weights once.
-    public func apply(rows: Int, of x: [Float], into y: inout [Float]) {
+    public func apply(rows: Int, of x: [Float], from first: Int = 0, into y: inout [Float], at start: Int = 0) {
         precondition(
-            rows >= 0 && x.count >= rows * inputs && y.count >= rows * outputs,
-            "\(rows) rows through a layer [\(inputs), \(outputs)]: input \(x.count), output \(y.count)"
+            rows >= 0 && first >= 0 && start >= 0 && x.count >= first + rows * inputs
+                && y.count >= start + rows * outputs,
+            "\(rows) rows through a layer [\(inputs), \(outputs)]: input \(x.count) from \(first), output \(y.count) "
+                + "from \(start)"
         )
-        packed.withPointer { unsafe ck_dense($0, inputs, outputs, bias, 0, x, rows, activation.code, &y) }
+        packed.withPointer { packed in
+            unsafe x.withUnsafeBufferPointer { x in
+                unsafe y.withUnsafeMutableBufferPointer { y in
+                    guard let x = x.baseAddress, let y = y.baseAddress else { return }
+                    let (from, to) = unsafe (x + first, y + start)
+                    unsafe ck_dense(packed, inputs, outputs, bias, 0, from, rows, activation.code, to)
+                }
+            }
+        }
     }
 }
 

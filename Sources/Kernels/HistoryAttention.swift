@@ -7,7 +7,7 @@ import CKernels
 /// exponential once `exp(2 z)` of every item, its *key*, is at hand: the keys of all items are kept when they fit the
 /// given memory, and else computed for each history, with the same bytes as the result. A `z` or `q` beyond 43 in
 /// magnitude counts as 43; those of trained models are a few units at most.
-public struct HistoryAttention: Sendable {
+public struct HistoryAttention: InterestExtractor {
     private let items: Matrix
     private let projection: DenseLayer
     /// `exp(2 q)`, shape `[N, stride]`.
@@ -18,6 +18,7 @@ public struct HistoryAttention: Sendable {
     private let keys: AlignedMemory<Float>?
     private let headCount: Int
     private let positionCount: Int
+    private let countsFromNewest: Bool
     private let stride: Int
 
     /// Lays out the tables.
@@ -27,9 +28,17 @@ public struct HistoryAttention: Sendable {
     ///   - projection: `W1`, `[d, a]`.
     ///   - position: The projected positional table with the bias, `[N, a]`.
     ///   - heads: One row of weights a head, `[K, a]`.
+    ///   - countsFromNewest: Whether the newest item has the last position, instead of the oldest the first.
     ///   - keyBytes: The most memory that the items' keys may take; they take `V * a * 4` bytes, `a` rounded up to 16.
     /// - Complexity: O(V * d * a) when the keys fit.
-    public init(items: Matrix, projection: Matrix, position: Matrix, heads: Matrix, keyBytes: Int) {
+    public init(
+        items: Matrix,
+        projection: Matrix,
+        position: Matrix,
+        heads: Matrix,
+        countsFromNewest: Bool,
+        keyBytes: Int
+    ) {
         let a = projection.columns
         precondition(
             projection.rows == items.columns && position.columns == a && heads.columns == a && heads.rows > 0,
@@ -40,6 +49,7 @@ public struct HistoryAttention: Sendable {
         self.projection = DenseLayer(weights: projection)
         headCount = heads.rows
         positionCount = position.rows
+        self.countsFromNewest = countsFromNewest
         stride = (a + 15) / 16 * 16
         var doubled = position
         doubled.scale(by: 2)
@@ -62,33 +72,21 @@ public struct HistoryAttention: Sendable {
         self.keys = keys
     }
 
-    /// Interests of one history.
+    /// No room yet; it grows with the histories.
+    public func makeScratch() -> Scratch { Scratch() }
+
+    /// Interests of one history; see ``InterestExtractor/interests(of:scratch:into:at:)``.
     ///
-    /// - Parameters:
-    ///   - history: Item rows, oldest first, not empty.
-    ///   - firstPosition: The positional row of the oldest item.
-    ///   - scratch: Reused room.
-    ///   - interests: Receives `K d` values from `start` on, head after head.
-    ///   - start: Where they go.
-    /// - Complexity: O(n a) with the keys at hand, else O(n d a); nothing is allocated once `scratch` has grown to the
-    ///   longest history.
+    /// - Complexity: O(n a) with the keys at hand, else O(n d a).
     public func interests(
         of history: ArraySlice<Int32>,
-        firstPosition: Int,
         scratch: inout Scratch,
         into interests: inout [Float],
-        at start: Int = 0
+        at start: Int
     ) {
-        let d = items.columns
-        precondition(
-            start >= 0 && start + headCount * d <= interests.count,
-            "interests of \(headCount * d) values from \(start) in \(interests.count)"
-        )
-        precondition(
-            firstPosition >= 0 && firstPosition + history.count <= positionCount,
-            "positions \(firstPosition)..<\(firstPosition + history.count) of \(positionCount)"
-        )
-        for id in history { precondition(id >= 0 && Int(id) < items.rows, "item row \(id) of \(items.rows)") }
+        let count = headCount * items.columns
+        items.requireHistory(history, longest: positionCount, count: count, at: start, in: interests)
+        let firstPosition = countsFromNewest ? positionCount - history.count : 0
         scratch.reserve(
             weights: (headCount + 3) / 4 * 4 * history.count,
             keys: keys == nil ? history.count * stride : 0,
@@ -153,14 +151,13 @@ public struct HistoryAttention: Sendable {
         }
     }
 
-    /// Room that ``interests(of:firstPosition:scratch:into:at:)`` reuses; serves one call at a time.
+    /// Room of one call.
     public struct Scratch: Sendable {
         fileprivate var weights = AlignedMemory<Float>(count: 0)
         fileprivate var keys = AlignedMemory<Float>(count: 0)
         fileprivate var hidden = AlignedMemory<Float>(count: 0)
 
-        /// No room yet.
-        public init() {}
+        fileprivate init() {}
 
         fileprivate mutating func reserve(weights: Int, keys: Int, hidden: Int) {
             if self.weights.count < weights { self.weights = AlignedMemory(count: weights) }

@@ -73,3 +73,31 @@ public enum LayerNorm {
         return (x, gainGradient, biasGradient)
     }
 }
+
+/// A layer normalisation with its trained rows, for a few vectors at a time; see ``LayerNorm``.
+public struct NormLayer: Sendable {
+    private let gain: [Float]
+    private let bias: [Float]
+
+    /// A layer of gain and bias, `[1, d]` each.
+    public init(gain: Matrix, bias: Matrix) {
+        precondition(gain.rows == 1 && gain.shape == bias.shape, "gain \(gain.shape), bias \(bias.shape)")
+        self.gain = gain.elements
+        self.bias = bias.elements
+    }
+
+    /// Length of a vector.
+    public var width: Int { gain.count }
+
+    /// Normalises the first `rows` vectors of `x` into `y` from `start` on; nothing is allocated.
+    public func apply(rows: Int, of x: [Float], into y: inout [Float], at start: Int = 0) {
+        precondition(
+            rows >= 0 && start >= 0 && x.count >= rows * width && y.count >= start + rows * width,
+            "\(rows) rows of \(width): input \(x.count), output \(y.count) from \(start)"
+        )
+        unsafe y.withUnsafeMutableBufferPointer { out in
+            guard let out = out.baseAddress else { return }
+            unsafe ck_apply_layer_norm(x, gain, bias, out + start, rows, width)
+        }
+    }
+}

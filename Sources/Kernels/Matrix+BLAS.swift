@@ -116,29 +116,55 @@ extension Matrix {
             inner == innerB && m == rows && n == columns,
             "product of \(a.shape)\(transposeA ? "T" : "") and \(b.shape)\(transposeB ? "T" : "") into \(shape)"
         )
-        guard m > 0, n > 0 else { return }
-        _ = BLAS.singleThreaded
         a.withPointer { pa in
             b.withPointer { pb in
                 self.withMutablePointer { pc in
-                    unsafe cblas_sgemm(
-                        CblasRowMajor,
-                        transposeA ? CblasTrans : CblasNoTrans,
-                        transposeB ? CblasTrans : CblasNoTrans,
-                        blasint(m),
-                        blasint(n),
-                        blasint(inner),
-                        scale,
-                        pa,
-                        blasint(max(1, a.columns)),
-                        pb,
-                        blasint(max(1, b.columns)),
-                        keeping,
-                        pc,
-                        blasint(n)
+                    unsafe BLAS.product(
+                        (pa, transposeA),
+                        (pb, transposeB),
+                        m: m,
+                        n: n,
+                        inner: inner,
+                        scale: scale,
+                        keeping: keeping,
+                        into: pc
                     )
                 }
             }
         }
+    }
+}
+
+extension BLAS {
+    /// `c = keeping * c + scale * op(a) * op(b)` of dense row-major matrices, `c` of shape `[m, n]`, where `op` transposes
+    /// when asked to.
+    static func product(
+        _ a: (start: UnsafePointer<Float>, isTransposed: Bool),
+        _ b: (start: UnsafePointer<Float>, isTransposed: Bool),
+        m: Int,
+        n: Int,
+        inner: Int,
+        scale: Float = 1,
+        keeping: Float = 1,
+        into c: UnsafeMutablePointer<Float>
+    ) {
+        guard m > 0, n > 0 else { return }
+        _ = singleThreaded
+        unsafe cblas_sgemm(
+            CblasRowMajor,
+            a.isTransposed ? CblasTrans : CblasNoTrans,
+            b.isTransposed ? CblasTrans : CblasNoTrans,
+            blasint(m),
+            blasint(n),
+            blasint(inner),
+            scale,
+            a.start,
+            blasint(max(1, a.isTransposed ? m : inner)),
+            b.start,
+            blasint(max(1, b.isTransposed ? inner : n)),
+            keeping,
+            c,
+            blasint(n)
+        )
     }
 }

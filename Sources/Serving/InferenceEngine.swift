@@ -32,7 +32,7 @@ public struct InferenceEngine: UserEncoder {
         fileprivate(set) var userVectors: [Float] = []
         fileprivate var rows = 0
         fileprivate var steps: [Int] = []
-        fileprivate var attention = HistoryAttention.Scratch()
+        fileprivate let guidance: any HistoryReader
         /// `[rows, K d]`.
         fileprivate var interests: [Float] = []
         /// `[rows, d]`.
@@ -51,6 +51,7 @@ public struct InferenceEngine: UserEncoder {
         fileprivate var chainScratch: [Float]
 
         fileprivate init(_ weights: InferenceWeights) {
+            guidance = weights.guidance.makeReader()
             norms = [Float](repeating: 0, count: weights.configuration.interests)
             chainScratch = [Float](repeating: 0, count: weights.chain.scratchCount)
         }
@@ -118,18 +119,7 @@ public struct InferenceEngine: UserEncoder {
         let configuration = weights.configuration
         let (K, d) = (configuration.interests, configuration.dimension)
         let start = row * K * d
-        switch weights.guidance {
-        case .selfAttentive(let attention):
-            attention.interests(
-                of: history,
-                firstPosition: configuration.guidance.padding == .right ? 0 : historyLength - history.count,
-                scratch: &w.attention,
-                into: &w.interests,
-                at: start
-            )
-        case .ruleBased:
-            copyNewest(K, of: history, to: &w.interests, at: start)
-        }
+        w.guidance.interests(of: history, into: &w.interests, at: start)
         if configuration.guidance.normaliseRows {
             VectorArithmetic.normalise(&w.interests, in: start..<start + K * d, width: d, norms: &w.norms)
         }

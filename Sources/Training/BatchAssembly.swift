@@ -39,14 +39,21 @@ struct BatchAssembly: Sendable {
     /// - Throws: ``NegativeSamplingError`` when a user has no item left to be told apart from.
     func batch(step: Int, range: Range<Int>) throws(NegativeSamplingError) -> TrainingBatch {
         let size = recipe.training.batchSize
-        let positions = positions(step: step, range: range)
-        let targets = positions.map { rows.target(at: $0.position) }
-        let users = positions.map(\.position.user)
+        let drawn = rows.windows(
+            step: step,
+            size: size,
+            range: range,
+            cuts: recipe.training.cutsPerWindow,
+            limit: historyLength,
+            seed: seed
+        )
+        let targets = drawn.map { rows.target(at: $0.position) }
+        let users = drawn.map(\.position.user)
         func negatives(_ sampler: NegativeSampler) throws(NegativeSamplingError) -> Negatives {
             try self.negatives(sampler, step: step, range: range, users: users, targets: targets)
         }
         return TrainingBatch(
-            histories: RaggedRows(positions.map { rows.history(at: $0.position, limit: $0.limit) }),
+            histories: RaggedRows(drawn.map { rows.history(at: $0.position, limit: $0.limit) }),
             targets: targets,
             negatives: try negatives(sampler),
             secondNegatives: try secondSampler.map(negatives),
@@ -54,30 +61,6 @@ struct BatchAssembly: Sendable {
             noise: NoiseSource(seed: seed, streams: range.map { UInt64(step * size + $0) }),
             stepRows: size
         )
-    }
-
-    /// Where the rows of a step come from, and how many items each may look back.
-    ///
-    /// With several cuts a window, every so many rows share one drawn row: they are that row's cut and others among the
-    /// newer half of its window, ascending, so that each history is a prefix of the next. A short window repeats its cuts.
-    private func positions(step: Int, range: Range<Int>) -> [(position: TrainingRows.Position, limit: Int)] {
-        let (size, group, longest) = (
-            recipe.training.batchSize, recipe.training.cutsPerWindow, historyLength
-        )
-        let drawn = rows.batch(step: step, size: size / group, seed: seed)
-        guard group > 1 else { return drawn[range].map { (rows.position(of: $0), longest) } }
-        let generator = CounterBasedGenerator(seed: seed, purpose: .cuts)
-        return (range.lowerBound / group..<range.upperBound / group).flatMap { window in
-            let anchor = rows.position(of: drawn[window])
-            let first = max(0, anchor.cut - longest)
-            let oldest = max(first + 1, anchor.cut - longest / 2)
-            let others = generator.uniforms(stream: UInt64(step * size + window), count: anchor.cut - oldest)
-            // The cuts with the smallest draws; the anchor is always among them.
-            let chosen = others.indices.sorted { others[$0] < others[$1] }.prefix(group - 1).map { oldest + $0 }
-            let cuts = chosen + [anchor.cut]
-            return (0..<group).map { cuts[$0 % cuts.count] }.sorted()
-                .map { (TrainingRows.Position(user: anchor.user, cut: $0), $0 - first) }
-        }
     }
 
     private func negatives(

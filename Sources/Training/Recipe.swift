@@ -194,7 +194,7 @@ public enum LearningRateSchedule: String, Codable, Sendable, CaseIterable {
 
 extension TrainingConfiguration {
     /// The learning rate of a step counted from 0.
-    func learningRate(step: Int) -> Double {
+    package func learningRate(step: Int) -> Double {
         let warmth = min(1, Double(step + 1) / Double(max(1, warmupSteps)))
         return learningRate * warmth * schedule.factor(step: step, of: maxSteps)
     }

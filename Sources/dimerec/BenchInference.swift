@@ -1,7 +1,7 @@
-import ArgumentParser
+public import ArgumentParser
 import Foundation
 import Kernels
-import Recommenders
+public import Recommenders
 import Serving
 
 /// `bench inference`: guidance and the reverse chain, without index or network.
@@ -12,10 +12,12 @@ struct InferenceBench: ParsableCommand {
     )
     @Option(help: "Items of the history.") var historyLength = 50
     @Option(help: "Hidden width of the denoiser.") var hidden = 128
+    @Option(help: "The guidance module.") var guidance = GuidanceConfiguration().kind
+    @Option(help: "Hidden width of the guidance module.") var guidanceHidden = GuidanceConfiguration().hidden
     @Option(help: "Items of the catalogue.") var items = 100_000
     @Option(help: "Forward passes counted.") var count = 5000
     @Option(help: "Users of a batch.") var batch = 64
-    @Option(help: "The most megabytes that the items' attention keys may take.") var keyMegabytes = 256
+    @Option(help: "The most megabytes that the items' tables for guidance may take.") var keyMegabytes = 256
     @Flag(help: "Print one JSON object.") var json = false
 
     /// Histories asked in turn: so many that their items' keys do not stay in a cache.
@@ -23,12 +25,12 @@ struct InferenceBench: ParsableCommand {
     private static let warmUp = 500
 
     func validate() throws {
-        guard 1...1000 ~= historyLength, 1...8192 ~= hidden, 1...10_000_000 ~= items, count >= 1,
-            1...4096 ~= batch, keyMegabytes >= 0
+        guard 1...1000 ~= historyLength, 1...8192 ~= hidden, 1...8192 ~= guidanceHidden, 1...10_000_000 ~= items,
+            count >= 1, 1...4096 ~= batch, keyMegabytes >= 0
         else {
             throw ValidationError(
-                "--history-length 1...1000, --hidden 1...8192, --items 1...10000000, --count >= 1, --batch 1...4096, "
-                    + "--key-megabytes >= 0."
+                "--history-length 1...1000, --hidden 1...8192, --guidance-hidden 1...8192, --items 1...10000000, "
+                    + "--count >= 1, --batch 1...4096, --key-megabytes >= 0."
             )
         }
     }
@@ -36,6 +38,8 @@ struct InferenceBench: ParsableCommand {
     func run() throws {
         var model = DimeRecConfiguration()
         model.historyLength = historyLength
+        model.guidance.kind = guidance
+        model.guidance.hidden = guidanceHidden
         model.denoiser.hidden = hidden
         model.denoiser.residual = .meanInterest
         let weights = DimeRec(model, items: items, seed: 1).inferenceWeights(keyBytes: keyMegabytes << 20)
@@ -56,7 +60,9 @@ struct InferenceBench: ParsableCommand {
                     single.total.mean,
                     single.guidance[0.5],
                     single.diffusion[0.5]
-                ) + "  (\(engine.maxSteps) steps, history \(historyLength), hidden \(hidden), \(items) items)"
+                )
+                    + "  (\(engine.maxSteps) steps, \(guidance.rawValue) guidance, history \(historyLength), hidden \(hidden), "
+                    + "\(items) items)"
             )
             Terminal.print(String(format: "in batches of \(batch): %.1f us a user", perUser))
             return
@@ -65,7 +71,8 @@ struct InferenceBench: ParsableCommand {
             JSONObject([
                 "p50_us": single.total[0.5], "p99_us": single.total[0.99], "mean_us": single.total.mean,
                 "guidance_p50_us": single.guidance[0.5], "diffusion_p50_us": single.diffusion[0.5],
-                "steps": engine.maxSteps, "history_length": historyLength, "hidden": hidden, "items": items,
+                "steps": engine.maxSteps, "guidance": guidance.rawValue, "history_length": historyLength,
+                "hidden": hidden, "items": items,
                 "batch": batch, "batch_us_per_user": perUser,
                 "batch_guidance_us_per_user": batched.guidance[0.5] / Double(batch),
                 "batch_diffusion_us_per_user": batched.diffusion[0.5] / Double(batch),
@@ -105,3 +112,5 @@ struct InferenceBench: ParsableCommand {
         return Times(guidance: Percentiles(guidance), diffusion: Percentiles(diffusion), total: Percentiles(total))
     }
 }
+
+extension GuidanceConfiguration.Kind: ExpressibleByArgument {}

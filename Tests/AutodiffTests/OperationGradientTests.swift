@@ -115,6 +115,35 @@ import Testing
         }
     }
 
+    @Test("products of groups of rows, one group without rows")
+    func groupedProduct() {
+        let stack = gridMatrix(rows: 15, columns: 2, seed: 21)
+        expectGradient(of: [a, stack]) { $1[0].groupedProduct($1[1], offsets: [0, 3, 3, 4]) }
+    }
+
+    @Test("weighted sums over histories, with an empty one and repeats", arguments: [1, 5])
+    func weightedSums(interests: Int) {
+        let histories = RaggedRows([[0, 3, 0], [], [2, 2]] as [[Int32]])
+        let weights = normalMatrix(rows: 1, columns: 5 * interests, seed: 22).elements
+        expectGradient(of: [a]) { $1[0].weightedSums(weights, histories: histories, interests: interests) }
+    }
+
+    @Test("squashed rows, short and long")
+    func squash() {
+        // Short rows bend the most: at a length of 1/10 a quarter of the step keeps truncation small.
+        expectGradient(of: [a], step: 0x1p-7, tolerance: 5e-4) { $1[0].squashedRows() }
+        expectGradient(of: [a]) { $1[0].scaled(by: 20).squashedRows() }
+    }
+
+    @Test("gated recurrence over ragged sequences, one of them empty")
+    func gatedRecurrence() {
+        let inputs = [
+            gridMatrix(rows: 5, columns: 9, seed: 21), gridMatrix(rows: 3, columns: 9, seed: 22),
+            gridMatrix(rows: 1, columns: 9, seed: 23),
+        ]
+        expectGradient(of: inputs) { $1[0].gatedRecurrence(recurrent: $1[1], bias: $1[2], offsets: [0, 3, 3, 4, 5]) }
+    }
+
     @Test("cross-entropy with masks and an offset")
     func crossEntropy() {
         let positives = gridMatrix(rows: 4, columns: 1, seed: 12)

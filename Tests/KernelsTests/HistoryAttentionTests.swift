@@ -37,12 +37,13 @@ import Testing
             heads = normalMatrix(rows: shape.heads, columns: shape.width, seed: 84)
         }
 
-        func attention(keyBytes: Int) -> HistoryAttention {
+        func attention(keyBytes: Int, countsFromNewest: Bool = false) -> HistoryAttention {
             HistoryAttention(
                 items: items,
                 projection: projection,
                 position: position,
                 heads: heads,
+                countsFromNewest: countsFromNewest,
                 keyBytes: keyBytes
             )
         }
@@ -65,11 +66,11 @@ import Testing
             .integers(below: Self.items, stream: UInt64(length), count: length)
     }
 
-    private func interests(_ attention: HistoryAttention, _ history: [Int32], first: Int, _ shape: Case) -> [Float] {
-        var scratch = HistoryAttention.Scratch()
+    private func interests(_ attention: HistoryAttention, _ history: [Int32], _ shape: Case) -> [Float] {
+        var scratch = attention.makeScratch()
         // Room around the answer, which must be left alone.
         var out = [Float](repeating: 7, count: shape.heads * shape.d + 2)
-        attention.interests(of: history[...], firstPosition: first, scratch: &scratch, into: &out, at: 1)
+        attention.interests(of: history[...], scratch: &scratch, into: &out, at: 1)
         #expect(out.first == 7 && out.last == 7)
         return Array(out.dropFirst().dropLast())
     }
@@ -77,13 +78,14 @@ import Testing
     @Test("equals the training graph at every length, and the keys' memory changes no byte", arguments: cases)
     func equalsGraph(shape: Case) {
         let tables = Tables(shape)
-        let kept = tables.attention(keyBytes: .max)
-        let computed = tables.attention(keyBytes: 0)
-        for length in [1, 2, 3, 4, 5, 9, 50] {
-            for first in [0, Self.positions - length] {
+        for countsFromNewest in [false, true] {
+            let kept = tables.attention(keyBytes: .max, countsFromNewest: countsFromNewest)
+            let computed = tables.attention(keyBytes: 0, countsFromNewest: countsFromNewest)
+            for length in [1, 2, 3, 4, 5, 9, 50] {
+                let first = countsFromNewest ? Self.positions - length : 0
                 let history = history(length)
-                let found = interests(kept, history, first: first, shape)
-                #expect(interests(computed, history, first: first, shape) == found)
+                let found = interests(kept, history, shape)
+                #expect(interests(computed, history, shape) == found)
                 // Logits sum `width` products of size about 1 with tanh good to 3e-7, on both sides.
                 let tolerance = 8e-7 * Double(shape.width + 8)
                 expectClose(found, tables.reference(history, first: first).map(Double.init), absolute: tolerance)
@@ -99,7 +101,7 @@ import Testing
         let tables = Tables(shape, scale: 14)
         let attention = tables.attention(keyBytes: .max)
         let history = history(20)
-        let found = interests(attention, history, first: 0, shape)
+        let found = interests(attention, history, shape)
         // z + q is a difference of terms up to 86, so tanh is good to 86 * 2^-23 on either side.
         let tolerance = 4e-5 * Double(shape.width + 8)
         expectClose(found, tables.reference(history, first: 0).map(Double.init), absolute: tolerance)
@@ -109,12 +111,12 @@ import Testing
     func reusesScratch() {
         let shape = Case(heads: 3, width: 17, d: 24)
         let attention = Tables(shape).attention(keyBytes: 0)
-        var scratch = HistoryAttention.Scratch()
+        var scratch = attention.makeScratch()
         var (used, fresh) = ([Float](repeating: 0, count: 72), [Float](repeating: 0, count: 72))
-        attention.interests(of: history(50)[...], firstPosition: 0, scratch: &scratch, into: &used)
-        attention.interests(of: history(3)[...], firstPosition: 0, scratch: &scratch, into: &used)
-        scratch = HistoryAttention.Scratch()
-        attention.interests(of: history(3)[...], firstPosition: 0, scratch: &scratch, into: &fresh)
+        attention.interests(of: history(50)[...], scratch: &scratch, into: &used, at: 0)
+        attention.interests(of: history(3)[...], scratch: &scratch, into: &used, at: 0)
+        scratch = attention.makeScratch()
+        attention.interests(of: history(3)[...], scratch: &scratch, into: &fresh, at: 0)
         #expect(used == fresh)
     }
 
@@ -122,15 +124,16 @@ import Testing
     func traps() async {
         await #expect(processExitsWith: .failure) {
             let attention = Tables(Case(heads: 1, width: 2, d: 2)).attention(keyBytes: 0)
-            var scratch = HistoryAttention.Scratch()
+            var scratch = attention.makeScratch()
             var out: [Float] = [0, 0]
-            attention.interests(of: [1, 2], firstPosition: 49, scratch: &scratch, into: &out)
+            let history = [Int32](repeating: 1, count: 51)
+            attention.interests(of: history[...], scratch: &scratch, into: &out, at: 0)
         }
         await #expect(processExitsWith: .failure) {
             let attention = Tables(Case(heads: 1, width: 2, d: 2)).attention(keyBytes: 0)
-            var scratch = HistoryAttention.Scratch()
+            var scratch = attention.makeScratch()
             var out: [Float] = [0, 0]
-            attention.interests(of: [13], firstPosition: 0, scratch: &scratch, into: &out)
+            attention.interests(of: [13], scratch: &scratch, into: &out, at: 0)
         }
     }
 }

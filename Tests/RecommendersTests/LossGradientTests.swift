@@ -12,7 +12,16 @@ import Testing
         }
     }
 
-    @Test("equal central differences in every parameter", arguments: Variant.all + [.euclidean])
+    /// With several interests the shares of dynamic routing count as constants, which differences cannot know.
+    private static let differentiable =
+        Variant.all.filter { $0.configuration.guidance.kind != .dynamicRouting } + [
+            Variant("dynamic routing to one interest") {
+                $0.guidance.kind = .dynamicRouting
+                $0.interests = 1
+            }
+        ]
+
+    @Test("equal central differences in every parameter", arguments: differentiable + [.euclidean])
     func centralDifferences(variant: Variant) {
         expectLossGradient(variant.model, variant.batch)
     }
@@ -59,20 +68,36 @@ import Testing
             $0.loss.detachNoised = true
             $0.tiedItems = tied
         }
+        expectReferenceGradient(variant, of: tied ? "items" : "items.output")
+    }
+
+    @Test("dynamic routing with its shares held fixed", arguments: ["items", "guidance.votes"])
+    func dynamicRouting(parameter: String) {
+        let variant = Variant("dynamic routing") {
+            $0.guidance.kind = .dynamicRouting
+            $0.loss.detachNoised = true
+        }
+        expectReferenceGradient(variant, of: parameter)
+    }
+
+    /// Compares with differences of the equations in Double, with noised vectors and the shares of routing held fixed.
+    private func expectReferenceGradient(_ variant: Variant, of parameter: String) {
         let (model, batch) = (variant.model, variant.batch)
-        let table = tied ? "items" : "items.output"
+        let table = variant.configuration.tiedItems ? "items" : "items.output"
         let clean = model.parameters[table].gatheringRows(batch.targets).normalisedRows().unit
         let steps = model.noise.steps(batch.noise)
         let noisedRows = model.noise.noised(clean, steps: steps, noise: batch.noise)
         let noised = (0..<4).map(noisedRows.doubleRow)
         var reference = ReferenceModel(model)
+        if variant.configuration.guidance.kind == .dynamicRouting { reference.holdShares(of: batch.histories) }
         var expected: [Double] = []
-        for row in 0..<7 {
-            for column in 0..<4 {
-                let value = reference[table][row][column]
+        let shape = model.parameters[parameter].shape
+        for row in 0..<shape[0] {
+            for column in 0..<shape[1] {
+                let value = reference[parameter][row][column]
                 func total(_ step: Double) -> Double {
-                    reference[table][row][column] = value + step
-                    defer { reference[table][row][column] = value }
+                    reference[parameter][row][column] = value + step
+                    defer { reference[parameter][row][column] = value }
                     return reference.total(reference.terms(batch, noised: noised, steps: steps))
                 }
                 expected.append((total(1e-5) - total(-1e-5)) / 2e-5)
@@ -81,7 +106,9 @@ import Testing
         let tape = Tape()
         let gradients = tape.backward(from: model.loss(batch, on: tape).total)
         // A few dozen roundings of terms of size up to 3.
-        expectClose(gradients.whole(table, like: model.parameters[table]).elements, expected, absolute: 1e-5)
+        let found = gradients.whole(parameter, like: model.parameters[parameter])
+        expectClose(found.elements, expected, absolute: 1e-5)
+        #expect(!isZero(found))
     }
 
     /// Gradients with only some losses on.

@@ -24,6 +24,40 @@ import Testing
         expectClose([loss.total.scalar], [reference.total(expected)], absolute: 1e-5)
     }
 
+    @Test("own samples: the noised vector stems from the denoiser's answer to noise at T")
+    func ownSamples() {
+        let variant = Variant("own samples") {
+            $0.loss.ownSamples = 1
+            $0.denoiser.recentItems = 2
+        }
+        let (model, batch) = (variant.model, variant.batch)
+        let reference = ReferenceModel(model)
+        let normals = CounterBasedGenerator(seed: batch.noise.seed, purpose: .ownSample)
+            .normalRows(streams: batch.noise.streams, columns: 4)
+        let answers = Matrix(
+            (0..<4).map { row in
+                reference.clean(
+                    ReferenceModel.unit(normals.doubleRow(row)),
+                    t: 3,
+                    history: Variant.histories[row]
+                ).map(Float.init)
+            }
+        )
+        let steps = model.noise.steps(batch.noise)
+        let noised = model.noise.noised(answers, steps: steps, noise: batch.noise)
+        let expected = reference.terms(batch, noised: (0..<4).map(noised.doubleRow), steps: steps)
+        expectClose(model.loss(batch, on: Tape()).terms.map(\.value), expected, absolute: 1e-5)
+    }
+
+    @Test("own samples: a share of rows, the same whatever the shards")
+    func shareOfOwnSamples() {
+        func softmax(_ share: Double) -> Float {
+            let variant = Variant("share") { $0.loss.ownSamples = share }
+            return variant.model.loss(variant.batch, on: Tape()).terms[2].value
+        }
+        #expect(softmax(0.5) != softmax(0) && softmax(0.5) != softmax(1))
+    }
+
     @Test("off the sphere its terms are the same equations of rows as they are")
     func euclideanTerms() {
         let (model, batch) = (Variant.euclidean.model, Variant.euclidean.batch)

@@ -10,6 +10,8 @@ typealias Vector = [Double]
 struct ReferenceModel {
     var configuration: DimeRecConfiguration
     private var parameters: [String: [Vector]]
+    /// Shares of a history's items that dynamic routing is to take as they are, `[n][K]`; others are routed.
+    private var heldShares: [[Int32]: [Vector]] = [:]
 
     init(_ model: DimeRec) { self.init(model.configuration, model.parameters) }
 
@@ -90,8 +92,67 @@ struct ReferenceModel {
             let states = transformerStates(history.map(item))
             let newest = states.suffix(configuration.interests)
             raw = [Vector](repeating: zero, count: configuration.interests - newest.count) + newest
+        case .dynamicRouting:
+            let votes = votes(history)
+            let shares = heldShares[history] ?? routedShares(votes)
+            raw = (0..<configuration.interests).map { k in squash(sum(votes, shares, k)) }
+        case .mlp:
+            let mean = history.map(item).reduce(zero, add).map { $0 / Double(history.count) }
+            let hidden = activate(add(times(mean, self["guidance.expand"]), self["guidance.expand.bias"][0]), .tanh)
+            let output = add(times(hidden, self["guidance.contract"]), self["guidance.contract.bias"][0])
+            raw = (0..<configuration.interests).map { k in
+                Array(output[k * configuration.dimension..<(k + 1) * configuration.dimension])
+            }
         }
         return configuration.guidance.normaliseRows ? raw.map(Self.unit) : raw
+    }
+
+    /// What each item of a history votes for each interest; the newest item has the last position's matrix.
+    private func votes(_ history: [Int32]) -> [[Vector]] {
+        let d = configuration.dimension
+        return history.enumerated().map { place, id in
+            let position = configuration.historyLength - history.count + place
+            let all = times(item(id), Array(self["guidance.votes"][position * d..<(position + 1) * d]))
+            return (0..<configuration.interests).map { Array(all[$0 * d..<($0 + 1) * d]) }
+        }
+    }
+
+    private func sum(_ votes: [[Vector]], _ shares: [Vector], _ k: Int) -> Vector {
+        zip(votes, shares).reduce(Vector(repeating: 0, count: configuration.dimension)) { sum, part in
+            add(sum, part.0[k].map { $0 * part.1[k] })
+        }
+    }
+
+    private func squash(_ z: Vector) -> Vector {
+        let squared = Self.dot(z, z)
+        return z.map { $0 * squared / (1 + squared) / (squared + 1e-9).squareRoot() }
+    }
+
+    /// Three rounds of routing: the softmax over the interests of each item's logits.
+    private func routedShares(_ votes: [[Vector]]) -> [Vector] {
+        func shares(_ logits: [Vector]) -> [Vector] {
+            logits.map { logits in
+                let powers = logits.map { exp($0) }
+                return powers.map { $0 / powers.reduce(0, +) }
+            }
+        }
+        var logits = votes.map { $0.map { _ in 0.0 } }
+        for _ in 1...2 {
+            let weights = shares(logits)
+            let interests = (0..<configuration.interests).map { squash(sum(votes, weights, $0)) }
+            logits = zip(logits, votes).map { logits, votes in
+                zip(logits, zip(votes, interests)).map { $0 + Self.dot($1.0, $1.1) }
+            }
+        }
+        return shares(logits)
+    }
+
+    /// Keeps the shares that these histories have now, whatever becomes of the parameters.
+    mutating func holdShares(of histories: RaggedRows) {
+        for row in 0..<histories.count {
+            let history = Array(histories[row])
+            heldShares[history] = routedShares(votes(history))
+        }
     }
 
     /// Causal Transformer blocks, normalised before each branch, with a bias for each distance.
@@ -141,7 +202,8 @@ struct ReferenceModel {
     }
 
     /// Equation 20: the clean vector behind `noised` at step `t`.
-    func clean(_ noised: Vector, t: Int, interests: [Vector]) -> Vector {
+    func clean(_ noised: Vector, t: Int, history: [Int32]) -> Vector {
+        let interests = interests(history)
         let denoiser = configuration.denoiser
         let step: Vector
         switch denoiser.stepEmbedding {
@@ -157,9 +219,23 @@ struct ReferenceModel {
             )
             step = times(output, self["denoiser.step"])
         }
-        let guidance = denoiser.layout == .concatenated ? interests.flatMap { $0 } : mean(interests)
-        var hidden = add(times(noised, self["denoiser.noised"]), times(guidance, self["denoiser.guidance"]))
-        hidden = activate(add(add(hidden, step), self["denoiser.bias"][0]), denoiser.activation)
+        var guidance = times(
+            denoiser.layout == .concatenated ? interests.flatMap { $0 } : mean(interests),
+            self["denoiser.guidance"]
+        )
+        if denoiser.recentItems > 0 {
+            let newest = history.suffix(denoiser.recentItems).flatMap(item)
+            let missing = denoiser.recentItems * configuration.dimension - newest.count
+            guidance = add(guidance, times(Vector(repeating: 0, count: missing) + newest, self["denoiser.recent"]))
+        }
+        guidance = add(guidance, self["denoiser.bias"][0])
+        var ownResidual = Vector(repeating: 0, count: configuration.dimension)
+        if denoiser.conditionHidden > 0 {
+            let condition = activate(guidance, denoiser.activation)
+            guidance = add(times(condition, self["denoiser.condition"]), self["denoiser.condition.bias"][0])
+            if denoiser.residual == .condition { ownResidual = times(condition, self["denoiser.condition.residual"]) }
+        }
+        var hidden = activate(add(add(times(noised, self["denoiser.noised"]), guidance), step), denoiser.activation)
         if denoiser.depth == 2 {
             hidden = add(times(hidden, self["denoiser.middle"]), self["denoiser.middle.bias"][0])
             hidden = activate(hidden, denoiser.activation)
@@ -169,6 +245,7 @@ struct ReferenceModel {
         case .none: break
         case .noised: output = add(output, noised)
         case .meanInterest: output = add(output, mean(interests))
+        case .condition: output = add(output, ownResidual)
         }
         return denoiser.normaliseOutput ? Self.unit(output) : output
     }
@@ -196,7 +273,7 @@ struct ReferenceModel {
             let interests = interests(Array(batch.histories[row]))
             let scores = interests.map { Self.dot($0, x0) }
             let nearest = interests[scores.firstIndex(of: scores.max() ?? 0) ?? 0]
-            let xhat = clean(noised[row], t: steps[row], interests: interests)
+            let xhat = clean(noised[row], t: steps[row], history: Array(batch.histories[row]))
             let squares = zip(x0, xhat).reduce(0) { $0 + ($1.0 - $1.1) * ($1.0 - $1.1) }
             sums[0] += softmax(nearest, x0, negatives(row, batch.negatives))
             sums[1] += loss.reconstruction == .sum ? squares : squares / Double(configuration.dimension)

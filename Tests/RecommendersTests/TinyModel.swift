@@ -38,9 +38,17 @@ struct Variant: Sendable, CustomTestStringConvertible {
             $0.denoiser.layout = .mean
             $0.denoiser.residual = .meanInterest
         },
+        Variant("recent items") { $0.denoiser.recentItems = 3 },
+        Variant("recent items behind a hidden layer") {
+            $0.denoiser.recentItems = 2
+            $0.denoiser.conditionHidden = 5
+            $0.denoiser.residual = .condition
+        },
         Variant("step table") { $0.denoiser.stepEmbedding = .table },
         Variant("rule-based") { $0.guidance.kind = .ruleBased },
         Variant("SASRec") { $0.guidance.kind = .transformer },
+        Variant("dynamic routing") { $0.guidance.kind = .dynamicRouting },
+        Variant("MLP") { $0.guidance.kind = .mlp },
         Variant("left padding") { $0.guidance.padding = .left },
         Variant("sinusoid positions") { $0.guidance.position = .sinusoid },
         Variant("raw interests") { $0.guidance.normaliseRows = false },

@@ -48,7 +48,7 @@ import Testing
             let expected = reference.clean(
                 ReferenceModel.unit(normals.doubleRow(index)),
                 t: 3,
-                interests: reference.interests(history)
+                history: history
             )
             // Hidden sums of up to 17 terms; a short output magnifies its error when it is normalised.
             expectClose(found.rows.row(index), expected, absolute: 1e-5)
@@ -64,7 +64,7 @@ import Testing
         let expected = model.reverseChain(noise: source(streams), steps: 3) { x, t in
             Matrix(
                 (0..<3).map { row in
-                    reference.clean(x.doubleRow(row), t: t, interests: reference.interests(rows[row])).map(Float.init)
+                    reference.clean(x.doubleRow(row), t: t, history: rows[row]).map(Float.init)
                 }
             )
         }

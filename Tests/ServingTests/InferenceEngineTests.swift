@@ -1,6 +1,7 @@
 import Kernels
 import Recommenders
 import Serving
+import TestSupport
 import Testing
 
 /// A small model of every shape that the engine has code for.
@@ -21,6 +22,13 @@ private struct Variation: Sendable, CustomTestStringConvertible {
         self.configuration = configuration
     }
 
+    /// A fresh model whose biases, gains and whatever else starts out constant are anything but.
+    var model: DimeRec {
+        var model = DimeRec(configuration, items: 40, seed: 5)
+        model.parameters.disturbConstants()
+        return model
+    }
+
     static let all = [
         Variation("defaults"),
         Variation("mean-interest residual") { $0.denoiser.residual = .meanInterest },
@@ -38,6 +46,14 @@ private struct Variation: Sendable, CustomTestStringConvertible {
             $0.guidance.padding = .left
         },
         Variation("rule-based guidance") { $0.guidance.kind = .ruleBased },
+        Variation("SASRec guidance") { $0.guidance.kind = .transformer },
+        Variation("SASRec guidance of one block and three heads") {
+            $0.guidance.kind = .transformer
+            $0.guidance.blocks = 1
+            $0.guidance.attentionHeads = 3
+        },
+        Variation("dynamic-routing guidance") { $0.guidance.kind = .dynamicRouting },
+        Variation("MLP guidance") { $0.guidance.kind = .mlp },
         Variation("sinusoid positions") { $0.guidance.position = .sinusoid },
         Variation("geodesic noise") { $0.noise.kind = .geodesic },
         Variation("untied items") { $0.tiedItems = false },
@@ -78,7 +94,7 @@ private struct Variation: Sendable, CustomTestStringConvertible {
 
     @Test("equals the training graph for every shape", arguments: Variation.all, [0, Int.max])
     fileprivate func equalsGraph(_ variation: Variation, keyBytes: Int) {
-        let model = DimeRec(variation.configuration, items: Self.items, seed: 5)
+        let model = variation.model
         let engine = InferenceEngine(model.inferenceWeights(keyBytes: keyBytes))
         let workspace = engine.makeWorkspace()
         let numbers = CounterBasedGenerator(seed: 3, purpose: .simulation)
@@ -101,7 +117,7 @@ private struct Variation: Sendable, CustomTestStringConvertible {
 
     @Test("a request alone and inside any batch gets the same bytes", arguments: Variation.all)
     fileprivate func isIndependentOfBatch(_ variation: Variation) {
-        let engine = InferenceEngine(DimeRec(variation.configuration, items: Self.items, seed: 5).inferenceWeights())
+        let engine = InferenceEngine(variation.model.inferenceWeights())
         let numbers = CounterBasedGenerator(seed: 4, purpose: .simulation)
         let users = (0..<11).map { user in
             User(
@@ -161,7 +177,7 @@ private struct Variation: Sendable, CustomTestStringConvertible {
         arguments: Variation.all
     )
     fileprivate func tracesTheChain(_ variation: Variation) {
-        let model = DimeRec(variation.configuration, items: Self.items, seed: 5)
+        let model = variation.model
         let engine = InferenceEngine(model.inferenceWeights())
         let numbers = CounterBasedGenerator(seed: 6, purpose: .simulation)
         for (length, steps) in [(1, 1), (4, 5), (9, 2), (7, engine.maxSteps)] {

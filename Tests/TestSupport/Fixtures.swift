@@ -1,3 +1,4 @@
+package import Autodiff
 package import Kernels
 
 /// Standard normals, the same on every run; `seed` tells one fixture from another.
@@ -28,4 +29,16 @@ extension Matrix {
 
     /// One row in Double.
     package func doubleRow(_ index: Int) -> [Double] { row(index).map(Double.init) }
+}
+
+extension ParameterSet {
+    /// Adds a little to every parameter whose elements are all the same, as fresh biases, gains and distances are, so that a
+    /// test notices when one of them is left out.
+    package mutating func disturbConstants() {
+        for (index, name) in names.enumerated() where Set(self[name].elements).count == 1 {
+            update(name) {
+                $0.add(normalMatrix(rows: $0.rows, columns: $0.columns, seed: UInt64(300 + index)), scale: 0.2)
+            }
+        }
+    }
 }

@@ -6,12 +6,24 @@ import Training
 
 /// Answers with given vectors: the oracle decides what the evaluator must see.
 private struct FixedRecommender: Recommender {
+    struct Configuration: ModelConfiguration {
+        var dimension = 0
+        var historyLength = 3
+        func validate(prefix: String) throws(ConfigurationError) {}
+    }
+
     static let system = "fixed"
+    let configuration = Configuration()
     var parameters = ParameterSet()
-    let historyLength = 3
     let readOuts = [ReadOut.served]
     let scoringItems: Matrix
     let perUser: Int
+
+    init(scoringItems: Matrix, perUser: Int) { (self.scoringItems, self.perUser) = (scoringItems, perUser) }
+    init(_ configuration: Configuration, items: Int, seed: UInt64) { preconditionFailure("not trained") }
+    init(_ configuration: Configuration, stored matrices: consuming [String: Matrix]) throws(ParameterError) {
+        preconditionFailure("not stored")
+    }
 
     func loss(_ batch: TrainingBatch, on tape: Tape) -> TrainingLoss { preconditionFailure("not trained") }
     mutating func constrain() {}

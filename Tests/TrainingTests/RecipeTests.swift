@@ -62,7 +62,7 @@ private enum Shipped {
             (#"{"training": {"negatives": {"kind": "poool"}}}"#, "training.negatives.kind"),
             (#"{"model": {"noise": {"schedule": {"betaFirst": 0.9, "betaLast": 0.3}}}}"#, "betaLast"),
             (#"{"data": {"split": "user"}}"#, "data.split"),
-            (#"{"system": "sasrec"}"#, "system"),
+            (#"{"system": "sasrak"}"#, "system"),
             (#"{"index": {"partitions": 0}}"#, "index"),
             (#"{"model": 3}"#, "model"),
         ]
@@ -76,5 +76,31 @@ private enum Shipped {
     func notJSON() {
         #expect(throws: ConfigurationError.self) { try Recipe(json: Data("{model}".utf8)) }
         #expect(throws: RecipeError.unreadable("/no/such/file")) { try Recipe(contentsOf: "/no/such/file") }
+    }
+
+    @Test("a recipe of another system has that system's fields and no others")
+    func systems() throws {
+        let recipe = try Recipe(json: Data(#"{"system": "gru4rec", "model": {"hidden": 7}}"#.utf8))
+        #expect((recipe.configuration as? GRU4Rec.Configuration)?.hidden == 7)
+        #expect(try Recipe(json: Data(recipe.json.utf8)) == recipe)
+        #expect(recipe != Recipe(GRU4Rec.self) && recipe != Recipe())
+        #expect(throws: ConfigurationError.self) {
+            try Recipe(json: Data(#"{"system": "gru4rec", "model": {"steps": 7}}"#.utf8))
+        }
+        for system in ModelRegistry.systems {
+            #expect(try Recipe(json: Data(#"{"system": "\#(system.system)"}"#.utf8)) == Recipe(system))
+        }
+    }
+
+    @Test("the cosine schedule falls from full to nothing after a warm-up")
+    func learningRates() {
+        let cosine = LearningRateSchedule.cosine
+        #expect(cosine.factor(step: 0, of: 10) == 1)
+        #expect(abs(cosine.factor(step: 5, of: 10) - 0.5) < 1e-12)
+        #expect(abs(cosine.factor(step: 10, of: 10)) < 1e-12)
+        #expect(LearningRateSchedule.constant.factor(step: 9, of: 10) == 1)
+        var training = TrainingConfiguration()
+        (training.learningRate, training.warmupSteps, training.maxSteps) = (0.1, 4, 10)
+        #expect((0..<6).map { training.learningRate(step: $0) } == [0.025, 0.05, 0.1 * 0.75, 0.1, 0.1, 0.1])
     }
 }

@@ -95,4 +95,31 @@ import Training
         let halves = [154, 155].flatMap { rows.batch(step: $0, size: 8, seed: 2) }
         #expect(rows.batch(step: 77, size: 16, seed: 2) == halves)
     }
+
+    @Test("cuts of one window are prefixes of each other and end at the drawn row", arguments: [1, 2, 4, 8])
+    func windows(cuts: Int) {
+        let sequences = RaggedRows([Array(0..<40), [40, 41, 42], [43, 44], Array(45..<70)] as [[Int32]])
+        let rows = TrainingRows(sequences)
+        let limit = 10
+        for step in 0..<6 {
+            let found = rows.windows(step: step, size: 16, range: 0..<16, cuts: cuts, limit: limit, seed: 3)
+            let drawn = rows.batch(step: step, size: 16 / cuts, seed: 3).map(rows.position(of:))
+            #expect(found.count == 16)
+            for window in 0..<16 / cuts {
+                let group = found[window * cuts..<(window + 1) * cuts]
+                let histories = group.map { rows.history(at: $0.position, limit: $0.limit) }
+                #expect(group.last?.position == drawn[window])
+                #expect(histories.last == rows.history(at: drawn[window], limit: limit))
+                for (history, next) in zip(histories, histories.dropFirst()) {
+                    #expect(!history.isEmpty && next.starts(with: history))
+                }
+                let cutsFound = Set(group.map(\.position.cut))
+                // As many different cuts as the newer half of the window has.
+                #expect(cutsFound.count == min(cuts, min(drawn[window].cut, limit / 2 + 1)))
+            }
+            // A part of the step is that part of the whole.
+            let part = rows.windows(step: step, size: 16, range: 8..<16, cuts: cuts, limit: limit, seed: 3)
+            #expect(part.map(\.position) == found[8...].map(\.position))
+        }
+    }
 }

@@ -235,6 +235,30 @@ void ck_causal_attention(const float *q, const float *k, const float *v, const f
 void ck_causal_attention_gradient(const float *q, const float *k, const float *v, const float *weights, size_t n,
                                   size_t longest, size_t d, size_t heads, const float *gradient, float *grad_q,
                                   float *grad_k, float *grad_v, float *grad_reversed_bias, float *scratch);
+// Layer normalisation that keeps nothing.
+void ck_apply_layer_norm(const float *x, const float *gain, const float *bias, float *out, size_t rows, size_t d);
+// Causal attention of the `newest` last positions alone, over all n: q, out [newest, d]; k, v [n, d]. scratch:
+// (d / heads + 1) * (n rounded up to 16) floats.
+void ck_newest_attention(const float *q, const float *k, const float *v, const float *reversed_bias, size_t n,
+                         size_t newest, size_t longest, size_t d, size_t heads, float *scratch, float *out);
+
+// MARK: Dynamic routing (routing.c). Rows of votes are [K, d]; a history is n of them, named by ids, or the first n.
+// out = squash(in), row by row: s / (1 + s) / sqrt(s + 1e-9) times the row, s its squared length.
+void ck_squash_rows(const float *in, float *out, size_t rows, size_t d);
+void ck_squash_rows_gradient(const float *in, const float *grad_out, float *grad_in, size_t rows, size_t d);
+// out[k] = sum over p of weights[k][p] * rows[ids[p]][k]; rows [., K, d], weights [K, n], out [K, d].
+void ck_weighted_sums(const float *rows, const int32_t *ids, size_t n, size_t K, size_t d, const float *weights,
+                      float *out);
+// Adds to the gradient of the rows.
+void ck_weighted_sums_gradient(const int32_t *ids, size_t n, size_t K, size_t d, const float *weights,
+                               const float *grad_out, float *grad_rows);
+// weights [K, n] of the third round of routing. scratch: K * n + 2 * n + d floats.
+void ck_routing_weights(const float *votes, const int32_t *ids, size_t n, size_t K, size_t d, float *weights,
+                        float *scratch);
+// One history from votes to squashed interests [K, d]; item ids[p] votes by its own matrix [d, K d], packed, one after
+// another from `packed` on. scratch: n * K * (d + 2) + K * d + 2 * n + d floats.
+void ck_history_routing(const float *items, const int32_t *ids, size_t n, const float *packed, size_t K, size_t d,
+                        float *scratch, float *interests);
 
 // MARK: Gated recurrent units, one sequence of n positions from a zero state.
 

@@ -77,6 +77,10 @@ public struct GuidanceConfiguration: ConfigurationSection {
         case ruleBased = "rule-based"
         /// The last K states of a causal Transformer: SASRec's encoder.
         case transformer = "sasrec"
+        /// Dynamic routing of the items' votes to interests: ComiRec-DR.
+        case dynamicRouting = "dynamic-routing"
+        /// The mean item through two dense layers.
+        case mlp
     }
     /// Where the positional rows come from.
     public enum Position: String, Codable, Sendable, CaseIterable {
@@ -94,15 +98,15 @@ public struct GuidanceConfiguration: ConfigurationSection {
     }
     /// Which module.
     public var kind = Kind.selfAttentive
-    /// Width of the attention's hidden layer, or of the Transformer's feed-forward layers.
+    /// Width of the self-attentive module's hidden layer, or of the Transformer's feed-forward layers.
     public var hidden = 256
     /// Blocks of the Transformer.
     public var blocks = 2
     /// Attention heads of each block of the Transformer; they divide the dimension.
     public var attentionHeads = 2
-    /// Positional table.
+    /// The self-attentive module's positional table.
     public var position = Position.learned
-    /// Padding side, which decides what a position means.
+    /// The self-attentive module's padding side, which decides what a position means.
     public var padding = Padding.right
     /// Put interests on the sphere before they are used.
     public var normaliseRows = true

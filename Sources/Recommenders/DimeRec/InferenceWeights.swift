@@ -4,13 +4,6 @@ public import Kernels
 /// A trained DimeRec in the form in which one user's forward pass reads it, with everything that does not depend on the
 /// user or the noise computed ahead (method, section 7.1).
 public struct InferenceWeights: Sendable {
-    /// The guidance module.
-    public enum Guidance: Sendable {
-        /// Additive attention over the history.
-        case selfAttentive(HistoryAttention)
-        /// The newest items themselves.
-        case ruleBased
-    }
     /// The layers between a condition `[vec(G); R]` and the denoiser.
     public struct Condition: Sendable {
         /// `[vec(G); R] [W_g; W_r] + b_1`, activated when a hidden layer follows.
@@ -25,7 +18,7 @@ public struct InferenceWeights: Sendable {
     /// Unit rows of the input table, `[V, d]`.
     public let items: Matrix
     /// The guidance module.
-    public let guidance: Guidance
+    public let guidance: any InterestExtractor
     /// From the condition, interests and then recent items, to what it adds at every step; once a user.
     public let condition: Condition
     /// The denoiser, with `W_t tau(t)` of every step.
@@ -56,7 +49,7 @@ public struct InferenceWeights: Sendable {
     fileprivate init(
         _ model: DimeRec,
         items: Matrix,
-        guidance: Guidance,
+        guidance: any InterestExtractor,
         condition: Condition,
         chain: DenoisingChain
     ) {
@@ -77,7 +70,8 @@ extension DimeRec {
     /// The model is used up: where nobody else holds its item table, the weights take that over without a copy, since a
     /// catalogue's table is most of what a version takes in memory.
     ///
-    /// - Parameter keyBytes: The most memory that the items' attention keys may take; see `HistoryAttention`.
+    /// - Parameter keyBytes: The most memory that tables of what guidance computes of an item alone may take; see
+    ///   `HistoryAttention` and `HistoryTransformer`.
     /// - Returns: Weights laid out for the inference kernels.
     public consuming func inferenceWeights(keyBytes: Int = 256 << 20) -> InferenceWeights {
         var items = parameters.take(Self.itemTable)
@@ -96,7 +90,7 @@ extension DimeRec {
         return InferenceWeights(
             self,
             items: items,
-            guidance: inferenceGuidance(items: items, keyBytes: keyBytes),
+            guidance: guidance.module.extractor(items: items, parameters: parameters, keyBytes: keyBytes),
             condition: inferenceCondition,
             chain: chain
         )
@@ -126,28 +120,6 @@ extension DimeRec {
                 ? DenseLayer(weights: parameters[Name.condition], bias: parameters[Name.conditionBias].elements) : nil,
             residual: denoiser.residual == .condition
                 ? DenseLayer(weights: parameters[Name.conditionResidual]) : nil
-        )
-    }
-
-    private func inferenceGuidance(items: Matrix, keyBytes: Int) -> InferenceWeights.Guidance {
-        guard let module = guidance.module as? SelfAttentiveGuidance else { return .ruleBased }
-        typealias Name = SelfAttentiveGuidance.Name
-        let projection = parameters[Name.projection]
-        var position = Matrix.product(
-            module.position(on: Tape(recording: false), parameters).value,
-            transposed: false,
-            projection,
-            transposed: false
-        )
-        position.addToEachRow(parameters[Name.projectionBias])
-        return .selfAttentive(
-            HistoryAttention(
-                items: items,
-                projection: projection,
-                position: position,
-                heads: parameters[Name.heads],
-                keyBytes: keyBytes
-            )
         )
     }
 }

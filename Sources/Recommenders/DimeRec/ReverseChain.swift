@@ -3,6 +3,9 @@ public import Kernels
 
 extension ReadOut {
     /// The K interests themselves; an item's score is the best of them.
+    ///
+    /// This is also the union of the K interests' top lists, merged by score: an item among the best n by its best score is
+    /// among the best n of the interest that gives it, since whatever stands before it there stands before it in all.
     public static let guidanceBest = ReadOut("guidance-best")
     /// The normalised mean of the interests.
     public static let guidanceMean = ReadOut("guidance-mean")

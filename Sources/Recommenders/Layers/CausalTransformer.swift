@@ -80,6 +80,44 @@ struct CausalTransformer: Sendable {
         }
         return norm(x, "\(prefix).norm")
     }
+
+    /// The newest states of one history at a time, for serving; see `HistoryTransformer`.
+    func newestStates(
+        _ count: Int,
+        items: Matrix,
+        parameters: ParameterSet,
+        keyBytes: Int
+    ) -> HistoryTransformer {
+        func norm(_ name: String) -> NormLayer {
+            NormLayer(gain: parameters[name + ".gain"], bias: parameters[name + ".bias"])
+        }
+        func layer(_ name: String) -> DenseLayer { DenseLayer(weights: parameters[name]) }
+        func layer(_ name: String, _ activation: Activation) -> DenseLayer {
+            DenseLayer(weights: parameters[name], bias: parameters[name + ".bias"].elements, activation: activation)
+        }
+        return HistoryTransformer(
+            items: items,
+            scale: Float(dimension).squareRoot(),
+            blocks: (0..<blocks).map { block in
+                HistoryTransformer.Block(
+                    attentionNorm: norm(name(block, "attention")),
+                    projections: (
+                        queries: layer(name(block, "query")),
+                        keys: layer(name(block, "key")),
+                        values: layer(name(block, "value"))
+                    ),
+                    reversedBias: parameters[name(block, "distance")],
+                    mix: layer(name(block, "mix")),
+                    feedNorm: norm(name(block, "feed")),
+                    expand: layer(name(block, "expand"), .gelu),
+                    contract: layer(name(block, "contract"), .identity)
+                )
+            },
+            norm: norm("\(prefix).norm"),
+            states: count,
+            keyBytes: keyBytes
+        )
+    }
 }
 
 /// Sequences of which others are prefixes, each kept once.

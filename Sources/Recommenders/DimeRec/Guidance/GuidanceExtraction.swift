@@ -2,7 +2,7 @@ import Autodiff
 import Foundation
 import Kernels
 
-/// A way of turning histories into interests on a tape: one of the modules of the paper's table 3.
+/// A way of turning histories into interests: one of the modules of the paper's table 3.
 protocol GuidanceModule: Sendable {
     /// Fresh parameters by name, each name starting with `guidance.`.
     func initialParameters(_ initialiser: Initialiser) -> [String: Matrix]
@@ -15,6 +15,15 @@ protocol GuidanceModule: Sendable {
     ///   - parameters: Where the weights are.
     /// - Returns: `[B, K d]`; zero for an empty history.
     func interests(items: Variable, histories: RaggedRows, parameters: ParameterSet) -> Variable
+
+    /// The same for one history at a time, for serving.
+    ///
+    /// - Parameters:
+    ///   - items: Unit rows of all items, `[V, d]`.
+    ///   - parameters: Where the weights are.
+    ///   - keyBytes: The most memory that tables of what depends on an item alone may take.
+    /// - Returns: What gives the interests that ``interests(items:histories:parameters:)`` gives, to some roundings.
+    func extractor(items: Matrix, parameters: ParameterSet, keyBytes: Int) -> any InterestExtractor
 }
 
 /// The guidance extraction module (method, section 3): histories in, `[B, K d]` interests out.
@@ -30,6 +39,8 @@ struct GuidanceExtraction {
             case .selfAttentive: SelfAttentiveGuidance(configuration: configuration)
             case .ruleBased: RuleBasedGuidance(configuration: configuration)
             case .transformer: TransformerGuidance(configuration: configuration)
+            case .dynamicRouting: DynamicRoutingGuidance(configuration: configuration)
+            case .mlp: MLPGuidance(configuration: configuration)
             }
     }
 

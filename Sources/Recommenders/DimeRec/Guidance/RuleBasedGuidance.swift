@@ -11,6 +11,31 @@ struct RuleBasedGuidance: GuidanceModule {
     func interests(items: Variable, histories: RaggedRows, parameters: ParameterSet) -> Variable {
         items.newestRows(configuration.interests, of: histories)
     }
+
+    func extractor(items: Matrix, parameters: ParameterSet, keyBytes: Int) -> any InterestExtractor {
+        NewestItems(items: items, count: configuration.interests)
+    }
+}
+
+/// The rule-based module for serving.
+private struct NewestItems: InterestExtractor {
+    let items: Matrix
+    let count: Int
+
+    func makeScratch() {}
+
+    func interests(of history: ArraySlice<Int32>, scratch: inout Void, into interests: inout [Float], at start: Int) {
+        let d = items.columns
+        let newest = history.suffix(count)
+        var next = start + (count - newest.count) * d
+        for place in start..<next { interests[place] = 0 }
+        for item in newest {
+            for value in items.elements[Int(item) * d..<(Int(item) + 1) * d] {
+                interests[next] = value
+                next += 1
+            }
+        }
+    }
 }
 
 extension Variable {

@@ -7,7 +7,7 @@ struct SelfAttentiveGuidance: GuidanceModule {
     private var guidance: GuidanceConfiguration { configuration.guidance }
 
     /// Names of the module's parameters.
-    enum Name {
+    private enum Name {
         static let projection = "guidance.projection"
         static let projectionBias = "guidance.projection.bias"
         static let position = "guidance.position"
@@ -46,6 +46,20 @@ struct SelfAttentiveGuidance: GuidanceModule {
         )
     }
 
+    func extractor(items: Matrix, parameters: ParameterSet, keyBytes: Int) -> any InterestExtractor {
+        let projection = parameters[Name.projection]
+        var position = Matrix.product(position(on: Tape(recording: false), parameters).value, projection)
+        position.addToEachRow(parameters[Name.projectionBias])
+        return HistoryAttention(
+            items: items,
+            projection: projection,
+            position: position,
+            heads: parameters[Name.heads],
+            countsFromNewest: guidance.padding == .left,
+            keyBytes: keyBytes
+        )
+    }
+
     /// The positional row of each history's oldest item.
     private func firstPositions(_ histories: RaggedRows) -> [Int] {
         (0..<histories.count).map { row in
@@ -54,7 +68,7 @@ struct SelfAttentiveGuidance: GuidanceModule {
     }
 
     /// The positional table, `[N, d]`.
-    func position(on tape: Tape, _ parameters: ParameterSet) -> Variable {
+    private func position(on tape: Tape, _ parameters: ParameterSet) -> Variable {
         switch guidance.position {
         case .learned: tape.parameter(Name.position, from: parameters)
         case .sinusoid:

@@ -36,4 +36,13 @@ struct TransformerGuidance: GuidanceModule {
             firsts: shared.firsts
         )
     }
+
+    func extractor(items: Matrix, parameters: ParameterSet, keyBytes: Int) -> any InterestExtractor {
+        transformer.newestStates(
+            configuration.interests,
+            items: items,
+            parameters: parameters,
+            keyBytes: keyBytes
+        )
+    }
 }

@@ -1,0 +1,216 @@
+import CKernels
+
+/// The newest states of a causal Transformer over one history, laid out for serving.
+///
+/// It computes the last K rows of what a stack of ``LayerNorm``, ``CausalAttention`` and dense layers gives the whole
+/// history, zero rows in front of short ones. Two things make it cheaper than all rows: nobody asks for the other states of
+/// the last block, so that only their keys and values are computed there; and what the first block projects depends on
+/// the item alone, since distances take the place of positions. So the first block's queries, keys and values of all items
+/// are kept when they fit the given memory, and else computed for each history, with the same bytes as the result.
+public struct HistoryTransformer: InterestExtractor {
+    /// The weights of a block: `x += mix(attention(norm(x)))`, then `x += contract(expand(norm(x)))`.
+    public struct Block: Sendable {
+        let attentionNorm, feedNorm: NormLayer
+        let queries, keys, values, mix: DenseLayer
+        let reversedBias: Matrix
+        let expand, contract: DenseLayer
+
+        /// Groups the weights.
+        ///
+        /// - Parameters:
+        ///   - attentionNorm: Normalises what attention reads.
+        ///   - projections: Queries, keys and values, `[d, d]` each.
+        ///   - reversedBias: The bias of each head and distance, the largest distance first, `[h, N]`.
+        ///   - mix: What the heads' outputs go through, `[d, d]`.
+        ///   - feedNorm: Normalises what the feed-forward layers read.
+        ///   - expand: The first of them with its activation, `[d, hidden]`.
+        ///   - contract: The second, `[hidden, d]`.
+        public init(
+            attentionNorm: NormLayer,
+            projections: (queries: DenseLayer, keys: DenseLayer, values: DenseLayer),
+            reversedBias: Matrix,
+            mix: DenseLayer,
+            feedNorm: NormLayer,
+            expand: DenseLayer,
+            contract: DenseLayer
+        ) {
+            self.attentionNorm = attentionNorm
+            (queries, keys, values) = projections
+            self.reversedBias = reversedBias
+            self.mix = mix
+            self.feedNorm = feedNorm
+            self.expand = expand
+            self.contract = contract
+        }
+    }
+
+    /// The first block's projections of all items, `[V, d]` each.
+    private struct Projections {
+        var queries, keys, values: Matrix
+    }
+
+    private let items: Matrix
+    private let scale: Float
+    private let blocks: [Block]
+    private let norm: NormLayer
+    private let stateCount: Int
+    private let longest: Int
+    private var projections: Projections?
+
+    /// Lays out the weights.
+    ///
+    /// - Parameters:
+    ///   - items: Unit item rows, `[V, d]`.
+    ///   - scale: What multiplies an item row to make the first block's input.
+    ///   - blocks: At least one.
+    ///   - norm: Normalises the last block's output.
+    ///   - states: How many of the newest states are asked for (K).
+    ///   - keyBytes: The most memory that the items' projections may take; they take `3 V d * 4` bytes.
+    /// - Complexity: O(V d^2) when they fit.
+    public init(items: Matrix, scale: Float, blocks: [Block], norm: NormLayer, states: Int, keyBytes: Int) {
+        let shape = blocks.first?.reversedBias.shape ?? []
+        precondition(
+            !blocks.isEmpty && blocks.allSatisfy { $0.reversedBias.shape == shape } && items.columns % shape[0] == 0
+                && states >= 1,
+            "\(blocks.count) blocks, distances \(blocks.map(\.reversedBias.shape)), items \(items.shape), \(states) states"
+        )
+        self.items = items
+        self.scale = scale
+        self.blocks = blocks
+        self.norm = norm
+        stateCount = states
+        longest = shape[1]
+        if 3 * items.count * MemoryLayout<Float>.stride <= keyBytes { projections = projectItems() }
+    }
+
+    /// Room of one call.
+    public struct Scratch: Sendable {
+        /// The residual stream.
+        fileprivate var states: [Float]
+        fileprivate var normed: [Float]
+        fileprivate var queries: [Float]
+        fileprivate var keys: [Float]
+        fileprivate var values: [Float]
+        /// What the attention's heads give, side by side.
+        fileprivate var mixed: [Float]
+        fileprivate var hidden: [Float]
+        /// What a branch adds to the states.
+        fileprivate var branch: [Float]
+        fileprivate var attention: [Float]
+    }
+
+    /// Room for the longest history.
+    public func makeScratch() -> Scratch {
+        let row = [Float](repeating: 0, count: longest * items.columns)
+        let width = items.columns / blocks[0].reversedBias.rows
+        let hidden = blocks.map(\.expand.outputs).max() ?? 0
+        return Scratch(
+            states: row,
+            normed: row,
+            queries: row,
+            keys: row,
+            values: row,
+            mixed: row,
+            hidden: [Float](repeating: 0, count: longest * hidden),
+            branch: row,
+            attention: [Float](repeating: 0, count: (width + 1) * ((longest + 15) / 16 * 16))
+        )
+    }
+
+    /// Interests of one history; see ``InterestExtractor/interests(of:scratch:into:at:)``.
+    ///
+    /// - Complexity: O(n d (d + hidden) + n^2 d) a block, the last one O(n d^2 + K d (n + hidden)).
+    public func interests(
+        of history: ArraySlice<Int32>,
+        scratch: inout Scratch,
+        into interests: inout [Float],
+        at start: Int
+    ) {
+        let (n, d) = (history.count, items.columns)
+        items.requireHistory(history, longest: longest, count: stateCount * d, at: start, in: interests)
+        let newest = min(stateCount, n)
+        load(history, into: &scratch)
+        for (number, block) in blocks.enumerated() {
+            let count = number == blocks.count - 1 ? newest : n
+            if number == 0, let projections {
+                projections.queries.copyRows(history.suffix(count), into: &scratch.queries)
+                projections.keys.copyRows(history, into: &scratch.keys)
+                projections.values.copyRows(history, into: &scratch.values)
+            } else {
+                project(block, rows: n, newest: count, &scratch)
+            }
+            attend(block, rows: n, newest: count, &scratch)
+            feed(block, rows: count, &scratch)
+        }
+        let missing = (stateCount - newest) * d
+        for i in 0..<missing { interests[start + i] = 0 }
+        norm.apply(rows: newest, of: scratch.states, into: &interests, at: start + missing)
+    }
+
+    private func load(_ history: ArraySlice<Int32>, into s: inout Scratch) {
+        items.copyRows(history, into: &s.states)
+        unsafe ck_scale(scale, &s.states, history.count * items.columns)
+    }
+
+    /// Keys and values of all rows, queries of the newest.
+    private func project(_ block: Block, rows: Int, newest: Int, _ s: inout Scratch) {
+        block.attentionNorm.apply(rows: rows, of: s.states, into: &s.normed)
+        block.queries.apply(rows: newest, of: s.normed, from: (rows - newest) * items.columns, into: &s.queries)
+        block.keys.apply(rows: rows, of: s.normed, into: &s.keys)
+        block.values.apply(rows: rows, of: s.normed, into: &s.values)
+    }
+
+    /// The attention branch of the newest rows, which move to the front of the states.
+    private func attend(_ block: Block, rows: Int, newest: Int, _ s: inout Scratch) {
+        let (d, heads) = (items.columns, block.reversedBias.rows)
+        block.reversedBias.withPointer { bias in
+            unsafe ck_newest_attention(
+                s.queries,
+                s.keys,
+                s.values,
+                bias,
+                rows,
+                newest,
+                longest,
+                d,
+                heads,
+                &s.attention,
+                &s.mixed
+            )
+        }
+        block.mix.apply(rows: newest, of: s.mixed, into: &s.branch)
+        if newest < rows {
+            let first = (rows - newest) * d
+            for i in 0..<newest * d { s.states[i] = s.states[first + i] }
+        }
+        unsafe ck_axpy(1, s.branch, &s.states, newest * d)
+    }
+
+    private func feed(_ block: Block, rows: Int, _ s: inout Scratch) {
+        block.feedNorm.apply(rows: rows, of: s.states, into: &s.normed)
+        block.expand.apply(rows: rows, of: s.normed, into: &s.hidden)
+        block.contract.apply(rows: rows, of: s.hidden, into: &s.branch)
+        unsafe ck_axpy(1, s.branch, &s.states, rows * items.columns)
+    }
+
+    /// The first block's projections of all items, by the same steps as those of a history.
+    private func projectItems() -> Projections {
+        var scratch = makeScratch()
+        var (queries, keys, values): ([Float], [Float], [Float]) = ([], [], [])
+        queries.reserveCapacity(items.count)
+        keys.reserveCapacity(items.count)
+        values.reserveCapacity(items.count)
+        for first in stride(from: 0, to: items.rows, by: longest) {
+            let ids = (first..<min(items.rows, first + longest)).map { Int32($0) }
+            load(ids[...], into: &scratch)
+            project(blocks[0], rows: ids.count, newest: ids.count, &scratch)
+            queries += scratch.queries.prefix(ids.count * items.columns)
+            keys += scratch.keys.prefix(ids.count * items.columns)
+            values += scratch.values.prefix(ids.count * items.columns)
+        }
+        func table(_ elements: [Float]) -> Matrix {
+            Matrix(rows: items.rows, columns: items.columns, elements: elements)
+        }
+        return Projections(queries: table(queries), keys: table(keys), values: table(values))
+    }
+}

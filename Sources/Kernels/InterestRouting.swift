@@ -1,0 +1,136 @@
+import CKernels
+
+/// Routing by agreement from the items of a history to K interests (Sabour, Frosst and Hinton, NeurIPS 2017, as ComiRec-DR
+/// uses it; method, section 3.4).
+///
+/// Item `p` votes `u_pk` for interest `k`, and `w_pk` is the share of the item that goes there: a softmax over the
+/// **interests** of logits that start at 0. Three rounds form `z_k = sum_p w_pk u_pk` and `v_k = squash(z_k)`; the first two
+/// add `<u_pk, v_k>` to the logits. An interest is the `v_k` of the last round.
+public enum InterestRouting {
+    /// The shares of the last round.
+    ///
+    /// They count as constants when votes are differentiated.
+    ///
+    /// - Parameters:
+    ///   - votes: `[P, K d]`, a row an item of a history.
+    ///   - histories: Row numbers in `votes`.
+    ///   - interests: K.
+    /// - Returns: `[K, n_i]` of each history, concatenated.
+    /// - Complexity: O(total length * K * d).
+    public static func weights(of votes: Matrix, histories: RaggedRows, interests: Int) -> [Float] {
+        votes.requireBlocks(histories, interests: interests)
+        let d = votes.columns / interests
+        var weights = [Float](repeating: 0, count: interests * histories.ids.count)
+        var scratch = [Float](repeating: 0, count: (interests + 2) * histories.longest + d)
+        votes.withPointer { votes in
+            unsafe weights.withUnsafeMutableBufferPointer { weights in
+                unsafe histories.ids.withUnsafeBufferPointer { ids in
+                    guard let weights = weights.baseAddress, let ids = ids.baseAddress else { return }
+                    for row in 0..<histories.count {
+                        let (start, end) = (histories.offsets[row], histories.offsets[row + 1])
+                        unsafe ck_routing_weights(
+                            votes,
+                            ids + start,
+                            end - start,
+                            interests,
+                            d,
+                            weights + interests * start,
+                            &scratch
+                        )
+                    }
+                }
+            }
+        }
+        return weights
+    }
+}
+
+extension Matrix {
+    /// Weighted sums over histories, block by block of the columns.
+    ///
+    /// - Parameters:
+    ///   - weights: `[K, n_i]` of each history, concatenated.
+    ///   - histories: Row numbers in this matrix, `[., K d]`.
+    ///   - interests: K.
+    /// - Returns: `[B, K d]` with `sum_p weights_kp row_p[k d ..< (k + 1) d]` in block k; zero for an empty history.
+    public func weightedSums(_ weights: [Float], histories: RaggedRows, interests: Int) -> Matrix {
+        requireBlocks(histories, interests: interests, weights: weights)
+        guard !histories.ids.isEmpty else { return Matrix(rows: histories.count, columns: columns) }
+        return Matrix(rows: histories.count, columns: columns) { out in
+            withPointer { rows in
+                unsafe forEach(histories, interests, weights) { row, ids, count, weights in
+                    let own = unsafe out + row * columns
+                    unsafe ck_weighted_sums(rows, ids, count, interests, columns / interests, weights, own)
+                }
+            }
+        }
+    }
+
+    /// Adds the gradient of `weightedSums` by the rows, given that of the sums.
+    public mutating func addWeightedSumsGradient(
+        _ gradient: Matrix,
+        weights: [Float],
+        histories: RaggedRows,
+        interests: Int
+    ) {
+        requireBlocks(histories, interests: interests, weights: weights)
+        precondition(
+            gradient.shape == [histories.count, columns],
+            "\(gradient.shape) for \(histories.count) histories"
+        )
+        let columns = columns
+        withMutablePointer { rows in
+            gradient.withPointer { gradient in
+                unsafe forEach(histories, interests, weights) { row, ids, count, weights in
+                    let own = unsafe gradient + row * columns
+                    unsafe ck_weighted_sums_gradient(ids, count, interests, columns / interests, weights, own, rows)
+                }
+            }
+        }
+    }
+
+    /// Rows scaled to `s / (1 + s) / sqrt(s + 1e-9)` of themselves, `s` being their squared length: to lengths below 1.
+    public func squashedRows() -> Matrix {
+        Matrix(rows: rows, columns: columns) { out in withPointer { unsafe ck_squash_rows($0, out, rows, columns) } }
+    }
+
+    /// Adds the gradient of `squashedRows`.
+    public mutating func addSquashedRowsGradient(input: Matrix, gradient: Matrix) {
+        requireShape(input, gradient, in: "squash gradient")
+        let (rows, columns) = (rows, columns)
+        withMutablePointer { out in
+            input.withPointer { x in
+                gradient.withPointer { unsafe ck_squash_rows_gradient(x, $0, out, rows, columns) }
+            }
+        }
+    }
+
+    fileprivate func requireBlocks(_ histories: RaggedRows, interests: Int, weights: [Float]? = nil) {
+        precondition(interests >= 1 && columns % interests == 0, "\(columns) columns in \(interests) blocks")
+        let expected = interests * histories.ids.count
+        precondition(
+            weights.map { $0.count == expected } ?? true,
+            "\(weights?.count ?? 0) weights of \(interests) interests and \(histories.ids.count) items"
+        )
+        for id in histories.ids { precondition(id >= 0 && Int(id) < rows, "row \(id) of \(rows)") }
+    }
+}
+
+/// Hands every history's ids and weights to `body`.
+private func forEach(
+    _ histories: RaggedRows,
+    _ interests: Int,
+    _ weights: [Float],
+    _ body: (_ row: Int, UnsafePointer<Int32>, _ count: Int, UnsafePointer<Float>) -> Void
+) {
+    unsafe weights.withUnsafeBufferPointer { weights in
+        unsafe histories.ids.withUnsafeBufferPointer { ids in
+            for row in 0..<histories.count {
+                let (start, end) = (histories.offsets[row], histories.offsets[row + 1])
+                let own = unsafe (weights.baseAddress ?? emptyPointer) + interests * start
+                guard let first = ids.baseAddress else { continue }
+                unsafe body(row, first + start, end - start, own)
+            }
+        }
+    }
+}

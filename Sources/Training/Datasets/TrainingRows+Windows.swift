@@ -1,0 +1,45 @@
+import Kernels
+
+extension TrainingRows {
+    /// Where the rows of a range of a training step come from, and how many items each may look back.
+    ///
+    /// With one cut a window these are the rows of ``batch(step:size:seed:)``. With several, so many consecutive rows share
+    /// one drawn row: its cut and others among the newer half of its window, ascending, so that each history is a prefix of
+    /// the next and a causal network reads the window once. A short window repeats its cuts.
+    ///
+    /// - Parameters:
+    ///   - step: The training step.
+    ///   - size: Rows of the whole step, a multiple of `cuts`.
+    ///   - range: Which of them; its bounds are multiples of `cuts`.
+    ///   - cuts: Rows of one window.
+    ///   - limit: Items of a window.
+    ///   - seed: Of the draws.
+    /// - Returns: A position and a history's longest length for each row of the range.
+    package func windows(
+        step: Int,
+        size: Int,
+        range: Range<Int>,
+        cuts: Int,
+        limit: Int,
+        seed: UInt64
+    ) -> [(position: Position, limit: Int)] {
+        let drawn = batch(step: step, size: size / cuts, seed: seed)
+        guard cuts > 1 else { return drawn[range].map { (position(of: $0), limit) } }
+        precondition(
+            size % cuts == 0 && range.lowerBound % cuts == 0 && range.upperBound % cuts == 0,
+            "rows \(range) of \(size) in windows of \(cuts)"
+        )
+        let generator = CounterBasedGenerator(seed: seed, purpose: .cuts)
+        return (range.lowerBound / cuts..<range.upperBound / cuts).flatMap { window in
+            let anchor = position(of: drawn[window])
+            let first = max(0, anchor.cut - limit)
+            let oldest = max(first + 1, anchor.cut - limit / 2)
+            let draws = generator.uniforms(stream: UInt64(step * size + window), count: anchor.cut - oldest)
+            // The cuts with the smallest draws; the anchor is always among the chosen.
+            let others = draws.indices.sorted { draws[$0] < draws[$1] }.prefix(cuts - 1).map { oldest + $0 }
+            let chosen = others + [anchor.cut]
+            return (0..<cuts).map { chosen[$0 % chosen.count] }.sorted()
+                .map { (Position(user: anchor.user, cut: $0), $0 - first) }
+        }
+    }
+}

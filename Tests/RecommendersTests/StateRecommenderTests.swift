@@ -1,0 +1,100 @@
+import Autodiff
+import Foundation
+import Kernels
+import Recommenders
+import TestSupport
+import Testing
+
+@Suite("SASRec and GRU4Rec") struct StateRecommenderTests {
+    private static func gru() -> GRU4Rec {
+        var configuration = GRU4Rec.Configuration()
+        (configuration.dimension, configuration.hidden, configuration.historyLength) = (4, 3, 4)
+        configuration.logitScale = 3
+        return GRU4Rec(configuration, items: 7, seed: 5)
+    }
+
+    private static func sasrec() -> SASRec {
+        var configuration = SASRec.Configuration()
+        (configuration.dimension, configuration.hidden, configuration.historyLength) = (4, 5, 4)
+        (configuration.heads, configuration.logitScale) = (2, 3)
+        return SASRec(configuration, items: 7, seed: 5)
+    }
+
+    private let batch = Variant("pool").batch
+
+    @Test("gradients of the loss equal central differences")
+    func gradients() throws {
+        func check<Model: Recommender>(_ model: Model) {
+            expectGradient(of: model.parameters) { parameters, tape in
+                var changed = model
+                changed.parameters = parameters
+                return changed.loss(batch, on: tape).total
+            }
+        }
+        check(Self.gru())
+        check(Self.sasrec())
+    }
+
+    @Test("a prefix in a batch gets the vector that it gets alone")
+    func prefixes() {
+        func check(_ model: some Recommender) {
+            let rows: [[Int32]] = [[0], [0, 1], [0, 1, 2], [5, 1, 2], [5, 1, 2], [3]]
+            let noise = NoiseSource(seed: 0, streams: [0, 1, 2, 3, 4, 5])
+            let together = model.userVectors(RaggedRows(rows), noise: noise, readOut: .served).rows
+            for (index, row) in rows.enumerated() {
+                let one = NoiseSource(seed: 0, streams: [0])
+                let alone = model.userVectors(RaggedRows([row]), noise: one, readOut: .served).rows
+                expectClose(together.row(index), alone.doubleRow(0), absolute: 1e-6)
+            }
+            #expect(together.row(2) != together.row(3))
+        }
+        check(Self.gru())
+        check(Self.sasrec())
+    }
+
+    @Test("the recurrence equals its equations in Double")
+    func recurrence() {
+        let model = Self.gru()
+        func weights(_ name: String) -> [Vector] {
+            let matrix = model.parameters["gru.\(name)"]
+            return (0..<matrix.rows).map(matrix.doubleRow)
+        }
+        func times(_ x: Vector, _ w: [Vector]) -> Vector {
+            w[0].indices.map { column in zip(x, w).reduce(0) { $0 + $1.0 * $1.1[column] } }
+        }
+        func sigmoid(_ x: Double) -> Double { 1 / (1 + exp(-x)) }
+        var h = Vector(repeating: 0, count: 3)
+        for item in [2, 0, 6] {
+            let x = ReferenceModel.unit(model.parameters["items"].doubleRow(item)).map { $0 * 2 }
+            let a = zip(times(x, weights("input")), weights("input.bias")[0]).map { $0 + $1 }
+            let b = zip(times(h, weights("recurrent")), weights("recurrent.bias")[0]).map { $0 + $1 }
+            h = (0..<3).map { j in
+                let (r, z) = (sigmoid(a[j] + b[j]), sigmoid(a[3 + j] + b[3 + j]))
+                return (1 - z) * tanh(a[6 + j] + r * b[6 + j]) + z * h[j]
+            }
+        }
+        let found = model.userVectors(
+            RaggedRows([[2, 0, 6]]),
+            noise: NoiseSource(seed: 0, streams: [0]),
+            readOut: .served
+        )
+        expectClose(found.rows.row(0), ReferenceModel.unit(times(h, weights("output"))), absolute: 2e-6)
+    }
+
+    @Test("stored parameters must be those of the configuration")
+    func storedParameters() throws {
+        let model = Self.gru()
+        let again = try GRU4Rec(model.configuration, stored: model.parameters.matrices)
+        #expect(again.parameters == model.parameters)
+        var lacking = model.parameters.matrices
+        lacking["gru.recurrent"] = nil
+        #expect(throws: ParameterError.missing("gru.recurrent")) {
+            _ = try GRU4Rec(model.configuration, stored: lacking)
+        }
+        var wide = model.configuration
+        wide.hidden = 6
+        #expect(throws: ParameterError.shape("gru.input", expected: [4, 18], found: [4, 9])) {
+            _ = try GRU4Rec(wide, stored: model.parameters.matrices)
+        }
+    }
+}
