@@ -3,10 +3,10 @@ import CKernels
 /// The newest states of a causal Transformer over one history, laid out for serving.
 ///
 /// It computes the last K rows of what a stack of ``LayerNorm``, ``CausalAttention`` and dense layers gives the whole
-/// history, zero rows in front of short ones. Two things make it cheaper than all rows: nobody asks for the other states of
-/// the last block, so that only their keys and values are computed there; and what the first block projects depends on
-/// the item alone, since distances take the place of positions. So the first block's queries, keys and values of all items
-/// are kept when they fit the given memory, and else computed for each history, with the same bytes as the result.
+/// history, zero rows in front of short ones. Nobody asks for the other states of the last block, so that only their keys
+/// and values are computed there. What the first block projects depends on the item alone, since distances take the place
+/// of positions; yet tables of it would not pay: 70 items are projected in about the time in which their rows arrive from
+/// memory.
 public struct HistoryTransformer: InterestExtractor {
     /// The weights of a block: `x += mix(attention(norm(x)))`, then `x += contract(expand(norm(x)))`.
     public struct Block: Sendable {
@@ -44,18 +44,12 @@ public struct HistoryTransformer: InterestExtractor {
         }
     }
 
-    /// The first block's projections of all items, `[V, d]` each.
-    private struct Projections {
-        var queries, keys, values: Matrix
-    }
-
     private let items: Matrix
     private let scale: Float
     private let blocks: [Block]
     private let norm: NormLayer
     private let stateCount: Int
     private let longest: Int
-    private var projections: Projections?
 
     /// Lays out the weights.
     ///
@@ -65,9 +59,7 @@ public struct HistoryTransformer: InterestExtractor {
     ///   - blocks: At least one.
     ///   - norm: Normalises the last block's output.
     ///   - states: How many of the newest states are asked for (K).
-    ///   - keyBytes: The most memory that the items' projections may take; they take `3 V d * 4` bytes.
-    /// - Complexity: O(V d^2) when they fit.
-    public init(items: Matrix, scale: Float, blocks: [Block], norm: NormLayer, states: Int, keyBytes: Int) {
+    public init(items: Matrix, scale: Float, blocks: [Block], norm: NormLayer, states: Int) {
         let shape = blocks.first?.reversedBias.shape ?? []
         precondition(
             !blocks.isEmpty && blocks.allSatisfy { $0.reversedBias.shape == shape } && items.columns % shape[0] == 0
@@ -80,7 +72,6 @@ public struct HistoryTransformer: InterestExtractor {
         self.norm = norm
         stateCount = states
         longest = shape[1]
-        if 3 * items.count * MemoryLayout<Float>.stride <= keyBytes { projections = projectItems() }
     }
 
     /// Room of one call.
@@ -129,27 +120,17 @@ public struct HistoryTransformer: InterestExtractor {
         let (n, d) = (history.count, items.columns)
         items.requireHistory(history, longest: longest, count: stateCount * d, at: start, in: interests)
         let newest = min(stateCount, n)
-        load(history, into: &scratch)
+        items.copyRows(history, into: &scratch.states)
+        unsafe ck_scale(scale, &scratch.states, n * d)
         for (number, block) in blocks.enumerated() {
             let count = number == blocks.count - 1 ? newest : n
-            if number == 0, let projections {
-                projections.queries.copyRows(history.suffix(count), into: &scratch.queries)
-                projections.keys.copyRows(history, into: &scratch.keys)
-                projections.values.copyRows(history, into: &scratch.values)
-            } else {
-                project(block, rows: n, newest: count, &scratch)
-            }
+            project(block, rows: n, newest: count, &scratch)
             attend(block, rows: n, newest: count, &scratch)
             feed(block, rows: count, &scratch)
         }
         let missing = (stateCount - newest) * d
         for i in 0..<missing { interests[start + i] = 0 }
         norm.apply(rows: newest, of: scratch.states, into: &interests, at: start + missing)
-    }
-
-    private func load(_ history: ArraySlice<Int32>, into s: inout Scratch) {
-        items.copyRows(history, into: &s.states)
-        unsafe ck_scale(scale, &s.states, history.count * items.columns)
     }
 
     /// Keys and values of all rows, queries of the newest.
@@ -191,26 +172,5 @@ public struct HistoryTransformer: InterestExtractor {
         block.expand.apply(rows: rows, of: s.normed, into: &s.hidden)
         block.contract.apply(rows: rows, of: s.hidden, into: &s.branch)
         unsafe ck_axpy(1, s.branch, &s.states, rows * items.columns)
-    }
-
-    /// The first block's projections of all items, by the same steps as those of a history.
-    private func projectItems() -> Projections {
-        var scratch = makeScratch()
-        var (queries, keys, values): ([Float], [Float], [Float]) = ([], [], [])
-        queries.reserveCapacity(items.count)
-        keys.reserveCapacity(items.count)
-        values.reserveCapacity(items.count)
-        for first in stride(from: 0, to: items.rows, by: longest) {
-            let ids = (first..<min(items.rows, first + longest)).map { Int32($0) }
-            load(ids[...], into: &scratch)
-            project(blocks[0], rows: ids.count, newest: ids.count, &scratch)
-            queries += scratch.queries.prefix(ids.count * items.columns)
-            keys += scratch.keys.prefix(ids.count * items.columns)
-            values += scratch.values.prefix(ids.count * items.columns)
-        }
-        func table(_ elements: [Float]) -> Matrix {
-            Matrix(rows: items.rows, columns: items.columns, elements: elements)
-        }
-        return Projections(queries: table(queries), keys: table(keys), values: table(values))
     }
 }

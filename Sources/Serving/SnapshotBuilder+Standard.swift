@@ -9,8 +9,7 @@ extension SnapshotBuilder {
     /// - Parameters:
     ///   - warmUpRequests: How many made-up requests a snapshot must answer before it may serve.
     ///   - minRecall: The least share of the exact answers that the index must find, 0 to 1.
-    ///   - keyBytes: The most memory that a snapshot's tables for guidance may take; see `HistoryAttention` and
-    ///     `HistoryTransformer`.
+    ///   - keyBytes: The most memory that a snapshot's attention keys may take; see `HistoryAttention`.
     /// - Returns: A builder that refuses checkpoints of other systems and of other shapes than their recipe's.
     public static func standard(
         warmUpRequests: Int = 200,

@@ -18,6 +18,7 @@ struct Bench: ParsableCommand {
         )
         @Option(help: "Items of the catalogue.") var items = 10_000
         @Option(help: "Items of every history.") var historyLength = 50
+        @Option(help: "The guidance module.") var guidance = GuidanceConfiguration().kind
         @Option(help: "How long to train.") var seconds = 20.0
         @Flag(help: "Update all rows of the item table at each step, as Adam is published.") var denseAdam = false
         @Flag(help: "Print one JSON object.") var json = false
@@ -32,6 +33,7 @@ struct Bench: ParsableCommand {
             Allocator.keepFreedMemory()
             var recipe = Recipe()
             recipe.model.historyLength = historyLength
+            recipe.model.guidance.kind = guidance
             recipe.model.denoiser.hidden = 128
             recipe.training.negatives.kind = .perRow
             recipe.training.negatives.count = 10
@@ -47,6 +49,7 @@ struct Bench: ParsableCommand {
             Terminal.print(
                 JSONObject([
                     "samples_per_s": rate.rounded(), "step_ms": step, "items": items, "history_length": historyLength,
+                    "guidance": guidance.rawValue,
                 ]).line
             )
         }

@@ -17,7 +17,7 @@ struct InferenceBench: ParsableCommand {
     @Option(help: "Items of the catalogue.") var items = 100_000
     @Option(help: "Forward passes counted.") var count = 5000
     @Option(help: "Users of a batch.") var batch = 64
-    @Option(help: "The most megabytes that the items' tables for guidance may take.") var keyMegabytes = 256
+    @Option(help: "The most megabytes that the items' attention keys may take.") var keyMegabytes = 256
     @Flag(help: "Print one JSON object.") var json = false
 
     /// Histories asked in turn: so many that their items' keys do not stay in a cache.

@@ -70,8 +70,7 @@ extension DimeRec {
     /// The model is used up: where nobody else holds its item table, the weights take that over without a copy, since a
     /// catalogue's table is most of what a version takes in memory.
     ///
-    /// - Parameter keyBytes: The most memory that tables of what guidance computes of an item alone may take; see
-    ///   `HistoryAttention` and `HistoryTransformer`.
+    /// - Parameter keyBytes: The most memory that the items' attention keys may take; see `HistoryAttention`.
     /// - Returns: Weights laid out for the inference kernels.
     public consuming func inferenceWeights(keyBytes: Int = 256 << 20) -> InferenceWeights {
         var items = parameters.take(Self.itemTable)

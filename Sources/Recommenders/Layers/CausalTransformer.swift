@@ -82,12 +82,7 @@ struct CausalTransformer: Sendable {
     }
 
     /// The newest states of one history at a time, for serving; see `HistoryTransformer`.
-    func newestStates(
-        _ count: Int,
-        items: Matrix,
-        parameters: ParameterSet,
-        keyBytes: Int
-    ) -> HistoryTransformer {
+    func newestStates(_ count: Int, items: Matrix, parameters: ParameterSet) -> HistoryTransformer {
         func norm(_ name: String) -> NormLayer {
             NormLayer(gain: parameters[name + ".gain"], bias: parameters[name + ".bias"])
         }
@@ -114,8 +109,7 @@ struct CausalTransformer: Sendable {
                 )
             },
             norm: norm("\(prefix).norm"),
-            states: count,
-            keyBytes: keyBytes
+            states: count
         )
     }
 }

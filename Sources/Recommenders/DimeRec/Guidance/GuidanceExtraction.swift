@@ -21,7 +21,7 @@ protocol GuidanceModule: Sendable {
     /// - Parameters:
     ///   - items: Unit rows of all items, `[V, d]`.
     ///   - parameters: Where the weights are.
-    ///   - keyBytes: The most memory that tables of what depends on an item alone may take.
+    ///   - keyBytes: The most memory that the self-attentive module's keys of all items may take.
     /// - Returns: What gives the interests that ``interests(items:histories:parameters:)`` gives, to some roundings.
     func extractor(items: Matrix, parameters: ParameterSet, keyBytes: Int) -> any InterestExtractor
 }

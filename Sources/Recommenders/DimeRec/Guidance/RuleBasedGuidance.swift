@@ -27,6 +27,7 @@ private struct NewestItems: InterestExtractor {
     func interests(of history: ArraySlice<Int32>, scratch: inout Void, into interests: inout [Float], at start: Int) {
         let d = items.columns
         let newest = history.suffix(count)
+        precondition(!newest.isEmpty, "an empty history has no newest item")
         var next = start + (count - newest.count) * d
         for place in start..<next { interests[place] = 0 }
         for item in newest {

@@ -38,11 +38,6 @@ struct TransformerGuidance: GuidanceModule {
     }
 
     func extractor(items: Matrix, parameters: ParameterSet, keyBytes: Int) -> any InterestExtractor {
-        transformer.newestStates(
-            configuration.interests,
-            items: items,
-            parameters: parameters,
-            keyBytes: keyBytes
-        )
+        transformer.newestStates(configuration.interests, items: items, parameters: parameters)
     }
 }
