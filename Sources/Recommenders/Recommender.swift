@@ -60,9 +60,10 @@ extension Recommender {
     /// One draw of negatives is enough.
     public var drawsSecondNegatives: Bool { false }
 
-    /// Throws unless the parameters are those of `model`, in number of rows aside for the tables of items.
+    /// Throws unless the parameters are those of `model`, the number of items aside.
     func requireParameters(of model: ParameterSet, itemTables: Set<String>) throws(ParameterError) {
-        let items = itemTables.sorted().compactMap { parameters.matrices[$0]?.rows }.first ?? 0
+        guard let table = itemTables.min() else { preconditionFailure("a model without a table of items") }
+        guard let items = parameters.matrices[table]?.rows else { throw ParameterError.missing(table) }
         for name in model.names {
             let expected = [itemTables.contains(name) ? items : model[name].rows, model[name].columns]
             guard let found = parameters.matrices[name] else { throw ParameterError.missing(name) }
