@@ -3,6 +3,7 @@ import Foundation
 import Kernels
 public import Recommenders
 import Serving
+import Training
 
 /// `bench inference`: guidance and the reverse chain, without index or network.
 struct InferenceBench: ParsableCommand {
@@ -10,6 +11,11 @@ struct InferenceBench: ParsableCommand {
         commandName: "inference",
         abstract: "Guidance and all reverse steps, one user at a time and in batches, one thread, no index."
     )
+    @Option(
+        help: "A recipe whose model is measured, untrained, in place of the next four options.",
+        completion: .file()
+    )
+    var recipe: String?
     @Option(help: "Items of the history.") var historyLength = 50
     @Option(help: "Hidden width of the denoiser.") var hidden = 128
     @Option(help: "The guidance module.") var guidance = GuidanceConfiguration().kind
@@ -35,13 +41,27 @@ struct InferenceBench: ParsableCommand {
         }
     }
 
-    func run() throws {
+    /// The recipe's model, or the one that the options describe.
+    private func model() throws -> DimeRecConfiguration {
+        if let recipe {
+            let recipe = try Recipe(contentsOf: recipe)
+            guard recipe.system == DimeRec.system else {
+                throw ValidationError("--recipe is one of '\(recipe.system)'; only DimeRec's forward pass is measured.")
+            }
+            return recipe.model
+        }
         var model = DimeRecConfiguration()
         model.historyLength = historyLength
         model.guidance.kind = guidance
         model.guidance.hidden = guidanceHidden
         model.denoiser.hidden = hidden
         model.denoiser.residual = .meanInterest
+        return model
+    }
+
+    func run() throws {
+        let model = try model()
+        let (historyLength, guidance, hidden) = (model.historyLength, model.guidance.kind, model.denoiser.hidden)
         let weights = DimeRec(model, items: items, seed: 1).inferenceWeights(keyBytes: keyMegabytes << 20)
         let engine = InferenceEngine(weights)
         let random = CounterBasedGenerator(seed: 1, purpose: .simulation)

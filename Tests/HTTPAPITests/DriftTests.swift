@@ -27,6 +27,8 @@ import Testing
     private let metrics = ServerMetrics()
     private let holder = RoutingHolder()
     private let controller: ServingController
+    /// The time of all answers and pages, however long the machine takes over them.
+    private let now = NIODeadline.now()
 
     init() throws {
         controller = ServingController(
@@ -46,7 +48,7 @@ import Testing
             controller: controller,
             sampler: AnswerSampler(recallSample: 0)
         )
-        return try ParsedMetrics(page.text(BuildDescription(name: "dimerec", version: "1", platform: "test")))
+        return try ParsedMetrics(page.text(BuildDescription(name: "dimerec", version: "1", platform: "test"), at: now))
     }
 
     /// Answers a request and takes notice of it `ago` before now.
@@ -58,7 +60,7 @@ import Testing
     ) throws -> RetrievalResponse {
         let request = RetrievalRequest(history: history, k: k)
         let response = try RetrievalService(holder: holder).retrieve(request, workspace: RetrievalWorkspace())
-        recorder.retrieved(response, historyIDs: history.count, at: .now() - ago)
+        recorder.retrieved(response, historyIDs: history.count, at: now - ago)
         return response
     }
 

@@ -1,4 +1,5 @@
 import Foundation
+package import NIOCore
 package import Serving
 
 /// What GET /metrics answers: Prometheus' text format, version 0.0.4.
@@ -47,15 +48,15 @@ package struct MetricsPage: Sendable {
         )
     }
 
-    /// The page as it is now, of a program.
-    package func text(_ build: BuildDescription) -> String {
+    /// The page of a program, as it is at a time.
+    package func text(_ build: BuildDescription, at now: NIODeadline = .now()) -> String {
         var page = Exposition()
         page.family("dimerec_build_info", .gauge, "Always 1; its labels name the program.")
         page.sample([("version", build.version), ("platform", build.platform)], "1")
         let totals = metrics.totals()
         writeRequests(totals, to: &page)
         writeRetrievals(totals, to: &page)
-        writeDrift(metrics.drift(), to: &page)
+        writeDrift(metrics.drift(at: now), to: &page)
         writeStages(totals, to: &page)
         writeCatalogue(to: &page)
         writeVersions(controller.residents.filter(\.isInUse), to: &page)

@@ -37,9 +37,8 @@ package final class ServerMetrics: Sendable {
         return sums
     }
 
-    /// What was answered in the last minute.
-    func drift() -> Drift {
-        let now = NIODeadline.now()
+    /// What was answered in the minute before a time.
+    func drift(at now: NIODeadline) -> Drift {
         var drift = Drift()
         for thread in threads.withLock({ $0 }) { thread.answers.add(to: &drift, at: now) }
         drift.popularity = popularity.mean(at: now)
