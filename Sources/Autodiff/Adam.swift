@@ -57,7 +57,7 @@ public struct Adam: Sendable {
         for name in gradients.dense.keys.sorted() {
             guard let gradient = gradients.dense[name] else { continue }
             parameters.update(name) { weights in
-                withMoments(of: name, like: weights) { first, second in
+                withMoments(of: name, shape: (weights.rows, weights.columns)) { first, second in
                     adam.update(&weights, first: &first, second: &second, gradient: gradient)
                 }
             }
@@ -65,7 +65,7 @@ public struct Adam: Sendable {
         for name in gradients.rows.keys.sorted() {
             parameters.update(name) { weights in
                 let touched = gradients.merged(name, tableRows: weights.rows)
-                withMoments(of: name, like: weights) { first, second in
+                withMoments(of: name, shape: (weights.rows, weights.columns)) { first, second in
                     switch tableUpdate {
                     case .lazy:
                         adam.updateRows(
@@ -104,13 +104,16 @@ public struct Adam: Sendable {
         }
     }
 
+    /// Lends a parameter's two moments, which start at zero.
+    ///
+    /// Only the shape is taken of the weights: a reference to them here would make the update copy them.
     private mutating func withMoments(
         of name: String,
-        like weights: Matrix,
+        shape: (rows: Int, columns: Int),
         _ body: (inout Matrix, inout Matrix) -> Void
     ) {
-        var m = first.removeValue(forKey: name) ?? Matrix(rows: weights.rows, columns: weights.columns)
-        var v = second.removeValue(forKey: name) ?? Matrix(rows: weights.rows, columns: weights.columns)
+        var m = first.removeValue(forKey: name) ?? Matrix(rows: shape.rows, columns: shape.columns)
+        var v = second.removeValue(forKey: name) ?? Matrix(rows: shape.rows, columns: shape.columns)
         body(&m, &v)
         first[name] = m
         second[name] = v

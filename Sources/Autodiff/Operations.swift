@@ -7,11 +7,11 @@ extension Variable {
     public func product(_ other: Variable, transposed: Bool = false) -> Variable {
         let value = Matrix.product(self.value, transposed: false, other.value, transposed: transposed)
         return tape.record(value, inputs: [self, other]) { [a = self, b = other] gradient, tape in
-            tape.accumulate(a) { $0.addProduct(gradient, transposed: false, b.value, transposed: !transposed) }
+            tape.accumulate(a, productOf: gradient, transposed: false, b.value, transposed: !transposed)
             if transposed {
-                tape.accumulate(b) { $0.addProduct(gradient, transposed: true, a.value) }
+                tape.accumulate(b, productOf: gradient, transposed: true, a.value, transposed: false)
             } else {
-                tape.accumulate(b) { $0.addProduct(a.value, transposed: true, gradient) }
+                tape.accumulate(b, productOf: a.value, transposed: true, gradient, transposed: false)
             }
         }
     }

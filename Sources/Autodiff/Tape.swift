@@ -122,6 +122,22 @@ public final class Tape {
         nodes[variable.id].gradient = gradient
     }
 
+    /// Adds `op(a) op(b)` to a variable's gradient; the first addition fills it without a pass of zeros.
+    func accumulate(
+        _ variable: Variable,
+        productOf a: Matrix,
+        transposed transposeA: Bool,
+        _ b: Matrix,
+        transposed transposeB: Bool
+    ) {
+        guard needsGradient(variable) else { return }
+        if nodes[variable.id].gradient == nil {
+            accumulate(variable, Matrix.product(a, transposed: transposeA, b, transposed: transposeB))
+        } else {
+            accumulate(variable) { $0.addProduct(a, transposed: transposeA, b, transposed: transposeB) }
+        }
+    }
+
     fileprivate func value(_ id: Int) -> Matrix { nodes[id].value }
 
     private func append(_ value: Matrix, needsGradient: Bool, backward: Backward?) -> Variable {
