@@ -49,7 +49,7 @@ import Testing
         expectClose(model.loss(batch, on: Tape()).terms.map(\.value), expected, absolute: 1e-5)
     }
 
-    @Test("own samples: a share of rows, the same whatever the shards")
+    @Test("own samples: some rows have them and others not")
     func shareOfOwnSamples() {
         func softmax(_ share: Double) -> Float {
             let variant = Variant("share") { $0.loss.ownSamples = share }
