@@ -98,7 +98,7 @@ let package = Package(
         tests("CheckpointStore", ["Kernels", grdb]),
         tests("Recommenders", ["Kernels", "Autodiff", "CheckpointStore"]),
         tests("Training", ["Kernels", "Autodiff", "Recommenders", "VectorIndex", "CheckpointStore"]),
-        tests("Serving", ["Kernels", "Recommenders", "VectorIndex", "CheckpointStore", logging]),
+        tests("Serving", ["Kernels", "Recommenders", "Training", "VectorIndex", "CheckpointStore", logging]),
         tests(
             "HTTPAPI",
             [

@@ -89,6 +89,23 @@ public struct Matrix: Sendable, Equatable {
         return Matrix(rows: rows + other.rows, columns: columns, elements: elements + other.elements)
     }
 
+    /// The columns, and one more.
+    ///
+    /// - Parameter column: Its element of each row.
+    public func appendingColumn(_ column: [Float]) -> Matrix {
+        precondition(column.count == rows, "a column of \(column.count) elements for shape \(shape)")
+        var result = Matrix(rows: rows, columns: columns + 1)
+        for row in 0..<rows {
+            let start = row * (columns + 1)
+            result.elements.replaceSubrange(
+                start..<start + columns,
+                with: elements[row * columns..<(row + 1) * columns]
+            )
+            result.elements[start + columns] = column[row]
+        }
+        return result
+    }
+
     /// Overwrites one row.
     public mutating func setRow(_ index: Int, to values: [Float]) {
         precondition(values.count == columns, "a row of \(columns) columns cannot hold \(values.count) values")

@@ -1,7 +1,9 @@
 public import Autodiff
 public import Kernels
 
-/// A trained system that turns histories into vectors whose inner products with item vectors rank the items.
+/// A system that turns histories into vectors, and ranks items by them.
+///
+/// A system learns in one of two ways: ``TrainedRecommender`` by gradients, ``FittedRecommender`` in closed form.
 public protocol Recommender: Sendable {
     /// The hyper-parameters of the model and its losses.
     associatedtype Configuration: ModelConfiguration
@@ -12,22 +14,65 @@ public protocol Recommender: Sendable {
     /// Hyper-parameters.
     var configuration: Configuration { get }
 
-    /// A fresh model of `items` items.
-    init(_ configuration: Configuration, items: Int, seed: UInt64)
-
     /// A model over parameters that come from outside.
     ///
     /// - Throws: ``ParameterError`` naming the first that is missing or has another shape than the configuration asks for.
     init(_ configuration: Configuration, stored matrices: consuming [String: Matrix]) throws(ParameterError)
+
+    /// Everything that was learnt, as checkpoints store it.
+    var parameters: ParameterSet { get }
+
+    /// The ways of turning a history into vectors, the one that serves first.
+    var readOuts: [ReadOut] { get }
+
+    /// The most steps of the served read-out's reverse chain (T); 1 for a system without one.
+    var reverseSteps: Int { get }
+
+    /// User vectors of histories that have at least one item each.
+    ///
+    /// - Parameters:
+    ///   - histories: Item numbers, oldest first, at most `historyLength` each.
+    ///   - noise: Seeds of whatever is random.
+    ///   - readOut: One of `readOuts`.
+    /// - Returns: Vectors, some for each history.
+    func userVectors(_ histories: RaggedRows, noise: NoiseSource, readOut: ReadOut) -> UserVectors
+
+    /// Served user vectors after fewer steps of the reverse chain.
+    ///
+    /// - Parameters:
+    ///   - histories: As for ``userVectors(_:noise:readOut:)``.
+    ///   - noise: Seeds of whatever is random.
+    ///   - steps: 1 to `reverseSteps`.
+    /// - Returns: Vectors, some for each history; with all steps those of the served read-out.
+    func servedVectors(_ histories: RaggedRows, noise: NoiseSource, steps: Int) -> UserVectors
+
+    /// What user vectors are compared with.
+    var itemSpace: ItemSpace { get }
+}
+
+extension Recommender {
+    /// Items that a history keeps, newest last.
+    public var historyLength: Int { configuration.historyLength }
+
+    /// No reverse chain.
+    public var reverseSteps: Int { 1 }
+
+    /// The served read-out, which has no chain to shorten.
+    public func servedVectors(_ histories: RaggedRows, noise: NoiseSource, steps: Int) -> UserVectors {
+        userVectors(histories, noise: noise, readOut: .served)
+    }
+}
+
+/// A system that learns by gradients.
+public protocol TrainedRecommender: Recommender {
+    /// A fresh model of `items` items.
+    init(_ configuration: Configuration, items: Int, seed: UInt64)
 
     /// Everything that training changes.
     var parameters: ParameterSet { get set }
 
     /// Whether a batch needs a second draw of negatives, for a second loss.
     var drawsSecondNegatives: Bool { get }
-
-    /// The ways of turning a history into vectors, the one that serves first.
-    var readOuts: [ReadOut] { get }
 
     /// The training loss of some rows of a batch.
     ///
@@ -40,25 +85,16 @@ public protocol Recommender: Sendable {
     /// Restores what must hold after an optimiser step, such as a bound on a trained scale.
     mutating func constrain()
 
-    /// User vectors of histories that have at least one item each.
-    ///
-    /// - Parameters:
-    ///   - histories: Item numbers, oldest first, at most `historyLength` each.
-    ///   - noise: Seeds of whatever is random.
-    ///   - readOut: One of `readOuts`.
-    /// - Returns: Vectors, some for each history.
-    func userVectors(_ histories: RaggedRows, noise: NoiseSource, readOut: ReadOut) -> UserVectors
-
-    /// The vectors that user vectors are compared with, unit rows `[V, d]`.
+    /// The item vectors whose inner products with user vectors rank the items, `[V, d]`; of length one on the sphere.
     var scoringItems: Matrix { get }
 }
 
-extension Recommender {
-    /// Items that a history keeps, newest last.
-    public var historyLength: Int { configuration.historyLength }
-
+extension TrainedRecommender {
     /// One draw of negatives is enough.
     public var drawsSecondNegatives: Bool { false }
+
+    /// The item vectors.
+    public var itemSpace: ItemSpace { .vectors(scoringItems) }
 
     /// Throws unless the parameters are those of `model`, the number of items aside.
     func requireParameters(of model: ParameterSet, itemTables: Set<String>) throws(ParameterError) {
@@ -72,6 +108,17 @@ extension Recommender {
             }
         }
     }
+}
+
+/// A system that learns in closed form: by counting, or by solving a linear system.
+public protocol FittedRecommender: Recommender {
+    /// Learns from sequences.
+    ///
+    /// - Parameters:
+    ///   - configuration: Hyper-parameters.
+    ///   - sequences: Items of the training part, a row a user or session, oldest first, all known.
+    ///   - items: Size of the catalogue.
+    init(_ configuration: Configuration, fitting sequences: RaggedRows, items: Int)
 }
 
 /// A named way of reading user vectors out of a model.

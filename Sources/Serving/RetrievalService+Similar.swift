@@ -21,6 +21,10 @@ extension RetrievalService {
         guard 1...limits.maxK ~= k else {
             throw .invalidArgument(field: "k", message: "is \(k); it must be 1 to \(limits.maxK).")
         }
+        guard snapshot.hasItemVectors else {
+            let message = "is '\(snapshot.model)', which scores items without vectors and knows no similar ones."
+            throw .invalidArgument(field: "model", message: message)
+        }
         guard let number = snapshot.number(of: item) else { return nil }
         let vector = snapshot.vector(of: number)
         snapshot.index.search(

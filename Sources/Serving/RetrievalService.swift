@@ -215,7 +215,7 @@ public struct RetrievalService: Sendable {
     public func isHeavy(_ request: borrowing RetrievalRequest) -> Bool {
         guard let route = try? holder.current.route(to: request.model) else { return false }
         let snapshot = route.arms[0].snapshot
-        let exactElements = request.exact ? snapshot.itemCount * snapshot.itemVectors.columns : 0
+        let exactElements = request.exact ? snapshot.itemCount * max(1, snapshot.itemVectors.columns) : 0
         let candidates = request.diversity > 0 ? Self.candidatesPerItem * min(request.k, limits.maxK) : 0
         return exactElements > Self.heavyElements || candidates * candidates > Self.heavyPairs
             || request.samples > Self.heavySamples

@@ -15,7 +15,7 @@ public struct RetrievalTrace: Sendable {
     public let response: RetrievalResponse
     /// The items that were read, oldest first: the newest known ones.
     public let history: [Int32]
-    /// Interests and path; nil when nothing was generated, in a fallback.
+    /// Interests and path; nil in a fallback, and where items have no vectors to compare them with.
     public let user: UserTrace?
     /// For every answered item, in order, its nearest interest; empty in a fallback.
     public let closest: [Closest]
@@ -36,7 +36,7 @@ extension RetrievalService {
     public func trace(_ request: RetrievalRequest, labels: Int = 3) throws(RetrievalError) -> RetrievalTrace {
         let response = try retrieve(request, workspace: RetrievalWorkspace())
         let snapshot = response.snapshot
-        guard response.fallback == nil else {
+        guard response.fallback == nil, snapshot.hasItemVectors else {
             return RetrievalTrace(response: response, history: [], user: nil, closest: [], nearest: [])
         }
         var history: [Int32] = []

@@ -88,8 +88,9 @@ public final class RetrievalWorkspace {
         let history = slots[user.slot].history.suffix(encoder.historyLength)
         guard let inference, !history.isEmpty else { return }
         encoder.add(history: history, seed: user.seed, steps: user.steps, samples: samples, to: inference.workspace)
-        user.vectors = vectors..<vectors + samples
-        vectors += samples
+        let count = samples * encoder.vectorsPerSample
+        user.vectors = vectors..<vectors + count
+        vectors += count
     }
 
     /// Computes the vectors of the batch and returns how long it took, in nanoseconds.

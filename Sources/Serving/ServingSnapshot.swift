@@ -16,7 +16,8 @@ public final class ServingSnapshot: Sendable {
     public let revision: Int
     /// Computes user vectors.
     public let encoder: any UserEncoder
-    /// The built items' unit vectors, one a row; ``vector(of:)`` knows those of changed items.
+    /// The built items' unit vectors, one a row; ``vector(of:)`` knows those of changed items. Rows have no elements where
+    /// ``hasItemVectors`` is false.
     public let itemVectors: Matrix
     /// Finds items fast.
     public let index: any VectorIndex
@@ -82,6 +83,9 @@ public final class ServingSnapshot: Sendable {
         itemCount = live.index.count
         self.live = live
     }
+
+    /// Whether items are found by vectors; false for a system that scores them all itself.
+    public var hasItemVectors: Bool { itemVectors.columns > 0 }
 
     /// The number of an item that can be answered, or nil for an id that is not in the catalogue or was taken out.
     public func number(of id: String) -> Int32? {

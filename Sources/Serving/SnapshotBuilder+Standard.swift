@@ -1,16 +1,17 @@
 public import CheckpointStore
 import Foundation
+import Kernels
 import Recommenders
 import VectorIndex
 
 extension SnapshotBuilder {
-    /// The builder of this project's checkpoints: DimeRec's fused forward pass and the stored index.
+    /// The builder of this project's checkpoints: DimeRec's fused forward pass or another system's own, and the stored index.
     ///
     /// - Parameters:
     ///   - warmUpRequests: How many made-up requests a snapshot must answer before it may serve.
     ///   - minRecall: The least share of the exact answers that the index must find, 0 to 1.
     ///   - keyBytes: The most memory that a snapshot's attention keys may take; see `HistoryAttention`.
-    /// - Returns: A builder that refuses checkpoints of other systems and of other shapes than their recipe's.
+    /// - Returns: A builder that refuses checkpoints of unknown systems and of other shapes than their recipe's.
     public static func standard(
         warmUpRequests: Int = 200,
         minRecall: Double = 0.8,
@@ -20,28 +21,43 @@ extension SnapshotBuilder {
             warmUpRequests: warmUpRequests,
             minRecall: minRecall,
             makeEncoder: { checkpoint in
-                guard checkpoint.manifest.system == DimeRec.system else {
-                    throw SnapshotError.unknownSystem(checkpoint.manifest.system)
+                let recipe = try JSONDecoder().decode(StoredRecipe.self, from: Data(checkpoint.manifest.recipe.utf8))
+                guard let configuration = recipe.configuration as? DimeRecConfiguration else {
+                    let model = try recipe.system.model(recipe.configuration, stored: checkpoint.takeParameters())
+                    let encoder = RecommenderEncoder(model)
+                    return (encoder, encoder.items)
                 }
-                let recipe = try JSONDecoder().decode(
-                    StoredRecipe.self,
-                    from: Data(checkpoint.manifest.recipe.utf8)
-                )
-                try recipe.model.validate(prefix: "model.")
-                let model = try DimeRec(recipe.model, stored: checkpoint.takeParameters())
+                let model = try DimeRec(configuration, stored: checkpoint.takeParameters())
                 // Tied tables are one: what guidance reads is also what is searched.
-                let classes = recipe.model.tiedItems ? nil : model.scoringItems
+                let classes = configuration.tiedItems ? nil : model.scoringItems
                 let weights = model.inferenceWeights(keyBytes: keyBytes)
                 return (InferenceEngine(weights), classes ?? weights.items)
             },
             makeIndex: { try IndexFormat.load($0, vectors: $1) },
-            makeExactIndex: { try FlatIndex(vectors: $0) }
+            makeExactIndex: { vectors in
+                guard vectors.columns > 0 else { return ScoreIndex(count: vectors.rows) }
+                return try FlatIndex(vectors: vectors)
+            }
         )
     }
 
     /// The part of a stored recipe that serving reads.
     private struct StoredRecipe: Decodable {
-        let model: DimeRecConfiguration
+        let system: any Recommender.Type
+        let configuration: any ModelConfiguration
+
+        private enum CodingKeys: String, CodingKey {
+            case system, model
+        }
+
+        init(from decoder: any Decoder) throws {
+            let values = try decoder.container(keyedBy: CodingKeys.self)
+            let name = try values.decodeIfPresent(String.self, forKey: .system) ?? DimeRec.system
+            guard let system = try? ModelRegistry.system(named: name) else { throw SnapshotError.unknownSystem(name) }
+            self.system = system
+            configuration = try system.configuration(from: values.superDecoder(forKey: .model))
+            try configuration.validate(prefix: "model.")
+        }
     }
 }
 

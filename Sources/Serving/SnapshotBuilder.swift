@@ -7,7 +7,8 @@ public import VectorIndex
 /// How a network becomes an encoder and how saved bytes become an index are given as functions, so that this module knows
 /// neither. Building is long (reading, checking and probing every item): call it off the event loops.
 public struct SnapshotBuilder: Sendable {
-    /// Makes the encoder and the items' unit vectors, one a row, from a checkpoint's parameters, which it may take.
+    /// Makes the encoder and the items' unit vectors, one a row, from a checkpoint's parameters, which it may take; rows of
+    /// no elements where the encoder's vectors are scores.
     public typealias MakeEncoder =
         @Sendable (inout Checkpoint) throws -> (encoder: any UserEncoder, itemVectors: Matrix)
     /// Makes the index over the item vectors from its saved form.
@@ -76,7 +77,9 @@ public struct SnapshotBuilder: Sendable {
 
         let (encoder, itemVectors) = try makeEncoder(&checkpoint)
         try require(itemVectors.rows, equals: catalogue.count, "the number of item vectors")
-        try require(itemVectors.columns, equals: manifest.dimension, "the length of an item vector")
+        if itemVectors.columns > 0 {
+            try require(itemVectors.columns, equals: manifest.dimension, "the length of an item vector")
+        }
         try require(encoder.dimension, equals: manifest.dimension, "the length of the user vector")
         try checkFinite(itemVectors, ids: catalogue.ids)
         let index = try makeIndex(checkpoint.index, itemVectors)

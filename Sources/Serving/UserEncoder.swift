@@ -15,6 +15,9 @@ public protocol UserEncoder: Sendable {
     /// `N`, how many of the newest items of a history matter.
     var historyLength: Int { get }
 
+    /// How many vectors a sample of a user has; an item's score is the largest over them.
+    var vectorsPerSample: Int { get }
+
     /// Room for one batch at a time; a workspace serves only the encoder that made it.
     func makeWorkspace() -> any InferenceWorkspace
 
@@ -49,6 +52,11 @@ public protocol UserEncoder: Sendable {
     ///   - steps: How many reverse steps, 1 to `maxSteps`.
     /// - Returns: The interests and the path, whose end has the bits of the first sample that serving generates.
     func trace(history: ArraySlice<Int32>, seed: UInt64, steps: Int) -> UserTrace
+}
+
+extension UserEncoder {
+    /// One interest at a time.
+    public var vectorsPerSample: Int { 1 }
 }
 
 /// What one user's vector came from.

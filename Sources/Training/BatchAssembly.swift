@@ -13,7 +13,7 @@ struct BatchAssembly: Sendable {
     let items: Int
     let seed: UInt64
 
-    init(train: DataPart, items: Int, recipe: Recipe, model: some Recommender, seed: UInt64) {
+    init(train: DataPart, items: Int, recipe: Recipe, model: some TrainedRecommender, seed: UInt64) {
         rows = TrainingRows(train.sequences)
         sampler = NegativeSampler(sequences: train.sequences, items: items, seed: seed)
         secondSampler =

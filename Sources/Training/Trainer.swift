@@ -10,7 +10,7 @@ import Synchronization
 /// Every number that training draws is a function of the seed and the step, each batch is differentiated in shards of a
 /// fixed size, and gradients are added in the order of shards: the same seed gives the same weights to the last bit, on
 /// any number of threads, and across an interruption.
-public struct Trainer<Model: Recommender> {
+public struct Trainer<Model: TrainedRecommender> {
     private let recipe: Recipe
     private let assembly: BatchAssembly
     private let evaluator: Evaluator
@@ -33,16 +33,12 @@ public struct Trainer<Model: Recommender> {
         self.recipe = recipe
         assembly = BatchAssembly(train: split.train, items: items, recipe: recipe, model: model, seed: seed)
         guard assembly.rows.count > 0 else { throw TrainingError.nothingToLearn }
-        evaluator = Evaluator(
-            rows: EvaluationRows(
-                split.validation,
-                protocol: recipe.data.evaluation.suited(to: split.validation.targets)
-            ),
-            limit: recipe.data.validationRows,
-            historyLength: model.historyLength,
-            popularity: PopularityPredictor(sequences: split.train.sequences, items: items)
+        evaluator = try Evaluator(
+            validating: recipe,
+            split: split,
+            items: items,
+            historyLength: model.historyLength
         )
-        guard evaluator.count > 0 else { throw TrainingError.nothingToValidate }
         optimiser = Adam(
             learningRate: recipe.training.learningRate,
             beta1: recipe.training.beta1,
@@ -185,6 +181,24 @@ public struct Trainer<Model: Recommender> {
     }
 }
 
+extension Evaluator {
+    /// Judges by the validation part, as a recipe says.
+    ///
+    /// - Throws: ``TrainingError/nothingToValidate``.
+    init(validating recipe: Recipe, split: DataSplit, items: Int, historyLength: Int) throws {
+        self.init(
+            rows: EvaluationRows(
+                split.validation,
+                protocol: recipe.data.evaluation.suited(to: split.validation.targets)
+            ),
+            limit: recipe.data.validationRows,
+            historyLength: historyLength,
+            popularity: PopularityPredictor(sequences: split.train.sequences, items: items)
+        )
+        guard count > 0 else { throw TrainingError.nothingToValidate }
+    }
+}
+
 // MARK: - Interruption
 
 extension Trainer {
@@ -282,7 +296,7 @@ public enum TrainingEvent: Sendable {
 }
 
 /// A trained model and how it came about.
-public struct TrainingOutcome<Model: Recommender>: Sendable {
+public struct TrainingOutcome<Model: TrainedRecommender>: Sendable {
     /// The model with its best weights.
     public var model: Model
     /// False when it was stopped from outside.

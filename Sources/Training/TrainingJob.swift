@@ -94,8 +94,13 @@ public struct TrainingJob: Sendable {
         shouldStop: () -> Bool = { false },
         report: (TrainingEvent) -> Void = { _ in }
     ) throws -> Trained? {
-        try train(
-            ModelRegistry.system(named: recipe.system),
+        let system = try ModelRegistry.system(named: recipe.system)
+        if let system = system as? any FittedRecommender.Type { return try fit(system, report: report) }
+        guard let system = system as? any TrainedRecommender.Type else {
+            preconditionFailure("'\(recipe.system)' learns neither by gradients nor in closed form")
+        }
+        return try train(
+            system,
             store: store,
             resume: resume,
             maxSeconds: maxSeconds,
@@ -104,7 +109,39 @@ public struct TrainingJob: Sendable {
         )
     }
 
-    private func train<Model: Recommender>(
+    /// Learns in closed form, and judges the outcome on the validation part.
+    private func fit<Model: FittedRecommender>(
+        _ system: Model.Type,
+        report: (TrainingEvent) -> Void
+    ) throws -> Trained {
+        let start = ContinuousClock.now
+        let train = data.split.train
+        let rows = TrainingRows(train.sequences).count
+        guard rows > 0 else { throw TrainingError.nothingToLearn }
+        let evaluator = try Evaluator(
+            validating: recipe,
+            split: data.split,
+            items: data.catalogue.count,
+            historyLength: recipe.configuration.historyLength
+        )
+        let model = Model(
+            Model.own(recipe.configuration),
+            fitting: train.sequences,
+            items: data.catalogue.count
+        )
+        var progress = TrainingProgress()
+        progress.best =
+            evaluator.evaluate(
+                model,
+                readOut: .served,
+                noiseSeed: Evaluator.validationNoiseSeed
+            ).metrics.values
+        progress.seconds = (ContinuousClock.now - start) / .seconds(1)
+        report(.validation(0, metrics: progress.best, isBest: true))
+        return Trained(model: model, progress: progress, trainRows: rows)
+    }
+
+    private func train<Model: TrainedRecommender>(
         _ system: Model.Type,
         store: CheckpointStore,
         resume: Bool,
@@ -138,6 +175,7 @@ public struct TrainingJob: Sendable {
             sequences: data.split.train.sequences,
             items: data.catalogue.count
         )
+        let space = SearchSpace(trained.model.itemSpace)
         return Checkpoint(
             manifest: CheckpointManifest(
                 model: modelName,
@@ -145,7 +183,7 @@ public struct TrainingJob: Sendable {
                 recipe: recipe.json,
                 seed: seed,
                 build: Build.description,
-                dimension: recipe.configuration.dimension,
+                dimension: space.dimension,
                 items: data.catalogue.count,
                 trainRows: trained.trainRows,
                 seconds: trained.progress.seconds,
@@ -155,14 +193,19 @@ public struct TrainingJob: Sendable {
             parameters: trained.model.parameters.matrices,
             catalogue: data.catalogue,
             popularity: popularity.order,
-            index: try IndexFormat.build(
-                vectors: trained.model.scoringItems,
-                configuration: recipe.index,
-                queries: EvaluationRows(
-                    data.split.validation,
-                    protocol: recipe.data.evaluation.suited(to: data.split.validation.targets)
-                ).userVectors(of: trained.model, limit: Self.tuningRows)
-            ).serialised()
+            index: try index(of: trained.model, in: space).serialised()
+        )
+    }
+
+    private func index(of model: any Recommender, in space: SearchSpace) throws -> any VectorIndex {
+        guard model.itemSpace.vectors != nil else { return ScoreIndex(count: space.dimension) }
+        return try IndexFormat.build(
+            vectors: space.items,
+            configuration: recipe.index,
+            queries: EvaluationRows(
+                data.split.validation,
+                protocol: recipe.data.evaluation.suited(to: data.split.validation.targets)
+            ).userVectors(of: model, limit: Self.tuningRows)
         )
     }
 

@@ -67,6 +67,20 @@ extension SearchWorkspace {
         }
     }
 
+    /// Leaves the best `k` eligible of as many items as there are scores in `results`.
+    func rankExactly(_ scores: Span<Float>, k: Int, among eligible: borrowing Eligibility) {
+        (scanned, rescored, fellBack) = (0, 0, false)
+        let (allowed, removed) = (eligible.allowed, eligible.removed)
+        withExclusions(eligible.excluded, items: scores.count) {
+            best.reset(k: min(k, scores.count))
+            for item in scores.indices where scores[item] > best.threshold {
+                let id = Int32(item)
+                if isEligible(id, allowed, removed) { best.offer(Scored(id: id, score: scores[item])) }
+            }
+            best.drainSorted(into: &results)
+        }
+    }
+
     private func scanBlocks(
         _ vectors: Matrix,
         _ query: Span<Float>,

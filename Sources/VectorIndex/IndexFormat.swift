@@ -14,6 +14,7 @@ public enum IndexFormat {
     enum Kind: UInt32 {
         case flat = 1
         case partitioned = 2
+        case scores = 3
     }
 
     /// Builds the index that a configuration asks for.
@@ -57,13 +58,14 @@ public enum IndexFormat {
         }
         guard let kind = Kind(rawValue: number) else { throw .damaged("kind \(number) is unknown") }
         guard count == vectors.rows else { throw .countMismatch(index: count, vectors: vectors.rows) }
-        guard dimension == vectors.columns else {
+        guard dimension == (kind == .scores ? count : vectors.columns) else {
             throw .dimensionMismatch(index: dimension, vectors: vectors.columns)
         }
         let index: any VectorIndex =
             switch kind {
             case .flat: try FlatIndex(vectors: vectors)
             case .partitioned: try partitioned(&reader, vectors: vectors)
+            case .scores: ScoreIndex(count: count)
             }
         guard reader.remaining == 0 else { throw .damaged("\(reader.remaining) bytes follow its end") }
         return index

@@ -47,7 +47,10 @@ struct Evaluate: ParsableCommand {
         }
         let rows = EvaluationRows(data.part, protocol: `protocol`)
         if let vectorsOut {
-            try VectorFile.write(model.scoringItems, to: vectorsOut + "/items.fvecs")
+            guard model.itemSpace.vectors != nil else {
+                throw ValidationError("'\(recipe.system)' has no item vectors to write; leave --vectors-out out.")
+            }
+            try VectorFile.write(SearchSpace(model.itemSpace).items, to: vectorsOut + "/items.fvecs")
             if let users = rows.userVectors(of: model, limit: 2000) {
                 try VectorFile.write(users, to: vectorsOut + "/users.fvecs")
             }
@@ -77,10 +80,12 @@ struct Evaluate: ParsableCommand {
 
     /// The accuracy of a linear probe of the item vectors and its floors; nil without categories.
     private func probe(_ model: some Recommender, categories: [[Int32]]) -> [String: Double]? {
-        guard let probe = LinearProbe(categories: categories) else { return nil }
+        guard let vectors = model.itemSpace.vectors, let probe = LinearProbe(categories: categories) else {
+            return nil
+        }
         return [
-            "accuracy": probe.accuracy(of: model.scoringItems), "majority": probe.majorityAccuracy,
-            "random": probe.randomAccuracy(dimension: model.scoringItems.columns),
+            "accuracy": probe.accuracy(of: vectors), "majority": probe.majorityAccuracy,
+            "random": probe.randomAccuracy(dimension: vectors.columns),
         ]
     }
 

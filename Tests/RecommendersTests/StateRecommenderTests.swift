@@ -24,7 +24,7 @@ import Testing
 
     @Test("gradients of the loss equal central differences")
     func gradients() throws {
-        func check<Model: Recommender>(_ model: Model) {
+        func check<Model: TrainedRecommender>(_ model: Model) {
             expectGradient(of: model.parameters) { parameters, tape in
                 var changed = model
                 changed.parameters = parameters
@@ -37,7 +37,7 @@ import Testing
 
     @Test("a prefix in a batch gets the vector that it gets alone")
     func prefixes() {
-        func check(_ model: some Recommender) {
+        func check(_ model: some TrainedRecommender) {
             let rows: [[Int32]] = [[0], [0, 1], [0, 1, 2], [5, 1, 2], [5, 1, 2], [3]]
             let noise = NoiseSource(seed: 0, streams: [0, 1, 2, 3, 4, 5])
             let together = model.userVectors(RaggedRows(rows), noise: noise, readOut: .served).rows

@@ -5,7 +5,7 @@ import Testing
 import Training
 
 /// Answers with given vectors: the oracle decides what the evaluator must see.
-private struct FixedRecommender: Recommender {
+private struct FixedRecommender: TrainedRecommender {
     struct Configuration: ModelConfiguration {
         var dimension = 0
         var historyLength = 3

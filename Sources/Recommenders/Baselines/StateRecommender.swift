@@ -5,7 +5,7 @@ import Kernels
 ///
 /// Vectors and items are on the unit sphere and the softmax is DimeRec's (equation 19 with one interest), so that
 /// differences between systems are differences between networks.
-protocol StateRecommender: Recommender {
+protocol StateRecommender: TrainedRecommender {
     /// Inverse temperature of the softmax.
     var logitScale: Double { get }
 

@@ -6,7 +6,7 @@ public import Kernels
 /// A guidance module turns a history into K interests; a denoiser conditioned on them turns noise into the user's next
 /// interest in T reverse steps on the unit sphere. Both train jointly on
 /// `L_guidance + lambda * L_reconstruction + mu * L_softmax` (equation 23).
-public struct DimeRec: Recommender {
+public struct DimeRec: TrainedRecommender {
     /// `dimerec`.
     public static let system = "dimerec"
     /// Name of the item table among the parameters, `[V, d]`, rows of any length.

@@ -37,6 +37,14 @@ extension DimeRec {
         }
     }
 
+    /// T.
+    public var reverseSteps: Int { configuration.steps }
+
+    /// The generated vector after fewer steps.
+    public func servedVectors(_ histories: RaggedRows, noise: NoiseSource, steps: Int) -> UserVectors {
+        UserVectors(rows: generate(histories: histories, noise: noise, steps: steps))
+    }
+
     /// Algorithm 2: from noise to the next interest in `steps` reverse steps, `[B, d]`.
     ///
     /// Row `b` draws from stream `noise.streams[b]`: the start from its first `d` normals, each later step from the next.

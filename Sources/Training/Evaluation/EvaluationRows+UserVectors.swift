@@ -7,7 +7,7 @@ extension EvaluationRows {
     /// - Parameters:
     ///   - model: The model.
     ///   - limit: At most so many rows, evenly spaced.
-    /// - Returns: A vector for each row whose history has a known item, `[rows, dimension]`; nil when none has.
+    /// - Returns: Vectors for each row whose history has a known item, in the model's ``SearchSpace``; nil when none has.
     public func userVectors(of model: some Recommender, limit: Int) -> Matrix? {
         let sample = min(count, limit)
         var (histories, streams) = (RaggedRows(), [UInt64]())
@@ -19,6 +19,6 @@ extension EvaluationRows {
         }
         guard !streams.isEmpty else { return nil }
         let noise = NoiseSource(seed: Evaluator.validationNoiseSeed, streams: streams)
-        return model.userVectors(histories, noise: noise, readOut: .served).rows
+        return SearchSpace(model.itemSpace).queries(model.userVectors(histories, noise: noise, readOut: .served).rows)
     }
 }

@@ -76,7 +76,7 @@ public struct Evaluator: Sendable {
     /// - Returns: Metrics over all rows.
     /// - Complexity: O(rows * items * d), on all cores.
     public func evaluate(_ model: some Recommender, readOut: ReadOut, noiseSeed: UInt64) -> Result {
-        evaluate(items: model.scoringItems, noiseSeed: noiseSeed) { histories, noise in
+        evaluate(model.itemSpace, noiseSeed: noiseSeed) { histories, noise in
             model.userVectors(histories, noise: noise, readOut: readOut)
         }
     }
@@ -84,24 +84,24 @@ public struct Evaluator: Sendable {
     /// Ranks the catalogue for every row by vectors from anywhere.
     ///
     /// - Parameters:
-    ///   - items: The vectors that user vectors are compared with, `[V, d]`.
+    ///   - items: What user vectors are compared with.
     ///   - noiseSeed: Of whatever is random; row `i` draws from stream `i`, whatever the blocks.
     ///   - userVectors: Makes vectors of a block of histories; called from several threads.
     /// - Returns: Metrics over all rows.
     /// - Complexity: O(rows * items * d), on all cores.
     public func evaluate(
-        items: Matrix,
+        _ items: ItemSpace,
         noiseSeed: UInt64,
         userVectors: @Sendable (RaggedRows, NoiseSource) -> UserVectors
     ) -> Result {
-        let block = max(1, min(256, 16_000_000 / max(1, items.rows)))
+        let block = max(1, min(256, 16_000_000 / max(1, items.count)))
         let starts = Array(stride(from: 0, to: indices.count, by: block))
         let results = Mutex([Result?](repeating: nil, count: starts.count))
         DispatchQueue.concurrentPerform(iterations: starts.count) { index in
             let range = starts[index]..<min(starts[index] + block, indices.count)
             let result = evaluate(
                 Array(indices[range]),
-                items: items,
+                items,
                 noiseSeed: noiseSeed,
                 userVectors: userVectors
             )
@@ -120,7 +120,7 @@ public struct Evaluator: Sendable {
 
     private func evaluate(
         _ block: [Int],
-        items: Matrix,
+        _ items: ItemSpace,
         noiseSeed: UInt64,
         userVectors: (RaggedRows, NoiseSource) -> UserVectors
     ) -> Result {
@@ -139,8 +139,7 @@ public struct Evaluator: Sendable {
         }
         guard !answered.isEmpty else { return result }
         let users = userVectors(histories, NoiseSource(seed: noiseSeed, streams: answered.map { UInt64($0) }))
-        var scores = Matrix.product(users.rows, transposed: false, items, transposed: true)
-        if users.perUser > 1 { scores = scores.maximumOfRowGroups(of: users.perUser) }
+        var scores = items.scores(of: users)
         for (place, row) in answered.enumerated() {
             let target = rows.target(of: row)
             if filterHistory {

@@ -121,7 +121,7 @@ public struct ExperimentEvaluation: Sendable {
     }
 
     private func readOutPoints(of model: some Recommender, _ evaluator: Evaluator) -> [MeasuredPoint] {
-        let accuracy = probe?.accuracy(of: model.scoringItems)
+        let accuracy = model.itemSpace.vectors.flatMap { probe?.accuracy(of: $0) }
         return model.readOuts.map { readOut in
             let result = evaluator.evaluate(model, readOut: readOut, noiseSeed: Self.noiseSeed)
             var values = result.values
@@ -136,7 +136,7 @@ public struct ExperimentEvaluation: Sendable {
         steps: Int,
         samples: Int
     ) -> MeasuredPoint {
-        let result = evaluator.evaluate(items: model.scoringItems, noiseSeed: Self.noiseSeed) { histories, noise in
+        let result = evaluator.evaluate(model.itemSpace, noiseSeed: Self.noiseSeed) { histories, noise in
             let users = (0..<histories.count).flatMap { [Int32](repeating: Int32($0), count: samples) }
             let draws = NoiseSource(
                 seed: noise.seed,
@@ -164,9 +164,9 @@ public struct ExperimentEvaluation: Sendable {
 
     private func reverseStepPoints(of model: DimeRec, _ evaluator: Evaluator) -> [MeasuredPoint] {
         let steps = model.configuration.steps
-        let items = model.scoringItems
+        let items = model.itemSpace
         return (1...steps).map { step in
-            let result = evaluator.evaluate(items: items, noiseSeed: Self.noiseSeed) { histories, noise in
+            let result = evaluator.evaluate(items, noiseSeed: Self.noiseSeed) { histories, noise in
                 var clean: [Matrix] = []
                 _ = model.generate(histories: histories, noise: noise, steps: steps) { clean.append($1) }
                 return UserVectors(rows: clean[step - 1])

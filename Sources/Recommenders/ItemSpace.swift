@@ -1,0 +1,79 @@
+public import Kernels
+
+/// What a model's user vectors are compared with.
+public enum ItemSpace: Sendable {
+    /// Item vectors, `[V, d]`, of any length; a score is an inner product.
+    case vectors(Matrix)
+    /// The axes: a user vector holds the scores of all items, `[V]`. Systems without item vectors rank so.
+    case scores(items: Int)
+
+    /// How many items there are.
+    public var count: Int {
+        switch self {
+        case .vectors(let rows): rows.rows
+        case .scores(let items): items
+        }
+    }
+
+    /// The item vectors, or nil where there are none.
+    public var vectors: Matrix? {
+        switch self {
+        case .vectors(let rows): rows
+        case .scores: nil
+        }
+    }
+
+    /// The scores of all items for each user, `[users, V]`: the largest over a user's vectors.
+    ///
+    /// - Complexity: O(rows * V * d).
+    public func scores(of users: UserVectors) -> Matrix {
+        let scores =
+            switch self {
+            case .vectors(let items): Matrix.product(users.rows, transposed: false, items, transposed: true)
+            case .scores: users.rows
+            }
+        return users.perUser > 1 ? scores.maximumOfRowGroups(of: users.perUser) : scores
+    }
+}
+
+/// A model's items and user vectors as an index of unit vectors takes them.
+///
+/// Item vectors of length one are taken as they are. Others are made so without changing what ranks where: an item `x` becomes
+/// `[x, sqrt(m^2 - |x|^2)] / m` with `m` the longest item's length, a user vector `u` becomes `[u, 0]`, and inner products
+/// keep their order (Bachrach et al., RecSys 2014, section 3.1).
+public struct SearchSpace: Sendable {
+    /// Unit vectors of the items, `[V, dimension]`; `[V, 0]` where user vectors are scores.
+    public let items: Matrix
+    /// Length of a query.
+    public let dimension: Int
+    /// Elements that a user vector lacks of a query: 0 or 1.
+    private let added: Int
+
+    /// The space of a model.
+    public init(_ space: ItemSpace) {
+        switch space {
+        case .scores(let count):
+            (items, dimension, added) = (Matrix(rows: count, columns: 0), count, 0)
+        case .vectors(let rows):
+            let lengths = rows.normalisedRows(epsilon: .leastNormalMagnitude).norms
+            let longest = max(lengths.max() ?? 0, .leastNormalMagnitude)
+            if lengths.allSatisfy({ abs($0 - 1) < 1e-3 }) {
+                (items, dimension, added) = (rows, rows.columns, 0)
+            } else {
+                var scaled = rows
+                scaled.scale(by: 1 / longest)
+                let rest = lengths.map { (1 - Double($0 / longest) * Double($0 / longest)).squareRoot() }
+                items = scaled.appendingColumn(rest.map { Float($0) })
+                (dimension, added) = (items.columns, 1)
+            }
+        }
+    }
+
+    /// User vectors as queries, `[rows, dimension]`.
+    ///
+    /// - Precondition: They are of the model whose space this is.
+    public func queries(_ users: Matrix) -> Matrix {
+        precondition(users.columns + added == dimension, "user vectors \(users.shape) in a space of \(dimension)")
+        return added == 0 ? users : users.appendingColumn([Float](repeating: 0, count: users.rows))
+    }
+}

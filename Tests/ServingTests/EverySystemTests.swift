@@ -1,0 +1,99 @@
+import CheckpointStore
+import Foundation
+import Kernels
+import Recommenders
+import Serving
+import TestSupport
+import Testing
+import Training
+import VectorIndex
+
+/// What holds for each system of the registry: it serves the items that it scores highest.
+@Suite("every system serves") struct EverySystemTests {
+    static let names = ModelRegistry.systems.map { $0.system }
+    private static let items = 60
+    private static let sequences = (0..<40).map { user in
+        (0..<12).map { Int32((user * 7 + $0 * ($0 + user % 5)) % items) }
+    }
+
+    /// A model of the system's defaults, fresh or fitted to made-up sequences.
+    private func model(_ name: String) throws -> (any Recommender, Recipe) {
+        let recipe = Recipe(try ModelRegistry.system(named: name))
+        func fresh<Model: TrainedRecommender>(_ system: Model.Type) -> any Recommender {
+            Model(Model.own(recipe.configuration), items: Self.items, seed: 3)
+        }
+        func fitted<Model: FittedRecommender>(_ system: Model.Type) -> any Recommender {
+            Model(Model.own(recipe.configuration), fitting: RaggedRows(Self.sequences), items: Self.items)
+        }
+        let system = try ModelRegistry.system(named: name)
+        if let system = system as? any FittedRecommender.Type { return (fitted(system), recipe) }
+        let trained = try #require(system as? any TrainedRecommender.Type)
+        return (fresh(trained), recipe)
+    }
+
+    private func checkpoint(_ model: any Recommender, _ recipe: Recipe) throws -> Checkpoint {
+        let space = SearchSpace(model.itemSpace)
+        let index: any VectorIndex =
+            model.itemSpace.vectors == nil
+            ? ScoreIndex(count: space.dimension) : try IndexFormat.build(vectors: space.items)
+        return Checkpoint(
+            manifest: CheckpointManifest(
+                model: "m",
+                system: recipe.system,
+                recipe: recipe.json,
+                seed: 1,
+                build: "test",
+                dimension: space.dimension,
+                items: Self.items,
+                trainRows: 1,
+                seconds: 1,
+                metrics: [:],
+                data: DataFingerprint(split: "users", splitSeed: 1, digests: [:])
+            ),
+            parameters: model.parameters.matrices,
+            catalogue: Catalogue(ids: (0..<Self.items).map { "i\($0)" }),
+            popularity: (0..<Int32(Self.items)).map(\.self),
+            index: index.serialised()
+        )
+    }
+
+    @Test("the best by its own scores, also several at once, filtered and re-ranked", arguments: names)
+    func servesItsBest(name: String) throws {
+        let (model, recipe) = try model(name)
+        let snapshot = try SnapshotBuilder.standard(warmUpRequests: 4)
+            .build(try checkpoint(model, recipe), generation: 1)
+        let service = service(snapshot)
+        let histories: [[Int32]] = [[3], [5, 9, 14, 2], [7, 7, 30, 59, 0, 12, 44]]
+        var request = RetrievalRequest(history: [], k: 10)
+        request.excludeHistory = false
+        request.seed = 11
+        let requests = histories.map { history in
+            var request = request
+            request.history = IdentifierList(history.map { "i\($0)" })
+            return request
+        }
+        let workspace = RetrievalWorkspace()
+        let together = service.retrieve(requests, workspace: workspace)
+        for (place, history) in histories.enumerated() {
+            let response = try service.retrieve(requests[place], workspace: workspace)
+            let users = model.servedVectors(
+                RaggedRows([Array(history.suffix(model.historyLength))]),
+                noise: NoiseSource(seed: 11, streams: [0]),
+                steps: model.reverseSteps
+            )
+            let scores = model.itemSpace.scores(of: users).row(0)
+            let answered = response.items.map { scores[Int($0.id)] }
+            let best = scores.sorted(by: >).prefix(10)
+            for (ours, theirs) in zip(answered, best) {
+                #expect(abs(ours - theirs) <= 1e-4 * max(1, abs(theirs)), "\(name): \(answered) for \(best)")
+            }
+            #expect(try together[place].get().items == response.items)
+        }
+        var diverse = requests[1]
+        diverse.diversity = 0.5
+        diverse.excludeHistory = true
+        let reranked = try service.retrieve(diverse, workspace: workspace).items
+        #expect(reranked.count == 10)
+        #expect(!reranked.contains { histories[1].contains($0.id) })
+    }
+}
