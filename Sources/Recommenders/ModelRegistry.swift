@@ -4,7 +4,7 @@ public import Kernels
 public enum ModelRegistry {
     /// All systems.
     public static let systems: [any Recommender.Type] = [
-        DimeRec.self, GRU4Rec.self, SASRec.self, DreamRec.self, DiffuRec.self,
+        DimeRec.self, GRU4Rec.self, SASRec.self, DreamRec.self, DiffuRec.self, SequentialDiffRec.self,
     ]
 
     /// A system by its name in recipes.

@@ -4,7 +4,7 @@ import Recommenders
 import TestSupport
 import Testing
 
-@Suite("DreamRec and DiffuRec") struct DiffusionBaselineTests {
+@Suite("DreamRec, DiffuRec and the sequential DiffRec") struct DiffusionBaselineTests {
     private static let histories: [[Int32]] = [[0, 1, 2], [3], [4, 4, 5, 1, 6], [6, 2]]
     private static let targets: [Int32] = [3, 1, 6, 0]
 
@@ -36,6 +36,18 @@ import Testing
         (configuration.mixing, configuration.itemDropout, configuration.dropout) = (0.4, 0, 0)
         configure(&configuration)
         return DiffuRec(configuration, items: 7, seed: 5)
+    }
+
+    private static func sequential(_ configure: (inout SequentialDiffRec.Configuration) -> Void = { _ in })
+        -> SequentialDiffRec
+    {
+        var configuration = SequentialDiffRec.Configuration()
+        (configuration.dimension, configuration.historyLength, configuration.steps) = (4, 5, 12)
+        (configuration.heads, configuration.hidden, configuration.blocks) = (2, 6, 2)
+        (configuration.tokenDeviation, configuration.rounding, configuration.logitScale) = (0.3, 0.7, 0.5)
+        configuration.dropout = 0
+        configure(&configuration)
+        return SequentialDiffRec(configuration, items: 7, seed: 5)
     }
 
     @Test("DreamRec agrees with an independent reference")
@@ -93,6 +105,29 @@ import Testing
         #expect(abs(Double(changed) - reference.loss[0]) > 1e-4, "the noised vector takes no part")
     }
 
+    @Test("the sequential DiffRec agrees with an independent reference")
+    func sequentialReference() throws {
+        let reference = try ReferenceValues("diffrec-sequential")
+        let block = [
+            "query", "key", "value", "mix", "expand", "expand.bias", "contract", "contract.bias", "distance",
+            "attention.gain", "attention.bias", "feed.gain", "feed.bias",
+        ]
+        var model = Self.sequential()
+        model.parameters = ReferenceValues.weights(
+            of: model,
+            names: ["items", "output", "output.bias", "output.norm.gain", "output.norm.bias"]
+                + ["hidden", "hidden.bias", "output", "output.bias"].map { "step.\($0)" }
+                + (0..<2).flatMap { index in block.map { "block\(index).\($0)" } }
+        )
+        let draws = SequentialDiffRec.Draws(
+            steps: [1, 5, 12, 8],
+            normals: ReferenceValues.waves(50, rows: 4, columns: 4),
+            token: ReferenceValues.waves(51, rows: 4, columns: 4)
+        )
+        let tape = Tape()
+        reference.expectEqual(tape, model.loss(Self.batch, draws: draws, on: tape).total, model.parameters)
+    }
+
     @Test("gradients of the loss equal central differences")
     func gradients() {
         func check(_ model: some Recommender) {
@@ -105,6 +140,7 @@ import Testing
         check(Self.dreamrec())
         check(Self.dreamrec { $0.denoiser = .linear })
         check(Self.diffurec())
+        check(Self.sequential { $0.dropout = 0.2 })
         check(
             Self.diffurec {
                 ($0.geometry, $0.logitScale, $0.distances) = (.sphere, 3, true)
@@ -132,6 +168,7 @@ import Testing
             }
         }
         check(Self.dreamrec())
+        check(Self.sequential { $0.dropout = 0.3 })
         check(
             Self.diffurec {
                 ($0.itemDropout, $0.dropout) = (0.5, 0.3)
