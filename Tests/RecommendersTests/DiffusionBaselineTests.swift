@@ -198,6 +198,24 @@ import Testing
         #expect(model.loss(Self.batch, on: Tape(recording: false)).total.scalar == before)
     }
 
+    @Test("a detached target's row learns from histories alone")
+    func detachedTarget() {
+        func gradient(_ detached: Bool) -> Matrix {
+            let model = Self.dreamrec { ($0.detachTarget, $0.nullProbability) = (detached, 0) }
+            let tape = Tape()
+            let batch = Self.batch([[0, 1], [4]], [3, 3], [10, 11])
+            return tape.backward(from: model.loss(batch, on: tape).total)
+                .whole("items", like: model.parameters["items"])
+        }
+        let (free, detached) = (gradient(false), gradient(true))
+        #expect(free.row(3).contains { $0 != 0 })
+        #expect(detached.row(3).allSatisfy { $0 == 0 })
+        for row in [0, 1, 4] {
+            #expect(detached.row(row).contains { $0 != 0 })
+            #expect(free.row(row) == detached.row(row))
+        }
+    }
+
     @Test("a history is a set with a newest item, unless distances count")
     func order() {
         let noise = NoiseSource(seed: 3, streams: [7, 7, 7])

@@ -30,6 +30,10 @@ public struct DreamRec: Recommender {
         public var guidanceWeight = 2.0
         /// Share of the training rows whose condition is the null row (p).
         public var nullProbability = 0.1
+        /// Take the target's row as given, so that item rows learn by the condition alone.
+        ///
+        /// As published it learns to be predictable, which rows that are all alike are best at.
+        public var detachTarget = false
         /// The denoiser's depth.
         public var denoiser = Denoiser.hidden
         /// Blocks of the encoder.
@@ -173,7 +177,8 @@ public struct DreamRec: Recommender {
 
     /// The loss for given draws.
     package func loss(_ batch: TrainingBatch, draws: Draws, on tape: Tape) -> TrainingLoss {
-        let x0 = tape.gather(DimeRec.itemTable, from: parameters, rows: batch.targets)
+        let target = tape.gather(DimeRec.itemTable, from: parameters, rows: batch.targets)
+        let x0 = configuration.detachTarget ? target.stoppingGradient() : target
         let kept = draws.isUnconditional.map { $0 ? Float(0) : 1 }
         let condition = condition(of: batch.histories, on: tape).scalingRows(by: kept)
             .adding(nullRows(kept.count, on: tape).scalingRows(by: kept.map { 1 - $0 }))

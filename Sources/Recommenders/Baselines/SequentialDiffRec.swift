@@ -1,7 +1,7 @@
 public import Autodiff
 public import Kernels
 
-/// DiffRec of Du et al. (2023), the sequential system of that name (method, section 11, (a)): a Transformer denoises the last
+/// The sequential DiffRec (Du and others, 2023; method, section 11, first of the two): a Transformer denoises the last
 /// token of a sequence, the next item.
 ///
 /// An item becomes a Gaussian token `z_0 ~ N(e, s_0^2 I)`; diffusion noises it to `x_t`, which stands behind the history's

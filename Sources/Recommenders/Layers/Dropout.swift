@@ -1,13 +1,20 @@
-import Kernels
+package import Kernels
 
 /// Dropout masks drawn from the noise streams of a batch's rows, so that a row's masks do not depend on its batch.
-struct Dropout: Sendable {
+package struct Dropout: Sendable {
     /// The share of elements that become zero.
-    let probability: Double
+    package let probability: Double
     /// A stream a row.
-    let noise: NoiseSource
+    package let noise: NoiseSource
     /// How many layers draw masks; their numbers are below it.
-    let layers: Int
+    package let layers: Int
+
+    /// Masks of some rows.
+    package init(probability: Double, noise: NoiseSource, layers: Int) {
+        self.probability = probability
+        self.noise = noise
+        self.layers = layers
+    }
 
     /// A mask of zeros and `1 / (1 - p)`, `[sum of counts, width]`.
     ///
@@ -16,7 +23,7 @@ struct Dropout: Sendable {
     ///   - width: Columns.
     ///   - counts: Rows of each stream, stream after stream; nil for one each.
     /// - Returns: The mask.
-    func mask(_ layer: Int, width: Int, counts: [Int]? = nil) -> Matrix {
+    package func mask(_ layer: Int, width: Int, counts: [Int]? = nil) -> Matrix {
         precondition(layer < layers, "a mask for layer \(layer) of \(layers)")
         let generator = CounterBasedGenerator(seed: noise.seed, purpose: .dropout)
         let threshold = UInt32((probability * 0x1p32 - 0.5).rounded(.up))
