@@ -20,7 +20,7 @@ public struct SequentialDiffRec: Recommender {
         /// How noise grows.
         public var schedule = ScheduleConfiguration(kind: .squareRoot)
         /// Deviation of a token around its item's row (`s_0`).
-        public var tokenDeviation = 0.1
+        public var tokenDeviation = 0.01
         /// Blocks.
         public var blocks = 2
         /// Attention heads of each block; they divide the dimension.
@@ -31,8 +31,8 @@ public struct SequentialDiffRec: Recommender {
         public var dropout = 0.1
         /// Weight of the rounding loss beside the squared error.
         public var rounding = 1.0
-        /// Inverse temperature of the rounding softmax; rows are about `sqrt(d)` long.
-        public var logitScale = 0.125
+        /// Inverse temperature of the rounding softmax.
+        public var logitScale = 1.0
 
         /// The defaults.
         public init() {}
@@ -91,7 +91,7 @@ public struct SequentialDiffRec: Recommender {
         )
     }
 
-    /// A fresh model of `items` items: item rows standard normal, weights Xavier-uniform, biases zero.
+    /// A fresh model of `items` items: item rows of length about 1, weights Xavier-uniform, biases zero.
     public init(_ configuration: Configuration, items: Int, seed: UInt64) {
         self.init(configuration, parameters: ParameterSet())
         let initialiser = Initialiser(seed: seed)
@@ -104,7 +104,12 @@ public struct SequentialDiffRec: Recommender {
         matrices[Self.outputNorm + ".bias"] = Matrix(rows: 1, columns: d)
         matrices[Self.output] = initialiser.xavier(Self.output, inputs: d, outputs: d)
         matrices[Self.output + ".bias"] = Matrix(rows: 1, columns: d)
-        matrices[DimeRec.itemTable] = initialiser.normal(DimeRec.itemTable, rows: items, columns: d, deviation: 1)
+        matrices[DimeRec.itemTable] = initialiser.normal(
+            DimeRec.itemTable,
+            rows: items,
+            columns: d,
+            deviation: 1 / Double(d).squareRoot()
+        )
         parameters = ParameterSet(matrices)
     }
 
