@@ -15,10 +15,11 @@ func library(_ name: String, _ dependencies: [Target.Dependency] = [], resources
 }
 
 /// Tests of one library; `dependencies` are what they import besides it and TestSupport.
-func tests(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
+func tests(_ name: String, _ dependencies: [Target.Dependency] = [], resources: [Resource] = []) -> Target {
     .testTarget(
         name: "\(name)Tests",
         dependencies: [.byName(name: name), "TestSupport"] + dependencies,
+        resources: resources,
         swiftSettings: settings
     )
 }
@@ -96,7 +97,7 @@ let package = Package(
         tests("Autodiff", ["Kernels"]),
         tests("VectorIndex", ["Kernels"]),
         tests("CheckpointStore", ["Kernels", grdb]),
-        tests("Recommenders", ["Kernels", "Autodiff", "CheckpointStore"]),
+        tests("Recommenders", ["Kernels", "Autodiff", "CheckpointStore"], resources: [.copy("References")]),
         tests("Training", ["Kernels", "Autodiff", "Recommenders", "VectorIndex", "CheckpointStore"]),
         tests("Serving", ["Kernels", "Recommenders", "Training", "VectorIndex", "CheckpointStore", logging]),
         tests(

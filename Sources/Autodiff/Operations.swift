@@ -214,31 +214,35 @@ extension Variable {
         }
     }
 
-    /// Causal self-attention of sequences whose positions stand one after another; see ``CausalAttention``.
+    /// Self-attention of sequences whose positions stand one after another; see ``SelfAttention``.
     ///
     /// - Parameters:
     ///   - queries: `[P, d]`.
     ///   - keys: `[P, d]`.
     ///   - values: `[P, d]`.
-    ///   - reversedBias: The bias of each head and distance, the largest distance first, `[h, N]`.
+    ///   - reversedBias: The bias of each head and distance, the largest distance first, `[h, N]`, or `[h, 2N - 1]` when not
+    ///     causal.
     ///   - offsets: Where each sequence starts, and the end of the last.
+    ///   - isCausal: Whether a position sees only itself and those before it.
     /// - Returns: `[P, d]`.
-    public static func causalAttention(
+    public static func selfAttention(
         queries: Variable,
         keys: Variable,
         values: Variable,
         reversedBias: Variable,
-        offsets: [Int]
+        offsets: [Int],
+        isCausal: Bool
     ) -> Variable {
-        let inputs = CausalAttention.Inputs(
+        let inputs = SelfAttention.Inputs(
             queries: queries.value,
             keys: keys.value,
             values: values.value,
-            reversedBias: reversedBias.value
+            reversedBias: reversedBias.value,
+            isCausal: isCausal
         )
-        let (output, weights) = CausalAttention.forward(inputs, offsets: offsets)
+        let (output, weights) = SelfAttention.forward(inputs, offsets: offsets)
         return queries.tape.record(output, inputs: [queries, keys, values, reversedBias]) { gradient, tape in
-            let parts = CausalAttention.gradients(inputs, offsets: offsets, weights: weights, gradient: gradient)
+            let parts = SelfAttention.gradients(inputs, offsets: offsets, weights: weights, gradient: gradient)
             tape.accumulate(queries, parts.queries)
             tape.accumulate(keys, parts.keys)
             tape.accumulate(values, parts.values)

@@ -84,24 +84,26 @@ INLINE void softmax_in_place(float *x, size_t n) {
     for (size_t j = 0; j < n; j++) x[j] *= inverse;
 }
 
-// Weights of a head are kept position after position, row p holding its p + 1 weights at p * n.
-CLONES void ck_causal_attention(const float *q, const float *k, const float *v, const float *reversed_bias, size_t n,
-                                size_t longest, size_t d, size_t heads, float *weights, float *out, float *scratch) {
+// Weights of a head are kept position after position, row p holding those of the positions it sees at p * n.
+CLONES void ck_self_attention(const float *q, const float *k, const float *v, const float *reversed_bias, size_t n,
+                              size_t longest, int causal, size_t d, size_t heads, float *weights, float *out,
+                              float *scratch) {
     FAST
-    size_t width = d / heads;
+    size_t width = d / heads, distances = causal ? longest : 2 * longest - 1;
     float scale = 1.0f / sqrtf((float)width);
     for (size_t h = 0; h < heads; h++) {
         transpose_head(k + h * width, n, d, width, scratch);
         // The bias of distance p - j stands at longest - 1 - (p - j), so it runs forward with j.
-        const float *bias = reversed_bias + h * longest + longest - 1;
+        const float *bias = reversed_bias + h * distances + longest - 1;
         for (size_t p = 0; p < n; p++) {
+            size_t seen = causal ? p + 1 : n;
             float *restrict w = weights + (h * n + p) * n;
-            combine(q + p * d + h * width, scratch, width, n, p + 1, w);
-            for (size_t j = 0; j <= p; j++) w[j] = w[j] * scale + *(bias - p + j);
-            softmax_in_place(w, p + 1);
+            combine(q + p * d + h * width, scratch, width, n, seen, w);
+            for (size_t j = 0; j < seen; j++) w[j] = w[j] * scale + *(bias - p + j);
+            softmax_in_place(w, seen);
             float *restrict o = out + p * d + h * width;
             for (size_t c = 0; c < width; c++) o[c] = 0.0f;
-            for (size_t j = 0; j <= p; j++) {
+            for (size_t j = 0; j < seen; j++) {
                 const float *value = v + j * d + h * width;
                 for (size_t c = 0; c < width; c++) o[c] += w[j] * value[c];
             }
@@ -110,26 +112,28 @@ CLONES void ck_causal_attention(const float *q, const float *k, const float *v, 
 }
 
 // scratch: width * n + n floats.
-CLONES void ck_causal_attention_gradient(const float *q, const float *k, const float *v, const float *weights, size_t n,
-                                         size_t longest, size_t d, size_t heads, const float *gradient, float *grad_q,
-                                         float *grad_k, float *grad_v, float *grad_reversed_bias, float *scratch) {
+CLONES void ck_self_attention_gradient(const float *q, const float *k, const float *v, const float *weights, size_t n,
+                                       size_t longest, int causal, size_t d, size_t heads, const float *gradient,
+                                       float *grad_q, float *grad_k, float *grad_v, float *grad_reversed_bias,
+                                       float *scratch) {
     FAST
-    size_t width = d / heads;
+    size_t width = d / heads, distances = causal ? longest : 2 * longest - 1;
     float scale = 1.0f / sqrtf((float)width);
     float *slopes = scratch + width * n;
     for (size_t h = 0; h < heads; h++) {
         transpose_head(v + h * width, n, d, width, scratch);
-        float *grad_bias = grad_reversed_bias + h * longest + longest - 1;
+        float *grad_bias = grad_reversed_bias + h * distances + longest - 1;
         for (size_t p = 0; p < n; p++) {
+            size_t seen = causal ? p + 1 : n;
             const float *w = weights + (h * n + p) * n, *g = gradient + p * d + h * width;
-            combine(g, scratch, width, n, p + 1, slopes);
+            combine(g, scratch, width, n, seen, slopes);
             float mean = 0.0f;
-            for (size_t j = 0; j <= p; j++) mean += w[j] * slopes[j];
-            for (size_t j = 0; j <= p; j++) slopes[j] = w[j] * (slopes[j] - mean);
-            for (size_t j = 0; j <= p; j++) *(grad_bias - p + j) += slopes[j];
+            for (size_t j = 0; j < seen; j++) mean += w[j] * slopes[j];
+            for (size_t j = 0; j < seen; j++) slopes[j] = w[j] * (slopes[j] - mean);
+            for (size_t j = 0; j < seen; j++) *(grad_bias - p + j) += slopes[j];
             const float *query = q + p * d + h * width;
             float *restrict gq = grad_q + p * d + h * width;
-            for (size_t j = 0; j <= p; j++) {
+            for (size_t j = 0; j < seen; j++) {
                 const float *key = k + j * d + h * width;
                 float *restrict gk = grad_k + j * d + h * width, *restrict gv = grad_v + j * d + h * width;
                 float slope = slopes[j] * scale, weight = w[j];

@@ -30,6 +30,10 @@ public enum RandomPurpose: UInt32, Sendable {
     case cuts
     /// Splits and random vectors of linear probes.
     case probing
+    /// Which training rows a denoiser sees without their condition.
+    case nullCondition
+    /// How much of a noised vector is added to each element of a history.
+    case mixing
 }
 
 /// Random numbers that are a pure function of seed, purpose, stream and position: Philox4x32-10.

@@ -2,7 +2,7 @@ import CKernels
 
 /// The newest states of a causal Transformer over one history, laid out for serving.
 ///
-/// It computes the last K rows of what a stack of ``LayerNorm``, ``CausalAttention`` and dense layers gives the whole
+/// It computes the last K rows of what a stack of ``LayerNorm``, ``SelfAttention`` and dense layers gives the whole
 /// history, zero rows in front of short ones. Nobody asks for the other states of the last block, so that only their keys
 /// and values are computed there. What the first block projects depends on the item alone, since distances take the place
 /// of positions; yet tables of it would not pay: 70 items are projected in about the time in which their rows arrive from

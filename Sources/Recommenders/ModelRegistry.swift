@@ -3,7 +3,9 @@ public import Kernels
 /// The systems of this build; one line makes a system known to training, evaluation and recipes.
 public enum ModelRegistry {
     /// All systems.
-    public static let systems: [any Recommender.Type] = [DimeRec.self, GRU4Rec.self, SASRec.self]
+    public static let systems: [any Recommender.Type] = [
+        DimeRec.self, GRU4Rec.self, SASRec.self, DreamRec.self, DiffuRec.self, SequentialDiffRec.self,
+    ]
 
     /// A system by its name in recipes.
     ///

@@ -107,11 +107,19 @@ import Testing
         }
     }
 
-    @Test("causal attention over ragged sequences, one of them empty", arguments: [1, 2])
-    func causalAttention(heads: Int) {
+    @Test("self-attention over ragged sequences, one of them empty", arguments: [1, 2], [false, true])
+    func selfAttention(heads: Int, isCausal: Bool) {
         let inputs = (0..<3).map { gridMatrix(rows: 6, columns: 4, seed: 17 + UInt64($0)) }
-        expectGradient(of: inputs + [gridMatrix(rows: heads, columns: 5, seed: 20)]) { _, x in
-            .causalAttention(queries: x[0], keys: x[1], values: x[2], reversedBias: x[3], offsets: [0, 4, 4, 5, 6])
+        let bias = gridMatrix(rows: heads, columns: isCausal ? 5 : 9, seed: 20)
+        expectGradient(of: inputs + [bias]) { _, x in
+            .selfAttention(
+                queries: x[0],
+                keys: x[1],
+                values: x[2],
+                reversedBias: x[3],
+                offsets: [0, 4, 4, 5, 6],
+                isCausal: isCausal
+            )
         }
     }
 

@@ -53,6 +53,16 @@ import Testing
         }
     }
 
+    @Test("the square-root schedule is its definition until its last step, which is clipped", arguments: [5, 20, 500])
+    func squareRoot(steps: Int) {
+        let schedule = schedule(.squareRoot, steps: steps)
+        for t in 0..<steps {
+            let expected = (1 - (Double(t) / Double(steps) + 1e-4).squareRoot()) / 0.99
+            #expect(abs(schedule.alphaBar[t] - expected) < 1e-12, "t = \(t)")
+        }
+        #expect(schedule.betas[steps - 1] == 0.999)
+    }
+
     @Test("the linear schedule runs from its first to its last beta")
     func linear() {
         var configuration = ScheduleConfiguration()
@@ -90,6 +100,18 @@ import Testing
         }
         // Exactly: no rounding may leave noise in the answer, or a root of a negative number.
         let last = steps[count - 1]
+        #expect(last.clean == 1 && last.noisy == 0 && last.deviation == 0)
+    }
+
+    @Test("the forward variance keeps standard normal rows standard normal", arguments: [1, 2, 7, 20])
+    func forwardVariance(count: Int) {
+        let schedule = schedule(.exponential)
+        // Given x_t, such a row has mean sqrt(alphaBar) x_t; with it for a prediction, variance 1 must remain.
+        for step in schedule.reverseSteps(count, variance: .forward).dropLast() {
+            let factor = step.clean * schedule.alphaBar[step.t].squareRoot() + step.noisy
+            #expect(abs(factor * factor + step.deviation * step.deviation - 1) < 1e-12)
+        }
+        let last = schedule.reverseSteps(count, variance: .forward)[count - 1]
         #expect(last.clean == 1 && last.noisy == 0 && last.deviation == 0)
     }
 

@@ -227,14 +227,14 @@ void ck_layer_norm(const float *x, const float *gain, const float *bias, float *
 void ck_layer_norm_gradient(const float *standardised, const float *inverse_deviations, const float *gain,
                             const float *gradient, float *grad_x, float *grad_gain, float *grad_bias, size_t rows,
                             size_t d);
-// One sequence of n positions; q, k, v, out [n, d]; reversed_bias [heads, longest], distance 0 last; weights
-// [heads, n, n], lower triangles; scratch d / heads * n.
-void ck_causal_attention(const float *q, const float *k, const float *v, const float *reversed_bias, size_t n,
-                         size_t longest, size_t d, size_t heads, float *weights, float *out, float *scratch);
+// One sequence of n positions; q, k, v, out [n, d]; scratch d / heads * n. Causal: reversed_bias [heads, longest], distance
+// 0 last, weights [heads, n, n] in lower triangles. Otherwise reversed_bias [heads, 2 longest - 1], distance 0 in the middle.
+void ck_self_attention(const float *q, const float *k, const float *v, const float *reversed_bias, size_t n,
+                       size_t longest, int causal, size_t d, size_t heads, float *weights, float *out, float *scratch);
 // Adds to all four gradients; scratch (d / heads + 1) * n.
-void ck_causal_attention_gradient(const float *q, const float *k, const float *v, const float *weights, size_t n,
-                                  size_t longest, size_t d, size_t heads, const float *gradient, float *grad_q,
-                                  float *grad_k, float *grad_v, float *grad_reversed_bias, float *scratch);
+void ck_self_attention_gradient(const float *q, const float *k, const float *v, const float *weights, size_t n,
+                                size_t longest, int causal, size_t d, size_t heads, const float *gradient, float *grad_q,
+                                float *grad_k, float *grad_v, float *grad_reversed_bias, float *scratch);
 // Layer normalisation that keeps nothing.
 void ck_apply_layer_norm(const float *x, const float *gain, const float *bias, float *out, size_t rows, size_t d);
 // Causal attention of the `newest` last positions alone, over all n: q, out [newest, d]; k, v [n, d]. scratch:

@@ -24,10 +24,6 @@ struct DiffusionAggregation {
         static let output = "denoiser.output"
         static let outputBias = "denoiser.output.bias"
         static let stepTable = "denoiser.step.table"
-        static let stepHidden = "denoiser.step.hidden"
-        static let stepHiddenBias = "denoiser.step.hidden.bias"
-        static let stepOutput = "denoiser.step.output"
-        static let stepOutputBias = "denoiser.step.output.bias"
         static let step = "denoiser.step"
     }
 
@@ -66,13 +62,15 @@ struct DiffusionAggregation {
                 deviation: 0.02
             )
         case .sinusoid:
-            parameters[Name.stepHidden] = initialiser.xavier(Name.stepHidden, inputs: d, outputs: 2 * d)
-            parameters[Name.stepHiddenBias] = Matrix(rows: 1, columns: 2 * d)
-            parameters[Name.stepOutput] = initialiser.xavier(Name.stepOutput, inputs: 2 * d, outputs: d)
-            parameters[Name.stepOutputBias] = Matrix(rows: 1, columns: d)
+            parameters.merge(stepEmbedding.initialParameters(initialiser)) { first, _ in first }
             parameters[Name.step] = initialiser.xavier(Name.step, inputs: d, outputs: H)
         }
         return parameters
+    }
+
+    private var stepEmbedding: StepEmbedding {
+        let d = configuration.dimension
+        return StepEmbedding(prefix: Name.step, width: d, hidden: 2 * d, activation: .gelu)
     }
 
     /// `W_t tau(t)` of every step, `[T, H]`; row `t - 1` belongs to step `t`.
@@ -81,12 +79,7 @@ struct DiffusionAggregation {
         case .table:
             tape.parameter(Name.stepTable, from: parameters)
         case .sinusoid:
-            tape.constant(sinusoids(count: configuration.steps, width: configuration.dimension))
-                .product(tape.parameter(Name.stepHidden, from: parameters))
-                .addingToEachRow(tape.parameter(Name.stepHiddenBias, from: parameters))
-                .activated(.gelu)
-                .product(tape.parameter(Name.stepOutput, from: parameters))
-                .addingToEachRow(tape.parameter(Name.stepOutputBias, from: parameters))
+            stepEmbedding.rows((0..<configuration.steps).map(Double.init), on: tape, parameters)
                 .product(tape.parameter(Name.step, from: parameters))
         }
     }

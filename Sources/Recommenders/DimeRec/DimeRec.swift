@@ -220,15 +220,8 @@ public struct DimeRec: TrainedRecommender {
     private func dropout(_ noise: NoiseSource) -> DiffusionAggregation.DropoutMask? {
         let p = configuration.denoiser.dropout
         guard p > 0 else { return nil }
-        let generator = CounterBasedGenerator(seed: noise.seed, purpose: .dropout)
-        return { layer, width in
-            Matrix(
-                noise.streams.map { stream in
-                    generator.uniforms(stream: stream &* 4 &+ UInt64(layer), count: width)
-                        .map { $0 < p ? 0 : Float(1 / (1 - p)) }
-                }
-            )
-        }
+        let dropout = Dropout(probability: p, noise: noise, layers: 4)
+        return { layer, width in dropout.mask(layer, width: width) }
     }
 }
 

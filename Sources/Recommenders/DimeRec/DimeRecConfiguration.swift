@@ -200,6 +200,8 @@ public struct ScheduleConfiguration: ConfigurationSection {
         case linearUnscaled = "lin"
         /// DiffuRec's truncated linear.
         case truncatedLinear = "trunc-lin"
+        /// `alphaBar` falls from 1 as `(1 - sqrt(t/T + 1e-4)) / 0.99` (Li et al., "Diffusion-LM", 2022, appendix A).
+        case squareRoot = "sqrt"
         /// Linear from `betaFirst` to `betaLast`.
         case linear
     }
@@ -212,6 +214,9 @@ public struct ScheduleConfiguration: ConfigurationSection {
 
     /// The defaults.
     public init() {}
+
+    /// A family with its defaults.
+    public init(kind: Kind) { self.kind = kind }
 
     /// Throws for a value out of range.
     public func validate(prefix: String) throws(ConfigurationError) {

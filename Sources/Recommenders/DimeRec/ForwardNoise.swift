@@ -33,22 +33,15 @@ public struct ForwardNoise: Sendable {
 
     /// Steps drawn uniformly from 1...T, one a row.
     public func steps(_ noise: NoiseSource) -> [Int] {
-        let generator = CounterBasedGenerator(seed: noise.seed, purpose: .diffusionStep)
-        return noise.streams.map {
-            Int(generator.integers(below: schedule.steps, stream: $0, count: 1)[0]) + 1
-        }
+        GaussianDiffusion(schedule: schedule).steps(noise)
     }
 
     /// The noised vectors as `factor_i * x_i + offset_i`, still to be put on the sphere for literal noise.
     func affine(_ clean: Matrix, steps: [Int], noise: NoiseSource) -> (factors: [Float], offsets: Matrix) {
         switch configuration.kind {
         case .literal:
-            let generator = CounterBasedGenerator(seed: noise.seed, purpose: .forwardNoise)
-            let normals = generator.normalRows(streams: noise.streams, columns: clean.columns)
-            return (
-                steps.map { Float(schedule.alphaBar[$0].squareRoot()) },
-                normals.scalingRows(by: steps.map { Float((1 - schedule.alphaBar[$0]).squareRoot()) })
-            )
+            let diffusion = GaussianDiffusion(schedule: schedule)
+            return diffusion.affine(steps: steps, normals: diffusion.normals(noise, columns: clean.columns))
         case .geodesic:
             let generator = CounterBasedGenerator(seed: noise.seed, purpose: .walkAngle)
             var factors: [Float] = []

@@ -32,15 +32,10 @@ public struct NoiseSchedule: Sendable, Equatable {
             let positions = (0..<T).map { T == 1 ? 1 : 1 + 2 * count * Double($0) / Double(T - 1) }
             self.init(betas: positions.map { 1 - exp(-0.1 / count - 0.5 * 9.9 * $0 / (count * count)) })
         case .cosine:
-            func level(_ u: Double) -> Double {
+            self.init(steps: T, within: 1e-4...0.9999) { u in
                 let angle = (u + 0.008) / 1.008 * .pi / 2
                 return cos(angle) * cos(angle)
             }
-            self.init(
-                betas: (1...T).map { t in
-                    min(max(1 - level(Double(t) / count) / level(Double(t - 1) / count), 1e-4), 0.9999)
-                }
-            )
         case .linear50:
             self.init(betas: linear(1e-4, 0.02).map { min($0 * 1000 / count, 0.999) })
         case .linearUnscaled:
@@ -49,9 +44,29 @@ public struct NoiseSchedule: Sendable, Equatable {
             let scale = 1000 / count
             let last = 0.02 * scale + 0.01
             self.init(betas: linear(1e-4 * scale + 0.01, last > 1 ? 0.001 * scale + 0.01 : last))
+        case .squareRoot:
+            self.init(steps: T, within: 0...0.999) { 1 - ($0 + 1e-4).squareRoot() }
         case .linear:
             self.init(betas: linear(configuration.betaFirst, configuration.betaLast))
         }
+    }
+
+    /// A schedule whose `alphaBar_t` is in proportion to `level(t / T)`, its betas clipped.
+    private init(steps T: Int, within range: ClosedRange<Double>, level: (Double) -> Double) {
+        self.init(
+            betas: (1...T).map { t in
+                let beta = 1 - level(Double(t) / Double(T)) / level(Double(t - 1) / Double(T))
+                return min(max(beta, range.lowerBound), range.upperBound)
+            }
+        )
+    }
+
+    /// The variance of a reverse step's noise (Ho et al., 2020, section 3.2).
+    public enum ReverseVariance: String, Codable, Sendable, CaseIterable {
+        /// `betatilde_t`, that of the posterior: exact when the clean vector is known.
+        case posterior
+        /// `beta_t`, that of the forward step: exact when clean vectors are standard normal.
+        case forward
     }
 
     /// One reverse step from `t` down (equations 8 and 9): the posterior mean is
@@ -63,7 +78,7 @@ public struct NoiseSchedule: Sendable, Equatable {
         public var clean: Double
         /// `c2_t`, the weight of the noisy vector.
         public var noisy: Double
-        /// `sqrt(betatilde_t)`; exactly 0 in the last step.
+        /// `sqrt(betatilde_t)`, or `sqrt(beta_t)` by choice; exactly 0 in the last step.
         public var deviation: Double
     }
 
@@ -72,8 +87,12 @@ public struct NoiseSchedule: Sendable, Equatable {
     /// Fewer than T steps visit every `T / count`-th level with the posterior of the levels visited (respacing; method,
     /// section 7.5). The last step always has `clean == 1`, `noisy == 0`, `deviation == 0`.
     ///
+    /// - Parameters:
+    ///   - count: How many; nil for T.
+    ///   - variance: Of the noise that a step adds.
+    /// - Returns: `count` steps.
     /// - Precondition: `count` is within 1...T.
-    public func reverseSteps(_ count: Int? = nil) -> [ReverseStep] {
+    public func reverseSteps(_ count: Int? = nil, variance: ReverseVariance = .posterior) -> [ReverseStep] {
         let count = count ?? steps
         precondition(count >= 1 && count <= steps, "\(count) reverse steps of a schedule of \(steps)")
         let levels = [0] + (1...count).map { ($0 * steps + count - 1) / count }
@@ -81,11 +100,12 @@ public struct NoiseSchedule: Sendable, Equatable {
             let (now, before) = (alphaBar[levels[i]], alphaBar[levels[i - 1]])
             if i == 1 { return ReverseStep(t: levels[1], clean: 1, noisy: 0, deviation: 0) }
             let alpha = now / before
+            let posterior = (1 - alpha) * (1 - before) / (1 - now)
             return ReverseStep(
                 t: levels[i],
                 clean: before.squareRoot() * (1 - alpha) / (1 - now),
                 noisy: alpha.squareRoot() * (1 - before) / (1 - now),
-                deviation: ((1 - alpha) * (1 - before) / (1 - now)).squareRoot()
+                deviation: (variance == .posterior ? posterior : 1 - alpha).squareRoot()
             )
         }
     }

@@ -19,30 +19,25 @@ struct CausalTransformer: Sendable {
     /// The longest sequence (N).
     let longest: Int
 
-    private func name(_ block: Int, _ part: String) -> String { "\(prefix).block\(block).\(part)" }
+    private func block(_ index: Int) -> TransformerBlock {
+        TransformerBlock(
+            prefix: "\(prefix).block\(index)",
+            dimension: dimension,
+            heads: heads,
+            hidden: hidden,
+            longest: longest,
+            sight: .earlier
+        )
+    }
 
     /// Fresh parameters.
     func initialParameters(_ initialiser: Initialiser) -> [String: Matrix] {
-        let d = dimension
         var parameters = [
-            "\(prefix).norm.gain": Matrix(rows: 1, columns: d, repeating: 1),
-            "\(prefix).norm.bias": Matrix(rows: 1, columns: d),
+            "\(prefix).norm.gain": Matrix(rows: 1, columns: dimension, repeating: 1),
+            "\(prefix).norm.bias": Matrix(rows: 1, columns: dimension),
         ]
-        for block in 0..<blocks {
-            for part in ["query", "key", "value", "mix"] {
-                let name = name(block, part)
-                parameters[name] = initialiser.xavier(name, inputs: d, outputs: d)
-            }
-            let (expand, contract) = (name(block, "expand"), name(block, "contract"))
-            parameters[expand] = initialiser.xavier(expand, inputs: d, outputs: hidden)
-            parameters[expand + ".bias"] = Matrix(rows: 1, columns: hidden)
-            parameters[contract] = initialiser.xavier(contract, inputs: hidden, outputs: d)
-            parameters[contract + ".bias"] = Matrix(rows: 1, columns: d)
-            parameters[name(block, "distance")] = Matrix(rows: heads, columns: longest)
-            for norm in ["attention", "feed"] {
-                parameters[name(block, norm) + ".gain"] = Matrix(rows: 1, columns: d, repeating: 1)
-                parameters[name(block, norm) + ".bias"] = Matrix(rows: 1, columns: d)
-            }
+        for index in 0..<blocks {
+            parameters.merge(block(index).initialParameters(initialiser)) { first, _ in first }
         }
         return parameters
     }
@@ -56,29 +51,9 @@ struct CausalTransformer: Sendable {
     /// - Returns: `[P, d]`.
     /// - Complexity: O(P d (d + hidden) + d sum n^2) a block.
     func states(items: Variable, offsets: [Int], parameters: ParameterSet) -> Variable {
-        let tape = items.tape
-        func weights(_ name: String) -> Variable { tape.parameter(name, from: parameters) }
-        func norm(_ x: Variable, _ name: String) -> Variable {
-            x.layerNormalised(gain: weights(name + ".gain"), bias: weights(name + ".bias"))
-        }
         var x = items.scaled(by: Float(dimension).squareRoot())
-        for block in 0..<blocks {
-            let input = norm(x, name(block, "attention"))
-            let mixed = Variable.causalAttention(
-                queries: input.product(weights(name(block, "query"))),
-                keys: input.product(weights(name(block, "key"))),
-                values: input.product(weights(name(block, "value"))),
-                reversedBias: weights(name(block, "distance")),
-                offsets: offsets
-            )
-            x = x.adding(mixed.product(weights(name(block, "mix"))))
-            let (expand, contract) = (name(block, "expand"), name(block, "contract"))
-            let fed = norm(x, name(block, "feed"))
-                .product(weights(expand)).addingToEachRow(weights(expand + ".bias")).activated(.gelu)
-                .product(weights(contract)).addingToEachRow(weights(contract + ".bias"))
-            x = x.adding(fed)
-        }
-        return norm(x, "\(prefix).norm")
+        for index in 0..<blocks { x = block(index).output(x, offsets: offsets, parameters: parameters) }
+        return x.layerNormalised("\(prefix).norm", parameters)
     }
 
     /// The newest states of one history at a time, for serving; see `HistoryTransformer`.
@@ -93,19 +68,20 @@ struct CausalTransformer: Sendable {
         return HistoryTransformer(
             items: items,
             scale: Float(dimension).squareRoot(),
-            blocks: (0..<blocks).map { block in
-                HistoryTransformer.Block(
-                    attentionNorm: norm(name(block, "attention")),
+            blocks: (0..<blocks).map { index in
+                let block = block(index)
+                return HistoryTransformer.Block(
+                    attentionNorm: norm(block.name("attention")),
                     projections: (
-                        queries: layer(name(block, "query")),
-                        keys: layer(name(block, "key")),
-                        values: layer(name(block, "value"))
+                        queries: layer(block.name("query")),
+                        keys: layer(block.name("key")),
+                        values: layer(block.name("value"))
                     ),
-                    reversedBias: parameters[name(block, "distance")],
-                    mix: layer(name(block, "mix")),
-                    feedNorm: norm(name(block, "feed")),
-                    expand: layer(name(block, "expand"), .gelu),
-                    contract: layer(name(block, "contract"), .identity)
+                    reversedBias: parameters[block.name("distance")],
+                    mix: layer(block.name("mix")),
+                    feedNorm: norm(block.name("feed")),
+                    expand: layer(block.name("expand"), .gelu),
+                    contract: layer(block.name("contract"), .identity)
                 )
             },
             norm: norm("\(prefix).norm"),

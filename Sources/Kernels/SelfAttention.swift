@@ -1,11 +1,12 @@
 import CKernels
 
-/// Multi-head self-attention of ragged sequences, each position over itself and those before it (Vaswani et al., 2017),
-/// with a trained bias for each distance in place of positions (Shaw et al., 2018; Raffel et al., 2020).
+/// Multi-head self-attention of ragged sequences (Vaswani et al., 2017), with a bias for each distance in place of
+/// positions (Shaw et al., 2018; Raffel et al., 2020).
 ///
-/// `w_pj = softmax_{j <= p}(<q_p, k_j> / sqrt(d / h) + bias_{p - j})`, `o_p = sum_j w_pj v_j`, head by head. Because only
-/// distances count, a prefix of a sequence gives the same rows alone as within the sequence.
-public enum CausalAttention {
+/// `w_pj = softmax_j(<q_p, k_j> / sqrt(d / h) + bias_{p - j})`, `o_p = sum_j w_pj v_j`, head by head, with `j` over the
+/// positions that `p` sees: itself and those before it when causal, all of its sequence otherwise. Because only distances
+/// count, a prefix of a sequence gives the same causal rows alone as within the sequence.
+public enum SelfAttention {
     /// Queries, keys and values of all positions, sequence after sequence, and the bias of each distance.
     public struct Inputs: Sendable {
         /// `[P, d]`.
@@ -14,16 +15,21 @@ public enum CausalAttention {
         public var keys: Matrix
         /// `[P, d]`.
         public var values: Matrix
-        /// `[h, N]`, the distance N - 1 first and 0 last.
+        /// `[h, N]`, the distance N - 1 first and 0 last; `[h, 2N - 1]`, going on to -(N - 1), when not causal.
         public var reversedBias: Matrix
+        /// Whether a position sees only itself and those before it.
+        public var isCausal: Bool
 
-        /// Groups the four.
+        /// The longest sequence that there are biases for (N).
+        public var longest: Int { isCausal ? reversedBias.columns : (reversedBias.columns + 1) / 2 }
+
+        /// Groups the five.
         ///
         /// - Precondition: Shapes agree, and heads divide the width.
-        public init(queries: Matrix, keys: Matrix, values: Matrix, reversedBias: Matrix) {
+        public init(queries: Matrix, keys: Matrix, values: Matrix, reversedBias: Matrix, isCausal: Bool) {
             precondition(
                 queries.shape == keys.shape && keys.shape == values.shape && reversedBias.rows > 0
-                    && queries.columns % reversedBias.rows == 0,
+                    && queries.columns % reversedBias.rows == 0 && (isCausal || reversedBias.columns % 2 == 1),
                 "attention: queries \(queries.shape), keys \(keys.shape), values \(values.shape), "
                     + "bias \(reversedBias.shape)"
             )
@@ -31,6 +37,7 @@ public enum CausalAttention {
             self.keys = keys
             self.values = values
             self.reversedBias = reversedBias
+            self.isCausal = isCausal
         }
     }
 
@@ -43,7 +50,7 @@ public enum CausalAttention {
     /// - Complexity: O(d * sum of n^2).
     public static func forward(_ inputs: Inputs, offsets: [Int]) -> (output: Matrix, weights: [Float]) {
         let starts = weightStarts(inputs, offsets)
-        let (heads, d, longest) = (inputs.reversedBias.rows, inputs.queries.columns, inputs.reversedBias.columns)
+        let (heads, d, longest) = (inputs.reversedBias.rows, inputs.queries.columns, inputs.longest)
         var weights = [Float](repeating: 0, count: starts[starts.count - 1])
         var scratch = [Float](repeating: 0, count: d / heads * longest)
         let output = Matrix(rows: inputs.queries.rows, columns: d) { out in
@@ -53,13 +60,14 @@ public enum CausalAttention {
                     for sequence in 0..<offsets.count - 1 {
                         let (start, count) = (offsets[sequence], offsets[sequence + 1] - offsets[sequence])
                         let first = start * d
-                        unsafe ck_causal_attention(
+                        unsafe ck_self_attention(
                             q + first,
                             k + first,
                             v + first,
                             bias,
                             count,
                             longest,
+                            inputs.isCausal ? 1 : 0,
                             d,
                             heads,
                             weights + starts[sequence],
@@ -73,17 +81,18 @@ public enum CausalAttention {
         return (output, weights)
     }
 
-    /// Gradients with respect to the four inputs, given that of the output.
+    /// Gradients with respect to the four matrices, given that of the output.
     public static func gradients(_ inputs: Inputs, offsets: [Int], weights: [Float], gradient: Matrix) -> Inputs {
         let starts = weightStarts(inputs, offsets)
-        let (heads, d, longest) = (inputs.reversedBias.rows, inputs.queries.columns, inputs.reversedBias.columns)
+        let (heads, d, longest) = (inputs.reversedBias.rows, inputs.queries.columns, inputs.longest)
         precondition(gradient.shape == inputs.queries.shape, "\(gradient.shape) for \(inputs.queries.shape)")
         let zero = Matrix(rows: gradient.rows, columns: d)
         var result = Inputs(
             queries: zero,
             keys: zero,
             values: zero,
-            reversedBias: Matrix(rows: heads, columns: longest)
+            reversedBias: Matrix(rows: heads, columns: inputs.reversedBias.columns),
+            isCausal: inputs.isCausal
         )
         var scratch = [Float](repeating: 0, count: (d / heads + 1) * longest)
         unsafe inputs.withPointers { q, k, v, _ in
@@ -94,13 +103,14 @@ public enum CausalAttention {
                         for sequence in 0..<offsets.count - 1 {
                             let (start, count) = (offsets[sequence], offsets[sequence + 1] - offsets[sequence])
                             let first = start * d
-                            unsafe ck_causal_attention_gradient(
+                            unsafe ck_self_attention_gradient(
                                 q + first,
                                 k + first,
                                 v + first,
                                 weights + starts[sequence],
                                 count,
                                 longest,
+                                inputs.isCausal ? 1 : 0,
                                 d,
                                 heads,
                                 gradient + first,
@@ -128,8 +138,8 @@ public enum CausalAttention {
         starts.reserveCapacity(offsets.count)
         for (start, end) in zip(offsets, offsets.dropFirst()) {
             precondition(
-                end - start <= inputs.reversedBias.columns,
-                "a sequence of \(end - start) positions with biases of \(inputs.reversedBias.columns) distances"
+                end - start <= inputs.longest,
+                "a sequence of \(end - start) positions with biases for \(inputs.longest)"
             )
             starts.append(starts[starts.count - 1] + inputs.reversedBias.rows * (end - start) * (end - start))
         }
@@ -137,7 +147,7 @@ public enum CausalAttention {
     }
 }
 
-extension CausalAttention.Inputs {
+extension SelfAttention.Inputs {
     fileprivate func withPointers(
         _ body: (UnsafePointer<Float>, UnsafePointer<Float>, UnsafePointer<Float>, UnsafePointer<Float>) -> Void
     ) {

@@ -1,0 +1,298 @@
+public import Autodiff
+public import Kernels
+
+/// DiffuRec (Li et al., TOIS 2024; method, section 11): a Transformer over a history into which the noised target is mixed.
+///
+/// `z = LN(dropout(e))`; the network's input is `z + l o (x_t + tau(t))` with an `l` of its own for each element, drawn
+/// anew at every step, in generation too. The newest output is the predicted clean row, and a softmax against the
+/// negatives is the whole loss. Generation takes T reverse steps from pure noise. Differences to the published system:
+/// projections of queries, keys and values have no bias, attention weights no dropout, and sines of the step embedding
+/// follow DreamRec's frequencies.
+public struct DiffuRec: Recommender {
+    /// Hyper-parameters of the network and of the diffusion.
+    public struct Configuration: ModelConfiguration {
+        /// Length of item rows; even.
+        public var dimension = 64
+        /// Items of a history that count, the newest ones.
+        public var historyLength = 50
+        /// Diffusion steps (T).
+        public var steps = 32
+        /// How noise grows.
+        public var schedule = ScheduleConfiguration(kind: .truncatedLinear)
+        /// The variance of the reverse steps' noise.
+        public var reverseVariance = NoiseSchedule.ReverseVariance.forward
+        /// Mean and deviation of `l`.
+        public var mixing = 0.001
+        /// Blocks.
+        public var blocks = 4
+        /// Attention heads of each block; they divide the dimension.
+        public var heads = 4
+        /// Width of the feed-forward layers.
+        public var hidden = 256
+        /// Whether attention knows distances; as published a history is a set with a newest item.
+        public var distances = false
+        /// Dropout on item rows while training.
+        public var itemDropout = 0.3
+        /// Dropout on what blocks add, and on their output, while training.
+        public var dropout = 0.1
+        /// Where item rows and predictions live: raw as published, or on the unit sphere.
+        public var geometry = DimeRecConfiguration.Geometry.euclidean
+        /// Inverse temperature of the softmax.
+        public var logitScale = 1.0
+
+        /// The defaults.
+        public init() {}
+
+        /// Throws for a value out of range.
+        public func validate(prefix: String) throws(ConfigurationError) {
+            try ConfigurationError.require(2...1024, contains: dimension, key: prefix + "dimension")
+            try ConfigurationError.require(1...1000, contains: historyLength, key: prefix + "historyLength")
+            try ConfigurationError.require(1...10_000, contains: steps, key: prefix + "steps")
+            try schedule.validate(prefix: prefix + "schedule.")
+            try ConfigurationError.require(0...10, contains: mixing, key: prefix + "mixing")
+            try ConfigurationError.require(1...16, contains: blocks, key: prefix + "blocks")
+            try ConfigurationError.require(1...64, contains: heads, key: prefix + "heads")
+            try ConfigurationError.require(1...8192, contains: hidden, key: prefix + "hidden")
+            try ConfigurationError.require(0...0.9, contains: itemDropout, key: prefix + "itemDropout")
+            try ConfigurationError.require(0...0.9, contains: dropout, key: prefix + "dropout")
+            try ConfigurationError.require(0.01...1000, contains: logitScale, key: prefix + "logitScale")
+            guard dimension % 2 == 0 && dimension % heads == 0 else {
+                throw .outOfRange(
+                    key: prefix + "dimension",
+                    value: "\(dimension)",
+                    allowed: "even and a multiple of the heads, \(heads)"
+                )
+            }
+        }
+    }
+
+    /// `diffurec`.
+    public static let system = "diffurec"
+    /// Hyper-parameters.
+    public let configuration: Configuration
+    /// All trained numbers.
+    public var parameters: ParameterSet
+    private let stepEmbedding: StepEmbedding
+    private let diffusion: GaussianDiffusion
+
+    private static let itemNorm = "items.norm"
+    private static let outputNorm = "output.norm"
+
+    private init(_ configuration: Configuration, parameters: ParameterSet) {
+        self.configuration = configuration
+        self.parameters = parameters
+        let d = configuration.dimension
+        stepEmbedding = StepEmbedding(prefix: "step", width: d, hidden: 4 * d, activation: .silu)
+        diffusion = GaussianDiffusion(
+            schedule: NoiseSchedule(configuration.schedule, steps: configuration.steps),
+            variance: configuration.reverseVariance
+        )
+    }
+
+    private func block(_ index: Int) -> TransformerBlock {
+        TransformerBlock(
+            prefix: "block\(index)",
+            dimension: configuration.dimension,
+            heads: configuration.heads,
+            hidden: configuration.hidden,
+            longest: configuration.historyLength,
+            sight: configuration.distances ? .all : .unordered
+        )
+    }
+
+    /// A fresh model of `items` items: item rows of length about 1, weights Xavier-uniform, biases zero.
+    public init(_ configuration: Configuration, items: Int, seed: UInt64) {
+        self.init(configuration, parameters: ParameterSet())
+        let initialiser = Initialiser(seed: seed)
+        let d = configuration.dimension
+        var matrices = stepEmbedding.initialParameters(initialiser)
+        for index in 0..<configuration.blocks {
+            matrices.merge(block(index).initialParameters(initialiser)) { first, _ in first }
+        }
+        for norm in [Self.itemNorm, Self.outputNorm] {
+            matrices[norm + ".gain"] = Matrix(rows: 1, columns: d, repeating: 1)
+            matrices[norm + ".bias"] = Matrix(rows: 1, columns: d)
+        }
+        matrices[DimeRec.itemTable] = initialiser.normal(
+            DimeRec.itemTable,
+            rows: items,
+            columns: d,
+            deviation: 1 / Double(d).squareRoot()
+        )
+        parameters = ParameterSet(matrices)
+    }
+
+    /// A model over parameters that come from outside.
+    ///
+    /// - Throws: ``ParameterError``.
+    public init(_ configuration: Configuration, stored matrices: consuming [String: Matrix]) throws(ParameterError) {
+        self.init(configuration, parameters: ParameterSet(matrices))
+        let fresh = DiffuRec(configuration, items: 1, seed: 0).parameters
+        try requireParameters(of: fresh, itemTables: [DimeRec.itemTable])
+    }
+
+    /// The generated row, and the network's first answer from pure noise.
+    public var readOuts: [ReadOut] { [.served, .oneStep] }
+
+    /// T.
+    public var reverseSteps: Int { configuration.steps }
+
+    /// Nothing to restore.
+    public mutating func constrain() {}
+
+    /// The item rows, `[V, d]`; unit rows on the sphere.
+    public var scoringItems: Matrix { configuration.geometry.placed(parameters[DimeRec.itemTable]) }
+
+    /// What is random in a batch, dropout aside.
+    package struct Draws {
+        /// `t` of each row.
+        package var steps: [Int]
+        /// `eps` of each row, `[B, d]`.
+        package var normals: Matrix
+        /// `l` of each position, `[P, d]`.
+        package var mixing: Matrix
+
+        /// Groups the three.
+        package init(steps: [Int], normals: Matrix, mixing: Matrix) {
+            self.steps = steps
+            self.normals = normals
+            self.mixing = mixing
+        }
+    }
+
+    /// Softmax cross-entropy of the target against the negatives.
+    public func loss(_ batch: TrainingBatch, on tape: Tape) -> TrainingLoss {
+        let draws = Draws(
+            steps: diffusion.steps(batch.noise),
+            normals: diffusion.normals(batch.noise, columns: configuration.dimension),
+            mixing: mixing(batch.histories, batch.noise)
+        )
+        return loss(batch, draws: draws, on: tape)
+    }
+
+    /// The loss for given draws.
+    package func loss(_ batch: TrainingBatch, draws: Draws, on tape: Tape) -> TrainingLoss {
+        let negatives = NegativeRows(
+            batch.negatives,
+            offset: batch.negativeOffset,
+            table: DimeRec.itemTable,
+            geometry: configuration.geometry,
+            parameters: parameters,
+            tape: tape
+        )
+        let x0 = configuration.geometry.placed(
+            tape.gather(DimeRec.itemTable, from: parameters, rows: batch.targets)
+        )
+        let predicted = clean(
+            noised: diffusion.noised(x0, steps: draws.steps, normals: draws.normals),
+            steps: draws.steps,
+            items: itemStates(batch.histories, dropout: batch.noise, on: tape),
+            histories: batch.histories,
+            mixing: draws.mixing,
+            dropout: batch.noise
+        )
+        let total = negatives.softmaxLoss(
+            of: predicted,
+            positives: x0,
+            scale: .fixed(Float(configuration.logitScale)),
+            weight: 1 / Float(batch.stepRows)
+        )
+        return TrainingLoss(total: total, terms: [("softmax", total.scalar)])
+    }
+
+    /// The generated row of each history.
+    public func userVectors(_ histories: RaggedRows, noise: NoiseSource, readOut: ReadOut) -> UserVectors {
+        servedVectors(histories, noise: noise, steps: readOut == .oneStep ? 1 : configuration.steps)
+    }
+
+    /// The generated row after fewer steps.
+    public func servedVectors(_ histories: RaggedRows, noise: NoiseSource, steps: Int) -> UserVectors {
+        let items = itemStates(histories, dropout: nil, on: Tape(recording: false)).value
+        let rows = diffusion.generate(columns: configuration.dimension, noise: noise, steps: steps) { x, t in
+            let tape = Tape(recording: false)
+            return clean(
+                noised: tape.constant(x),
+                steps: [Int](repeating: t, count: x.rows),
+                items: tape.constant(items),
+                histories: histories,
+                mixing: mixing(histories, noise.stage(t)),
+                dropout: nil
+            ).value
+        }
+        return UserVectors(rows: rows)
+    }
+
+    // MARK: Network
+
+    /// `l` of every position, normal with equal mean and deviation, `[P, d]`.
+    private func mixing(_ histories: RaggedRows, _ noise: NoiseSource) -> Matrix {
+        let generator = CounterBasedGenerator(seed: noise.seed, purpose: .mixing)
+        let (size, d) = (Float(configuration.mixing), configuration.dimension)
+        var elements = [Float](repeating: 0, count: histories.ids.count * d)
+        for (row, stream) in noise.streams.enumerated() {
+            let places = histories.offsets[row] * d..<histories.offsets[row + 1] * d
+            generator.normals(stream: stream, into: &elements, at: places)
+        }
+        return Matrix(rows: histories.ids.count, columns: d, elements: elements.map { size + size * $0 })
+    }
+
+    /// Layers that draw dropout masks: the item rows, the output, then two additions of each block.
+    private func mask(_ layer: Int, _ p: Double, _ noise: NoiseSource, counts: [Int]?) -> Matrix {
+        Dropout(probability: p, noise: noise, layers: 64).mask(layer, width: configuration.dimension, counts: counts)
+    }
+
+    /// `z` of every position, `[P, d]`.
+    private func itemStates(_ histories: RaggedRows, dropout: NoiseSource?, on tape: Tape) -> Variable {
+        var rows = configuration.geometry.placed(
+            tape.gather(DimeRec.itemTable, from: parameters, rows: histories.ids)
+        )
+        if let dropout, configuration.itemDropout > 0 {
+            let counts = (0..<histories.count).map { histories[$0].count }
+            rows = rows.droppedOut(mask: mask(0, configuration.itemDropout, dropout, counts: counts))
+        }
+        return rows.layerNormalised(Self.itemNorm, parameters)
+    }
+
+    /// The predicted clean rows, `[B, d]`.
+    ///
+    /// - Parameters:
+    ///   - noised: `x_t`, `[B, d]`.
+    ///   - steps: `t` of each row.
+    ///   - items: `z`, `[P, d]`.
+    ///   - histories: Whose positions those are.
+    ///   - mixing: `l`, `[P, d]`.
+    ///   - dropout: Streams of the masks; nil when not training.
+    /// - Returns: The newest output of each history.
+    private func clean(
+        noised: Variable,
+        steps: [Int],
+        items: Variable,
+        histories: RaggedRows,
+        mixing: Matrix,
+        dropout: NoiseSource?
+    ) -> Variable {
+        let tape = noised.tape
+        let counts = (0..<histories.count).map { histories[$0].count }
+        let owners = counts.enumerated().flatMap { [Int32](repeating: Int32($0.offset), count: $0.element) }
+        let newest = histories.offsets.dropFirst().map { Int32($0 - 1) }
+        // The published code spreads t over 0..<1000 whatever T is.
+        let positions = steps.map { Double($0 - 1) * 1000 / Double(configuration.steps) }
+        let guess = noised.adding(stepEmbedding.rows(positions, on: tape, parameters))
+        var x = items.adding(guess.gatheringRows(owners).multiplied(by: tape.constant(mixing)))
+        let noise = configuration.dropout > 0 ? dropout : nil
+        for index in 0..<configuration.blocks {
+            let isLast = index == configuration.blocks - 1
+            x = block(index).output(
+                x,
+                offsets: histories.offsets,
+                kept: isLast ? newest : nil,
+                dropout: noise.map { noise in
+                    { mask(2 + 2 * index + $0, configuration.dropout, noise, counts: isLast ? nil : counts) }
+                },
+                parameters: parameters
+            )
+        }
+        if let noise { x = x.droppedOut(mask: mask(1, configuration.dropout, noise, counts: nil)) }
+        return configuration.geometry.placed(x.layerNormalised(Self.outputNorm, parameters))
+    }
+}

@@ -1,0 +1,294 @@
+public import Autodiff
+public import Kernels
+
+/// The sequential DiffRec (Du and others, 2023; method, section 11, first of the two): a Transformer denoises the last
+/// token of a sequence, the next item.
+///
+/// An item becomes a Gaussian token `z_0 ~ N(e, s_0^2 I)`; diffusion noises it to `x_t`, which stands behind the history's
+/// rows as one more position. The network's output there is the predicted row, with three losses: squared error to `z_0`, at
+/// `t = 1` to `e` itself, and the cross-entropy of rounding to an item. Described from the method's account of it, without
+/// its code. Blocks are pre-norm with distance biases, and the rounding loss is the harness's softmax on the prediction.
+public struct SequentialDiffRec: Recommender {
+    /// Hyper-parameters of the network and of the diffusion.
+    public struct Configuration: ModelConfiguration {
+        /// Length of item rows; even.
+        public var dimension = 64
+        /// Items of a history that count, the newest ones.
+        public var historyLength = 50
+        /// Diffusion steps (T).
+        public var steps = 32
+        /// How noise grows.
+        public var schedule = ScheduleConfiguration(kind: .squareRoot)
+        /// Deviation of a token around its item's row (`s_0`).
+        public var tokenDeviation = 0.01
+        /// Blocks.
+        public var blocks = 2
+        /// Attention heads of each block; they divide the dimension.
+        public var heads = 2
+        /// Width of the feed-forward layers.
+        public var hidden = 256
+        /// Dropout on what blocks add while training.
+        public var dropout = 0.1
+        /// Weight of the rounding loss beside the squared error.
+        public var rounding = 1.0
+        /// Inverse temperature of the rounding softmax.
+        public var logitScale = 1.0
+
+        /// The defaults.
+        public init() {}
+
+        /// Throws for a value out of range.
+        public func validate(prefix: String) throws(ConfigurationError) {
+            try ConfigurationError.require(2...1024, contains: dimension, key: prefix + "dimension")
+            try ConfigurationError.require(1...1000, contains: historyLength, key: prefix + "historyLength")
+            try ConfigurationError.require(1...10_000, contains: steps, key: prefix + "steps")
+            try schedule.validate(prefix: prefix + "schedule.")
+            try ConfigurationError.require(0...10, contains: tokenDeviation, key: prefix + "tokenDeviation")
+            try ConfigurationError.require(1...16, contains: blocks, key: prefix + "blocks")
+            try ConfigurationError.require(1...64, contains: heads, key: prefix + "heads")
+            try ConfigurationError.require(1...8192, contains: hidden, key: prefix + "hidden")
+            try ConfigurationError.require(0...0.9, contains: dropout, key: prefix + "dropout")
+            try ConfigurationError.require(0...1000, contains: rounding, key: prefix + "rounding")
+            try ConfigurationError.require(0.001...1000, contains: logitScale, key: prefix + "logitScale")
+            guard dimension % 2 == 0 && dimension % heads == 0 else {
+                throw .outOfRange(
+                    key: prefix + "dimension",
+                    value: "\(dimension)",
+                    allowed: "even and a multiple of the heads, \(heads)"
+                )
+            }
+        }
+    }
+
+    /// `diffrec-sequential`.
+    public static let system = "diffrec-sequential"
+    /// Hyper-parameters.
+    public let configuration: Configuration
+    /// All trained numbers.
+    public var parameters: ParameterSet
+    private let stepEmbedding: StepEmbedding
+    private let diffusion: GaussianDiffusion
+
+    private static let outputNorm = "output.norm"
+    private static let output = "output"
+
+    private init(_ configuration: Configuration, parameters: ParameterSet) {
+        self.configuration = configuration
+        self.parameters = parameters
+        let d = configuration.dimension
+        stepEmbedding = StepEmbedding(prefix: "step", width: d, hidden: 4 * d, activation: .silu)
+        diffusion = GaussianDiffusion(schedule: NoiseSchedule(configuration.schedule, steps: configuration.steps))
+    }
+
+    private func block(_ index: Int) -> TransformerBlock {
+        TransformerBlock(
+            prefix: "block\(index)",
+            dimension: configuration.dimension,
+            heads: configuration.heads,
+            hidden: configuration.hidden,
+            longest: configuration.historyLength + 1,
+            sight: .all
+        )
+    }
+
+    /// A fresh model of `items` items: item rows of length about 1, weights Xavier-uniform, biases zero.
+    public init(_ configuration: Configuration, items: Int, seed: UInt64) {
+        self.init(configuration, parameters: ParameterSet())
+        let initialiser = Initialiser(seed: seed)
+        let d = configuration.dimension
+        var matrices = stepEmbedding.initialParameters(initialiser)
+        for index in 0..<configuration.blocks {
+            matrices.merge(block(index).initialParameters(initialiser)) { first, _ in first }
+        }
+        matrices[Self.outputNorm + ".gain"] = Matrix(rows: 1, columns: d, repeating: 1)
+        matrices[Self.outputNorm + ".bias"] = Matrix(rows: 1, columns: d)
+        matrices[Self.output] = initialiser.xavier(Self.output, inputs: d, outputs: d)
+        matrices[Self.output + ".bias"] = Matrix(rows: 1, columns: d)
+        matrices[DimeRec.itemTable] = initialiser.normal(
+            DimeRec.itemTable,
+            rows: items,
+            columns: d,
+            deviation: 1 / Double(d).squareRoot()
+        )
+        parameters = ParameterSet(matrices)
+    }
+
+    /// A model over parameters that come from outside.
+    ///
+    /// - Throws: ``ParameterError``.
+    public init(_ configuration: Configuration, stored matrices: consuming [String: Matrix]) throws(ParameterError) {
+        self.init(configuration, parameters: ParameterSet(matrices))
+        let fresh = SequentialDiffRec(configuration, items: 1, seed: 0).parameters
+        try requireParameters(of: fresh, itemTables: [DimeRec.itemTable])
+    }
+
+    /// The generated row, and the network's first answer from pure noise.
+    public var readOuts: [ReadOut] { [.served, .oneStep] }
+
+    /// T.
+    public var reverseSteps: Int { configuration.steps }
+
+    /// Nothing to restore.
+    public mutating func constrain() {}
+
+    /// The item rows as they are, `[V, d]`.
+    public var scoringItems: Matrix { parameters[DimeRec.itemTable] }
+
+    /// What is random in a batch, dropout aside.
+    package struct Draws {
+        /// `t` of each row.
+        package var steps: [Int]
+        /// `eps` of each row, `[B, d]`.
+        package var normals: Matrix
+        /// The normals of each token around its item's row, `[B, d]`.
+        package var token: Matrix
+
+        /// Groups the three.
+        package init(steps: [Int], normals: Matrix, token: Matrix) {
+            self.steps = steps
+            self.normals = normals
+            self.token = token
+        }
+    }
+
+    /// Squared error and rounding loss of the predicted rows.
+    public func loss(_ batch: TrainingBatch, on tape: Tape) -> TrainingLoss {
+        let d = configuration.dimension
+        let draws = Draws(
+            steps: diffusion.steps(batch.noise),
+            normals: diffusion.normals(batch.noise, columns: d),
+            token: CounterBasedGenerator(seed: batch.noise.seed, purpose: .mixing)
+                .normalRows(streams: batch.noise.streams, columns: d)
+        )
+        return loss(batch, draws: draws, on: tape)
+    }
+
+    /// The loss for given draws.
+    package func loss(_ batch: TrainingBatch, draws: Draws, on tape: Tape) -> TrainingLoss {
+        let negatives = NegativeRows(
+            batch.negatives,
+            offset: batch.negativeOffset,
+            table: DimeRec.itemTable,
+            geometry: .euclidean,
+            parameters: parameters,
+            tape: tape
+        )
+        let row = tape.gather(DimeRec.itemTable, from: parameters, rows: batch.targets)
+        let (s0, weight) = (Float(configuration.tokenDeviation), 1 / Float(batch.stepRows))
+        let token = row.adding(tape.constant(draws.token), scale: s0)
+        // At t = 1 the item's own row is the aim.
+        let offsets = draws.token.scalingRows(by: draws.steps.map { $0 == 1 ? 0 : s0 })
+        let predicted = clean(
+            noised: diffusion.noised(token, steps: draws.steps, normals: draws.normals),
+            steps: draws.steps,
+            histories: batch.histories,
+            dropout: batch.noise
+        )
+        let reconstruction = Variable.squaredError(
+            predicted,
+            row.adding(tape.constant(offsets)),
+            weight: weight / Float(configuration.dimension)
+        )
+        let rounding = negatives.softmaxLoss(
+            of: predicted,
+            positives: row,
+            scale: .fixed(Float(configuration.logitScale)),
+            weight: weight
+        )
+        return TrainingLoss(
+            total: reconstruction.adding(rounding, scale: Float(configuration.rounding)),
+            terms: [("reconstruction", reconstruction.scalar), ("rounding", rounding.scalar)]
+        )
+    }
+
+    /// The generated row of each history.
+    public func userVectors(_ histories: RaggedRows, noise: NoiseSource, readOut: ReadOut) -> UserVectors {
+        servedVectors(histories, noise: noise, steps: readOut == .oneStep ? 1 : configuration.steps)
+    }
+
+    /// The generated row after fewer steps.
+    public func servedVectors(_ histories: RaggedRows, noise: NoiseSource, steps: Int) -> UserVectors {
+        let rows = diffusion.generate(columns: configuration.dimension, noise: noise, steps: steps) { x, t in
+            clean(
+                noised: Tape(recording: false).constant(x),
+                steps: [Int](repeating: t, count: x.rows),
+                histories: histories,
+                dropout: nil
+            ).value
+        }
+        return UserVectors(rows: rows)
+    }
+
+    // MARK: Network
+
+    /// The predicted rows, `[B, d]`.
+    ///
+    /// - Parameters:
+    ///   - noised: `x_t`, `[B, d]`.
+    ///   - steps: `t` of each row.
+    ///   - histories: What stands before.
+    ///   - dropout: Streams of the masks; nil when not training.
+    /// - Returns: The output at the last position of each sequence.
+    private func clean(noised: Variable, steps: [Int], histories: RaggedRows, dropout: NoiseSource?) -> Variable {
+        let tape = noised.tape
+        let sequences = TokenSequences(histories)
+        let positions = steps.map { Double($0 - 1) * 1000 / Double(configuration.steps) }
+        let token = noised.adding(stepEmbedding.rows(positions, on: tape, parameters))
+        var x = tape.gather(DimeRec.itemTable, from: parameters, rows: sequences.items)
+            .scalingRows(by: sequences.isToken.map { $0 ? 0 : 1 })
+            .adding(token.gatheringRows(sequences.owners).scalingRows(by: sequences.isToken.map { $0 ? 1 : 0 }))
+        let p = configuration.dropout
+        let masks = dropout.map { Dropout(probability: p, noise: $0, layers: 64) }
+        for index in 0..<configuration.blocks {
+            let isLast = index == configuration.blocks - 1
+            x = block(index).output(
+                x,
+                offsets: sequences.offsets,
+                kept: isLast ? sequences.tokens : nil,
+                dropout: masks.map { masks in
+                    {
+                        masks.mask(
+                            2 * index + $0,
+                            width: configuration.dimension,
+                            counts: isLast ? nil : sequences.counts
+                        )
+                    }
+                },
+                parameters: parameters
+            )
+        }
+        return x.layerNormalised(Self.outputNorm, parameters)
+            .product(tape.parameter(Self.output, from: parameters))
+            .addingToEachRow(tape.parameter(Self.output + ".bias", from: parameters))
+    }
+}
+
+/// Histories with one more position behind each.
+private struct TokenSequences {
+    /// Where each sequence starts, and the end of the last.
+    var offsets = [0]
+    /// The item of each position; any for a token.
+    var items: [Int32] = []
+    /// Which history a position belongs to.
+    var owners: [Int32] = []
+    /// Whether a position is the one behind its history.
+    var isToken: [Bool] = []
+    /// The positions behind the histories.
+    var tokens: [Int32] = []
+
+    /// Positions of each sequence.
+    var counts: [Int] { zip(offsets, offsets.dropFirst()).map { $1 - $0 } }
+
+    init(_ histories: RaggedRows) {
+        for row in 0..<histories.count {
+            let history = histories[row]
+            items += history
+            items.append(0)
+            owners += [Int32](repeating: Int32(row), count: history.count + 1)
+            isToken += [Bool](repeating: false, count: history.count)
+            isToken.append(true)
+            tokens.append(Int32(items.count - 1))
+            offsets.append(items.count)
+        }
+    }
+}

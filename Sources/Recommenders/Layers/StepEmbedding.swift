@@ -1,0 +1,35 @@
+import Autodiff
+import Kernels
+
+/// A diffusion step's number as a row: sines and cosines through two dense layers (method, section 4.1).
+///
+/// `tau = act(phi W_1 + b_1) W_2 + b_2`, with `phi` as ``sinusoids(positions:width:)`` gives it.
+struct StepEmbedding: Sendable {
+    /// Leads the names of the parameters.
+    let prefix: String
+    /// Length of `phi` and of the rows.
+    let width: Int
+    /// Width of the hidden layer.
+    let hidden: Int
+    /// Its non-linearity.
+    let activation: Activation
+
+    /// Fresh parameters: Xavier-uniform weights, zero biases.
+    func initialParameters(_ initialiser: Initialiser) -> [String: Matrix] {
+        let (expand, contract) = ("\(prefix).hidden", "\(prefix).output")
+        return [
+            expand: initialiser.xavier(expand, inputs: width, outputs: hidden),
+            expand + ".bias": Matrix(rows: 1, columns: hidden),
+            contract: initialiser.xavier(contract, inputs: hidden, outputs: width),
+            contract + ".bias": Matrix(rows: 1, columns: width),
+        ]
+    }
+
+    /// A row for each position, `[positions.count, width]`.
+    func rows(_ positions: [Double], on tape: Tape, _ parameters: ParameterSet) -> Variable {
+        func weights(_ name: String) -> Variable { tape.parameter("\(prefix).\(name)", from: parameters) }
+        return tape.constant(sinusoids(positions: positions, width: width))
+            .product(weights("hidden")).addingToEachRow(weights("hidden.bias")).activated(activation)
+            .product(weights("output")).addingToEachRow(weights("output.bias"))
+    }
+}

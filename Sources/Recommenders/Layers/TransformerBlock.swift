@@ -1,0 +1,109 @@
+import Autodiff
+import Kernels
+
+/// One pre-norm Transformer block over sequences whose positions stand one after another (Vaswani et al., 2017).
+///
+/// `x += A(LN(x)) W_o`, `x += gelu(LN(x) W_1 + b_1) W_2 + b_2`, with both additions dropped out while training.
+struct TransformerBlock: Sendable {
+    /// What a position attends to, and whether it tells distances.
+    enum Sight: Sendable {
+        /// Itself and those before it, by trained distance biases.
+        case earlier
+        /// All positions of its sequence, by trained distance biases.
+        case all
+        /// All positions of its sequence alike, as a set.
+        case unordered
+    }
+
+    /// Makes the dropout mask of one of the block's two additions.
+    typealias DropoutMask = (_ addition: Int) -> Matrix
+
+    /// Leads the names of the parameters.
+    let prefix: String
+    /// Width of the states (d).
+    let dimension: Int
+    /// Attention heads; they divide the dimension.
+    let heads: Int
+    /// Width of the feed-forward layer.
+    let hidden: Int
+    /// The longest sequence (N).
+    let longest: Int
+    /// What positions see.
+    let sight: Sight
+
+    /// The full name of a parameter.
+    func name(_ part: String) -> String { "\(prefix).\(part)" }
+
+    private var distances: Int { sight == .earlier ? longest : 2 * longest - 1 }
+
+    /// Fresh parameters: Xavier-uniform weights, no biases.
+    func initialParameters(_ initialiser: Initialiser) -> [String: Matrix] {
+        let d = dimension
+        var parameters: [String: Matrix] = [:]
+        for part in ["query", "key", "value", "mix"] {
+            parameters[name(part)] = initialiser.xavier(name(part), inputs: d, outputs: d)
+        }
+        parameters[name("expand")] = initialiser.xavier(name("expand"), inputs: d, outputs: hidden)
+        parameters[name("expand.bias")] = Matrix(rows: 1, columns: hidden)
+        parameters[name("contract")] = initialiser.xavier(name("contract"), inputs: hidden, outputs: d)
+        parameters[name("contract.bias")] = Matrix(rows: 1, columns: d)
+        if sight != .unordered { parameters[name("distance")] = Matrix(rows: heads, columns: distances) }
+        for norm in ["attention", "feed"] {
+            parameters[name(norm) + ".gain"] = Matrix(rows: 1, columns: d, repeating: 1)
+            parameters[name(norm) + ".bias"] = Matrix(rows: 1, columns: d)
+        }
+        return parameters
+    }
+
+    /// The block's output, `[P, d]`.
+    ///
+    /// - Parameters:
+    ///   - x: Its input, `[P, d]`.
+    ///   - offsets: Where each sequence starts, and the end of the last.
+    ///   - kept: Positions whose output is asked for, when not all are.
+    ///   - dropout: Makes the mask of each of the two additions, a row for each row of the output; nil when not training.
+    ///   - parameters: Where the weights are.
+    /// - Returns: `[P, d]`, or a row for each position of `kept`.
+    func output(
+        _ x: Variable,
+        offsets: [Int],
+        kept: [Int32]? = nil,
+        dropout: DropoutMask? = nil,
+        parameters: ParameterSet
+    ) -> Variable {
+        let tape = x.tape
+        func weights(_ part: String) -> Variable { tape.parameter(name(part), from: parameters) }
+        let input = x.layerNormalised(name("attention"), parameters)
+        var (stream, mixed) = (
+            x,
+            Variable.selfAttention(
+                queries: input.product(weights("query")),
+                keys: input.product(weights("key")),
+                values: input.product(weights("value")),
+                reversedBias: sight == .unordered
+                    ? tape.constant(Matrix(rows: heads, columns: distances)) : weights("distance"),
+                offsets: offsets,
+                isCausal: sight == .earlier
+            )
+        )
+        if let kept { (stream, mixed) = (stream.gatheringRows(kept), mixed.gatheringRows(kept)) }
+        mixed = mixed.product(weights("mix"))
+        if let dropout { mixed = mixed.droppedOut(mask: dropout(0)) }
+        stream = stream.adding(mixed)
+        var fed = stream.layerNormalised(name("feed"), parameters)
+            .product(weights("expand")).addingToEachRow(weights("expand.bias")).activated(.gelu)
+            .product(weights("contract")).addingToEachRow(weights("contract.bias"))
+        if let dropout { fed = fed.droppedOut(mask: dropout(1)) }
+        return stream.adding(fed)
+    }
+}
+
+extension Variable {
+    /// Layer normalisation by the parameters `name.gain` and `name.bias`.
+    func layerNormalised(_ name: String, _ parameters: ParameterSet) -> Variable {
+        layerNormalised(
+            gain: tape.parameter(name + ".gain", from: parameters),
+            bias: tape.parameter(name + ".bias", from: parameters)
+        )
+    }
+}
