@@ -99,7 +99,10 @@ let package = Package(
         tests("CheckpointStore", ["Kernels", grdb]),
         tests("Recommenders", ["Kernels", "Autodiff", "CheckpointStore"], resources: [.copy("References")]),
         tests("Training", ["Kernels", "Autodiff", "Recommenders", "VectorIndex", "CheckpointStore"]),
-        tests("Serving", ["Kernels", "Recommenders", "Training", "VectorIndex", "CheckpointStore", logging]),
+        tests(
+            "Serving",
+            ["Kernels", "Autodiff", "Recommenders", "Training", "VectorIndex", "CheckpointStore", logging]
+        ),
         tests(
             "HTTPAPI",
             [

@@ -102,7 +102,7 @@ public struct Gradients: Sendable {
             )
         }
         var sum = Matrix(rows: distinct.count, columns: parts.first?.gradient.columns ?? 0)
-        for (part, places) in zip(parts, placed) { sum.scatterAddRows(part.gradient, at: places) }
+        for (part, places) in zip(parts, placed) { sum.scatterAddRowsConcurrently(part.gradient, at: places) }
         return RowGradient(rows: distinct, gradient: sum)
     }
 }

@@ -105,6 +105,15 @@ CLONES void ck_scatter_add_rows(const float *rows, const int32_t *ids, size_t co
     }
 }
 
+CLONES void ck_scatter_add_rows_between(const float *rows, const int32_t *ids, size_t count, size_t d, int32_t first,
+                                        int32_t end, float *table) {
+    for (size_t i = 0; i < count; i++) {
+        if (ids[i] < first || ids[i] >= end) continue;
+        float *row = table + (size_t)ids[i] * d;
+        for (size_t j = 0; j < d; j++) row[j] += rows[i * d + j];
+    }
+}
+
 CLONES void ck_add_bias(const float *bias, float *rows, size_t count, size_t d) {
     for (size_t i = 0; i < count; i++)
         for (size_t j = 0; j < d; j++) rows[i * d + j] += bias[j];

@@ -1,4 +1,5 @@
 import CKernels
+import Dispatch
 
 /// One Adam step on raw storage (Kingma and Ba, ICLR 2015, algorithm 1).
 public struct AdamStep: Sendable {
@@ -53,30 +54,52 @@ public struct AdamStep: Sendable {
             "Adam rows: gradient \(gradient.shape) for \(ids.count) rows of \(weights.shape)"
         )
         let rows = weights.rows
+        for id in ids { precondition(id >= 0 && Int(id) < rows, "row \(id) is outside 0..<\(rows)") }
         weights.withMutablePointer { w in
             first.withMutablePointer { m in
                 second.withMutablePointer { v in
                     gradient.withPointer { g in
-                        for (index, id) in ids.enumerated() {
-                            precondition(id >= 0 && Int(id) < rows, "row \(id) is outside 0..<\(rows)")
-                            let at = Int(id) * columns
-                            unsafe ck_adam(
-                                w + at,
-                                m + at,
-                                v + at,
-                                g + index * columns,
-                                columns,
-                                beta1,
-                                beta2,
-                                stepSize,
-                                secondMomentCorrection,
-                                epsilon
-                            )
-                        }
+                        let storage = unsafe Storage(weights: w, first: m, second: v, gradient: g)
+                        updateRows(ids, columns: columns, storage)
                     }
                 }
             }
         }
+    }
+
+    /// Elements of a part that is worth a thread of its own.
+    private static let elementsOfPart = 1 << 16
+
+    /// Updates stretches of `ids` on as many threads as there are cores; what comes out does not depend on their number.
+    private func updateRows(_ ids: [Int32], columns: Int, _ storage: Storage) {
+        let parts = max(1, ids.count * columns / Self.elementsOfPart)
+        DispatchQueue.concurrentPerform(iterations: parts) { part in
+            for index in ids.count * part / parts..<ids.count * (part + 1) / parts {
+                let at = Int(ids[index]) * columns
+                unsafe ck_adam(
+                    storage.weights + at,
+                    storage.first + at,
+                    storage.second + at,
+                    storage.gradient + index * columns,
+                    columns,
+                    beta1,
+                    beta2,
+                    stepSize,
+                    secondMomentCorrection,
+                    epsilon
+                )
+            }
+        }
+    }
+
+    /// Where an update reads and writes.
+    ///
+    /// Threads may share it: each row is named once, so no two of them write to the same place.
+    @safe private struct Storage: @unchecked Sendable {
+        let weights: UnsafeMutablePointer<Float>
+        let first: UnsafeMutablePointer<Float>
+        let second: UnsafeMutablePointer<Float>
+        let gradient: UnsafePointer<Float>
     }
 }
 

@@ -89,9 +89,7 @@ public struct Matrix: Sendable, Equatable {
         return Matrix(rows: rows + other.rows, columns: columns, elements: elements + other.elements)
     }
 
-    /// The columns, and one more.
-    ///
-    /// - Parameter column: Its element of each row.
+    /// These columns and one more, which has an element for each row.
     public func appendingColumn(_ column: [Float]) -> Matrix {
         precondition(column.count == rows, "a column of \(column.count) elements for shape \(shape)")
         var result = Matrix(rows: rows, columns: columns + 1)

@@ -1,4 +1,5 @@
 import CKernels
+import Dispatch
 
 extension Matrix {
     /// Rows divided by their Euclidean length.
@@ -76,6 +77,46 @@ extension Matrix {
         withMutablePointer { out in
             source.withPointer { unsafe ck_scatter_add_rows($0, ids, ids.count, columns, out) }
         }
+    }
+
+    /// The same as ``scatterAddRows(_:at:)`` to the last bit, by as many threads as there are cores, for callers that are one.
+    ///
+    /// Each thread adds what goes to a stretch of the rows.
+    public mutating func scatterAddRowsConcurrently(_ source: Matrix, at ids: [Int32]) {
+        let parts = min(rows, source.count / Self.elementsOfPart)
+        guard parts > 1 else { return scatterAddRows(source, at: ids) }
+        precondition(
+            source.rows == ids.count && source.columns == columns,
+            "scatter of \(source.shape) at \(ids.count) ids into \(shape)"
+        )
+        requireRows(ids)
+        let (rows, columns) = (rows, columns)
+        withMutablePointer { out in
+            source.withPointer { source in
+                let storage = unsafe ScatterStorage(source: source, target: out)
+                DispatchQueue.concurrentPerform(iterations: parts) { part in
+                    let (first, end) = (Int32(rows * part / parts), Int32(rows * (part + 1) / parts))
+                    unsafe ck_scatter_add_rows_between(
+                        storage.source,
+                        ids,
+                        ids.count,
+                        columns,
+                        first,
+                        end,
+                        storage.target
+                    )
+                }
+            }
+        }
+    }
+
+    /// Source elements of a part that is worth a thread of its own.
+    private static let elementsOfPart = 1 << 16
+
+    /// Where a scatter reads and writes; threads may share it because each writes to rows of its own.
+    @safe private struct ScatterStorage: @unchecked Sendable {
+        let source: UnsafePointer<Float>
+        let target: UnsafeMutablePointer<Float>
     }
 
     /// Adds `bias` (one row) to every row.

@@ -51,8 +51,6 @@ public protocol ConfigurationSection: Codable, Sendable, Equatable {
 
 /// The settings of a recommender's model.
 public protocol ModelConfiguration: ConfigurationSection {
-    /// Length of item and user vectors.
-    var dimension: Int { get }
     /// Items of a history that count, the newest ones.
     var historyLength: Int { get }
 }

@@ -5,6 +5,8 @@ public enum ModelRegistry {
     /// All systems.
     public static let systems: [any Recommender.Type] = [
         DimeRec.self, GRU4Rec.self, SASRec.self, DreamRec.self, DiffuRec.self, SequentialDiffRec.self,
+        Popularity.self, SessionPopularity.self, RepeatLast.self, Transitions.self, ItemKNN.self, SessionKNN.self,
+        EASE.self,
     ]
 
     /// A system by its name in recipes.

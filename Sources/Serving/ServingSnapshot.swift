@@ -16,8 +16,9 @@ public final class ServingSnapshot: Sendable {
     public let revision: Int
     /// Computes user vectors.
     public let encoder: any UserEncoder
-    /// The built items' unit vectors, one a row; ``vector(of:)`` knows those of changed items. Rows have no elements where
-    /// ``hasItemVectors`` is false.
+    /// The built items' unit vectors, one a row; ``vector(of:)`` knows those of changed items.
+    ///
+    /// Rows have no elements where ``hasItemVectors`` is false.
     public let itemVectors: Matrix
     /// Finds items fast.
     public let index: any VectorIndex

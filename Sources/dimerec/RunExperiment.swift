@@ -54,7 +54,8 @@ struct RunExperiment: ParsableCommand {
         let values = try sweptValues()
         let recipes = try recipes()
         let variants = try experiment.variants(of: recipes.map { ($0.name, $0.recipe) }, values: values)
-        let (judge, dimension) = (recipes[0].recipe.data, recipes[0].recipe.configuration.dimension)
+        let judge = recipes[0].recipe.data
+        let dimension = recipes.lazy.compactMap { ($0.recipe.configuration as? DimeRecConfiguration)?.dimension }.first
         let data = try files.load(judge)
         let evaluation = try ExperimentEvaluation(
             data: data,
@@ -83,7 +84,7 @@ struct RunExperiment: ParsableCommand {
             experiment,
             cells: cells,
             results: results,
-            floors: evaluation.floors(dimension: dimension)
+            floors: evaluation.floors(dimension: dimension ?? DimeRecConfiguration().dimension)
         )
         let report = ExperimentReport(
             found,

@@ -91,6 +91,18 @@ import Testing
         )
     }
 
+    @Test("many threads scatter to the last bit what one does")
+    func scattersConcurrently() {
+        let ids = (0..<6000).map { (place: Int) -> Int32 in Int32(place * place % 999) }
+        let source = normalMatrix(rows: ids.count, columns: 33, seed: 21)
+        let start = normalMatrix(rows: 999, columns: 33, seed: 22)
+        var (one, many) = (start, start)
+        one.scatterAddRows(source, at: ids)
+        many.scatterAddRowsConcurrently(source, at: ids)
+        #expect(one == many)
+        #expect(one != start)
+    }
+
     @Test("gathers and scatters, repeats included", arguments: tailLengths)
     func gatherScatter(columns: Int) {
         let table = normalMatrix(rows: 6, columns: columns, seed: 16)

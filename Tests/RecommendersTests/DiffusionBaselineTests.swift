@@ -130,7 +130,7 @@ import Testing
 
     @Test("gradients of the loss equal central differences")
     func gradients() {
-        func check(_ model: some Recommender) {
+        func check(_ model: some TrainedRecommender) {
             expectGradient(of: model.parameters) { parameters, tape in
                 var changed = model
                 changed.parameters = parameters
@@ -151,7 +151,7 @@ import Testing
 
     @Test("a row's loss and vector do not depend on its batch")
     func batches() {
-        func check(_ model: some Recommender) {
+        func check(_ model: some TrainedRecommender) {
             func loss(_ batch: TrainingBatch) -> Double {
                 Double(model.loss(batch, on: Tape(recording: false)).total.scalar)
             }

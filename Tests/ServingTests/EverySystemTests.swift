@@ -1,3 +1,4 @@
+import Autodiff
 import CheckpointStore
 import Foundation
 import Kernels

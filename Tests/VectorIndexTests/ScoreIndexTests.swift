@@ -24,7 +24,7 @@ import VectorIndex
             in: workspace
         )
         let truth = scores.indices.map { Scored(id: Int32($0), score: scores[$0]) }
-            .filter { $0.id % 3 != 0 && $0.id % 2 == 0 && $0.id != 4 && $0.id != 10 }
+            .filter { !excluded.contains($0.id) && allowed.contains($0.id) && !removed.contains($0.id) }
             .sorted().prefix(k)
         #expect(workspace.results == Array(truth))
     }

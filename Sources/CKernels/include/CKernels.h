@@ -51,6 +51,10 @@ size_t ck_rank_above(const float *scores, size_t n, size_t target);
 size_t ck_filter_above(const float *scores, size_t from, size_t n, float threshold, int32_t *found, size_t capacity,
                        size_t *found_count);
 
+// The same for those i alone whose id is at least first and below end.
+void ck_scatter_add_rows_between(const float *rows, const int32_t *ids, size_t count, size_t d, int32_t first,
+                                 int32_t end, float *table);
+
 // MARK: Greedy re-ranking. Candidates lie in panels of CK_PANEL, each [d][CK_PANEL], the last one padded.
 enum { CK_PANEL = 64 };
 // Candidate i is row ids[i]; places beyond `count` are left as they are.

@@ -8,7 +8,7 @@ public import Kernels
 /// negatives is the whole loss. Generation takes T reverse steps from pure noise. Differences to the published system:
 /// projections of queries, keys and values have no bias, attention weights no dropout, and sines of the step embedding
 /// follow DreamRec's frequencies.
-public struct DiffuRec: Recommender {
+public struct DiffuRec: TrainedRecommender {
     /// Hyper-parameters of the network and of the diffusion.
     public struct Configuration: ModelConfiguration {
         /// Length of item rows; even.

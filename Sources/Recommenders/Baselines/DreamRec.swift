@@ -8,7 +8,7 @@ public import Kernels
 /// the answer is `(1 + w) f(x_t, h, t) - w f(x_t, null, t)`. Differences to the published system: the encoder is
 /// ``CausalTransformer``, pre-norm with ordinary residuals, trained distances instead of positions and no dropout; Adam
 /// instead of AdamW.
-public struct DreamRec: Recommender {
+public struct DreamRec: TrainedRecommender {
     /// Hyper-parameters of the networks and of the diffusion.
     public struct Configuration: ModelConfiguration {
         /// The denoiser's depth.

@@ -8,7 +8,7 @@ public import Kernels
 /// rows as one more position. The network's output there is the predicted row, with three losses: squared error to `z_0`, at
 /// `t = 1` to `e` itself, and the cross-entropy of rounding to an item. Described from the method's account of it, without
 /// its code. Blocks are pre-norm with distance biases, and the rounding loss is the harness's softmax on the prediction.
-public struct SequentialDiffRec: Recommender {
+public struct SequentialDiffRec: TrainedRecommender {
     /// Hyper-parameters of the network and of the diffusion.
     public struct Configuration: ModelConfiguration {
         /// Length of item rows; even.

@@ -1,0 +1,25 @@
+import COpenBLAS
+
+extension Matrix {
+    /// The inverse of a symmetric positive definite matrix, by its Cholesky factor (LAPACK's `spotrf` and `spotri`).
+    ///
+    /// Only the lower triangle is read. The result is symmetric to the last bit.
+    ///
+    /// - Precondition: The matrix is square and positive definite in single precision.
+    /// - Complexity: O(rows cubed); no memory besides the result.
+    public consuming func inverseOfPositiveDefinite() -> Matrix {
+        precondition(rows == columns, "the inverse of a matrix of shape \(shape)")
+        guard rows > 0 else { return self }
+        var (order, info) = (Int32(rows), Int32(0))
+        withMutablePointer { matrix in
+            // Column-major with the upper triangle is row-major with the lower one.
+            unsafe spotrf_("U", &order, matrix, &order, &info)
+            if info == 0 { unsafe spotri_("U", &order, matrix, &order, &info) }
+        }
+        precondition(info == 0, "a matrix of shape \(shape) that is not positive definite: info \(info)")
+        for row in 0..<rows {
+            for column in row + 1..<rows { self[row, column] = self[column, row] }
+        }
+        return self
+    }
+}

@@ -1,0 +1,91 @@
+public import Autodiff
+public import Kernels
+
+/// Embarrassingly shallow autoencoder (Steck, WWW 2019): the item-to-item weights that best rebuild each user's items from
+/// the user's other items, in closed form.
+///
+/// `P = (X^T X + lambda I)^-1`, `B_ij = -P_ij / P_jj` and `B_ii = 0`; an item's score is the sum of its weights from the
+/// items of the history. The order of a history does not count.
+public struct EASE: ScoringRecommender {
+    /// Settings.
+    public struct Configuration: ModelConfiguration {
+        /// Items of a history that count, the newest ones.
+        public var historyLength = 50
+        /// Weights that are kept of each item, the largest.
+        public var neighbours = 500
+        /// Regularisation (lambda).
+        public var regularisation = 500.0
+
+        /// The defaults.
+        public init() {}
+
+        /// Throws for a value out of range.
+        public func validate(prefix: String) throws(ConfigurationError) {
+            try ConfigurationError.require(1...1000, contains: historyLength, key: prefix + "historyLength")
+            try ConfigurationError.require(1...10_000, contains: neighbours, key: prefix + "neighbours")
+            try ConfigurationError.require(1e-3...1e9, contains: regularisation, key: prefix + "regularisation")
+        }
+    }
+
+    /// `ease`.
+    public static let system = "ease"
+    private static let neighbours = "neighbours"
+    private static let weights = "neighbours.weights"
+    /// Settings.
+    public let configuration: Configuration
+    /// Neighbours, their weights, and the shares of events.
+    public let parameters: ParameterSet
+    private let table: NeighbourTable
+
+    /// Solves for the weights.
+    ///
+    /// - Complexity: O(items cubed) time, 4 bytes times items squared of memory.
+    public init(_ configuration: Configuration, fitting sequences: RaggedRows, items: Int) {
+        let users = DistinctItems(sequences, items: items)
+        let inverse = Self.gram(users, items: items, regularisation: Float(configuration.regularisation))
+            .inverseOfPositiveDefinite()
+        let table = NeighbourTable(items: items, keeping: configuration.neighbours) { item in
+            (0..<items).map { $0 == item ? 0 : -inverse[item, $0] / inverse[$0, $0] }
+        }
+        self.init(
+            configuration,
+            table,
+            ParameterSet([
+                Self.neighbours: table.items, Self.weights: table.weights,
+                Popularity.shares: Popularity.shares(sequences, items: items),
+            ])
+        )
+    }
+
+    /// `X^T X + lambda I`, `[V, V]`.
+    private static func gram(_ users: DistinctItems, items: Int, regularisation: Float) -> Matrix {
+        var elements: [Float] = []
+        elements.reserveCapacity(items * items)
+        var both = [Float](repeating: 0, count: items)
+        for item in 0..<items {
+            for other in both.indices { both[other] = 0 }
+            for user in users.having[item] {
+                for other in users.items[Int(user)] { both[Int(other)] += 1 }
+            }
+            both[item] += regularisation
+            elements.append(contentsOf: both)
+        }
+        return Matrix(rows: items, columns: items, elements: elements)
+    }
+
+    /// A model over stored weights.
+    public init(_ configuration: Configuration, stored matrices: consuming [String: Matrix]) throws(ParameterError) {
+        try Self.require([Self.neighbours, Self.weights], in: matrices)
+        let parameters = ParameterSet(matrices)
+        let table = NeighbourTable(items: parameters[Self.neighbours], weights: parameters[Self.weights])
+        self.init(configuration, table, parameters)
+    }
+
+    private init(_ configuration: Configuration, _ table: NeighbourTable, _ parameters: ParameterSet) {
+        (self.configuration, self.table, self.parameters) = (configuration, table, parameters)
+    }
+
+    func add(_ history: ArraySlice<Int32>, to scores: inout [Float]) {
+        for item in Set(history).sorted() { table.add(item, times: 1, to: &scores) }
+    }
+}

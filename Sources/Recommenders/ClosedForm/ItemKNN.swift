@@ -1,0 +1,108 @@
+public import Autodiff
+public import Kernels
+
+/// Item-to-item nearest neighbours (Sarwar et al., WWW 2001): items that the same users have.
+///
+/// `sim(i, j) = users with both / sqrt((users with i + s) (users with j + s))`; an item's score is the sum of its
+/// similarities to the history's items, each weighted by `decay` to the power of its age.
+public struct ItemKNN: ScoringRecommender {
+    /// Settings.
+    public struct Configuration: ModelConfiguration {
+        /// Items of a history that count, the newest ones.
+        public var historyLength = 50
+        /// Neighbours that are kept of each item.
+        public var neighbours = 100
+        /// Users added to both counts (s), which makes rare items less alike.
+        public var shrinkage = 20.0
+        /// How much an item counts for each newer one: 1 forgets the order, 0 leaves the newest alone.
+        public var decay = 0.8
+
+        /// The defaults.
+        public init() {}
+
+        /// Throws for a value out of range.
+        public func validate(prefix: String) throws(ConfigurationError) {
+            try ConfigurationError.require(1...1000, contains: historyLength, key: prefix + "historyLength")
+            try ConfigurationError.require(1...10_000, contains: neighbours, key: prefix + "neighbours")
+            try ConfigurationError.require(0...1e6, contains: shrinkage, key: prefix + "shrinkage")
+            try ConfigurationError.require(0...1, contains: decay, key: prefix + "decay")
+        }
+    }
+
+    /// `item-knn`.
+    public static let system = "item-knn"
+    private static let neighbours = "neighbours"
+    private static let similarities = "neighbours.similarities"
+    /// Settings.
+    public let configuration: Configuration
+    /// Neighbours, their similarities, and the shares of events.
+    public let parameters: ParameterSet
+    private let table: NeighbourTable
+
+    /// Counts the users of each pair.
+    ///
+    /// - Complexity: O(sum over users of the square of their distinct items); memory O(items * neighbours + events).
+    public init(_ configuration: Configuration, fitting sequences: RaggedRows, items: Int) {
+        let users = DistinctItems(sequences, items: items)
+        var both = [Float](repeating: 0, count: items)
+        let table = NeighbourTable(items: items, keeping: configuration.neighbours) { item in
+            for other in both.indices { both[other] = 0 }
+            for user in users.having[item] {
+                for other in users.items[Int(user)] { both[Int(other)] += 1 }
+            }
+            both[item] = 0
+            let own = Double(users.having[item].count) + configuration.shrinkage
+            return both.indices.map { other in
+                guard both[other] > 0 else { return 0 }
+                let others = Double(users.having[other].count) + configuration.shrinkage
+                return Float(Double(both[other]) / (own * others).squareRoot())
+            }
+        }
+        self.init(
+            configuration,
+            table,
+            ParameterSet([
+                Self.neighbours: table.items, Self.similarities: table.weights,
+                Popularity.shares: Popularity.shares(sequences, items: items),
+            ])
+        )
+    }
+
+    /// A model over stored neighbours.
+    public init(_ configuration: Configuration, stored matrices: consuming [String: Matrix]) throws(ParameterError) {
+        try Self.require([Self.neighbours, Self.similarities], in: matrices)
+        let parameters = ParameterSet(matrices)
+        let table = NeighbourTable(items: parameters[Self.neighbours], weights: parameters[Self.similarities])
+        self.init(configuration, table, parameters)
+    }
+
+    private init(_ configuration: Configuration, _ table: NeighbourTable, _ parameters: ParameterSet) {
+        (self.configuration, self.table, self.parameters) = (configuration, table, parameters)
+    }
+
+    func add(_ history: ArraySlice<Int32>, to scores: inout [Float]) {
+        var factor: Float = 1
+        for item in history.reversed() {
+            table.add(item, times: factor, to: &scores)
+            factor *= Float(configuration.decay)
+        }
+    }
+}
+
+/// The distinct items of each sequence, and the sequences that have each item.
+struct DistinctItems {
+    /// Item numbers, ascending, by sequence.
+    private(set) var items = RaggedRows()
+    /// Sequences, ascending, by item.
+    let having: RaggedRows
+
+    init(_ sequences: RaggedRows, items count: Int) {
+        var having = [[Int32]](repeating: [], count: count)
+        for row in 0..<sequences.count {
+            let distinct = Set(sequences[row]).sorted()
+            for item in distinct { having[Int(item)].append(Int32(row)) }
+            items.append(distinct)
+        }
+        self.having = RaggedRows(having)
+    }
+}

@@ -1,0 +1,98 @@
+public import Autodiff
+public import Kernels
+
+/// Vector multiplication session nearest neighbours, VSKNN (Ludewig and Jannach, UMUAI 2018): sessions like this one.
+///
+/// An item of the history weighs its place counted from 1 by the history's length, the newest 1. A past session's likeness is
+/// the sum of the weights of the items that it shares; the most alike ones each add to the scores of their items their
+/// likeness times `1 - 0.1 a`, where `a` is the age of the newest shared item, and nothing from an age of 10 on.
+public struct SessionKNN: ScoringRecommender {
+    /// Settings.
+    public struct Configuration: ModelConfiguration {
+        /// Items of a history that count, the newest ones.
+        public var historyLength = 50
+        /// Sessions that add to scores.
+        public var neighbours = 100
+        /// Sessions of an item that are looked at, the last ones of the training part.
+        public var sampled = 1000
+
+        /// The defaults.
+        public init() {}
+
+        /// Throws for a value out of range.
+        public func validate(prefix: String) throws(ConfigurationError) {
+            try ConfigurationError.require(1...1000, contains: historyLength, key: prefix + "historyLength")
+            try ConfigurationError.require(1...10_000, contains: neighbours, key: prefix + "neighbours")
+            try ConfigurationError.require(1...1_000_000, contains: sampled, key: prefix + "sampled")
+        }
+    }
+
+    /// `vsknn`.
+    public static let system = "vsknn"
+    private static let items = "sessions.items"
+    private static let lengths = "sessions.lengths"
+    /// Settings.
+    public let configuration: Configuration
+    /// The training sessions, and the shares of events.
+    public let parameters: ParameterSet
+    private let sessions: DistinctItems
+
+    /// Keeps the sessions.
+    public init(_ configuration: Configuration, fitting sequences: RaggedRows, items: Int) {
+        let sessions = DistinctItems(sequences, items: items)
+        let ids = sessions.items.ids
+        let lengths = (0..<sessions.items.count).map { Float(sessions.items[$0].count) }
+        self.init(
+            configuration,
+            sessions,
+            ParameterSet([
+                Self.items: Matrix(rows: ids.count, columns: 1, elements: ids.map { Float($0) }),
+                Self.lengths: Matrix(rows: lengths.count, columns: 1, elements: lengths),
+                Popularity.shares: Popularity.shares(sequences, items: items),
+            ])
+        )
+    }
+
+    /// A model over stored sessions.
+    public init(_ configuration: Configuration, stored matrices: consuming [String: Matrix]) throws(ParameterError) {
+        try Self.require([Popularity.shares], in: matrices)
+        for name in [Self.items, Self.lengths] where matrices[name] == nil { throw .missing(name) }
+        let parameters = ParameterSet(matrices)
+        let ids = parameters[Self.items].elements.map { Int32($0) }
+        let (count, whole) = (
+            parameters[Popularity.shares].rows, parameters[Self.lengths].elements.reduce(0.0) { $0 + Double($1) }
+        )
+        guard ids.count == Int(whole), ids.allSatisfy({ 0..<count ~= Int($0) }) else {
+            throw .shape(Self.items, expected: [Int(whole), 1], found: parameters[Self.items].shape)
+        }
+        var sequences = RaggedRows()
+        var start = 0
+        for length in parameters[Self.lengths].elements {
+            sequences.append(ids[start..<start + Int(length)])
+            start += Int(length)
+        }
+        self.init(configuration, DistinctItems(sequences, items: count), parameters)
+    }
+
+    private init(_ configuration: Configuration, _ sessions: DistinctItems, _ parameters: ParameterSet) {
+        (self.configuration, self.sessions, self.parameters) = (configuration, sessions, parameters)
+    }
+
+    func add(_ history: ArraySlice<Int32>, to scores: inout [Float]) {
+        var ages: [Int32: Int] = [:]
+        for (age, item) in history.reversed().enumerated() where ages[item] == nil { ages[item] = age }
+        var alike: [Int32: (likeness: Float, age: Int)] = [:]
+        for (item, age) in ages.sorted(by: { $0.value < $1.value }) {
+            let weight = Float(history.count - age) / Float(history.count)
+            for session in sessions.having[Int(item)].suffix(configuration.sampled) {
+                let found = alike[session]
+                alike[session] = ((found?.likeness ?? 0) + weight, found?.age ?? age)
+            }
+        }
+        let best = alike.sorted { ($1.value.likeness, $0.key) < ($0.value.likeness, $1.key) }
+        for (session, found) in best.prefix(configuration.neighbours) {
+            let factor = found.likeness * max(0, 1 - 0.1 * Float(found.age))
+            for item in sessions.items[Int(session)] { scores[Int(item)] += factor }
+        }
+    }
+}
