@@ -31,15 +31,18 @@ public struct InferenceEngine: UserEncoder {
         /// The answers, `[rows, d]`.
         fileprivate(set) var userVectors: [Float] = []
         fileprivate var rows = 0
+        /// Users of the batch, and the one of each row.
+        fileprivate var users = 0
+        fileprivate var userOfRow: [Int] = []
         fileprivate var steps: [Int] = []
         fileprivate let guidance: any HistoryReader
         /// `[rows, K d]`.
         fileprivate var interests: [Float] = []
         /// `[rows, d]`.
         fileprivate var meanInterests: [Float] = []
-        /// Interests or their mean, then recent items, `[rows, condition.first.inputs]`.
+        /// Interests or their mean, then recent items, `[users, condition.first.inputs]`.
         fileprivate var condition: [Float] = []
-        /// The condition's first layer, `[rows, condition.first.outputs]`.
+        /// The condition's first layer, `[users, condition.first.outputs]`, or `[rows, H]` when it is what is added.
         fileprivate var conditionHidden: [Float] = []
         /// What the condition adds at every step, `[rows, H]`; unused when its first layer is that.
         fileprivate var guidanceTerms: [Float] = []
@@ -58,14 +61,29 @@ public struct InferenceEngine: UserEncoder {
 
         func removeAll() {
             rows = 0
+            users = 0
+            userOfRow.removeAll(keepingCapacity: true)
             steps.removeAll(keepingCapacity: true)
+        }
+
+        /// Turns a row a user into a row a sample, in place: from the last on, since no row lies before its user's.
+        fileprivate func repeatForSamples(_ values: inout [Float], width: Int) {
+            guard users < rows else { return }
+            for row in (0..<rows).reversed() where userOfRow[row] != row {
+                let (from, to) = (userOfRow[row] * width, row * width)
+                for i in 0..<width { values[to + i] = values[from + i] }
+            }
         }
 
         /// Makes room for more rows.
         fileprivate func append(rows count: Int, steps: Int, _ weights: InferenceWeights) {
             let configuration = weights.configuration
             rows += count
-            for _ in 0..<count { self.steps.append(steps) }
+            for _ in 0..<count {
+                self.steps.append(steps)
+                userOfRow.append(users)
+            }
+            users += 1
             guard userVectors.count < rows * configuration.dimension else { return }
             func grow(_ array: inout [Float], to width: Int) {
                 array.append(contentsOf: repeatElement(0, count: rows * width - array.count))
@@ -102,14 +120,13 @@ public struct InferenceEngine: UserEncoder {
         workspace.append(rows: samples, steps: steps, weights)
         extractInterests(history, row: first, workspace)
         assembleCondition(history, row: first, workspace)
-        let (width, d) = (weights.condition.first.inputs, dimension)
+        let d = dimension
         let generator = CounterBasedGenerator(seed: seed, purpose: .reverseNoise)
         for sample in 0..<samples {
             let row = first + sample
             let start = row * maxSteps * d
             generator.normals(stream: UInt64(sample), into: &workspace.noise, at: start..<start + steps * d)
             guard sample > 0 else { continue }
-            for i in 0..<width { workspace.condition[row * width + i] = workspace.condition[first * width + i] }
             for i in 0..<d { workspace.meanInterests[row * d + i] = workspace.meanInterests[first * d + i] }
         }
     }
@@ -134,13 +151,14 @@ public struct InferenceEngine: UserEncoder {
     private func assembleCondition(_ history: ArraySlice<Int32>, row: Int, _ w: Workspace) {
         let (K, d) = (weights.configuration.interests, dimension)
         let width = weights.condition.first.inputs
+        let start = w.userOfRow[row] * width
         let isConcatenated = weights.configuration.denoiser.layout == .concatenated
         let count = isConcatenated ? K * d : d
         for i in 0..<count {
-            w.condition[row * width + i] = isConcatenated ? w.interests[row * K * d + i] : w.meanInterests[row * d + i]
+            w.condition[start + i] = isConcatenated ? w.interests[row * K * d + i] : w.meanInterests[row * d + i]
         }
         let recent = weights.configuration.denoiser.recentItems
-        copyNewest(recent, of: history, to: &w.condition, at: row * width + count)
+        copyNewest(recent, of: history, to: &w.condition, at: start + count)
     }
 
     /// The `count` newest item rows, oldest first, zero rows in front of short histories.
@@ -158,9 +176,16 @@ public struct InferenceEngine: UserEncoder {
     /// Algorithm 2 for all rows: from noise to the next interest.
     public func generate(in workspace: any InferenceWorkspace) {
         let w = own(workspace)
-        weights.condition.first.apply(rows: w.rows, of: w.condition, into: &w.conditionHidden)
-        weights.condition.second?.apply(rows: w.rows, of: w.conditionHidden, into: &w.guidanceTerms)
-        weights.condition.residual?.apply(rows: w.rows, of: w.conditionHidden, into: &w.residuals)
+        let condition = weights.condition
+        condition.first.apply(rows: w.users, of: w.condition, into: &w.conditionHidden)
+        condition.second?.apply(rows: w.users, of: w.conditionHidden, into: &w.guidanceTerms)
+        condition.residual?.apply(rows: w.users, of: w.conditionHidden, into: &w.residuals)
+        if condition.second == nil {
+            w.repeatForSamples(&w.conditionHidden, width: condition.first.outputs)
+        } else {
+            w.repeatForSamples(&w.guidanceTerms, width: weights.configuration.denoiser.hidden)
+        }
+        if condition.residual != nil { w.repeatForSamples(&w.residuals, width: dimension) }
         var start = 0
         while start < w.rows {
             let steps = w.steps[start]

@@ -70,7 +70,11 @@ import Testing
         expectClose(model.loss(batch, on: Tape()).terms.map(\.value), expected, absolute: 5e-5)
     }
 
-    @Test("a batch is the sum of its shards, each row with its own noise", arguments: Variant.all, [1, 2, 3])
+    @Test(
+        "a batch is the sum of its shards, each row with its own noise",
+        arguments: Variant.all + [Variant("own samples") { $0.loss.ownSamples = 0.5 }],
+        [1, 2, 3]
+    )
     func shards(variant: Variant, cut: Int) {
         let model = variant.model
         func run(_ rows: Range<Int>) -> (loss: Double, gradients: Gradients) {

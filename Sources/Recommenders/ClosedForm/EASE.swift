@@ -41,7 +41,7 @@ public struct EASE: ScoringRecommender {
     ///
     /// - Complexity: O(items cubed) time, 4 bytes times items squared of memory.
     public init(_ configuration: Configuration, fitting sequences: RaggedRows, items: Int) {
-        let users = DistinctItems(sequences, items: items)
+        let users = Incidence(sequences, items: items)
         let inverse = Self.gram(users, items: items, regularisation: Float(configuration.regularisation))
             .inverseOfPositiveDefinite()
         let table = NeighbourTable(items: items, keeping: configuration.neighbours) { item in
@@ -58,7 +58,7 @@ public struct EASE: ScoringRecommender {
     }
 
     /// `X^T X + lambda I`, `[V, V]`.
-    private static func gram(_ users: DistinctItems, items: Int, regularisation: Float) -> Matrix {
+    private static func gram(_ users: Incidence, items: Int, regularisation: Float) -> Matrix {
         var elements: [Float] = []
         elements.reserveCapacity(items * items)
         var both = [Float](repeating: 0, count: items)

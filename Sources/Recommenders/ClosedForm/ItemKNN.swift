@@ -43,7 +43,7 @@ public struct ItemKNN: ScoringRecommender {
     ///
     /// - Complexity: O(sum over users of the square of their distinct items); memory O(items * neighbours + events).
     public init(_ configuration: Configuration, fitting sequences: RaggedRows, items: Int) {
-        let users = DistinctItems(sequences, items: items)
+        let users = Incidence(sequences, items: items)
         var both = [Float](repeating: 0, count: items)
         let table = NeighbourTable(items: items, keeping: configuration.neighbours) { item in
             for other in both.indices { both[other] = 0 }
@@ -90,7 +90,7 @@ public struct ItemKNN: ScoringRecommender {
 }
 
 /// The distinct items of each sequence, and the sequences that have each item.
-struct DistinctItems {
+struct Incidence {
     /// Item numbers, ascending, by sequence.
     private(set) var items = RaggedRows()
     /// Sequences, ascending, by item.

@@ -35,11 +35,11 @@ public struct SessionKNN: ScoringRecommender {
     public let configuration: Configuration
     /// The training sessions, and the shares of events.
     public let parameters: ParameterSet
-    private let sessions: DistinctItems
+    private let sessions: Incidence
 
     /// Keeps the sessions.
     public init(_ configuration: Configuration, fitting sequences: RaggedRows, items: Int) {
-        let sessions = DistinctItems(sequences, items: items)
+        let sessions = Incidence(sequences, items: items)
         let ids = sessions.items.ids
         let lengths = (0..<sessions.items.count).map { Float(sessions.items[$0].count) }
         self.init(
@@ -71,10 +71,10 @@ public struct SessionKNN: ScoringRecommender {
             sequences.append(ids[start..<start + Int(length)])
             start += Int(length)
         }
-        self.init(configuration, DistinctItems(sequences, items: count), parameters)
+        self.init(configuration, Incidence(sequences, items: count), parameters)
     }
 
-    private init(_ configuration: Configuration, _ sessions: DistinctItems, _ parameters: ParameterSet) {
+    private init(_ configuration: Configuration, _ sessions: Incidence, _ parameters: ParameterSet) {
         (self.configuration, self.sessions, self.parameters) = (configuration, sessions, parameters)
     }
 
