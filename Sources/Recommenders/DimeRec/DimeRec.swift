@@ -103,7 +103,9 @@ public struct DimeRec: TrainedRecommender {
         let x0 = configuration.geometry.placed(tape.gather(targetTable, from: parameters, rows: batch.targets))
 
         // Guidance: the interest nearest to the target answers for it (equation 18).
-        let guided = nearestInterest(condition.interests, to: x0.value)
+        let guided = condition.interests
+            .reshaped(rows: x0.value.rows * configuration.interests, columns: configuration.dimension)
+            .nearestRows(of: configuration.interests, to: x0.value)
 
         // Diffusion: noise the target, predict it back from the guidance.
         let steps = noise.steps(batch.noise)
@@ -156,33 +158,13 @@ public struct DimeRec: TrainedRecommender {
 
     /// Interests and recent items of histories.
     func condition(of histories: RaggedRows, on tape: Tape) -> DiffusionAggregation.Condition {
-        var slots: [Int32: Int32] = [:]
-        var distinct: [Int32] = []
-        let renumbered = histories.mapIDs { id in
-            if let slot = slots[id] { return slot }
-            let slot = Int32(distinct.count)
-            slots[id] = slot
-            distinct.append(id)
-            return slot
-        }
-        let items = configuration.geometry.placed(tape.gather(Self.itemTable, from: parameters, rows: distinct))
+        let distinct = DistinctItems(histories)
+        let items = configuration.geometry.placed(tape.gather(Self.itemTable, from: parameters, rows: distinct.ids))
         let recent = configuration.denoiser.recentItems
         return DiffusionAggregation.Condition(
-            interests: guidance.interests(items: items, histories: renumbered, parameters: parameters),
-            recent: recent > 0 ? items.newestRows(recent, of: renumbered) : nil
+            interests: guidance.interests(items: items, histories: distinct.histories, parameters: parameters),
+            recent: recent > 0 ? items.newestRows(recent, of: distinct.histories) : nil
         )
-    }
-
-    /// The row of each user's K interests with the largest inner product with its target; ties to the lowest.
-    private func nearestInterest(_ interests: Variable, to targets: Matrix) -> Variable {
-        let (B, K, d) = (targets.rows, configuration.interests, configuration.dimension)
-        let rows = interests.reshaped(rows: B * K, columns: d)
-        let scores = targets.blockScores(rows.value)
-        let nearest = (0..<B).map { row in
-            let best = (1..<K).reduce(0) { scores[row, $1] > scores[row, $0] ? $1 : $0 }
-            return Int32(row * K + best)
-        }
-        return rows.gatheringRows(nearest)
     }
 
     /// Replaces a random share of the clean vectors by what the denoiser answers from pure noise at step T.

@@ -2,44 +2,35 @@ import Autodiff
 import Foundation
 import Kernels
 
-/// A way of turning histories into interests: one of the modules of the paper's table 3.
-protocol GuidanceModule: Sendable {
-    /// Fresh parameters by name, each name starting with `guidance.`.
-    func initialParameters(_ initialiser: Initialiser) -> [String: Matrix]
-
-    /// Interests as the module gives them, not yet on the sphere.
-    ///
-    /// - Parameters:
-    ///   - items: Unit rows of the items that occur, `[U, d]`.
-    ///   - histories: Row numbers in `items`.
-    ///   - parameters: Where the weights are.
-    /// - Returns: `[B, K d]`; zero for an empty history.
-    func interests(items: Variable, histories: RaggedRows, parameters: ParameterSet) -> Variable
-
-    /// The same for one history at a time, for serving.
-    ///
-    /// - Parameters:
-    ///   - items: Unit rows of all items, `[V, d]`.
-    ///   - parameters: Where the weights are.
-    ///   - keyBytes: The most memory that the self-attentive module's keys of all items may take.
-    /// - Returns: What gives the interests that ``interests(items:histories:parameters:)`` gives, to some roundings.
-    func extractor(items: Matrix, parameters: ParameterSet, keyBytes: Int) -> any InterestExtractor
-}
-
 /// The guidance extraction module (method, section 3): histories in, `[B, K d]` interests out.
 struct GuidanceExtraction {
     let configuration: DimeRecConfiguration
-    let module: any GuidanceModule
+    let module: any InterestModule
 
     /// The module of a configuration.
     init(configuration: DimeRecConfiguration) {
         self.configuration = configuration
         module =
             switch configuration.guidance.kind {
-            case .selfAttentive: SelfAttentiveGuidance(configuration: configuration)
+            case .selfAttentive:
+                SelfAttentiveInterests(
+                    prefix: "guidance",
+                    dimension: configuration.dimension,
+                    historyLength: configuration.historyLength,
+                    interests: configuration.interests,
+                    hidden: configuration.guidance.hidden,
+                    position: configuration.guidance.position,
+                    padding: configuration.guidance.padding
+                )
             case .ruleBased: RuleBasedGuidance(configuration: configuration)
             case .transformer: TransformerGuidance(configuration: configuration)
-            case .dynamicRouting: DynamicRoutingGuidance(configuration: configuration)
+            case .dynamicRouting:
+                RoutedInterests(
+                    prefix: "guidance",
+                    dimension: configuration.dimension,
+                    historyLength: configuration.historyLength,
+                    interests: configuration.interests
+                )
             case .mlp: MLPGuidance(configuration: configuration)
             }
     }

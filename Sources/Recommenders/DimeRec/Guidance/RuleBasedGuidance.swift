@@ -3,7 +3,7 @@ import Kernels
 
 /// The rule-based module (method, section 3.1, equation 15): the K newest items, oldest first, zero rows in front of
 /// short histories.
-struct RuleBasedGuidance: GuidanceModule {
+struct RuleBasedGuidance: InterestModule {
     let configuration: DimeRecConfiguration
 
     func initialParameters(_ initialiser: Initialiser) -> [String: Matrix] { [:] }

@@ -3,7 +3,7 @@ import Kernels
 
 /// The SASRec module (method, section 3.4): the last K states of a causal Transformer, zero rows in front of short
 /// histories.
-struct TransformerGuidance: GuidanceModule {
+struct TransformerGuidance: InterestModule {
     let configuration: DimeRecConfiguration
     let transformer: CausalTransformer
 

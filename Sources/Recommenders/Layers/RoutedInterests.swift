@@ -6,24 +6,31 @@ import Kernels
 ///
 /// Every position has a matrix of its own, `u_p = x_p W_p` with `W_p [d, K d]`. A position is counted from the newest item,
 /// whose matrix is the last one: so that a short history, which most are at times, is read by the matrices that most
-/// others train, and its newest item by the one that all do. The recipe's `padding` does not matter here.
-struct DynamicRoutingGuidance: GuidanceModule {
-    let configuration: DimeRecConfiguration
+/// others train, and its newest item by the one that all do.
+struct RoutedInterests: InterestModule {
+    /// Leads the name of the parameter.
+    let prefix: String
+    /// Width of item rows (d).
+    let dimension: Int
+    /// The most items of a history (N).
+    let historyLength: Int
+    /// Interests (K).
+    let interests: Int
 
     /// The name of the positions' matrices, one below the other, `[N d, K d]`.
-    static let votes = "guidance.votes"
+    private var votesName: String { prefix + ".votes" }
 
     func initialParameters(_ initialiser: Initialiser) -> [String: Matrix] {
-        let (N, K, d) = (configuration.historyLength, configuration.interests, configuration.dimension)
+        let (N, K, d) = (historyLength, interests, dimension)
         let deviation = 1 / Double(d).squareRoot()
-        return [Self.votes: initialiser.normal(Self.votes, rows: N * d, columns: K * d, deviation: deviation)]
+        return [votesName: initialiser.normal(votesName, rows: N * d, columns: K * d, deviation: deviation)]
     }
 
     func interests(items: Variable, histories: RaggedRows, parameters: ParameterSet) -> Variable {
-        let (K, d) = (configuration.interests, configuration.dimension)
-        let positions = RowsByPosition(histories, count: configuration.historyLength)
+        let (K, d) = (interests, dimension)
+        let positions = RowsByPosition(histories, count: historyLength)
         let votes = items.gatheringRows(positions.ids)
-            .groupedProduct(items.tape.parameter(Self.votes, from: parameters), offsets: positions.offsets)
+            .groupedProduct(items.tape.parameter(votesName, from: parameters), offsets: positions.offsets)
         let weights = InterestRouting.weights(of: votes.value, histories: positions.histories, interests: K)
         return votes.weightedSums(weights, histories: positions.histories, interests: K)
             .reshaped(rows: histories.count * K, columns: d)
@@ -32,7 +39,7 @@ struct DynamicRoutingGuidance: GuidanceModule {
     }
 
     func extractor(items: Matrix, parameters: ParameterSet, keyBytes: Int) -> any InterestExtractor {
-        HistoryRouting(items: items, weights: parameters[Self.votes])
+        HistoryRouting(items: items, weights: parameters[votesName])
     }
 }
 

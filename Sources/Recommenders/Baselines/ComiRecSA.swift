@@ -1,0 +1,72 @@
+public import Autodiff
+
+/// ComiRec-SA (Cen et al., KDD 2020; method, sections 3.2 and 11): one softmax over the history for each interest.
+///
+/// Interests and items are on the unit sphere, where the original's have any length.
+public struct ComiRecSA: MultiInterestRecommender {
+    /// Hyper-parameters of the network.
+    public struct Configuration: ModelConfiguration {
+        /// Length of item and user vectors.
+        public var dimension = 64
+        /// Items of a history that count, the newest ones.
+        public var historyLength = 50
+        /// Interests, each a user vector (K).
+        public var interests = 4
+        /// Width of the attention's hidden layer.
+        public var hidden = 256
+        /// The positional table.
+        public var position = GuidanceConfiguration.Position.learned
+        /// Which end of the window short histories leave empty; the original's is the right one.
+        public var padding = GuidanceConfiguration.Padding.left
+        /// Inverse temperature of the softmax.
+        public var logitScale = 14.3
+
+        /// The defaults.
+        public init() {}
+
+        /// Throws for a value out of range.
+        public func validate(prefix: String) throws(ConfigurationError) {
+            try ConfigurationError.require(2...1024, contains: dimension, key: prefix + "dimension")
+            try ConfigurationError.require(1...1000, contains: historyLength, key: prefix + "historyLength")
+            try ConfigurationError.require(1...64, contains: interests, key: prefix + "interests")
+            try ConfigurationError.require(1...8192, contains: hidden, key: prefix + "hidden")
+            guard dimension % 2 == 0 else {
+                throw .outOfRange(key: prefix + "dimension", value: "\(dimension)", allowed: "even")
+            }
+            try ConfigurationError.require(0.01...1000, contains: logitScale, key: prefix + "logitScale")
+        }
+    }
+
+    /// `comirec-sa`.
+    public static let system = "comirec-sa"
+    /// Hyper-parameters.
+    public let configuration: Configuration
+    /// All trained numbers.
+    public var parameters: ParameterSet
+    let module: any InterestModule
+
+    /// A fresh model of `items` items.
+    public init(_ configuration: Configuration, items: Int, seed: UInt64) {
+        self.configuration = configuration
+        module = SelfAttentiveInterests(
+            prefix: "attention",
+            dimension: configuration.dimension,
+            historyLength: configuration.historyLength,
+            interests: configuration.interests,
+            hidden: configuration.hidden,
+            position: configuration.position,
+            padding: configuration.padding
+        )
+        let initialiser = Initialiser(seed: seed)
+        parameters = Self.initialParameters(
+            module.initialParameters(initialiser),
+            items: items,
+            dimension: configuration.dimension,
+            initialiser
+        )
+    }
+
+    var logitScale: Double { configuration.logitScale }
+
+    var perUser: Int { configuration.interests }
+}

@@ -1,0 +1,71 @@
+public import Autodiff
+import Kernels
+
+/// The mean of the history's items through a linear map (ComiRec's `DNN` baseline; method, section 11): a floor for networks
+/// that know more than a bag of items.
+public struct DNN: SoftmaxRecommender {
+    /// Hyper-parameters of the network.
+    public struct Configuration: ModelConfiguration {
+        /// Length of item and user vectors.
+        public var dimension = 64
+        /// Items of a history that count, the newest ones.
+        public var historyLength = 50
+        /// Inverse temperature of the softmax.
+        public var logitScale = 14.3
+
+        /// The defaults.
+        public init() {}
+
+        /// Throws for a value out of range.
+        public func validate(prefix: String) throws(ConfigurationError) {
+            try ConfigurationError.require(2...1024, contains: dimension, key: prefix + "dimension")
+            try ConfigurationError.require(1...1000, contains: historyLength, key: prefix + "historyLength")
+            try ConfigurationError.require(0.01...1000, contains: logitScale, key: prefix + "logitScale")
+        }
+    }
+
+    /// `dnn`.
+    public static let system = "dnn"
+    /// Hyper-parameters.
+    public let configuration: Configuration
+    /// All trained numbers.
+    public var parameters: ParameterSet
+
+    private static let weights = "output"
+    private static let bias = "output.bias"
+
+    /// A fresh model of `items` items.
+    public init(_ configuration: Configuration, items: Int, seed: UInt64) {
+        self.configuration = configuration
+        let (initialiser, d) = (Initialiser(seed: seed), configuration.dimension)
+        parameters = Self.initialParameters(
+            [
+                Self.weights: initialiser.xavier(Self.weights, inputs: d, outputs: d),
+                Self.bias: Matrix(rows: 1, columns: d),
+            ],
+            items: items,
+            dimension: d,
+            initialiser
+        )
+    }
+
+    var logitScale: Double { configuration.logitScale }
+
+    var perUser: Int { 1 }
+
+    func users(_ histories: RaggedRows, noise: NoiseSource, on tape: Tape) -> Variable {
+        let items = tape.gather(DimeRec.itemTable, from: parameters, rows: histories.ids).normalisedRows()
+        let shares = (0..<histories.count).flatMap { row in
+            [Float](repeating: 1 / Float(histories[row].count), count: histories[row].count)
+        }
+        var places: Int32 = -1
+        let positions = histories.mapIDs { _ in
+            places += 1
+            return places
+        }
+        return items.weightedSums(shares, histories: positions, interests: 1)
+            .product(tape.parameter(Self.weights, from: parameters))
+            .addingToEachRow(tape.parameter(Self.bias, from: parameters))
+            .normalisedRows()
+    }
+}
