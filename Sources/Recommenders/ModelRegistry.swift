@@ -5,6 +5,7 @@ public enum ModelRegistry {
     /// All systems.
     public static let systems: [any Recommender.Type] = [
         DimeRec.self, GRU4Rec.self, SASRec.self, DreamRec.self, DiffuRec.self, SequentialDiffRec.self,
+        MultVAE.self, Caser.self, FPMC.self, Fossil.self,
     ]
 
     /// A system by its name in recipes.
