@@ -44,6 +44,47 @@ extension Variable {
         }
     }
 
+    /// Multinomial negative log-likelihood of some columns of each row, `sum_r weight * sum_{i in S_r} -log softmax(l_r)_i`.
+    ///
+    /// Derivative: `weight * (|S_r| p_r - [i in S_r])`. Source: Liang et al., "Variational autoencoders for collaborative
+    /// filtering", WWW 2018, equation 2.
+    ///
+    /// - Parameters:
+    ///   - logits: `[R, V]`.
+    ///   - columns: `S_r`, at least one column a row; one that is named twice counts twice.
+    ///   - weight: Of each row, such as one over the batch size.
+    /// - Returns: A scalar. Unit: nats times weight.
+    public static func multinomial(logits: Variable, columns: RaggedRows, weight: Float) -> Variable {
+        let scores = logits.value
+        var probabilities = scores
+        precondition(columns.count == probabilities.rows, "\(columns.count) sets for logits \(probabilities.shape)")
+        let firsts = (0..<columns.count).map { row in
+            guard let first = columns[row].first else { preconditionFailure("row \(row) has no columns") }
+            return first
+        }
+        let firstLogits = firsts.enumerated().map { scores[$0.offset, Int($0.element)] }
+        let (losses, firstProbabilities) = SoftmaxCrossEntropy.apply(
+            logits: &probabilities,
+            positives: firstLogits,
+            masked: RaggedRows(firsts.map { [$0] })
+        )
+        var total = 0.0
+        for row in 0..<columns.count {
+            probabilities[row, Int(firsts[row])] = firstProbabilities[row]
+            let partition = Double(losses[row]) + Double(firstLogits[row])
+            for column in columns[row] { total += partition - Double(scores[row, Int(column)]) }
+        }
+        let value = Matrix(rows: 1, columns: 1, repeating: weight * Float(total))
+        return logits.tape.record(value, inputs: [logits]) { gradient, tape in
+            let scale = weight * gradient[0, 0]
+            var result = probabilities.scalingRows(by: (0..<columns.count).map { scale * Float(columns[$0].count) })
+            for row in 0..<columns.count {
+                for column in columns[row] { result[row, Int(column)] -= scale }
+            }
+            tape.accumulate(logits, result)
+        }
+    }
+
     /// `weight * sum (a - b)^2`; derivative `2 weight (a - b)` and its negative (method, equation 21).
     public static func squaredError(_ a: Variable, _ b: Variable, weight: Float) -> Variable {
         var difference = a.value

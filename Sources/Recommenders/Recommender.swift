@@ -188,6 +188,8 @@ public struct TrainingBatch: Sendable {
     public var noise: NoiseSource
     /// Rows of the whole step, over which the loss is a mean.
     public var stepRows: Int
+    /// The number of the step, from 0: for weights that change over a training.
+    public var step: Int
 
     /// Groups what a worker needs.
     public init(
@@ -197,7 +199,8 @@ public struct TrainingBatch: Sendable {
         secondNegatives: Negatives? = nil,
         negativeOffset: Float = 0,
         noise: NoiseSource,
-        stepRows: Int
+        stepRows: Int,
+        step: Int = 0
     ) {
         precondition(
             histories.count == targets.count && noise.streams.count == targets.count,
@@ -210,6 +213,7 @@ public struct TrainingBatch: Sendable {
         self.negativeOffset = negativeOffset
         self.noise = noise
         self.stepRows = stepRows
+        self.step = step
     }
 }
 

@@ -59,7 +59,8 @@ struct BatchAssembly: Sendable {
             secondNegatives: try secondSampler.map(negatives),
             negativeOffset: negativeOffset,
             noise: NoiseSource(seed: seed, streams: range.map { UInt64(step * size + $0) }),
-            stepRows: size
+            stepRows: size,
+            step: step
         )
     }
 

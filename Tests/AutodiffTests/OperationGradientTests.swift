@@ -162,6 +162,24 @@ import Testing
         }
     }
 
+    @Test("multinomial likelihood, with a column named twice")
+    func multinomial() {
+        let columns = RaggedRows([[1], [0, 4], [2, 2, 3], [4, 3, 2, 1, 0]] as [[Int32]])
+        expectGradient(of: [a]) { .multinomial(logits: $1[0], columns: columns, weight: 0.25) }
+    }
+
+    @Test("matrices side by side, one of them twice")
+    func joinedColumns() {
+        expectGradient(of: [a, gridMatrix(rows: 4, columns: 2, seed: 24)]) { .joinedColumns([$1[0], $1[1], $1[0]]) }
+    }
+
+    @Test("largest values of groups of rows", arguments: [1, 2, 4])
+    func maximum(size: Int) {
+        // All values differ by more than twice the stencil's reach of 1/16.
+        let distinct = Matrix(rows: 4, columns: 5, elements: (0..<20).map { Float($0 * 7 % 20) / 4 - 2 })
+        expectGradient(of: [distinct]) { $1[0].maximumOfRowGroups(of: size) }
+    }
+
     @Test("squared error, both sides")
     func squaredError() {
         expectGradient(of: [a, b]) { .squaredError($1[0], $1[1], weight: 0.3) }

@@ -68,6 +68,35 @@ struct NegativeRows {
             )
         }
     }
+
+    /// `weight / M * sum_r sum_j -log sigmoid(s <q_r, e_+> - s <q_r, e_j>)` over the row's `M` negatives, those that are masked
+    /// left out (BPR; Rendle et al., UAI 2009).
+    func pairwiseLoss(of queries: Variable, positives: Variable, scale: LogitScale, weight: Float) -> Variable {
+        let scaled = scale.applied(to: queries)
+        let scores: Variable
+        var masks: RaggedRows?
+        switch layout {
+        case .shared(let masked): (scores, masks) = (scaled.product(rows, transposed: true), masked)
+        case .perRow: scores = scaled.blockScores(rows)
+        }
+        let (count, columns) = (scores.value.rows, scores.value.columns)
+        // A pair is a softmax over two: one positive and one negative a row.
+        return .crossEntropy(
+            positives: scaled.rowDots(positives).gatheringRows(
+                (0..<count).flatMap { [Int32](repeating: Int32($0), count: columns) }
+            ),
+            negatives: scores.reshaped(rows: count * columns, columns: 1),
+            masked: masks.map { masks in
+                RaggedRows(
+                    (0..<count).flatMap { row in
+                        let masked = Set(masks[row])
+                        return (0..<Int32(columns)).map { masked.contains($0) ? [Int32(0)] : [] }
+                    }
+                )
+            },
+            weight: weight / Float(columns)
+        )
+    }
 }
 
 /// The natural logarithm as a Float.

@@ -1,0 +1,173 @@
+public import Autodiff
+public import Kernels
+
+/// Caser without its users (Tang and Wang, WSDM 2018; method, section 11): convolutions over the newest items' rows.
+///
+/// The newest `L` rows are an image, older places of a short history zero. Horizontal filters of every height find patterns
+/// of consecutive items, each one's largest answer counts; vertical filters are weighted sums over the places. Both go through
+/// dropout and one layer with ReLU. Histories here come from users whom training did not see, so the published user row beside
+/// its output is left out; the loss is not the published binary one with three targets, and vertical filters have no biases,
+/// which the layer behind them has. Rows are raw; the last column of the item table is the bias.
+public struct Caser: TrainedRecommender {
+    /// Hyper-parameters.
+    public struct Configuration: ModelConfiguration {
+        /// Length of item rows, as next ones without their bias.
+        public var dimension = 64
+        /// The newest items that count (L), the largest height of a filter.
+        public var historyLength = 5
+        /// Horizontal filters of each height.
+        public var horizontalFilters = 16
+        /// Vertical filters.
+        public var verticalFilters = 4
+        /// Share of the filters' answers that the last layer does not see while it trains.
+        public var dropout = 0.5
+        /// What is learnt from a batch.
+        public var loss = RankingLoss.softmax
+
+        /// The defaults.
+        public init() {}
+
+        /// Throws for a value out of range.
+        public func validate(prefix: String) throws(ConfigurationError) {
+            try ConfigurationError.require(2...1024, contains: dimension, key: prefix + "dimension")
+            try ConfigurationError.require(1...100, contains: historyLength, key: prefix + "historyLength")
+            try ConfigurationError.require(1...1024, contains: horizontalFilters, key: prefix + "horizontalFilters")
+            try ConfigurationError.require(1...1024, contains: verticalFilters, key: prefix + "verticalFilters")
+            try ConfigurationError.require(0...0.95, contains: dropout, key: prefix + "dropout")
+        }
+    }
+
+    private enum Name {
+        static let previous = "items.previous"
+        static let vertical = "vertical"
+        static let output = "output"
+        static let outputBias = "output.bias"
+        static func horizontal(_ height: Int) -> String { "horizontal\(height)" }
+        static func horizontalBias(_ height: Int) -> String { "horizontal\(height).bias" }
+    }
+
+    /// `caser`.
+    public static let system = "caser"
+    /// Hyper-parameters.
+    public let configuration: Configuration
+    /// All trained numbers.
+    public var parameters: ParameterSet
+
+    /// A fresh model of `items` items: rows of length about 1, weights Xavier-uniform, biases zero.
+    public init(_ configuration: Configuration, items: Int, seed: UInt64) {
+        self.configuration = configuration
+        let initialiser = Initialiser(seed: seed)
+        let (d, places) = (configuration.dimension, configuration.historyLength)
+        let (horizontal, vertical) = (configuration.horizontalFilters, configuration.verticalFilters)
+        let deviation = 1 / Double(d).squareRoot()
+        var matrices = [
+            DimeRec.itemTable: initialiser.biasedItems(
+                DimeRec.itemTable,
+                items: items,
+                dimension: d,
+                deviation: deviation
+            ),
+            Name.previous: initialiser.normal(Name.previous, rows: items, columns: d, deviation: deviation),
+            Name.vertical: initialiser.xavier(Name.vertical, inputs: vertical, outputs: places),
+            Name.output: initialiser.xavier(Name.output, inputs: vertical * d + places * horizontal, outputs: d),
+            Name.outputBias: Matrix(rows: 1, columns: d),
+        ]
+        for height in 1...places {
+            let name = Name.horizontal(height)
+            matrices[name] = initialiser.xavier(name, inputs: height * d, outputs: horizontal)
+            matrices[Name.horizontalBias(height)] = Matrix(rows: 1, columns: horizontal)
+        }
+        parameters = ParameterSet(matrices)
+    }
+
+    /// A model over parameters that come from outside.
+    ///
+    /// - Throws: ``ParameterError``.
+    public init(_ configuration: Configuration, stored matrices: consuming [String: Matrix]) throws(ParameterError) {
+        self.init(configuration, items: 1, seed: 0)
+        let fresh = parameters
+        parameters = ParameterSet(matrices)
+        try requireParameters(of: fresh, itemTables: [DimeRec.itemTable, Name.previous])
+    }
+
+    /// The last layer.
+    public var readOuts: [ReadOut] { [.served] }
+
+    /// Nothing to restore.
+    public mutating func constrain() {}
+
+    /// Rows and biases of items as next ones, `[V, d + 1]`.
+    public var scoringItems: Matrix { parameters[DimeRec.itemTable] }
+
+    /// The configured loss of the next item against the batch's negatives.
+    public func loss(_ batch: TrainingBatch, on tape: Tape) -> TrainingLoss {
+        let dropout = Dropout(probability: configuration.dropout, noise: batch.noise, layers: 1)
+        return configuration.loss.loss(
+            of: users(batch.histories, dropout: dropout, on: tape),
+            in: batch,
+            geometry: .euclidean,
+            parameters: parameters
+        )
+    }
+
+    /// The last layer, with a 1 at the end.
+    public func userVectors(_ histories: RaggedRows, noise: NoiseSource, readOut: ReadOut) -> UserVectors {
+        UserVectors(rows: users(histories, dropout: nil, on: Tape(recording: false)).value)
+    }
+
+    private func users(_ histories: RaggedRows, dropout: Dropout?, on tape: Tape) -> Variable {
+        let image = image(histories, on: tape)
+        let rows = histories.count
+        var answers = Variable.joinedColumns(
+            (0..<configuration.verticalFilters).map { vertical($0, image: image, rows: rows) }
+                + (1...configuration.historyLength).map { horizontal(height: $0, image: image, rows: rows) }
+        )
+        if let dropout { answers = answers.droppedOut(mask: dropout.mask(0, width: answers.value.columns)) }
+        return answers.product(tape.parameter(Name.output, from: parameters))
+            .addingToEachRow(tape.parameter(Name.outputBias, from: parameters))
+            .activated(.relu)
+            .appendingOne()
+    }
+
+    /// The rows of the newest items, oldest first, behind rows of zeros, `[B L, d]`.
+    private func image(_ histories: RaggedRows, on tape: Tape) -> Variable {
+        let places = configuration.historyLength
+        let newest = (0..<histories.count).map { histories[$0].suffix(places) }
+        // A place is a sum of one row or of none.
+        let cells = RaggedRows(
+            newest.flatMap { items in
+                [[Int32]](repeating: [], count: places - items.count) + items.map { [$0] }
+            }
+        )
+        return tape.gather(Name.previous, from: parameters, rows: cells.ids)
+            .weightedSums([Float](repeating: 1, count: cells.ids.count), histories: cells.positions, interests: 1)
+    }
+
+    /// The weighted sum of the places by one vertical filter, `[B, d]`.
+    private func vertical(_ filter: Int, image: Variable, rows: Int) -> Variable {
+        let places = configuration.historyLength
+        let weights = image.tape.parameter(Name.vertical, from: parameters).gatheringRows([Int32(filter)])
+            .reshaped(rows: places, columns: 1)
+        let terms = (0..<places).map { place in
+            image.gatheringRows((0..<rows).map { Int32($0 * places + place) })
+                .scaled(by: weights.gatheringRows([Int32(place)]))
+        }
+        return terms.dropFirst().reduce(terms[0]) { $0.adding($1) }
+    }
+
+    /// The largest answers of the horizontal filters of one height, `[B, filters]`.
+    private func horizontal(height: Int, image: Variable, rows: Int) -> Variable {
+        let places = configuration.historyLength
+        let windows = places - height + 1
+        // Unfolded: the rows under each window side by side.
+        let covered = (0..<rows).flatMap { row in
+            (0..<windows).flatMap { start in (0..<height).map { Int32(row * places + start + $0) } }
+        }
+        return image.gatheringRows(covered)
+            .reshaped(rows: rows * windows, columns: height * configuration.dimension)
+            .product(image.tape.parameter(Name.horizontal(height), from: parameters))
+            .addingToEachRow(image.tape.parameter(Name.horizontalBias(height), from: parameters))
+            .activated(.relu)
+            .maximumOfRowGroups(of: windows)
+    }
+}

@@ -1,0 +1,120 @@
+public import Autodiff
+import Foundation
+public import Kernels
+
+/// Fossil without its users (He and McAuley, ICDM 2016; method, section 11): item similarity and a Markov chain of the newest.
+///
+/// An item scores `b_i + <|S|^-a sum_{j in S} P_j + sum_k eta_k P_{s_k}, Q_i>`, with `S` the history, repeats and all, and
+/// `s_k` its `k`-th newest item. Histories here come from users whom training did not see, so the published per-user part of
+/// `eta` is left out; an item that is in the history stays in its own sum. Rows are raw; the last column of the item table
+/// is the bias.
+public struct Fossil: TrainedRecommender {
+    /// Hyper-parameters.
+    public struct Configuration: ModelConfiguration {
+        /// Length of item rows without their bias.
+        public var dimension = 64
+        /// Items of a history that count, the newest ones.
+        public var historyLength = 50
+        /// How many of the newest items have a weight of their own (L).
+        public var order = 3
+        /// How much a long history's sum is shrunk (a): 0 for a sum, 1 for a mean.
+        public var exponent = 0.2
+        /// What is learnt from a batch.
+        public var loss = RankingLoss.softmax
+
+        /// The defaults.
+        public init() {}
+
+        /// Throws for a value out of range.
+        public func validate(prefix: String) throws(ConfigurationError) {
+            try ConfigurationError.require(2...1024, contains: dimension, key: prefix + "dimension")
+            try ConfigurationError.require(1...1000, contains: historyLength, key: prefix + "historyLength")
+            try ConfigurationError.require(1...100, contains: order, key: prefix + "order")
+            try ConfigurationError.require(0...1, contains: exponent, key: prefix + "exponent")
+        }
+    }
+
+    private enum Name {
+        static let previous = "items.previous"
+        static let order = "order"
+    }
+
+    /// `fossil`.
+    public static let system = "fossil"
+    /// Hyper-parameters.
+    public let configuration: Configuration
+    /// All trained numbers.
+    public var parameters: ParameterSet
+
+    /// A fresh model of `items` items: rows of length about 1, no biases, weights of the newest items 1.
+    public init(_ configuration: Configuration, items: Int, seed: UInt64) {
+        self.configuration = configuration
+        let initialiser = Initialiser(seed: seed)
+        let d = configuration.dimension
+        let deviation = 1 / Double(d).squareRoot()
+        parameters = ParameterSet([
+            DimeRec.itemTable: initialiser.biasedItems(
+                DimeRec.itemTable,
+                items: items,
+                dimension: d,
+                deviation: deviation
+            ),
+            Name.previous: initialiser.normal(Name.previous, rows: items, columns: d, deviation: deviation),
+            Name.order: Matrix(rows: configuration.order, columns: 1, repeating: 1),
+        ])
+    }
+
+    /// A model over parameters that come from outside.
+    ///
+    /// - Throws: ``ParameterError``.
+    public init(_ configuration: Configuration, stored matrices: consuming [String: Matrix]) throws(ParameterError) {
+        self.init(configuration, items: 1, seed: 0)
+        let fresh = parameters
+        parameters = ParameterSet(matrices)
+        try requireParameters(of: fresh, itemTables: [DimeRec.itemTable, Name.previous])
+    }
+
+    /// The weighted sum of the history's rows.
+    public var readOuts: [ReadOut] { [.served] }
+
+    /// Nothing to restore.
+    public mutating func constrain() {}
+
+    /// Rows and biases of items as next ones, `[V, d + 1]`.
+    public var scoringItems: Matrix { parameters[DimeRec.itemTable] }
+
+    /// The configured loss of the next item against the batch's negatives.
+    public func loss(_ batch: TrainingBatch, on tape: Tape) -> TrainingLoss {
+        configuration.loss.loss(
+            of: users(batch.histories, on: tape),
+            in: batch,
+            geometry: .euclidean,
+            parameters: parameters
+        )
+    }
+
+    /// The weighted sum of the history's rows, with a 1 at the end.
+    public func userVectors(_ histories: RaggedRows, noise: NoiseSource, readOut: ReadOut) -> UserVectors {
+        UserVectors(rows: users(histories, on: Tape(recording: false)).value)
+    }
+
+    private func users(_ histories: RaggedRows, on tape: Tape) -> Variable {
+        let rows = tape.gather(Name.previous, from: parameters, rows: histories.ids)
+        let lengths = (0..<histories.count).map { histories[$0].count }
+        var user = rows.weightedSums(
+            lengths.flatMap { [Float](repeating: Float(pow(Double($0), -configuration.exponent)), count: $0) },
+            histories: histories.positions,
+            interests: 1
+        )
+        let order = tape.parameter(Name.order, from: parameters)
+        for age in 0..<configuration.order {
+            let newest = lengths.indices.map { max(histories.offsets[$0], histories.offsets[$0 + 1] - 1 - age) }
+            user = user.adding(
+                rows.gatheringRows(newest.map { Int32($0) })
+                    .scalingRows(by: lengths.map { $0 > age ? 1 : 0 })
+                    .scaled(by: order.gatheringRows([Int32(age)]))
+            )
+        }
+        return user.appendingOne()
+    }
+}

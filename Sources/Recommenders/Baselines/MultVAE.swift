@@ -1,0 +1,221 @@
+public import Autodiff
+public import Kernels
+
+/// Mult-VAE (Liang et al., WWW 2018; method, section 11): a variational autoencoder of the set of a user's items.
+///
+/// The encoder reads the set, of length 1 as a vector of all items, and gives a normal distribution of the latent vector;
+/// the decoder gives the probabilities of all items, under which the set and, here, the next item should be likely. It knows
+/// no order and no repeats. Rows are raw; the last column of the item table is the bias. Negatives of a batch take no part.
+public struct MultVAE: TrainedRecommender {
+    /// Hyper-parameters of the networks and of the loss.
+    public struct Configuration: ModelConfiguration {
+        /// The items that should be likely.
+        public enum Target: String, Codable, Sendable, CaseIterable {
+            /// The history's and the next one.
+            case prefixAndNext = "prefix-and-next"
+            /// The next one.
+            case next
+        }
+        /// Width of the decoder's hidden layer, the length of item rows without their bias.
+        public var dimension = 600
+        /// Items of a history that count, the newest ones.
+        public var historyLength = 50
+        /// Width of the encoder's hidden layer.
+        public var hidden = 600
+        /// Length of the latent vector.
+        public var latent = 200
+        /// Share of the items of a history that the encoder does not see while it trains.
+        public var dropout = 0.5
+        /// Weight of the divergence of the latent distribution at the end (beta).
+        public var beta = 0.2
+        /// Steps over which that weight rises from 0.
+        public var annealingSteps = 200_000
+        /// The items that should be likely.
+        public var target = Target.prefixAndNext
+
+        /// The defaults.
+        public init() {}
+
+        /// Throws for a value out of range.
+        public func validate(prefix: String) throws(ConfigurationError) {
+            try ConfigurationError.require(2...8192, contains: dimension, key: prefix + "dimension")
+            try ConfigurationError.require(1...1000, contains: historyLength, key: prefix + "historyLength")
+            try ConfigurationError.require(1...8192, contains: hidden, key: prefix + "hidden")
+            try ConfigurationError.require(1...8192, contains: latent, key: prefix + "latent")
+            try ConfigurationError.require(0...0.95, contains: dropout, key: prefix + "dropout")
+            try ConfigurationError.require(0...100, contains: beta, key: prefix + "beta")
+            try ConfigurationError.require(1...100_000_000, contains: annealingSteps, key: prefix + "annealingSteps")
+        }
+    }
+
+    private enum Name {
+        static let items = "encoder.items"
+        static let bias = "encoder.bias"
+        static let mean = "encoder.mean"
+        static let logVariance = "encoder.log-variance"
+        static let decoder = "decoder"
+        static func bias(of layer: String) -> String { layer + ".bias" }
+    }
+
+    /// `mult-vae`.
+    public static let system = "mult-vae"
+    /// Hyper-parameters.
+    public let configuration: Configuration
+    /// All trained numbers.
+    public var parameters: ParameterSet
+
+    /// A fresh model of `items` items: weights Xavier-uniform, biases zero.
+    public init(_ configuration: Configuration, items: Int, seed: UInt64) {
+        self.configuration = configuration
+        let initialiser = Initialiser(seed: seed)
+        let (d, hidden, latent) = (configuration.dimension, configuration.hidden, configuration.latent)
+        var matrices = [
+            DimeRec.itemTable: initialiser.biasedItems(
+                DimeRec.itemTable,
+                items: items,
+                dimension: d,
+                deviation: (2 / Double(items + d)).squareRoot()
+            ),
+            Name.items: initialiser.xavier(Name.items, inputs: items, outputs: hidden),
+            Name.bias: Matrix(rows: 1, columns: hidden),
+        ]
+        for (name, inputs, outputs) in [
+            (Name.mean, hidden, latent), (Name.logVariance, hidden, latent), (Name.decoder, latent, d),
+        ] {
+            matrices[name] = initialiser.xavier(name, inputs: inputs, outputs: outputs)
+            matrices[Name.bias(of: name)] = Matrix(rows: 1, columns: outputs)
+        }
+        parameters = ParameterSet(matrices)
+    }
+
+    /// A model over parameters that come from outside.
+    ///
+    /// - Throws: ``ParameterError``.
+    public init(_ configuration: Configuration, stored matrices: consuming [String: Matrix]) throws(ParameterError) {
+        self.init(configuration, items: 1, seed: 0)
+        let fresh = parameters
+        parameters = ParameterSet(matrices)
+        try requireParameters(of: fresh, itemTables: [DimeRec.itemTable, Name.items])
+    }
+
+    /// The decoder's hidden layer at the mean of the latent distribution.
+    public var readOuts: [ReadOut] { [.served] }
+
+    /// Nothing to restore.
+    public mutating func constrain() {}
+
+    /// The decoder's last layer with its biases, `[V, d + 1]`.
+    public var scoringItems: Matrix { parameters[DimeRec.itemTable] }
+
+    /// What is random in a batch.
+    package struct Draws {
+        /// `eps` of each row, `[B, latent]`.
+        package var normals: Matrix
+        /// What each distinct item of each history is multiplied by, 0 or `1 / (1 - p)`, row after row.
+        package var kept: [Float]
+
+        /// Groups the two.
+        package init(normals: Matrix, kept: [Float]) {
+            self.normals = normals
+            self.kept = kept
+        }
+    }
+
+    /// `-sum_{i in S} log softmax_i + beta_s KL(q(z) || N(0, I))`, with `beta_s = beta min(1, s / S)` at step `s`.
+    public func loss(_ batch: TrainingBatch, on tape: Tape) -> TrainingLoss {
+        let sets = Self.sets(batch.histories)
+        let generator = CounterBasedGenerator(seed: batch.noise.seed, purpose: .forwardNoise)
+        let draws = Draws(
+            normals: generator.normalRows(streams: batch.noise.streams, columns: configuration.latent),
+            kept: Dropout(probability: configuration.dropout, noise: batch.noise, layers: 1)
+                .mask(0, width: 1, counts: (0..<sets.count).map { sets[$0].count }).elements
+        )
+        return loss(batch, draws: draws, on: tape)
+    }
+
+    /// The loss for given draws.
+    package func loss(_ batch: TrainingBatch, draws: Draws, on tape: Tape) -> TrainingLoss {
+        let sets = Self.sets(batch.histories)
+        let hidden = hidden(sets, kept: draws.kept, on: tape)
+        let mean = layer(Name.mean, of: hidden)
+        let logVariance = layer(Name.logVariance, of: hidden)
+        let latent = mean.adding(
+            logVariance.scaled(by: 0.5).exponential().multiplied(by: tape.constant(draws.normals))
+        )
+        let weight = 1 / Float(batch.stepRows)
+        let likely =
+            switch configuration.target {
+            case .prefixAndNext:
+                (0..<sets.count).map { row in
+                    let next = batch.targets[row]
+                    return sets[row].contains(next) ? Array(sets[row]) : sets[row] + [next]
+                }
+            case .next: batch.targets.map { [$0] }
+            }
+        let likelihood = Variable.multinomial(
+            logits: decoded(latent).product(tape.parameter(DimeRec.itemTable, from: parameters), transposed: true),
+            columns: RaggedRows(likely),
+            weight: weight
+        )
+        // KL = sum (v + m^2 - 1 - log v) / 2.
+        let one = Matrix(rows: sets.count, columns: configuration.latent, repeating: 1)
+        let divergence = logVariance.exponential().adding(mean.multiplied(by: mean)).adding(logVariance, scale: -1)
+            .adding(tape.constant(one), scale: -1)
+            .sum(scale: weight / 2)
+        let progress = min(1, Double(batch.step) / Double(configuration.annealingSteps))
+        return TrainingLoss(
+            total: likelihood.adding(divergence, scale: Float(configuration.beta * progress)),
+            terms: [("likelihood", likelihood.scalar), ("divergence", divergence.scalar)]
+        )
+    }
+
+    /// The decoder's hidden layer of each history, with a 1 at the end.
+    public func userVectors(_ histories: RaggedRows, noise: NoiseSource, readOut: ReadOut) -> UserVectors {
+        let hidden = hidden(Self.sets(histories), kept: nil, on: Tape(recording: false))
+        return UserVectors(rows: decoded(layer(Name.mean, of: hidden)).value)
+    }
+
+    // MARK: Networks
+
+    /// The distinct items of each history, in order of their first mention.
+    private static func sets(_ histories: RaggedRows) -> RaggedRows {
+        RaggedRows(
+            (0..<histories.count).map { row in
+                var seen: Set<Int32> = []
+                return histories[row].filter { seen.insert($0).inserted }
+            }
+        )
+    }
+
+    /// The encoder's hidden layer: `tanh` of a weighted sum of the rows of a set's items.
+    private func hidden(_ sets: RaggedRows, kept: [Float]?, on tape: Tape) -> Variable {
+        var numbers: [Int32: Int32] = [:]
+        var distinct: [Int32] = []
+        let numbered = sets.mapIDs { item in
+            if let number = numbers[item] { return number }
+            numbers[item] = Int32(distinct.count)
+            distinct.append(item)
+            return Int32(distinct.count - 1)
+        }
+        var weights = (0..<sets.count).flatMap { row in
+            [Float](repeating: 1 / Float(sets[row].count).squareRoot(), count: sets[row].count)
+        }
+        if let kept {
+            precondition(kept.count == weights.count, "\(kept.count) dropout factors for \(weights.count) items")
+            for index in weights.indices { weights[index] *= kept[index] }
+        }
+        return tape.gather(Name.items, from: parameters, rows: distinct)
+            .weightedSums(weights, histories: numbered, interests: 1)
+            .addingToEachRow(tape.parameter(Name.bias, from: parameters))
+            .activated(.tanh)
+    }
+
+    private func decoded(_ latent: Variable) -> Variable {
+        layer(Name.decoder, of: latent).activated(.tanh).appendingOne()
+    }
+
+    private func layer(_ name: String, of x: Variable) -> Variable {
+        x.product(x.tape.parameter(name, from: parameters))
+            .addingToEachRow(x.tape.parameter(Name.bias(of: name), from: parameters))
+    }
+}

@@ -1,0 +1,37 @@
+import Autodiff
+
+/// How a system that scores by inner products learns to rank the next item above a batch's negatives.
+public enum RankingLoss: String, Codable, Sendable, CaseIterable {
+    /// Softmax cross-entropy of the next item against the negatives.
+    case softmax
+    /// Bayesian personalised ranking: `-log sigmoid` of the difference to each negative, its mean (Rendle et al., UAI 2009).
+    case bpr
+
+    /// The loss of user vectors `[B, d]` against the item table of some parameters.
+    func loss(
+        of users: Variable,
+        in batch: TrainingBatch,
+        geometry: DimeRecConfiguration.Geometry,
+        logitScale: Double = 1,
+        parameters: ParameterSet
+    ) -> TrainingLoss {
+        let tape = users.tape
+        let negatives = NegativeRows(
+            batch.negatives,
+            offset: batch.negativeOffset,
+            table: DimeRec.itemTable,
+            geometry: geometry,
+            parameters: parameters,
+            tape: tape
+        )
+        let targets = geometry.placed(tape.gather(DimeRec.itemTable, from: parameters, rows: batch.targets))
+        let scale = LogitScale.fixed(Float(logitScale))
+        let weight = 1 / Float(batch.stepRows)
+        let total =
+            switch self {
+            case .softmax: negatives.softmaxLoss(of: users, positives: targets, scale: scale, weight: weight)
+            case .bpr: negatives.pairwiseLoss(of: users, positives: targets, scale: scale, weight: weight)
+            }
+        return TrainingLoss(total: total, terms: [(rawValue, total.scalar)])
+    }
+}
