@@ -160,7 +160,7 @@ import Testing
         func differ(_ found: Matrix, _ row: Int) -> Bool {
             zip(found.row(row), found.row(0)).contains { abs($0 - $1) > 1e-3 }
         }
-        // Rows of ones would hide an order behind a largest value: the weights are those of the reference.
+        // The weights of the reference, with which the last layer answers; fresh ones may leave all of its ReLUs closed.
         var caser = Self.caser()
         caser.parameters = ReferenceValues.weights(
             of: caser,
