@@ -125,18 +125,18 @@ import Testing
         expect(
             fitted(SessionKNN.self) { $0.neighbours = neighbours },
             equals: { history in
-                let length = Double(history.count)
-                let found = sessions.indices.compactMap { session -> (session: Int, likeness: Double, age: Int)? in
+                // Likeness in Float and newest item first, as the system adds it, so that ties are its ties.
+                let found = sessions.indices.compactMap { session -> (session: Int, likeness: Float, age: Int)? in
                     let shared = Set(history).filter { sessions[session].contains($0) }
-                    let places = shared.compactMap { history.lastIndex(of: $0) }
-                    guard let newest = places.max() else { return nil }
-                    let likeness = places.reduce(0) { $0 + Double($1 + 1) / length }
+                    let places: [Int] = shared.compactMap { history.lastIndex(of: $0) }.sorted(by: >)
+                    guard let newest = places.first else { return nil }
+                    let likeness = places.reduce(Float(0)) { $0 + Float($1 + 1) / Float(history.count) }
                     return (session, likeness, history.count - 1 - newest)
                 }
                 let best = found.sorted { ($1.likeness, $0.session) < ($0.likeness, $1.session) }.prefix(neighbours)
                 var scores = Self.shares.map { $0 * 1e-6 }
                 for entry in best {
-                    let factor = entry.likeness * max(0, 1 - 0.1 * Double(entry.age))
+                    let factor = Double(entry.likeness) * max(0, 1 - 0.1 * Double(entry.age))
                     for item in sessions[entry.session] { scores[Int(item)] += factor }
                 }
                 return scores
