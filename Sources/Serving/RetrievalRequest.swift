@@ -74,7 +74,8 @@ public struct RetrievalResponse: Sendable {
     public let snapshot: ServingSnapshot
     /// Item numbers with scores, best first; with diversity in the order in which they were chosen.
     ///
-    /// A score is the cosine of the user vector and the item, and 0 in a fallback.
+    /// A score is the cosine of the user vector and the item where both have length one, as DimeRec's. With raw vectors it is
+    /// their inner product over the length of the longest item; a system without item vectors gives its own. 0 in a fallback.
     public let items: [Scored]
     /// What was answered instead of a prediction, or nil.
     public let fallback: Fallback?

@@ -40,6 +40,9 @@ void ck_softmax_rows(const float *in, float *out, size_t rows, size_t d);
 void ck_softmax_rows_gradient(const float *y, const float *grad_out, float *grad_in, size_t rows, size_t d);
 void ck_gather_rows(const float *table, const int32_t *ids, size_t count, size_t d, float *out);
 void ck_scatter_add_rows(const float *rows, const int32_t *ids, size_t count, size_t d, float *table);
+// The same for those i alone whose id is at least first and below end.
+void ck_scatter_add_rows_between(const float *rows, const int32_t *ids, size_t count, size_t d, int32_t first,
+                                 int32_t end, float *table);
 void ck_add_bias(const float *bias, float *rows, size_t count, size_t d);
 void ck_sum_rows(const float *rows, size_t count, size_t d, float *out);
 void ck_scale_rows(const float *in, const float *factors, float *out, size_t rows, size_t d);
@@ -50,10 +53,6 @@ size_t ck_rank_above(const float *scores, size_t n, size_t target);
 // Appends to `found` each index in [from, n) whose score is >= threshold, at most `capacity`; returns the next index.
 size_t ck_filter_above(const float *scores, size_t from, size_t n, float threshold, int32_t *found, size_t capacity,
                        size_t *found_count);
-
-// The same for those i alone whose id is at least first and below end.
-void ck_scatter_add_rows_between(const float *rows, const int32_t *ids, size_t count, size_t d, int32_t first,
-                                 int32_t end, float *table);
 
 // MARK: Greedy re-ranking. Candidates lie in panels of CK_PANEL, each [d][CK_PANEL], the last one padded.
 enum { CK_PANEL = 64 };

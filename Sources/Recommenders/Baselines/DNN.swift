@@ -58,12 +58,7 @@ public struct DNN: SoftmaxRecommender {
         let shares = (0..<histories.count).flatMap { row in
             [Float](repeating: 1 / Float(histories[row].count), count: histories[row].count)
         }
-        var places: Int32 = -1
-        let positions = histories.mapIDs { _ in
-            places += 1
-            return places
-        }
-        return items.weightedSums(shares, histories: positions, interests: 1)
+        return items.weightedSums(shares, histories: histories.positions, interests: 1)
             .product(tape.parameter(Self.weights, from: parameters))
             .addingToEachRow(tape.parameter(Self.bias, from: parameters))
             .normalisedRows()

@@ -189,14 +189,7 @@ public struct MultVAE: TrainedRecommender {
 
     /// The encoder's hidden layer: `tanh` of a weighted sum of the rows of a set's items.
     private func hidden(_ sets: RaggedRows, kept: [Float]?, on tape: Tape) -> Variable {
-        var numbers: [Int32: Int32] = [:]
-        var distinct: [Int32] = []
-        let numbered = sets.mapIDs { item in
-            if let number = numbers[item] { return number }
-            numbers[item] = Int32(distinct.count)
-            distinct.append(item)
-            return Int32(distinct.count - 1)
-        }
+        let distinct = DistinctItems(sets)
         var weights = (0..<sets.count).flatMap { row in
             [Float](repeating: 1 / Float(sets[row].count).squareRoot(), count: sets[row].count)
         }
@@ -204,8 +197,8 @@ public struct MultVAE: TrainedRecommender {
             precondition(kept.count == weights.count, "\(kept.count) dropout factors for \(weights.count) items")
             for index in weights.indices { weights[index] *= kept[index] }
         }
-        return tape.gather(Name.items, from: parameters, rows: distinct)
-            .weightedSums(weights, histories: numbered, interests: 1)
+        return tape.gather(Name.items, from: parameters, rows: distinct.ids)
+            .weightedSums(weights, histories: distinct.histories, interests: 1)
             .addingToEachRow(tape.parameter(Name.bias, from: parameters))
             .activated(.tanh)
     }
