@@ -62,13 +62,12 @@ INLINE void softmax_over_interests(const float *logits, size_t n, size_t K, floa
         for (size_t p = 0; p < n; p++) weights[k * n + p] /= sum[p];
 }
 
-INLINE void routing_weights(const float *votes, const int32_t *ids, size_t n, size_t K, size_t d, float *weights,
-                            float *scratch) {
+INLINE void routing_weights(const float *votes, const int32_t *ids, size_t n, size_t K, size_t d, const float *start,
+                            size_t stride, float *weights, float *scratch) {
     float *logits = scratch, *rest = logits + K * n, *interest = rest + 2 * n;
-    for (size_t i = 0; i < K * n; i++) {
-        logits[i] = 0.0f;
-        weights[i] = 1.0f / (float)K;
-    }
+    for (size_t k = 0; k < K; k++)
+        for (size_t p = 0; p < n; p++) logits[k * n + p] = start[k * stride + p];
+    softmax_over_interests(logits, n, K, weights, rest);
     for (int round = 1; round < ROUNDS; round++) {
         for (size_t k = 0; k < K; k++) {
             weighted_rows(votes + k * d, ids, n, K * d, d, weights + k * n, interest);
@@ -82,14 +81,15 @@ INLINE void routing_weights(const float *votes, const int32_t *ids, size_t n, si
     }
 }
 
-CLONES void ck_routing_weights(const float *votes, const int32_t *ids, size_t n, size_t K, size_t d, float *weights,
-                               float *scratch) {
-    routing_weights(votes, ids, n, K, d, weights, scratch);
+CLONES void ck_routing_weights(const float *votes, const int32_t *ids, size_t n, size_t K, size_t d,
+                               const float *start, size_t stride, float *weights, float *scratch) {
+    routing_weights(votes, ids, n, K, d, start, stride, weights, scratch);
 }
 
-CLONES void ck_history_routing(const float *items, const int32_t *ids, size_t n, const float *packed, size_t K,
-                               size_t d, float *scratch, float *interests) {
-    size_t width = K * d, block = d * ((width + BLOCK - 1) / BLOCK * BLOCK);
+CLONES void ck_history_routing(const float *items, const int32_t *ids, size_t n, const float *packed, size_t block,
+                               size_t K, size_t d, const float *start, size_t stride, float *scratch,
+                               float *interests) {
+    size_t width = K * d;
     float *zero = scratch, *votes = zero + width, *weights = votes + n * width, *rest = weights + K * n;
     for (size_t j = 0; j < width; j++) zero[j] = 0.0f;
     for (size_t p = 0; p < n; p++) {
@@ -98,7 +98,7 @@ CLONES void ck_history_routing(const float *items, const int32_t *ids, size_t n,
         float *vote = votes + p * width;
         dense(packed + p * block, d, width, 1, &bias, &x, &vote);
     }
-    routing_weights(votes, NULL, n, K, d, weights, rest);
+    routing_weights(votes, NULL, n, K, d, start, stride, weights, rest);
     for (size_t k = 0; k < K; k++) {
         float *out = interests + k * d;
         weighted_rows(votes + k * d, NULL, n, width, d, weights + k * n, out);

@@ -34,6 +34,8 @@ public enum RandomPurpose: UInt32, Sendable {
     case nullCondition
     /// How much of a noised vector is added to each element of a history.
     case mixing
+    /// What routing's logits start at where interests vote alike.
+    case routing
 }
 
 /// Random numbers that are a pure function of seed, purpose, stream and position: Philox4x32-10.

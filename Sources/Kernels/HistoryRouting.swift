@@ -2,30 +2,36 @@ import CKernels
 
 /// Dynamic routing of one history at a time (method, section 3.4), laid out for serving.
 ///
-/// It computes what ``InterestRouting`` does of votes `x_i W_p`, where the newest item has the last position.
+/// It computes what ``InterestRouting`` does of votes `x_i W_p`, where the newest item has the last position and all
+/// positions may share one matrix.
 public struct HistoryRouting: InterestExtractor {
     private let items: Matrix
-    /// The positions' matrices as `ck_pack` lays them out.
+    /// The matrices as `ck_pack` lays them out, one or N of them.
     private let weights: AlignedMemory<Float>
-    private let interestCount: Int
-    private let longest: Int
+    private let isShared: Bool
+    private let logits: Matrix
+
+    private var interestCount: Int { logits.rows }
+    private var longest: Int { logits.columns }
 
     /// Lays out the weights.
     ///
     /// - Parameters:
     ///   - items: Unit item rows, `[V, d]`.
-    ///   - weights: A matrix `[d, K d]` of every position, one below the other, `[N d, K d]`; the newest item's is the last.
-    public init(items: Matrix, weights: Matrix) {
+    ///   - weights: A matrix `[d, K d]` of every position, one below the other, `[N d, K d]`, the newest item's the last; or
+    ///     one of all positions, `[d, K d]`.
+    ///   - logits: What routing starts from, `[K, N]`.
+    public init(items: Matrix, weights: Matrix, logits: Matrix) {
         let d = items.columns
         precondition(
-            weights.rows % d == 0 && weights.columns % d == 0,
-            "routing of items \(items.shape) by \(weights.shape)"
+            (weights.rows == d || weights.rows == d * logits.columns) && weights.columns == d * logits.rows,
+            "routing of items \(items.shape) by \(weights.shape) from logits \(logits.shape)"
         )
         self.items = items
-        interestCount = weights.columns / d
-        longest = weights.rows / d
+        self.logits = logits
+        isShared = weights.rows == d
         let block = Self.packedCount(d: d, outputs: weights.columns)
-        self.weights = AlignedMemory(count: longest * block)
+        self.weights = AlignedMemory(count: weights.rows / d * block)
         self.weights.withPointer { packed in
             weights.withPointer { matrices in
                 for position in 0..<weights.rows / d {
@@ -61,23 +67,29 @@ public struct HistoryRouting: InterestExtractor {
     ) {
         let (d, K) = (items.columns, interestCount)
         items.requireHistory(history, longest: longest, count: K * d, at: start, in: interests)
-        let first = (longest - history.count) * Self.packedCount(d: d, outputs: K * d)
+        let first = longest - history.count
+        let block = isShared ? 0 : Self.packedCount(d: d, outputs: K * d)
         items.withPointer { rows in
             weights.withPointer { packed in
-                scratch.memory.withPointer { room in
-                    unsafe history.withUnsafeBufferPointer { history in
-                        unsafe interests.withUnsafeMutableBufferPointer { out in
-                            guard let ids = history.baseAddress, let out = out.baseAddress else { return }
-                            unsafe ck_history_routing(
-                                rows,
-                                ids,
-                                history.count,
-                                packed + first,
-                                K,
-                                d,
-                                room,
-                                out + start
-                            )
+                logits.withPointer { logits in
+                    scratch.memory.withPointer { room in
+                        unsafe history.withUnsafeBufferPointer { history in
+                            unsafe interests.withUnsafeMutableBufferPointer { out in
+                                guard let ids = history.baseAddress, let out = out.baseAddress else { return }
+                                unsafe ck_history_routing(
+                                    rows,
+                                    ids,
+                                    history.count,
+                                    packed + first * block,
+                                    block,
+                                    K,
+                                    d,
+                                    logits + first,
+                                    longest,
+                                    room,
+                                    out + start
+                                )
+                            }
                         }
                     }
                 }

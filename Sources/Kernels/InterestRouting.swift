@@ -1,10 +1,10 @@
 import CKernels
 
-/// Routing by agreement from the items of a history to K interests (Sabour, Frosst and Hinton, NeurIPS 2017, as ComiRec-DR
-/// uses it; method, section 3.4).
+/// Routing by agreement from the items of a history to K interests (Sabour, Frosst and Hinton, NeurIPS 2017, as MIND and
+/// ComiRec-DR use it; method, section 3.4).
 ///
 /// Item `p` votes `u_pk` for interest `k`, and `w_pk` is the share of the item that goes there: a softmax over the
-/// **interests** of logits that start at 0. Three rounds form `z_k = sum_p w_pk u_pk` and `v_k = squash(z_k)`; the first two
+/// **interests** of logits that start at given values, which are 0 where interests vote differently. Three rounds form `z_k = sum_p w_pk u_pk` and `v_k = squash(z_k)`; the first two
 /// add `<u_pk, v_k>` to the logits. An interest is the `v_k` of the last round.
 public enum InterestRouting {
     /// The shares of the last round.
@@ -13,30 +13,39 @@ public enum InterestRouting {
     ///
     /// - Parameters:
     ///   - votes: `[P, K d]`, a row an item of a history.
-    ///   - histories: Row numbers in `votes`.
-    ///   - interests: K.
+    ///   - histories: Row numbers in `votes`, at most N of each history.
+    ///   - logits: What they start at by interest and position, `[K, N]`; the newest item has the last position.
     /// - Returns: `[K, n_i]` of each history, concatenated.
     /// - Complexity: O(total length * K * d).
-    public static func weights(of votes: Matrix, histories: RaggedRows, interests: Int) -> [Float] {
+    public static func weights(of votes: Matrix, histories: RaggedRows, logits: Matrix) -> [Float] {
+        let interests = logits.rows
         votes.requireBlocks(histories, interests: interests)
+        precondition(
+            histories.longest <= logits.columns,
+            "a history of \(histories.longest) items for logits \(logits.shape)"
+        )
         let d = votes.columns / interests
         var weights = [Float](repeating: 0, count: interests * histories.ids.count)
         var scratch = [Float](repeating: 0, count: (interests + 2) * histories.longest + d)
         votes.withPointer { votes in
-            unsafe weights.withUnsafeMutableBufferPointer { weights in
-                unsafe histories.ids.withUnsafeBufferPointer { ids in
-                    guard let weights = weights.baseAddress, let ids = ids.baseAddress else { return }
-                    for row in 0..<histories.count {
-                        let (start, end) = (histories.offsets[row], histories.offsets[row + 1])
-                        unsafe ck_routing_weights(
-                            votes,
-                            ids + start,
-                            end - start,
-                            interests,
-                            d,
-                            weights + interests * start,
-                            &scratch
-                        )
+            logits.withPointer { logitRows in
+                unsafe weights.withUnsafeMutableBufferPointer { weights in
+                    unsafe histories.ids.withUnsafeBufferPointer { ids in
+                        guard let weights = weights.baseAddress, let ids = ids.baseAddress else { return }
+                        for row in 0..<histories.count {
+                            let (start, end) = (histories.offsets[row], histories.offsets[row + 1])
+                            unsafe ck_routing_weights(
+                                votes,
+                                ids + start,
+                                end - start,
+                                interests,
+                                d,
+                                logitRows + (logits.columns - (end - start)),
+                                logits.columns,
+                                weights + interests * start,
+                                &scratch
+                            )
+                        }
                     }
                 }
             }

@@ -26,7 +26,8 @@ import Testing
     }
 
     /// Dynamic routing in Double as the method's section 3.4 writes it: shares by interest and place.
-    private func reference(_ votes: [[[Double]]], interests: Int) -> [[Double]] {
+    private func reference(_ votes: [[[Double]]], from start: [[Double]]) -> [[Double]] {
+        let interests = start.count
         func shares(_ logits: [[Double]]) -> [[Double]] {
             var shares = logits
             for place in votes.indices {
@@ -35,7 +36,7 @@ import Testing
             }
             return shares
         }
-        var logits = [[Double]](repeating: [Double](repeating: 0, count: votes.count), count: interests)
+        var logits = start
         for _ in 1..<3 {
             let weights = shares(logits)
             for k in 0..<interests {
@@ -52,16 +53,19 @@ import Testing
         return shares(logits)
     }
 
-    @Test("shares equal the loop in Double, and those of an item add up to 1", arguments: cases)
-    func weights(shape: Case) {
+    @Test("shares equal the loop in Double, and those of an item add up to 1", arguments: cases, [0, 1] as [Float])
+    func weights(shape: Case, deviation: Float) {
         let votes = votes(shape)
-        let found = InterestRouting.weights(of: votes, histories: Self.histories, interests: shape.interests)
+        var logits = normalMatrix(rows: shape.interests, columns: 40, seed: 96)
+        logits.scale(by: deviation)
+        let found = InterestRouting.weights(of: votes, histories: Self.histories, logits: logits)
         var expected: [Double] = []
         for row in 0..<Self.histories.count {
             let own = Self.histories[row].map { id in
                 (0..<shape.interests).map { k in Array(votes.doubleRow(Int(id))[k * shape.d..<(k + 1) * shape.d]) }
             }
-            let shares = reference(own, interests: shape.interests)
+            let start = (0..<shape.interests).map { Array(logits.doubleRow($0).suffix(own.count)) }
+            let shares = reference(own, from: start)
             for place in own.indices { #expect(abs(shares.reduce(0) { $0 + $1[place] } - 1) < 1e-12) }
             expected += shares.flatMap { $0 }
         }
@@ -96,7 +100,7 @@ import Testing
     func nothing() {
         let found = votes(Self.cases[2]).weightedSums([], histories: RaggedRows([[], []] as [[Int32]]), interests: 3)
         #expect(found == Matrix(rows: 2, columns: 60))
-        #expect(InterestRouting.weights(of: found, histories: RaggedRows([[]] as [[Int32]]), interests: 3).isEmpty)
+        #expect(InterestRouting.weights(of: found, histories: RaggedRows([[]] as [[Int32]]), logits: found).isEmpty)
     }
 
     @Test("squashing keeps the direction, makes lengths s / (1 + s) and leaves zero alone", arguments: tailLengths)

@@ -12,14 +12,17 @@ import Testing
         }
     }
 
+    private static let routingKinds: [GuidanceConfiguration.Kind] = [.dynamicRouting, .mind]
+
     /// With several interests the shares of dynamic routing count as constants, which differences cannot know.
     private static let differentiable =
-        Variant.all.filter { $0.configuration.guidance.kind != .dynamicRouting } + [
-            Variant("dynamic routing to one interest") {
-                $0.guidance.kind = .dynamicRouting
+        Variant.all.filter { !routingKinds.contains($0.configuration.guidance.kind) }
+        + routingKinds.map { kind in
+            Variant("\(kind.rawValue) to one interest") {
+                $0.guidance.kind = kind
                 $0.interests = 1
             }
-        ]
+        }
 
     @Test("equal central differences in every parameter", arguments: differentiable + [.euclidean])
     func centralDifferences(variant: Variant) {
@@ -71,10 +74,10 @@ import Testing
         expectReferenceGradient(variant, of: tied ? "items" : "items.output")
     }
 
-    @Test("dynamic routing with its shares held fixed", arguments: ["items", "guidance.votes"])
-    func dynamicRouting(parameter: String) {
-        let variant = Variant("dynamic routing") {
-            $0.guidance.kind = .dynamicRouting
+    @Test("routing with its shares held fixed", arguments: routingKinds, ["items", "guidance.votes"])
+    func routing(kind: GuidanceConfiguration.Kind, parameter: String) {
+        let variant = Variant("routing") {
+            $0.guidance.kind = kind
             $0.loss.detachNoised = true
         }
         expectReferenceGradient(variant, of: parameter)
@@ -89,7 +92,7 @@ import Testing
         let noisedRows = model.noise.noised(clean, steps: steps, noise: batch.noise)
         let noised = (0..<4).map(noisedRows.doubleRow)
         var reference = ReferenceModel(model)
-        if variant.configuration.guidance.kind == .dynamicRouting { reference.holdShares(of: batch.histories) }
+        if Self.routingKinds.contains(variant.configuration.guidance.kind) { reference.holdShares(of: batch.histories) }
         var expected: [Double] = []
         let shape = model.parameters[parameter].shape
         for row in 0..<shape[0] {

@@ -4,7 +4,7 @@ import Recommenders
 import TestSupport
 import Testing
 
-@Suite("ComiRec-SA and ComiRec-DR") struct MultiInterestTests {
+@Suite("ComiRec-SA, ComiRec-DR and MIND") struct MultiInterestTests {
     private static let histories: [[Int32]] = [[0, 1, 2], [3], [4, 4, 5, 1, 6], [6, 2]]
 
     private static func attentive() -> ComiRecSA {
@@ -14,12 +14,16 @@ import Testing
         return ComiRecSA(configuration, items: 7, seed: 5)
     }
 
-    private static func routed() -> ComiRecDR {
-        var configuration = ComiRecDR.Configuration()
+    private static var routing: MultiInterestConfiguration {
+        var configuration = MultiInterestConfiguration()
         (configuration.dimension, configuration.historyLength, configuration.interests) = (4, 5, 3)
         configuration.logitScale = 3
-        return ComiRecDR(configuration, items: 7, seed: 5)
+        return configuration
     }
+
+    private static func routed() -> ComiRecDR { ComiRecDR(routing, items: 7, seed: 5) }
+
+    private static func mind() -> MIND { MIND(routing, items: 7, seed: 5) }
 
     private static let attentiveNames = [
         "items", "attention.projection", "attention.projection.bias", "attention.position", "attention.heads",
@@ -44,6 +48,7 @@ import Testing
         }
         try check(Self.attentive(), Self.attentiveNames)
         try check(Self.routed(), ["items", "routing.votes"])
+        try check(Self.mind(), ["items", "routing.votes"])
     }
 
     @Test("gradients of ComiRec-SA's loss equal central differences")
@@ -76,5 +81,18 @@ import Testing
         }
         check(Self.attentive())
         check(Self.routed())
+        check(Self.mind())
+    }
+
+    @Test("MIND's interests differ, for which its logits must")
+    func mindsInterests() {
+        let rows = Self.mind().userVectors(
+            RaggedRows([[4, 2, 5, 1, 6]]),
+            noise: NoiseSource(seed: 0, streams: [0]),
+            readOut: .served
+        ).rows
+        for (a, b) in [(0, 1), (0, 2), (1, 2)] {
+            #expect(zip(rows.row(a), rows.row(b)).reduce(0) { $0 + $1.0 * $1.1 } < 0.999)
+        }
     }
 }

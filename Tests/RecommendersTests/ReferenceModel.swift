@@ -92,9 +92,9 @@ struct ReferenceModel {
             let states = transformerStates(history.map(item))
             let newest = states.suffix(configuration.interests)
             raw = [Vector](repeating: zero, count: configuration.interests - newest.count) + newest
-        case .dynamicRouting:
+        case .dynamicRouting, .mind:
             let votes = votes(history)
-            let shares = heldShares[history] ?? routedShares(votes)
+            let shares = heldShares[history] ?? routedShares(votes, from: startingLogits(history))
             raw = (0..<configuration.interests).map { k in squash(sum(votes, shares, k)) }
         case .mlp:
             let mean = history.map(item).reduce(zero, add).map { $0 / Double(history.count) }
@@ -107,9 +107,15 @@ struct ReferenceModel {
         return configuration.guidance.normaliseRows ? raw.map(Self.unit) : raw
     }
 
-    /// What each item of a history votes for each interest; the newest item has the last position's matrix.
+    /// What each item of a history votes for each interest; the newest item has the last position's matrix, unless all
+    /// positions and interests share one.
     private func votes(_ history: [Int32]) -> [[Vector]] {
         let d = configuration.dimension
+        if configuration.guidance.kind == .mind {
+            return history.map { id in
+                [Vector](repeating: times(item(id), self["guidance.votes"]), count: configuration.interests)
+            }
+        }
         return history.enumerated().map { place, id in
             let position = configuration.historyLength - history.count + place
             let all = times(item(id), Array(self["guidance.votes"][position * d..<(position + 1) * d]))
@@ -128,15 +134,26 @@ struct ReferenceModel {
         return z.map { $0 * squared / (1 + squared) / (squared + 1e-9).squareRoot() }
     }
 
+    /// What routing starts from: numbers of an item's age and the interest for MIND, and 0 otherwise.
+    private func startingLogits(_ history: [Int32]) -> [Vector] {
+        guard configuration.guidance.kind == .mind else {
+            return history.map { _ in Vector(repeating: 0, count: configuration.interests) }
+        }
+        let generator = CounterBasedGenerator(seed: 0, purpose: .routing)
+        return history.indices.reversed().map { age in
+            generator.normals(stream: UInt64(age), count: configuration.interests).map(Double.init)
+        }
+    }
+
     /// Three rounds of routing: the softmax over the interests of each item's logits.
-    private func routedShares(_ votes: [[Vector]]) -> [Vector] {
+    private func routedShares(_ votes: [[Vector]], from start: [Vector]) -> [Vector] {
         func shares(_ logits: [Vector]) -> [Vector] {
             logits.map { logits in
                 let powers = logits.map { exp($0) }
                 return powers.map { $0 / powers.reduce(0, +) }
             }
         }
-        var logits = votes.map { $0.map { _ in 0.0 } }
+        var logits = start
         for _ in 1...2 {
             let weights = shares(logits)
             let interests = (0..<configuration.interests).map { squash(sum(votes, weights, $0)) }
@@ -151,7 +168,7 @@ struct ReferenceModel {
     mutating func holdShares(of histories: RaggedRows) {
         for row in 0..<histories.count {
             let history = Array(histories[row])
-            heldShares[history] = routedShares(votes(history))
+            heldShares[history] = routedShares(votes(history), from: startingLogits(history))
         }
     }
 

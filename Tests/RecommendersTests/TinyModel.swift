@@ -48,6 +48,7 @@ struct Variant: Sendable, CustomTestStringConvertible {
         Variant("rule-based") { $0.guidance.kind = .ruleBased },
         Variant("SASRec") { $0.guidance.kind = .transformer },
         Variant("dynamic routing") { $0.guidance.kind = .dynamicRouting },
+        Variant("MIND") { $0.guidance.kind = .mind },
         Variant("MLP") { $0.guidance.kind = .mlp },
         Variant("left padding") { $0.guidance.padding = .left },
         Variant("sinusoid positions") { $0.guidance.position = .sinusoid },

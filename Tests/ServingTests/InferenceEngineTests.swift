@@ -53,6 +53,7 @@ private struct Variation: Sendable, CustomTestStringConvertible {
             $0.guidance.attentionHeads = 3
         },
         Variation("dynamic-routing guidance") { $0.guidance.kind = .dynamicRouting },
+        Variation("MIND guidance") { $0.guidance.kind = .mind },
         Variation("MLP guidance") { $0.guidance.kind = .mlp },
         Variation("sinusoid positions") { $0.guidance.position = .sinusoid },
         Variation("geodesic noise") { $0.noise.kind = .geodesic },

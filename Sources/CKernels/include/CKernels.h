@@ -255,13 +255,14 @@ void ck_weighted_sums(const float *rows, const int32_t *ids, size_t n, size_t K,
 // Adds to the gradient of the rows.
 void ck_weighted_sums_gradient(const int32_t *ids, size_t n, size_t K, size_t d, const float *weights,
                                const float *grad_out, float *grad_rows);
-// weights [K, n] of the third round of routing. scratch: K * n + 2 * n + d floats.
-void ck_routing_weights(const float *votes, const int32_t *ids, size_t n, size_t K, size_t d, float *weights,
-                        float *scratch);
-// One history from votes to squashed interests [K, d]; item ids[p] votes by its own matrix [d, K d], packed, one after
-// another from `packed` on. scratch: n * K * (d + 2) + K * d + 2 * n + d floats.
-void ck_history_routing(const float *items, const int32_t *ids, size_t n, const float *packed, size_t K, size_t d,
-                        float *scratch, float *interests);
+// weights [K, n] of the third round of routing, which starts from the logits start[k * stride + p].
+// scratch: K * n + 2 * n + d floats.
+void ck_routing_weights(const float *votes, const int32_t *ids, size_t n, size_t K, size_t d, const float *start,
+                        size_t stride, float *weights, float *scratch);
+// One history from votes to squashed interests [K, d]; item ids[p] votes by the matrix [d, K d] that is packed at
+// packed + p * block. scratch: n * K * (d + 2) + K * d + 2 * n + d floats.
+void ck_history_routing(const float *items, const int32_t *ids, size_t n, const float *packed, size_t block, size_t K,
+                        size_t d, const float *start, size_t stride, float *scratch, float *interests);
 
 // MARK: Gated recurrent units, one sequence of n positions from a zero state.
 

@@ -6,27 +6,7 @@ public import Autodiff
 /// Interests and items are on the unit sphere, where the original's have any length.
 public struct ComiRecDR: MultiInterestRecommender {
     /// Hyper-parameters of the network.
-    public struct Configuration: ModelConfiguration {
-        /// Length of item and user vectors.
-        public var dimension = 64
-        /// Items of a history that count, the newest ones.
-        public var historyLength = 50
-        /// Interests, each a user vector (K).
-        public var interests = 4
-        /// Inverse temperature of the softmax.
-        public var logitScale = 14.3
-
-        /// The defaults.
-        public init() {}
-
-        /// Throws for a value out of range.
-        public func validate(prefix: String) throws(ConfigurationError) {
-            try ConfigurationError.require(2...1024, contains: dimension, key: prefix + "dimension")
-            try ConfigurationError.require(1...1000, contains: historyLength, key: prefix + "historyLength")
-            try ConfigurationError.require(1...64, contains: interests, key: prefix + "interests")
-            try ConfigurationError.require(0.01...1000, contains: logitScale, key: prefix + "logitScale")
-        }
-    }
+    public typealias Configuration = MultiInterestConfiguration
 
     /// `comirec-dr`.
     public static let system = "comirec-dr"
@@ -39,22 +19,15 @@ public struct ComiRecDR: MultiInterestRecommender {
     /// A fresh model of `items` items.
     public init(_ configuration: Configuration, items: Int, seed: UInt64) {
         self.configuration = configuration
-        module = RoutedInterests(
+        let (d, N, K) = (configuration.dimension, configuration.historyLength, configuration.interests)
+        let module = RoutedInterests(
             prefix: "routing",
-            dimension: configuration.dimension,
-            historyLength: configuration.historyLength,
-            interests: configuration.interests
+            dimension: d,
+            historyLength: N,
+            interests: K,
+            votes: .byPosition
         )
-        let initialiser = Initialiser(seed: seed)
-        parameters = Self.initialParameters(
-            module.initialParameters(initialiser),
-            items: items,
-            dimension: configuration.dimension,
-            initialiser
-        )
+        self.module = module
+        parameters = Self.initialParameters(of: module, items: items, dimension: d, seed: seed)
     }
-
-    var logitScale: Double { configuration.logitScale }
-
-    var perUser: Int { configuration.interests }
 }

@@ -48,7 +48,7 @@ public struct ComiRecSA: MultiInterestRecommender {
     /// A fresh model of `items` items.
     public init(_ configuration: Configuration, items: Int, seed: UInt64) {
         self.configuration = configuration
-        module = SelfAttentiveInterests(
+        let module = SelfAttentiveInterests(
             prefix: "attention",
             dimension: configuration.dimension,
             historyLength: configuration.historyLength,
@@ -57,13 +57,8 @@ public struct ComiRecSA: MultiInterestRecommender {
             position: configuration.position,
             padding: configuration.padding
         )
-        let initialiser = Initialiser(seed: seed)
-        parameters = Self.initialParameters(
-            module.initialParameters(initialiser),
-            items: items,
-            dimension: configuration.dimension,
-            initialiser
-        )
+        self.module = module
+        parameters = Self.initialParameters(of: module, items: items, dimension: configuration.dimension, seed: seed)
     }
 
     var logitScale: Double { configuration.logitScale }

@@ -14,4 +14,49 @@ extension MultiInterestRecommender {
         let interests = module.interests(items: items, histories: distinct.histories, parameters: parameters)
         return interests.reshaped(rows: histories.count * perUser, columns: items.value.columns).normalisedRows()
     }
+
+    /// Fresh item rows beside the module's parameters.
+    static func initialParameters(
+        of module: some InterestModule,
+        items: Int,
+        dimension: Int,
+        seed: UInt64
+    ) -> ParameterSet {
+        let initialiser = Initialiser(seed: seed)
+        return initialParameters(
+            module.initialParameters(initialiser),
+            items: items,
+            dimension: dimension,
+            initialiser
+        )
+    }
+}
+
+/// Hyper-parameters of a multi-interest system whose module has none of its own.
+public struct MultiInterestConfiguration: ModelConfiguration {
+    /// Length of item and user vectors.
+    public var dimension = 64
+    /// Items of a history that count, the newest ones.
+    public var historyLength = 50
+    /// Interests, each a user vector (K).
+    public var interests = 4
+    /// Inverse temperature of the softmax.
+    public var logitScale = 14.3
+
+    /// The defaults.
+    public init() {}
+
+    /// Throws for a value out of range.
+    public func validate(prefix: String) throws(ConfigurationError) {
+        try ConfigurationError.require(2...1024, contains: dimension, key: prefix + "dimension")
+        try ConfigurationError.require(1...1000, contains: historyLength, key: prefix + "historyLength")
+        try ConfigurationError.require(1...64, contains: interests, key: prefix + "interests")
+        try ConfigurationError.require(0.01...1000, contains: logitScale, key: prefix + "logitScale")
+    }
+}
+
+extension MultiInterestRecommender where Configuration == MultiInterestConfiguration {
+    var logitScale: Double { configuration.logitScale }
+
+    var perUser: Int { configuration.interests }
 }

@@ -79,6 +79,8 @@ public struct GuidanceConfiguration: ConfigurationSection {
         case transformer = "sasrec"
         /// Dynamic routing of the items' votes to interests: ComiRec-DR.
         case dynamicRouting = "dynamic-routing"
+        /// Dynamic routing of votes by one shared matrix: MIND.
+        case mind
         /// The mean item through two dense layers.
         case mlp
     }

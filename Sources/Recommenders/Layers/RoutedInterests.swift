@@ -1,45 +1,90 @@
 import Autodiff
 import Kernels
 
-/// The dynamic-routing module (ComiRec-DR, Cen et al., KDD 2020; method, section 3.4): items vote for interests, and
-/// routing decides how much of each item goes to which interest.
+/// Dynamic routing (method, section 3.4): items vote for interests, and routing by agreement decides how much of each item
+/// goes to which interest.
 ///
-/// Every position has a matrix of its own, `u_p = x_p W_p` with `W_p [d, K d]`. A position is counted from the newest item,
-/// whose matrix is the last one: so that a short history, which most are at times, is read by the matrices that most
-/// others train, and its newest item by the one that all do.
+/// A position is counted from the newest item, which has the last one: so that a short history, which most are at times, is
+/// read by the numbers that most others train, and its newest item by those that all do.
 struct RoutedInterests: InterestModule {
+    /// How items vote.
+    enum Votes: Sendable {
+        /// `u_pk = x_p W_pk`: every position has a matrix `[d, K d]` of its own (ComiRec-DR, Cen et al., KDD 2020). Logits
+        /// start at 0.
+        case byPosition
+        /// `u_pk = x_p W`: all positions and interests share one matrix `[d, d]` (MIND, Li et al., CIKM 2019).
+        ///
+        /// From equal logits all interests would stay equal, so each logit `b_kp` starts at a standard normal number. The
+        /// originals draw new ones for each request; here they are a function of interest and position alone, as fixed as a
+        /// table of sinusoids. So training and serving route alike, a history gets the same interests in every batch, and
+        /// an interest keeps its leaning towards certain positions, which the matrix and the items can learn to use.
+        case shared
+    }
+
     /// Leads the name of the parameter.
     let prefix: String
     /// Width of item rows (d).
     let dimension: Int
-    /// The most items of a history (N).
-    let historyLength: Int
-    /// Interests (K).
-    let interests: Int
+    /// How items vote.
+    let votes: Votes
+    /// What routing starts from, `[K, N]`.
+    private let logits: Matrix
 
-    /// The name of the positions' matrices, one below the other, `[N d, K d]`.
+    /// A module of K interests for histories of at most N items.
+    init(prefix: String, dimension: Int, historyLength: Int, interests: Int, votes: Votes) {
+        self.prefix = prefix
+        self.dimension = dimension
+        self.votes = votes
+        var logits = Matrix(rows: interests, columns: historyLength)
+        if votes == .shared {
+            let generator = CounterBasedGenerator(seed: 0, purpose: .routing)
+            for age in 0..<historyLength {
+                let normals = generator.normals(stream: UInt64(age), count: interests)
+                for (interest, normal) in normals.enumerated() { logits[interest, historyLength - 1 - age] = normal }
+            }
+        }
+        self.logits = logits
+    }
+
+    private var interests: Int { logits.rows }
+    private var historyLength: Int { logits.columns }
+
+    /// The name of the positions' matrices, one below the other, `[N d, K d]`, or of the shared one, `[d, d]`.
     private var votesName: String { prefix + ".votes" }
 
     func initialParameters(_ initialiser: Initialiser) -> [String: Matrix] {
-        let (N, K, d) = (historyLength, interests, dimension)
+        let d = dimension
+        let (rows, columns) = votes == .shared ? (d, d) : (historyLength * d, interests * d)
         let deviation = 1 / Double(d).squareRoot()
-        return [votesName: initialiser.normal(votesName, rows: N * d, columns: K * d, deviation: deviation)]
+        return [votesName: initialiser.normal(votesName, rows: rows, columns: columns, deviation: deviation)]
     }
 
     func interests(items: Variable, histories: RaggedRows, parameters: ParameterSet) -> Variable {
         let (K, d) = (interests, dimension)
-        let positions = RowsByPosition(histories, count: historyLength)
-        let votes = items.gatheringRows(positions.ids)
-            .groupedProduct(items.tape.parameter(votesName, from: parameters), offsets: positions.offsets)
-        let weights = InterestRouting.weights(of: votes.value, histories: positions.histories, interests: K)
-        return votes.weightedSums(weights, histories: positions.histories, interests: K)
+        let matrices = items.tape.parameter(votesName, from: parameters)
+        let votesOfRows: Variable
+        let rows: RaggedRows
+        switch votes {
+        case .byPosition:
+            let positions = RowsByPosition(histories, count: historyLength)
+            votesOfRows = items.gatheringRows(positions.ids).groupedProduct(matrices, offsets: positions.offsets)
+            rows = positions.histories
+        case .shared:
+            votesOfRows = .joinedColumns([Variable](repeating: items.product(matrices), count: K))
+            rows = histories
+        }
+        let weights = InterestRouting.weights(of: votesOfRows.value, histories: rows, logits: logits)
+        return votesOfRows.weightedSums(weights, histories: rows, interests: K)
             .reshaped(rows: histories.count * K, columns: d)
             .squashedRows()
             .reshaped(rows: histories.count, columns: K * d)
     }
 
     func extractor(items: Matrix, parameters: ParameterSet, keyBytes: Int) -> any InterestExtractor {
-        HistoryRouting(items: items, weights: parameters[votesName])
+        let own = parameters[votesName]
+        let weights =
+            votes == .shared ? Matrix(joiningColumns: [Matrix](repeating: own, count: interests)) : own
+        return HistoryRouting(items: items, weights: weights, logits: logits)
     }
 }
 

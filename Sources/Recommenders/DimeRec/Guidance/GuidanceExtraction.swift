@@ -24,12 +24,13 @@ struct GuidanceExtraction {
                 )
             case .ruleBased: RuleBasedGuidance(configuration: configuration)
             case .transformer: TransformerGuidance(configuration: configuration)
-            case .dynamicRouting:
+            case .dynamicRouting, .mind:
                 RoutedInterests(
                     prefix: "guidance",
                     dimension: configuration.dimension,
                     historyLength: configuration.historyLength,
-                    interests: configuration.interests
+                    interests: configuration.interests,
+                    votes: configuration.guidance.kind == .mind ? .shared : .byPosition
                 )
             case .mlp: MLPGuidance(configuration: configuration)
             }
