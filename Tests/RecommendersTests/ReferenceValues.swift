@@ -9,6 +9,7 @@ import Testing
 struct ReferenceValues: Decodable {
     let loss: [Double]
     let guided: [Double]?
+    let users: [Double]?
     let gradients: [String: [Double]]
 
     init(_ system: String) throws {

@@ -22,6 +22,32 @@ import Testing
 
     private let batch = Variant("pool").batch
 
+    @Test("agree with an independent reference: user vectors, loss and gradients")
+    func references() throws {
+        func check(_ fresh: some TrainedRecommender, _ names: [String]) throws {
+            var model = fresh
+            model.parameters = ReferenceValues.weights(of: model, names: names)
+            let reference = try ReferenceValues(type(of: fresh).system)
+            let found = model.userVectors(batch.histories, noise: batch.noise, readOut: .served).rows.elements
+            expectClose(found, try #require(reference.users), absolute: 1e-5)
+            let tape = Tape()
+            reference.expectEqual(tape, model.loss(batch, on: tape).total, model.parameters)
+        }
+        try check(
+            Self.gru(),
+            ["items"] + ["input", "input.bias", "recurrent", "recurrent.bias", "output"].map { "gru." + $0 }
+        )
+        let block = [
+            "query", "key", "value", "mix", "expand", "expand.bias", "contract", "contract.bias", "distance",
+            "attention.gain", "attention.bias", "feed.gain", "feed.bias",
+        ]
+        try check(
+            Self.sasrec(),
+            ["items"] + (0..<2).flatMap { index in block.map { "transformer.block\(index).\($0)" } }
+                + ["transformer.norm.gain", "transformer.norm.bias"]
+        )
+    }
+
     @Test("gradients of the loss equal central differences")
     func gradients() throws {
         func check<Model: TrainedRecommender>(_ model: Model) {
