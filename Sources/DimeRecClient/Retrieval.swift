@@ -24,6 +24,9 @@ public struct RetrievalRequest: Codable, Sendable, Equatable {
     public var samples: Int?
     /// How much the items' likeness to each other counts against their relevance, 0 to 1.
     public var diversity: Double?
+    /// How much each item of a main category that was chosen already takes from the score of the next one of that category,
+    /// at least 0; not together with a diversity.
+    public var categoryPenalty: Double?
     /// Whether to score every item instead of searching the index.
     public var exact: Bool?
     /// The index's effort.
@@ -49,6 +52,7 @@ public struct RetrievalRequest: Codable, Sendable, Equatable {
         case steps
         case samples
         case diversity
+        case categoryPenalty = "category_penalty"
         case exact
         case effort = "ef"
         case explain
@@ -95,7 +99,7 @@ public struct ScoredItem: Codable, Sendable, Equatable {
 
 /// The answer to a ``RetrievalRequest``.
 public struct RetrievalAnswer: Codable, Sendable, Equatable {
-    /// Best first; with diversity in the order in which they were chosen.
+    /// Best first; re-ranked ones in the order in which they were chosen.
     public let items: [ScoredItem]
     /// The model that answered.
     public let model: String

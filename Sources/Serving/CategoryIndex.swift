@@ -66,7 +66,7 @@ public final class CategoryIndex: Sendable {
         min(Self.mostSets, max(Self.fewestSets, Self.memoryLimit / max(1, categories.itemCount / 8)))
     }
 
-    /// The names of an item's categories, in the order of the categories' numbers.
+    /// The names of an item's categories, in the order in which it lists them.
     public func names(of item: Int32) -> [String] { categories.categories(of: item).map(names.id) }
 
     /// The items that pass a filter; nil when it asks for nothing, so that every item passes.

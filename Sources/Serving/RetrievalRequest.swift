@@ -29,6 +29,10 @@ public struct RetrievalRequest: Sendable, Equatable {
     /// How much the items' likeness to each other counts against their relevance, 0 to 1; see
     /// ``MaximalMarginalRelevance``.
     public var diversity = 0.0
+    /// What each chosen item of a main category takes from the score of that category's next one; see ``CategoryPenalty``.
+    ///
+    /// At least 0, and not together with a ``diversity``.
+    public var categoryPenalty = 0.0
     /// Whether to look at every item instead of using the index.
     public var exact = false
     /// The index's own effort; nil is its choice.
@@ -47,6 +51,9 @@ public struct RetrievalRequest: Sendable, Equatable {
         self.k = k
     }
 
+    /// Whether the answer is chosen among more candidates than it has items.
+    var isReranked: Bool { diversity > 0 || categoryPenalty > 0 }
+
     /// Restores the defaults and keeps the storage of the lists.
     public mutating func reset() {
         history.removeAll()
@@ -61,6 +68,7 @@ public struct RetrievalRequest: Sendable, Equatable {
         steps = nil
         samples = 1
         diversity = 0
+        categoryPenalty = 0
         exact = false
         effort = nil
         explain = false
@@ -72,7 +80,7 @@ public struct RetrievalRequest: Sendable, Equatable {
 public struct RetrievalResponse: Sendable {
     /// What answered: the answer names its model and version.
     public let snapshot: ServingSnapshot
-    /// Item numbers with scores, best first; with diversity in the order in which they were chosen.
+    /// Item numbers with scores, best first; re-ranked ones in the order in which they were chosen.
     ///
     /// A score is the cosine of the user vector and the item where both have length one, as DimeRec's. With raw vectors it is
     /// their inner product over the length of the longest item; a system without item vectors gives its own. 0 in a fallback.

@@ -4,7 +4,7 @@ import VectorIndex
 
 /// Answers one request from one consistent snapshot.
 public struct RetrievalService: Sendable {
-    /// With diversity, how many candidates each item of the answer is chosen from.
+    /// With a re-ranking, how many candidates each item of the answer is chosen from.
     private static let candidatesPerItem = 4
     /// What a loop does itself: exact scores of so many vector elements, so many comparisons of candidates, so many samples.
     private static let heavyElements = 1 << 20
@@ -29,7 +29,7 @@ public struct RetrievalService: Sendable {
     ///
     /// Same request, same version: same answer. Without a seed the noise is derived from the history alone, so that the
     /// first 10 of 50 answers are the 10 answers, and `exact`, `exclude` and `filter` change nothing else. Only with
-    /// diversity `k` also decides what is chosen from: the best `4 k` items.
+    /// a re-ranking `k` also decides what is chosen from: the best `4 k` items.
     ///
     /// - Parameters:
     ///   - request: What is asked; only the newest `limits.maxHistory` ids of its history are looked at.
@@ -216,7 +216,7 @@ public struct RetrievalService: Sendable {
         guard let route = try? holder.current.route(to: request.model) else { return false }
         let snapshot = route.arms[0].snapshot
         let exactElements = request.exact ? snapshot.itemCount * max(1, snapshot.itemVectors.columns) : 0
-        let candidates = request.diversity > 0 ? Self.candidatesPerItem * min(request.k, limits.maxK) : 0
+        let candidates = request.isReranked ? Self.candidatesPerItem * min(request.k, limits.maxK) : 0
         return exactElements > Self.heavyElements || candidates * candidates > Self.heavyPairs
             || request.samples > Self.heavySamples
     }
@@ -239,6 +239,14 @@ public struct RetrievalService: Sendable {
         guard 0...1 ~= request.diversity else {
             throw .invalidArgument(field: "diversity", message: "is \(request.diversity); it must be 0 to 1.")
         }
+        guard request.categoryPenalty >= 0, request.categoryPenalty.isFinite else {
+            let message = "is \(request.categoryPenalty); it must be a number from 0 on."
+            throw .invalidArgument(field: "category_penalty", message: message)
+        }
+        guard request.diversity == 0 || request.categoryPenalty == 0 else {
+            let message = "is given beside a diversity; a request takes one of the two."
+            throw .invalidArgument(field: "category_penalty", message: message)
+        }
         if let effort = request.effort, effort < 1 {
             throw .invalidArgument(field: "ef", message: "is \(effort); it must be at least 1, or null.")
         }
@@ -252,8 +260,7 @@ public struct RetrievalService: Sendable {
         _ workspace: RetrievalWorkspace
     ) -> [Scored] {
         let index = request.exact ? snapshot.exactIndex : snapshot.index
-        let diversity = Float(request.diversity)
-        let k = min(diversity > 0 ? Self.candidatesPerItem * request.k : request.k, snapshot.itemCount)
+        let k = min(request.isReranked ? Self.candidatesPerItem * request.k : request.k, snapshot.itemCount)
         let found = workspace.search(
             index,
             bound: snapshot.identifiers.count,
@@ -262,11 +269,20 @@ public struct RetrievalService: Sendable {
             effort: request.effort,
             among: eligible
         )
-        guard diversity > 0 else { return found }
+        if request.categoryPenalty > 0 {
+            workspace.penalising.rerank(
+                found,
+                keeping: request.k,
+                penalty: request.categoryPenalty,
+                categories: snapshot.categories.categories
+            )
+            return workspace.penalising.results
+        }
+        guard request.diversity > 0 else { return found }
         workspace.reranking.rerank(
             found,
             keeping: request.k,
-            diversity: diversity,
+            diversity: Float(request.diversity),
             vectors: snapshot.itemVectors,
             changes: snapshot.live?.index,
             categories: snapshot.categories.categories

@@ -31,8 +31,9 @@ public final class RetrievalWorkspace {
 
     /// The index's buffers.
     let searching = SearchWorkspace()
-    /// The re-ranking's buffers.
+    /// The re-rankings' buffers.
     let reranking = MaximalMarginalRelevance()
+    let penalising = CategoryPenalty()
     private var merging = SampleMerge()
     private var lookup = IdentifierTable.Lookup()
     /// The buffers of the encoders used last, the newest first: requests of a split go to and fro between a few versions.

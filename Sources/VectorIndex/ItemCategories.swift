@@ -21,20 +21,20 @@ public struct ItemCategories: Sendable {
     public private(set) var itemCount: Int
     /// How many categories there are.
     public private(set) var categoryCount: Int
-    /// The categories of item 0, then of item 1 and so on, each item's ascending.
+    /// The categories of item 0, then of item 1 and so on, each item's in the order in which it lists them.
     private var numbers: [Int32] = []
     /// Where each item's categories end in `numbers`; empty when no item has any.
     private var ends: [Int] = []
     private let members: [Members]
     /// Items below it are in `ends` and `members`.
     private let builtCount: Int
-    /// The categories of items that were changed or added, ascending.
+    /// The categories of items that were changed or added.
     private var changed: [Int32: [Int32]] = [:]
 
     /// Indexes lists of categories.
     ///
     /// - Parameters:
-    ///   - lists: The numbers of each item's categories, each from 0 to below `categoryCount`, in any order and also
+    ///   - lists: The numbers of each item's categories, each from 0 to below `categoryCount`, the main one first, also
     ///     repeated; or no lists at all, when the catalogue has no categories.
     ///   - itemCount: How many items there are.
     ///   - categoryCount: How many categories there are.
@@ -49,7 +49,7 @@ public struct ItemCategories: Sendable {
         var counts = [Int](repeating: 0, count: categoryCount)
         for list in lists {
             let start = numbers.count
-            for category in list.sorted() where numbers.count == start || numbers.last != category {
+            for category in list where !numbers[start...].contains(category) {
                 precondition(category >= 0 && category < categoryCount, "category \(category) of \(categoryCount)")
                 numbers.append(category)
                 counts[Int(category)] += 1
@@ -73,7 +73,7 @@ public struct ItemCategories: Sendable {
         }
     }
 
-    /// The numbers of an item's categories, ascending.
+    /// The numbers of an item's categories in the order in which it lists them, each once.
     public func categories(of item: Int32) -> ArraySlice<Int32> {
         if !changed.isEmpty, let list = changed[item] { return list[...] }
         return Int(item) < builtCount ? numbers[range(item)] : []
@@ -85,7 +85,7 @@ public struct ItemCategories: Sendable {
     /// Gives an item other categories; an item or a category that is not there yet is added, with all numbers below it.
     ///
     /// - Parameters:
-    ///   - list: Numbers of categories in any order and also repeated; nil restores what the item was built with, which for
+    ///   - list: Numbers of categories, the main one first, also repeated; nil restores what the item was built with, which for
     ///     an added one is none.
     ///   - item: The item's number.
     /// - Complexity: O(categories of the item); O(changed items) more when a copy shares them.
@@ -94,7 +94,7 @@ public struct ItemCategories: Sendable {
         itemCount = max(itemCount, Int(item) + 1)
         changed[item] = list.map { list in
             precondition(list.allSatisfy { $0 >= 0 }, "categories \(list)")
-            return Set(list).sorted()
+            return list.reduce(into: []) { if !$0.contains($1) { $0.append($1) } }
         }
         if let last = list?.max() { categoryCount = max(categoryCount, Int(last) + 1) }
     }

@@ -11,7 +11,8 @@ func serviceReading(_ body: String) throws -> [String: String] {
         "noneOf": request.filter.noneOf.text, "k": "\(request.k)", "excludeHistory": "\(request.excludeHistory)",
         "model": "\(request.model, default: "nil")", "seed": "\(request.seed, default: "nil")",
         "steps": "\(request.steps, default: "nil")", "samples": "\(request.samples)",
-        "diversity": "\(request.diversity)", "exact": "\(request.exact)",
+        "diversity": "\(request.diversity)", "categoryPenalty": "\(request.categoryPenalty)",
+        "exact": "\(request.exact)",
         "effort": "\(request.effort, default: "nil")", "explain": "\(request.explain)",
     ]
 }

@@ -101,6 +101,9 @@ import Testing
             #expect(try diverse.items().count == 10 && diverse.items().first == plain.items().first)
             #expect(try diverse.items() != plain.items())
             #expect(try await ask(",\"diversity\":1.0").body == diverse.body)
+            let penalised = try await ask(",\"category_penalty\":0.5")
+            #expect(try penalised.items().count == 10 && penalised.items() != plain.items())
+            #expect(try await ask(",\"category_penalty\":0,\"diversity\":1").body == diverse.body)
         }
     }
 
@@ -119,6 +122,8 @@ import Testing
         (post("{\"history\":[],\"steps\":21}"), 400, "invalid_argument"),
         (post("{\"history\":[],\"diversity\":1.5}"), 400, "invalid_argument"),
         (post("{\"history\":[],\"diversity\":-0.1}"), 400, "invalid_argument"),
+        (post("{\"history\":[],\"category_penalty\":-0.1}"), 400, "invalid_argument"),
+        (post("{\"history\":[],\"category_penalty\":1,\"diversity\":0.1}"), 400, "invalid_argument"),
         (post("{\"history\":[],\"filter\":{\"anyof\":[]}}"), 400, "invalid_argument"),
         (post("{\"history\":[],\"model\":\"other\"}"), 404, "not_found"),
         (post("{\"history\":[]}", headers: "Content-Type: text/plain\r\n"), 415, "unsupported_media_type"),

@@ -15,7 +15,7 @@ import Testing
         let request = try read(
             """
             {"history":["i42","\\u0069\\u0037","é"],"k":20,"exclude":["i9",8],"exclude_history":false,"model":"m",
-             "seed":18446744073709551615,"steps":5,"samples":16,"diversity":0.25,"exact":true,"ef":9,"explain":true,
+             "seed":18446744073709551615,"steps":5,"samples":16,"diversity":0.25,"category_penalty":0.5,"exact":true,"ef":9,"explain":true,
              "filter":{"none_of":["Horror"],"any_of":["Comedy","\\u0046ilm-Noir"]}}
             """
         )
@@ -27,6 +27,7 @@ import Testing
         expected.steps = 5
         expected.samples = 16
         expected.diversity = 0.25
+        expected.categoryPenalty = 0.5
         expected.filter = CategoryFilter(anyOf: ["Comedy", "Film-Noir"], noneOf: ["Horror"])
         expected.exact = true
         expected.effort = 9
@@ -95,6 +96,8 @@ import Testing
             ("{\"history\":[],\"samples\":2.0}", "/samples"), ("{\"history\":[],\"samples\":null}", "/samples"),
             ("{\"history\":[],\"diversity\":\"1\"}", "/diversity"),
             ("{\"history\":[],\"diversity\":null}", "/diversity"), ("{\"history\":[],\"filter\":[]}", "/filter"),
+            ("{\"history\":[],\"category_penalty\":null}", "/category_penalty"),
+            ("{\"history\":[],\"category_penaltyx\":1}", "/category_penaltyx"),
             ("{\"history\":[],\"filter\":\"Comedy\"}", "/filter"),
             ("{\"history\":[],\"filter\":{\"any\":[\"Comedy\"]}}", "/filter/any"),
             ("{\"history\":[],\"filter\":{\"any_of\":\"Comedy\"}}", "/filter/any_of"),

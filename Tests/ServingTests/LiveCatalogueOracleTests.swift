@@ -128,6 +128,7 @@ import VectorIndex
         request.excludeHistory = Bool.random(using: &random)
         request.exact = Bool.random(using: &random)
         request.diversity = [0, 0, 0.3, 1][Int.random(in: 0..<4, using: &random)]
+        if request.diversity == 0 { request.categoryPenalty = [0, 0.1][Int.random(in: 0..<2, using: &random)] }
         request.samples = [1, 1, 3][Int.random(in: 0..<3, using: &random)]
         request.effort = kind == .partitioned ? .max : nil
         if Bool.random(using: &random) {

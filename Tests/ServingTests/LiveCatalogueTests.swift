@@ -123,7 +123,7 @@ import VectorIndex
         #expect(try Set(passing(["New"])) == ["a", "i1"])
         #expect(try Set(passing(["Even", "New"], ["Third"])).isSuperset(of: ["a", "i1", "i2"]))
         #expect(try Set(passing([], ["Even"])).isDisjoint(with: ["a", "i1", "i2"]))
-        #expect(snapshot.categories.names(of: 40) == ["Even", "New"])
+        #expect(snapshot.categories.names(of: 40) == ["New", "Even"])
         let older = snapshot.applying([put("a", vector(7)), put("i1", vector(7))]).snapshot
         #expect(older.categories.names(of: 40).isEmpty && older.categories.names(of: 1).isEmpty)
         #expect(try ask(older, ["3"]) { $0.filter = CategoryFilter(anyOf: ["New"]) }.isEmpty)

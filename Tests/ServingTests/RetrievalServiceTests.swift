@@ -158,6 +158,38 @@ import VectorIndex
         #expect(Set(diverse.items.map(\.id)).isSubset(of: best.map(\.id)) && diverse.items.first == best.first)
     }
 
+    @Test("a category penalty re-ranks the best 4 k and keeps their scores", arguments: [1e-6, 0.1, 2, 1e300])
+    func penalisesCategories(penalty: Double) throws {
+        let k = 6
+        let best = try ask(["i1", "i2"]) { $0.k = 4 * k }.items
+        let penalised = try ask(["i1", "i2"]) {
+            $0.k = k
+            $0.categoryPenalty = penalty
+        }
+        let categories = checkpoint.catalogue.categories
+        let oracle = CategoryPenalty()
+        oracle.rerank(
+            best,
+            keeping: k,
+            penalty: penalty,
+            categories: ItemCategories(categories, itemCount: 40, categoryCount: 3)
+        )
+        #expect(penalised.items == oracle.results && !penalised.truncated)
+        let mains = Set(best.map { categories[Int($0.id)].first })
+        if penalty == 2 {
+            #expect(Set(penalised.items.prefix(mains.count).map { categories[Int($0.id)].first }) == mains)
+        }
+    }
+
+    @Test("a category penalty below 0 or not finite is refused, and one beside a diversity")
+    func refusesCategoryPenalty() {
+        for penalty in [-0.001, -1e300, .infinity, .nan] {
+            #expect(field { $0.categoryPenalty = penalty } == "category_penalty")
+        }
+        #expect(field { ($0.categoryPenalty, $0.diversity) = (0.1, 0.1) } == "category_penalty")
+        #expect(field { $0.categoryPenalty = 1e300 } == nil)
+    }
+
     @Test("so little diversity that it is none in Float changes nothing", arguments: [0, -0.0, 1e-300])
     func noDiversity(diversity: Double) throws {
         #expect(try ask(["i1"]) { $0.diversity = diversity }.items == ask(["i1"]).items)

@@ -16,6 +16,7 @@ package struct RetrievalRequestReader {
         case steps
         case samples
         case diversity
+        case categoryPenalty
         case exact
         case ef
         case explain
@@ -71,9 +72,9 @@ package struct RetrievalRequestReader {
 
     /// The field of a key.
     ///
-    /// Every name has at most 15 bytes, so its String needs no allocation.
+    /// A name of at most 15 bytes, which all but the longest have, makes a String without an allocation.
     private func field(_ key: [UInt8]) -> Field? {
-        guard key.count <= 15 else { return nil }
+        guard key.count <= 16 else { return nil }
         switch String(decoding: key, as: UTF8.self) {
         case "history": return .history
         case "k": return .k
@@ -86,6 +87,7 @@ package struct RetrievalRequestReader {
         case "steps": return .steps
         case "samples": return .samples
         case "diversity": return .diversity
+        case "category_penalty": return .categoryPenalty
         case "exact": return .exact
         case "ef": return .ef
         case "explain": return .explain
@@ -107,6 +109,7 @@ package struct RetrievalRequestReader {
         case .k: request.k = try reader.integer(at: "/k")
         case .samples: request.samples = try reader.integer(at: "/samples")
         case .diversity: request.diversity = try reader.double(at: "/diversity")
+        case .categoryPenalty: request.categoryPenalty = try reader.double(at: "/category_penalty")
         case .seed: request.seed = try reader.isNull() ? nil : reader.integer(at: "/seed")
         case .steps: request.steps = try reader.isNull() ? nil : reader.integer(at: "/steps")
         case .ef: request.effort = try reader.isNull() ? nil : reader.integer(at: "/ef")
