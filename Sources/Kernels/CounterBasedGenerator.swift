@@ -36,6 +36,8 @@ public enum RandomPurpose: UInt32, Sendable {
     case mixing
     /// What routing's logits start at where interests vote alike.
     case routing
+    /// Swaps of neighbours that a re-ranker learns to undo.
+    case edits
 }
 
 /// Random numbers that are a pure function of seed, purpose, stream and position: Philox4x32-10.
