@@ -61,7 +61,7 @@ struct Evaluate: ParsableCommand {
             rows: rows,
             historyLength: model.historyLength,
             popularity: predictors.popularity,
-            categories: checkpoint.catalogue.categories,
+            diversity: Diversity(items: checkpoint.catalogue.count, categories: checkpoint.catalogue.categories),
             filterHistory: filterHistory
         )
         let results = (0..<noiseSeeds).map { seed in
@@ -145,7 +145,10 @@ struct Evaluate: ParsableCommand {
         }
         if served.unknownTargets > 0 { notes += ", \(served.unknownTargets) targets unknown to the model (misses)" }
         if let diversity = served.diversity {
-            notes += String(format: ", %.2f categories in the top 100", diversity.meanCategories)
+            notes += String(format: ", %.1f percent of the catalogue in the top 20", 100 * diversity.coverage)
+            if let mean = diversity.meanCategories {
+                notes += String(format: ", %.2f categories in the top 100", mean)
+            }
         }
         if let accuracy = probe?["accuracy"] { notes += String(format: ", linear probe %.4f", accuracy) }
         Terminal.print(notes)

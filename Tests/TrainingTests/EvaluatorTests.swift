@@ -57,7 +57,7 @@ private struct FixedRecommender: TrainedRecommender {
             limit: limit,
             historyLength: 3,
             popularity: PopularityPredictor(sequences: Self.sequences, items: Self.items),
-            categories: categories,
+            diversity: Diversity(items: Self.items, categories: categories),
             filterHistory: filterHistory
         )
     }
@@ -111,6 +111,9 @@ private struct FixedRecommender: TrainedRecommender {
         let result = evaluator(rows, filterHistory: filter).evaluate(model, readOut: .served, noiseSeed: 0)
         #expect(result.metrics == expected(rows, items, perUser: perUser, filter: filter))
         #expect(result.metrics.rows == rows.count && result.fallbackRows == 0 && result.unknownTargets == 0)
+        var byRow = RankingMetrics()
+        for rank in result.ranks { byRow.add(rank: rank == Evaluator.Result.unranked ? nil : Int(rank)) }
+        #expect(byRow == result.metrics)
     }
 
     @Test("ties go to the lower item")
@@ -129,6 +132,8 @@ private struct FixedRecommender: TrainedRecommender {
         let model = FixedRecommender(scoringItems: items(), perUser: 1)
         let result = evaluator(rows).evaluate(model, readOut: .served, noiseSeed: 0)
         #expect(result.metrics.rows == 4 && result.fallbackRows == 2 && result.unknownTargets == 2)
+        let known = result.ranks.enumerated().filter { $0.element != Evaluator.Result.unranked }.map(\.offset)
+        #expect(Set(known).isSubset(of: [0, 3]))
     }
 
     @Test("a limit asks evenly spaced rows")

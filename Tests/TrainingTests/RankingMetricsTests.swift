@@ -84,7 +84,7 @@ import Training
 
 @Suite("Diversity") struct DiversityTests {
     @Test("counts distinct categories of the first hundred", arguments: 0..<8 as Range<UInt64>)
-    func matchesReference(seed: UInt64) {
+    func matchesReference(seed: UInt64) throws {
         var generator = SequentialGenerator(CounterBasedGenerator(seed: seed, purpose: .simulation))
         let categories = (0..<300).map { _ in
             (0..<Int.random(in: 0...3, using: &generator)).map { _ in Int32.random(in: 0..<40, using: &generator) }
@@ -94,7 +94,7 @@ import Training
                 (0..<300 as Range<Int32>).shuffled(using: &generator).prefix(Int.random(in: 0...200, using: &generator))
             )
         }
-        var whole = Diversity(categories: categories)
+        var whole = Diversity(items: 300, categories: categories)
         var (left, right) = (whole, whole)
         for (row, ranking) in rankings.enumerated() {
             whole.add(ranking: ranking)
@@ -106,15 +106,20 @@ import Training
         let shown = (rankings + [rankings[0]]).map { $0.prefix(100).map { categories[Int($0)] } }
         let all = shown.map { Double(Set($0.joined()).count) }.reduce(0, +) / Double(shown.count)
         let first = shown.map { Double(Set($0.compactMap(\.first)).count) }.reduce(0, +) / Double(shown.count)
-        #expect(abs(whole.meanCategories - all) < 1e-12 && abs(whole.meanFirstCategories - first) < 1e-12)
-        #expect(left.meanCategories == whole.meanCategories && left.meanFirstCategories == whole.meanFirstCategories)
+        try #require(abs(#require(whole.meanCategories) - all) < 1e-12)
+        try #require(abs(#require(whole.meanFirstCategories) - first) < 1e-12)
+        #expect(left.values == whole.values)
+        let top = Set(rankings.flatMap { $0.prefix(20) })
+        #expect(whole.coverage == Double(top.count) / 300)
         #expect(left.rows == 21)
     }
 
     @Test("no rankings and no categories give zero") func empty() {
-        var diversity = Diversity(categories: [[], []])
+        var diversity = Diversity(items: 2, categories: [[], []])
         #expect(diversity.meanCategories == 0)
         diversity.add(ranking: [0, 1])
         #expect(diversity.meanCategories == 0 && diversity.meanFirstCategories == 0 && diversity.rows == 1)
+        #expect(diversity.coverage == 1)
+        #expect(Diversity(items: 2).values == ["coverage@20": 0])
     }
 }

@@ -35,10 +35,10 @@ struct RealDataTests {
         #expect(metadata.categoryNames.count == 18)
         #expect(catalogue.titles.allSatisfy { !$0.isEmpty } && catalogue.categories.allSatisfy { !$0.isEmpty })
 
-        var diversity = Diversity(categories: catalogue.categories)
+        var diversity = Diversity(items: vocabulary.count, categories: catalogue.categories)
         let transitions = TransitionPredictor(sequences: split.train.sequences, items: vocabulary.count)
         diversity.add(ranking: transitions.popularity.order)
-        print("popular: \(diversity.meanCategories) categories, \(diversity.meanFirstCategories) first ones")
+        print("popular: \(diversity.values)")
         let asked = EvaluationRows(split.test, protocol: .fiveCuts)
         report("ml-1m test, five cuts, popularity", transitions.popularity.metrics(on: asked))
         report("ml-1m test, five cuts, transitions", transitions.metrics(on: asked))

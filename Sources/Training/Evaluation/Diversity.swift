@@ -1,24 +1,32 @@
-/// How many different categories rankings show among their first 100 items (method, section 9.5).
+/// How varied rankings are: the categories among the first 100 items of each, and the part of the catalogue that appears in
+/// any (method, section 9.5).
 ///
-/// Two readings are kept: all categories of each item, and only each item's first.
+/// Two readings of categories are kept: all categories of each item, and only each item's first.
 public struct Diversity: Sendable {
-    /// How many items of each ranking are looked at.
+    /// How many items of each ranking are looked at for categories.
     public static let depth = 100
+    /// How many items of each ranking count as shown, for coverage.
+    public static let shownDepth = 20
 
     /// How many rankings were judged.
     public private(set) var rows = 0
     private var distinct = 0
     private var distinctFirst = 0
     private let categories: [[Int32]]
+    private var isShown: [Bool]
     /// The last ranking in which each category was seen; the first places of items apart.
     private var seen: [Int]
     private var seenFirst: [Int]
 
     /// A count over a catalogue.
     ///
-    /// - Parameter categories: Per item the numbers of its categories, the main one first.
-    public init(categories: [[Int32]]) {
+    /// - Parameters:
+    ///   - items: Size of the catalogue.
+    ///   - categories: Per item the numbers of its categories, the main one first; empty when nothing is known of them.
+    public init(items: Int, categories: [[Int32]] = []) {
+        precondition(categories.isEmpty || categories.count == items, "\(categories.count) categories, \(items) items")
         self.categories = categories
+        isShown = [Bool](repeating: false, count: items)
         let names = categories.reduce(0) { max($0, Int($1.max() ?? -1) + 1) }
         seen = [Int](repeating: 0, count: names)
         seenFirst = seen
@@ -27,7 +35,9 @@ public struct Diversity: Sendable {
     /// Judges one ranking, best item first; what stands beyond the first 100 is not looked at.
     public mutating func add(ranking: some Sequence<Int32>) {
         rows += 1
-        for item in ranking.prefix(Self.depth) {
+        for (rank, item) in ranking.prefix(Self.depth).enumerated() {
+            if rank < Self.shownDepth { isShown[Int(item)] = true }
+            guard !categories.isEmpty else { continue }
             for (place, category) in categories[Int(item)].enumerated() {
                 if seen[Int(category)] != rows {
                     seen[Int(category)] = rows
@@ -43,17 +53,33 @@ public struct Diversity: Sendable {
 
     /// Adds the rankings of another part over the same catalogue.
     public mutating func merge(_ other: Diversity) {
-        precondition(categories.count == other.categories.count, "diversity over different catalogues")
+        precondition(
+            categories.count == other.categories.count && isShown.count == other.isShown.count,
+            "diversity over different catalogues"
+        )
         seen = seen.map { _ in 0 }
         seenFirst = seen
         rows += other.rows
         distinct += other.distinct
         distinctFirst += other.distinctFirst
+        for item in isShown.indices where other.isShown[item] { isShown[item] = true }
     }
 
-    /// Mean number of different categories, counting all categories of each item.
-    public var meanCategories: Double { rows == 0 ? 0 : Double(distinct) / Double(rows) }
+    /// Mean number of different categories, counting all categories of each item; nil when items have none.
+    public var meanCategories: Double? { categories.isEmpty ? nil : Double(distinct) / Double(max(1, rows)) }
 
-    /// Mean number of different categories, counting only each item's first.
-    public var meanFirstCategories: Double { rows == 0 ? 0 : Double(distinctFirst) / Double(rows) }
+    /// Mean number of different categories, counting only each item's first; nil when items have none.
+    public var meanFirstCategories: Double? { categories.isEmpty ? nil : Double(distinctFirst) / Double(max(1, rows)) }
+
+    /// The share of the catalogue that is among the first 20 of some ranking.
+    public var coverage: Double { Double(isShown.count { $0 }) / Double(max(1, isShown.count)) }
+
+    /// All of it by the names of reports: `coverage@20`, and where items have categories `categories@100` and
+    /// `first_categories@100`.
+    public var values: [String: Double] {
+        var values = ["coverage@\(Self.shownDepth)": coverage]
+        values["categories@\(Self.depth)"] = meanCategories
+        values["first_categories@\(Self.depth)"] = meanFirstCategories
+        return values
+    }
 }

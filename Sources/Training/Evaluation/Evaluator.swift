@@ -15,7 +15,7 @@ public struct Evaluator: Sendable {
     private let indices: [Int]
     private let historyLength: Int
     private let popularity: PopularityPredictor
-    private let categories: [[Int32]]
+    private let diversity: Diversity?
     private let filterHistory: Bool
 
     /// Prepares an evaluation.
@@ -25,14 +25,14 @@ public struct Evaluator: Sendable {
     ///   - limit: At most this many of them, evenly spaced; nil for all.
     ///   - historyLength: Items of a history that a model sees.
     ///   - popularity: Answers for rows without a known item.
-    ///   - categories: Categories of each item, for diversity; empty for none.
+    ///   - diversity: A count over the catalogue to which rankings are added; nil when it is not asked for.
     ///   - filterHistory: Leave the items of a row's history out of its ranking.
     public init(
         rows: EvaluationRows,
         limit: Int? = nil,
         historyLength: Int,
         popularity: PopularityPredictor,
-        categories: [[Int32]] = [],
+        diversity: Diversity? = nil,
         filterHistory: Bool = false
     ) {
         self.rows = rows
@@ -40,7 +40,7 @@ public struct Evaluator: Sendable {
         indices = (0..<count).map { $0 * rows.count / max(count, 1) }
         self.historyLength = historyLength
         self.popularity = popularity
-        self.categories = categories
+        self.diversity = diversity
         self.filterHistory = filterHistory
     }
 
@@ -51,19 +51,27 @@ public struct Evaluator: Sendable {
     public struct Result: Sendable {
         /// Hit rates, NDCG and reciprocal ranks.
         public var metrics = RankingMetrics()
-        /// Distinct categories in the top 100, when items have categories.
+        /// How varied the rankings are, when that was asked for.
         public var diversity: Diversity?
+        /// The rank of each row's target in the order of rows, 0 the top; ``unranked`` from 50 on.
+        public var ranks: [UInt8] = []
         /// Rows answered by popularity because no item of the history is known.
         public var fallbackRows = 0
         /// Rows whose target is not in the catalogue.
         public var unknownTargets = 0
 
-        /// All metrics by the names of reports, with `categories@100` and `first_categories@100` where items have some.
+        /// Stands for a target that is not among the first 50.
+        public static let unranked = UInt8.max
+
+        /// All metrics by the names of reports, those of ``Diversity`` among them where it was asked for.
         public var values: [String: Double] {
-            var values = metrics.values
-            values["categories@100"] = diversity?.meanCategories
-            values["first_categories@100"] = diversity?.meanFirstCategories
-            return values
+            metrics.values.merging(diversity?.values ?? [:]) { metric, _ in metric }
+        }
+
+        /// Judges the row at a place of the block: its target's rank, or nil when it has none.
+        fileprivate mutating func add(rank: Int?, at place: Int) {
+            metrics.add(rank: rank)
+            if let rank, rank < RankingMetrics.cutoffs.max() ?? 0 { ranks[place] = UInt8(rank) }
         }
     }
 
@@ -107,10 +115,11 @@ public struct Evaluator: Sendable {
             )
             results.withLock { $0[index] = result }
         }
-        var total = Result(diversity: categories.isEmpty ? nil : Diversity(categories: categories))
+        var total = Result(diversity: diversity)
         for result in results.withLock({ $0 }) {
             guard let result else { continue }
             total.metrics.merge(result.metrics)
+            total.ranks += result.ranks
             total.fallbackRows += result.fallbackRows
             total.unknownTargets += result.unknownTargets
             if let diversity = result.diversity { total.diversity?.merge(diversity) }
@@ -124,50 +133,52 @@ public struct Evaluator: Sendable {
         noiseSeed: UInt64,
         userVectors: (RaggedRows, NoiseSource) -> UserVectors
     ) -> Result {
-        var result = Result(diversity: categories.isEmpty ? nil : Diversity(categories: categories))
+        var result = Result(diversity: diversity)
+        result.ranks = [UInt8](repeating: Result.unranked, count: block.count)
         var histories = RaggedRows()
         var answered: [Int] = []
-        for row in block {
+        for (place, row) in block.enumerated() {
             let history = rows.history(of: row, limit: historyLength)
             if history.isEmpty {
                 result.fallbackRows += 1
-                addFallback(row, to: &result)
+                addFallback(row, at: place, to: &result)
             } else {
                 histories.append(history)
-                answered.append(row)
+                answered.append(place)
             }
         }
         guard !answered.isEmpty else { return result }
-        let users = userVectors(histories, NoiseSource(seed: noiseSeed, streams: answered.map { UInt64($0) }))
+        let users = userVectors(histories, NoiseSource(seed: noiseSeed, streams: answered.map { UInt64(block[$0]) }))
         var scores = items.scores(of: users)
-        for (place, row) in answered.enumerated() {
+        for (line, place) in answered.enumerated() {
+            let row = block[place]
             let target = rows.target(of: row)
             if filterHistory {
-                for item in rows.history(of: row, limit: .max) { scores[place, Int(item)] = -.infinity }
+                for item in rows.history(of: row, limit: .max) { scores[line, Int(item)] = -.infinity }
             }
             if let target {
-                let isFiltered = scores[place, Int(target)] == -.infinity
-                result.metrics.add(rank: isFiltered ? nil : scores.rank(ofColumn: Int(target), inRow: place))
+                let isFiltered = scores[line, Int(target)] == -.infinity
+                result.add(rank: isFiltered ? nil : scores.rank(ofColumn: Int(target), inRow: line), at: place)
             } else {
                 result.unknownTargets += 1
-                result.metrics.add(rank: nil)
+                result.add(rank: nil, at: place)
             }
             if result.diversity != nil {
                 var top = TopK(k: Diversity.depth)
-                let line = scores.row(place)
-                top.offer(line, count: line.count) { Int32($0) }
+                let scores = scores.row(line)
+                top.offer(scores, count: scores.count) { Int32($0) }
                 result.diversity?.add(ranking: top.sorted().map(\.id))
             }
         }
         return result
     }
 
-    private func addFallback(_ row: Int, to result: inout Result) {
+    private func addFallback(_ row: Int, at place: Int, to result: inout Result) {
         if let target = rows.target(of: row) {
-            result.metrics.add(rank: popularity.rank(of: target, after: nil))
+            result.add(rank: popularity.rank(of: target, after: nil), at: place)
         } else {
             result.unknownTargets += 1
-            result.metrics.add(rank: nil)
+            result.add(rank: nil, at: place)
         }
         result.diversity?.add(ranking: popularity.order)
     }
