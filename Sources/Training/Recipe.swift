@@ -16,6 +16,8 @@ public struct Recipe: ConfigurationSection {
     public var data = DataConfiguration()
     /// The index that is built over the item vectors.
     public var index = IndexConfiguration()
+    /// How these values were chosen; it changes nothing else.
+    public var tuning = TuningRecord()
 
     /// DimeRec's defaults.
     public init() { self.init(DimeRec.self) }
@@ -68,12 +70,13 @@ public struct Recipe: ConfigurationSection {
         } catch {
             throw .rejected("\(error)")
         }
+        try tuning.validate(prefix: prefix + "tuning.")
     }
 }
 
 extension Recipe {
     private enum CodingKeys: String, CodingKey {
-        case system, model, training, data, index
+        case system, model, training, data, index, tuning
     }
 
     /// Decodes the model's settings as those of the system that stands beside them.
@@ -85,6 +88,7 @@ extension Recipe {
         training = try values.decode(TrainingConfiguration.self, forKey: .training)
         data = try values.decode(DataConfiguration.self, forKey: .data)
         index = try values.decode(IndexConfiguration.self, forKey: .index)
+        tuning = try values.decode(TuningRecord.self, forKey: .tuning)
     }
 
     /// Encodes all fields.
@@ -95,6 +99,7 @@ extension Recipe {
         try values.encode(training, forKey: .training)
         try values.encode(data, forKey: .data)
         try values.encode(index, forKey: .index)
+        try values.encode(tuning, forKey: .tuning)
     }
 
     /// Recipes are equal when all their fields are.
@@ -103,7 +108,21 @@ extension Recipe {
             b.configuration as? Configuration == own
         }
         return a.system == b.system && equal(a.configuration) && a.training == b.training && a.data == b.data
-            && a.index == b.index
+            && a.index == b.index && a.tuning == b.tuning
+    }
+}
+
+/// What a recipe's values were chosen from, so that tables can say what each system was given.
+public struct TuningRecord: ConfigurationSection {
+    /// Settings that were trained and judged by the validation part; 0 when the values were set by hand.
+    public var trials = 0
+
+    /// The defaults.
+    public init() {}
+
+    /// Throws for a value out of range.
+    public func validate(prefix: String) throws(ConfigurationError) {
+        try ConfigurationError.require(0...1_000_000, contains: trials, key: prefix + "trials")
     }
 }
 

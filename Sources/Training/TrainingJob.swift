@@ -170,7 +170,8 @@ public struct TrainingJob: Sendable {
     /// Requests search with user vectors, so the index is tuned with those of so many validation rows.
     private static let tuningRows = 256
 
-    private func checkpoint(of trained: Trained) throws -> Checkpoint {
+    /// What is published of a trained model, its index built.
+    func checkpoint(of trained: Trained) throws -> Checkpoint {
         let popularity = PopularityPredictor(
             sequences: data.split.train.sequences,
             items: data.catalogue.count

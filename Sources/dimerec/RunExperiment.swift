@@ -17,7 +17,7 @@ struct RunExperiment: ParsableCommand {
     )
 
     @Argument(help: "\(Experiment.allCases.map(\.rawValue).joined(separator: ", ")).") var experiment: Experiment
-    @Option(help: "Recipe, JSON; may be repeated for overall and probing.", completion: .file()) var recipe: [String]
+    @OptionGroup var choice: RecipeOptions
     @OptionGroup var files: TrainingDataOptions
     @Option(
         help: "all-prefixes, next-after-80, five-cuts or last-item, for validation too; the first recipe's by default."
@@ -27,6 +27,7 @@ struct RunExperiment: ParsableCommand {
     @Option(help: "Trainings of each row.") var seeds = 3
     @Option(help: "The first seed; the others count up from it.") var firstSeed: UInt64 = 42
     @Option(help: "Training steps at most; overrides the recipe.") var maxSteps: Int?
+    @Option(help: "Seconds of each training at most; the best weights so far are judged.") var maxSeconds: Double?
     @Option(help: "Values to sweep, with commas: for lambda, mu, max-step, and the reverse steps of steps.")
     var values: String?
     @Option(help: "Which part judges: validation or test.") var part: SplitPart = .test
@@ -34,9 +35,9 @@ struct RunExperiment: ParsableCommand {
     @Flag(help: "Print one JSON object with the paths of the files.") var json = false
 
     func validate() throws {
-        guard !recipe.isEmpty else { throw ValidationError("Give a --recipe; see models/.") }
         guard seeds >= 1 else { throw ValidationError("--seeds is at least 1.") }
         guard part != .train else { throw ValidationError("--part is validation or test.") }
+        if let maxSeconds, !(maxSeconds > 0) { throw ValidationError("--max-seconds is above 0.") }
         _ = try sweptValues()
     }
 
@@ -62,12 +63,14 @@ struct RunExperiment: ParsableCommand {
             part: part,
             protocol: `protocol` ?? judge.evaluation.suited(to: data.split[part].targets),
             filterHistory: filterHistory,
-            servingTime: Self.servingTime
+            clock: .ofService
         )
         let runner = try ExperimentRunner(folder: out, data: data, evaluation: evaluation)
         let seeds = (0..<UInt64(seeds)).map { firstSeed &+ $0 }
         // Seed by seed, so that an unfinished grid has whole rows to compare.
-        let cells = seeds.flatMap { seed in variants.map { ExperimentCell(variant: $0, seed: seed) } }
+        let cells = seeds.flatMap { seed in
+            variants.map { ExperimentCell(variant: $0, seed: seed, maxSeconds: maxSeconds) }
+        }
         let interruption = Interruption()
         var view = ExperimentProgressView()
         let results = try runner.run(
@@ -84,7 +87,11 @@ struct RunExperiment: ParsableCommand {
             experiment,
             cells: cells,
             results: results,
-            floors: evaluation.floors(dimension: dimension ?? DimeRecConfiguration().dimension)
+            floors: evaluation.floors(
+                dimension: dimension ?? DimeRecConfiguration().dimension,
+                withPredictors: !recipes.contains { $0.recipe.system == Popularity.system }
+            ),
+            bootstrap: evaluation.bootstrap
         )
         let report = ExperimentReport(
             found,
@@ -99,13 +106,13 @@ struct RunExperiment: ParsableCommand {
 
     /// The recipes by the names of their files, with what the command line overrides.
     private func recipes() throws -> [(name: String, recipe: Recipe)] {
-        try recipe.map { path in
-            var recipe = try Recipe(contentsOf: path)
+        try choice.load(dataset: files.name).map { name, recipe in
+            var recipe = recipe
             if let split = files.split { recipe.data.split = split }
             if let `protocol` { recipe.data.evaluation = `protocol` }
             if let maxSteps { recipe.training.maxSteps = maxSteps }
             try recipe.validate(prefix: "")
-            return (URL(filePath: path).deletingPathExtension().lastPathComponent, recipe)
+            return (name, recipe)
         }
     }
 
@@ -128,24 +135,6 @@ struct RunExperiment: ParsableCommand {
             word.contains(where: \.isWhitespace) ? "'\(word)'" : word
         }
         return (["dimerec"] + words).joined(separator: " ")
-    }
-
-    /// The mean time of the service's forward pass: one user at a time, one thread, after a warm-up.
-    private static let servingTime: ExperimentEvaluation.ServingTime = { model, histories, steps, samples in
-        guard model.configuration.geometry == .sphere, !histories.isEmpty else { return nil }
-        let engine = InferenceEngine(model.inferenceWeights())
-        let workspace = engine.makeWorkspace()
-        func pass() {
-            for (user, history) in histories.enumerated() {
-                workspace.removeAll()
-                engine.add(history: history[...], seed: UInt64(user), steps: steps, samples: samples, to: workspace)
-                engine.generate(in: workspace)
-            }
-        }
-        pass()
-        let clock = ContinuousClock()
-        let fastest = (0..<5).map { _ in clock.measure(pass) }.min() ?? .zero
-        return fastest / .microseconds(1) / Double(histories.count)
     }
 }
 

@@ -1,8 +1,14 @@
 import ArgumentParser
+import Foundation
 import Training
 
 /// The files of interactions that a training command reads.
 struct TrainingDataOptions: ParsableArguments {
+    @Option(
+        help: "A folder of events.csv, or train.csv, validation.csv and test.csv; items.csv beside them is read too.",
+        completion: .directory
+    )
+    var data: String?
     @Option(help: "Interactions to part by --split (CSV: user,item,timestamp; .gz too).") var events: String?
     @Option(help: "users, time or leave-one-out; overrides the recipe.") var split: SplitKind?
     @Option(help: "Training interactions, when the parts are files.") var train: String?
@@ -11,8 +17,11 @@ struct TrainingDataOptions: ParsableArguments {
     @Option(help: "Items (CSV: item,title,categories).") var items: String?
 
     func validate() throws {
-        guard (events == nil) != (train == nil && validation == nil) else {
-            throw ValidationError("Give either --events, or --train with --validation.")
+        guard [data != nil, events != nil, train != nil || validation != nil].count(where: { $0 }) == 1 else {
+            throw ValidationError("Give one of --data, --events, and --train with --validation.")
+        }
+        guard data == nil || (test == nil && items == nil) else {
+            throw ValidationError("--data names the folder of all files; leave --test and --items out.")
         }
         guard (train == nil) == (validation == nil) else {
             throw ValidationError("--train needs --validation, and the other way round.")
@@ -22,8 +31,37 @@ struct TrainingDataOptions: ParsableArguments {
         }
     }
 
+    /// The name of the data set in names of recipes: that of its folder.
+    var name: String? { data.map { URL(filePath: $0).standardizedFileURL.lastPathComponent } }
+
     /// Reads the files; `configuration` has the recipe's split.
     func load(_ configuration: DataConfiguration) throws -> TrainingData {
+        try filesOfFolder().read(configuration)
+    }
+
+    /// The same options with the folder's files in place of the folder.
+    private func filesOfFolder() throws -> TrainingDataOptions {
+        guard let data else { return self }
+        func file(_ name: String) -> String? {
+            [name, name + ".gz"].map { "\(data)/\($0)" }.first(where: FileManager.default.fileExists(atPath:))
+        }
+        var files = self
+        files.data = nil
+        files.items = file("items.csv")
+        files.events = file("events.csv")
+        if files.events == nil {
+            (files.train, files.validation) = (file("train.csv"), file("validation.csv"))
+            files.test = file("test.csv")
+        }
+        do {
+            try files.validate()
+        } catch {
+            throw ValidationError("--data: '\(data)' has neither events.csv nor train.csv with validation.csv.")
+        }
+        return files
+    }
+
+    private func read(_ configuration: DataConfiguration) throws -> TrainingData {
         if let events {
             return try TrainingData(
                 events: events,

@@ -131,7 +131,8 @@ import Training
                 experiment,
                 cells: cells,
                 results: results,
-                floors: evaluation.floors(dimension: 8)
+                floors: evaluation.floors(dimension: 8),
+                bootstrap: evaluation.bootstrap
             )
             #expect(found.divergences.isEmpty && !found.table.rows.isEmpty)
             #expect(found.table.rows.allSatisfy { $0.statistics.contains { $0 != nil } })
@@ -177,6 +178,82 @@ import Training
             #expect(served.allSatisfy { $0.values["categories@100"] == 4 && $0.values["first_categories@100"] == 3 })
             let accuracy = try #require(served[0].values["linear_probe"])
             #expect(0...1 ~= accuracy)
+        }
+    }
+
+    @Test("systems are compared row by row, with what serving them costs")
+    func comparison() throws {
+        try withFolder { folder in
+            let data = try data()
+            var gru = try Recipe(json: Data(#"{"system": "gru4rec", "model": {"dimension": 8, "hidden": 8}}"#.utf8))
+            gru.training = Self.recipe.training
+            let popularity = try Recipe(json: Data(#"{"system": "popularity", "tuning": {"trials": 3}}"#.utf8))
+            let variants = [("tiny", Self.recipe), ("gru", gru), ("pop", popularity)].map {
+                Experiment.Variant(name: $0, recipe: $1)
+            }
+            let cells = [UInt64(7), 8].flatMap { seed in variants.map { ExperimentCell(variant: $0, seed: seed) } }
+            let clock = ServingClock(
+                forwardPass: { _, _, _, _ in nil },
+                service: { checkpoint, histories in
+                    // The checkpoint is a whole one, and the histories are known items.
+                    #expect(checkpoint.manifest.items == 30 && histories.joined().allSatisfy { 0..<30 ~= $0 })
+                    return ServingClock.Cost(microseconds: 2, requestsPerSecond: 300)
+                }
+            )
+            let evaluation = try ExperimentEvaluation(
+                data: data,
+                part: .test,
+                protocol: .fiveCuts,
+                filterHistory: false,
+                clock: clock
+            )
+            let results = try #require(
+                try ExperimentRunner(folder: folder, data: data, evaluation: evaluation)
+                    .run(cells, measuring: { Experiment.overall.measurement(of: $0) })
+            )
+            let served = results.map { $0.points[0] }
+            #expect(served.allSatisfy { $0.values["us_per_user"] == 2 && $0.values["requests_per_s"] == 300 })
+            #expect(served.allSatisfy { (0...1).contains($0.values["coverage@20"] ?? -1) })
+            #expect(served[1].values["parameters"] == Double(30 * 8 + 3 * 8 * 8 + 3 * 8 * 8 + 6 * 8 + 8 * 8))
+            for point in served {
+                let hits = try #require(point.ranks).count { $0 < 20 }
+                #expect(Double(hits) / Double(evaluation.count) == point.values["hr@20"])
+            }
+            let found = ExperimentResults(
+                .overall,
+                cells: cells,
+                results: results,
+                floors: [],
+                bootstrap: evaluation.bootstrap
+            )
+            let comparison = try #require(found.comparison)
+            #expect(comparison.reference == "tiny" && comparison.differences.map(\.name) == ["gru", "pop"])
+            for (name, difference) in comparison.differences {
+                func mean(_ name: String) -> Double {
+                    let values = zip(cells, served).filter { $0.0.variant.name == name }.compactMap {
+                        $1.values["hr@20"]
+                    }
+                    return values.reduce(0, +) / Double(values.count)
+                }
+                #expect(abs(difference.mean - (mean(name) - mean("tiny"))) < 1e-12)
+                #expect(difference.low <= difference.mean && difference.mean <= difference.high)
+                #expect(comparison.markdown.contains("| \(name) |"))
+            }
+            #expect(found.table.rows[2].statistics.last == Statistic([3, 3]))
+            #expect(found.csv.contains("overall,gru,minus tiny,,ok"))
+        }
+    }
+
+    @Test("a cell stops at its time limit, counted over interruptions, and is judged by its best weights")
+    func timeLimit() throws {
+        try withFolder { folder in
+            var limited = try cells(.overall)[0]
+            limited.maxSeconds = 1e-9
+            let (results, steps, _) = try run(.overall, [limited], in: folder)
+            let result = try #require(results)[0]
+            #expect(steps == 0 && result.progress.step == 0 && !result.points.isEmpty)
+            // Without the limit it is another training.
+            #expect(try run(.overall, cells(.overall), in: folder).steps == 12)
         }
     }
 

@@ -79,7 +79,8 @@ import Training
                 Statistic([0.25, 0.75]), Statistic([0.125, 0.375]), Statistic([0.5]), Statistic([0.0625]),
             ]
         )
-        #expect(results.table.measures.map(\.key) == ["hr@20"])
+        #expect(results.table.measures.map(\.key) == ["hr@20", "train_seconds", "trials"])
+        #expect(results.comparison == nil)
         #expect(results.divergences == ["b, c, seed 2: diverged at step 3"])
     }
 
@@ -87,10 +88,13 @@ import Training
     func csv() throws {
         let lines = results.csv.split(separator: "\n")
         try #require(lines.count == 8)
-        #expect(lines[0] == "experiment,row,read_out,seed,status,best_step,hr@20,train_rows,train_seconds,train_steps")
-        #expect(lines[1] == "overall,a,served,1,ok,0.0,0.25,5.0,0.0,0.0")
-        #expect(lines[3] == "overall,\"b, c\",served,1,ok,0.0,0.5,5.0,0.0,0.0")
-        #expect(lines[6] == "overall,\"b, c\",,2,diverged at step 3,0.0,,5.0,0.0,0.0")
-        #expect(lines[7] == "overall,popularity,,,ok,,0.0625,,,")
+        #expect(
+            lines[0]
+                == "experiment,row,read_out,seed,status,best_step,hr@20,train_rows,train_seconds,train_steps,trials"
+        )
+        #expect(lines[1] == "overall,a,served,1,ok,0.0,0.25,5.0,0.0,0.0,0.0")
+        #expect(lines[3] == "overall,\"b, c\",served,1,ok,0.0,0.5,5.0,0.0,0.0,0.0")
+        #expect(lines[6] == "overall,\"b, c\",,2,diverged at step 3,0.0,,5.0,0.0,0.0,0.0")
+        #expect(lines[7] == "overall,popularity,,,ok,,0.0625,,,,")
     }
 }

@@ -1,11 +1,17 @@
+import Autodiff
 import CheckpointStore
+public import Foundation
 import Kernels
-public import Recommenders
+import Recommenders
 
 /// What is measured of a trained model.
 public enum CellMeasurement: Codable, Sendable, Equatable {
     /// Every read-out of the model, and a linear probe of its item vectors where items have categories.
     case readOuts
+    /// The read-outs, and what serving the model costs.
+    case comparison
+    /// Nothing beyond what training saw of the validation part.
+    case validation
     /// The generated vector with fewer steps and more samples than training's, the lists of samples merged by score.
     case serving(steps: [Int], samples: [Int])
     /// The clean vectors that each reverse step predicts.
@@ -18,6 +24,8 @@ public struct MeasuredPoint: Codable, Sendable, Equatable {
     public var name: String
     /// Accuracies as fractions in 0...1, counts as they are, times in microseconds.
     public var values: [String: Double]
+    /// A byte a row: the rank of its target as in ``Evaluator/Result/ranks``; nil where it was not kept.
+    public var ranks: Data?
 
     /// A point of a name.
     public init(name: String, values: [String: Double]) {
@@ -28,11 +36,6 @@ public struct MeasuredPoint: Codable, Sendable, Equatable {
 
 /// The held-out rows of an experiment and what they are judged beside.
 public struct ExperimentEvaluation: Sendable {
-    /// How long the service's forward pass takes on average for a user, in microseconds; nil where it cannot serve.
-    ///
-    /// Takes a model, histories in turn, reverse steps and samples.
-    public typealias ServingTime = @Sendable (DimeRec, [[Int32]], _ steps: Int, _ samples: Int) -> Double?
-
     /// Which part judges.
     public let part: SplitPart
     /// Which prefixes are asked for their next item.
@@ -43,7 +46,7 @@ public struct ExperimentEvaluation: Sendable {
     private let predictors: TrivialPredictors
     private let categories: [[Int32]]
     private let probe: LinearProbe?
-    private let servingTime: ServingTime?
+    private let clock: ServingClock?
     private static let noiseSeed: UInt64 = 0
     private static let timedHistories = 256
 
@@ -55,7 +58,7 @@ public struct ExperimentEvaluation: Sendable {
         part: SplitPart,
         protocol: EvaluationProtocol,
         filterHistory: Bool,
-        servingTime: ServingTime? = nil
+        clock: ServingClock? = nil
     ) throws {
         let held = data.split[part]
         guard `protocol`.suits(held.targets) else {
@@ -64,7 +67,7 @@ public struct ExperimentEvaluation: Sendable {
         self.part = part
         self.protocol = `protocol`
         self.filterHistory = filterHistory
-        self.servingTime = servingTime
+        self.clock = clock
         rows = EvaluationRows(held, protocol: `protocol`)
         guard rows.count > 0 else { throw ExperimentError.nothingToJudge(part) }
         predictors = TrivialPredictors(data.split.train.sequences, items: data.catalogue.count, popularity: [])
@@ -75,10 +78,20 @@ public struct ExperimentEvaluation: Sendable {
     /// How many rows are asked.
     public var count: Int { rows.count }
 
+    /// A bootstrap of the users who judge.
+    public var bootstrap: PairedBootstrap { PairedBootstrap(userOfRow: (0..<rows.count).map(rows.user)) }
+
     /// What needs no training: trivial predictors, and the floors of the linear probe for vectors of a length.
-    public func floors(dimension: Int) -> [MeasuredPoint] {
-        var points = predictors.metrics(on: rows, filterHistory: filterHistory)
-            .map { MeasuredPoint(name: $0.name, values: $0.metrics) }
+    ///
+    /// - Parameters:
+    ///   - dimension: That length.
+    ///   - withPredictors: False where the systems of the experiment include them.
+    /// - Returns: A point each.
+    public func floors(dimension: Int, withPredictors: Bool = true) -> [MeasuredPoint] {
+        var points =
+            withPredictors
+            ? predictors.metrics(on: rows, filterHistory: filterHistory)
+                .map { MeasuredPoint(name: $0.name, values: $0.metrics) } : []
         if let probe {
             points.append(MeasuredPoint(name: "majority class", values: ["linear_probe": probe.majorityAccuracy]))
             let random = probe.randomAccuracy(dimension: dimension)
@@ -97,21 +110,36 @@ public struct ExperimentEvaluation: Sendable {
 
     /// Measures a trained model.
     ///
-    /// - Precondition: Only ``CellMeasurement/readOuts`` is measured of systems other than DimeRec.
-    func points(of model: any Recommender, _ measurement: CellMeasurement) -> [MeasuredPoint] {
+    /// - Parameters:
+    ///   - model: The model.
+    ///   - measurement: What is asked.
+    ///   - checkpoint: Makes what would be published of it.
+    /// - Returns: Points, that of the served read-out first.
+    /// - Precondition: Reverse steps and serving settings are measured of DimeRec alone.
+    /// - Throws: What making the checkpoint or serving it throws.
+    func points(
+        of model: any Recommender,
+        _ measurement: CellMeasurement,
+        checkpoint: () throws -> Checkpoint
+    ) throws -> [MeasuredPoint] {
         let evaluator = Evaluator(
             rows: rows,
             historyLength: model.historyLength,
             popularity: predictors.popularity,
-            categories: categories,
+            diversity: Diversity(items: predictors.popularity.order.count, categories: categories),
             filterHistory: filterHistory
         )
-        if measurement == .readOuts { return readOutPoints(of: model, evaluator) }
+        switch measurement {
+        case .readOuts: return readOutPoints(of: model, evaluator)
+        case .comparison: return try comparisonPoints(of: model, evaluator, checkpoint)
+        case .validation: return []
+        case .serving, .reverseSteps: break
+        }
         guard let model = model as? DimeRec else {
             preconditionFailure("\(measurement) of a \(type(of: model)), which has no reverse chain")
         }
         switch measurement {
-        case .readOuts: return readOutPoints(of: model, evaluator)
+        case .readOuts, .comparison, .validation: return []
         case .serving(let steps, let samples):
             return steps.flatMap { steps in
                 samples.map { servingPoint(of: model, evaluator, steps: steps, samples: $0) }
@@ -124,10 +152,29 @@ public struct ExperimentEvaluation: Sendable {
         let accuracy = model.itemSpace.vectors.flatMap { probe?.accuracy(of: $0) }
         return model.readOuts.map { readOut in
             let result = evaluator.evaluate(model, readOut: readOut, noiseSeed: Self.noiseSeed)
-            var values = result.values
-            if readOut == model.readOuts.first { values["linear_probe"] = accuracy }
-            return MeasuredPoint(name: readOut.description, values: values)
+            var point = MeasuredPoint(name: readOut.description, values: result.values)
+            if readOut == model.readOuts.first {
+                point.values["linear_probe"] = accuracy
+                point.ranks = Data(result.ranks)
+            }
+            return point
         }
+    }
+
+    /// Read-outs, the first of them with the size of the model and what it costs to serve.
+    private func comparisonPoints(
+        of model: any Recommender,
+        _ evaluator: Evaluator,
+        _ checkpoint: () throws -> Checkpoint
+    ) throws -> [MeasuredPoint] {
+        var points = readOutPoints(of: model, evaluator)
+        points[0].values["parameters"] = Double(model.parameters.count)
+        if let clock, (model.configuration as? DimeRecConfiguration)?.geometry != .euclidean {
+            let cost = try clock.service(checkpoint(), timedHistories(model.historyLength))
+            points[0].values["us_per_user"] = cost.microseconds
+            points[0].values["requests_per_s"] = cost.requestsPerSecond
+        }
+        return points
     }
 
     private func servingPoint(
@@ -151,8 +198,8 @@ public struct ExperimentEvaluation: Sendable {
         var values = result.values
         values["steps"] = Double(steps)
         values["samples"] = Double(samples)
-        if let servingTime {
-            values["us_per_user"] = servingTime(model, timedHistories(model.historyLength), steps, samples)
+        if let clock {
+            values["us_per_user"] = clock.forwardPass(model, timedHistories(model.historyLength), steps, samples)
         }
         return MeasuredPoint(name: "S = \(steps), J = \(samples)", values: values)
     }

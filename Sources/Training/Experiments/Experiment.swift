@@ -146,7 +146,8 @@ public enum Experiment: String, CaseIterable, Sendable {
             let all = Double(recipe.model.steps)
             let fewer = (sweptValues ?? []).filter { $0 < all }
             return .serving(steps: (values ?? fewer + [all]).map { Int($0) }, samples: [1, 2, 4, 8])
-        case .overall, .probing, .gem, .ablation, .maxStep, .lambda, .mu, .figure4: return .readOuts
+        case .overall: return .comparison
+        case .probing, .gem, .ablation, .maxStep, .lambda, .mu, .figure4: return .readOuts
         }
     }
 

@@ -10,17 +10,25 @@ public struct ExperimentCell: Sendable {
     public var variant: Experiment.Variant
     /// The seed of every draw.
     public var seed: UInt64
+    /// Training time at most; nil is no limit.
+    public var maxSeconds: Double?
 
     /// The training of a row from one seed.
-    public init(variant: Experiment.Variant, seed: UInt64) {
+    public init(variant: Experiment.Variant, seed: UInt64, maxSeconds: Double? = nil) {
         self.variant = variant
         self.seed = seed
+        self.maxSeconds = maxSeconds
     }
 
-    /// Names the training: equal recipes, data and seeds give equal keys, whatever the row and the experiment are called.
+    /// Names the training: equal recipes, data, seeds and time limits give equal keys, whatever the row and the experiment
+    /// are called and however the recipe came about.
     func key(_ data: DataFingerprint) -> String {
+        var recipe = variant.recipe
+        recipe.tuning = TuningRecord()
         let digests = data.digests.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value)" }.joined(separator: "\n")
-        let text = [variant.recipe.json, data.split, "\(data.splitSeed)", digests, "\(seed)"].joined(separator: "\n")
+        var parts = [recipe.json, data.split, "\(data.splitSeed)", digests, "\(seed)"]
+        if let maxSeconds { parts.append("at most \(maxSeconds) s") }
+        let text = parts.joined(separator: "\n")
         return String(ContentDigest.hexadecimal(of: text).prefix(32))
     }
 }

@@ -44,7 +44,8 @@ public struct ExperimentReport: Sendable {
 
     /// The table and how it was found.
     public var markdown: String {
-        "# \(results.experiment.title)\n\n" + results.table.markdown + "\n" + facts.map { "* \($0)\n" }.joined()
+        "# \(results.experiment.title)\n\n" + results.table.markdown + "\n"
+            + (results.comparison.map { $0.markdown + "\n" } ?? "") + facts.map { "* \($0)\n" }.joined()
     }
 
     /// Where the files are.

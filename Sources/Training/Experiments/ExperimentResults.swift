@@ -6,6 +6,8 @@ public struct ExperimentResults: Sendable {
     public let experiment: Experiment
     /// The measured rows, one for each cell and read-out, then those that need no training.
     public let rows: [Row]
+    /// How certain the differences between systems are; nil where they were not compared row by row.
+    public let comparison: SystemComparison?
 
     /// Figures of one cell's read-out.
     public struct Row: Sendable, Equatable {
@@ -35,7 +37,14 @@ public struct ExperimentResults: Sendable {
     ///   - cells: Its grid.
     ///   - results: A result a cell.
     ///   - floors: Points that need no training.
-    public init(_ experiment: Experiment, cells: [ExperimentCell], results: [CellResult], floors: [MeasuredPoint]) {
+    ///   - bootstrap: Over the rows that judged, to compare systems by; nil compares none.
+    public init(
+        _ experiment: Experiment,
+        cells: [ExperimentCell],
+        results: [CellResult],
+        floors: [MeasuredPoint],
+        bootstrap: PairedBootstrap? = nil
+    ) {
         precondition(cells.count == results.count, "\(results.count) results of \(cells.count) cells")
         self.experiment = experiment
         let measured = zip(cells, results).flatMap { cell, result in
@@ -55,7 +64,22 @@ public struct ExperimentResults: Sendable {
         let others = floors.filter { floor in measure.map { floor.values[$0] != nil } ?? false }.map { floor in
             Row(variant: floor.name, point: "", isFirst: true, isShown: true, values: floor.values)
         }
-        rows = measured + others
+        let comparison =
+            experiment == .overall ? bootstrap.flatMap { SystemComparison(cells, results, $0) } : nil
+        let differences = (comparison?.differences ?? []).map { name, difference in
+            Row(
+                variant: name,
+                point: "minus \(comparison?.reference ?? "")",
+                isFirst: false,
+                isShown: false,
+                values: [
+                    "hr@20": difference.mean, "hr@20_low": difference.low, "hr@20_high": difference.high,
+                    "hr@20_p": difference.p,
+                ]
+            )
+        }
+        self.comparison = comparison
+        rows = measured + others + differences
     }
 
     private static func rows(
@@ -67,6 +91,7 @@ public struct ExperimentResults: Sendable {
         func row(_ point: MeasuredPoint, isFirst: Bool) -> Row {
             var values = result.values.merging(point.values) { _, own in own }
             values["swept"] = cell.variant.value
+            values["trials"] = Double(cell.variant.recipe.tuning.trials)
             return Row(
                 variant: cell.variant.name,
                 point: point.name,
@@ -136,7 +161,13 @@ public struct ExperimentResults: Sendable {
             Measure("first_categories@100", "first categories@100", isPercent: false, highestIsBest: false),
         ]
         switch experiment {
-        case .overall: return accuracies + [Measure("mrr@20", "MRR@20")] + categories.prefix(1)
+        case .overall:
+            return accuracies + [Measure("mrr@20", "MRR@20"), Measure("coverage@20", "coverage@20")]
+                + categories.prefix(1)
+                + [
+                    ("train_seconds", "training s"), ("parameters", "parameters"), ("us_per_user", "us a user"),
+                    ("requests_per_s", "requests/s"), ("trials", "trials"),
+                ].map { Measure($0.0, $0.1, isPercent: false, highestIsBest: false) }
         case .probing: return [Measure("linear_probe", "linear probe")] + categories + [accuracies[2], accuracies[4]]
         case .steps:
             let time = Measure("us_per_user", "us a user", isPercent: false, highestIsBest: false)

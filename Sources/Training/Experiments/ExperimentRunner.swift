@@ -74,8 +74,17 @@ public struct ExperimentRunner: Sendable {
             report(.measuring)
             var result = training.result
             if result.divergence == nil {
-                let model = try cell.variant.recipe.model(stored: training.weights)
-                result.points = evaluation.points(of: model, measurement(cell.variant.recipe))
+                let recipe = cell.variant.recipe
+                let model = try recipe.model(stored: training.weights)
+                result.points = try evaluation.points(of: model, measurement(recipe)) {
+                    try TrainingJob(recipe: recipe, data: data, seed: cell.seed, model: recipe.system).checkpoint(
+                        of: TrainingJob.Trained(
+                            model: model,
+                            progress: result.progress,
+                            trainRows: result.trainRows
+                        )
+                    )
+                }
             }
             try result.write(to: file)
             pending.remove(file)
@@ -127,6 +136,14 @@ public struct ExperimentRunner: Sendable {
         return training
     }
 
+    /// What an interrupted training has left of the cell's time; nil where there is no limit.
+    private func secondsLeft(for cell: ExperimentCell, as name: String) throws -> Double? {
+        guard let maxSeconds = cell.maxSeconds else { return nil }
+        guard let state = try store.trainingState(model: name) else { return maxSeconds }
+        let progress = try JSONDecoder().decode(TrainingProgress.self, from: Data(state.json.utf8))
+        return max(0, maxSeconds - progress.seconds)
+    }
+
     private func train(
         _ cell: ExperimentCell,
         as name: String,
@@ -141,7 +158,12 @@ public struct ExperimentRunner: Sendable {
             build: Build.description
         )
         do {
-            let trained = try job.train(store: store, resume: true, shouldStop: shouldStop) { report(.training($0)) }
+            let trained = try job.train(
+                store: store,
+                resume: true,
+                maxSeconds: try secondsLeft(for: cell, as: name),
+                shouldStop: shouldStop
+            ) { report(.training($0)) }
             guard let trained else { return nil }
             result.progress = trained.progress
             result.trainRows = trained.trainRows

@@ -102,8 +102,12 @@ public struct ExperimentTable: Sendable {
 
     private func text(_ statistic: Statistic, _ measure: Measure) -> String {
         let scale = measure.isPercent ? 100.0 : 1
-        let mean = String(format: "%.2f", scale * statistic.mean)
-        return statistic.deviation.map { mean + " ± " + String(format: "%.2f", scale * $0) } ?? mean
+        // Counts that do not vary, and large figures, have no decimals.
+        let isCount = !measure.isPercent && statistic.mean == statistic.mean.rounded() && statistic.deviation ?? 0 == 0
+        let decimals = isCount || statistic.mean >= 1000 ? 0 : 2
+        func printed(_ value: Double) -> String { String(format: "%.\(decimals)f", scale * value) }
+        guard let deviation = statistic.deviation, !isCount else { return printed(statistic.mean) }
+        return printed(statistic.mean) + " ± " + printed(deviation)
     }
 
     private func isBest(_ statistic: Statistic, _ measure: Int) -> Bool {
