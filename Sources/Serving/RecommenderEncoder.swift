@@ -9,13 +9,20 @@ struct RecommenderEncoder: UserEncoder {
     private let space: SearchSpace
     /// How many vectors a sample of a user has.
     let vectorsPerSample: Int
+    /// Whether a user with a full history took longer than an event loop should be held.
+    let isSlow: Bool
+    /// As long as what ``RetrievalService`` takes for heavy besides.
+    private static let slow = Duration.microseconds(250)
 
     /// An encoder of a model.
     init(_ model: any Recommender) {
         self.model = model
         space = SearchSpace(model.itemSpace)
         let probe = NoiseSource(seed: 0, streams: [0])
-        vectorsPerSample = model.userVectors(RaggedRows([[0]]), noise: probe, readOut: .served).perUser
+        let history = RaggedRows([[Int32](repeating: 0, count: model.historyLength)])
+        vectorsPerSample = model.userVectors(history, noise: probe, readOut: .served).perUser
+        isSlow =
+            ContinuousClock().measure { _ = model.userVectors(history, noise: probe, readOut: .served) } > Self.slow
     }
 
     /// Unit vectors of the items, `[V, dimension]`, or `[V, 0]` where user vectors are scores.

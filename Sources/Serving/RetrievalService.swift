@@ -211,13 +211,15 @@ public struct RetrievalService: Sendable {
 
     /// Whether a request takes so long that an event loop should leave it to a worker thread.
     ///
-    /// True from about a quarter of a millisecond on: many exact scores, a large re-ranking, or several samples.
+    /// True from about a quarter of a millisecond on: a slow encoder, many exact scores, a large re-ranking, or several
+    /// samples.
     public func isHeavy(_ request: borrowing RetrievalRequest) -> Bool {
         guard let route = try? holder.current.route(to: request.model) else { return false }
         let snapshot = route.arms[0].snapshot
         let exactElements = request.exact ? snapshot.itemCount * max(1, snapshot.itemVectors.columns) : 0
         let candidates = request.isReranked ? Self.candidatesPerItem * min(request.k, limits.maxK) : 0
-        return exactElements > Self.heavyElements || candidates * candidates > Self.heavyPairs
+        return snapshot.encoder.isSlow || exactElements > Self.heavyElements
+            || candidates * candidates > Self.heavyPairs
             || request.samples > Self.heavySamples
     }
 

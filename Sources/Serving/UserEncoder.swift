@@ -18,6 +18,9 @@ public protocol UserEncoder: Sendable {
     /// How many vectors a sample of a user has; an item's score is the largest over them.
     var vectorsPerSample: Int { get }
 
+    /// Whether one user takes so long that an event loop should leave the request to a worker thread.
+    var isSlow: Bool { get }
+
     /// Room for one batch at a time; a workspace serves only the encoder that made it.
     func makeWorkspace() -> any InferenceWorkspace
 
@@ -57,6 +60,9 @@ public protocol UserEncoder: Sendable {
 extension UserEncoder {
     /// One interest at a time.
     public var vectorsPerSample: Int { 1 }
+
+    /// Some ten microseconds a user.
+    public var isSlow: Bool { false }
 }
 
 /// What one user's vector came from.

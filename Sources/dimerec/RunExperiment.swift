@@ -37,6 +37,9 @@ struct RunExperiment: ParsableCommand {
     func validate() throws {
         guard seeds >= 1 else { throw ValidationError("--seeds is at least 1.") }
         guard part != .train else { throw ValidationError("--part is validation or test.") }
+        guard experiment != .reranking || part == .test else {
+            throw ValidationError("reranking learns from the validation part and is judged by the test part.")
+        }
         if let maxSeconds, !(maxSeconds > 0) { throw ValidationError("--max-seconds is above 0.") }
         _ = try sweptValues()
     }

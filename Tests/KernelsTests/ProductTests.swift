@@ -92,6 +92,23 @@ import Testing
         #expect(empty == Matrix(rows: 2, columns: 3))
     }
 
+    @Test(
+        "a CPU that OpenBLAS takes for an older one gets the kernels that suit its features",
+        arguments: [
+            ("Prescott", "avx512", "SkylakeX"), ("Haswell", "avx512", "SkylakeX"), ("Zen", "avx512", "SkylakeX"),
+            ("Generic", "avx2", "Haswell"), ("Sandybridge", "avx2", "Haswell"), ("SkylakeX", "avx512", nil),
+            ("Cooperlake", "avx512", nil), ("SapphireRapids", "avx512", nil), ("Zen", "avx2", nil),
+            ("Haswell", "avx2", nil), ("Prescott", "sse3", nil),
+        ] as [(String, String, String?)]
+    )
+    func betterCore(core: String, level: String, expected: String?) {
+        let avx2: Set = ["sse3", "avx", "avx2", "fma"]
+        let features: [String: Set<String>] = [
+            "sse3": ["sse3"], "avx2": avx2, "avx512": avx2.union(["avx512f", "avx512bw", "avx512dq", "avx512vl"]),
+        ]
+        #expect(BLAS.betterCoreType(than: core, features: features[level] ?? []) == expected)
+    }
+
     @Test("BLAS and CPU say what they are")
     func description() {
         #expect(!BLAS.coreName.isEmpty && BLAS.coreName != "unknown")

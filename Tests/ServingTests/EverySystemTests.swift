@@ -73,6 +73,9 @@ import VectorIndex
             request.history = IdentifierList(history.map { "i\($0)" })
             return request
         }
+        #expect(service.isHeavy(requests[0]) == snapshot.encoder.isSlow)
+        // 500 steps of a denoiser for each user.
+        if name == "dreamrec" { #expect(snapshot.encoder.isSlow) }
         let workspace = RetrievalWorkspace()
         let together = service.retrieve(requests, workspace: workspace)
         for (place, history) in histories.enumerated() {

@@ -244,6 +244,23 @@ import Training
         }
     }
 
+    @Test("re-ranking is judged by the lists of ten that hold their target, the same before and after")
+    func reranking() throws {
+        try withFolder { folder in
+            let judged = try #require(try run(.reranking, cells(.reranking), in: folder).results)[0].points
+            let served = try #require(try run(.overall, cells(.overall), in: folder).results)[0].points[0]
+            #expect(judged.map(\.name) == ["retrieved", "re-ranked"])
+            let ranks = try #require(served.ranks).filter { $0 < 10 }.map { Double($0) }
+            let (before, after) = (judged[0].values, judged[1].values)
+            #expect(before["lists"] == Double(ranks.count) && after["lists"] == before["lists"])
+            let first = Double(ranks.count { $0 == 0 }) / Double(ranks.count)
+            let reciprocal = ranks.reduce(0) { $0 + 1 / ($1 + 1) } / Double(ranks.count)
+            #expect(abs(try #require(before["list_hr@1"]) - first) < 1e-12)
+            #expect(abs(try #require(before["list_mrr@10"]) - reciprocal) < 1e-12)
+            #expect(0.1...1 ~= (after["list_mrr@10"] ?? 0) && after != before)
+        }
+    }
+
     @Test("a cell stops at its time limit, counted over interruptions, and is judged by its best weights")
     func timeLimit() throws {
         try withFolder { folder in

@@ -16,6 +16,8 @@ public enum CellMeasurement: Codable, Sendable, Equatable {
     case serving(steps: [Int], samples: [Int])
     /// The clean vectors that each reverse step predicts.
     case reverseSteps
+    /// Where targets stand in the model's lists of ten before and after ``DCDR``, which learns from the validation part.
+    case reranking
 }
 
 /// One measured way of using a model.
@@ -47,6 +49,7 @@ public struct ExperimentEvaluation: Sendable {
     private let categories: [[Int32]]
     private let probe: LinearProbe?
     private let clock: ServingClock?
+    private let reranking: RerankingMeasurement
     private static let noiseSeed: UInt64 = 0
     private static let timedHistories = 256
 
@@ -70,6 +73,12 @@ public struct ExperimentEvaluation: Sendable {
         self.clock = clock
         rows = EvaluationRows(held, protocol: `protocol`)
         guard rows.count > 0 else { throw ExperimentError.nothingToJudge(part) }
+        let learning = data.split.validation
+        reranking = RerankingMeasurement(
+            learning: EvaluationRows(learning, protocol: `protocol`.suited(to: learning.targets)),
+            judging: rows,
+            noiseSeed: Self.noiseSeed
+        )
         predictors = TrivialPredictors(data.split.train.sequences, items: data.catalogue.count, popularity: [])
         categories = data.catalogue.categories
         probe = LinearProbe(categories: categories)
@@ -133,13 +142,14 @@ public struct ExperimentEvaluation: Sendable {
         case .readOuts: return readOutPoints(of: model, evaluator)
         case .comparison: return try comparisonPoints(of: model, evaluator, checkpoint)
         case .validation: return []
+        case .reranking: return reranking.points(of: model)
         case .serving, .reverseSteps: break
         }
         guard let model = model as? DimeRec else {
             preconditionFailure("\(measurement) of a \(type(of: model)), which has no reverse chain")
         }
         switch measurement {
-        case .readOuts, .comparison, .validation: return []
+        case .readOuts, .comparison, .validation, .reranking: return []
         case .serving(let steps, let samples):
             return steps.flatMap { steps in
                 samples.map { servingPoint(of: model, evaluator, steps: steps, samples: $0) }

@@ -22,6 +22,8 @@ public enum Experiment: String, CaseIterable, Sendable {
     case figure5 = "figure-5"
     /// Serving steps and samples of one model: accuracy against time.
     case steps
+    /// Lists of each recipe's model before and after DCDR re-ranks them; a demonstration, see its limits.
+    case reranking
 
     /// A recipe of the grid under the name of its row.
     public struct Variant: Sendable, Equatable {
@@ -56,6 +58,7 @@ public enum Experiment: String, CaseIterable, Sendable {
         case .figure4: "Losses over training (Figure 4)"
         case .figure5: "Accuracy after each reverse step (Figure 5)"
         case .steps: "Serving steps and samples"
+        case .reranking: "Re-ranking lists of ten by DCDR"
         }
     }
 
@@ -73,7 +76,7 @@ public enum Experiment: String, CaseIterable, Sendable {
     /// The rows of the grid.
     ///
     /// - Parameters:
-    ///   - recipes: What the user gave, by name; only ``overall`` and ``probing`` take more than one.
+    ///   - recipes: What the user gave, by name; only ``overall``, ``probing`` and ``reranking`` take more than one.
     ///   - values: Swept values instead of ``sweptValues``, or nil.
     /// - Returns: A variant a row, in the table's order.
     /// - Throws: ``ExperimentError``, or `ConfigurationError` for a value that a recipe cannot have.
@@ -82,17 +85,19 @@ public enum Experiment: String, CaseIterable, Sendable {
         values: [Double]? = nil
     ) throws -> [Variant] {
         guard let base = recipes.first?.recipe else { throw ExperimentError.recipeCount(self, found: 0) }
-        guard recipes.count == 1 || self == .overall || self == .probing else {
+        guard recipes.count == 1 || [.overall, .probing, .reranking].contains(self) else {
             throw ExperimentError.recipeCount(self, found: recipes.count)
         }
-        if self != .overall, let other = recipes.first(where: { $0.recipe.system != DimeRec.system }) {
+        if self != .overall, self != .reranking,
+            let other = recipes.first(where: { $0.recipe.system != DimeRec.system })
+        {
             throw ExperimentError.otherSystem(self, other.recipe.system)
         }
         guard values == nil || sweptValues != nil else { throw ExperimentError.nothingSwept(self) }
         let swept = values ?? sweptValues ?? []
         let given = recipes.map { Variant(name: $0.name, recipe: $0.recipe, showsReadOuts: true) }
         switch self {
-        case .overall, .figure5: return given
+        case .overall, .figure5, .reranking: return given
         case .steps:
             let allowed = 1...Double(base.model.steps)
             if let bad = values?.first(where: { !allowed.contains($0) || $0 != $0.rounded() }) {
@@ -147,6 +152,7 @@ public enum Experiment: String, CaseIterable, Sendable {
             let fewer = (sweptValues ?? []).filter { $0 < all }
             return .serving(steps: (values ?? fewer + [all]).map { Int($0) }, samples: [1, 2, 4, 8])
         case .overall: return .comparison
+        case .reranking: return .reranking
         case .probing, .gem, .ablation, .maxStep, .lambda, .mu, .figure4: return .readOuts
         }
     }
@@ -243,13 +249,13 @@ public enum ExperimentError: Error, Equatable, CustomStringConvertible {
     public var description: String {
         switch self {
         case .recipeCount(let experiment, let found):
-            "Experiment '\(experiment.rawValue)' takes one recipe, not \(found); only overall and probing take several."
+            "Experiment '\(experiment.rawValue)' takes one recipe, not \(found); only overall, probing and reranking take several."
         case .nothingSwept(let experiment):
             "Experiment '\(experiment.rawValue)' sweeps no values; only lambda, mu, max-step and steps do."
         case .badValue(let experiment, let value, let allowed):
             "Experiment '\(experiment.rawValue)' cannot use \(NumberText.short(value)): it must be \(allowed)."
         case .otherSystem(let experiment, let system):
-            "Experiment '\(experiment.rawValue)' is about DimeRec; recipes of '\(system)' belong to overall."
+            "Experiment '\(experiment.rawValue)' is about DimeRec; recipes of '\(system)' belong to overall or reranking."
         case .nothingToJudge(let part):
             "The \(part.rawValue) part has no rows; give --test, another split or another protocol."
         case .unusableFile(let path, let reason):

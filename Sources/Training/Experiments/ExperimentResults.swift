@@ -175,6 +175,11 @@ public struct ExperimentResults: Sendable {
         case .figure4:
             let losses = Self.lossTerms.map { Measure($0, $0, isPercent: false, highestIsBest: false) }
             return losses + [Measure("hr@20", "validation HR@20")]
+        case .reranking:
+            return [
+                ("list_hr@1", "HR@1"), ("list_hr@3", "HR@3"), ("list_ndcg@10", "NDCG@10"), ("list_mrr@10", "MRR@10"),
+            ]
+            .map { Measure($0.0, $0.1) } + [Measure("lists", "lists", isPercent: false, highestIsBest: false)]
         case .gem, .ablation, .maxStep, .lambda, .mu, .figure5: return accuracies
         }
     }
@@ -182,7 +187,7 @@ public struct ExperimentResults: Sendable {
     private var isTransposed: Bool {
         switch experiment {
         case .gem, .ablation, .maxStep, .lambda, .mu: true
-        case .overall, .probing, .steps, .figure4, .figure5: false
+        case .overall, .probing, .steps, .figure4, .figure5, .reranking: false
         }
     }
 
@@ -227,6 +232,7 @@ public struct ExperimentResults: Sendable {
     private var charts: [Chart] {
         switch experiment {
         case .overall, .gem, .ablation: return [bars(Self.hitRates, "percent", scale: 100)]
+        case .reranking: return [bars([("list_hr@1", "HR@1"), ("list_mrr@10", "MRR@10")], "percent", scale: 100)]
         case .probing:
             return [
                 bars([("linear_probe", "linear probe")], "accuracy, percent", scale: 100),
@@ -326,7 +332,7 @@ public struct ExperimentResults: Sendable {
 
 extension Experiment {
     /// Whether every point of a cell is a row of its own, none of them standing for the cell.
-    fileprivate var pointsStandAlone: Bool { self == .steps || self == .figure4 || self == .figure5 }
+    fileprivate var pointsStandAlone: Bool { [.steps, .figure4, .figure5, .reranking].contains(self) }
 }
 
 extension TrainingProgress {
