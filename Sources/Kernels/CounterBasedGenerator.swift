@@ -38,6 +38,8 @@ public enum RandomPurpose: UInt32, Sendable {
     case routing
     /// Swaps of neighbours that a re-ranker learns to undo.
     case edits
+    /// Which items of a training sequence a Cloze task hides.
+    case cloze
 }
 
 /// Random numbers that are a pure function of seed, purpose, stream and position: Philox4x32-10.

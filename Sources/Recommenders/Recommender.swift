@@ -215,6 +215,11 @@ public struct TrainingBatch: Sendable {
         self.stepRows = stepRows
         self.step = step
     }
+
+    /// Each history with the item that followed it.
+    var sequences: RaggedRows {
+        RaggedRows((0..<targets.count).map { histories[$0] + [targets[$0]] } as [[Int32]])
+    }
 }
 
 /// A loss with the terms that it is made of.

@@ -1,0 +1,243 @@
+public import Autodiff
+public import Kernels
+
+/// BERT4Rec (Sun et al., CIKM 2019; method, section 11): a Transformer that sees both sides of a hidden item.
+///
+/// It learns by a Cloze task over a history and its next item: some items are replaced by one trained row, [MASK], and each
+/// should be likely among all items at its place. In a share of the rows that is the next item alone, as in serving, which puts
+/// [MASK] behind the history and reads the state there. Positions count from the newest, so that this place is always the same.
+/// Only hidden places go through the last feed-forward layer, the head and the softmax. Differences to the published system:
+/// blocks normalise their inputs instead of their outputs, projections of queries, keys and values have no bias, attention
+/// weights no dropout, and weights do not decay. Rows are raw, and items have biases. Negatives of a batch take no part.
+public struct BERT4Rec: TrainedRecommender {
+    /// Hyper-parameters of the network and of the Cloze task.
+    public struct Configuration: ModelConfiguration {
+        /// Length of item rows without their bias.
+        public var dimension = 64
+        /// Items of a history that count, the newest ones.
+        public var historyLength = 50
+        /// Blocks.
+        public var blocks = 2
+        /// Attention heads of each block; they divide the dimension.
+        public var heads = 2
+        /// Width of the feed-forward layers.
+        public var hidden = 256
+        /// Dropout on the input and on what blocks add while training.
+        public var dropout = 0.1
+        /// The probability of each item of a sequence to be hidden; where that hides none, the newest is.
+        public var maskProbability = 0.2
+        /// The share of rows in which the next item alone is hidden.
+        public var nextShare = 0.5
+
+        /// The defaults.
+        public init() {}
+
+        /// Throws for a value out of range.
+        public func validate(prefix: String) throws(ConfigurationError) {
+            try ConfigurationError.require(2...1024, contains: dimension, key: prefix + "dimension")
+            try ConfigurationError.require(1...1000, contains: historyLength, key: prefix + "historyLength")
+            try ConfigurationError.require(1...16, contains: blocks, key: prefix + "blocks")
+            try ConfigurationError.require(1...64, contains: heads, key: prefix + "heads")
+            try ConfigurationError.require(1...8192, contains: hidden, key: prefix + "hidden")
+            try ConfigurationError.require(0...0.9, contains: dropout, key: prefix + "dropout")
+            try ConfigurationError.require(0...0.95, contains: maskProbability, key: prefix + "maskProbability")
+            try ConfigurationError.require(0...1, contains: nextShare, key: prefix + "nextShare")
+            guard dimension % heads == 0 else {
+                throw .outOfRange(key: prefix + "heads", value: "\(heads)", allowed: "a divisor of \(dimension)")
+            }
+        }
+    }
+
+    private enum Name {
+        static let itemBias = "items.bias"
+        static let mask = "mask"
+        static let positions = "positions"
+        static let inputNorm = "input.norm"
+        static let outputNorm = "output.norm"
+        static let head = "head"
+        static let headBias = "head.bias"
+        static let headNorm = "head.norm"
+    }
+
+    /// `bert4rec`.
+    public static let system = "bert4rec"
+    /// Hyper-parameters.
+    public let configuration: Configuration
+    /// All trained numbers.
+    public var parameters: ParameterSet
+
+    /// A fresh model of `items` items: rows of length about 1, weights Xavier-uniform, biases zero.
+    public init(_ configuration: Configuration, items: Int, seed: UInt64) {
+        self.configuration = configuration
+        parameters = ParameterSet()
+        let initialiser = Initialiser(seed: seed)
+        let d = configuration.dimension
+        var matrices = [
+            Name.itemBias: Matrix(rows: items, columns: 1),
+            Name.head: initialiser.xavier(Name.head, inputs: d, outputs: d),
+            Name.headBias: Matrix(rows: 1, columns: d),
+        ]
+        for (name, rows) in [
+            (DimeRec.itemTable, items), (Name.mask, 1), (Name.positions, configuration.historyLength + 1),
+        ] {
+            matrices[name] = initialiser.normal(name, rows: rows, columns: d, deviation: 1 / Double(d).squareRoot())
+        }
+        for name in [Name.inputNorm, Name.outputNorm, Name.headNorm] {
+            matrices[name + ".gain"] = Matrix(rows: 1, columns: d, repeating: 1)
+            matrices[name + ".bias"] = Matrix(rows: 1, columns: d)
+        }
+        for index in 0..<configuration.blocks {
+            matrices.merge(block(index).initialParameters(initialiser)) { first, _ in first }
+        }
+        parameters = ParameterSet(matrices)
+    }
+
+    /// A model over parameters that come from outside.
+    ///
+    /// - Throws: ``ParameterError``.
+    public init(_ configuration: Configuration, stored matrices: consuming [String: Matrix]) throws(ParameterError) {
+        self.init(configuration, items: 1, seed: 0)
+        let fresh = parameters
+        parameters = ParameterSet(matrices)
+        try requireParameters(of: fresh, itemTables: [DimeRec.itemTable, Name.itemBias])
+    }
+
+    /// The head's answer at a [MASK] behind the history.
+    public var readOuts: [ReadOut] { [.served] }
+
+    /// Nothing to restore.
+    public mutating func constrain() {}
+
+    /// Rows and biases of items, `[V, d + 1]`.
+    public var scoringItems: Matrix {
+        Matrix(joiningColumns: [parameters[DimeRec.itemTable], parameters[Name.itemBias]])
+    }
+
+    /// `-log softmax` of each hidden item at its place, summed over the places of a row.
+    public func loss(_ batch: TrainingBatch, on tape: Tape) -> TrainingLoss {
+        loss(batch, hidden: hiddenPlaces(batch), on: tape)
+    }
+
+    /// The loss for given places in the sequence of each history and its next item, at least one a row, ascending.
+    package func loss(_ batch: TrainingBatch, hidden: RaggedRows, on tape: Tape) -> TrainingLoss {
+        let sequences = ClozeSequences(batch.sequences, hidden: hidden)
+        let dropout = Dropout(
+            probability: configuration.dropout,
+            noise: batch.noise,
+            layers: 1 + 2 * configuration.blocks
+        )
+        let table = tape.parameter(DimeRec.itemTable, from: parameters)
+        let biases = tape.parameter(Name.itemBias, from: parameters).reshaped(rows: 1, columns: table.value.rows)
+        let likelihood = Variable.multinomial(
+            logits: answers(sequences, dropout: dropout, on: tape).product(table, transposed: true)
+                .addingToEachRow(biases),
+            columns: RaggedRows(sequences.hiddenItems.map { [$0] }),
+            weight: 1 / Float(batch.stepRows)
+        )
+        return TrainingLoss(total: likelihood, terms: [("cloze", likelihood.scalar)])
+    }
+
+    /// The head's answers behind the histories, with a 1 at the end.
+    public func userVectors(_ histories: RaggedRows, noise: NoiseSource, readOut: ReadOut) -> UserVectors {
+        let sequences = ClozeSequences(
+            RaggedRows((0..<histories.count).map { histories[$0] + [0] } as [[Int32]]),
+            hidden: RaggedRows((0..<histories.count).map { [Int32(histories[$0].count)] })
+        )
+        return UserVectors(rows: answers(sequences, dropout: nil, on: Tape(recording: false)).appendingOne().value)
+    }
+
+    // MARK: Cloze task
+
+    /// Draws what a batch hides: places in the sequence of each history and its next item, ascending.
+    package func hiddenPlaces(_ batch: TrainingBatch) -> RaggedRows {
+        let generator = CounterBasedGenerator(seed: batch.noise.seed, purpose: .cloze)
+        return RaggedRows(
+            batch.noise.streams.enumerated().map { row, stream in
+                let newest = Int32(batch.histories[row].count)
+                let draws = generator.uniforms(stream: stream, count: Int(newest) + 2)
+                let hidden = (0...newest).filter { draws[Int($0) + 1] < configuration.maskProbability }
+                return draws[0] < configuration.nextShare || hidden.isEmpty ? [newest] : hidden
+            }
+        )
+    }
+
+    // MARK: Network
+
+    private func block(_ index: Int) -> TransformerBlock {
+        TransformerBlock(
+            prefix: "block\(index)",
+            dimension: configuration.dimension,
+            heads: configuration.heads,
+            hidden: configuration.hidden,
+            longest: configuration.historyLength + 1,
+            sight: .unordered
+        )
+    }
+
+    /// What the head answers at the hidden places, `[places, d]`.
+    private func answers(_ sequences: ClozeSequences, dropout: Dropout?, on tape: Tape) -> Variable {
+        let d = configuration.dimension
+        let items = tape.parameter(DimeRec.itemTable, from: parameters).gatheringRows(sequences.items)
+            .scalingRows(by: sequences.isHidden.map { $0 ? 0 : 1 })
+        let masks = tape.parameter(Name.mask, from: parameters)
+            .gatheringRows([Int32](repeating: 0, count: sequences.items.count))
+            .scalingRows(by: sequences.isHidden.map { $0 ? 1 : 0 })
+        var x = items.adding(masks)
+            .adding(tape.parameter(Name.positions, from: parameters).gatheringRows(sequences.ages))
+            .layerNormalised(Name.inputNorm, parameters)
+        if let dropout { x = x.droppedOut(mask: dropout.mask(0, width: d, counts: sequences.counts)) }
+        for index in 0..<configuration.blocks {
+            let isLast = index == configuration.blocks - 1
+            let counts = isLast ? sequences.hiddenCounts : sequences.counts
+            x = block(index).output(
+                x,
+                offsets: sequences.offsets,
+                kept: isLast ? sequences.hidden : nil,
+                dropout: dropout.map { dropout in { dropout.mask(1 + 2 * index + $0, width: d, counts: counts) } },
+                parameters: parameters
+            )
+        }
+        return x.layerNormalised(Name.outputNorm, parameters)
+            .product(tape.parameter(Name.head, from: parameters))
+            .addingToEachRow(tape.parameter(Name.headBias, from: parameters))
+            .activated(.gelu)
+            .layerNormalised(Name.headNorm, parameters)
+    }
+}
+
+/// Sequences of items some of which are hidden, their positions one after another.
+private struct ClozeSequences {
+    /// Where each sequence starts, and the end of the last.
+    var offsets = [0]
+    /// The item of each position.
+    var items: [Int32] = []
+    /// How many positions of its sequence are newer.
+    var ages: [Int32] = []
+    /// Whether [MASK] stands there.
+    var isHidden: [Bool] = []
+    /// The positions where it does.
+    var hidden: [Int32] = []
+    /// How many of them each sequence has.
+    var hiddenCounts: [Int] = []
+
+    /// Positions of each sequence.
+    var counts: [Int] { zip(offsets, offsets.dropFirst()).map { $1 - $0 } }
+    /// The items at the hidden positions.
+    var hiddenItems: [Int32] { hidden.map { items[Int($0)] } }
+
+    init(_ sequences: RaggedRows, hidden places: RaggedRows) {
+        precondition(places.count == sequences.count, "\(places.count) rows of places in \(sequences.count) sequences")
+        for row in 0..<sequences.count {
+            let (start, count) = (items.count, sequences[row].count)
+            items += sequences[row]
+            ages += (0..<Int32(count)).reversed()
+            isHidden += [Bool](repeating: false, count: count)
+            for place in places[row] {
+                isHidden[start + Int(place)] = true
+                hidden.append(Int32(start) + place)
+            }
+            hiddenCounts.append(places[row].count)
+            offsets.append(items.count)
+        }
+    }
+}
