@@ -1,0 +1,214 @@
+public import Autodiff
+public import Kernels
+
+/// DiffRec and T-DiffRec (Wang et al., SIGIR 2023; method, section 11, second of the two): a denoiser of rows over all items.
+///
+/// A user is a row that has a weight at each of the items of the history and, in training, at the next one: 1, or in T-DiffRec
+/// (`oldestWeight` below 1) less for older ones. The row is noised a little, half of it is dropped out, and
+/// `x_0' = tanh([x_t; phi(t)] W + b) W' + b'` is to have the least squared error to the clean row. A user's scores are the
+/// answer after T reverse steps without noise that start from the row as it is.
+///
+/// With ``Target/next`` the row that is noised has no next item, which is what the network predicts; the rest of the clean row
+/// is known. Reverse steps then need no row of all items either way: the first layer is linear, so the chain runs on what it
+/// makes of the rows, by one matrix `[hidden + 1, hidden]`. Training draws noise for each element, at the cost of dense products
+/// of `[B, V]` with `[V, hidden]`, forward and for gradients. Steps are drawn uniformly: the published importance sampling needs
+/// the losses of steps before, and draws here depend on seed and step alone. Negatives of a batch take no part.
+public struct DiffRec: TrainedRecommender {
+    /// Hyper-parameters of the network and of the diffusion.
+    public struct Configuration: ModelConfiguration {
+        /// What the network is to predict.
+        public enum Target: String, Codable, Sendable, CaseIterable {
+            /// The row of the history and the next item, from that row.
+            case prefixAndNext = "prefix-and-next"
+            /// The row of the next item, from that of the history.
+            case next
+        }
+        /// Width of the hidden layer, the length of item rows without their bias.
+        public var hidden = 300
+        /// Items of a history that count, the newest ones.
+        public var historyLength = 50
+        /// The weight of the oldest item of several; 1 for DiffRec, less for T-DiffRec.
+        public var oldestWeight = 1.0
+        /// How much noise is added in how many steps.
+        public var noise = CleanStartConfiguration()
+        /// Share of the elements of a noised row that the network does not see while it trains.
+        public var dropout = 0.5
+        /// What the network is to predict.
+        public var target = Target.next
+
+        /// The defaults.
+        public init() {}
+
+        /// Throws for a value out of range.
+        public func validate(prefix: String) throws(ConfigurationError) {
+            try ConfigurationError.require(2...8192, contains: hidden, key: prefix + "hidden")
+            try ConfigurationError.require(1...1000, contains: historyLength, key: prefix + "historyLength")
+            try ConfigurationError.require(0...1, contains: oldestWeight, key: prefix + "oldestWeight")
+            try noise.validate(prefix: prefix + "noise.")
+            try ConfigurationError.require(0...0.95, contains: dropout, key: prefix + "dropout")
+        }
+    }
+
+    private static let input = "denoiser.input"
+    private static let layer = "denoiser"
+
+    /// `diffrec`.
+    public static let system = "diffrec"
+    /// Hyper-parameters.
+    public let configuration: Configuration
+    /// All trained numbers.
+    public var parameters: ParameterSet { didSet { chain = nil } }
+    private let diffusion: GaussianDiffusion
+    private let hiddenLayer: StepAwareLayer
+    /// The last layer times the first, `[hidden + 1, hidden]`, for weights that do not change any more.
+    private var chain: Matrix?
+
+    private init(_ configuration: Configuration, parameters: ParameterSet) {
+        self.configuration = configuration
+        self.parameters = parameters
+        diffusion = configuration.noise.diffusion
+        hiddenLayer = StepAwareLayer(prefix: Self.layer, width: configuration.hidden)
+    }
+
+    /// A fresh model of `items` items: weights Xavier-uniform, biases zero.
+    public init(_ configuration: Configuration, items: Int, seed: UInt64) {
+        self.init(configuration, parameters: ParameterSet())
+        let initialiser = Initialiser(seed: seed)
+        let hidden = configuration.hidden
+        var matrices = hiddenLayer.initialParameters(initialiser)
+        matrices[Self.input] = initialiser.xavier(Self.input, inputs: items, outputs: hidden)
+        matrices[DimeRec.itemTable] = initialiser.biasedItems(
+            DimeRec.itemTable,
+            items: items,
+            dimension: hidden,
+            deviation: (2 / Double(items + hidden)).squareRoot()
+        )
+        parameters = ParameterSet(matrices)
+    }
+
+    /// A model over parameters that come from outside.
+    ///
+    /// - Throws: ``ParameterError``.
+    public init(_ configuration: Configuration, stored matrices: consuming [String: Matrix]) throws(ParameterError) {
+        self.init(configuration, parameters: ParameterSet(matrices))
+        let fresh = DiffRec(configuration, items: 1, seed: 0).parameters
+        try requireParameters(of: fresh, itemTables: [DimeRec.itemTable, Self.input])
+        chain = chainProduct
+    }
+
+    /// The hidden layer at the last reverse step.
+    public var readOuts: [ReadOut] { [.served] }
+
+    /// T.
+    public var reverseSteps: Int { configuration.noise.steps }
+
+    /// Nothing to restore.
+    public mutating func constrain() {}
+
+    /// The last layer with its biases, `[V, hidden + 1]`.
+    public var scoringItems: Matrix { parameters[DimeRec.itemTable] }
+
+    /// What is random in a batch.
+    package struct Draws {
+        /// `t` of each row.
+        package var steps: [Int]
+        /// `eps` of each row, `[B, V]`.
+        package var normals: Matrix
+        /// What each element of the noised rows is multiplied by, 0 or `1 / (1 - p)`, `[B, V]`.
+        package var kept: Matrix
+
+        /// Groups the three.
+        package init(steps: [Int], normals: Matrix, kept: Matrix) {
+            self.steps = steps
+            self.normals = normals
+            self.kept = kept
+        }
+    }
+
+    /// The squared error of the predicted rows, weighted by step.
+    ///
+    /// - Complexity: O(B V hidden).
+    public func loss(_ batch: TrainingBatch, on tape: Tape) -> TrainingLoss {
+        let items = parameters[DimeRec.itemTable].rows
+        let draws = Draws(
+            steps: diffusion.steps(batch.noise),
+            normals: diffusion.normals(batch.noise, columns: items),
+            kept: Dropout(probability: configuration.dropout, noise: batch.noise, layers: 1).mask(0, width: items)
+        )
+        return loss(batch, draws: draws, on: tape)
+    }
+
+    /// The loss for given draws: `sum_b w_t |x_0 - x_0'|^2 / B`.
+    package func loss(_ batch: TrainingBatch, draws: Draws, on tape: Tape) -> TrainingLoss {
+        let table = tape.parameter(DimeRec.itemTable, from: parameters)
+        let clean = dense(inputs(batch))
+        let noised = diffusion.noised(tape.constant(clean), steps: draws.steps, normals: draws.normals)
+            .droppedOut(mask: draws.kept)
+        let hidden = hiddenLayer.output(
+            noised.product(tape.parameter(Self.input, from: parameters)),
+            steps: draws.steps,
+            parameters: parameters
+        )
+        let aims =
+            switch configuration.target {
+            case .prefixAndNext: clean
+            case .next: dense(RaggedRows(batch.targets.map { [$0] }))
+            }
+        let weights = diffusion.schedule.signalWeights
+        let roots = draws.steps.map { Float(weights[$0 - 1].squareRoot()) }
+        let error = Variable.squaredError(
+            hidden.appendingOne().product(table, transposed: true).scalingRows(by: roots),
+            tape.constant(aims.scalingRows(by: roots)),
+            weight: 1 / Float(batch.stepRows)
+        )
+        return TrainingLoss(total: error, terms: [("reconstruction", error.scalar)])
+    }
+
+    /// The hidden layer at the last reverse step, with a 1 at the end.
+    public func userVectors(_ histories: RaggedRows, noise: NoiseSource, readOut: ReadOut) -> UserVectors {
+        servedVectors(histories, noise: noise, steps: configuration.noise.steps)
+    }
+
+    /// The hidden layer at the last of fewer reverse steps, with a 1 at the end.
+    ///
+    /// - Complexity: O(B hidden (items of a history + steps hidden)) for weights from outside; those that train add
+    ///   O(V hidden^2).
+    public func servedVectors(_ histories: RaggedRows, noise: NoiseSource, steps: Int) -> UserVectors {
+        let tape = Tape(recording: false)
+        let start = InteractionRows(histories, oldestWeight: configuration.oldestWeight)
+            .product(Self.input, parameters, on: tape).value
+        let chain = chain ?? chainProduct
+        func users(_ z: Matrix, _ t: Int) -> Matrix {
+            hiddenLayer.output(
+                tape.constant(z),
+                steps: [Int](repeating: t, count: z.rows),
+                parameters: parameters
+            ).appendingOne().value
+        }
+        let last = diffusion.descended(from: start, steps: steps) { z, t in
+            var clean = Matrix.product(users(z, t), transposed: false, chain, transposed: false)
+            if configuration.target == .next { clean.add(start) }
+            return clean
+        }
+        return UserVectors(rows: users(last.rows, last.t))
+    }
+
+    // MARK: Rows
+
+    /// The items of the rows that are noised.
+    private func inputs(_ batch: TrainingBatch) -> RaggedRows {
+        switch configuration.target {
+        case .prefixAndNext: batch.sequences
+        case .next: batch.histories
+        }
+    }
+
+    private func dense(_ sequences: RaggedRows) -> Matrix {
+        InteractionRows(sequences, oldestWeight: configuration.oldestWeight)
+            .dense(items: parameters[DimeRec.itemTable].rows)
+    }
+
+    private var chainProduct: Matrix {
+        .product(parameters[DimeRec.itemTable], transposed: true, parameters[Self.input], transposed: false)
+    }
+}
