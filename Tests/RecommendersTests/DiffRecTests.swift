@@ -4,7 +4,7 @@ import Recommenders
 import TestSupport
 import Testing
 
-@Suite("DiffRec and T-DiffRec") struct DiffRecTests {
+@Suite("DiffRec, T-DiffRec and L-DiffRec") struct DiffRecTests {
     private static func diffrec(_ configure: (inout DiffRec.Configuration) -> Void = { _ in }) -> DiffRec {
         var configuration = DiffRec.Configuration()
         (configuration.hidden, configuration.historyLength, configuration.oldestWeight) = (5, 4, 0.4)
@@ -14,8 +14,27 @@ import Testing
         return DiffRec(configuration, items: 7, seed: 5)
     }
 
+    private static func latent(_ configure: (inout LatentDiffRec.Configuration) -> Void = { _ in }) -> LatentDiffRec {
+        var configuration = LatentDiffRec.Configuration()
+        (configuration.dimension, configuration.hidden) = (3, 5)
+        (configuration.historyLength, configuration.oldestWeight) = (4, 0.4)
+        (configuration.noise.steps, configuration.noise.firstVariance) = (4, 0.05)
+        configuration.noise.lastVariance = 0.5
+        (configuration.lambda, configuration.beta, configuration.annealingSteps) = (0.7, 0.3, 100)
+        configure(&configuration)
+        return LatentDiffRec(configuration, items: 7, seed: 5)
+    }
+
     private static func waves(_ model: DiffRec) -> ParameterSet {
         ReferenceValues.weights(of: model, names: ["items", "denoiser.input", "denoiser.step", "denoiser.bias"])
+    }
+
+    private static func waves(_ model: LatentDiffRec) -> ParameterSet {
+        ReferenceValues.weights(
+            of: model,
+            names: ["items"] + ["encoder.mean", "encoder.log-variance"].flatMap { [$0, $0 + ".bias"] }
+                + ["input", "step", "bias", "output", "output.bias"].map { "denoiser.\($0)" }
+        )
     }
 
     private static let steps = [1, 3, 4, 2]
@@ -58,6 +77,29 @@ import Testing
         expectClose(scores(stored, Variant.histories).elements, served, absolute: 1e-5 * largest)
     }
 
+    @Test("L-DiffRec agrees with an independent reference")
+    func latentReference() throws {
+        let reference = try ReferenceValues("l-diffrec")
+        var model = Self.latent()
+        model.parameters = Self.waves(model)
+        let draws = LatentDiffRec.Draws(
+            steps: Self.steps,
+            normals: ReferenceValues.waves(50, rows: 4, columns: 6),
+            keptItems: Self.kept((0, 2), every: 3, at: 1, 1, 9).elements,
+            kept: Self.kept((0, 1.5), every: 4, at: 2, 4, 3)
+        )
+        var batch = batch
+        batch.step = 30
+        let tape = Tape()
+        reference.expectEqual(tape, model.loss(batch, draws: draws, on: tape).total, model.parameters)
+        let served = try #require(reference.guided)
+        expectClose(
+            scores(model, Variant.histories).elements,
+            served,
+            absolute: 1e-5 * (served.map(abs).max() ?? 0)
+        )
+    }
+
     @Test("gradients of the loss equal central differences, for every target")
     func gradients() {
         for target in DiffRec.Configuration.Target.allCases {
@@ -66,6 +108,14 @@ import Testing
                 var changed = diffrec
                 changed.parameters = parameters
                 return changed.loss(batch, on: tape).total
+            }
+            let latent = Self.latent { $0.target = target }
+            var later = batch
+            later.step = 50
+            expectGradient(of: Self.waves(latent)) { parameters, tape in
+                var changed = latent
+                changed.parameters = parameters
+                return changed.loss(later, on: tape).total
             }
         }
     }
@@ -84,6 +134,7 @@ import Testing
         }
         for target in DiffRec.Configuration.Target.allCases {
             check(Self.diffrec { $0.target = target })
+            check(Self.latent { $0.target = target })
         }
     }
 
@@ -118,5 +169,6 @@ import Testing
             #expect(throws: ParameterError.missing(name)) { _ = try Model(model.configuration, stored: lacking) }
         }
         try check(Self.diffrec(), lacking: "denoiser.input")
+        try check(Self.latent(), lacking: "encoder.log-variance")
     }
 }

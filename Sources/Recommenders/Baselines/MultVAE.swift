@@ -137,10 +137,9 @@ public struct MultVAE: TrainedRecommender {
     package func loss(_ batch: TrainingBatch, draws: Draws, on tape: Tape) -> TrainingLoss {
         let sets = Self.sets(batch.histories)
         let hidden = hidden(sets, kept: draws.kept, on: tape)
-        let mean = layer(Name.mean, of: hidden)
-        let logVariance = layer(Name.logVariance, of: hidden)
-        let latent = mean.adding(
-            logVariance.scaled(by: 0.5).exponential().multiplied(by: tape.constant(draws.normals))
+        let posterior = LatentGaussian(
+            mean: layer(Name.mean, of: hidden),
+            logVariance: layer(Name.logVariance, of: hidden)
         )
         let weight = 1 / Float(batch.stepRows)
         let likely =
@@ -153,15 +152,14 @@ public struct MultVAE: TrainedRecommender {
             case .next: batch.targets.map { [$0] }
             }
         let likelihood = Variable.multinomial(
-            logits: decoded(latent).product(tape.parameter(DimeRec.itemTable, from: parameters), transposed: true),
+            logits: decoded(posterior.sample(draws.normals)).product(
+                tape.parameter(DimeRec.itemTable, from: parameters),
+                transposed: true
+            ),
             columns: RaggedRows(likely),
             weight: weight
         )
-        // KL = sum (v + m^2 - 1 - log v) / 2.
-        let one = Matrix(rows: sets.count, columns: configuration.latent, repeating: 1)
-        let divergence = logVariance.exponential().adding(mean.multiplied(by: mean)).adding(logVariance, scale: -1)
-            .adding(tape.constant(one), scale: -1)
-            .sum(scale: weight / 2)
+        let divergence = posterior.divergence(weight: weight)
         let progress = min(1, Double(batch.step) / Double(configuration.annealingSteps))
         return TrainingLoss(
             total: likelihood.adding(divergence, scale: Float(configuration.beta * progress)),

@@ -1,0 +1,252 @@
+public import Autodiff
+public import Kernels
+
+/// L-DiffRec (Wang et al., SIGIR 2023; method, section 11): DiffRec in the latent space of a variational autoencoder of all
+/// items, the published system with one cluster of items.
+///
+/// A linear encoder reads a user's row over all items, whose weights may fall with age (`oldestWeight` below 1), and gives a
+/// normal distribution of the latent row `z`. A denoiser `z' = tanh([z_t; phi(t)] W + b) W' + b'` predicts it from its noised
+/// form, and a linear decoder of `z'` gives the probabilities of items:
+/// `L = lambda w_t mean (z - z')^2 + sum_{i in S} -log softmax_i + beta_s KL(q(z) || N(0, I))`, `beta_s` rising with the training
+/// step. Serving starts T reverse steps without noise from the mean of `z`, so `z'` must stay near `z`: with a small `lambda` the
+/// likelihood alone shapes it, and the chain, which takes it for `z` again, leads astray. As in ``DiffRec``, steps are drawn
+/// uniformly, `w_t` has mean 1, and negatives of a batch take no part.
+///
+/// Published are a `lambda` that falls from .03 to .005, beside `w_t` of mean 2.5e4, so 750 to 125 here, and a `beta` of .3,
+/// beside the likelihood of all of a user's items. Beside that of one next item it leaves the latent row empty, as does a latent
+/// deviation of 1 to begin with, the published one, beside rows of a few items; so the defaults are others.
+public struct LatentDiffRec: TrainedRecommender {
+    /// Hyper-parameters of the networks and of the loss.
+    public struct Configuration: ModelConfiguration {
+        /// Length of the latent row, and of item rows without their bias.
+        public var dimension = 300
+        /// Items of a history that count, the newest ones.
+        public var historyLength = 50
+        /// The weight of the oldest item of several; 1 for all alike.
+        public var oldestWeight = 1.0
+        /// Width of the denoiser's hidden layer.
+        public var hidden = 300
+        /// How much noise is added in how many steps.
+        public var noise = CleanStartConfiguration(steps: 5, firstVariance: 1e-5, lastVariance: 2e-3)
+        /// Share of the items of a row that the encoder does not see while it trains.
+        public var itemDropout = 0.1
+        /// Share of the elements of a noised latent row that the denoiser does not see while it trains.
+        public var dropout = 0.1
+        /// Weight of the denoiser's squared error (lambda).
+        public var lambda = 10.0
+        /// Weight of the divergence of the latent distribution at the end (beta).
+        public var beta = 0.003
+        /// Steps over which that weight rises from 0.
+        public var annealingSteps = 200
+        /// Deviation of the latent distribution of a row without items before training.
+        public var initialDeviation = 0.08
+        /// The items that should be likely, and those that the encoder reads.
+        public var target = DiffRec.Configuration.Target.next
+
+        /// The defaults.
+        public init() {}
+
+        /// Throws for a value out of range.
+        public func validate(prefix: String) throws(ConfigurationError) {
+            try ConfigurationError.require(2...8192, contains: dimension, key: prefix + "dimension")
+            try ConfigurationError.require(1...1000, contains: historyLength, key: prefix + "historyLength")
+            try ConfigurationError.require(0...1, contains: oldestWeight, key: prefix + "oldestWeight")
+            try ConfigurationError.require(2...8192, contains: hidden, key: prefix + "hidden")
+            try noise.validate(prefix: prefix + "noise.")
+            try ConfigurationError.require(0...0.95, contains: itemDropout, key: prefix + "itemDropout")
+            try ConfigurationError.require(0...0.95, contains: dropout, key: prefix + "dropout")
+            try ConfigurationError.require(0...1000, contains: lambda, key: prefix + "lambda")
+            try ConfigurationError.require(0...100, contains: beta, key: prefix + "beta")
+            try ConfigurationError.require(1...100_000_000, contains: annealingSteps, key: prefix + "annealingSteps")
+            try ConfigurationError.require(1e-6...1, contains: initialDeviation, key: prefix + "initialDeviation")
+        }
+    }
+
+    private enum Name {
+        static let mean = "encoder.mean"
+        static let logVariance = "encoder.log-variance"
+        static let input = "denoiser.input"
+        static let output = "denoiser.output"
+        static func bias(of layer: String) -> String { layer + ".bias" }
+    }
+
+    /// `l-diffrec`.
+    public static let system = "l-diffrec"
+    /// Hyper-parameters.
+    public let configuration: Configuration
+    /// All trained numbers.
+    public var parameters: ParameterSet
+    private let diffusion: GaussianDiffusion
+    private let hiddenLayer: StepAwareLayer
+
+    private init(_ configuration: Configuration, parameters: ParameterSet) {
+        self.configuration = configuration
+        self.parameters = parameters
+        diffusion = configuration.noise.diffusion
+        hiddenLayer = StepAwareLayer(prefix: "denoiser", width: configuration.hidden)
+    }
+
+    /// A fresh model of `items` items: weights Xavier-uniform, biases zero but for that of the latent deviation.
+    public init(_ configuration: Configuration, items: Int, seed: UInt64) {
+        self.init(configuration, parameters: ParameterSet())
+        let initialiser = Initialiser(seed: seed)
+        let (d, hidden) = (configuration.dimension, configuration.hidden)
+        var matrices = hiddenLayer.initialParameters(initialiser)
+        for (name, inputs, outputs) in [
+            (Name.mean, items, d), (Name.logVariance, items, d), (Name.input, d, hidden), (Name.output, hidden, d),
+        ] {
+            matrices[name] = initialiser.xavier(name, inputs: inputs, outputs: outputs)
+        }
+        for (name, value) in [
+            (Name.mean, 0), (Name.logVariance, 2 * logarithm(configuration.initialDeviation)), (Name.output, 0),
+        ] {
+            matrices[Name.bias(of: name)] = Matrix(rows: 1, columns: d, repeating: value)
+        }
+        matrices[DimeRec.itemTable] = initialiser.biasedItems(
+            DimeRec.itemTable,
+            items: items,
+            dimension: d,
+            deviation: (2 / Double(items + d)).squareRoot()
+        )
+        parameters = ParameterSet(matrices)
+    }
+
+    /// A model over parameters that come from outside.
+    ///
+    /// - Throws: ``ParameterError``.
+    public init(_ configuration: Configuration, stored matrices: consuming [String: Matrix]) throws(ParameterError) {
+        self.init(configuration, parameters: ParameterSet(matrices))
+        let fresh = LatentDiffRec(configuration, items: 1, seed: 0).parameters
+        try requireParameters(of: fresh, itemTables: [DimeRec.itemTable, Name.mean, Name.logVariance])
+    }
+
+    /// The denoised latent row.
+    public var readOuts: [ReadOut] { [.served] }
+
+    /// T.
+    public var reverseSteps: Int { configuration.noise.steps }
+
+    /// Nothing to restore.
+    public mutating func constrain() {}
+
+    /// The decoder with its biases, `[V, d + 1]`.
+    public var scoringItems: Matrix { parameters[DimeRec.itemTable] }
+
+    /// What is random in a batch.
+    package struct Draws {
+        /// `t` of each row.
+        package var steps: [Int]
+        /// The normals of the latent rows, then those of their noise, `[B, 2 d]`.
+        package var normals: Matrix
+        /// What each distinct item that the encoder reads is multiplied by, 0 or `1 / (1 - p)`, row after row.
+        package var keptItems: [Float]
+        /// The same of each element of the noised latent rows, `[B, d]`.
+        package var kept: Matrix
+
+        /// Groups the four.
+        package init(steps: [Int], normals: Matrix, keptItems: [Float], kept: Matrix) {
+            self.steps = steps
+            self.normals = normals
+            self.keptItems = keptItems
+            self.kept = kept
+        }
+    }
+
+    /// The denoiser's error, the likelihood and the divergence.
+    public func loss(_ batch: TrainingBatch, on tape: Tape) -> TrainingLoss {
+        let d = configuration.dimension
+        let items = rows(batch).items
+        func mask(_ layer: Int, _ probability: Double, width: Int, counts: [Int]? = nil) -> Matrix {
+            Dropout(probability: probability, noise: batch.noise, layers: 2).mask(layer, width: width, counts: counts)
+        }
+        let draws = Draws(
+            steps: diffusion.steps(batch.noise),
+            normals: diffusion.normals(batch.noise, columns: 2 * d),
+            keptItems: mask(
+                0,
+                configuration.itemDropout,
+                width: 1,
+                counts: (0..<items.count).map { items[$0].count }
+            ).elements,
+            kept: mask(1, configuration.dropout, width: d)
+        )
+        return loss(batch, draws: draws, on: tape)
+    }
+
+    /// The loss for given draws.
+    package func loss(_ batch: TrainingBatch, draws: Draws, on tape: Tape) -> TrainingLoss {
+        let (d, weight) = (configuration.dimension, 1 / Float(batch.stepRows))
+        let rows = rows(batch)
+        let posterior = LatentGaussian(
+            mean: encoded(Name.mean, rows, kept: draws.keptItems, on: tape),
+            logVariance: encoded(Name.logVariance, rows, kept: draws.keptItems, on: tape)
+        )
+        let latent = posterior.sample(draws.normals.columns(0..<d))
+        let noised = diffusion.noised(latent, steps: draws.steps, normals: draws.normals.columns(d..<2 * d))
+        let denoised = denoised(noised.droppedOut(mask: draws.kept), steps: draws.steps)
+        let weights = diffusion.schedule.signalWeights
+        let roots = draws.steps.map { Float(weights[$0 - 1].squareRoot()) }
+        let error = Variable.squaredError(
+            denoised.scalingRows(by: roots),
+            latent.scalingRows(by: roots),
+            weight: weight / Float(d)
+        )
+        let table = tape.parameter(DimeRec.itemTable, from: parameters)
+        let likelihood = Variable.multinomial(
+            logits: denoised.appendingOne().product(table, transposed: true),
+            columns: configuration.target == .next ? RaggedRows(batch.targets.map { [$0] }) : rows.items,
+            weight: weight
+        )
+        let divergence = posterior.divergence(weight: weight)
+        let progress = min(1, Double(batch.step) / Double(configuration.annealingSteps))
+        return TrainingLoss(
+            total: likelihood.adding(error, scale: Float(configuration.lambda))
+                .adding(divergence, scale: Float(configuration.beta * progress)),
+            terms: [
+                ("likelihood", likelihood.scalar), ("denoising", error.scalar), ("divergence", divergence.scalar),
+            ]
+        )
+    }
+
+    /// The denoised latent rows, with a 1 at the end.
+    public func userVectors(_ histories: RaggedRows, noise: NoiseSource, readOut: ReadOut) -> UserVectors {
+        servedVectors(histories, noise: noise, steps: configuration.noise.steps)
+    }
+
+    /// The latent rows after fewer reverse steps, with a 1 at the end.
+    public func servedVectors(_ histories: RaggedRows, noise: NoiseSource, steps: Int) -> UserVectors {
+        let tape = Tape(recording: false)
+        let rows = InteractionRows(histories, oldestWeight: configuration.oldestWeight)
+        func answer(_ z: Matrix, _ t: Int) -> Variable {
+            denoised(tape.constant(z), steps: [Int](repeating: t, count: z.rows))
+        }
+        let start = encoded(Name.mean, rows, kept: nil, on: tape).value
+        let last = diffusion.descended(from: start, steps: steps) { answer($0, $1).value }
+        return UserVectors(rows: answer(last.rows, last.t).appendingOne().value)
+    }
+
+    // MARK: Networks
+
+    /// What the encoder reads in training.
+    private func rows(_ batch: TrainingBatch) -> InteractionRows {
+        let sequences =
+            switch configuration.target {
+            case .prefixAndNext: batch.sequences
+            case .next: batch.histories
+            }
+        return InteractionRows(sequences, oldestWeight: configuration.oldestWeight)
+    }
+
+    private func encoded(_ name: String, _ rows: InteractionRows, kept: [Float]?, on tape: Tape) -> Variable {
+        rows.product(name, parameters, kept: kept, on: tape)
+            .addingToEachRow(tape.parameter(Name.bias(of: name), from: parameters))
+    }
+
+    private func denoised(_ z: Variable, steps: [Int]) -> Variable {
+        let tape = z.tape
+        let input = z.product(tape.parameter(Name.input, from: parameters))
+        return hiddenLayer.output(input, steps: steps, parameters: parameters)
+            .product(tape.parameter(Name.output, from: parameters))
+            .addingToEachRow(tape.parameter(Name.bias(of: Name.output), from: parameters))
+    }
+}

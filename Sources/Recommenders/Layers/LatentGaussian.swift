@@ -1,0 +1,23 @@
+import Autodiff
+import Kernels
+
+/// Normal distributions of latent rows with independent elements, as a variational encoder gives them.
+struct LatentGaussian {
+    /// Means, `[B, latent]`.
+    let mean: Variable
+    /// Logarithms of the variances, `[B, latent]`.
+    let logVariance: Variable
+
+    /// A draw of each row by given standard normals, `mean + exp(logVariance / 2) eps`.
+    func sample(_ normals: Matrix) -> Variable {
+        mean.adding(logVariance.scaled(by: 0.5).exponential().multiplied(by: mean.tape.constant(normals)))
+    }
+
+    /// `weight` times the sum over rows of the divergence from the standard normal, `sum (v + m^2 - 1 - log v) / 2`.
+    func divergence(weight: Float) -> Variable {
+        let one = Matrix(rows: mean.value.rows, columns: mean.value.columns, repeating: 1)
+        return logVariance.exponential().adding(mean.multiplied(by: mean)).adding(logVariance, scale: -1)
+            .adding(mean.tape.constant(one), scale: -1)
+            .sum(scale: weight / 2)
+    }
+}
