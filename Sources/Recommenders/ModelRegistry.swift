@@ -4,7 +4,9 @@ public import Kernels
 public enum ModelRegistry {
     /// All systems.
     public static let systems: [any Recommender.Type] = [
-        DimeRec.self, GRU4Rec.self, SASRec.self, BERT4Rec.self, DNN.self, ComiRecSA.self, ComiRecDR.self, MIND.self, DreamRec.self, DiffuRec.self, SequentialDiffRec.self, DiffRec.self, LatentDiffRec.self,
+        DimeRec.self, GRU4Rec.self, SASRec.self, BERT4Rec.self, DNN.self,
+        ComiRecSA.self, ComiRecDR.self, MIND.self,
+        DreamRec.self, DiffuRec.self, SequentialDiffRec.self, DiffRec.self, LatentDiffRec.self,
         MultVAE.self, Caser.self, FPMC.self, Fossil.self,
         Popularity.self, SessionPopularity.self, RepeatLast.self, Transitions.self, ItemKNN.self, SessionKNN.self,
         EASE.self,

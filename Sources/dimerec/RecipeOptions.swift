@@ -31,6 +31,9 @@ struct RecipeOptions: ParsableArguments {
         }
     }
 
+    /// Recipes with a name of their own beside that of their system: DiffRec with weights that grow with time.
+    private static let variants = ["t-diffrec"]
+
     private func paths(dataset: String?) throws -> [String] {
         guard let systems else { return recipe }
         guard let prefix = recipes ?? dataset.map({ "models/\($0)" }) else {
@@ -40,11 +43,13 @@ struct RecipeOptions: ParsableArguments {
             system == DimeRec.system ? "\(prefix).json" : "\(prefix)-\(system).json"
         }
         guard systems == "all" else {
-            return try systems.split(separator: ",").map {
-                path(try ModelRegistry.system(named: $0.trimmingCharacters(in: .whitespaces)).system)
+            return try systems.split(separator: ",").map { name in
+                let name = name.trimmingCharacters(in: .whitespaces)
+                return path(Self.variants.contains(name) ? name : try ModelRegistry.system(named: name).system)
             }
         }
-        let found = ModelRegistry.systems.map { path($0.system) }.filter(FileManager.default.fileExists(atPath:))
+        let names = ModelRegistry.systems.map { $0.system } + Self.variants
+        let found = names.map(path).filter(FileManager.default.fileExists(atPath:))
         guard !found.isEmpty else { throw ValidationError("No recipe '\(prefix).json' or '\(prefix)-SYSTEM.json'.") }
         return found
     }
