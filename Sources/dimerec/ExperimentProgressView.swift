@@ -22,9 +22,10 @@ struct ExperimentProgressView {
 
     private static func summary(_ result: CellResult) -> String {
         if let divergence = result.divergence { return divergence }
+        let values = result.points.first?.values ?? result.progress.best
         let hits = [20, 50].compactMap { cutoff in
-            result.points.first?.values["hr@\(cutoff)"].map { "HR@\(cutoff) " + String(format: "%.4f", $0) }
+            values["hr@\(cutoff)"].map { "HR@\(cutoff) " + String(format: "%.4f", $0) }
         }
-        return hits.joined(separator: "  ") + ", best of step \(result.progress.bestStep) of \(result.progress.step)"
+        return (result.points.isEmpty ? "validation " : "") + hits.joined(separator: "  ") + ", best of step \(result.progress.bestStep) of \(result.progress.step)"
     }
 }

@@ -5,7 +5,7 @@ import Recommenders
 import TestSupport
 import Testing
 
-@Suite("SASRec and GRU4Rec") struct StateRecommenderTests {
+@Suite("SASRec, GRU4Rec and the mean of items") struct StateRecommenderTests {
     private static func gru() -> GRU4Rec {
         var configuration = GRU4Rec.Configuration()
         (configuration.dimension, configuration.hidden, configuration.historyLength) = (4, 3, 4)
@@ -18,6 +18,12 @@ import Testing
         (configuration.dimension, configuration.hidden, configuration.historyLength) = (4, 5, 4)
         (configuration.heads, configuration.logitScale) = (2, 3)
         return SASRec(configuration, items: 7, seed: 5)
+    }
+
+    private static func mean() -> DNN {
+        var configuration = DNN.Configuration()
+        (configuration.dimension, configuration.historyLength, configuration.logitScale) = (4, 4, 3)
+        return DNN(configuration, items: 7, seed: 5)
     }
 
     private let batch = Variant("pool").batch
@@ -33,6 +39,7 @@ import Testing
             let tape = Tape()
             reference.expectEqual(tape, model.loss(batch, on: tape).total, model.parameters)
         }
+        try check(Self.mean(), ["items", "output", "output.bias"])
         try check(
             Self.gru(),
             ["items"] + ["input", "input.bias", "recurrent", "recurrent.bias", "output"].map { "gru." + $0 }

@@ -1,6 +1,6 @@
-"""Reference values for SASRec and GRU4Rec: user vectors, loss and all gradients, by PyTorch in double precision.
+"""Reference values for SASRec, GRU4Rec and the mean of items: user vectors, loss and all gradients, by PyTorch in double precision.
 
-Run: for system in sasrec gru4rec; do python causal.py $system > $system.json; done
+Run: for system in sasrec gru4rec dnn; do python causal.py $system > $system.json; done
 
 Written from the published descriptions (Kang and McAuley, ICDM 2018; Hidasi et al., ICLR 2016), with the project's stated
 deviations: item rows, of which the networks see sqrt(d) times, and users on the unit sphere; the softmax over one pool of
@@ -24,7 +24,10 @@ POOL = [2, 5, 5, 0, 4, 1]
 MASKED_COLUMNS = [[], [5], [1, 2, 0], [3]]
 
 # Name and shape; the number of the line shifts the sine, the kind of name sets its amplitude and centre.
-SHAPES = {"gru4rec": [("items", (ITEMS, D))], "sasrec": [("items", (ITEMS, D))]}
+SHAPES = {
+    "gru4rec": [("items", (ITEMS, D))], "sasrec": [("items", (ITEMS, D))],
+    "dnn": [("items", (ITEMS, D)), ("output", (D, D)), ("output.bias", (1, D))],
+}
 STATES = 3
 for name, shape in [("input", (D, 3 * STATES)), ("input.bias", (1, 3 * STATES)), ("recurrent", (STATES, 3 * STATES)),
                     ("recurrent.bias", (1, 3 * STATES)), ("output", (STATES, D))]:
@@ -96,8 +99,14 @@ def recurrence(items):
     return states[-1] @ P["gru.output"]
 
 
+def mean(items):
+    """ComiRec's DNN: a linear layer over the mean of unit item rows."""
+    return items.mean(dim=0) @ P["output"] + P["output.bias"][0]
+
+
 items = unit(P["items"])
-users = unit(torch.stack([{"sasrec": transformer, "gru4rec": recurrence}[SYSTEM](items[h]) for h in HISTORIES]))
+network = {"sasrec": transformer, "gru4rec": recurrence, "dnn": mean}[SYSTEM]
+users = unit(torch.stack([network(items[h]) for h in HISTORIES]))
 total = 0
 for user, target, masked in zip(users, TARGETS, MASKED_COLUMNS):
     negatives = [item for column, item in enumerate(POOL) if column not in masked]
