@@ -26,6 +26,7 @@ struct ExperimentProgressView {
         let hits = [20, 50].compactMap { cutoff in
             values["hr@\(cutoff)"].map { "HR@\(cutoff) " + String(format: "%.4f", $0) }
         }
-        return (result.points.isEmpty ? "validation " : "") + hits.joined(separator: "  ") + ", best of step \(result.progress.bestStep) of \(result.progress.step)"
+        return (result.points.isEmpty ? "validation " : "") + hits.joined(separator: "  ")
+            + ", best of step \(result.progress.bestStep) of \(result.progress.step)"
     }
 }

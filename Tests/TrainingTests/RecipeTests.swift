@@ -21,6 +21,22 @@ private enum Shipped {
         _ = try Recipe(contentsOf: Shipped.folder.appending(path: file).path)
     }
 
+    @Test("every system that trains has a space under models/spaces/, whose draws suit each recipe of the system")
+    func spaces() throws {
+        let recipes = try Shipped.files.map { try Recipe(contentsOf: Shipped.folder.appending(path: $0).path) }
+        for system in ModelRegistry.systems {
+            let file = Shipped.folder.appending(path: "spaces/\(system.system).json")
+            guard let json = FileManager.default.contents(atPath: file.path) else {
+                #expect(!(system is any TrainedRecommender.Type), "no space for \(system.system)")
+                continue
+            }
+            let space = try TuningSpace(json: json)
+            for recipe in recipes where recipe.system == system.system {
+                for trial in 0..<40 { _ = try recipe.setting(space.sample(trial: trial, seed: 1)) }
+            }
+        }
+    }
+
     @Test(
         "the paper's recipes hold what the paper states, and nothing that it does not have",
         arguments: [

@@ -39,6 +39,12 @@ public struct ExperimentReport: Sendable {
                 + "accuracies in percent, the best of each in bold",
             "Build: " + Set(builds).sorted().joined(separator: "; "),
         ]
+        if results.experiment == .overall {
+            facts.append(
+                "us a user: from history to user vectors, one user at a time, one thread; requests/s: answers of 20 items on "
+                    + "all cores, in process, without HTTP; trials: settings that validation chose the recipe from, 0 by hand"
+            )
+        }
         facts += results.divergences.map { "Diverged: " + $0 }
     }
 
