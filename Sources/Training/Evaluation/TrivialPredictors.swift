@@ -138,7 +138,7 @@ public struct RepeatLastPredictor: TrivialPredictor {
 public struct TrivialPredictors: Sendable {
     /// Ranks by popularity; the fallback of the others.
     public let popularity: PopularityPredictor
-    private let transitions: TransitionPredictor?
+    let transitions: TransitionPredictor?
 
     /// Predictors of a training part, or of popularity alone where it was not given.
     ///

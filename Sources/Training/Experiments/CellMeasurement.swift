@@ -73,13 +73,14 @@ public struct ExperimentEvaluation: Sendable {
         self.clock = clock
         rows = EvaluationRows(held, protocol: `protocol`)
         guard rows.count > 0 else { throw ExperimentError.nothingToJudge(part) }
+        predictors = TrivialPredictors(data.split.train.sequences, items: data.catalogue.count, popularity: [])
         let learning = data.split.validation
         reranking = RerankingMeasurement(
             learning: EvaluationRows(learning, protocol: `protocol`.suited(to: learning.targets)),
             judging: rows,
-            noiseSeed: Self.noiseSeed
+            noiseSeed: Self.noiseSeed,
+            predictors: predictors
         )
-        predictors = TrivialPredictors(data.split.train.sequences, items: data.catalogue.count, popularity: [])
         categories = data.catalogue.categories
         probe = LinearProbe(categories: categories)
     }

@@ -10,19 +10,21 @@ import Synchronization
 /// good list is the retriever's with that item first, and is judged by the lists of another part that hold their target.
 struct RerankingMeasurement: Sendable {
     private static let length = DCDR.Configuration().length
-    private static let learningLists = 20_000
-    private static let judgedLists = 2_000
+    private static let learningRows = 20_000
+    private static let judgedRows = 20_000
     private static let steps = 1_500
 
     let learning: EvaluationRows
     let judging: EvaluationRows
     /// Of whatever is random in the retriever; row `i` draws from stream `i`.
     let noiseSeed: UInt64
+    /// What the training part says of a candidate beside the retriever.
+    let predictors: TrivialPredictors
 
     /// A retriever's list for a row.
     private struct Candidates {
-        /// Features of each candidate, best first: its score, whether the history has it, and its product with the user's
-        /// vector where items have vectors.
+        /// Features of each candidate, best first: its score, whether the history has it, its ranks by popularity and by
+        /// transitions from the newest item, and its product with the user's vector where items have vectors.
         var rows: Matrix
         /// Where the row's target stands.
         var target: Int
@@ -30,8 +32,8 @@ struct RerankingMeasurement: Sendable {
 
     /// Where targets stand before and after re-ranking, as shares and means over the judged lists.
     func points(of model: any Recommender) -> [MeasuredPoint] {
-        let lessons = lists(for: learning, limit: Self.learningLists, of: model)
-        let judged = lists(for: judging, limit: Self.judgedLists, of: model)
+        let lessons = lists(for: learning, limit: Self.learningRows, of: model)
+        let judged = lists(for: judging, limit: Self.judgedRows, of: model)
         guard let first = lessons.first, !judged.isEmpty else { return [] }
         var network = DCDR(DCDR.Configuration(), features: first.rows.columns, seed: 1)
         let responses = (0..<Self.length).map { $0 == 0 }
@@ -94,17 +96,23 @@ struct RerankingMeasurement: Sendable {
                 let place = best.firstIndex(where: { $0.id == target })
             else { return nil }
             let user = Array(users.rows.row(line * users.perUser))
-            return Candidates(rows: Self.features(best, history: asked.1, user, model.itemSpace), target: place)
+            return Candidates(rows: features(best, history: asked.1, user, model.itemSpace), target: place)
         }
     }
 
-    private static func features(_ best: [Scored], history: [Int32], _ user: [Float], _ space: ItemSpace) -> Matrix {
+    private func features(_ best: [Scored], history: [Int32], _ user: [Float], _ space: ItemSpace) -> Matrix {
         let mean = best.reduce(0) { $0 + $1.score } / Float(best.count)
         let variance = best.reduce(0) { $0 + ($1.score - mean) * ($1.score - mean) } / Float(best.count)
         let deviation = max(variance.squareRoot(), 1e-6)
+        // From 1 for the best to 0 for the ten thousandth.
+        func height(_ rank: Int?) -> Float { rank.map { 1 - log10(Float($0 + 1)) / 4 } ?? 0 }
         return Matrix(
             best.map { candidate in
-                let own = [(candidate.score - mean) / deviation, history.contains(candidate.id) ? 1 : 0]
+                let own = [
+                    (candidate.score - mean) / deviation, history.contains(candidate.id) ? 1 : 0,
+                    height(predictors.popularity.rank(of: candidate.id, after: nil)),
+                    height(predictors.transitions?.rank(of: candidate.id, after: history.last)),
+                ]
                 guard let items = space.vectors else { return own }
                 let products = zip(user, items.row(Int(candidate.id))).map { $0 * $1 * Float(user.count).squareRoot() }
                 return own + products
