@@ -319,7 +319,7 @@ import Testing
         try await withServer(
             configuration: .testing {
                 $0.requestReadTimeout = .milliseconds(50)
-                $0.idleTimeout = .milliseconds(300)
+                $0.idleTimeout = .milliseconds(1500)
             }
         ) { server in
             let connection = try await server.connect()
