@@ -92,7 +92,7 @@ struct RunExperiment: ParsableCommand {
             results: results,
             floors: evaluation.floors(
                 dimension: dimension ?? DimeRecConfiguration().dimension,
-                withPredictors: !recipes.contains { $0.recipe.system == Popularity.system }
+                withPredictors: !recipes.contains { Self.isFitted($0.recipe) }
             ),
             bootstrap: evaluation.bootstrap
         )
@@ -105,6 +105,11 @@ struct RunExperiment: ParsableCommand {
             builds: results.map(\.build)
         )
         print(report, try report.write(to: out))
+    }
+
+    /// Whether the system learns in closed form, as those do that the trivial predictors are examples of.
+    private static func isFitted(_ recipe: Recipe) -> Bool {
+        (try? ModelRegistry.system(named: recipe.system)) is any FittedRecommender.Type
     }
 
     /// The recipes by the names of their files, with what the command line overrides.

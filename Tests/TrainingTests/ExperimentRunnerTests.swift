@@ -269,6 +269,10 @@ import Training
             let (results, steps, _) = try run(.overall, [limited], in: folder)
             let result = try #require(results)[0]
             #expect(steps == 0 && result.progress.step == 0 && !result.points.isEmpty)
+            // How a recipe was chosen changes no training.
+            var tuned = limited
+            tuned.variant.recipe.tuning.trials = 9
+            #expect(try run(.overall, [tuned], in: folder).stored == 1)
             // Without the limit it is another training.
             #expect(try run(.overall, cells(.overall), in: folder).steps == 12)
         }

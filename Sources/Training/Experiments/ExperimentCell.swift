@@ -20,13 +20,18 @@ public struct ExperimentCell: Sendable {
         self.maxSeconds = maxSeconds
     }
 
+    /// The recipe without the record of how its values were chosen, which changes no weights.
+    var trainedRecipe: Recipe {
+        var recipe = variant.recipe
+        recipe.tuning = TuningRecord()
+        return recipe
+    }
+
     /// Names the training: equal recipes, data, seeds and time limits give equal keys, whatever the row and the experiment
     /// are called and however the recipe came about.
     func key(_ data: DataFingerprint) -> String {
-        var recipe = variant.recipe
-        recipe.tuning = TuningRecord()
         let digests = data.digests.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value)" }.joined(separator: "\n")
-        var parts = [recipe.json, data.split, "\(data.splitSeed)", digests, "\(seed)"]
+        var parts = [trainedRecipe.json, data.split, "\(data.splitSeed)", digests, "\(seed)"]
         if let maxSeconds { parts.append("at most \(maxSeconds) s") }
         let text = parts.joined(separator: "\n")
         return String(ContentDigest.hexadecimal(of: text).prefix(32))

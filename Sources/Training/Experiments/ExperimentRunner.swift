@@ -150,7 +150,7 @@ public struct ExperimentRunner: Sendable {
         _ shouldStop: () -> Bool,
         _ report: (Event) -> Void
     ) throws -> Training? {
-        let job = TrainingJob(recipe: cell.variant.recipe, data: data, seed: cell.seed, model: name)
+        let job = TrainingJob(recipe: cell.trainedRecipe, data: data, seed: cell.seed, model: name)
         var result = CellResult(
             progress: TrainingProgress(),
             divergence: nil,
