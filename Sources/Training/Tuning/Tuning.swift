@@ -3,8 +3,8 @@ import Recommenders
 
 /// A search for the values of a recipe that do best on the validation part.
 ///
-/// The first trial is the recipe as it is, so that a search never ends below it; the others are drawn from the space. All
-/// train from the same seed. With ``Strategy/halving`` (Jamieson and Talwalkar, AISTATS 2016) all trials get a small number
+/// The first trial is the recipe as it is, which stays to the end, so that a search never ends below it; the others are drawn
+/// from the space. All train from the same seed. With ``Strategy/halving`` (Jamieson and Talwalkar, AISTATS 2016) all trials get a small number
 /// of steps, the best third three times as many, and so on up to the recipe's own; each rung trains afresh, because a
 /// learning rate that falls to its end over few steps says more than the beginning of a long one.
 public struct Tuning: Sendable {
@@ -102,6 +102,7 @@ public struct Tuning: Sendable {
         report: (ExperimentRunner.Event) -> Void = { _ in }
     ) throws -> [Outcome]? {
         var (alive, outcomes): ([Trial], [Outcome]) = (trials, [])
+        var drawn = trials.count
         for (rung, steps) in rungs.enumerated() {
             let cells = alive.map { trial in
                 var recipe = trial.recipe
@@ -121,8 +122,9 @@ public struct Tuning: Sendable {
                 .sorted { ($1.score, $0.trial.number) < ($0.score, $1.trial.number) }
             outcomes = found + outcomes
             guard rung + 1 < rungs.count else { break }
-            let kept = (found.count + Self.reduction - 1) / Self.reduction
-            alive = found.prefix(kept).map(\.trial)
+            drawn = (drawn + Self.reduction - 1) / Self.reduction
+            alive = found.prefix(drawn).map(\.trial)
+            if !alive.contains(where: { $0.number == 0 }) { alive.append(trials[0]) }
         }
         return outcomes
     }
