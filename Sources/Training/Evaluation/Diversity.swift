@@ -13,7 +13,9 @@ public struct Diversity: Sendable {
     private var distinct = 0
     private var distinctFirst = 0
     private let categories: [[Int32]]
-    private var isShown: [Bool]
+    private let items: Int
+    /// Items among the first ``shownDepth`` of some ranking: as many as rankings show, however large the catalogue.
+    private var shown: Set<Int32> = []
     /// The last ranking in which each category was seen; the first places of items apart.
     private var seen: [Int]
     private var seenFirst: [Int]
@@ -26,7 +28,7 @@ public struct Diversity: Sendable {
     public init(items: Int, categories: [[Int32]] = []) {
         precondition(categories.isEmpty || categories.count == items, "\(categories.count) categories, \(items) items")
         self.categories = categories
-        isShown = [Bool](repeating: false, count: items)
+        self.items = items
         let names = categories.reduce(0) { max($0, Int($1.max() ?? -1) + 1) }
         seen = [Int](repeating: 0, count: names)
         seenFirst = seen
@@ -36,7 +38,7 @@ public struct Diversity: Sendable {
     public mutating func add(ranking: some Sequence<Int32>) {
         rows += 1
         for (rank, item) in ranking.prefix(Self.depth).enumerated() {
-            if rank < Self.shownDepth { isShown[Int(item)] = true }
+            if rank < Self.shownDepth { shown.insert(item) }
             guard !categories.isEmpty else { continue }
             for (place, category) in categories[Int(item)].enumerated() {
                 if seen[Int(category)] != rows {
@@ -54,7 +56,7 @@ public struct Diversity: Sendable {
     /// Adds the rankings of another part over the same catalogue.
     public mutating func merge(_ other: Diversity) {
         precondition(
-            categories.count == other.categories.count && isShown.count == other.isShown.count,
+            categories.count == other.categories.count && items == other.items,
             "diversity over different catalogues"
         )
         seen = seen.map { _ in 0 }
@@ -62,7 +64,7 @@ public struct Diversity: Sendable {
         rows += other.rows
         distinct += other.distinct
         distinctFirst += other.distinctFirst
-        for item in isShown.indices where other.isShown[item] { isShown[item] = true }
+        shown.formUnion(other.shown)
     }
 
     /// Mean number of different categories, counting all categories of each item; nil when items have none.
@@ -72,7 +74,7 @@ public struct Diversity: Sendable {
     public var meanFirstCategories: Double? { categories.isEmpty ? nil : Double(distinctFirst) / Double(max(1, rows)) }
 
     /// The share of the catalogue that is among the first 20 of some ranking.
-    public var coverage: Double { Double(isShown.count { $0 }) / Double(max(1, isShown.count)) }
+    public var coverage: Double { Double(shown.count) / Double(max(1, items)) }
 
     /// All of it by the names of reports: `coverage@20`, and where items have categories `categories@100` and
     /// `first_categories@100`.

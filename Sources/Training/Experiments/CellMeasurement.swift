@@ -144,19 +144,20 @@ public struct ExperimentEvaluation: Sendable {
         case .comparison: return try comparisonPoints(of: model, evaluator, checkpoint)
         case .validation: return []
         case .reranking: return reranking.points(of: model)
-        case .serving, .reverseSteps: break
-        }
-        guard let model = model as? DimeRec else {
-            preconditionFailure("\(measurement) of a \(type(of: model)), which has no reverse chain")
-        }
-        switch measurement {
-        case .readOuts, .comparison, .validation, .reranking: return []
         case .serving(let steps, let samples):
+            let model = dimeRec(model, measurement)
             return steps.flatMap { steps in
                 samples.map { servingPoint(of: model, evaluator, steps: steps, samples: $0) }
             }
-        case .reverseSteps: return reverseStepPoints(of: model, evaluator)
+        case .reverseSteps: return reverseStepPoints(of: dimeRec(model, measurement), evaluator)
         }
+    }
+
+    private func dimeRec(_ model: any Recommender, _ measurement: CellMeasurement) -> DimeRec {
+        guard let model = model as? DimeRec else {
+            preconditionFailure("\(measurement) of a \(type(of: model)), which is measured of DimeRec alone")
+        }
+        return model
     }
 
     private func readOutPoints(of model: some Recommender, _ evaluator: Evaluator) -> [MeasuredPoint] {
