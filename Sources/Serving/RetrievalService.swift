@@ -241,8 +241,8 @@ public struct RetrievalService: Sendable {
         guard 0...1 ~= request.diversity else {
             throw .invalidArgument(field: "diversity", message: "is \(request.diversity); it must be 0 to 1.")
         }
-        guard request.categoryPenalty >= 0, request.categoryPenalty.isFinite else {
-            let message = "is \(request.categoryPenalty); it must be a number from 0 on."
+        guard 0...1_000_000 ~= request.categoryPenalty else {
+            let message = "is \(request.categoryPenalty); it must be 0 to 1000000."
             throw .invalidArgument(field: "category_penalty", message: message)
         }
         guard request.diversity == 0 || request.categoryPenalty == 0 else {

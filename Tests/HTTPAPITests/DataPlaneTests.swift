@@ -123,6 +123,7 @@ import Testing
         (post("{\"history\":[],\"diversity\":1.5}"), 400, "invalid_argument"),
         (post("{\"history\":[],\"diversity\":-0.1}"), 400, "invalid_argument"),
         (post("{\"history\":[],\"category_penalty\":-0.1}"), 400, "invalid_argument"),
+        (post("{\"history\":[],\"category_penalty\":1000000.1}"), 400, "invalid_argument"),
         (post("{\"history\":[],\"category_penalty\":1,\"diversity\":0.1}"), 400, "invalid_argument"),
         (post("{\"history\":[],\"filter\":{\"anyof\":[]}}"), 400, "invalid_argument"),
         (post("{\"history\":[],\"model\":\"other\"}"), 404, "not_found"),

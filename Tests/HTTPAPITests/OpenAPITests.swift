@@ -96,6 +96,16 @@ import Testing
         #expect(found.sorted() == problem.texts.sorted())
     }
 
+    @Test("the document refuses what the service refuses: a diversity above 0 beside a category penalty above 0")
+    func namesExclusion() throws {
+        let refused = try #require(document.json[pointer: "/components/schemas/RetrieveRequest/not"])
+        let fields = refused["required"]?.texts ?? []
+        #expect(Set(fields) == ["diversity", "category_penalty"])
+        for field in fields {
+            #expect(refused[pointer: "/properties/\(field)/exclusiveMinimum"]?.double == 0)
+        }
+    }
+
     @Test("the bounds that the document names are the defaults")
     func namesDefaults() throws {
         let configuration = ServerConfiguration()
