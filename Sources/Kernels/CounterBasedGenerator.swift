@@ -40,6 +40,8 @@ public enum RandomPurpose: UInt32, Sendable {
     case edits
     /// Which items of a training sequence a Cloze task hides.
     case cloze
+    /// Which items of a history a training row does not see.
+    case historyDropout
 }
 
 /// Random numbers that are a pure function of seed, purpose, stream and position: Philox4x32-10.

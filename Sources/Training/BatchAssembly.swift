@@ -8,6 +8,7 @@ struct BatchAssembly: Sendable {
     private let sampler: NegativeSampler
     private let secondSampler: NegativeSampler?
     private let mask: NegativeSampler
+    private let dropout: HistoryDropout
     let recipe: Recipe
     let historyLength: Int
     let items: Int
@@ -28,6 +29,7 @@ struct BatchAssembly: Sendable {
                 items: items,
                 seed: seed
             )
+        dropout = HistoryDropout(probability: recipe.training.historyDropout, seed: seed)
         self.recipe = recipe
         historyLength = model.historyLength
         self.items = items
@@ -53,7 +55,13 @@ struct BatchAssembly: Sendable {
             try self.negatives(sampler, step: step, range: range, users: users, targets: targets)
         }
         return TrainingBatch(
-            histories: RaggedRows(drawn.map { rows.history(at: $0.position, limit: $0.limit) }),
+            histories: RaggedRows(
+                zip(range, drawn).map { row, drawn in
+                    // Rows of a window share a stream, so that their histories stay prefixes of each other.
+                    let window = (step * size + row) / recipe.training.cutsPerWindow
+                    return dropout.kept(rows.history(at: drawn.position, limit: drawn.limit), stream: UInt64(window))
+                }
+            ),
             targets: targets,
             negatives: try negatives(sampler),
             secondNegatives: try secondSampler.map(negatives),

@@ -147,6 +147,8 @@ public struct TrainingConfiguration: ConfigurationSection {
     ///
     /// Rows of one window cost a causal guidance module a single pass.
     public var cutsPerWindow = 1
+    /// Probability with which each item of a history is left out while training.
+    public var historyDropout = 0.0
     /// Adam's learning rate.
     public var learningRate = 0.005
     /// How the learning rate moves from step to step.
@@ -183,6 +185,7 @@ public struct TrainingConfiguration: ConfigurationSection {
                 allowed: "a divisor of the batch size and of 128"
             )
         }
+        try ConfigurationError.require(0...0.9, contains: historyDropout, key: prefix + "historyDropout")
         try ConfigurationError.require(1e-8...1, contains: learningRate, key: prefix + "learningRate")
         try ConfigurationError.require(0...1_000_000, contains: warmupSteps, key: prefix + "warmupSteps")
         try ConfigurationError.require(0...0.9999, contains: beta1, key: prefix + "beta1")

@@ -1,0 +1,60 @@
+import Kernels
+import Testing
+import Training
+
+@Suite("History dropout") struct HistoryDropoutTests {
+    private func histories(_ count: Int) -> [ArraySlice<Int32>] {
+        let generator = CounterBasedGenerator(seed: 5, purpose: .simulation)
+        return (0..<count).map { row in
+            let length = 1 + row % 40
+            return generator.uniforms(stream: UInt64(row), count: length).map { Int32($0 * 1000) }[...]
+        }
+    }
+
+    @Test("a probability of 0 keeps every item") func keepsAll() {
+        let dropout = HistoryDropout(probability: 0, seed: 1)
+        for (row, history) in histories(80).enumerated() {
+            #expect(dropout.kept(history, stream: UInt64(row)) == Array(history))
+        }
+        #expect(dropout.kept([], stream: 0).isEmpty)
+    }
+
+    @Test("keeps each place equally often, and at least one item", arguments: [0.1, 0.4, 0.9])
+    func keepsShare(probability: Double) {
+        let dropout = HistoryDropout(probability: probability, seed: 2)
+        let history: ArraySlice<Int32> = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]
+        var hits = [Double](repeating: 0, count: 10)
+        for stream in 0..<10_000 as Range<UInt64> {
+            let kept = dropout.kept(history, stream: stream)
+            #expect(!kept.isEmpty && kept == kept.sorted())
+            for item in kept { hits[Int(item)] += 1 }
+        }
+        for (place, share) in hits.map({ $0 / 10_000 }).enumerated() {
+            // The newest place also gets what the rule for empty histories gives.
+            let rescued = place == 9 ? (0..<10).reduce(1) { product, _ in product * probability } : 0
+            // Five standard deviations at most.
+            #expect(abs(share - (1 - probability) - rescued) < 0.025, "place \(place): \(share)")
+        }
+    }
+
+    @Test("of a prefix stays what stays of the whole") func keepsPrefixes() {
+        let dropout = HistoryDropout(probability: 0.5, seed: 3)
+        for (row, history) in histories(200).enumerated() {
+            let whole = dropout.kept(history, stream: UInt64(row))
+            for length in 1...history.count {
+                let prefix = history.prefix(length)
+                let kept = dropout.kept(prefix, stream: UInt64(row))
+                #expect(whole.starts(with: kept) || kept == [prefix.last ?? -1], "row \(row), \(length) items")
+            }
+        }
+    }
+
+    @Test("depends on seed and stream alone") func isKeyed() {
+        let history = (0..<200 as Range<Int32>).map { $0 }[...]
+        func kept(_ seed: UInt64, _ stream: UInt64) -> [Int32] {
+            HistoryDropout(probability: 0.5, seed: seed).kept(history, stream: stream)
+        }
+        #expect(kept(1, 1) == kept(1, 1))
+        #expect(kept(1, 1) != kept(1, 2) && kept(1, 1) != kept(2, 1))
+    }
+}
