@@ -93,6 +93,9 @@ extension TrainedRecommender {
     /// One draw of negatives is enough.
     public var drawsSecondNegatives: Bool { false }
 
+    /// Nothing to restore.
+    public mutating func constrain() {}
+
     /// The item vectors.
     public var itemSpace: ItemSpace { .vectors(scoringItems) }
 

@@ -11,7 +11,7 @@ public import Kernels
 /// weights no dropout, and weights do not decay. Rows are raw, and items have biases. Negatives of a batch take no part.
 public struct BERT4Rec: TrainedRecommender {
     /// Hyper-parameters of the network and of the Cloze task.
-    public struct Configuration: ModelConfiguration {
+    public struct Configuration: TransformerConfiguration {
         /// Length of item rows without their bias.
         public var dimension = 64
         /// Items of a history that count, the newest ones.
@@ -34,17 +34,10 @@ public struct BERT4Rec: TrainedRecommender {
 
         /// Throws for a value out of range.
         public func validate(prefix: String) throws(ConfigurationError) {
-            try ConfigurationError.require(2...1024, contains: dimension, key: prefix + "dimension")
-            try ConfigurationError.require(1...1000, contains: historyLength, key: prefix + "historyLength")
-            try ConfigurationError.require(1...16, contains: blocks, key: prefix + "blocks")
-            try ConfigurationError.require(1...64, contains: heads, key: prefix + "heads")
-            try ConfigurationError.require(1...8192, contains: hidden, key: prefix + "hidden")
+            try validateSizes(prefix: prefix)
             try ConfigurationError.require(0...0.9, contains: dropout, key: prefix + "dropout")
             try ConfigurationError.require(0...0.95, contains: maskProbability, key: prefix + "maskProbability")
             try ConfigurationError.require(0...1, contains: nextShare, key: prefix + "nextShare")
-            guard dimension % heads == 0 else {
-                throw .outOfRange(key: prefix + "heads", value: "\(heads)", allowed: "a divisor of \(dimension)")
-            }
         }
     }
 
@@ -104,9 +97,6 @@ public struct BERT4Rec: TrainedRecommender {
 
     /// The head's answer at a [MASK] behind the history.
     public var readOuts: [ReadOut] { [.served] }
-
-    /// Nothing to restore.
-    public mutating func constrain() {}
 
     /// Rows and biases of items, `[V, d + 1]`.
     public var scoringItems: Matrix {

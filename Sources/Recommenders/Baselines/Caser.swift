@@ -93,9 +93,6 @@ public struct Caser: TrainedRecommender {
     /// The last layer.
     public var readOuts: [ReadOut] { [.served] }
 
-    /// Nothing to restore.
-    public mutating func constrain() {}
-
     /// Rows and biases of items as next ones, `[V, d + 1]`.
     public var scoringItems: Matrix { parameters[DimeRec.itemTable] }
 

@@ -13,7 +13,7 @@ public import Kernels
 /// makes of the rows, by one matrix `[hidden + 1, hidden]`. Training draws noise for each element, at the cost of dense products
 /// of `[B, V]` with `[V, hidden]`, forward and for gradients. Steps are drawn uniformly: the published importance sampling needs
 /// the losses of steps before, and draws here depend on seed and step alone. Negatives of a batch take no part.
-public struct DiffRec: TrainedRecommender {
+public struct DiffRec: ChainRecommender {
     /// Hyper-parameters of the network and of the diffusion.
     public struct Configuration: ModelConfiguration {
         /// What the network is to predict.
@@ -102,9 +102,6 @@ public struct DiffRec: TrainedRecommender {
     /// T.
     public var reverseSteps: Int { configuration.noise.steps }
 
-    /// Nothing to restore.
-    public mutating func constrain() {}
-
     /// The last layer with its biases, `[V, hidden + 1]`.
     public var scoringItems: Matrix { parameters[DimeRec.itemTable] }
 
@@ -162,11 +159,6 @@ public struct DiffRec: TrainedRecommender {
             weight: 1 / Float(batch.stepRows)
         )
         return TrainingLoss(total: error, terms: [("reconstruction", error.scalar)])
-    }
-
-    /// The hidden layer at the last reverse step, with a 1 at the end.
-    public func userVectors(_ histories: RaggedRows, noise: NoiseSource, readOut: ReadOut) -> UserVectors {
-        servedVectors(histories, noise: noise, steps: configuration.noise.steps)
     }
 
     /// The hidden layer at the last of fewer reverse steps, with a 1 at the end.

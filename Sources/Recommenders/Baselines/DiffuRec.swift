@@ -8,9 +8,9 @@ public import Kernels
 /// negatives is the whole loss. Generation takes T reverse steps from pure noise. Differences to the published system:
 /// projections of queries, keys and values have no bias, attention weights no dropout, and sines of the step embedding
 /// follow DreamRec's frequencies.
-public struct DiffuRec: TrainedRecommender {
+public struct DiffuRec: ChainRecommender {
     /// Hyper-parameters of the network and of the diffusion.
-    public struct Configuration: ModelConfiguration {
+    public struct Configuration: TransformerConfiguration {
         /// Length of item rows; even.
         public var dimension = 64
         /// Items of a history that count, the newest ones.
@@ -45,24 +45,13 @@ public struct DiffuRec: TrainedRecommender {
 
         /// Throws for a value out of range.
         public func validate(prefix: String) throws(ConfigurationError) {
-            try ConfigurationError.require(2...1024, contains: dimension, key: prefix + "dimension")
-            try ConfigurationError.require(1...1000, contains: historyLength, key: prefix + "historyLength")
+            try validateSizesWithSteps(prefix: prefix)
             try ConfigurationError.require(1...10_000, contains: steps, key: prefix + "steps")
             try schedule.validate(prefix: prefix + "schedule.")
             try ConfigurationError.require(0...10, contains: mixing, key: prefix + "mixing")
-            try ConfigurationError.require(1...16, contains: blocks, key: prefix + "blocks")
-            try ConfigurationError.require(1...64, contains: heads, key: prefix + "heads")
-            try ConfigurationError.require(1...8192, contains: hidden, key: prefix + "hidden")
             try ConfigurationError.require(0...0.9, contains: itemDropout, key: prefix + "itemDropout")
             try ConfigurationError.require(0...0.9, contains: dropout, key: prefix + "dropout")
             try ConfigurationError.require(0.01...1000, contains: logitScale, key: prefix + "logitScale")
-            guard dimension % 2 == 0 && dimension % heads == 0 else {
-                throw .outOfRange(
-                    key: prefix + "dimension",
-                    value: "\(dimension)",
-                    allowed: "even and a multiple of the heads, \(heads)"
-                )
-            }
         }
     }
 
@@ -131,14 +120,8 @@ public struct DiffuRec: TrainedRecommender {
         try requireParameters(of: fresh, itemTables: [DimeRec.itemTable])
     }
 
-    /// The generated row, and the network's first answer from pure noise.
-    public var readOuts: [ReadOut] { [.served, .oneStep] }
-
     /// T.
     public var reverseSteps: Int { configuration.steps }
-
-    /// Nothing to restore.
-    public mutating func constrain() {}
 
     /// The item rows, `[V, d]`; unit rows on the sphere.
     public var scoringItems: Matrix { configuration.geometry.placed(parameters[DimeRec.itemTable]) }
@@ -198,11 +181,6 @@ public struct DiffuRec: TrainedRecommender {
             weight: 1 / Float(batch.stepRows)
         )
         return TrainingLoss(total: total, terms: [("softmax", total.scalar)])
-    }
-
-    /// The generated row of each history.
-    public func userVectors(_ histories: RaggedRows, noise: NoiseSource, readOut: ReadOut) -> UserVectors {
-        servedVectors(histories, noise: noise, steps: readOut == .oneStep ? 1 : configuration.steps)
     }
 
     /// The generated row after fewer steps.

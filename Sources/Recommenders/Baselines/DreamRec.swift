@@ -8,9 +8,9 @@ public import Kernels
 /// the answer is `(1 + w) f(x_t, h, t) - w f(x_t, null, t)`. Differences to the published system: the encoder is
 /// ``CausalTransformer``, pre-norm with ordinary residuals, trained distances instead of positions and no dropout; Adam
 /// instead of AdamW.
-public struct DreamRec: TrainedRecommender {
+public struct DreamRec: ChainRecommender {
     /// Hyper-parameters of the networks and of the diffusion.
-    public struct Configuration: ModelConfiguration {
+    public struct Configuration: TransformerConfiguration {
         /// The denoiser's depth.
         public enum Denoiser: String, Codable, Sendable, CaseIterable {
             /// One linear layer.
@@ -48,22 +48,11 @@ public struct DreamRec: TrainedRecommender {
 
         /// Throws for a value out of range.
         public func validate(prefix: String) throws(ConfigurationError) {
-            try ConfigurationError.require(2...1024, contains: dimension, key: prefix + "dimension")
-            try ConfigurationError.require(1...1000, contains: historyLength, key: prefix + "historyLength")
+            try validateSizesWithSteps(prefix: prefix)
             try ConfigurationError.require(1...10_000, contains: steps, key: prefix + "steps")
             try schedule.validate(prefix: prefix + "schedule.")
             try ConfigurationError.require(0...100, contains: guidanceWeight, key: prefix + "guidanceWeight")
             try ConfigurationError.require(0...1, contains: nullProbability, key: prefix + "nullProbability")
-            try ConfigurationError.require(1...16, contains: blocks, key: prefix + "blocks")
-            try ConfigurationError.require(1...64, contains: heads, key: prefix + "heads")
-            try ConfigurationError.require(1...8192, contains: hidden, key: prefix + "hidden")
-            guard dimension % 2 == 0 && dimension % heads == 0 else {
-                throw .outOfRange(
-                    key: prefix + "dimension",
-                    value: "\(dimension)",
-                    allowed: "even and a multiple of the heads, \(heads)"
-                )
-            }
         }
     }
 
@@ -133,14 +122,8 @@ public struct DreamRec: TrainedRecommender {
         try requireParameters(of: fresh, itemTables: [DimeRec.itemTable])
     }
 
-    /// The generated row, and the denoiser's first answer from pure noise.
-    public var readOuts: [ReadOut] { [.served, .oneStep] }
-
     /// T.
     public var reverseSteps: Int { configuration.steps }
-
-    /// Nothing to restore.
-    public mutating func constrain() {}
 
     /// The item rows as they are, `[V, d]`.
     public var scoringItems: Matrix { parameters[DimeRec.itemTable] }
@@ -191,11 +174,6 @@ public struct DreamRec: TrainedRecommender {
         let weight = 1 / Float(batch.stepRows * configuration.dimension)
         let total = Variable.squaredError(predicted, x0, weight: weight)
         return TrainingLoss(total: total, terms: [("reconstruction", total.scalar)])
-    }
-
-    /// The generated row of each history.
-    public func userVectors(_ histories: RaggedRows, noise: NoiseSource, readOut: ReadOut) -> UserVectors {
-        servedVectors(histories, noise: noise, steps: readOut == .oneStep ? 1 : configuration.steps)
     }
 
     /// The generated row after fewer steps.

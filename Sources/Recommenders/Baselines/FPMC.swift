@@ -62,9 +62,6 @@ public struct FPMC: TrainedRecommender {
     /// The mean of the newest items' rows.
     public var readOuts: [ReadOut] { [.served] }
 
-    /// Nothing to restore.
-    public mutating func constrain() {}
-
     /// Unit rows of items as next ones, `[V, d]`.
     public var scoringItems: Matrix { parameters[DimeRec.itemTable].normalisedRows().unit }
 

@@ -77,9 +77,6 @@ public struct Fossil: TrainedRecommender {
     /// The weighted sum of the history's rows.
     public var readOuts: [ReadOut] { [.served] }
 
-    /// Nothing to restore.
-    public mutating func constrain() {}
-
     /// Rows and biases of items as next ones, `[V, d + 1]`.
     public var scoringItems: Matrix { parameters[DimeRec.itemTable] }
 

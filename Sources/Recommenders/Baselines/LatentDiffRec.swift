@@ -15,7 +15,7 @@ public import Kernels
 /// Published are a `lambda` that falls from .03 to .005, beside `w_t` of mean 2.5e4, so 750 to 125 here, and a `beta` of .3,
 /// beside the likelihood of all of a user's items. Beside that of one next item it leaves the latent row empty, as does a latent
 /// deviation of 1 to begin with, the published one, beside rows of a few items; so the defaults are others.
-public struct LatentDiffRec: TrainedRecommender {
+public struct LatentDiffRec: ChainRecommender {
     /// Hyper-parameters of the networks and of the loss.
     public struct Configuration: ModelConfiguration {
         /// Length of the latent row, and of item rows without their bias.
@@ -126,9 +126,6 @@ public struct LatentDiffRec: TrainedRecommender {
     /// T.
     public var reverseSteps: Int { configuration.noise.steps }
 
-    /// Nothing to restore.
-    public mutating func constrain() {}
-
     /// The decoder with its biases, `[V, d + 1]`.
     public var scoringItems: Matrix { parameters[DimeRec.itemTable] }
 
@@ -206,11 +203,6 @@ public struct LatentDiffRec: TrainedRecommender {
                 ("likelihood", likelihood.scalar), ("denoising", error.scalar), ("divergence", divergence.scalar),
             ]
         )
-    }
-
-    /// The denoised latent rows, with a 1 at the end.
-    public func userVectors(_ histories: RaggedRows, noise: NoiseSource, readOut: ReadOut) -> UserVectors {
-        servedVectors(histories, noise: noise, steps: configuration.noise.steps)
     }
 
     /// The latent rows after fewer reverse steps, with a 1 at the end.

@@ -101,9 +101,6 @@ public struct MultVAE: TrainedRecommender {
     /// The decoder's hidden layer at the mean of the latent distribution.
     public var readOuts: [ReadOut] { [.served] }
 
-    /// Nothing to restore.
-    public mutating func constrain() {}
-
     /// The decoder's last layer with its biases, `[V, d + 1]`.
     public var scoringItems: Matrix { parameters[DimeRec.itemTable] }
 

@@ -6,7 +6,7 @@ public import Autodiff
 /// here, not the original's binary loss with one negative.
 public struct SASRec: StateRecommender {
     /// Hyper-parameters of the network.
-    public struct Configuration: ModelConfiguration {
+    public struct Configuration: TransformerConfiguration {
         /// Length of item and user vectors.
         public var dimension = 64
         /// Items of a history that count, the newest ones.
@@ -25,15 +25,8 @@ public struct SASRec: StateRecommender {
 
         /// Throws for a value out of range.
         public func validate(prefix: String) throws(ConfigurationError) {
-            try ConfigurationError.require(2...1024, contains: dimension, key: prefix + "dimension")
-            try ConfigurationError.require(1...1000, contains: historyLength, key: prefix + "historyLength")
-            try ConfigurationError.require(1...16, contains: blocks, key: prefix + "blocks")
-            try ConfigurationError.require(1...64, contains: heads, key: prefix + "heads")
-            try ConfigurationError.require(1...8192, contains: hidden, key: prefix + "hidden")
+            try validateSizes(prefix: prefix)
             try ConfigurationError.require(0.01...1000, contains: logitScale, key: prefix + "logitScale")
-            guard dimension % heads == 0 else {
-                throw .outOfRange(key: prefix + "heads", value: "\(heads)", allowed: "a divisor of \(dimension)")
-            }
         }
     }
 

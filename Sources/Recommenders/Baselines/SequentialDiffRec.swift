@@ -8,9 +8,9 @@ public import Kernels
 /// rows as one more position. The network's output there is the predicted row, with three losses: squared error to `z_0`, at
 /// `t = 1` to `e` itself, and the cross-entropy of rounding to an item. Described from the method's account of it, without
 /// its code. Blocks are pre-norm with distance biases, and the rounding loss is the harness's softmax on the prediction.
-public struct SequentialDiffRec: TrainedRecommender {
+public struct SequentialDiffRec: ChainRecommender {
     /// Hyper-parameters of the network and of the diffusion.
-    public struct Configuration: ModelConfiguration {
+    public struct Configuration: TransformerConfiguration {
         /// Length of item rows; even.
         public var dimension = 64
         /// Items of a history that count, the newest ones.
@@ -39,24 +39,13 @@ public struct SequentialDiffRec: TrainedRecommender {
 
         /// Throws for a value out of range.
         public func validate(prefix: String) throws(ConfigurationError) {
-            try ConfigurationError.require(2...1024, contains: dimension, key: prefix + "dimension")
-            try ConfigurationError.require(1...1000, contains: historyLength, key: prefix + "historyLength")
+            try validateSizesWithSteps(prefix: prefix)
             try ConfigurationError.require(1...10_000, contains: steps, key: prefix + "steps")
             try schedule.validate(prefix: prefix + "schedule.")
             try ConfigurationError.require(0...10, contains: tokenDeviation, key: prefix + "tokenDeviation")
-            try ConfigurationError.require(1...16, contains: blocks, key: prefix + "blocks")
-            try ConfigurationError.require(1...64, contains: heads, key: prefix + "heads")
-            try ConfigurationError.require(1...8192, contains: hidden, key: prefix + "hidden")
             try ConfigurationError.require(0...0.9, contains: dropout, key: prefix + "dropout")
             try ConfigurationError.require(0...1000, contains: rounding, key: prefix + "rounding")
             try ConfigurationError.require(0.001...1000, contains: logitScale, key: prefix + "logitScale")
-            guard dimension % 2 == 0 && dimension % heads == 0 else {
-                throw .outOfRange(
-                    key: prefix + "dimension",
-                    value: "\(dimension)",
-                    allowed: "even and a multiple of the heads, \(heads)"
-                )
-            }
         }
     }
 
@@ -122,14 +111,8 @@ public struct SequentialDiffRec: TrainedRecommender {
         try requireParameters(of: fresh, itemTables: [DimeRec.itemTable])
     }
 
-    /// The generated row, and the network's first answer from pure noise.
-    public var readOuts: [ReadOut] { [.served, .oneStep] }
-
     /// T.
     public var reverseSteps: Int { configuration.steps }
-
-    /// Nothing to restore.
-    public mutating func constrain() {}
 
     /// The item rows as they are, `[V, d]`.
     public var scoringItems: Matrix { parameters[DimeRec.itemTable] }
@@ -199,11 +182,6 @@ public struct SequentialDiffRec: TrainedRecommender {
             total: reconstruction.adding(rounding, scale: Float(configuration.rounding)),
             terms: [("reconstruction", reconstruction.scalar), ("rounding", rounding.scalar)]
         )
-    }
-
-    /// The generated row of each history.
-    public func userVectors(_ histories: RaggedRows, noise: NoiseSource, readOut: ReadOut) -> UserVectors {
-        servedVectors(histories, noise: noise, steps: readOut == .oneStep ? 1 : configuration.steps)
     }
 
     /// The generated row after fewer steps.

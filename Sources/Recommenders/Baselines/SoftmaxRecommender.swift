@@ -36,9 +36,6 @@ extension SoftmaxRecommender {
     /// The vectors as they come out of the network.
     public var readOuts: [ReadOut] { [.served] }
 
-    /// Nothing to restore.
-    public mutating func constrain() {}
-
     /// Unit rows of the item table, `[V, d]`.
     public var scoringItems: Matrix { parameters[DimeRec.itemTable].normalisedRows().unit }
 
