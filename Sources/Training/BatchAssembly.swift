@@ -1,9 +1,9 @@
 import Foundation
 import Kernels
-import Recommenders
+package import Recommenders
 
 /// Turns step numbers into training batches, each a pure function of the seed, the step and the rows asked for.
-struct BatchAssembly: Sendable {
+package struct BatchAssembly: Sendable {
     let rows: TrainingRows
     private let sampler: NegativeSampler
     private let secondSampler: NegativeSampler?
@@ -14,7 +14,8 @@ struct BatchAssembly: Sendable {
     let items: Int
     let seed: UInt64
 
-    init(train: DataPart, items: Int, recipe: Recipe, model: some TrainedRecommender, seed: UInt64) {
+    /// The batches of one training.
+    package init(train: DataPart, items: Int, recipe: Recipe, model: some TrainedRecommender, seed: UInt64) {
         rows = TrainingRows(train.sequences)
         sampler = NegativeSampler(sequences: train.sequences, items: items, seed: seed)
         secondSampler =
@@ -39,7 +40,7 @@ struct BatchAssembly: Sendable {
     /// The rows `range` of step `step`.
     ///
     /// - Throws: ``NegativeSamplingError`` when a user has no item left to be told apart from.
-    func batch(step: Int, range: Range<Int>) throws(NegativeSamplingError) -> TrainingBatch {
+    package func batch(step: Int, range: Range<Int>) throws(NegativeSamplingError) -> TrainingBatch {
         let size = recipe.training.batchSize
         let drawn = rows.windows(
             step: step,

@@ -4,7 +4,7 @@ import Kernels
 ///
 /// Each item goes with the same probability, independently; a history that would lose all keeps its newest item. Serving and
 /// judging see whole histories. What is left is a history like others, so any system can train with it. Source: a relative of
-/// the crops and masks of Xie et al., "Contrastive learning for sequential recommendation", ICDE 2022, section III.
+/// the crops and masks of Xie et al., "Contrastive learning for sequential recommendation", ICDE 2022.
 package struct HistoryDropout: Sendable {
     /// Of leaving an item out, 0 to below 1.
     private let probability: Double

@@ -1,4 +1,5 @@
 import Kernels
+import Recommenders
 import Testing
 import Training
 
@@ -56,5 +57,35 @@ import Training
         }
         #expect(kept(1, 1) == kept(1, 1))
         #expect(kept(1, 1) != kept(1, 2) && kept(1, 1) != kept(2, 1))
+    }
+
+    @Test(
+        "a batch loses items, rows of one window the same ones, and its parts are those of the whole",
+        arguments: [1, 4]
+    )
+    func isPartOfBatches(cuts: Int) throws {
+        let sequences = RaggedRows((0..<20 as Range<Int32>).map { user in (0..<30).map { user * 30 + $0 } })
+        let train = DataPart(userIDs: (0..<20).map(String.init), sequences: sequences)
+        func batches(_ probability: Double) -> BatchAssembly {
+            var recipe = Recipe()
+            recipe.training.batchSize = 64
+            recipe.training.cutsPerWindow = cuts
+            recipe.training.historyDropout = probability
+            let model = DimeRec(recipe.model, items: 600, seed: 1)
+            return BatchAssembly(train: train, items: 600, recipe: recipe, model: model, seed: 7)
+        }
+        let (plain, thinned) = (
+            try batches(0).batch(step: 3, range: 0..<64), try batches(0.5).batch(step: 3, range: 0..<64)
+        )
+        #expect(thinned.targets == plain.targets)
+        let (whole, left) = (plain.histories, thinned.histories)
+        for row in 0..<64 { #expect(Set(left[row]).isSubset(of: whole[row]) && !left[row].isEmpty) }
+        #expect(left.ids.count > whole.ids.count / 3 && left.ids.count < whole.ids.count * 2 / 3)
+        for row in 1..<64 where row % cuts != 0 {
+            #expect(left[row].starts(with: left[row - 1]) || left[row - 1].count == 1, "row \(row)")
+        }
+        let second = try batches(0.5).batch(step: 3, range: 32..<64)
+        #expect((0..<32).allSatisfy { second.histories[$0].elementsEqual(left[32 + $0]) })
+        #expect(try batches(0.5).batch(step: 4, range: 0..<64).histories != left)
     }
 }
