@@ -73,7 +73,7 @@ struct Bundle {
     var names: [String] { entries.map(\.name) }
 
     /// The size of all blobs.
-    var bytes: Int { entries.reduce(0) { $0 + ($1.size ?? 0) } }
+    let bytes: Int
 
     // MARK: Writing
 
@@ -85,7 +85,7 @@ struct Bundle {
         chunkBytes: Int,
         into db: Database
     ) throws -> Int64 {
-        let bundle = try nextID(of: "bundle", in: db)
+        let bundle = Int64(try db.nextNumber("bundle.id", "blob.bundle", "version.bundle", "training_state.bundle"))
         var entries: [BlobEntry] = []
         for name in sorted(blobs.keys) {
             guard let content = blobs[name] else { continue }
@@ -110,7 +110,7 @@ struct Bundle {
     ) throws -> BlobEntry {
         let (rows, columns) = content.shape
         var entry = BlobEntry(name: name, format: content.format, rows: rows, columns: columns, digest: Data())
-        let id = try nextID(of: "blob", in: db)
+        let id = Int64(try db.nextNumber("blob.id", "chunk.blob"))
         let insertion = try db.cachedStatement(sql: "INSERT INTO chunk (blob, position, data) VALUES (?, ?, ?)")
         var hash = SHA256()
         let size = entry.size ?? 0
@@ -130,11 +130,6 @@ struct Bundle {
     /// Removes a bundle with its blobs.
     static func delete(_ id: Int, from db: Database) throws {
         try db.execute(sql: "DELETE FROM bundle WHERE id = ?", arguments: [id])
-    }
-
-    private static func nextID(of table: String, in db: Database) throws -> Int64 {
-        let highest = try Row.fetchOne(db, sql: "SELECT max(id) FROM \(table)")?.optionalInteger(0, "\(table) number")
-        return Int64(highest ?? 0) + 1
     }
 
     // MARK: Reading
@@ -171,9 +166,25 @@ struct Bundle {
                 digest: try row.bytes(5, "blob digest")
             )
         }.sorted { Self.precedes($0.name, $1.name) }
+        bytes = try entries.reduce(0) { sum, entry in
+            let (total, overflow) = sum.addingReportingOverflow(entry.size ?? .max)
+            guard entry.size != nil, !overflow else { throw damaged("'\(entry.name)' has a size that no file holds") }
+            return total
+        }
         guard digest == Self.digest(kind: kind, header: header, entries: entries) else {
             throw damaged("the digest of its header and list of blobs does not match")
         }
+    }
+
+    /// Whether the header of a version is as it was written, and is that version's.
+    static func isReadable(_ model: String, _ number: Int, in db: Database) -> Bool {
+        let sql = "SELECT bundle FROM version NOT INDEXED WHERE model = ? AND number = ?"
+        guard let row = try? Row.fetchOne(db, sql: sql, arguments: [model, number]),
+            let id = try? row.integer(0, "bundle of a version"),
+            let bundle = try? Bundle(id: id, kind: .version, location: "", from: db),
+            let manifest = try? JSONDecoder().decode(CheckpointManifest.self, from: bundle.header)
+        else { return false }
+        return manifest.model == model && manifest.version == number
     }
 
     /// The matrix of a name.
@@ -281,5 +292,23 @@ extension Row {
             throw CheckpointError.corrupted(what: "\(what) is no blob", location: "the store")
         }
         return value
+    }
+}
+
+extension Database {
+    /// One more than the highest number in any of the columns, so that no damaged row that refers to nothing gets an owner.
+    ///
+    /// - Parameter columns: Columns as `table.column`.
+    func nextNumber(_ columns: String...) throws -> Int {
+        let numbers = try columns.map { column in
+            let parts = column.split(separator: ".")
+            return try Row.fetchOne(self, sql: "SELECT max(\(parts[1])) FROM \(parts[0])")?.optionalInteger(0, column)
+                ?? 0
+        }
+        let (next, overflow) = max(0, numbers.max() ?? 0).addingReportingOverflow(1)
+        guard !overflow else {
+            throw CheckpointError.corrupted(what: "its numbers are used up", location: "'\(columns[0])'")
+        }
+        return next
     }
 }

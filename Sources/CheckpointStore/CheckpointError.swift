@@ -31,6 +31,10 @@ public enum CheckpointError: Error, Equatable, CustomStringConvertible {
     case revisionMismatch(alias: String, expected: Int, found: Int)
     /// No other version was active before the active one, or it was removed.
     case nothingToRollBackTo(model: String, active: Int?)
+    /// Another change came first, so that a rollback would return to another version.
+    case rollbackTargetChanged(model: String, expected: Int, found: Int)
+    /// The store's file was deleted, moved or replaced while it was in use.
+    case replaced(path: String, reason: String)
     /// The file cannot be imported, though it is a store.
     case notAnExport(path: String, reason: String)
     /// A version cannot be exported to the path.
@@ -84,6 +88,10 @@ public enum CheckpointError: Error, Equatable, CustomStringConvertible {
         case .nothingToRollBackTo(let model, let active):
             "Model '\(model)' has no version before \(active.map(String.init) ?? "its first activation") to roll back to. "
                 + "Activate another version by its number."
+        case .rollbackTargetChanged(let model, let expected, let found):
+            "A rollback of model '\(model)' returns to version \(found) now, not \(expected). Look at its history and try again."
+        case .replaced(let path, let reason):
+            "The store '\(path)' is not the file that was opened: \(reason)"
         case .notAnExport(let path, let reason):
             "'\(path)' cannot be imported: \(reason). Make the file with `dimerec models export`."
         case .cannotExport(let path, let reason):
@@ -130,6 +138,8 @@ public enum CheckpointError: Error, Equatable, CustomStringConvertible {
         case .SQLITE_BUSY, .SQLITE_LOCKED: return .locked(path: path)
         case .SQLITE_READONLY: return .readOnly(path: path)
         case .SQLITE_NOTADB: return .notADatabase(path: path)
+        case .SQLITE_INTERRUPT, .SQLITE_TOOBIG:
+            return .corrupted(what: "reading it takes more than a sound file needs (\(reason))", location: "'\(path)'")
         case .SQLITE_CORRUPT: return .corrupted(what: reason, location: "'\(path)'")
         case .SQLITE_CANTOPEN, .SQLITE_PERM, .SQLITE_AUTH: return .cannotOpen(path: path, reason: reason)
         case .SQLITE_IOERR: return .inputOutput(path: path, reason: reason)

@@ -2,12 +2,6 @@ import Crypto
 import Foundation
 import GRDB
 
-/// An entry of a model's activation history.
-struct Activation {
-    var id: Int
-    var number: Int
-}
-
 extension CheckpointStore {
     /// The version that `load(model:)` returns, or nil when none was activated.
     public func activeVersion(of model: String) throws(CheckpointError) -> Int? {
@@ -31,7 +25,7 @@ extension CheckpointStore {
     public func activations(of model: String) throws(CheckpointError) -> [Int] {
         try read { db in
             _ = try pointer(of: model, in: db)
-            return try history(of: model, in: db).map(\.number)
+            return try ActivationHistory(of: model, in: db).entries.map(\.number)
         }
     }
 
@@ -44,19 +38,45 @@ extension CheckpointStore {
     ///
     /// The history is a stack: what is rolled back leaves it, so that the next rollback goes back one more.
     ///
+    /// - Parameters:
+    ///   - model: The model's name.
+    ///   - expected: The version that it must return to; nil is whichever the history names.
     /// - Returns: The version that is active now.
-    /// - Throws: ``CheckpointError/nothingToRollBackTo(model:active:)``.
-    public func rollback(model: String) throws(CheckpointError) -> Int {
+    /// - Throws: ``CheckpointError/nothingToRollBackTo(model:active:)``, and
+    ///   ``CheckpointError/rollbackTargetChanged(model:expected:found:)`` when the history names another version.
+    public func rollback(model: String, expecting expected: Int? = nil) throws(CheckpointError) -> Int {
         try write { db in
             var pointer = try pointer(of: model, in: db)
             guard let target = try rollbackTarget(of: pointer, in: db) else {
                 throw CheckpointError.nothingToRollBackTo(model: model, active: pointer.active)
+            }
+            if let expected, expected != target.number {
+                throw CheckpointError.rollbackTargetChanged(model: model, expected: expected, found: target.number)
             }
             _ = try find(model: model, version: target.number, in: db)
             try db.execute(sql: "DELETE FROM activation WHERE model = ? AND id > ?", arguments: [model, target.id])
             pointer.active = target.number
             try pointer.save(in: db)
             return target.number
+        }
+    }
+
+    /// Removes a version that nothing needs.
+    ///
+    /// - Throws: ``CheckpointError/invalid(reason:)`` for a version that is active or that an alias names.
+    public func remove(model: String, version: Int) throws(CheckpointError) {
+        try write { db in
+            let isActive = try pointer(of: model, in: db).active == version
+            let isNamed = try aliases(in: db).contains { alias in
+                alias.model == model && alias.split.contains { $0.version == version }
+            }
+            guard !isActive, !isNamed else {
+                throw CheckpointError.invalid(
+                    reason: "version \(version) of '\(model)' is \(isActive ? "active" : "named by an alias")"
+                )
+            }
+            _ = try find(model: model, version: version, in: db)
+            try remove(model: model, version: version, in: db)
         }
     }
 
@@ -75,13 +95,17 @@ extension CheckpointStore {
         precondition(count >= 1, "keeping \(count) versions")
         return try write { db in
             let pointer = try pointer(of: model, in: db)
-            try requireWhole("version", in: db)
             let numbers = try numbers(of: model, in: db)
             var kept = Set(numbers.suffix(count))
             kept.formUnion([pointer.active, try rollbackTarget(of: pointer, in: db)?.number].compactMap(\.self))
             for alias in try aliases(in: db) where alias.model == model { kept.formUnion(alias.split.map(\.version)) }
-            let removed = numbers.filter { !kept.contains($0) }
-            for number in removed { try remove(model: model, version: number, in: db) }
+            var removed: [Int] = []
+            for number in numbers where !kept.contains(number) {
+                // A damaged version may be another than its number says, and stays for `repair`.
+                guard (try? find(model: model, version: number, in: db)) != nil else { continue }
+                try remove(model: model, version: number, in: db)
+                removed.append(number)
+            }
             try mergeRepetitions(of: model, in: db)
             try removeOutdatedItemChanges(of: model, in: db)
             try giveBackSpace(in: db)
@@ -92,8 +116,7 @@ extension CheckpointStore {
     // MARK: Rows
 
     func recordActivation(of model: String, version: Int, in db: Database) throws {
-        let highest = try Row.fetchOne(db, sql: "SELECT max(id) FROM activation")?.optionalInteger(0, "activation")
-        let (id, at) = ((highest ?? 0) + 1, Date().formatted(.iso8601))
+        let (id, at) = (try db.nextNumber("activation.id"), Date().formatted(.iso8601))
         try db.execute(
             sql: "INSERT INTO activation (id, model, number, at, digest) VALUES (?, ?, ?, ?, ?)",
             arguments: [
@@ -102,35 +125,16 @@ extension CheckpointStore {
         )
     }
 
-    private func history(of model: String, in db: Database) throws -> [Activation] {
-        try requireWhole("activation", in: db)
-        let sql = "SELECT id, number, at, digest FROM activation WHERE model = ? ORDER BY id"
-        return try Row.fetchAll(db, sql: sql, arguments: [model]).map { row in
-            let entry = Activation(
-                id: try row.integer(0, "activation"),
-                number: try row.integer(1, "activated version")
-            )
-            let digest = Migrations.activationDigest(
-                id: entry.id,
-                number: entry.number,
-                at: try row.text(2, "time of activation"),
-                model: model
-            )
-            guard try row.bytes(3, "digest of activation") == digest else {
-                throw CheckpointError.corrupted(
-                    what: "the digest of activation \(entry.id) does not match",
-                    location: "model '\(model)'"
-                )
-            }
-            return entry
+    func rollbackTarget(of pointer: ModelPointer, in db: Database) throws -> ActivationHistory.Entry? {
+        let numbers = try numbers(of: pointer.name, in: db)
+        // A version that cannot be read is none to return to.
+        return try ActivationHistory(of: pointer.name, in: db).entries.last { entry in
+            entry.number != pointer.active && numbers.contains(entry.number)
+                && Bundle.isReadable(pointer.name, entry.number, in: db)
         }
     }
 
-    func rollbackTarget(of pointer: ModelPointer, in db: Database) throws -> Activation? {
-        try history(of: pointer.name, in: db).last { $0.number != pointer.active }
-    }
-
-    private func remove(model: String, version: Int, in db: Database) throws {
+    func remove(model: String, version: Int, in db: Database) throws {
         let key: StatementArguments = [model, version]
         let sql = "SELECT bundle FROM version WHERE model = ? AND number = ?"
         let bundle = try Row.fetchOne(db, sql: sql, arguments: key)?.integer(0, "bundle of version \(version)")
@@ -141,7 +145,7 @@ extension CheckpointStore {
 
     /// Leaves one of neighbouring entries of the same version, which removed versions between them had kept apart.
     private func mergeRepetitions(of model: String, in db: Database) throws {
-        let history = try history(of: model, in: db)
+        let history = try ActivationHistory(of: model, in: db).entries
         for (entry, next) in zip(history, history.dropFirst()) where entry.number == next.number {
             try db.execute(sql: "DELETE FROM activation WHERE id = ?", arguments: [next.id])
         }

@@ -3,9 +3,14 @@ import Foundation
 import GRDB
 
 extension CheckpointStore {
-    /// All aliases, sorted by name.
+    /// All intact aliases, sorted by name.
     public func aliases() throws(CheckpointError) -> [Alias] {
         try read { try aliases(in: $0) }
+    }
+
+    /// Whether there are aliases that ``aliases()`` leaves out, because they are damaged.
+    public func hasDamagedAliases() throws(CheckpointError) -> Bool {
+        try read { try !storedAliases(in: $0).damage.isEmpty }
     }
 
     /// Adds an alias or replaces the one of that name.
@@ -31,6 +36,8 @@ extension CheckpointStore {
             _ = try pointer(of: alias.model, in: db)
             for share in alias.split { _ = try find(model: alias.model, version: share.version, in: db) }
             let content = String(decoding: try encoded(alias), as: UTF8.self)
+            // A name that changed under the index would be found there and not be written.
+            if try !storedAliases(in: db).damage.isEmpty { try db.execute(sql: "REINDEX alias") }
             try db.execute(
                 sql: """
                     INSERT INTO alias (name, content, digest) VALUES (?, ?, ?)
@@ -52,6 +59,10 @@ extension CheckpointStore {
     public func removeAlias(_ name: String, ifRevision: Int? = nil) throws(CheckpointError) {
         try write { db in
             guard let found = try revision(of: name, in: db) else {
+                let isDamaged = try storedAliases(in: db).damage.contains { $0.location == "alias '\(name)'" }
+                if isDamaged, ifRevision == nil {
+                    return try db.execute(sql: "DELETE FROM alias NOT INDEXED WHERE name = ?", arguments: [name])
+                }
                 throw CheckpointError.aliasNotFound(alias: name, available: try aliases(in: db).map(\.name))
             }
             try require(ifRevision, of: name, found: found)
@@ -61,22 +72,27 @@ extension CheckpointStore {
 
     // MARK: Rows
 
-    func aliases(in db: Database) throws -> [Alias] {
-        try requireWhole("alias", in: db)
-        return try Row.fetchAll(db, sql: "SELECT name, content, digest FROM alias ORDER BY name").map { row in
-            let (name, content) = (try row.text(0, "alias"), try row.text(1, "content of alias"))
-            guard try row.bytes(2, "digest of alias") == SHA256.row("alias", content) else {
-                throw CheckpointError.corrupted(what: "its digest does not match", location: "alias '\(name)'")
+    func aliases(in db: Database) throws -> [Alias] { try storedAliases(in: db).intact }
+
+    /// All aliases, read without the index: the intact ones by name, and what is wrong with the others.
+    func storedAliases(in db: Database) throws -> DigestedRows<Alias> {
+        let sql = "SELECT rowid, name, content, digest FROM alias NOT INDEXED"
+        var rows = try DigestedRows<Alias>(db, sql: sql, arguments: [], named: "alias") { row in
+            let (name, content) = (try row.text(1, "alias"), try row.text(2, "content of alias"))
+            func damaged(_ what: String) -> CheckpointError { .corrupted(what: what, location: "alias '\(name)'") }
+            guard try row.bytes(3, "digest of alias") == SHA256.row("alias", content) else {
+                throw damaged("its digest does not match")
             }
             let alias = try JSONDecoder().decode(Alias.self, from: Data(content.utf8))
-            guard alias.name.utf8.elementsEqual(name.utf8), alias.contradiction == nil, alias.revision > 0 else {
-                throw CheckpointError.corrupted(
-                    what: alias.contradiction ?? "it is that of '\(alias.name)'",
-                    location: "alias '\(name)'"
-                )
+            guard alias.name.utf8.elementsEqual(name.utf8), alias.contradiction == nil,
+                1...Int(Int32.max) ~= alias.revision
+            else {
+                throw damaged(alias.contradiction ?? "it is that of '\(alias.name)'")
             }
             return alias
         }
+        rows.intact.sort { $0.name < $1.name }
+        return rows
     }
 
     /// A new model must not take the name of an alias, which requests could then not tell apart.

@@ -34,7 +34,7 @@ extension CheckpointStore {
     public func itemChanges(of model: String) throws(CheckpointError) -> [ItemChange] {
         try read { db in
             _ = try pointer(of: model, in: db)
-            return try itemChanges(of: model, in: db).map(\.change)
+            return try storedItemChanges(of: model, in: db).intact.map(\.change)
         }
     }
 
@@ -50,24 +50,29 @@ extension CheckpointStore {
 
     // MARK: Rows
 
-    func itemChanges(of model: String, in db: Database) throws -> [(id: Int, change: ItemChange)] {
-        try requireWhole("item_change", in: db)
-        let sql = "SELECT id, item, content, digest FROM item_change WHERE model = ? ORDER BY id"
-        return try Row.fetchAll(db, sql: sql, arguments: [model]).map { row in
+    /// The changes of a model's items (nil: of all models), oldest first, read without the index: the intact ones, and
+    /// what is wrong with the others, which may be of any model.
+    func storedItemChanges(
+        of model: String?,
+        in db: Database
+    ) throws -> DigestedRows<(id: Int, change: ItemChange)> {
+        let sql = "SELECT id, item, content, digest, model FROM item_change NOT INDEXED ORDER BY id"
+        var rows = try DigestedRows<(id: Int, change: ItemChange)>(db, sql: sql, arguments: [], named: "item change") {
+            row in
             let id = try row.integer(0, "number of an item change")
             let content = try row.text(2, "item change \(id)")
-            func damaged(_ what: String) -> CheckpointError {
-                .corrupted(what: what, location: "item change \(id) of '\(model)'")
-            }
+            func damaged(_ what: String) -> CheckpointError { .corrupted(what: what, location: "item change \(id)") }
             guard try row.bytes(3, "digest of item change \(id)") == SHA256.row("item change", "\(id)", content) else {
                 throw damaged("its digest does not match")
             }
             let change = try JSONDecoder().decode(ItemChange.self, from: Data(content.utf8))
-            guard change.model == model, try row.bytes(1, "item of change \(id)") == Data(change.item.utf8) else {
-                throw damaged("it is that of '\(change.item)' of '\(change.model)'")
-            }
+            guard try change.model == row.text(4, "model of change \(id)"),
+                try row.bytes(1, "item of change \(id)") == Data(change.item.utf8)
+            else { throw damaged("it is that of '\(change.item)' of '\(change.model)'") }
             return (id, change)
         }
+        if let model { rows.intact.removeAll { $0.change.model != model } }
+        return rows
     }
 
     /// Forgets added and replaced items that every version of the model has learned from newer data.
@@ -76,7 +81,7 @@ extension CheckpointStore {
     func removeOutdatedItemChanges(of model: String, in db: Database) throws {
         let versions = try numbers(of: model, in: db)
         guard let oldest = versions.first else { return }
-        var outdated = try itemChanges(of: model, in: db)
+        var outdated = try storedItemChanges(of: model, in: db).intact
             .filter { $0.change.content != nil && $0.change.version < oldest }
         for version in versions where !outdated.isEmpty {
             // A damaged version may need them all, and does not keep the others from being pruned.

@@ -26,7 +26,9 @@ extension CheckpointStore {
             try write(checkpoint, to: part)
             try DurableFile.move(part, to: target.path)
         } catch {
-            try? FileManager.default.removeItem(atPath: part)
+            for suffix in ["", "-journal", "-wal", "-shm"] {
+                try? FileManager.default.removeItem(atPath: part + suffix)
+            }
             throw CheckpointError(error, path: path)
         }
     }
@@ -81,7 +83,8 @@ extension CheckpointStore {
     }
 
     private func write(_ checkpoint: Checkpoint, to path: String) throws {
-        let queue = try DatabaseQueue(path: path, configuration: Self.configuration(readOnly: false, busyTimeout: 0))
+        let configuration = OpenFile.configuration(readOnly: false, LockWaiting(seconds: 0))
+        let queue = try DatabaseQueue(path: path, configuration: configuration)
         // The file gets its name only when it is on the disk, so that it needs no journal there.
         try queue.writeWithoutTransaction {
             try $0.execute(sql: "PRAGMA journal_mode = MEMORY; PRAGMA synchronous = OFF")
@@ -106,15 +109,21 @@ extension CheckpointStore {
         guard try FileHeader(path: path)?.hasLog != true else {
             throw refused("it is a working store, which has a write-ahead log")
         }
+        for suffix in ["-journal", "-wal"] where FileManager.default.fileExists(atPath: path + suffix) {
+            throw refused("'\(path + suffix)' lies beside it, as beside a database that is being written")
+        }
         do {
             let file = try CheckpointStore(
                 path: path,
                 readOnly: true,
                 chunkBytes: chunkBytes,
-                busyTimeout: busyTimeout
+                busyTimeout: busyTimeout,
+                isForeign: true
             )
             try file.verifyFile()
-            let versions = try file.models().flatMap { model in try file.versions(of: model).map(\.manifest) }
+            let versions = try file.models().flatMap { model in
+                try file.inventory(of: model).map { try $0.summary.get().manifest }
+            }
             guard let manifest = versions.first, versions.count == 1 else {
                 throw refused("it holds \(versions.count) versions, an exported file exactly one")
             }

@@ -12,6 +12,28 @@ public struct VersionSummary: Sendable, Equatable {
     public var bytes: Int
     /// SHA-256 over the manifest and the digests of all content, in hexadecimal: equal digests, equal versions.
     public var digest: String
+
+    /// Describes a version.
+    public init(manifest: CheckpointManifest, isActive: Bool, bytes: Int, digest: String) {
+        self.manifest = manifest
+        self.isActive = isActive
+        self.bytes = bytes
+        self.digest = digest
+    }
+}
+
+/// A version as a list shows it: one whose header is damaged is listed with the reason.
+public struct StoredVersion: Sendable {
+    /// The version.
+    public let number: Int
+    /// What it is, or why that cannot be read.
+    public let summary: Result<VersionSummary, CheckpointError>
+
+    /// Lists a version.
+    public init(number: Int, summary: Result<VersionSummary, CheckpointError>) {
+        self.number = number
+        self.summary = summary
+    }
 }
 
 extension CheckpointStore {
@@ -78,21 +100,36 @@ extension CheckpointStore {
         try read { try models(in: $0) }
     }
 
-    /// All versions of a model, oldest first; the digest of each list is verified, the content is not read.
-    public func versions(of model: String) throws(CheckpointError) -> [VersionSummary] {
+    /// All versions of a model, oldest first, damaged ones with the reason; headers are verified, contents are not read.
+    ///
+    /// An unknown model has none.
+    public func inventory(of model: String) throws(CheckpointError) -> [StoredVersion] {
         try read { db in
-            let active = try pointer(of: model, in: db).active
+            let active = try ModelPointer(model, in: db)?.active
             return try numbers(of: model, in: db).map { number in
-                let (bundle, manifest, _) = try find(model: model, version: number, in: db)
-                let digest = bundle.digest.map { String(format: "%02x", $0) }.joined()
-                return VersionSummary(
-                    manifest: manifest,
-                    isActive: number == active,
-                    bytes: bundle.bytes,
-                    digest: digest
-                )
+                let summary = Result { () throws(CheckpointError) in
+                    do {
+                        let (bundle, manifest, _) = try find(model: model, version: number, in: db)
+                        let digest = bundle.digest.map { String(format: "%02x", $0) }.joined()
+                        return VersionSummary(
+                            manifest: manifest,
+                            isActive: number == active,
+                            bytes: bundle.bytes,
+                            digest: digest
+                        )
+                    } catch {
+                        throw CheckpointError(error, path: path)
+                    }
+                }
+                return StoredVersion(number: number, summary: summary)
             }
         }
+    }
+
+    /// The versions of a model whose headers are intact, oldest first.
+    public func versions(of model: String) throws(CheckpointError) -> [VersionSummary] {
+        _ = try read { try pointer(of: model, in: $0) }
+        return try inventory(of: model).compactMap { try? $0.summary.get() }
     }
 
     /// A version's manifest, verified; nil is the active version.
@@ -154,13 +191,16 @@ extension CheckpointStore {
     }
 
     func models(in db: Database) throws -> [String] {
-        try Row.fetchAll(db, sql: "SELECT name FROM model ORDER BY name").map { try $0.text(0, "model name") }
+        // A version whose model's name is damaged must not look like another model.
+        let numbers = try StoredNumbers(in: db)
+        return try numbers.models.filter { model in
+            let pointer = try ModelPointer(model, in: db)
+            return pointer?.damage == nil
+                || numbers.versions(of: model).contains { Bundle.isReadable(model, $0, in: db) }
+        }
     }
 
-    func numbers(of model: String, in db: Database) throws -> [Int] {
-        let sql = "SELECT number FROM version WHERE model = ? ORDER BY number"
-        return try Row.fetchAll(db, sql: sql, arguments: [model]).map { try $0.integer(0, "version number") }
-    }
+    func numbers(of model: String, in db: Database) throws -> [Int] { try StoredNumbers(in: db).versions(of: model) }
 
     func pointer(of model: String, in db: Database) throws -> ModelPointer {
         guard let pointer = try ModelPointer(model, in: db) else {
@@ -169,17 +209,18 @@ extension CheckpointStore {
         return pointer
     }
 
+    /// The header of a version; an explicit number needs no intact row of the model.
     func find(
         model: String,
         version: Int?,
         in db: Database
     ) throws -> (bundle: Bundle, manifest: CheckpointManifest, location: String) {
-        let pointer = try pointer(of: model, in: db)
-        guard let number = version ?? pointer.active else {
+        guard let number = try version ?? pointer(of: model, in: db).active else {
             throw CheckpointError.noActiveVersion(model: model, available: try numbers(of: model, in: db))
         }
-        let sql = "SELECT bundle FROM version WHERE model = ? AND number = ?"
+        let sql = "SELECT bundle FROM version NOT INDEXED WHERE model = ? AND number = ?"
         guard let row = try Row.fetchOne(db, sql: sql, arguments: [model, number]) else {
+            _ = try pointer(of: model, in: db)
             let available = try numbers(of: model, in: db)
             throw CheckpointError.versionNotFound(model: model, version: number, available: available)
         }

@@ -1,11 +1,14 @@
 import Foundation
 import GRDB
+import Kernels
+import Synchronization
 
 /// Durable, versioned checkpoints of any number of models in one SQLite file.
 ///
 /// A published version never changes, is visible whole or not at all to every thread and process, and survives power
-/// loss. Every byte is covered by a SHA-256 that reading verifies, so damage is an error and never a wrong answer. The
-/// file is in WAL mode: readers go on while a version is published. All calls block; the store may be shared by threads.
+/// loss. Every byte is covered by a SHA-256 that reading verifies, so damage is an error and never a wrong answer, and
+/// what is damaged keeps nothing else from being used. The file is in WAL mode: readers go on while a version is
+/// published. All calls block; the store may be shared by threads.
 public final class CheckpointStore: Sendable {
     /// Where the store is.
     public let path: String
@@ -17,7 +20,8 @@ public final class CheckpointStore: Sendable {
     let busyTimeout: Double
     /// How many pages a file may have, or nil for no limit.
     let pageLimit: Int?
-    private let pool: DatabasePool
+    private let file: Mutex<OpenFile>
+    private let lockWaiting: LockWaiting
 
     /// Opens a store; for writing, it is created or migrated as needed.
     ///
@@ -37,7 +41,8 @@ public final class CheckpointStore: Sendable {
         readOnly: Bool,
         chunkBytes: Int,
         busyTimeout: Double,
-        pageLimit: Int? = nil
+        pageLimit: Int? = nil,
+        isForeign: Bool = false
     ) throws(CheckpointError) {
         precondition(chunkBytes > 0 && chunkBytes % 4 == 0, "chunks of \(chunkBytes) bytes split elements")
         self.path = path
@@ -45,11 +50,10 @@ public final class CheckpointStore: Sendable {
         self.chunkBytes = chunkBytes
         self.busyTimeout = busyTimeout
         self.pageLimit = pageLimit
+        lockWaiting = LockWaiting(seconds: busyTimeout)
         do {
-            pool = try Self.open(path: path, readOnly: readOnly, busyTimeout: busyTimeout)
-            if let pageLimit {
-                try pool.writeWithoutTransaction { try $0.execute(sql: "PRAGMA max_page_count = \(pageLimit)") }
-            }
+            let opened = try OpenFile(path: path, readOnly: readOnly, isForeign: isForeign, lockWaiting, pageLimit)
+            file = Mutex(opened)
         } catch {
             throw CheckpointError(error, path: path)
         }
@@ -60,72 +64,52 @@ public final class CheckpointStore: Sendable {
     /// Without this call the connections close when the store is no longer referenced.
     public func close() throws(CheckpointError) {
         do {
-            pool.releaseMemory()
-            try pool.close()
+            // Readers first: the last connection to close merges the log, and must be able to write.
+            (database as? DatabasePool)?.releaseMemory()
+            try database.close()
         } catch {
             throw CheckpointError(error, path: path)
         }
     }
 
-    // MARK: Opening
+    /// Makes changes that wait for another process' lock, now and later, give up at once, because this process ends.
+    public func stopWaitingForLocks() { lockWaiting.stop() }
 
-    private static func open(path: String, readOnly: Bool, busyTimeout: Double) throws -> DatabasePool {
-        let size = try FileHeader(path: path)?.size
-        if readOnly, size == nil { throw CheckpointError.notFound(path: path) }
-        if readOnly, size == 0 { throw CheckpointError.notAStore(path: path) }
-        let configuration = configuration(readOnly: readOnly, busyTimeout: busyTimeout)
-        if let size, size > 0 {
-            // Looked at through a connection that changes nothing: opening a pool for writing sets the journal mode.
-            let state = try DatabaseQueue(path: path, configuration: configuration).read {
-                try Migrations.state(of: $0, path: path)
+    /// Makes sure that the path still leads to the file that is open; a sound store that has taken its place is opened.
+    ///
+    /// - Throws: ``CheckpointError/replaced(path:reason:)``; then reading goes on from the former file, and changes are
+    ///   refused.
+    public func reopenIfReplaced() throws(CheckpointError) {
+        do {
+            try file.withLock { file in
+                guard let finding = file.replacement(at: path) else { return }
+                guard case .another = finding else { throw finding.error(path) }
+                let opened: OpenFile
+                do {
+                    opened = try OpenFile(path: path, readOnly: readOnly, isForeign: false, lockWaiting, pageLimit)
+                } catch {
+                    throw CheckpointError.replaced(
+                        path: path,
+                        reason:
+                            "another file has taken its place, which cannot be used (\(error)). Changes are refused."
+                    )
+                }
+                file.abandon()
+                file = opened
             }
-            switch state {
-            case .current: break
-            case .empty: if readOnly { throw CheckpointError.notAStore(path: path) }
-            case .older(let missing):
-                if readOnly { throw CheckpointError.olderSchema(path: path, missing: missing) }
-            }
+        } catch {
+            throw CheckpointError(error, path: path)
         }
-        let pool = try DatabasePool(path: path, configuration: configuration)
-        if !readOnly {
-            try pool.writeWithoutTransaction { try $0.execute(sql: "PRAGMA synchronous = FULL") }
-            try Migrations.apply(to: pool)
-        }
-        return pool
-    }
-
-    static func configuration(readOnly: Bool, busyTimeout: Double) -> Configuration {
-        var configuration = Configuration()
-        configuration.readonly = readOnly
-        configuration.busyMode = .timeout(busyTimeout)
-        configuration.label = "CheckpointStore"
-        configuration.prepareDatabase { db in
-            try db.execute(
-                sql: """
-                    PRAGMA trusted_schema = OFF;
-                    PRAGMA cell_size_check = ON;
-                    PRAGMA mmap_size = 0;
-                    """
-            )
-            if !db.configuration.readonly {
-                try db.execute(
-                    sql: """
-                        PRAGMA page_size = 16384;
-                        PRAGMA auto_vacuum = INCREMENTAL;
-                        PRAGMA journal_size_limit = 67108864;
-                        """
-                )
-            }
-        }
-        return configuration
     }
 
     // MARK: Access
 
+    private var database: any DatabaseWriter { file.withLock(\.database) }
+
     /// Runs `body` in one read transaction: all it reads is of one moment.
     func read<Value>(_ body: (Database) throws -> Value) throws(CheckpointError) -> Value {
         do {
-            return try pool.read(body)
+            return try database.read(body)
         } catch {
             throw CheckpointError(error, path: path)
         }
@@ -134,18 +118,11 @@ public final class CheckpointStore: Sendable {
     /// Runs `body` in one write transaction: all it writes becomes visible at once, or nothing when it throws.
     func write<Value>(_ body: (Database) throws -> Value) throws(CheckpointError) -> Value {
         guard !readOnly else { throw .readOnly(path: path) }
+        if let finding = file.withLock({ $0.replacement(at: path) }) { throw finding.error(path) }
         do {
-            return try pool.write(body)
+            return try database.write(body)
         } catch {
             throw CheckpointError(error, path: path)
-        }
-    }
-
-    /// Makes sure that a table lost no row: the digests in its rows cannot tell that.
-    func requireWhole(_ table: String, in db: Database) throws {
-        let findings = try Row.fetchAll(db, sql: "PRAGMA integrity_check(\(table))").map { try $0.text(0, "finding") }
-        guard findings == ["ok"] else {
-            throw CheckpointError.corrupted(what: findings.joined(separator: "; "), location: "table '\(table)'")
         }
     }
 
@@ -162,11 +139,9 @@ public final class CheckpointStore: Sendable {
             guard try Row.fetchOne(db, sql: "PRAGMA foreign_key_check") == nil else {
                 throw damaged("a row refers to one that is missing")
             }
-            _ = try aliases(in: db)
-            for model in try models(in: db) {
-                _ = try rollbackTarget(of: pointer(of: model, in: db), in: db)
-                _ = try itemChanges(of: model, in: db)
-            }
+        }
+        if let finding = try damage().first(where: { !$0.location.hasPrefix("version ") }) {
+            throw .corrupted(what: finding.what, location: finding.location)
         }
     }
 }

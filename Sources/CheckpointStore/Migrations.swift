@@ -144,35 +144,60 @@ package enum Migrations {
     }
 
     /// Classifies a database; foreign, newer and altered ones throw.
+    ///
+    /// The schema is compared, word for word, before anything else of the file is read: a table that is a view in truth,
+    /// or a trigger, could make any other statement work without end.
     static func state(of db: Database, path: String) throws -> State {
-        let schema = try statements(of: db)
+        let references = try references()
+        let most = references.last?.schema.count ?? 0
+        let schema = try statements(of: db, atMost: most + 1)
+        let reference = references.first { $0.schema == schema }
         let application = try Row.fetchOne(db, sql: "PRAGMA application_id")?.integer(0, "application id")
-        if schema.isEmpty, application == 0 { return .empty }
-        guard application == applicationID else { throw CheckpointError.notAStore(path: path) }
-        let applied = try Row.fetchAll(db, sql: "SELECT identifier FROM grdb_migrations")
-            .map { try $0.text(0, "migration name") }
+        if reference == nil {
+            if schema.isEmpty, application == 0 { return .empty }
+            guard application == applicationID else { throw CheckpointError.notAStore(path: path) }
+        }
+        // Read only where the list of steps is the plain table that it should be.
+        let list = references[0].schema.filter { $0.contains("grdb_migrations") }
+        let isPlain = schema.filter { $0.contains("grdb_migrations") } == list
+        let names = isPlain ? (try? appliedNames(in: db)) ?? [] : []
         let known = migrator.migrations
-        if let unknown = applied.filter({ !known.contains($0) }).max() {
+        // Where a known name is missing, the list is damaged and says nothing of newer steps.
+        if Set(names).isSuperset(of: reference?.applied ?? known[..<1]),
+            let unknown = names.filter({ !known.contains($0) }).max()
+        {
             throw CheckpointError.newerSchema(path: path, found: unknown, supported: known.max() ?? "")
         }
-        let reference = try DatabaseQueue()
-        if let last = known.last(where: applied.contains) { try migrator.migrate(reference, upTo: last) }
-        guard try schema == reference.read(statements) else {
-            throw CheckpointError.corrupted(
-                what: "its tables and triggers are not those that this program creates",
-                location: "'\(path)'"
-            )
+        if let reference {
+            guard let missing = known.first(where: { !reference.applied.contains($0) }) else { return .current }
+            if names.elementsEqual(reference.applied) { return .older(missing: missing) }
         }
-        return known.first { !applied.contains($0) }.map { .older(missing: $0) } ?? .current
+        throw CheckpointError.corrupted(
+            what: "its tables and triggers are not those that this program creates",
+            location: "'\(path)'"
+        )
+    }
+
+    /// The schema after each step.
+    private static func references() throws -> [(applied: ArraySlice<String>, schema: [String])] {
+        let known = migrator.migrations
+        return try known.indices.map { last in
+            let reference = try DatabaseQueue()
+            try migrator.migrate(reference, upTo: known[last])
+            return (known[...last], try reference.read { try statements(of: $0, atMost: .max) })
+        }
+    }
+
+    /// The names of the steps that were applied.
+    private static func appliedNames(in db: Database) throws -> [String] {
+        try Row.fetchAll(db, sql: "SELECT identifier FROM grdb_migrations ORDER BY rowid LIMIT 1000")
+            .map { try $0.text(0, "migration name") }
     }
 
     /// What the schema holds, in a form that two databases of one schema share.
-    private static func statements(of db: Database) throws -> [String] {
-        let sql = """
-            SELECT type, name, tbl_name, sql FROM sqlite_schema
-            WHERE substr(name, 1, 7) <> 'sqlite_' AND name <> 'grdb_migrations'
-            """
-        return try Row.fetchAll(db, sql: sql).map { row in
+    private static func statements(of db: Database, atMost count: Int) throws -> [String] {
+        let sql = "SELECT type, name, tbl_name, coalesce(sql, '') FROM sqlite_schema LIMIT ?"
+        return try Row.fetchAll(db, sql: sql, arguments: [count]).map { row in
             try (0..<4).map { try row.text($0, "schema") }.joined(separator: "\u{0}")
         }.sorted()
     }

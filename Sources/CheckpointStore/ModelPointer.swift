@@ -2,7 +2,10 @@ import Crypto
 import Foundation
 import GRDB
 
-/// The only row of a model that changes, with a digest of its own: a flipped bit must not activate another version.
+/// A model's highest version number and its active version, with a digest: a flipped bit must not activate another version.
+///
+/// All of it can be told from the versions and the activation history. So a damaged row costs nothing: it is rebuilt when
+/// it is read, and stored anew with the next change.
 struct ModelPointer {
     /// Numbers above this are refused, so that a file of others cannot use them up.
     private static let limit = Int(Int32.max)
@@ -10,27 +13,58 @@ struct ModelPointer {
     let name: String
     private(set) var highest = 0
     var active: Int?
+    /// What is wrong with the stored row, when this was rebuilt.
+    private(set) var damage: StoreDamage?
 
     init(name: String) { self.name = name }
 
-    /// Reads a model's row; nil when there is no such model.
+    /// Reads a model's row; nil when there is neither a row nor a version of the model.
     init?(_ name: String, in db: Database) throws {
-        let sql = "SELECT highest, active, digest FROM model WHERE name = ?"
-        guard let row = try Row.fetchOne(db, sql: sql, arguments: [name]) else { return nil }
         self.name = name
-        highest = try row.integer(0, "highest version")
-        active = try row.optionalInteger(1, "active version")
-        guard try row.bytes(2, "digest of model") == digest, 0...Self.limit ~= highest else {
-            throw CheckpointError.corrupted(
-                what: "the digest of its active version does not match",
-                location: "model '\(name)'"
-            )
+        // Without the index, which may be what is damaged.
+        let sql = "SELECT highest, active, digest FROM model NOT INDEXED WHERE name = ?"
+        let row = try Row.fetchOne(db, sql: sql, arguments: [name])
+        let numbers = try StoredNumbers(in: db).versions(of: name)
+        if let row, read(row) {
+            // A damaged number may be above all that were given; the next must not meet it.
+            highest = max(highest, min(numbers.last ?? 0, Self.limit - 1))
+            return
         }
+        guard row != nil || !numbers.isEmpty else { return nil }
+        damage = StoreDamage(
+            location: "model '\(name)'",
+            what: row == nil ? "its row is missing" : "the digest of its active version does not match"
+        )
+        try rebuild(numbers, in: db)
+    }
+
+    /// Tells the highest number and the active version from the versions and the activation history.
+    mutating func rebuild(_ numbers: [Int], in db: Database) throws {
+        let history = try ActivationHistory(of: name, in: db).entries.map(\.number)
+        highest = min(max(numbers.last ?? 0, history.max() ?? 0), Self.limit - 1)
+        active = history.last { numbers.contains($0) } ?? numbers.last { Bundle.isReadable(name, $0, in: db) }
+    }
+
+    /// Takes over a stored row, unless it is damaged.
+    private mutating func read(_ row: Row) -> Bool {
+        var stored = ModelPointer(name: name)
+        do {
+            stored.highest = try row.integer(0, "highest version")
+            stored.active = try row.optionalInteger(1, "active version")
+            guard try row.bytes(2, "digest of model") == stored.digest, 0...Self.limit ~= stored.highest else {
+                return false
+            }
+        } catch {
+            return false
+        }
+        self = stored
+        return true
     }
 
     /// Takes the number of a new version: the wanted one when it is above all that the model ever had, else the next.
     mutating func takeNumber(wanted: Int = 0) throws -> Int {
-        let number = max(wanted, highest + 1)
+        let (next, overflow) = highest.addingReportingOverflow(1)
+        let number = max(wanted, overflow ? .max : next)
         guard number <= Self.limit else {
             throw CheckpointError.invalid(reason: "\(number) is above \(Self.limit), the highest version number")
         }
@@ -39,6 +73,8 @@ struct ModelPointer {
     }
 
     func save(in db: Database) throws {
+        // A name that changed under the index would be found there and not be written.
+        if damage != nil { try db.execute(sql: "REINDEX model") }
         try db.execute(
             sql: """
                 INSERT INTO model (name, highest, active, digest) VALUES (?, ?, ?, ?)
@@ -52,6 +88,25 @@ struct ModelPointer {
     private var digest: Data {
         SHA256.row("model", "\(highest)", active.map(String.init) ?? "none", name)
     }
+}
+
+/// The numbers of all stored versions, read without an index, so that a damaged index hides none.
+struct StoredNumbers {
+    private let rows: [(model: String, number: Int)]
+
+    init(in db: Database) throws {
+        rows = try Row.fetchAll(db, sql: "SELECT model, number FROM version NOT INDEXED").compactMap { row in
+            guard let model = try? row.text(0, "model of a version"), let number = try? row.integer(1, "version number")
+            else { return nil }
+            return (model, number)
+        }
+    }
+
+    /// The names of all models that have a version, sorted.
+    var models: [String] { Set(rows.map(\.model)).sorted() }
+
+    /// The versions of a model, oldest first.
+    func versions(of model: String) -> [Int] { rows.filter { $0.model == model }.map(\.number).sorted() }
 }
 
 extension SHA256 {

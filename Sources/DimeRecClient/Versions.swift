@@ -20,18 +20,18 @@ public struct VersionDescription: Codable, Sendable, Equatable {
     public let model: String
     /// 1, 2, 3 and so on.
     public let version: Int
-    /// Where it stands: available, loading, warming, active, draining, unloaded or rejected.
+    /// Where it stands: available, loading, warming, active, draining, unloaded, rejected or damaged.
     public let state: String
-    /// Why it was rejected.
+    /// Why it was rejected, or what is damaged.
     public let reason: String?
-    /// When it was made, ISO 8601.
-    public let createdAt: String
+    /// When it was made, ISO 8601; like the following, nil in a damaged version.
+    public let createdAt: String?
     /// Elements of a vector.
-    public let dimension: Int
+    public let dimension: Int?
     /// Items of its catalogue.
-    public let items: Int
+    public let items: Int?
     /// What its training measured, by name.
-    public let metrics: [String: Double]
+    public let metrics: [String: Double]?
 
     private enum CodingKeys: String, CodingKey {
         case model

@@ -1,4 +1,6 @@
 import Hummingbird
+import HummingbirdCore
+import Kernels
 public import Logging
 import NIOCore
 public import ServiceLifecycle
@@ -88,8 +90,12 @@ public struct RetrievalServer: Service, CustomStringConvertible {
     ///
     /// - Throws: ``ServerError`` when a listener cannot start.
     public func run() async throws {
+        let limit = OpenFileLimit.raise()
+        let budget = DescriptorBudget(configuration, limit: limit)
+        if let shortage = budget.shortage(of: configuration, limit: limit) { logger.warning("\(shortage)") }
         let dataPlane = DataPlaneServer(
             configuration: configuration,
+            maxConnections: budget.dataConnections,
             service: service,
             status: ServerStatus(),
             metrics: metrics,
@@ -99,6 +105,7 @@ public struct RetrievalServer: Service, CustomStringConvertible {
         )
         let control = ControlPlaneServer(
             configuration: configuration,
+            connections: ControlConnections(limit: budget.controlConnections),
             controlPlane: controlPlane,
             logger: logger,
             onListening: { onListening(.control, $0) }
@@ -115,6 +122,7 @@ public struct RetrievalServer: Service, CustomStringConvertible {
 /// The control plane's listener.
 private struct ControlPlaneServer: Service, CustomStringConvertible {
     let configuration: ServerConfiguration
+    let connections: ControlConnections
     let controlPlane: ControlPlane
     let logger: Logger
     let onListening: @Sendable (Int) -> Void
@@ -123,8 +131,16 @@ private struct ControlPlaneServer: Service, CustomStringConvertible {
     func run() async throws {
         let host = configuration.controlHost
         let port = configuration.controlPort
+        let settings = ControlConnectionSettings(
+            maxBodyBytes: max(ControlPlane.maxBodyBytes, configuration.maxBodyBytes),
+            idleTimeout: TimeAmount(configuration.idleTimeout),
+            requestReadTimeout: TimeAmount(configuration.requestReadTimeout)
+        )
         let application = Application(
             router: controlPlane.router(),
+            server: HTTPServerBuilder { responder in
+                ControlPlaneChannel(responder: responder, settings: settings, connections: connections)
+            },
             configuration: ApplicationConfiguration(address: .hostname(host, port: port)),
             onServerRunning: { channel in onListening(channel.localAddress?.port ?? port) },
             logger: logger

@@ -27,6 +27,8 @@ public struct ServerConfiguration: Sendable, Equatable {
     public var deadline: Duration = .zero
     /// MAX_CONNECTIONS: connections of the data plane at one time.
     public var maxConnections = 10_000
+    /// CONTROL_MAX_CONNECTIONS: connections of the control plane at one time.
+    public var controlMaxConnections = 256
     /// MAX_BODY_BYTES: the largest request body.
     public var maxBodyBytes = 262_144
     /// MAX_K, MAX_HISTORY and MAX_BATCH.

@@ -18,6 +18,11 @@ final class CanaryWatch: Sendable {
     /// Nothing judged yet.
     init() {}
 
+    /// Forgets aliases that are no more; one of the same name may come with the same revision.
+    func forget(allBut names: Set<String>) {
+        starts.withLock { starts in starts = starts.filter { names.contains($0.key.alias) } }
+    }
+
     /// What is wrong with a version of an alias beyond the first, or nil.
     func finding(of alias: Alias, _ statistics: [VersionID: VersionStatistics]) -> String? {
         starts.withLock { starts in
@@ -30,7 +35,11 @@ final class CanaryWatch: Sendable {
                     starts[window] = counts
                     continue
                 }
-                let since = counts.since(start)
+                guard let since = counts.since(start) else {
+                    // The version was loaded anew, and counts from 0 again.
+                    starts[window] = counts
+                    continue
+                }
                 guard since.answered + since.failed >= UInt64(bounds.minRequests) else { continue }
                 starts[window] = counts
                 if let breach = Self.breach(of: bounds, by: since) { return "version \(share.version): \(breach)" }

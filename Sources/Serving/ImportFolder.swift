@@ -18,6 +18,8 @@ final class ImportFolder: Sendable {
     private let logger: Logger
     /// Files that are done with but could not be removed, and whether the folder could be read at last.
     private let state = Mutex((done: Set<String>(), isReadable: true))
+    /// Versions that were stored here and have not come into service yet.
+    private let unpublished = Mutex<Set<VersionID>>([])
 
     /// A watched folder, which is made if it is missing.
     init(path: String, source: any CheckpointSource, logger: Logger) {
@@ -38,7 +40,15 @@ final class ImportFolder: Sendable {
             let name: Logger.Metadata = ["file": "\(file.lastPathComponent)"]
             do {
                 let (model, version, isNew) = try source.importVersion(from: file.path, activate: false)
-                try publish(VersionID(model, version))
+                let id = VersionID(model, version)
+                if isNew { unpublished.withLock { _ = $0.insert(id) } }
+                do { try publish(id) } catch  where !ServingError.mayPass(error) {
+                    if unpublished.withLock({ $0.remove(id) }) != nil {
+                        try source.remove(model: model, version: version)
+                    }
+                    throw error
+                }
+                unpublished.withLock { _ = $0.remove(id) }
                 logger.info(
                     "file imported",
                     metadata: name.merging(
@@ -46,7 +56,7 @@ final class ImportFolder: Sendable {
                     ) { $1 }
                 )
                 remove(file, key)
-                return .success(VersionID(model, version))
+                return .success(id)
             } catch  where ServingError.mayPass(error) {
                 logger.warning("file waits", metadata: name.merging(["error": "\(error)"]) { $1 })
                 return nil

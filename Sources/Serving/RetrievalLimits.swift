@@ -15,4 +15,64 @@ public struct RetrievalLimits: Sendable, Equatable {
         self.maxHistory = maxHistory
         self.maxBatch = maxBatch
     }
+
+    /// How many items a request may ask for.
+    package var k: ClosedRange<Int> { 1...maxK }
+    /// How many starting noises a request may ask for.
+    package var samples: ClosedRange<Int> { 1...maxSamples }
+    /// How many reverse steps a request may ask for; the model that answers may take fewer.
+    package static let steps = 1...Int.max
+    /// How much effort of the index a request may ask for.
+    package static let effort = 1...Int.max
+    /// What a diversity may be.
+    package static let diversity = 0.0...1.0
+    /// What a category penalty may be.
+    package static let categoryPenalty = 0.0...1_000_000.0
+}
+
+extension RetrievalRequest {
+    /// Checks every number that does not depend on the model that answers.
+    ///
+    /// Nothing may compute with a request's numbers before this has passed.
+    ///
+    /// - Parameter limits: The bounds.
+    /// - Throws: ``RetrievalError/invalidArgument(field:message:)`` for the first field outside its bounds.
+    package func validate(within limits: RetrievalLimits) throws(RetrievalError) {
+        func require(_ field: String, _ isValid: Bool, _ message: @autoclosure () -> String) throws(RetrievalError) {
+            guard isValid else { throw .invalidArgument(field: field, message: message()) }
+        }
+        try require("k", limits.k.contains(k), limits.k.requirement(got: k))
+        try require("samples", limits.samples.contains(samples), limits.samples.requirement(got: samples))
+        if let steps { try require("steps", steps >= 1, RetrievalLimits.steps.requirement(got: steps)) }
+        if let effort { try require("ef", effort >= 1, RetrievalLimits.effort.requirement(got: effort)) }
+        let diversities = RetrievalLimits.diversity
+        try require("diversity", diversities.contains(diversity), diversities.requirement(got: diversity))
+        let penalties = RetrievalLimits.categoryPenalty
+        try require(
+            "category_penalty",
+            penalties.contains(categoryPenalty),
+            penalties.requirement(got: categoryPenalty)
+        )
+        try require(
+            "category_penalty",
+            diversity == 0 || categoryPenalty == 0,
+            "cannot be combined with a diversity; give one of the two."
+        )
+    }
+}
+
+extension ClosedRange where Bound: FixedWidthInteger {
+    /// The sentence that refuses a value outside the range, for behind the name of its field.
+    package func requirement(got value: some CustomStringConvertible) -> String {
+        let bounds = upperBound == .max ? "of at least \(lowerBound)" : "from \(lowerBound) to \(upperBound)"
+        return "must be a whole number \(bounds); got \(value)."
+    }
+}
+
+extension ClosedRange<Double> {
+    /// The sentence that refuses a value outside the range, for behind the name of its field.
+    package func requirement(got value: some CustomStringConvertible) -> String {
+        func text(_ bound: Double) -> String { Int(exactly: bound).map(String.init) ?? "\(bound)" }
+        return "must be a number from \(text(lowerBound)) to \(text(upperBound)); got \(value)."
+    }
 }

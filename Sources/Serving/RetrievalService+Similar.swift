@@ -18,8 +18,8 @@ extension RetrievalService {
         workspace: RetrievalWorkspace
     ) throws(RetrievalError) -> SimilarItems? {
         let snapshot = try holder.current.route(to: model).arms[0].snapshot
-        guard 1...limits.maxK ~= k else {
-            throw .invalidArgument(field: "k", message: "is \(k); it must be 1 to \(limits.maxK).")
+        guard limits.k.contains(k) else {
+            throw .invalidArgument(field: "k", message: limits.k.requirement(got: k))
         }
         guard snapshot.hasItemVectors else {
             let message = "is '\(snapshot.model)', which scores items without vectors and knows no similar ones."

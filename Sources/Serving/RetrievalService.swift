@@ -161,7 +161,11 @@ public struct RetrievalService: Sendable {
         for snapshot: ServingSnapshot,
         _ workspace: RetrievalWorkspace
     ) throws(RetrievalError) -> RetrievalWorkspace.User {
-        try check(request, against: snapshot)
+        try request.validate(within: limits)
+        let longest = snapshot.encoder.maxSteps
+        if let steps = request.steps, steps > longest {
+            throw .invalidArgument(field: "steps", message: (1...longest).requirement(got: steps))
+        }
         let start = DispatchTime.now().uptimeNanoseconds
         var user = workspace.lookUp(request, in: snapshot, maxHistory: limits.maxHistory)
         user.seed = request.seed ?? request.history.contentHash(newest: limits.maxHistory)
@@ -185,7 +189,7 @@ public struct RetrievalService: Sendable {
         if user.vectors.isEmpty {
             items = popular(request.k, in: snapshot, among: allowed, excluding: workspace.exclusions(of: user))
         } else {
-            guard workspace.areFinite(user.vectors, of: snapshot.encoder) else {
+            guard workspace.areUsable(user.vectors, of: snapshot) else {
                 arm.statistics.countFailure()
                 throw .nonFiniteUserVector(model: snapshot.model, version: snapshot.version)
             }
@@ -213,45 +217,16 @@ public struct RetrievalService: Sendable {
     ///
     /// True from about a quarter of a millisecond on: a slow encoder, many exact scores, a large re-ranking, or several
     /// samples.
+    ///
+    /// - Precondition: The request keeps the ``limits``, as every request does that was read with them.
     public func isHeavy(_ request: borrowing RetrievalRequest) -> Bool {
         guard let route = try? holder.current.route(to: request.model) else { return false }
         let snapshot = route.arms[0].snapshot
         let exactElements = request.exact ? snapshot.itemCount * max(1, snapshot.itemVectors.columns) : 0
-        let candidates = request.isReranked ? Self.candidatesPerItem * min(request.k, limits.maxK) : 0
+        let candidates = request.isReranked ? Self.candidatesPerItem * request.k : 0
         return snapshot.encoder.isSlow || exactElements > Self.heavyElements
             || candidates * candidates > Self.heavyPairs
             || request.samples > Self.heavySamples
-    }
-
-    private func check(
-        _ request: borrowing RetrievalRequest,
-        against snapshot: ServingSnapshot
-    ) throws(RetrievalError) {
-        guard 1...limits.maxK ~= request.k else {
-            throw .invalidArgument(field: "k", message: "is \(request.k); it must be 1 to \(limits.maxK).")
-        }
-        if let steps = request.steps, !(1...snapshot.encoder.maxSteps ~= steps) {
-            let range = "1 to \(snapshot.encoder.maxSteps)"
-            throw .invalidArgument(field: "steps", message: "is \(steps); this model takes \(range).")
-        }
-        guard 1...limits.maxSamples ~= request.samples else {
-            let message = "is \(request.samples); it must be 1 to \(limits.maxSamples)."
-            throw .invalidArgument(field: "samples", message: message)
-        }
-        guard 0...1 ~= request.diversity else {
-            throw .invalidArgument(field: "diversity", message: "is \(request.diversity); it must be 0 to 1.")
-        }
-        guard 0...1_000_000 ~= request.categoryPenalty else {
-            let message = "is \(request.categoryPenalty); it must be 0 to 1000000."
-            throw .invalidArgument(field: "category_penalty", message: message)
-        }
-        guard request.diversity == 0 || request.categoryPenalty == 0 else {
-            let message = "is given beside a diversity; a request takes one of the two."
-            throw .invalidArgument(field: "category_penalty", message: message)
-        }
-        if let effort = request.effort, effort < 1 {
-            throw .invalidArgument(field: "ef", message: "is \(effort); it must be at least 1, or null.")
-        }
     }
 
     private func nearest(

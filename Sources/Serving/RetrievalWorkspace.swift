@@ -102,11 +102,21 @@ public final class RetrievalWorkspace {
         return DispatchTime.now().uptimeNanoseconds - start
     }
 
-    /// Whether vectors of the batch hold neither NaN nor infinity.
-    func areFinite(_ rows: Range<Int>, of encoder: any UserEncoder) -> Bool {
-        let d = encoder.dimension
-        return inference?.workspace.userVectors[rows.lowerBound * d..<rows.upperBound * d].allSatisfy(\.isFinite)
-            ?? false
+    /// The squared lengths of vectors with which Float32 can score: beyond, products overflow or vanish.
+    private static let usableLengths = 1e-20...1e30
+
+    /// Whether a snapshot's items can be ranked by vectors of the batch: scores are finite, and vectors are zero or of a
+    /// length with which products neither overflow nor vanish.
+    func areUsable(_ rows: Range<Int>, of snapshot: ServingSnapshot) -> Bool {
+        guard let vectors = inference?.workspace.userVectors else { return false }
+        let d = snapshot.encoder.dimension
+        guard snapshot.hasItemVectors else {
+            return vectors[rows.lowerBound * d..<rows.upperBound * d].allSatisfy(\.isFinite)
+        }
+        return rows.allSatisfy { row in
+            let length = vectors[row * d..<(row + 1) * d].reduce(0.0) { $0 + Double($1) * Double($1) }
+            return length == 0 || Self.usableLengths.contains(length)
+        }
     }
 
     /// What the last ``search(_:bound:for:k:effort:among:)`` looked at.

@@ -30,8 +30,8 @@ struct ServedVersions {
     var standard: String?
     /// Whether all that is to be served was tried once.
     var isSettled = false
-    /// Versions that are needed together, which stay in memory while the others of them are loaded.
-    var awaited: Set<VersionID> = []
+    /// Versions that a change under way needs, each with how many changes do: they stay in memory until it is done.
+    private var held: [VersionID: Int] = [:]
     /// Revisions of aliases whose guard ended their split.
     var endedSplits: [String: Int] = [:]
     var residents: [VersionID: Resident] = [:]
@@ -43,6 +43,19 @@ struct ServedVersions {
     var retired: [(id: VersionID, snapshot: ServingSnapshot)] = []
     var unloaded: Set<VersionID> = []
     private(set) var generation: UInt64 = 0
+
+    /// Keeps versions in memory until they are released, once for each call.
+    mutating func hold(_ ids: [VersionID]) {
+        for id in ids { held[id, default: 0] += 1 }
+    }
+
+    /// Ends a ``hold(_:)``.
+    mutating func release(_ ids: [VersionID]) {
+        for id in ids { held[id] = held[id].flatMap { $0 > 1 ? $0 - 1 : nil } }
+    }
+
+    /// Whether a version must stay in memory: requests may reach it, or a change under way needs it.
+    func isNeeded(_ id: VersionID) -> Bool { isInUse(id) || held[id] != nil }
 
     /// The number of the next load.
     mutating func nextGeneration() -> UInt64 {
@@ -96,7 +109,7 @@ struct ServedVersions {
             if surplus > 0 { traffic[name]?.recent.removeLast(surplus) }
         }
         for id in residents.keys where model == nil || id.model == model {
-            guard !isInUse(id), !awaited.contains(id), traffic[id.model]?.recent.contains(id.version) != true else {
+            guard !isNeeded(id), traffic[id.model]?.recent.contains(id.version) != true else {
                 continue
             }
             unload(id)
@@ -139,6 +152,12 @@ struct ServedVersions {
         guard !shares.isEmpty else { return [] }
         shares[0].percent += 100 - shares.reduce(0) { $0 + $1.percent }
         return shares
+    }
+
+    /// Forgets an alias, and that its guard ever ended a split.
+    mutating func removeAlias(_ name: String) {
+        aliases[name] = nil
+        endedSplits[name] = nil
     }
 
     /// What requests see.

@@ -1,5 +1,6 @@
 public import CheckpointStore
 import Dispatch
+import Logging
 import Synchronization
 
 /// What an operator asks for; each call changes all of what it names, in the store and in service, or nothing.
@@ -20,24 +21,24 @@ extension ServingController {
         let choices = try await offThread { [self] () throws(ServingError) -> Int? in
             try checkServed(model)
             try checkExists(id)
-            let (isResident, choices) = look { ($0.residents[id] != nil, $0.traffic[model]?.choices ?? 0) }
-            if isResident {
-                try choose(id)
-                return nil
-            }
+            if try choose(id) { return nil }
             if let busy = begin(id) { throw .busyLoading(busy) }
-            return choices
+            return look { $0.traffic[model]?.choices ?? 0 }
         }
         guard let choices else { return true }
         let work: @Sendable () -> Result<Void, ServingError> = { [self] in
             Result { () throws(ServingError) in
-                try load(id)
-                guard look({ $0.traffic[model]?.choices ?? 0 }) == choices else { throw .superseded(id) }
-                try choose(id)
+                try holding([id]) { () throws(ServingError) in
+                    try load(id)
+                    guard try choose(id, ifChoices: choices) else { throw .superseded(id) }
+                }
             }
         }
         guard wait else {
-            thread.async { _ = work() }
+            thread.async { [logger] in
+                guard case .failure(let error) = work() else { return }
+                logger.warning("version not activated", metadata: ["version": "\(id)", "error": "\(error)"])
+            }
             return false
         }
         try await onThread(work).get()
@@ -47,34 +48,39 @@ extension ServingController {
     /// Returns a model to the version that was active before.
     ///
     /// A version in memory is back at once, also while another is being loaded; one that is not is loaded behind that. In
-    /// either case what is being loaded now stays out of service.
+    /// either case what is being loaded now stays out of service. When another change comes first, this one takes back
+    /// what the store says then.
     ///
     /// - Parameter model: The model's name.
-    /// - Returns: The version that is in service now.
+    /// - Returns: The version that this call brought back.
     /// - Throws: ``ServingError``.
     public func rollback(model: String) async throws(ServingError) -> Int {
-        let (id, isBack) = try await offThread { [self] () throws(ServingError) -> (VersionID, Bool) in
+        try await offThread { [self] () throws(ServingError) in
             try checkServed(model)
-            guard let target = try onStore({ try $0.rollbackTarget(of: model) }) else {
-                throw .nothingToRollBackTo(model: model)
-            }
-            let id = VersionID(model, target)
+            _ = try rollbackTarget(of: model)
             // What is being loaded stays out when it is done.
             note { $0.traffic[model]?.choices += 1 }
-            guard look({ $0.residents[id] != nil }) else { return (id, false) }
-            try record(rollbackOf: model, to: id)
-            return (id, true)
         }
-        guard !isBack else { return id.version }
-        while await onThread({ [self] in begin(id) != nil }) { await Task.yield() }
-        let work: @Sendable () -> Result<Void, ServingError> = { [self] in
-            Result { () throws(ServingError) in
-                try load(id)
-                try record(rollbackOf: model, to: id)
+        while true {
+            let (id, isBack) = try await offThread { [self] () throws(ServingError) -> (VersionID, Bool) in
+                let id = try rollbackTarget(of: model)
+                return (id, try rollBack(to: id))
             }
+            guard !isBack else { return id.version }
+            let work: @Sendable () -> Result<Bool, ServingError> = { [self] in
+                Result { () throws(ServingError) in
+                    try holding([id]) { () throws(ServingError) in
+                        if look({ $0.residents[id] == nil }) {
+                            guard begin(id) == nil else { return false }
+                            try load(id)
+                        }
+                        return try rollBack(to: id)
+                    }
+                }
+            }
+            if try await onThread(work).get() { return id.version }
+            await Task.yield()
         }
-        try await onThread(work).get()
-        return id.version
     }
 
     /// Frees the memory of a version that answers nothing.
@@ -85,12 +91,14 @@ extension ServingController {
         let id = VersionID(model, version)
         return try await offThread { [self] () throws(ServingError) in
             try checkExists(id)
-            let isInUse = publish { state in
-                guard !state.isInUse(id) else { return true }
-                state.unload(id)
-                return false
+            let isNeeded = try committed {
+                publish { state in
+                    guard !state.isNeeded(id) else { return true }
+                    state.unload(id)
+                    return false
+                }
             }
-            guard !isInUse else { throw .inUse(id) }
+            guard !isNeeded else { throw .inUse(id) }
             thread.async { [self] in _ = publish { $0.takeUnused() } }
             return state(of: version, model: model)
         }
@@ -110,20 +118,24 @@ extension ServingController {
     /// - Throws: ``ServingError``.
     public func setAlias(_ alias: Alias, ifRevision: Int?) async throws(ServingError) -> Alias {
         try await offThread { [self] () throws(ServingError) in
+            if let contradiction = alias.contradiction { throw .invalidAlias(contradiction) }
             // An alias that this process was told to serve makes its model one of those.
             if !configuration.models.contains(alias.name) { try checkServed(alias.model) }
             for id in alias.versions { try checkExists(id) }
         }
         let work: @Sendable () -> Result<Alias, ServingError> = { [self] in
             Result { () throws(ServingError) in
-                note { $0.awaited = Set(alias.versions) }
-                defer { note { $0.awaited = [] } }
-                for id in alias.versions where look({ $0.residents[id] == nil }) {
-                    if let busy = begin(id) { throw .busyLoading(busy) }
-                    try load(id)
+                let stored = try holding(alias.versions) { () throws(ServingError) in
+                    for id in alias.versions where look({ $0.residents[id] == nil }) {
+                        if let busy = begin(id) { throw .busyLoading(busy) }
+                        try load(id)
+                    }
+                    return try committed {
+                        let stored = try source.setAlias(alias, ifRevision: ifRevision)
+                        publish { $0.aliases[alias.name] = stored }
+                        return stored
+                    }
                 }
-                let stored = try onStore { try $0.setAlias(alias, ifRevision: ifRevision) }
-                publish { $0.aliases[alias.name] = stored }
                 // One that follows a model's active version may be the first to need it.
                 if stored.split.isEmpty { reconcile() }
                 return stored
@@ -137,8 +149,10 @@ extension ServingController {
     /// - Throws: ``ServingError``.
     public func removeAlias(_ name: String, ifRevision: Int?) async throws(ServingError) {
         try await offThread { [self] () throws(ServingError) in
-            try onStore { try $0.removeAlias(name, ifRevision: ifRevision) }
-            publish { $0.aliases[name] = nil }
+            try committed {
+                try source.removeAlias(name, ifRevision: ifRevision)
+                publish { $0.removeAlias(name) }
+            }
         }
     }
 
@@ -179,32 +193,28 @@ extension ServingController {
 
     /// Changes an item in the store and in every version of the model that is in memory.
     private func change(_ change: ItemChange) throws(ServingError) -> ItemChange {
-        do {
-            return try changing.withLock { _ in
-                let active = look { state in
-                    // Where only aliases answer for the model, the newest version of theirs.
-                    let served = state.residents.keys.filter { $0.model == change.model && state.isInUse($0) }
-                    let version = state.active(of: change.model) ?? served.map(\.version).max()
-                    return version.flatMap { state.residents[VersionID(change.model, $0)]?.snapshot }
-                }
-                guard let active else { throw ServingError.notReady(model: change.model) }
-                var change = change
-                change.version = active.version
-                let completed = try active.completed(change)
-                let before = try source.newestItemChange(of: change.model)
-                try source.changeItem(completed)
-                let after = try source.newestItemChange(of: change.model)
-                for (id, resident) in look({ $0.residents }) where id.model == change.model {
-                    let snapshot = resident.snapshot.applying([completed]).snapshot
-                    // Where another process changed items too, the next poll reads them all again.
-                    let isWhole = resident.newestChange == before && after == before + 1
-                    let newest = isWhole ? after : resident.newestChange
-                    publish { $0.replace(id, by: snapshot, newestChange: newest) }
-                }
-                return completed
+        try committed {
+            let active = look { state in
+                // Where only aliases answer for the model, the newest version of theirs.
+                let served = state.residents.keys.filter { $0.model == change.model && state.isInUse($0) }
+                let version = state.active(of: change.model) ?? served.map(\.version).max()
+                return version.flatMap { state.residents[VersionID(change.model, $0)]?.snapshot }
             }
-        } catch {
-            throw ServingError(error)
+            guard let active else { throw ServingError.notReady(model: change.model) }
+            var change = change
+            change.version = active.version
+            let completed = try active.completed(change)
+            let before = try source.newestItemChange(of: change.model)
+            try source.changeItem(completed)
+            let after = try source.newestItemChange(of: change.model)
+            for (id, resident) in look({ $0.residents }) where id.model == change.model {
+                let snapshot = resident.snapshot.applying([completed]).snapshot
+                // Where another process changed items too, the next poll reads them all again.
+                let isWhole = resident.newestChange == before && after == before + 1
+                let newest = isWhole ? after : resident.newestChange
+                publish { $0.replace(id, by: snapshot, newestChange: newest) }
+            }
+            return completed
         }
     }
 
@@ -221,18 +231,59 @@ extension ServingController {
     }
 
     /// Records a choice and makes it; both or, when the store refuses, neither.
-    private func choose(_ id: VersionID) throws(ServingError) {
-        try onStore { try $0.activate(model: id.model, version: id.version) }
-        publish { state in
-            guard state.residents[id] != nil, state.active(of: id.model) != id.version else { return }
-            state.choose(id)
+    ///
+    /// - Parameters:
+    ///   - id: The version.
+    ///   - choices: How many choices there were when this one was made; nil is any number.
+    /// - Returns: False, and nothing changed, when the version is not in memory or another choice was made.
+    private func choose(_ id: VersionID, ifChoices choices: Int? = nil) throws(ServingError) -> Bool {
+        try committed {
+            let (isResident, made) = look { ($0.residents[id] != nil, $0.traffic[id.model]?.choices ?? 0) }
+            guard isResident, choices == nil || choices == made else { return false }
+            try source.activate(model: id.model, version: id.version)
+            publish { state in if state.active(of: id.model) != id.version { state.choose(id) } }
+            return true
         }
     }
 
-    private func record(rollbackOf model: String, to id: VersionID) throws(ServingError) {
-        _ = try onStore { try $0.rollback(model: model) }
-        publish { state in if state.residents[id] != nil { state.choose(id) } }
-        count { $0.rolledBack += 1 }
+    /// The version that a rollback returns to now.
+    private func rollbackTarget(of model: String) throws(ServingError) -> VersionID {
+        guard let target = try onStore({ try $0.rollbackTarget(of: model) }) else {
+            throw .nothingToRollBackTo(model: model)
+        }
+        return VersionID(model, target)
+    }
+
+    /// Rolls back to a version.
+    ///
+    /// - Returns: False, and nothing changed, when the version is not in memory or is not what a rollback returns to now.
+    private func rollBack(to id: VersionID) throws(ServingError) -> Bool {
+        try committed {
+            guard look({ $0.residents[id] != nil }) else { return false }
+            do {
+                try source.rollback(model: id.model, expecting: id.version)
+            } catch CheckpointError.rollbackTargetChanged {
+                return false
+            }
+            publish { $0.choose(id) }
+            count { $0.rolledBack += 1 }
+            return true
+        }
+    }
+
+    /// Does work that needs versions in memory.
+    private func holding<Value: Sendable>(
+        _ ids: [VersionID],
+        _ work: () throws(ServingError) -> Value
+    ) throws(ServingError) -> Value {
+        note { $0.hold(ids) }
+        defer { note { $0.release(ids) } }
+        return try work()
+    }
+
+    /// A ``commit(_:)`` whose errors are those of the service.
+    private func committed<Value: Sendable>(_ change: () throws -> Value) throws(ServingError) -> Value {
+        do { return try commit(change) } catch { throw ServingError(error) }
     }
 
     private func checkServed(_ model: String) throws(ServingError) {
@@ -247,7 +298,7 @@ extension ServingController {
     }
 
     private func checkExists(_ id: VersionID) throws(ServingError) {
-        guard try onStore({ try $0.manifests(of: id.model) }).contains(where: { $0.version == id.version }) else {
+        guard try onStore({ try $0.inventory(of: id.model) }).contains(where: { $0.number == id.version }) else {
             throw .versionNotFound(id)
         }
     }

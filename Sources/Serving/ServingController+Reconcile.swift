@@ -5,16 +5,19 @@ import Synchronization
 /// How the controller comes to what the store says: on its background thread, once a poll.
 extension ServingController {
     /// Compares what is served with what the store says, and brings in what is missing; on the background thread.
+    ///
+    /// While the store's file is gone, what is served stays as it is.
     func reconcile() {
         freeRetired()
-        takeImports()
-        let choices = look { $0.traffic.mapValues(\.choices) }
+        guard storeIsInPlace() else { return }
+        lookForDamage()
         attempt { () throws in
-            let aliases = try servedAliases()
-            for model in try servedModels(aliases) { attempt { try follow(model, choices[model] ?? 0) } }
-            try follow(aliases)
+            for model in try servedModels(servedAliases()) { attempt { try follow(model) } }
+            try followAliases()
             if look({ !$0.isSettled }) { publish { $0.isSettled = true } }
         }
+        // Behind what is served already, which a file must not hold up.
+        takeImports()
         for id in look({ $0.residents.keys.sorted { $0.version < $1.version } }) { attempt { try followItems(of: id) } }
         endFailedCanaries()
         freeRetired()
@@ -23,6 +26,34 @@ extension ServingController {
     /// Does a part of a poll; what is wrong with one model keeps the others from nothing.
     private func attempt(_ work: () throws -> Void) {
         do { try work() } catch { logger.error("the store could not be read", metadata: ["error": "\(error)"]) }
+    }
+
+    private func storeIsInPlace() -> Bool {
+        do {
+            try source.reopenIfReplaced()
+            if storeWatch.recovers() { logger.notice("the store's file is back") }
+            return true
+        } catch {
+            if storeWatch.isNew("\(error)") {
+                logger.error("the store's file is gone; what is served stays", metadata: ["error": "\(error)"])
+            }
+            return false
+        }
+    }
+
+    /// Tells of damage that was not there before; everything else of the store is used.
+    private func lookForDamage() {
+        guard storeWatch.isDue else { return }
+        attempt {
+            let damage = try source.damage()
+            count { $0.storeDamage = damage.count }
+            for finding in storeWatch.news(of: damage) {
+                logger.error(
+                    "the store is damaged; the rest of it is used; run `dimerec models repair`",
+                    metadata: ["damage.location": "\(finding.location)", "error": "\(finding.what)"]
+                )
+            }
+        }
     }
 
     /// The aliases that this process answers: those of the models it was told to serve, or all.
@@ -55,55 +86,78 @@ extension ServingController {
     /// Brings a model's active version into service if it is not.
     ///
     /// A version that was rejected is not tried again until it is activated by name. With nothing in service yet and a
-    /// rejected active version, the newest other version is tried, so that a bad newest checkpoint does not keep a
-    /// restarted server from serving.
-    private func follow(_ model: String, _ choices: Int) throws {
-        guard let wanted = try source.activeVersion(of: model) else { return }
-        let (rejected, active) = look { ($0.rejected, $0.active(of: model)) }
-        var version: Int? = wanted
-        if rejected[VersionID(model, wanted)] != nil {
-            guard active == nil else { return }
-            version = try source.manifests(of: model).map(\.version)
-                .filter { rejected[VersionID(model, $0)] == nil }.max()
+    /// rejected active version, the other versions are tried, the newest first, so that a bad newest checkpoint does not
+    /// keep a restarted server from serving.
+    private func follow(_ model: String) throws {
+        while let id = try missingVersion(of: model) {
+            if bringIn(id) { return try commit { try serve(id) } }
+            // Nothing was loaded because another load holds the place, or because the version was rejected.
+            guard look({ $0.rejected[id] != nil && $0.active(of: model) == nil }) else { return }
         }
-        guard let version, version != active else { return }
-        let id = VersionID(model, version)
-        guard bringIn(id) else { return }
-        // A choice that was made in the meantime is newer than what was read.
+    }
+
+    /// The version of a model that is to be brought into service, or nil when the right one is there.
+    private func missingVersion(of model: String) throws -> VersionID? {
+        guard let wanted = try source.activeVersion(of: model) else { return nil }
+        let (rejected, active) = look { ($0.rejected, $0.active(of: model)) }
+        guard wanted != active else { return nil }
+        if rejected[VersionID(model, wanted)] == nil { return VersionID(model, wanted) }
+        guard active == nil else { return nil }
+        return try source.inventory(of: model).map { VersionID(model, $0.number) }
+            .last { rejected[$0] == nil }
+    }
+
+    /// Lets a version answer, unless the store says otherwise by now.
+    private func serve(_ id: VersionID) throws {
+        let wanted = try source.activeVersion(of: id.model)
         publish { state in
-            guard (state.traffic[model]?.choices ?? 0) == choices, state.residents[id] != nil else { return }
+            let active = state.active(of: id.model)
+            guard state.residents[id] != nil, active == nil || wanted == id.version, active != id.version else {
+                return
+            }
             state.choose(id)
         }
     }
 
     /// Brings the aliases into service as the store has them.
-    private func follow(_ aliases: [Alias]) throws {
-        let served = look(\.aliases)
-        for name in served.keys where !aliases.contains(where: { $0.name == name }) {
-            publish { $0.aliases[name] = nil }
-        }
-        for alias in aliases {
+    private func followAliases() throws {
+        for alias in try servedAliases() {
             if look({ $0.endedSplits[alias.name] == alias.revision }) {
                 endSplit(of: alias)
                 continue
             }
             let missing = alias.versions.filter { id in look { $0.residents[id] == nil && $0.rejected[id] == nil } }
-            if served[alias.name] == alias, missing.isEmpty { continue }
-            note { $0.awaited = Set(alias.versions) }
-            defer { note { $0.awaited = [] } }
+            note { $0.hold(alias.versions) }
+            defer { note { $0.release(alias.versions) } }
             for id in missing { _ = bringIn(id) }
-            let isComplete = alias.versions.allSatisfy { id in look { $0.residents[id] != nil } }
-            // With nothing to fall back to, the versions that could be loaded answer for the others.
-            guard isComplete || served[alias.name] == nil else { continue }
-            publish { $0.aliases[alias.name] = alias }
+            try commit { try serve(aliasNamed: alias.name) }
         }
+        try commit {
+            let aliases = try servedAliases()
+            let gone = look(\.aliases).keys.filter { name in !aliases.contains { $0.name == name } }
+            // One that is damaged goes on as it was.
+            guard !gone.isEmpty, try !source.hasDamagedAliases() else { return }
+            publish { state in for name in gone { state.removeAlias(name) } }
+        }
+    }
+
+    /// Lets an alias answer as the store has it by now.
+    private func serve(aliasNamed name: String) throws {
+        guard let alias = try servedAliases().first(where: { $0.name == name }) else { return }
+        let isComplete = alias.versions.allSatisfy { id in look { $0.residents[id] != nil } }
+        let served = look { $0.aliases[name] }
+        // With nothing to fall back to, the versions that could be loaded answer for the others.
+        guard served != alias, isComplete || served == nil, look({ $0.endedSplits[name] != alias.revision }) else {
+            return
+        }
+        publish { $0.aliases[name] = alias }
     }
 
     /// Brings in changes of items that another process wrote to the store.
     private func followItems(of id: VersionID) throws {
         let newest = try source.newestItemChange(of: id.model)
         guard look({ $0.residents[id]?.newestChange != newest }) else { return }
-        try changing.withLock { _ in
+        try commit {
             let newest = try source.newestItemChange(of: id.model)
             guard let base = look({ $0.residents[id]?.base }) else { return }
             let snapshot = base.applying(try source.itemChanges(of: id.model)).snapshot
@@ -136,16 +190,19 @@ extension ServingController {
             if let busy = begin(id) { throw ServingError.busyLoading(busy) }
             try load(id)
         }
-        try source.activate(model: id.model, version: id.version)
-        publish { state in
-            guard isServed, state.residents[id] != nil, state.active(of: id.model) != id.version else { return }
-            state.choose(id)
+        try commit {
+            try source.activate(model: id.model, version: id.version)
+            publish { state in
+                guard isServed, state.residents[id] != nil, state.active(of: id.model) != id.version else { return }
+                state.choose(id)
+            }
         }
     }
 
     /// Takes the traffic from versions that break their alias' guard.
     private func endFailedCanaries() {
         let (aliases, statistics) = look { ($0.aliases, $0.residents.mapValues(\.statistics)) }
+        canaries.forget(allBut: Set(aliases.keys))
         for alias in aliases.values {
             guard let finding = canaries.finding(of: alias, statistics) else { continue }
             count { $0.guardRollbacks += 1 }
@@ -167,13 +224,17 @@ extension ServingController {
             split: [Alias.Share(version: stable.version, percent: 100)],
             revision: alias.revision
         )
-        publish { state in
-            state.aliases[alias.name] = calm
-            state.endedSplits[alias.name] = alias.revision
-        }
         do {
-            let stored = try source.setAlias(calm, ifRevision: alias.revision)
-            publish { $0.aliases[alias.name] = stored }
+            try commit {
+                // A change that came first is about another split.
+                guard look({ $0.aliases[alias.name]?.revision == alias.revision }) else { return }
+                publish { state in
+                    state.aliases[alias.name] = calm
+                    state.endedSplits[alias.name] = alias.revision
+                }
+                let stored = try source.setAlias(calm, ifRevision: alias.revision)
+                publish { $0.aliases[alias.name] = stored }
+            }
         } catch {
             logger.error("the store keeps the split", metadata: ["alias": "\(alias.name)", "error": "\(error)"])
         }

@@ -23,9 +23,10 @@ public final class ServingController: Service {
     private let state = Mutex(ServedVersions())
     private let counts = Mutex(Report())
     private let isPolling = Mutex(false)
-    /// Held while an item is changed in the store and in memory, so that the two agree.
-    let changing = Mutex(())
+    /// Held while the store and what requests see are changed together; see ``commit(_:)``.
+    private let changing = Mutex(())
     let canaries = CanaryWatch()
+    let storeWatch = StoreWatch()
     let folder: ImportFolder?
 
     /// What happened so far, for metrics.
@@ -44,6 +45,8 @@ public final class ServingController: Service {
         public var imported = 0
         /// Files of the import folder that were refused.
         public var importsRejected = 0
+        /// Parts of the store that were damaged when it was last looked through.
+        public var storeDamage = 0
     }
 
     /// A version in memory, for metrics and the control plane.
@@ -193,7 +196,7 @@ public final class ServingController: Service {
                 histories: sampler?.recentHistories ?? [],
                 onWarming: { state.withLock { $0.loading = (id, true) } }
             )
-            try changing.withLock { _ in
+            try commit {
                 let newest = try source.newestItemChange(of: id.model)
                 let snapshot = base.applying(try source.itemChanges(of: id.model)).snapshot
                 state.withLock { state in
@@ -288,6 +291,16 @@ public final class ServingController: Service {
             guard state.withLock({ !$0.retired.isEmpty }), clock.now < end else { return }
             Thread.sleep(forTimeInterval: 0.002)
         }
+    }
+
+    // MARK: Changes
+
+    /// Changes the store and what requests see as one: nobody else changes either in between.
+    ///
+    /// So the answer to a change names what is stored and served when it ends. Loads stay outside, because they take long;
+    /// what was true before a load must be looked at again inside.
+    func commit<Value: Sendable>(_ change: () throws -> Value) throws -> Value {
+        try changing.withLock { _ in try change() }
     }
 
     // MARK: Threads

@@ -5,14 +5,14 @@ extension ServingError {
     static func mayPass(_ error: any Error) -> Bool {
         switch error {
         case CheckpointError.locked, CheckpointError.diskFull, CheckpointError.readOnly, CheckpointError.inputOutput,
-            ServingError.storeFailed, ServingError.busyLoading:
+            CheckpointError.replaced, ServingError.storeFailed, ServingError.busyLoading:
             true
         default: false
         }
     }
 
     /// What an error of the store, or of a change of an item, means for what is served.
-    init(_ error: any Error) {
+    package init(_ error: any Error) {
         switch error {
         case let error as ServingError:
             self = error

@@ -21,7 +21,7 @@ extension SnapshotBuilder {
             warmUpRequests: warmUpRequests,
             minRecall: minRecall,
             makeEncoder: { checkpoint in
-                let recipe = try JSONDecoder().decode(StoredRecipe.self, from: Data(checkpoint.manifest.recipe.utf8))
+                let recipe = try StoredRecipe(json: checkpoint.manifest.recipe)
                 guard let configuration = recipe.configuration as? DimeRecConfiguration else {
                     let model = try recipe.system.model(recipe.configuration, stored: checkpoint.takeParameters())
                     let encoder = RecommenderEncoder(model)
@@ -50,6 +50,16 @@ extension SnapshotBuilder {
             case system, model
         }
 
+        init(json: String) throws(SnapshotError) {
+            do {
+                self = try JSONDecoder().decode(StoredRecipe.self, from: Data(json.utf8))
+            } catch let error as SnapshotError {
+                throw error
+            } catch {
+                throw .badRecipe("\(error)")
+            }
+        }
+
         init(from decoder: any Decoder) throws {
             let values = try decoder.container(keyedBy: CodingKeys.self)
             let name = try values.decodeIfPresent(String.self, forKey: .system) ?? DimeRec.system
@@ -65,12 +75,6 @@ extension CheckpointStore: CheckpointSource {
     /// The names of all models.
     public func modelNames() throws -> [String] { try models() }
 
-    /// The manifests of a model's versions, oldest first.
-    public func manifests(of model: String) throws -> [CheckpointManifest] {
-        guard try models().contains(model) else { return [] }
-        return try versions(of: model).map(\.manifest).sorted { $0.version < $1.version }
-    }
-
     /// Reads a version and checks it against its digests.
     public func load(model: String, version: Int) throws -> Checkpoint {
         try load(model: model, version: Optional(version))
@@ -79,16 +83,8 @@ extension CheckpointStore: CheckpointSource {
     /// Checks every stored byte of a version against its digests.
     public func verify(model: String, version: Int) throws { try verify(model: model, version: Optional(version)) }
 
-    /// A digest over everything that a version holds.
-    public func digest(model: String, version: Int) throws -> String {
-        let versions = try versions(of: model)
-        guard let found = versions.first(where: { $0.manifest.version == version }) else {
-            throw CheckpointError.versionNotFound(
-                model: model,
-                version: version,
-                available: versions.map(\.manifest.version)
-            )
-        }
-        return found.digest
+    /// Takes back the last choice, if that leads to the expected version.
+    public func rollback(model: String, expecting version: Int) throws {
+        _ = try rollback(model: model, expecting: Optional(version))
     }
 }

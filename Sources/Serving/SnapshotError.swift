@@ -4,6 +4,8 @@ public enum SnapshotError: Error, Equatable, CustomStringConvertible {
     case emptyCatalogue
     /// Another system than this build serves.
     case unknownSystem(String)
+    /// The recipe that is stored with the version cannot be read.
+    case badRecipe(String)
     /// Two items have the same id.
     case duplicateIdentifier(String)
     /// Two categories have the same name.
@@ -26,6 +28,8 @@ public enum SnapshotError: Error, Equatable, CustomStringConvertible {
             "The checkpoint has no items; train again with at least one event."
         case .unknownSystem(let system):
             "The checkpoint holds system '\(system)', which this build does not serve; use a newer build."
+        case .badRecipe(let reason):
+            "The recipe stored with the version is not one that this build can serve: \(reason)"
         case .duplicateIdentifier(let id):
             "Item id '\(id)' occurs twice in the catalogue; ids must be unique, publish the version again."
         case .duplicateCategory(let name):

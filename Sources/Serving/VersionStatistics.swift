@@ -55,12 +55,16 @@ public final class VersionStatistics: Sendable {
         /// How many requests were answered.
         public var answered: UInt64 { buckets.reduce(0, +) }
 
-        /// What was counted since an earlier moment.
-        public func since(_ earlier: Counts) -> Counts {
+        /// What was counted since an earlier moment, or nil when the counts of then are not of the same load: a version
+        /// that is loaded anew counts from 0 again.
+        public func since(_ earlier: Counts) -> Counts? {
+            guard failed >= earlier.failed, nanoseconds >= earlier.nanoseconds,
+                zip(buckets, earlier.buckets).allSatisfy({ $0 >= $1 })
+            else { return nil }
             var difference = self
-            difference.failed &-= earlier.failed
-            difference.nanoseconds &-= earlier.nanoseconds
-            for bucket in buckets.indices { difference.buckets[bucket] &-= earlier.buckets[bucket] }
+            difference.failed -= earlier.failed
+            difference.nanoseconds -= earlier.nanoseconds
+            for bucket in buckets.indices { difference.buckets[bucket] -= earlier.buckets[bucket] }
             return difference
         }
 

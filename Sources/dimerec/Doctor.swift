@@ -43,16 +43,18 @@ struct Doctor: ParsableCommand {
 
     private func versions(_ path: String) throws -> [(name: String, ok: Bool, detail: String)] {
         let store = try CheckpointStore(path: path, readOnly: true)
-        return try store.models().flatMap { model in
-            try store.versions(of: model).map { summary in
-                let version = summary.manifest.version
-                do {
-                    try store.verify(model: model, version: version)
-                    return ("store \(model) \(version)", true, "intact, \(summary.bytes) bytes")
-                } catch {
-                    return ("store \(model) \(version)", false, "\(error)")
+        let damage = try store.damage().map { ("store \($0.location)", false, $0.what) }
+        return try damage
+            + store.models().flatMap { model in
+                try store.inventory(of: model).map { stored in
+                    do {
+                        let bytes = try stored.summary.get().bytes
+                        _ = try store.load(model: model, version: stored.number)
+                        return ("store \(model) \(stored.number)", true, "intact, \(bytes) bytes")
+                    } catch {
+                        return ("store \(model) \(stored.number)", false, "\(error)")
+                    }
                 }
             }
-        }
     }
 }

@@ -49,25 +49,23 @@ extension Models {
         func run() throws {
             let store = try store.open()
             let removed = try store.prune(model: model, keeping: keep)
-            let kept = try store.versions(of: model).map(\.manifest.version)
-            if json {
-                Terminal.print(JSONObject(["model": model, "removed": removed, "kept": kept]).line)
-                return
-            }
+            let kept = ((try? store.inventory(of: model)) ?? []).map(\.number)
             let list = { (numbers: [Int]) in
                 numbers.isEmpty ? "nothing" : "versions " + numbers.map(String.init).joined(separator: ", ")
             }
-            Terminal.print("\(model): removed \(list(removed)); kept \(list(kept))")
+            let text = "\(model): removed \(list(removed)); kept \(list(kept))"
+            if json {
+                Terminal.print(JSONObject(["model": model, "removed": removed, "kept": kept]).line, done: text)
+                return
+            }
+            Terminal.print(text, done: text)
         }
     }
 }
 
 extension Terminal {
     fileprivate static func printActive(_ version: Int, of model: String, json: Bool) {
-        print(
-            json
-                ? JSONObject(["model": model, "version": version, "active": true]).line
-                : "\(model) version \(version) is active"
-        )
+        let text = "\(model) version \(version) is active"
+        print(json ? JSONObject(["model": model, "version": version, "active": true]).line : text, done: text)
     }
 }

@@ -15,12 +15,15 @@ extension Models {
             let store = try target.store.open(readOnly: true)
             let version = try target.resolve(in: store)
             try store.export(model: target.model, version: version, to: output)
-            let digest = try store.versions(of: target.model).first { $0.manifest.version == version }?.digest ?? ""
-            let bytes = try FileManager.default.attributesOfItem(atPath: output)[.size] as? Int ?? 0
+            let digest = try? store.versions(of: target.model).first { $0.manifest.version == version }?.digest
+            let bytes = try? FileManager.default.attributesOfItem(atPath: output)[.size] as? Int ?? 0
             let fields: [String: Any] = [
-                "model": target.model, "version": version, "path": output, "bytes": bytes, "digest": digest,
+                "model": target.model, "version": version, "path": output, "bytes": bytes ?? 0, "digest": digest ?? "",
             ]
-            Terminal.print(json ? JSONObject(fields).line : "\(output)  \(bytes) bytes  \(digest)")
+            Terminal.print(
+                json ? JSONObject(fields).line : "\(output)  \(bytes ?? 0) bytes  \(digest ?? "")",
+                done: "'\(output)' is written"
+            )
         }
     }
 
@@ -37,16 +40,13 @@ extension Models {
         func run() throws {
             let store = try CheckpointStore(path: store)
             let (model, version, isNew) = try store.importVersion(from: file, activate: activate)
-            let isActive = try store.activeVersion(of: model) == version
-            if json {
-                let fields: [String: Any] = ["model": model, "version": version, "new": isNew, "active": isActive]
-                Terminal.print(JSONObject(fields).line)
-                return
-            }
-            Terminal.print(
+            // The version is stored; that it cannot be read again is no failure of the import.
+            let isActive = (try? store.activeVersion(of: model)) == version
+            let text =
                 "\(model) version \(version) \(isNew ? "is stored" : "was there already") and is "
-                    + (isActive ? "active" : "not active")
-            )
+                + (isActive ? "active" : "not active")
+            let fields: [String: Any] = ["model": model, "version": version, "new": isNew, "active": isActive]
+            Terminal.print(json ? JSONObject(fields).line : text, done: text)
         }
     }
 }

@@ -7,7 +7,7 @@ struct Models: ParsableCommand {
         abstract: "Look at and choose among the versions of a store.",
         subcommands: [
             List.self, Show.self, Verify.self, Activate.self, Rollback.self, Prune.self, Export.self, Import.self,
-            Aliases.self, Migrate.self,
+            Aliases.self, Repair.self, Migrate.self,
         ]
     )
 
@@ -18,12 +18,19 @@ struct Models: ParsableCommand {
 
         func run() throws {
             let store = try store.open(readOnly: true)
-            let versions = try store.models().flatMap { try store.versions(of: $0) }
+            let versions = try store.models().flatMap { model in
+                try store.inventory(of: model).map { (model: model, stored: $0) }
+            }
             if json {
-                Terminal.print(JSONObject(["versions": versions.map(\.fields)]).line)
+                let rows = versions.map { $0.stored.fields(of: $0.model) }
+                Terminal.print(JSONObject(["versions": rows]).line)
                 return
             }
-            for version in versions {
+            for (model, stored) in versions {
+                guard case .success(let version) = stored.summary else {
+                    Terminal.print("! \(model) \(stored.number)  damaged: \(stored.reason ?? "")")
+                    continue
+                }
                 let manifest = version.manifest
                 let metrics = ["hr@20", "hr@50"].map { "\($0) " + String(format: "%.4f", manifest.metrics[$0] ?? 0) }
                 Terminal.print(
@@ -132,6 +139,19 @@ struct Models: ParsableCommand {
         func resolve(in store: CheckpointStore) throws -> Int {
             try store.manifest(model: model, version: version).version
         }
+    }
+}
+
+extension StoredVersion {
+    /// Why it cannot be read, or nil.
+    var reason: String? {
+        if case .failure(let error) = summary { "\(error)" } else { nil }
+    }
+
+    /// What lists and JSON show of a version; a damaged one has a reason and no content.
+    func fields(of model: String) -> [String: Any] {
+        if case .success(let version) = summary { return version.fields }
+        return ["model": model, "version": number, "damaged": true, "reason": reason ?? ""]
     }
 }
 

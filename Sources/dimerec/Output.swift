@@ -11,11 +11,16 @@ enum Terminal {
     }
 
     /// Writes a line to standard output, or ends the program: output that nobody gets is work that failed.
-    static func print(_ line: String) {
+    ///
+    /// - Parameters:
+    ///   - line: The line.
+    ///   - done: What has been changed already and stays, for the message when the line cannot be written.
+    static func print(_ line: String, done: String? = nil) {
         do {
             try FileHandle.standardOutput.write(contentsOf: Data((line + "\n").utf8))
         } catch {
-            write("dimerec: standard output cannot be written: \(error.localizedDescription)\n")
+            let stays = done.map { " Nevertheless this is done and stays: \($0)." } ?? ""
+            write("dimerec: Standard output cannot be written: \(error.localizedDescription).\(stays)\n")
             exit(1)
         }
     }

@@ -37,14 +37,17 @@ struct Serve: AsyncParsableCommand {
         for variable in SettingSource.unknownVariables(in: environment) {
             logger.warning("the environment has a variable that is no setting", metadata: ["variable": "\(variable)"])
         }
-        let (service, reload) = try Self.service(configuration, log: log, logger: logger)
+        let (service, store, reload) = try Self.service(configuration, log: log, logger: logger)
         var services = ServiceGroupConfiguration(services: [service], logger: logger)
         // Beyond grace and drain nothing is waited for.
         services.maximumGracefulShutdownDuration =
             configuration.server.drainGrace + configuration.server.drainTimeout + .seconds(1)
         let group = ServiceGroup(configuration: services)
         let signals = ServeSignals(
-            stop: { Task { await group.triggerGracefulShutdown() } },
+            stop: {
+                store.stopWaitingForLocks()
+                Task { await group.triggerGracefulShutdown() }
+            },
             reload: reload,
             abandon: { log.flush(within: 100) }
         )
@@ -57,7 +60,7 @@ struct Serve: AsyncParsableCommand {
         _ configuration: ServiceConfiguration,
         log: LogSink,
         logger: Logger
-    ) throws -> (service: RetrievalServer, reload: @Sendable () -> Void) {
+    ) throws -> (service: RetrievalServer, store: CheckpointStore, reload: @Sendable () -> Void) {
         guard let path = configuration.store else { throw SettingError.missing(.named("STORE")) }
         // Opened for writing: the control plane records activations.
         guard FileManager.default.fileExists(atPath: path) else { throw CheckpointError.notFound(path: path) }
@@ -93,7 +96,7 @@ struct Serve: AsyncParsableCommand {
             droppedLogLines: { log.dropped },
             logger: logger
         )
-        return (server, { controller.reload() })
+        return (server, store, { controller.reload() })
     }
 
     private var flags: [String: String] {

@@ -204,7 +204,6 @@ import Testing
             "UPDATE chunk SET data = zeroblob(100000)", "UPDATE chunk SET data = substr(data, 2)",
             "UPDATE chunk SET position = position + 1000000", "UPDATE chunk SET position = -position",
             "DELETE FROM blob WHERE name = 'index'",
-            "UPDATE model SET active = 1", "UPDATE model SET highest = 7",
             "UPDATE version SET number = -number; UPDATE version SET number = 3 + number",
             "UPDATE chunk SET data = x'' WHERE position = 1",
             "INSERT INTO chunk SELECT blob, 100, x'00' FROM chunk WHERE position = 0",

@@ -46,6 +46,23 @@ func postBatch(_ requests: [String], headers: String = "") -> String {
         }
     }
 
+    @Test(
+        "numbers that no bound allows are refused before anything computes with them",
+        arguments: ["-9223372036854775808", "-759250126", "9223372036854775807"],
+        ["\"diversity\":0.5", "\"category_penalty\":0.5", "\"exact\":true", "\"samples\":16"]
+    )
+    func refusesExtremes(k: String, beside: String) async throws {
+        try await withServer { server in
+            let question = "{\"history\":[],\"k\":\(k),\(beside)}"
+            let answer = try await server.ask(post(question))
+            #expect(answer.status == 400 && answer.text.contains("from 1 to 1000"), "\(answer.text)")
+            let batch = try await server.ask(postBatch([question, Body.light]))
+            let results = try #require(try batch.json()["results"] as? [[String: Any]])
+            #expect(results[0]["status"] as? Int == 400 && results[1]["items"] != nil)
+            #expect(try await server.ask(post(Body.light)).status == 200)
+        }
+    }
+
     @Test("a request that waits for 100 Continue behind a slow one gets it when its turn comes", arguments: [0, 3])
     func continuesLater(lightCount: Int) async throws {
         let gate = EncodingGate()

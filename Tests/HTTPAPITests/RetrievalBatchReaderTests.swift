@@ -6,11 +6,11 @@ import Testing
     private typealias Batch = (requests: [RetrievalRequest], problems: [Problem?])
 
     private func read(_ text: String, limit: Int = 4) throws(Problem) -> Batch {
-        var reader = RetrievalBatchReader()
+        var reader = RetrievalBatchReader(limits: RetrievalLimits(maxBatch: limit))
         // What an earlier batch left behind.
         var requests = [RetrievalRequest](repeating: RetrievalRequest(history: ["left over"], k: 3), count: 3)
         var problems: [Problem?] = [Problem(.notReady, "left over")]
-        try reader.read(Array(text.utf8), limit: limit, into: &requests, problems: &problems)
+        try reader.read(Array(text.utf8), into: &requests, problems: &problems)
         return (requests, problems)
     }
 
@@ -105,12 +105,12 @@ import Testing
 
     @Test("a shorter batch after a longer one holds nothing of it, and a longer one reads as if it were the first")
     func reuses() throws {
-        var reader = RetrievalBatchReader()
+        var reader = RetrievalBatchReader(limits: RetrievalLimits(maxBatch: 4))
         var (requests, problems): ([RetrievalRequest], [Problem?]) = ([], [])
         for count in [3, 1, 4, 2] {
             let elements = (0..<count).map { "{\"history\":[\"\(count)-\($0)\"]}" }.joined(separator: ",")
             let body = Array("{\"requests\":[\(elements)]}".utf8)
-            try reader.read(body, limit: 4, into: &requests, problems: &problems)
+            try reader.read(body, into: &requests, problems: &problems)
             #expect(requests == (0..<count).map { RetrievalRequest(history: ["\(count)-\($0)"]) })
             #expect(problems == [Problem?](repeating: nil, count: count))
         }

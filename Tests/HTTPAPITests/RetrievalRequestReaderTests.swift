@@ -15,7 +15,7 @@ import Testing
         let request = try read(
             """
             {"history":["i42","\\u0069\\u0037","é"],"k":20,"exclude":["i9",8],"exclude_history":false,"model":"m",
-             "seed":18446744073709551615,"steps":5,"samples":16,"diversity":0.25,"category_penalty":0.5,"exact":true,"ef":9,"explain":true,
+             "seed":18446744073709551615,"steps":5,"samples":16,"diversity":0.25,"category_penalty":0.0,"exact":true,"ef":9,"explain":true,
              "filter":{"none_of":["Horror"],"any_of":["Comedy","\\u0046ilm-Noir"]}}
             """
         )
@@ -27,7 +27,6 @@ import Testing
         expected.steps = 5
         expected.samples = 16
         expected.diversity = 0.25
-        expected.categoryPenalty = 0.5
         expected.filter = CategoryFilter(anyOf: ["Comedy", "Film-Noir"], noneOf: ["Horror"])
         expected.exact = true
         expected.effort = 9
@@ -114,6 +113,49 @@ import Testing
         let problem = problem(text)
         #expect(problem?.code == .invalidArgument)
         #expect(problem?.errors.map(\.pointer) == [pointer])
+    }
+
+    static let extremes = [
+        "-9223372036854775808", "-759250126", "-1", "0", "1", "16", "17", "1000", "1001", "2147483648",
+        "4611686018427387904",
+        "9223372036854775807", "9223372036854775808", "18446744073709551616", "1.0", "1e3", "-1e308",
+        "1.7976931348623157e308",
+        "5e-324", "-0", "0.5", "1000000", "1000001",
+    ]
+    static let numbers = ["k", "samples", "steps", "ef", "seed", "diversity", "category_penalty"]
+
+    @Test("a request that is read keeps every bound, whatever pair of extremes its body has", arguments: numbers)
+    func boundsPairs(field: String) throws {
+        let limits = RetrievalLimits()
+        for value in Self.extremes {
+            for other in Self.numbers where other != field {
+                for otherValue in Self.extremes {
+                    let text = "{\"history\":[],\"\(field)\":\(value),\"\(other)\":\(otherValue)}"
+                    guard let request = try? read(text) else { continue }
+                    try request.validate(within: limits)
+                    #expect(1...1000 ~= request.k && 1...16 ~= request.samples && request.steps ?? 1 >= 1, "\(text)")
+                    #expect(0...1 ~= request.diversity && 0...1e6 ~= request.categoryPenalty, "\(text)")
+                    #expect(request.diversity == 0 || request.categoryPenalty == 0, "\(text)")
+                }
+            }
+        }
+    }
+
+    @Test(
+        "a message names the bounds of the field and the number as it was sent",
+        arguments: [
+            ("\"k\":10.0", "must be a whole number from 1 to 1000; got 10.0."),
+            ("\"k\":0", "must be a whole number from 1 to 1000; got 0."),
+            ("\"k\":9223372036854775808", "must be a whole number from 1 to 1000; got 9223372036854775808."),
+            ("\"samples\":17", "must be a whole number from 1 to 16; got 17."),
+            ("\"steps\":0", "must be a whole number of at least 1; got 0."),
+            ("\"diversity\":1.5", "must be a number from 0 to 1; got 1.5."),
+            ("\"category_penalty\":1e7", "must be a number from 0 to 1000000; got 1e7."),
+            ("\"diversity\":0.5,\"category_penalty\":1", "cannot be combined with a diversity; give one of the two."),
+        ]
+    )
+    func namesBounds(fields: String, message: String) {
+        #expect(problem("{\"history\":[],\(fields)}")?.errors.map(\.message) == [message])
     }
 
     @Test(

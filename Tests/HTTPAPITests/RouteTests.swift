@@ -91,6 +91,26 @@ import Testing
         }
     }
 
+    @Test(
+        "a query that a path does not take is refused by name, and health checks take any",
+        arguments: [
+            ("POST", "/retrieve?k=3", 400), ("POST", "/v1/similar?k=3", 400), ("POST", "/retrieve:batch?x", 400),
+            ("GET", "/v1/items/i7?x=1", 400), ("GET", "/v1/items/i7?model=m&x=1", 400),
+            ("GET", "/v1/items/i7?model=m", 200),
+            ("GET", "/health/live?now=1", 200), ("GET", "/health/ready?now=1", 200), ("POST", "/retrieve?", 200),
+        ]
+    )
+    func refusesQueries(method: String, target: String, status: Int) async throws {
+        try await withServer { server in
+            let request = method == "POST" ? post(Body.light, path: target) : get(target)
+            let answer = try await server.ask(request)
+            #expect(answer.status == status)
+            if status == 400 {
+                #expect(answer.text.contains(target.split(separator: "?")[1].split(separator: "&").last ?? ""))
+            }
+        }
+    }
+
     @Test("an item is told with its title and categories, also when its id needs percent-encoding")
     func describesItems() async throws {
         let source = MemorySource([1], active: 1)
@@ -99,7 +119,7 @@ import Testing
             state.checkpoints[1]?.catalogue.ids[5] = "a/b c%é"
         }
         try await withServer(source: source) { server in
-            let plain = try await server.ask(get("/v1/items/i7?x=1"))
+            let plain = try await server.ask(get("/v1/items/i7"))
             let json = try plain.json()
             #expect(plain.status == 200 && json["id"] as? String == "i7" && json["known"] as? Bool == true)
             #expect(json["title"] as? String == "The \"title\" of 7" && json["categories"] as? [String] == ["Rare"])
@@ -211,7 +231,7 @@ import Testing
         ),
         (post(history(k + k), path: infer), 400, "invalid_argument", "/inputs/2/name"),
         (post(history(k.replacing("[5]", with: "[]")), path: infer), 400, "invalid_argument", "/inputs/1/data"),
-        (post(history(k.replacing("[5]", with: "[0]")), path: infer), 400, "invalid_argument", "/k"),
+        (post(history(k.replacing("[5]", with: "[0]")), path: infer), 400, "invalid_argument", "/inputs/1/data/0"),
         (
             post(String(history().dropLast()) + ",\"outputs\":[{\"name\":\"x\"}]}", path: infer), 400,
             "invalid_argument", "/outputs/0/name"

@@ -55,4 +55,29 @@ import Testing
             }
         }
     }
+
+    @Test(
+        "a Host is a host with an optional port, and nothing else",
+        arguments: [
+            ("localhost", "localhost"), ("127.0.0.1:8081", "127.0.0.1"), ("[::1]:80", "::1"), ("[::1]", "::1"),
+            ("a-b_c.example:", "a-b_c.example"), ("127.0.0.1:80.evil.com", nil), ("127.0.0.1:65536", nil), ("a@b", nil),
+            ("a b", nil), ("[::1", nil), ("[]", nil), ("[::1]x", nil), (":80", nil), ("a/b", nil), ("", nil),
+        ]
+    )
+    func readsAuthorities(text: String, host: String?) {
+        #expect(Authority(text)?.host == host)
+    }
+
+    @Test("the planes share the descriptors that there are", arguments: [1024, 4096, 11_000, 1 << 20, 2, 130])
+    func sharesDescriptors(limit: Int) {
+        let configuration = ServerConfiguration()
+        let budget = DescriptorBudget(configuration, limit: limit)
+        #expect(1...configuration.maxConnections ~= budget.dataConnections)
+        #expect(1...configuration.controlMaxConnections ~= budget.controlConnections)
+        let sum = budget.dataConnections + budget.controlConnections + DescriptorBudget.reserve
+        #expect(sum <= limit || limit < DescriptorBudget.reserve + 4)
+        let isEnough =
+            limit >= configuration.maxConnections + configuration.controlMaxConnections + DescriptorBudget.reserve
+        #expect((budget.shortage(of: configuration, limit: limit) == nil) == isEnough)
+    }
 }

@@ -45,7 +45,7 @@ import Testing
             #expect(holder.snapshot?.version == version && source.activeVersion(of: "m") == version)
             #expect(try files() == [])
         }
-        #expect(source.manifests(of: "m").map(\.version) == [3, 4] && controller.report.imported == 3)
+        #expect(source.inventory(of: "m").map(\.number) == [3, 4] && controller.report.imported == 3)
     }
 
     @Test("only whole files with the right name count: a clock that jumps holds none up")
@@ -108,7 +108,7 @@ import Testing
         await controller.poll()
         try drop("v2.sqlite", "2")
         await controller.poll()
-        #expect(holder.snapshot?.version == 2 && source.manifests(of: "m").count == 2)
+        #expect(holder.snapshot?.version == 2 && source.inventory(of: "m").count == 2)
         #expect(try files() == [])
     }
 }

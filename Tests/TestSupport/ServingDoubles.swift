@@ -206,6 +206,8 @@ package final class MemorySource: CheckpointSource {
         package var loadError: CheckpointError?
         /// What the next writes fail with.
         package var refusal: CheckpointError?
+        /// What has become of the store's file.
+        package var replacement: CheckpointError?
 
         package var active: Int? { activations.last }
 
@@ -231,9 +233,23 @@ package final class MemorySource: CheckpointSource {
         state.withLock { ($0.checkpoints.isEmpty ? [] : ["m"]) + $0.otherModels }
     }
 
-    package func manifests(of model: String) -> [CheckpointManifest] {
+    package func inventory(of model: String) -> [StoredVersion] {
         guard model == "m" else { return [] }
-        return state.withLock { $0.checkpoints.values.map(\.manifest).sorted { $0.version < $1.version } }
+        return state.withLock { state in
+            state.checkpoints.values.map(\.manifest).sorted { $0.version < $1.version }.map { manifest in
+                StoredVersion(
+                    number: manifest.version,
+                    summary: .success(
+                        VersionSummary(
+                            manifest: manifest,
+                            isActive: manifest.version == state.active,
+                            bytes: 1,
+                            digest: "digest-\(manifest.version)"
+                        )
+                    )
+                )
+            }
+        }
     }
 
     package func activeVersion(of model: String) -> Int? { model == "m" ? state.withLock(\.active) : nil }
@@ -244,11 +260,13 @@ package final class MemorySource: CheckpointSource {
 
     package func rollbackTarget(of model: String) -> Int? { state.withLock { $0.activations.dropLast().last } }
 
-    package func rollback(model: String) throws -> Int {
+    package func rollback(model: String, expecting version: Int) throws {
         try write { state in
-            guard state.activations.count > 1 else { throw StoreDoubleError.unknown }
+            guard let target = state.activations.dropLast().last else { throw StoreDoubleError.unknown }
+            guard target == version else {
+                throw CheckpointError.rollbackTargetChanged(model: model, expected: version, found: target)
+            }
             state.activations.removeLast()
-            return state.activations[state.activations.count - 1]
         }
     }
 
@@ -265,9 +283,19 @@ package final class MemorySource: CheckpointSource {
         guard !state.withLock({ $0.damaged.contains(version) }) else { throw StoreDoubleError.damaged }
     }
 
-    package func digest(model: String, version: Int) -> String { "digest-\(version)" }
-
     package func aliases() -> [Alias] { state.withLock { $0.aliases.values.sorted { $0.name < $1.name } } }
+
+    package func hasDamagedAliases() -> Bool { false }
+
+    package func damage() -> [StoreDamage] { [] }
+
+    package func reopenIfReplaced() throws {
+        if let error = state.withLock(\.replacement) { throw error }
+    }
+
+    package func remove(model: String, version: Int) throws {
+        try write { state in state.checkpoints[version] = nil }
+    }
 
     package func setAlias(_ alias: Alias, ifRevision: Int?) throws -> Alias {
         if let contradiction = alias.contradiction { throw CheckpointError.invalid(reason: contradiction) }

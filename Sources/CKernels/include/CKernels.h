@@ -273,4 +273,8 @@ void ck_gru(const float *x, const float *u, const float *bias, size_t n, size_t 
 void ck_gru_gradient(const float *transposed_u, const float *gates, const float *states, const float *gradient,
                      size_t n, size_t d, float *grad_x, float *grad_a, float *scratch);
 
+// MARK: SQLite files of others; see DatabaseConfinement.
+void ck_confine_databases(void);
+void ck_bound_databases(int value, int steps);
+
 #endif

@@ -22,10 +22,7 @@ struct SecurityHeadersMiddleware: RouterMiddleware {
     }
 }
 
-/// Refuses writes that a page of another site sends from somebody's browser.
-///
-/// Where no token is set the control plane is open to its own machine, and a browser on that machine would carry anybody's
-/// page there. Programs that are no browsers send neither of the two headers and pass.
+/// Refuses writes that a page of another site sends from somebody's browser; see ``RequestSource``.
 struct SameOriginMiddleware: RouterMiddleware {
     typealias Context = BasicRequestContext
 
@@ -34,18 +31,18 @@ struct SameOriginMiddleware: RouterMiddleware {
         context: BasicRequestContext,
         next: (Request, BasicRequestContext) async throws -> Response
     ) async throws -> Response {
-        if request.method != .get, request.method != .head, isForeign(request) {
-            throw Problem(.unauthorized, "Pages of other sites change nothing here; use the dashboard of this server.")
+        if request.method != .get, request.method != .head, source(of: request).isForeign {
+            throw RequestSource.problem
         }
         return try await next(request, context)
     }
 
-    /// Browsers tell the relation of the two sites, but not to every server over plain HTTP; they always tell the origin.
-    private func isForeign(_ request: Request) -> Bool {
-        if let relation = request.headers[.secFetchSite] { return relation != "same-origin" && relation != "none" }
-        guard let origin = request.headers[.origin] else { return false }
-        guard let host = request.head.authority else { return true }
-        return !["http://\(host)", "https://\(host)"].contains { equalsIgnoringCase(origin, $0.lowercased()) }
+    private func source(of request: Request) -> RequestSource {
+        RequestSource(
+            relation: request.headers[.secFetchSite],
+            origin: request.headers[.origin],
+            host: request.head.authority
+        )
     }
 }
 

@@ -79,6 +79,9 @@ extension ControlPlane {
 }
 
 extension Alias {
+    /// The numbers that versions have.
+    fileprivate static let versions = 1...Int(Int32.max)
+
     /// Reads the body of `PUT /v1/aliases/{alias}`.
     ///
     /// - Throws: A ``Problem`` of code `invalid_json` or `invalid_argument`.
@@ -91,8 +94,8 @@ extension Alias {
         try reader.object("", fields: fields, required: 1) { reader, field, pointer throws(Problem) in
             switch field {
             case "model": model = try reader.string(pointer)
-            case "version": version = try reader.integer(pointer)
-            case "shadow": shadow = try reader.double(pointer)
+            case "version": version = try reader.integer(pointer, in: Self.versions)
+            case "shadow": shadow = try reader.double(pointer, in: 0...100)
             case "split":
                 hasSplit = true
                 try reader.array(pointer) { reader, pointer throws(Problem) in
@@ -118,9 +121,9 @@ extension Alias.Share {
             field,
             pointer throws(Problem) in
             if field == "version" {
-                version = try reader.integer(pointer)
+                version = try reader.integer(pointer, in: Alias.versions)
             } else {
-                percent = try reader.double(pointer)
+                percent = try reader.double(pointer, in: 0...100)
             }
         }
     }
@@ -132,9 +135,9 @@ extension Alias.Guard {
         let fields = ["max_error_rate", "max_p99_ms", "min_requests"]
         try reader.object(pointer, fields: fields, required: 0) { reader, field, pointer throws(Problem) in
             switch field {
-            case "max_error_rate": maxErrorRate = try reader.double(pointer)
+            case "max_error_rate": maxErrorRate = try reader.double(pointer, in: 0...1)
             case "max_p99_ms": maxP99Ms = try reader.double(pointer)
-            default: minRequests = try reader.integer(pointer)
+            default: minRequests = try reader.integer(pointer, in: 1...Int(Int32.max))
             }
         }
     }

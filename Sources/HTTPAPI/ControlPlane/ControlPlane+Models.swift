@@ -45,7 +45,7 @@ extension ControlPlane {
     }
 
     private func models() async throws -> [ModelDescription] {
-        try await offThread { [source, controller] in
+        try await reading { [source, controller] in
             let aliases = try source.aliases()
             return try source.modelNames().map {
                 try ModelDescription(name: $0, source: source, controller: controller, aliases: aliases)
@@ -54,7 +54,7 @@ extension ControlPlane {
     }
 
     private func describe(_ name: String) async throws -> ModelDescription {
-        try await offThread { [source, controller] in
+        try await reading { [source, controller] in
             guard try source.modelNames().contains(name) else {
                 throw Problem(.notFound, "There is no model '\(name)'; GET /v1/models lists them.")
             }
@@ -64,12 +64,11 @@ extension ControlPlane {
     }
 
     private func describe(_ id: VersionID) async throws -> VersionDescription {
-        try await offThread { [source, controller] in
-            guard let manifest = try source.manifests(of: id.model).first(where: { $0.version == id.version }) else {
+        try await reading { [source, controller] in
+            guard let stored = try source.inventory(of: id.model).first(where: { $0.number == id.version }) else {
                 throw Problem(ServingError.versionNotFound(id))
             }
-            let digest = try source.digest(model: id.model, version: id.version)
-            return VersionDescription(manifest, controller: controller, digest: digest)
+            return VersionDescription(stored, of: id.model, controller: controller, hasDigest: true)
         }
     }
 
@@ -103,6 +102,15 @@ extension ControlPlane {
             }
         }
         return try json(ActionResult(id, state: "verified"))
+    }
+
+    /// Reads the store; why it cannot be read becomes a problem.
+    func reading<Value: Sendable>(_ work: @escaping @Sendable () throws -> Value) async throws -> Value {
+        do {
+            return try await offThread(work)
+        } catch let error as CheckpointError {
+            throw Problem(ServingError(error))
+        }
     }
 
     /// Runs a change; why it did not happen becomes a problem.

@@ -115,7 +115,7 @@ package struct ControlPlane: Sendable {
 
 extension ControlPlane {
     /// The largest body of a request.
-    private static let maxBodyBytes = 1 << 20
+    static let maxBodyBytes = 1 << 20
 
     /// A request's JSON body.
     static func body(of request: Request) async throws -> [UInt8] {
@@ -129,7 +129,7 @@ extension ControlPlane {
         do {
             return Array(buffer: try await request.body.collect(upTo: maxBodyBytes))
         } catch is NIOTooManyBytesError {
-            throw Problem(.bodyTooLarge, "The body is larger than \(maxBodyBytes) bytes.")
+            throw Problem.bodyTooLarge(maxBodyBytes)
         }
     }
 

@@ -45,49 +45,62 @@ struct ModelDescription: Encodable {
         activeVersion = try source.activeVersion(of: name)
         rollbackVersion = try source.rollbackTarget(of: name)
         self.aliases = aliases.filter { $0.model == name }.map(AliasDescription.init)
-        versions = try source.manifests(of: name).map { VersionDescription($0, controller: controller, digest: nil) }
+        versions = try source.inventory(of: name).map {
+            VersionDescription($0, of: name, controller: controller, hasDigest: false)
+        }
     }
 }
 
+/// A version as it is answered; one whose header is damaged has a reason and no content.
 struct VersionDescription: Encodable {
     let model: String
     let version: Int
     let state: String
-    /// Why it was rejected.
+    /// Why it was rejected, or what is damaged.
     let reason: String?
     /// Whether it is in memory, so that activating it takes no load.
     let resident: Bool
-    let system: String
-    let createdAt: String
-    let dimension: Int
-    let items: Int
-    let trainRows: Int
-    let seconds: Double
-    let metrics: [String: Double]
-    let seed: UInt64
-    let build: String
-    let data: DataFingerprint
+    let system: String?
+    let createdAt: String?
+    let dimension: Int?
+    let items: Int?
+    let trainRows: Int?
+    let seconds: Double?
+    let metrics: [String: Double]?
+    let seed: UInt64?
+    let build: String?
+    let data: DataFingerprint?
     /// Over everything the version holds; only where one version is asked for.
     let digest: String?
 
-    init(_ manifest: CheckpointManifest, controller: ServingController, digest: String?) {
-        let state = controller.state(of: manifest.version, model: manifest.model)
-        resident = controller.isResident(manifest.version, model: manifest.model)
-        model = manifest.model
-        version = manifest.version
-        self.state = state.name
-        if case .rejected(let reason) = state { self.reason = reason } else { reason = nil }
-        system = manifest.system
-        createdAt = manifest.createdAt
-        dimension = manifest.dimension
-        items = manifest.items
-        trainRows = manifest.trainRows
-        seconds = manifest.seconds
-        metrics = manifest.metrics
-        seed = manifest.seed
-        build = manifest.build
-        data = manifest.data
-        self.digest = digest
+    init(_ stored: StoredVersion, of model: String, controller: ServingController, hasDigest: Bool) {
+        self.model = model
+        version = stored.number
+        resident = controller.isResident(stored.number, model: model)
+        let state = controller.state(of: stored.number, model: model)
+        var summary: VersionSummary?
+        switch stored.summary {
+        case .success(let found):
+            summary = found
+            self.state = state.name
+            if case .rejected(let reason) = state { self.reason = reason } else { reason = nil }
+        case .failure(let error):
+            // In memory it answers as it was before the damage.
+            self.state = resident ? state.name : "damaged"
+            reason = "\(error)"
+        }
+        let manifest = summary?.manifest
+        system = manifest?.system
+        createdAt = manifest?.createdAt
+        dimension = manifest?.dimension
+        items = manifest?.items
+        trainRows = manifest?.trainRows
+        seconds = manifest?.seconds
+        metrics = manifest?.metrics
+        seed = manifest?.seed
+        build = manifest?.build
+        data = manifest?.data
+        digest = hasDigest ? summary?.digest : nil
     }
 }
 

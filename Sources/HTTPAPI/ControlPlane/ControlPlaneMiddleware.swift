@@ -77,10 +77,8 @@ struct AccessMiddleware: RouterMiddleware {
     }
 
     private func checkHost(of request: Request) throws {
-        let authority = request.head.authority ?? ""
-        let host =
-            authority.hasPrefix("[") ? authority.dropFirst().prefix { $0 != "]" } : authority.prefix { $0 != ":" }
-        guard ServerConfiguration.isLoopback(String(host)) else {
+        let host = Authority(request.head.authority ?? "")?.host ?? ""
+        guard ServerConfiguration.isLoopback(host) else {
             throw Problem(.unauthorized, "Without a token this answers to names of this machine only, not '\(host)'.")
         }
     }

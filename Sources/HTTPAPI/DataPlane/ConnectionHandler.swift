@@ -13,8 +13,10 @@ final class ConnectionHandler: ChannelDuplexHandler {
 
     /// How long a closed connection waits for its peer's side, so that the peer can read the last answer.
     private static let lingerTime = TimeAmount.seconds(1)
-    /// How many requests that came at once are answered before the loop looks at the other connections again.
+    /// How many requests that came at once, or bytes of their answers, there are before the loop looks at the other
+    /// connections again.
     private static let turnLength = 16
+    private static let turnBytes = 32_768
 
     private enum Phase {
         case open
@@ -33,6 +35,7 @@ final class ConnectionHandler: ChannelDuplexHandler {
     private var waiting = CircularBuffer<IncomingRequest>()
     private var awaitsWorker = false
     private var answersLeft = turnLength
+    private var bytesLeft = turnBytes
     private var hasTurnComing = false
     private var inputIsClosed = false
     private var readIsHeld = false
@@ -124,7 +127,7 @@ final class ConnectionHandler: ChannelDuplexHandler {
         if !sawPart, requestStart == nil { requestStart = lastActivity }
         sawPart = false
         if requestStart != nil { arm(context) }
-        answersLeft = Self.turnLength
+        beginTurn()
         proceed(context)
         context.fireChannelReadComplete()
     }
@@ -165,7 +168,7 @@ final class ConnectionHandler: ChannelDuplexHandler {
     }
 
     private func mayAnswer(_ context: ChannelHandlerContext) -> Bool {
-        answersLeft > 0 && !awaitsWorker && context.channel.isWritable
+        answersLeft > 0 && bytesLeft > 0 && !awaitsWorker && context.channel.isWritable
     }
 
     private func answer(_ request: IncomingRequest, _ context: ChannelHandlerContext) {
@@ -192,7 +195,13 @@ final class ConnectionHandler: ChannelDuplexHandler {
         arm(context)
     }
 
+    private func beginTurn() {
+        answersLeft = Self.turnLength
+        bytesLeft = Self.turnBytes
+    }
+
     private func send(_ answer: Answer, _ context: ChannelHandlerContext) {
+        bytesLeft -= answer.bytes.readableBytes
         context.write(wrapOutboundOut(answer.bytes), promise: nil)
         if answer.closes { startClosing(context) }
     }
@@ -201,7 +210,7 @@ final class ConnectionHandler: ChannelDuplexHandler {
     func takeTurn() {
         hasTurnComing = false
         guard let context else { return }
-        answersLeft = Self.turnLength
+        beginTurn()
         while case .open = phase, mayAnswer(context), let request = waiting.popFirst() { answer(request, context) }
         context.flush()
         proceed(context)

@@ -9,6 +9,8 @@ import Serving
 /// The data plane: accepts connections, hands each to one of the event loops, and drains them on shutdown.
 struct DataPlaneServer: Service, CustomStringConvertible {
     let configuration: ServerConfiguration
+    /// The most connections at one time.
+    let maxConnections: Int
     let service: RetrievalService
     let status: ServerStatus
     let metrics: ServerMetrics
@@ -19,6 +21,9 @@ struct DataPlaneServer: Service, CustomStringConvertible {
     let onListening: @Sendable (Int) -> Void
     /// What logs call it: without the configuration, which holds the token.
     let description = "data plane"
+
+    /// A peer that does not read its answers has so much of them computed ahead, and no more.
+    private static let sendBufferBytes: SocketOptionValue = 131_072
 
     /// A heavy request may wait for so many times QUEUE_DELAY_MS, since those before it take long too.
     private static let heavyDelays = 10
@@ -84,7 +89,7 @@ struct DataPlaneServer: Service, CustomStringConvertible {
             try await gracefulShutdown()
             status.startDraining()
             try await Task.sleep(for: configuration.drainGrace)
-            try await listener.close()
+            try await close(listener, loops.values.map(\.self))
             try await drain(loops.values.map(\.self))
         } catch is CancellationError {
             status.startDraining()
@@ -102,10 +107,19 @@ struct DataPlaneServer: Service, CustomStringConvertible {
         _ loops: [ObjectIdentifier: NIOLoopBound<EventLoopState>]
     ) async throws -> any Channel {
         let settings = ConnectionSettings(configuration, status: status)
-        let maxConnections = configuration.maxConnections
+        let maxConnections = maxConnections
         let bootstrap = ServerBootstrap(group: group)
             .serverChannelOption(.backlog, value: 1024)
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+            .serverChannelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    try channel.pipeline.syncOperations.addHandlers(
+                        AcceptBackoffHandler(shouldForwardIOErrorCaught: true) { _ in ListenerHandler.pause },
+                        ListenerHandler(metrics: metrics, logger: logger)
+                    )
+                }
+            }
+            .childChannelOption(.socketOption(.so_sndbuf), value: Self.sendBufferBytes)
             .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
             .childChannelOption(.allowRemoteHalfClosure, value: true)
             .childChannelInitializer { channel in
@@ -136,6 +150,23 @@ struct DataPlaneServer: Service, CustomStringConvertible {
             return try await bootstrap.bind(host: host, port: port).get()
         } catch {
             throw ServerError(listeningOn: host, port: port, key: "HTTP_PORT", error)
+        }
+    }
+
+    /// Closes the listener when it holds no connection any more, and waits until those it held are open.
+    private func close(_ listener: any Channel, _ loops: [NIOLoopBound<EventLoopState>]) async throws {
+        let closed = listener.eventLoop.makePromise(of: Void.self)
+        listener.eventLoop.execute {
+            do {
+                try listener.pipeline.syncOperations.handler(type: ListenerHandler.self).closeWhenQuiet(closed)
+            } catch {
+                closed.fail(error)
+            }
+        }
+        try await closed.futureResult.get()
+        // An accepted connection is opened by two tasks of its event loop.
+        for _ in 0..<2 {
+            for loop in loops { try await loop.eventLoop.submit {}.get() }
         }
     }
 

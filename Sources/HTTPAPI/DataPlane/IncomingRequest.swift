@@ -50,30 +50,24 @@ struct IncomingRequest: Sendable {
         self.arrival = arrival
         var patience = settings.deadline
         var deadlineProblem: Problem?
-        var hosts = 0
+        var framing = RequestFraming(maxBodyBytes: maxBodyBytes, isHTTP10: head.version != .http1_1)
+        var source = RequestSource()
         var contentType: String?
         var ownID: [UInt8]?
         var (traceparents, traceparent, tracestate): (Int, String?, String?) = (0, nil, nil)
         isHTTP10 = head.version != .http1_1
         keepAlive = head.isKeepAlive && head.method != .CONNECT
         isHead = head.method == .HEAD
-        var framingProblem: Problem?
         var mediaProblem: Problem?
         for (name, value) in head.headers {
-            if equalsIgnoringCase(name, "host") {
-                hosts += 1
+            if framing.read(name, value) {
+                if equalsIgnoringCase(name, "host") { source.host = value }
             } else if equalsIgnoringCase(name, "content-type") {
                 contentType = value
-            } else if equalsIgnoringCase(name, "content-length") {
-                guard let length = Int(value), length <= maxBodyBytes else {
-                    framingProblem = Self.bodyTooLarge(maxBodyBytes)
-                    continue
-                }
-            } else if equalsIgnoringCase(name, "transfer-encoding") {
-                guard equalsIgnoringCase(value, "chunked"), !isHTTP10 else {
-                    framingProblem = Problem(.invalidArgument, "The only Transfer-Encoding is 'chunked', in HTTP/1.1.")
-                    continue
-                }
+            } else if equalsIgnoringCase(name, "origin") {
+                source.origin = value
+            } else if equalsIgnoringCase(name, "sec-fetch-site") {
+                source.relation = value
             } else if equalsIgnoringCase(name, "content-encoding") {
                 guard equalsIgnoringCase(value, "identity") else {
                     mediaProblem = Problem(.unsupportedMediaType, "Send the body without Content-Encoding.")
@@ -110,11 +104,8 @@ struct IncomingRequest: Sendable {
         }
         id = ownID ?? makeID()
         if let patience { deadline = arrival + patience }
-        if let framingProblem {
+        if let framingProblem = framing.problem {
             problem = framingProblem
-            keepAlive = false
-        } else if hosts > 1 || hosts == 0 && !isHTTP10 {
-            problem = Problem(.invalidArgument, "The request has \(hosts) Host header fields; HTTP/1.1 wants one.")
             keepAlive = false
         } else {
             do throws(Problem) {
@@ -125,6 +116,7 @@ struct IncomingRequest: Sendable {
                     throw Problem(.methodNotAllowed, detail, allow: route.methods)
                 }
                 guard route.hasBody else { return }
+                if source.isForeign { throw RequestSource.problem }
                 if let mediaProblem { throw mediaProblem }
                 try Self.checkMediaType(contentType)
                 if let deadlineProblem { throw deadlineProblem }
@@ -138,7 +130,7 @@ struct IncomingRequest: Sendable {
     mutating func append(_ bytes: ByteBuffer, limit: Int) {
         bodyCount += bytes.readableBytes
         if bodyCount > limit {
-            problem = Self.bodyTooLarge(limit)
+            problem = .bodyTooLarge(limit)
             keepAlive = false
             body = nil
         } else if problem == nil {
@@ -152,11 +144,6 @@ struct IncomingRequest: Sendable {
     func checkDeadline(at now: NIODeadline) throws(Problem) {
         guard let deadline, now > deadline else { return }
         throw Problem(.deadlineExceeded, "The deadline passed before the work began.")
-    }
-
-    /// The problem of a body beyond the limit.
-    static func bodyTooLarge(_ limit: Int) -> Problem {
-        Problem(.bodyTooLarge, "The body is larger than MAX_BODY_BYTES, \(limit) bytes.")
     }
 
     /// Checks a Content-Type; none counts as JSON.
@@ -179,14 +166,5 @@ struct IncomingRequest: Sendable {
                 default: false
                 }
             }
-    }
-}
-
-/// Whether a header's name or token equals a lower-case ASCII word.
-func equalsIgnoringCase(_ text: some StringProtocol, _ lowercase: String) -> Bool {
-    let bytes = text.utf8
-    guard bytes.count == lowercase.utf8.count else { return false }
-    return zip(bytes, lowercase.utf8).allSatisfy { byte, expected in
-        (UInt8(ascii: "A")...UInt8(ascii: "Z") ~= byte ? byte | 0x20 : byte) == expected
     }
 }

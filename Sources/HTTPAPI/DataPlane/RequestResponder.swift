@@ -27,8 +27,8 @@ final class RequestResponder {
     let recorder: RequestRecorder
     private let workspace = RetrievalWorkspace()
     private var request = RetrievalRequest()
-    private var reader = RetrievalRequestReader()
-    private var batchReader = RetrievalBatchReader()
+    private var reader: RetrievalRequestReader
+    private var batchReader: RetrievalBatchReader
     private var batch: [RetrievalRequest] = []
     private var batchProblems: [Problem?] = []
     private var writer = JSONWriter()
@@ -61,6 +61,8 @@ final class RequestResponder {
         self.spans = spans
         self.slowRequest = slowRequest
         self.logger = logger
+        reader = RetrievalRequestReader(limits: service.limits)
+        batchReader = RetrievalBatchReader(limits: service.limits)
         nextID = UInt64.random(in: 0...UInt64.max)
     }
 
@@ -168,7 +170,7 @@ final class RequestResponder {
     }
 
     private func retrieveBatch(_ incoming: IncomingRequest, _ outcome: inout Outcome) throws(Problem) {
-        try batchReader.read(body, limit: service.limits.maxBatch, into: &batch, problems: &batchProblems)
+        try batchReader.read(body, into: &batch, problems: &batchProblems)
         let parsed = NIODeadline.now()
         outcome.times.parse = parsed.nanoseconds(since: outcome.start)
         try incoming.checkDeadline(at: parsed)
@@ -199,7 +201,7 @@ final class RequestResponder {
     }
 
     private func findSimilar(_ outcome: inout Outcome) throws(Problem) {
-        let question = try SimilarityRequest(body)
+        let question = try SimilarityRequest(body, limits: service.limits)
         let found = try outcome.retrieved { () throws(RetrievalError) in
             try service.similar(to: question.item, k: question.k, model: question.model, workspace: workspace)
         }
@@ -227,7 +229,7 @@ final class RequestResponder {
 
     private func infer(_ model: Route.Model, _ outcome: inout Outcome) throws(Problem) {
         let versions = try versions(serving: model)
-        let question = try InferenceProtocol.Request(body, into: &request)
+        let question = try InferenceProtocol.Request(body, limits: service.limits, into: &request)
         request.model = model.name
         request.version = model.version == nil ? nil : versions[0]
         let response = try outcome.retrieved { () throws(RetrievalError) in

@@ -21,9 +21,10 @@ package enum Route: Equatable {
     case modelReady(Model)
     case infer(Model)
 
-    /// The route of a request target; of a query only what the path knows counts.
+    /// The route of a request target.
     ///
-    /// - Throws: A ``Problem``: there is no such path, or a part of it is not percent-encoded UTF-8.
+    /// - Throws: A ``Problem``: there is no such path, a part of it is not percent-encoded UTF-8, or there is a query that
+    ///   the path does not take. Only health checks may carry any query.
     package init(target: String) throws(Problem) {
         var path = target[...]
         // The absolute form, which a proxy may use.
@@ -47,6 +48,12 @@ package enum Route: Equatable {
             }
             self = route
         }
+        if hasBody, !query.isEmpty {
+            throw Problem(
+                .invalidArgument,
+                "This path takes no query, but got '\(query.prefix(64))'; put it into the body."
+            )
+        }
     }
 
     /// `/v1/items/{id}[?model={name}]` and `/v2/models/{name}[/versions/{version}][/ready|/infer]`.
@@ -56,7 +63,10 @@ package enum Route: Equatable {
         let collection = (parts.removeFirst(), parts.removeFirst())
         let name = try percentDecoded(parts.removeFirst())
         if collection == ("v1", "items"), parts.isEmpty {
-            let models = query.split(separator: "&").filter { $0.hasPrefix("model=") }
+            let models = query.split(separator: "&")
+            if let other = models.first(where: { !$0.hasPrefix("model=") }) {
+                throw Problem(.invalidArgument, "This path takes the query 'model', but got '\(other.prefix(64))'.")
+            }
             guard models.count <= 1 else { throw Problem(.invalidArgument, "'model' is given twice.") }
             let model = models.first?.dropFirst(6)
             return .item(id: name, model: try model.map(percentDecoded))

@@ -79,17 +79,17 @@ struct BodyReader {
     /// Reads an item id, a string or an integer, and says which.
     mutating func identifier(_ pointer: String) throws(Problem) -> (id: String, isInteger: Bool) {
         let isNumber = try read { try $0.kind() == .number }
-        return isNumber ? (String(try integer(pointer)), true) : (try string(pointer), false)
+        return isNumber ? (String(try integer(pointer, in: .min ... .max)), true) : (try string(pointer), false)
     }
 
-    /// Reads an integer of 64 bits.
-    mutating func integer(_ pointer: String) throws(Problem) -> Int {
-        try read { try $0.integer(at: pointer) }
+    /// Reads a whole number within bounds.
+    mutating func integer(_ pointer: String, in range: ClosedRange<Int>) throws(Problem) -> Int {
+        try read { try $0.integer(at: pointer, in: range) }
     }
 
-    /// Reads a number.
-    mutating func double(_ pointer: String) throws(Problem) -> Double {
-        try read { try $0.double(at: pointer) }
+    /// Reads a number, within bounds if there are any.
+    mutating func double(_ pointer: String, in range: ClosedRange<Double>? = nil) throws(Problem) -> Double {
+        try read { try $0.double(at: pointer, in: range) }
     }
 
     /// Reads a null, and says whether the next value was one.

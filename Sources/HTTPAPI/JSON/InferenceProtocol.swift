@@ -41,9 +41,10 @@ enum InferenceProtocol {
         ///
         /// - Parameters:
         ///   - body: The bytes.
+        ///   - limits: The bounds that the request must keep.
         ///   - request: Reset and filled.
         /// - Throws: A ``Problem`` of code `invalid_json` or `invalid_argument`.
-        init(_ body: [UInt8], into request: inout RetrievalRequest) throws(Problem) {
+        init(_ body: [UInt8], limits: RetrievalLimits, into request: inout RetrievalRequest) throws(Problem) {
             var reader = try BodyReader(body)
             var seen: Set<String> = []
             request.reset()
@@ -56,7 +57,7 @@ enum InferenceProtocol {
                         guard seen.insert(input.name).inserted else {
                             throw Problem(.invalidArgument, at: "\(pointer)/name", "is given twice.")
                         }
-                        try input.fill(&request)
+                        try input.fill(&request, limits)
                     }
                 case "outputs": outputs = try Self.outputs(&reader, pointer)
                 case "id": id = try reader.string(pointer)
@@ -136,7 +137,7 @@ enum InferenceProtocol {
                 case "datatype": datatype = try reader.string(pointer)
                 case "shape":
                     try reader.array(pointer) { reader, pointer throws(Problem) in
-                        shape.append(try reader.integer(pointer))
+                        shape.append(try reader.integer(pointer, in: 0...Int.max))
                     }
                 case "data":
                     try reader.array(pointer) { reader, pointer throws(Problem) in
@@ -149,7 +150,7 @@ enum InferenceProtocol {
         }
 
         /// Puts the tensor into a request.
-        func fill(_ request: inout RetrievalRequest) throws(Problem) {
+        func fill(_ request: inout RetrievalRequest, _ limits: RetrievalLimits) throws(Problem) {
             switch name {
             case "history":
                 try check("BYTES", shape: [data.count])
@@ -163,6 +164,9 @@ enum InferenceProtocol {
                 try check("INT32", shape: [1])
                 guard data.count == 1, case .integer(let k) = data[0] else {
                     throw Problem(.invalidArgument, at: "\(pointer)/data", "must be one integer.")
+                }
+                guard limits.k.contains(k) else {
+                    throw Problem(.invalidArgument, at: "\(pointer)/data/0", limits.k.requirement(got: k))
                 }
                 request.k = k
             default:

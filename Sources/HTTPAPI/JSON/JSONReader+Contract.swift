@@ -31,9 +31,15 @@ extension JSONReader {
         return try boolean()
     }
 
-    mutating func double(at pointer: String) throws -> Double {
+    /// A number within bounds.
+    mutating func double(at pointer: String, in range: ClosedRange<Double>? = nil) throws -> Double {
         try expect(.number, at: pointer)
-        return double(try number().text)
+        let text = try number().text
+        let value = double(text)
+        if let range, !range.contains(value) {
+            throw ContractViolation(pointer: pointer, message: range.requirement(got: excerpt(text)))
+        }
+        return value
     }
 
     mutating func text(at pointer: String) throws -> String {
@@ -50,17 +56,21 @@ extension JSONReader {
         return String(value)
     }
 
-    mutating func integer<Value: FixedWidthInteger>(at pointer: String) throws -> Value {
+    /// A whole number within bounds.
+    mutating func integer<Value: FixedWidthInteger>(
+        at pointer: String,
+        in range: ClosedRange<Value> = .min ... .max
+    ) throws -> Value {
         try expect(.number, at: pointer)
         let number = try number()
-        guard number.isInteger, let value = integer(number.text, as: Value.self) else {
-            throw ContractViolation(
-                pointer: pointer,
-                message: "must be an integer of \(Value.min) to \(Value.max), written without fraction or exponent."
-            )
+        guard number.isInteger, let value = integer(number.text, as: Value.self), range.contains(value) else {
+            throw ContractViolation(pointer: pointer, message: range.requirement(got: excerpt(number.text)))
         }
         return value
     }
+
+    /// The beginning of a number's text, for a message.
+    private func excerpt(_ text: Range<Int>) -> String { String(decoding: bytes[text].prefix(32), as: UTF8.self) }
 
     /// Reads a list of strings.
     mutating func names(at pointer: String, into list: inout IdentifierList) throws {

@@ -5,32 +5,36 @@ package import Serving
 /// A request that breaks the contract gets a problem of its own and does not spoil the others; a body that is not JSON, in
 /// whatever place, or not such an object has no requests at all.
 package struct RetrievalBatchReader {
-    private var requestReader = RetrievalRequestReader()
+    private let limit: Int
+    private var requestReader: RetrievalRequestReader
     private var key: [UInt8] = []
     /// Requests that a longer batch used, for their storage.
     private var spare: [RetrievalRequest] = []
 
     /// A reader that can be used again and again.
-    package init() {}
+    ///
+    /// - Parameter limits: The bounds of every request that it returns, and of the number of requests.
+    package init(limits: RetrievalLimits = RetrievalLimits()) {
+        limit = limits.maxBatch
+        requestReader = RetrievalRequestReader(limits: limits)
+    }
 
     /// Reads a body.
     ///
     /// - Parameters:
     ///   - body: The bytes.
-    ///   - limit: How many requests it may hold.
     ///   - requests: Filled with as many requests as the body holds; those that were there are reset and used again.
     ///   - problems: Replaced: for each request nil, or what is wrong with it, with a pointer such as `/requests/2/k`; such a
     ///     request's own content means nothing.
     /// - Throws: A ``Problem`` of code `invalid_json` or `invalid_argument`; `requests` and `problems` then mean nothing.
     package mutating func read(
         _ body: [UInt8],
-        limit: Int,
         into requests: inout [RetrievalRequest],
         problems: inout [Problem?]
     ) throws(Problem) {
         problems.removeAll(keepingCapacity: true)
         do {
-            try readBody(body, limit: limit, into: &requests, &problems)
+            try readBody(body, into: &requests, &problems)
         } catch {
             throw Problem(error, in: body)
         }
@@ -39,7 +43,6 @@ package struct RetrievalBatchReader {
 
     private mutating func readBody(
         _ body: [UInt8],
-        limit: Int,
         into requests: inout [RetrievalRequest],
         _ problems: inout [Problem?]
     ) throws {
@@ -56,7 +59,7 @@ package struct RetrievalBatchReader {
             }
             guard !hasRequests else { throw ContractViolation(pointer: "/requests", message: "is given twice.") }
             hasRequests = true
-            try readList(&reader, limit: limit, into: &requests, &problems)
+            try readList(&reader, into: &requests, &problems)
         }
         try reader.end()
         guard hasRequests else {
@@ -66,7 +69,6 @@ package struct RetrievalBatchReader {
 
     private mutating func readList(
         _ reader: inout JSONReader,
-        limit: Int,
         into requests: inout [RetrievalRequest],
         _ problems: inout [Problem?]
     ) throws {

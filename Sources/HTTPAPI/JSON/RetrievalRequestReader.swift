@@ -22,10 +22,15 @@ package struct RetrievalRequestReader {
         case explain
     }
 
+    private let limits: RetrievalLimits
     private var key: [UInt8] = []
 
     /// A reader that can be used again and again.
-    package init() {}
+    ///
+    /// - Parameter limits: The bounds of every request that it returns.
+    package init(limits: RetrievalLimits = RetrievalLimits()) {
+        self.limits = limits
+    }
 
     /// Reads a body.
     ///
@@ -68,6 +73,11 @@ package struct RetrievalRequestReader {
         guard seen & 1 << UInt32(Field.history.rawValue) != 0 else {
             throw ContractViolation(pointer: "/history", message: "is missing; give a list of ids, which may be empty.")
         }
+        do {
+            try request.validate(within: limits)
+        } catch RetrievalError.invalidArgument(let field, let message) {
+            throw ContractViolation(pointer: "/\(field)", message: message)
+        }
     }
 
     /// The field of a key.
@@ -106,13 +116,14 @@ package struct RetrievalRequestReader {
         case .excludeHistory: request.excludeHistory = try reader.boolean(at: "/exclude_history")
         case .exact: request.exact = try reader.boolean(at: "/exact")
         case .explain: request.explain = try reader.boolean(at: "/explain")
-        case .k: request.k = try reader.integer(at: "/k")
-        case .samples: request.samples = try reader.integer(at: "/samples")
-        case .diversity: request.diversity = try reader.double(at: "/diversity")
-        case .categoryPenalty: request.categoryPenalty = try reader.double(at: "/category_penalty")
+        case .k: request.k = try reader.integer(at: "/k", in: limits.k)
+        case .samples: request.samples = try reader.integer(at: "/samples", in: limits.samples)
+        case .diversity: request.diversity = try reader.double(at: "/diversity", in: RetrievalLimits.diversity)
+        case .categoryPenalty:
+            request.categoryPenalty = try reader.double(at: "/category_penalty", in: RetrievalLimits.categoryPenalty)
         case .seed: request.seed = try reader.isNull() ? nil : reader.integer(at: "/seed")
-        case .steps: request.steps = try reader.isNull() ? nil : reader.integer(at: "/steps")
-        case .ef: request.effort = try reader.isNull() ? nil : reader.integer(at: "/ef")
+        case .steps: request.steps = try reader.isNull() ? nil : reader.integer(at: "/steps", in: RetrievalLimits.steps)
+        case .ef: request.effort = try reader.isNull() ? nil : reader.integer(at: "/ef", in: RetrievalLimits.effort)
         case .model: request.model = try reader.isNull() ? nil : reader.text(at: "/model")
         case .user: request.user = try reader.isNull() ? nil : reader.identifier(at: "/user")
         case .filter:

@@ -12,12 +12,12 @@ struct SimilarityRequest {
     /// The model or alias to ask; nil is the standard one.
     private(set) var model: String?
 
-    /// Reads a body.
-    init(_ body: [UInt8]) throws(Problem) {
+    /// Reads a body whose `k` must keep the limits.
+    init(_ body: [UInt8], limits: RetrievalLimits) throws(Problem) {
         var reader = try BodyReader(body)
         try reader.object("", fields: ["item", "k", "model"], required: 1) { reader, name, pointer throws(Problem) in
             switch name {
-            case "k": k = try reader.integer(pointer)
+            case "k": k = try reader.integer(pointer, in: limits.k)
             case "model": model = try reader.string(pointer)
             default: (item, answersIntegers) = try reader.identifier(pointer)
             }

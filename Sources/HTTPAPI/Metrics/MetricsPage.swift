@@ -92,6 +92,8 @@ package struct MetricsPage: Sendable {
         for reason in ShedReason.allCases {
             page.sample([("reason", reason.name)], "\(totals[RecorderCells.shed(reason)])")
         }
+        page.family("dimerec_accept_failures_total", .counter, "Times that a new connection could not be accepted.")
+        page.sample([], "\(metrics.acceptFailures)")
         if let counts = spans?.counts {
             page.family("dimerec_spans_total", .counter, "Sampled requests, by whether their spans were written.")
             page.sample([("result", "written")], "\(counts.written)")
@@ -188,6 +190,8 @@ package struct MetricsPage: Sendable {
         page.sample([("result", "rolled_back")], "\(report.rolledBack)")
         page.family("dimerec_guard_rollbacks_total", .counter, "Splits that their alias' guard ended.")
         page.sample([], "\(report.guardRollbacks)")
+        page.family("dimerec_store_damaged_parts", .gauge, "Parts of the store that are damaged; the rest is used.")
+        page.sample([], "\(report.storeDamage)")
         page.family("dimerec_import_total", .counter, "Files of the import folder, by what came of them.")
         page.sample([("result", "imported")], "\(report.imported)")
         page.sample([("result", "rejected")], "\(report.importsRejected)")

@@ -10,7 +10,14 @@ import Synchronization
 package final class ServerMetrics: Sendable {
     private let threads = Mutex<[ThreadRecord]>([])
     private let heavy = Atomic(0)
+    private let acceptFailed = Atomic(0)
     private let popularity = AnswerPopularity()
+
+    /// How often a connection could not be accepted, mostly for want of a descriptor.
+    var acceptFailures: Int { acceptFailed.load(ordering: .relaxed) }
+
+    /// Counts a connection that could not be accepted.
+    func countAcceptFailure() { acceptFailed.add(1, ordering: .relaxed) }
 
     /// Heavy requests that are queued or being answered.
     var heavyRequests: Int { heavy.load(ordering: .relaxed) }

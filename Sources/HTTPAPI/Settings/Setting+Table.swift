@@ -122,6 +122,12 @@ extension Setting {
             1...10_000_000,
             "Connections of the data plane at one time."
         ),
+        .integer(
+            "CONTROL_MAX_CONNECTIONS",
+            \.server.controlMaxConnections,
+            1...100_000,
+            "Connections of the control plane at one time; beyond them the one that is idle for longest is closed."
+        ),
         .integer("MAX_BODY_BYTES", \.server.maxBodyBytes, 1024...1 << 30, unit: "bytes", "The largest request body."),
         .duration(
             "IDLE_TIMEOUT_S",

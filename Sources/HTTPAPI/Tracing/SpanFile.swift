@@ -85,8 +85,14 @@ final class SpanFile: Sendable {
         }
         let isWritten: Bool
         do {
-            try file.seekToEnd()
-            try file.write(contentsOf: writer.bytes)
+            let end = try file.seekToEnd()
+            do {
+                try file.write(contentsOf: writer.bytes)
+            } catch {
+                // A disk that became full must not leave the beginning of a line.
+                try? file.truncate(atOffset: end)
+                throw error
+            }
             isWritten = true
         } catch {
             isWritten = false

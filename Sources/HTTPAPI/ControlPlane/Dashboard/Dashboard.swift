@@ -75,12 +75,12 @@ package final class Dashboard: Sendable {
         var body = ByteBuffer()
         for try await part in request.body {
             guard body.readableBytes + part.readableBytes <= maxBodyBytes else {
-                throw IncomingRequest.bodyTooLarge(maxBodyBytes)
+                throw Problem.bodyTooLarge(maxBodyBytes)
             }
             body.writeImmutableBuffer(part)
         }
         var question = RetrievalRequest()
-        var reader = RetrievalRequestReader()
+        var reader = RetrievalRequestReader(limits: service.limits)
         try reader.read(Array(body.readableBytesView), into: &question)
         return question
     }

@@ -67,9 +67,10 @@ function versionRow(model, version) {
         element("span", { class: "version" }, `v${version.version}`),
         [element("span", { class: `pill state-${version.state}` }, version.state),
             version.reason ? element("p", { class: "reason" }, version.reason) : null].flat(),
-        element("time", { datetime: version.created_at, title: version.created_at }, age(version.created_at)),
-        count(version.items),
-        trainingDetails(version, name),
+        version.created_at
+            ? element("time", { datetime: version.created_at, title: version.created_at }, age(version.created_at)) : "–",
+        version.items === undefined ? "–" : count(version.items),
+        version.system === undefined ? "–" : trainingDetails(version, name),
         element("span", { "data-share": `${model.name} ${version.version}` }, share === undefined ? "–" : percent(share)),
         actions,
     ].map((cell) => [cell].flat());

@@ -1,0 +1,31 @@
+import Foundation
+import Synchronization
+
+/// How long a statement waits while another process holds the store.
+final class LockWaiting: Sendable {
+    /// Longer and longer, as SQLite's own handler does.
+    private static let delays = [0.001, 0.002, 0.005, 0.01, 0.015, 0.02, 0.025, 0.025, 0.025, 0.05, 0.05, 0.1]
+
+    private let seconds: Double
+    private let isOver = Atomic(false)
+
+    init(seconds: Double) { self.seconds = seconds }
+
+    /// Makes everybody who waits, now or later, give up.
+    func stop() { isOver.store(true, ordering: .relaxed) }
+
+    /// Waits a little.
+    ///
+    /// - Parameter tries: How often the statement has waited already.
+    /// - Returns: Whether the statement may try again.
+    func wait(after tries: Int) -> Bool {
+        guard !isOver.load(ordering: .relaxed) else { return false }
+        let waited = (0..<tries).reduce(0) { $0 + Self.delay($1) }
+        let delay = min(Self.delay(tries), seconds - waited)
+        guard delay > 0 else { return false }
+        Thread.sleep(forTimeInterval: delay)
+        return true
+    }
+
+    private static func delay(_ number: Int) -> Double { delays[min(number, delays.count - 1)] }
+}

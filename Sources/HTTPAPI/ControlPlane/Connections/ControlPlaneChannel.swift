@@ -1,0 +1,53 @@
+import Hummingbird
+import HummingbirdCore
+import Logging
+import NIOCore
+import NIOHTTP1
+import NIOHTTPTypes
+import NIOHTTPTypesHTTP1
+
+/// What all connections of the control plane share.
+struct ControlConnectionSettings: Sendable {
+    /// The largest body that is accepted.
+    let maxBodyBytes: Int
+    /// How long a connection may do nothing.
+    let idleTimeout: TimeAmount
+    /// How long a request may take to arrive.
+    let requestReadTimeout: TimeAmount
+}
+
+/// A connection of the control plane: HTTP/1 of Hummingbird behind a ``RequestGate``.
+struct ControlPlaneChannel: HTTPChannelHandler {
+    typealias Value = NIOAsyncChannel<HTTPRequestPart, HTTPResponsePart>
+
+    let responder: Responder
+    let settings: ControlConnectionSettings
+    let connections: ControlConnections
+
+    func setup(channel: any Channel, logger: Logger) -> EventLoopFuture<Value> {
+        channel.eventLoop.makeCompletedFuture {
+            let pipeline = channel.pipeline.syncOperations
+            var limits = NIOHTTPDecoderLimitConfiguration()
+            limits.maxHeaderFieldSize = 16_384
+            limits.maxHeaderListSize = 32_768
+            limits.maxHeaderFieldCount = 100
+            // The gate does what NIO's handlers of pipelining and of errors would do.
+            try pipeline.configureHTTPServerPipeline(
+                withPipeliningAssistance: false,
+                withErrorHandling: false,
+                withOutboundHeaderValidation: false,
+                withEncoderConfiguration: .init(),
+                withDecoderLimitConfiguration: limits
+            )
+            let gate = RequestGate(settings: settings, connections: connections)
+            try pipeline.addHandler(gate)
+            try pipeline.addHandler(HTTP1ToHTTPServerCodec(secure: false))
+            return try Value(
+                wrappingChannelSynchronously: channel,
+                configuration: .init(isOutboundHalfClosureEnabled: true)
+            )
+        }
+    }
+
+    func handle(value: Value, logger: Logger) async { await handleHTTP(asyncChannel: value, logger: logger) }
+}

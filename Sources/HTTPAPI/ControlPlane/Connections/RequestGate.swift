@@ -1,0 +1,209 @@
+import NIOCore
+import NIOHTTP1
+
+/// Lets a request of the control plane through when it has arrived whole and its framing is beyond doubt, one at a time.
+///
+/// So nothing acts on a request that turns out to be broken, and a broken one gets one answer. The gate also keeps time:
+/// a request must arrive within a bound, and a connection may do nothing for a bound.
+final class RequestGate: ChannelDuplexHandler {
+    typealias InboundIn = HTTPServerRequestPart
+    typealias InboundOut = HTTPServerRequestPart
+    typealias OutboundIn = HTTPServerResponsePart
+    typealias OutboundOut = HTTPServerResponsePart
+
+    private struct Arriving {
+        let head: HTTPRequestHead
+        var body = ByteBuffer()
+    }
+
+    private let settings: ControlConnectionSettings
+    private let connections: ControlConnections
+    private var arriving: Arriving?
+    private var waiting = CircularBuffer<Arriving>()
+    /// Why nothing more is read: the connection ends when the request before is answered.
+    private var refusal: Problem?
+    private var isAnswering = false
+    private var endsAfterAnswer = false
+    private var isClosing = false
+    private var sawPart = false
+    /// Since when a request has been arriving.
+    private var requestStart: NIODeadline?
+    private var lastActivity = NIODeadline.now()
+    private var timer: Scheduled<Void>?
+
+    init(settings: ControlConnectionSettings, connections: ControlConnections) {
+        self.settings = settings
+        self.connections = connections
+    }
+
+    func channelActive(context: ChannelHandlerContext) {
+        connections.opened(context.channel)
+        touch(context)
+        context.fireChannelActive()
+    }
+
+    func channelInactive(context: ChannelHandlerContext) {
+        connections.closed(context.channel)
+        timer?.cancel()
+        context.fireChannelInactive()
+    }
+
+    // MARK: Requests
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        sawPart = true
+        guard refusal == nil, !isClosing else { return }
+        switch unwrapInboundIn(data) {
+        case .head(let head):
+            if requestStart == nil { requestStart = .now() }
+            var framing = RequestFraming(maxBodyBytes: settings.maxBodyBytes, isHTTP10: head.version != .http1_1)
+            for (name, value) in head.headers { _ = framing.read(name, value) }
+            if let problem = framing.problem { refuse(problem, context) } else { arriving = Arriving(head: head) }
+        case .body(var bytes):
+            guard (arriving?.body.readableBytes ?? 0) + bytes.readableBytes <= settings.maxBodyBytes else {
+                return refuse(.bodyTooLarge(settings.maxBodyBytes), context)
+            }
+            arriving?.body.writeBuffer(&bytes)
+        case .end:
+            guard let request = arriving else { return }
+            arriving = nil
+            requestStart = nil
+            waiting.append(request)
+            passNext(context)
+        }
+    }
+
+    private func passNext(_ context: ChannelHandlerContext) {
+        guard !isAnswering, !isClosing else { return }
+        if let request = waiting.popFirst() {
+            isAnswering = true
+            connections.setIdle(false, context.channel)
+            context.fireChannelRead(wrapInboundOut(.head(request.head)))
+            if request.body.readableBytes > 0 { context.fireChannelRead(wrapInboundOut(.body(request.body))) }
+            context.fireChannelRead(wrapInboundOut(.end(nil)))
+            context.fireChannelReadComplete()
+        } else if let refusal {
+            answer(refusal, context)
+        } else if endsAfterAnswer {
+            close(context)
+        }
+    }
+
+    func channelReadComplete(context: ChannelHandlerContext) {
+        // Bytes that made no part are the beginning of a head.
+        if !sawPart, requestStart == nil, !isAnswering { requestStart = .now() }
+        sawPart = false
+        touch(context)
+        context.fireChannelReadComplete()
+    }
+
+    func read(context: ChannelHandlerContext) {
+        // A peer that does not wait for its answers waits for its turn.
+        if waiting.isEmpty { context.read() }
+    }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        guard let error = error as? HTTPParserError, error != .invalidEOFState else {
+            context.close(promise: nil)
+            return
+        }
+        refuse(Problem(.invalidArgument, "The bytes are not an HTTP/1.1 request within the limits: \(error)."), context)
+    }
+
+    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+        if event is ChannelShouldQuiesceEvent {
+            endsAfterAnswer = true
+            if !isAnswering { close(context) }
+        } else {
+            context.fireUserInboundEventTriggered(event)
+        }
+    }
+
+    // MARK: Answers
+
+    func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
+        guard case .end = unwrapOutboundIn(data) else {
+            context.write(data, promise: promise)
+            return
+        }
+        context.writeAndFlush(data, promise: promise)
+        isAnswering = false
+        // The next request, if it is arriving, was held up by this one.
+        if requestStart != nil { requestStart = .now() }
+        connections.setIdle(true, context.channel)
+        touch(context)
+        passNext(context)
+        if waiting.isEmpty, !isClosing { context.read() }
+    }
+
+    func channelWritabilityChanged(context: ChannelHandlerContext) {
+        touch(context)
+        context.fireChannelWritabilityChanged()
+    }
+
+    private func refuse(_ problem: Problem, _ context: ChannelHandlerContext) {
+        guard refusal == nil else { return }
+        refusal = problem
+        arriving = nil
+        requestStart = nil
+        passNext(context)
+    }
+
+    /// Answers that the connection's last request is refused, and ends it.
+    private func answer(_ problem: Problem, _ context: ChannelHandlerContext) {
+        var writer = JSONWriter()
+        problem.write(to: &writer, instance: "-".utf8)
+        let headers = HTTPHeaders([
+            ("Content-Type", "application/problem+json"), ("Content-Length", "\(writer.bytes.count)"),
+            ("Connection", "close"), ("Cache-Control", "no-store"), ("X-Content-Type-Options", "nosniff"),
+        ])
+        let status = HTTPResponseStatus(statusCode: problem.code.status)
+        let head = HTTPResponseHead(version: .http1_1, status: status, headers: headers)
+        context.write(wrapOutboundOut(.head(head)), promise: nil)
+        context.write(wrapOutboundOut(.body(.byteBuffer(ByteBuffer(bytes: writer.bytes)))), promise: nil)
+        context.writeAndFlush(wrapOutboundOut(.end(nil)), promise: nil)
+        close(context)
+    }
+
+    /// Ends the connection, but leaves the peer a moment to read the last answer.
+    private func close(_ context: ChannelHandlerContext) {
+        guard !isClosing else { return }
+        isClosing = true
+        context.close(mode: .output, promise: nil)
+        timer?.cancel()
+        timer = context.eventLoop.assumeIsolated().scheduleTask(in: .seconds(1)) { context.close(promise: nil) }
+        context.read()
+    }
+
+    // MARK: Time
+
+    private func touch(_ context: ChannelHandlerContext) {
+        lastActivity = .now()
+        arm(context)
+    }
+
+    /// When the connection ends unless something happens; never while a request is being worked on.
+    private func due(_ context: ChannelHandlerContext) -> NIODeadline? {
+        if let requestStart, !isAnswering { return requestStart + settings.requestReadTimeout }
+        if isAnswering, context.channel.isWritable { return nil }
+        return lastActivity + settings.idleTimeout
+    }
+
+    private func arm(_ context: ChannelHandlerContext) {
+        guard !isClosing else { return }
+        timer?.cancel()
+        timer = nil
+        guard let due = due(context) else { return }
+        timer = context.eventLoop.assumeIsolated().scheduleTask(deadline: due) { self.timeIsUp(context) }
+    }
+
+    private func timeIsUp(_ context: ChannelHandlerContext) {
+        timer = nil
+        guard !isClosing else { return }
+        guard requestStart != nil, !isAnswering, context.channel.isWritable else {
+            context.close(promise: nil)
+            return
+        }
+        refuse(Problem(.requestTimeout, "The request did not arrive within REQUEST_READ_TIMEOUT_MS."), context)
+    }
+}

@@ -1,0 +1,130 @@
+import Foundation
+import HTTPAPI
+import ServiceLifecycle
+import Serving
+import TestSupport
+import Testing
+
+@Suite("Framing on both planes", .timeLimit(.minutes(2))) struct FramingTests {
+    /// Requests that two readers may understand differently, or that break off.
+    static let doubtful = [
+        "Transfer-Encoding: x\r\nHost: 127.0.0.1\r\n\r\n",
+        "Transfer-Encoding: chunked\r\nHost: 127.0.0.1\r\n\r\nzz\r\n",
+        "Transfer-Encoding: chunked\r\nContent-Length: 3\r\nHost: 127.0.0.1\r\n\r\n0\r\n\r\n",
+        "Content-Length: 2\r\nContent-Length: 3\r\nHost: 127.0.0.1\r\n\r\n{}",
+        "Host: 127.0.0.1\r\nHost: 127.0.0.1\r\nContent-Length: 0\r\n\r\n", "Content-Length: 0\r\n\r\n",
+        "Host: 127.0.0.1:8081.evil.com\r\nContent-Length: 0\r\n\r\n",
+        "Host: 127.0.0.1@evil.com\r\nContent-Length: 0\r\n\r\n", "Host: a b\r\nContent-Length: 0\r\n\r\n",
+        "Content-Length: 99999999\r\nHost: 127.0.0.1\r\n\r\n",
+    ]
+
+    @Test("a doubtful request gets one refusal, changes nothing, and ends its connection", arguments: doubtful)
+    func refuses(request: String) async throws {
+        try await withServer { server in
+            for (port, line) in [
+                (server.port, "POST /retrieve HTTP/1.1"),
+                (server.controlPort, "POST /v1/models/m/versions/2:activate HTTP/1.1"),
+            ] {
+                let connection = try await TestConnection(port: port)
+                try await connection.send("\(line)\r\nContent-Type: application/json\r\n\(request)")
+                let answer = try await connection.answer()
+                #expect(
+                    [400, 413].contains(answer.status),
+                    "\(port == server.port ? "data" : "control"): \(answer.status)"
+                )
+                #expect(answer.headers["content-type"] == "application/problem+json")
+                #expect(try await connection.rest() == "")
+            }
+            #expect(server.source.activeVersion(of: "m") == 1)
+        }
+    }
+
+    @Test("requests that arrive at once on a connection of the control plane are answered in order")
+    func pipelines() async throws {
+        try await withServer { server in
+            let connection = try await TestConnection(port: server.controlPort)
+            let targets = ["/version", "/v1/models", "/nothing", "/v1/aliases", "/version"]
+            try await connection.send(targets.map { "GET \($0) HTTP/1.1\r\nHost: localhost\r\n\r\n" }.joined())
+            var statuses: [Int] = []
+            for _ in targets { statuses.append(try await connection.answer().status) }
+            #expect(statuses == [200, 200, 404, 200, 200])
+            try await connection.close()
+        }
+    }
+
+    @Test("a request of the control plane that does not arrive in time, or whose connection idles, is cut off")
+    func timesOut() async throws {
+        let configuration = ServerConfiguration.testing {
+            $0.requestReadTimeout = .milliseconds(100)
+            $0.idleTimeout = .seconds(1)
+        }
+        try await withServer(configuration: configuration) { server in
+            for part in [
+                "GET /vers", "POST /v1/models/m:rollback HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\n\r\n{",
+            ] {
+                let connection = try await TestConnection(port: server.controlPort)
+                try await connection.send(part)
+                #expect(try await connection.answer().status == 408)
+                #expect(try await connection.rest() == "")
+            }
+            let idle = try await TestConnection(port: server.controlPort)
+            #expect(try await idle.rest() == "")
+        }
+    }
+
+    @Test(
+        "the control plane keeps its bound of connections: idle ones give way to new ones, and the data plane answers"
+    )
+    func boundsControlConnections() async throws {
+        try await withServer(configuration: .testing { $0.controlMaxConnections = 4 }) { server in
+            var idle: [TestConnection] = []
+            for _ in 0..<20 { idle.append(try await TestConnection(port: server.controlPort)) }
+            let caller = try await TestConnection(port: server.controlPort)
+            try await caller.send("GET /version HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            #expect(try await caller.answer().status == 200)
+            #expect(try await server.ask(post(Body.light)).status == 200)
+            // The oldest were closed.
+            for connection in idle.dropLast(8) { #expect(try await connection.rest() == "") }
+            try await caller.close()
+        }
+    }
+
+    @Test(
+        "pages of other sites get nothing from the data plane; programs and the page's own site do",
+        arguments: [
+            ("Origin: http://evil.example\r\n", 401), ("Origin: null\r\n", 401),
+            ("Sec-Fetch-Site: cross-site\r\n", 401),
+            ("Sec-Fetch-Site: same-site\r\nOrigin: http://x\r\n", 401), ("Origin: http://x\r\n", 200),
+            ("Sec-Fetch-Site: same-origin\r\nOrigin: http://other\r\n", 200), ("Sec-Fetch-Site: none\r\n", 200),
+            ("", 200),
+        ]
+    )
+    func refusesForeignPages(headers: String, status: Int) async throws {
+        try await withServer { server in
+            let answer = try await server.ask(post(Body.light, headers: headers))
+            #expect(answer.status == status)
+            let probe = try await server.ask("GET /health/live HTTP/1.1\r\nHost: x\r\n\(headers)\r\n")
+            #expect(probe.status == 200)
+        }
+    }
+
+    @Test("connections that the kernel holds when the listener closes are answered")
+    func answersBacklog() async throws {
+        let gate = EncodingGate()
+        try await withServer(builder: gate.builder) { server in
+            // Holds the event loop up, so that nothing is accepted meanwhile.
+            let busy = try await server.connect()
+            try await busy.send(post("{\"history\":[\"i1\"],\"k\":2,\"seed\":666}"))
+            try await gate.waitForHeld()
+            var waiting: [TestConnection] = []
+            for _ in 0..<60 {
+                waiting.append(try await server.connect())
+                try await waiting[waiting.count - 1].send(post(Body.light))
+            }
+            await server.group.triggerGracefulShutdown()
+            try await Task.sleep(for: .milliseconds(50))
+            gate.open()
+            for connection in [busy] + waiting { #expect(try await connection.answer().status == 200) }
+        }
+    }
+}
