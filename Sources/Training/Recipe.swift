@@ -70,6 +70,9 @@ public struct Recipe: ConfigurationSection {
         } catch {
             throw .rejected("\(error)")
         }
+        if let system = try ModelRegistry.system(named: system) as? any TrainedRecommender.Type {
+            try system.requireSize(of: configuration, key: prefix + "model")
+        }
         try tuning.validate(prefix: prefix + "tuning.")
     }
 }

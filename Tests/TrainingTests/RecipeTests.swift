@@ -83,6 +83,15 @@ private enum Shipped {
             (#"{"model": 3}"#, "model"),
         ]
     )
+            (#"{"model": {"guidance": {"kind": "sasrec", "attentionHeads": 0}}}"#, "model.guidance.attentionHeads"),
+            (
+                #"{"model": {"dimension": 1024, "denoiser": {"recentItems": 1000, "hidden": 8192}}}"#,
+                "'denoiser.recent'"
+            ),
+            (
+                #"{"system": "comirec-dr", "model": {"dimension": 1024, "historyLength": 1000, "interests": 64}}"#,
+                "'routing.votes'"
+            ),
     func names(json: String, field: String) throws {
         let error = try #require(throws: ConfigurationError.self) { try Recipe(json: Data(json.utf8)) }
         #expect(error.description.contains(field), "\(error)")
