@@ -75,9 +75,12 @@ public struct EASE: ScoringRecommender {
 
     /// A model over stored weights.
     public init(_ configuration: Configuration, stored matrices: consuming [String: Matrix]) throws(ParameterError) {
-        try Self.require([Self.neighbours, Self.weights], in: matrices)
         let parameters = ParameterSet(matrices)
-        let table = NeighbourTable(items: parameters[Self.neighbours], weights: parameters[Self.weights])
+        let table = try NeighbourTable(
+            (Self.neighbours, Self.weights),
+            in: parameters,
+            items: Self.items(in: parameters)
+        )
         self.init(configuration, table, parameters)
     }
 
