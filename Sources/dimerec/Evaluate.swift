@@ -36,7 +36,7 @@ struct Evaluate: ParsableCommand {
         Allocator.keepFreedMemory()
         let checkpoint = try CheckpointStore(path: store, readOnly: true).load(model: model, version: version)
         let recipe = try Recipe(json: Data(checkpoint.manifest.recipe.utf8))
-        let model = try recipe.model(stored: checkpoint.parameters)
+        let model = try recipe.model(stored: checkpoint.parameters, items: checkpoint.catalogue.count)
         let data = try heldOut(checkpoint, recipe)
         let `protocol` = self.protocol ?? recipe.data.evaluation
         guard `protocol`.suits(data.part.targets) else {
