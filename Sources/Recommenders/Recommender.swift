@@ -131,7 +131,8 @@ public protocol FittedRecommender: Recommender {
     ///   - configuration: Hyper-parameters.
     ///   - sequences: Items of the training part, a row a user or session, oldest first, all known.
     ///   - items: Size of the catalogue.
-    init(_ configuration: Configuration, fitting sequences: RaggedRows, items: Int)
+    /// - Throws: ``ConfigurationError`` when the settings have no solution for these sequences.
+    init(_ configuration: Configuration, fitting sequences: RaggedRows, items: Int) throws(ConfigurationError)
 }
 
 /// A named way of reading user vectors out of a model.

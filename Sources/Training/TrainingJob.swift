@@ -124,7 +124,7 @@ public struct TrainingJob: Sendable {
             items: data.catalogue.count,
             historyLength: recipe.configuration.historyLength
         )
-        let model = Model(
+        let model = try Model(
             Model.own(recipe.configuration),
             fitting: train.sequences,
             items: data.catalogue.count

@@ -77,7 +77,7 @@ import Testing
     @Test("a shape or an element that no fit gives is refused by name", arguments: damages)
     func refuses(damage: Damage) throws {
         func check<Model: FittedRecommender>(_ system: Model.Type) throws {
-            let model = Model(Model.Configuration(), fitting: RaggedRows(Self.sequences), items: Self.items)
+            let model = try Model(Model.Configuration(), fitting: RaggedRows(Self.sequences), items: Self.items)
             _ = try Model(model.configuration, stored: model.parameters.matrices)
             var matrices = model.parameters.matrices
             var matrix = try #require(matrices[damage.name])
@@ -91,5 +91,20 @@ import Testing
         let system = try ModelRegistry.system(named: damage.system)
         let fitted = try #require(system as? any FittedRecommender.Type)
         try check(fitted)
+    }
+
+    @Test("EASE refuses a regularisation that rounding swallows")
+    func singular() throws {
+        var configuration = EASE.Configuration()
+        configuration.regularisation = 0.001
+        let users = RaggedRows([[Int32]](repeating: [0, 1, 2, 3, 4], count: 60_000))
+        let error = try #require(throws: ConfigurationError.self) { try EASE(configuration, fitting: users, items: 5) }
+        guard case .invalidValue("model.regularisation", let reason) = error else {
+            Issue.record("another error: \(error)")
+            return
+        }
+        #expect(reason.contains("0.001") && reason.contains("60000 users") && reason.contains("60."), "\(reason)")
+        configuration.regularisation = 60
+        _ = try EASE(configuration, fitting: users, items: 5)
     }
 }

@@ -23,11 +23,11 @@ import VectorIndex
         func fresh<Model: TrainedRecommender>(_ system: Model.Type) -> any Recommender {
             Model(Model.own(recipe.configuration), items: Self.items, seed: 3)
         }
-        func fitted<Model: FittedRecommender>(_ system: Model.Type) -> any Recommender {
-            Model(Model.own(recipe.configuration), fitting: RaggedRows(Self.sequences), items: Self.items)
+        func fitted<Model: FittedRecommender>(_ system: Model.Type) throws -> any Recommender {
+            try Model(Model.own(recipe.configuration), fitting: RaggedRows(Self.sequences), items: Self.items)
         }
         let system = try ModelRegistry.system(named: name)
-        if let system = system as? any FittedRecommender.Type { return (fitted(system), recipe) }
+        if let system = system as? any FittedRecommender.Type { return (try fitted(system), recipe) }
         let trained = try #require(system as? any TrainedRecommender.Type)
         return (fresh(trained), recipe)
     }
