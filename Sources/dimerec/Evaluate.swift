@@ -29,7 +29,7 @@ struct Evaluate: ParsableCommand {
     func validate() throws {
         guard (events == nil) != (test == nil) else { throw ValidationError("Give either --events or --test.") }
         guard part != .train else { throw ValidationError("--part is validation or test.") }
-        guard noiseSeeds >= 1 else { throw ValidationError("--noise-seeds is at least 1.") }
+        guard 1...10_000 ~= noiseSeeds else { throw ValidationError("--noise-seeds 1...10000.") }
     }
 
     func run() throws {
