@@ -88,19 +88,32 @@ public struct Adam: Sendable {
     /// The state that a resumed run needs, as named matrices.
     public var moments: [String: Matrix] {
         var result: [String: Matrix] = [:]
-        for (name, matrix) in first { result["adam.first.\(name)"] = matrix }
-        for (name, matrix) in second { result["adam.second.\(name)"] = matrix }
+        for (name, matrix) in first { result[Self.firstPrefix + name] = matrix }
+        for (name, matrix) in second { result[Self.secondPrefix + name] = matrix }
         return result
     }
 
-    /// Continues from stored moments.
+    /// What the names of all moments start with.
+    public static let momentPrefix = "adam."
+
+    /// The parameter that a name of ``moments`` belongs to, or nil.
+    public static func parameter(ofMoment name: String) -> String? {
+        for prefix in [firstPrefix, secondPrefix] where name.hasPrefix(prefix) {
+            return String(name.dropFirst(prefix.count))
+        }
+        return nil
+    }
+
+    private static let (firstPrefix, secondPrefix) = (momentPrefix + "first.", momentPrefix + "second.")
+
+    /// Continues from stored moments, each of its parameter's shape.
     public mutating func restore(step: Int, moments: [String: Matrix]) {
         self.step = step
         first = [:]
         second = [:]
         for (name, matrix) in moments {
-            if name.hasPrefix("adam.first.") { first[String(name.dropFirst("adam.first.".count))] = matrix }
-            if name.hasPrefix("adam.second.") { second[String(name.dropFirst("adam.second.".count))] = matrix }
+            guard let parameter = Self.parameter(ofMoment: name) else { continue }
+            if name.hasPrefix(Self.firstPrefix) { first[parameter] = matrix } else { second[parameter] = matrix }
         }
     }
 

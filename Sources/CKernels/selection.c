@@ -32,7 +32,8 @@ size_t ck_admit(float *scores, int32_t *positions, size_t from, size_t to, const
         scores[kept] = score + margin;
         positions[kept++] = item;
         float place = (score - CK_LOWEST_SCORE) * (1 / CK_SCORE_BIN);
-        int32_t bin = place < 0 ? 0 : place >= CK_SCORE_BINS ? CK_SCORE_BINS - 1 : (int32_t)place;
+        // NaN fails every comparison, and its conversion to an integer is undefined: it counts as the lowest score.
+        int32_t bin = !(place > 0) ? 0 : place >= CK_SCORE_BINS ? CK_SCORE_BINS - 1 : (int32_t)place;
         if (bin < best_bin) continue; // the k-th best is above it already
         counts[bin]++;
         above++;
@@ -96,17 +97,26 @@ INLINE void rank_sort(const float *scores, const int32_t *ids, size_t n, float *
     }
 }
 
-// Moves the entries among which the best k are to the front: those from the k-th best's bin of 256 on.
+enum { BINS = 256 };
+
+// The bin of a score, 0 to 255 for any float: an infinite or undefined place must not become an index.
+INLINE int32_t bin_of(float score, float low, float factor) {
+    float place = (score - low) * factor;
+    return !(place > 0) ? 0 : place >= BINS - 1 ? BINS - 1 : (int32_t)place;
+}
+
+// Moves the entries among which the best k are to the front: those from the k-th best's bin on. Keeps all of them where
+// the scores are too close, or too far apart, to be divided into bins.
 INLINE size_t keep_best(float *scores, int32_t *ids, size_t n, size_t k) {
-    enum { BINS = 256 };
     float low = scores[0], high = scores[0];
     for (size_t i = 1; i < n; i++) {
         low = scores[i] < low ? scores[i] : low;
         high = scores[i] > high ? scores[i] : high;
     }
-    float factor = high > low ? (BINS - 1) / (high - low) : 0.0f;
+    float factor = (BINS - 1) / (high - low);
+    if (!(factor > 0 && isfinite(factor))) return n;
     uint16_t counts[BINS] = {0};
-    for (size_t i = 0; i < n; i++) counts[(int32_t)((scores[i] - low) * factor)]++;
+    for (size_t i = 0; i < n; i++) counts[bin_of(scores[i], low, factor)]++;
     int32_t bin = BINS;
     for (size_t above = 0; above < k && bin > 0;) above += counts[--bin];
     size_t kept = 0;
@@ -114,13 +124,15 @@ INLINE size_t keep_best(float *scores, int32_t *ids, size_t n, size_t k) {
         float score = scores[i];
         scores[kept] = score;
         ids[kept] = ids[i];
-        kept += (int32_t)((score - low) * factor) >= bin;
+        kept += bin_of(score, low, factor) >= bin;
     }
     return kept;
 }
 
 CLONES size_t ck_best_sorted(float *scores, int32_t *ids, size_t *n, size_t k, size_t limit, float *sorted_scores,
                              int32_t *sorted_ids) {
+    // NaN has no rank of its own, which would leave a place unwritten: it ranks with the worst.
+    for (size_t i = 0; i < *n; i++) scores[i] = scores[i] == scores[i] ? scores[i] : -INFINITY;
     if (*n > 48 && k < *n) *n = keep_best(scores, ids, *n, k);
     if (*n > limit) return 0;
     rank_sort(scores, ids, *n, sorted_scores, sorted_ids);

@@ -19,8 +19,8 @@ struct Call {
 
 /// Sends calls to the addresses of one plane until one of them answers.
 final class Caller: Sendable {
-    /// The most milliseconds that the service takes as a deadline.
-    private static let longestDeadline = 3_600_000
+    /// The longest deadline that the service takes.
+    private static let longestDeadline = Duration.seconds(3600)
 
     private let transport: Transport
     private let bases: [String]
@@ -119,7 +119,8 @@ final class Caller: Sendable {
         var headers = call.headers
         if call.body != nil { headers.append(("Content-Type", "application/json")) }
         if call.tellsDeadline {
-            headers.append(("X-Deadline-Ms", "\(min(max(1, Int(time / .milliseconds(1))), Self.longestDeadline))"))
+            let told = max(.milliseconds(1), min(time, Self.longestDeadline))
+            headers.append(("X-Deadline-Ms", "\(Int(told / .milliseconds(1)))"))
         }
         let request = Transport.Request(method: call.method, url: base + call.path, headers: headers, body: call.body)
         let answer: Transport.Answer

@@ -48,6 +48,9 @@ final class Transport: Sendable {
     /// Connections end with the last reference.
     deinit { client.shutdown { _ in } }
 
+    /// No exchange takes longer, whatever time it is given.
+    private static let longest = Duration.seconds(24 * 3600)
+
     /// Sends and reads, both within a time.
     ///
     /// - Throws: ``Failure``, or CancellationError when the task was cancelled.
@@ -56,7 +59,7 @@ final class Transport: Sendable {
             return try await withThrowingTaskGroup(of: Answer.self) { group in
                 group.addTask { try await self.exchange(request) }
                 group.addTask {
-                    try await Task.sleep(for: time)
+                    try await Task.sleep(for: min(time, Self.longest))
                     throw Failure.timedOut
                 }
                 defer { group.cancelAll() }
@@ -74,7 +77,7 @@ final class Transport: Sendable {
         message.method = request.method
         for (name, value) in request.headers { message.headers.add(name: name, value: value) }
         if let body = request.body { message.body = .bytes(ByteBuffer(bytes: body)) }
-        let answer = try await client.execute(message, deadline: .now() + .hours(24))
+        let answer = try await client.execute(message, deadline: .now() + TimeAmount(Self.longest))
         let body = try await answer.body.collect(upTo: answerLimit)
         return Answer(status: Int(answer.status.code), headers: answer.headers, body: Data(body.readableBytesView))
     }

@@ -5,9 +5,10 @@ extension Matrix {
     ///
     /// Only the lower triangle is read. The result is symmetric to the last bit.
     ///
-    /// - Precondition: The matrix is square and positive definite in single precision.
+    /// - Returns: The inverse, or nil when the matrix is not positive definite in single precision.
+    /// - Precondition: The matrix is square.
     /// - Complexity: O(rows cubed); no memory besides the result.
-    public consuming func inverseOfPositiveDefinite() -> Matrix {
+    public consuming func inverseOfPositiveDefinite() -> Matrix? {
         precondition(rows == columns, "the inverse of a matrix of shape \(shape)")
         guard rows > 0 else { return self }
         var (order, info) = (Int32(rows), Int32(0))
@@ -16,7 +17,7 @@ extension Matrix {
             unsafe spotrf_("U", &order, matrix, &order, &info)
             if info == 0 { unsafe spotri_("U", &order, matrix, &order, &info) }
         }
-        precondition(info == 0, "a matrix of shape \(shape) that is not positive definite: info \(info)")
+        guard info == 0 else { return nil }
         for row in 0..<rows {
             for column in row + 1..<rows { self[row, column] = self[column, row] }
         }

@@ -45,7 +45,7 @@ public struct ScoreList: Sendable {
     ///
     /// - Parameters:
     ///   - k: How many.
-    ///   - scores: Is reordered.
+    ///   - scores: Is reordered; NaN ranks with minus infinity.
     ///   - ids: Reordered likewise; all differ.
     ///   - count: How many entries there are.
     ///   - out: Receives the best, sorted; allocates nothing when it has room.

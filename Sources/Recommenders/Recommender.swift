@@ -68,6 +68,15 @@ public protocol TrainedRecommender: Recommender {
     /// A fresh model of `items` items.
     init(_ configuration: Configuration, items: Int, seed: UInt64)
 
+    /// A model over given parameters.
+    ///
+    /// - Precondition: Before the model is used, its parameters have the shapes of ``layout(items:)``.
+    init(_ configuration: Configuration, parameters: ParameterSet)
+
+    /// The parameters of a model of `items` items, and how a fresh model draws them; the items' rows are those of
+    /// ``DimeRec/itemTable``.
+    func layout(items: Int) -> ParameterLayout
+
     /// Everything that training changes.
     var parameters: ParameterSet { get set }
 
@@ -90,6 +99,20 @@ public protocol TrainedRecommender: Recommender {
 }
 
 extension TrainedRecommender {
+    /// A fresh model: the layout, drawn.
+    public init(_ configuration: Configuration, items: Int, seed: UInt64) {
+        self.init(configuration, parameters: ParameterSet())
+        parameters = ParameterSet(layout(items: items), seed: seed)
+    }
+
+    /// A model over parameters that come from outside.
+    ///
+    /// - Throws: ``ParameterError`` naming the first that is missing or has another shape than the configuration asks for.
+    public init(_ configuration: Configuration, stored matrices: consuming [String: Matrix]) throws(ParameterError) {
+        self.init(configuration, parameters: ParameterSet(matrices))
+        try requireLayout()
+    }
+
     /// One draw of negatives is enough.
     public var drawsSecondNegatives: Bool { false }
 
@@ -98,19 +121,6 @@ extension TrainedRecommender {
 
     /// The item vectors.
     public var itemSpace: ItemSpace { .vectors(scoringItems) }
-
-    /// Throws unless the parameters are those of `model`, the number of items aside.
-    func requireParameters(of model: ParameterSet, itemTables: Set<String>) throws(ParameterError) {
-        guard let table = itemTables.min() else { preconditionFailure("a model without a table of items") }
-        guard let items = parameters.matrices[table]?.rows else { throw ParameterError.missing(table) }
-        for name in model.names {
-            let expected = [itemTables.contains(name) ? items : model[name].rows, model[name].columns]
-            guard let found = parameters.matrices[name] else { throw ParameterError.missing(name) }
-            guard found.shape == expected else {
-                throw ParameterError.shape(name, expected: expected, found: found.shape)
-            }
-        }
-    }
 }
 
 /// A system that learns in closed form: by counting, or by solving a linear system.
@@ -121,7 +131,8 @@ public protocol FittedRecommender: Recommender {
     ///   - configuration: Hyper-parameters.
     ///   - sequences: Items of the training part, a row a user or session, oldest first, all known.
     ///   - items: Size of the catalogue.
-    init(_ configuration: Configuration, fitting sequences: RaggedRows, items: Int)
+    /// - Throws: ``ConfigurationError`` when the settings have no solution for these sequences.
+    init(_ configuration: Configuration, fitting sequences: RaggedRows, items: Int) throws(ConfigurationError)
 }
 
 /// A named way of reading user vectors out of a model.

@@ -14,10 +14,15 @@ struct RecommenderEncoder: UserEncoder {
     /// As long as what ``RetrievalService`` takes for heavy besides.
     private static let slow = Duration.microseconds(250)
 
-    /// An encoder of a model.
-    init(_ model: any Recommender) {
+    /// An encoder of a model of a catalogue of `items` items, at least one.
+    ///
+    /// - Throws: ``SnapshotError`` when the model has another number of items: the probes below ask it about item 0.
+    init(_ model: any Recommender, items: Int) throws(SnapshotError) {
         self.model = model
         space = SearchSpace(model.itemSpace)
+        guard space.items.rows == items else {
+            throw .countMismatch(part: "the number of item vectors", expected: items, found: space.items.rows)
+        }
         let probe = NoiseSource(seed: 0, streams: [0])
         let history = RaggedRows([[Int32](repeating: 0, count: model.historyLength)])
         vectorsPerSample = model.userVectors(history, noise: probe, readOut: .served).perUser

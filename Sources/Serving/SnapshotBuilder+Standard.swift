@@ -24,7 +24,7 @@ extension SnapshotBuilder {
                 let recipe = try StoredRecipe(json: checkpoint.manifest.recipe)
                 guard let configuration = recipe.configuration as? DimeRecConfiguration else {
                     let model = try recipe.system.model(recipe.configuration, stored: checkpoint.takeParameters())
-                    let encoder = RecommenderEncoder(model)
+                    let encoder = try RecommenderEncoder(model, items: checkpoint.catalogue.count)
                     return (encoder, encoder.items)
                 }
                 let model = try DimeRec(configuration, stored: checkpoint.takeParameters())

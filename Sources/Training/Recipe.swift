@@ -55,14 +55,24 @@ public struct Recipe: ConfigurationSection {
 
     /// A model of the recipe over stored parameters.
     ///
+    /// - Parameters:
+    ///   - matrices: All parameters.
+    ///   - items: Size of the catalogue that the model is asked about.
+    /// - Returns: The model.
     /// - Throws: `ParameterError`.
-    public func model(stored matrices: consuming [String: Matrix]) throws -> any Recommender {
-        try ModelRegistry.system(named: system).model(configuration, stored: matrices)
+    public func model(stored matrices: consuming [String: Matrix], items: Int) throws -> any Recommender {
+        let model = try ModelRegistry.system(named: system).model(configuration, stored: matrices)
+        let found = model.itemSpace.count
+        guard found == items else { throw ParameterError.itemCount(expected: items, found: found) }
+        return model
     }
 
     /// Throws for a value out of range.
     public func validate(prefix: String) throws(ConfigurationError) {
         try configuration.validate(prefix: prefix + "model.")
+        if let system = try ModelRegistry.system(named: system) as? any TrainedRecommender.Type {
+            try system.requireSize(of: configuration, key: prefix + "model")
+        }
         try training.validate(prefix: prefix + "training.")
         try data.validate(prefix: prefix + "data.")
         do {

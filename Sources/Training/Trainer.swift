@@ -1,7 +1,7 @@
 import Autodiff
 import Dispatch
 import Foundation
-public import Kernels
+import Kernels
 public import Recommenders
 import Synchronization
 
@@ -11,13 +11,13 @@ import Synchronization
 /// fixed size, and gradients are added in the order of shards: the same seed gives the same weights to the last bit, on
 /// any number of threads, and across an interruption.
 public struct Trainer<Model: TrainedRecommender> {
-    private let recipe: Recipe
+    let recipe: Recipe
     private let assembly: BatchAssembly
     private let evaluator: Evaluator
-    private var model: Model
-    private var optimiser: Adam
-    private var progress = TrainingProgress()
-    private var bestParameters: ParameterSet?
+    var model: Model
+    var optimiser: Adam
+    var progress = TrainingProgress()
+    var bestParameters: ParameterSet?
 
     /// A trainer of a fresh model.
     ///
@@ -199,94 +199,6 @@ extension Evaluator {
     }
 }
 
-// MARK: - Interruption
-
-extension Trainer {
-    /// What a later run needs to go on as if nothing had happened.
-    public struct State: Sendable {
-        /// Counters and the best metrics.
-        public var progress: TrainingProgress
-        /// Current weights, best weights and Adam's moments.
-        public var matrices: [String: Matrix]
-    }
-
-    /// The state between two steps.
-    public var state: State {
-        var matrices = optimiser.moments
-        for (name, matrix) in model.parameters.matrices { matrices["current.\(name)"] = matrix }
-        for (name, matrix) in bestParameters?.matrices ?? [:] { matrices["best.\(name)"] = matrix }
-        return State(progress: progress, matrices: matrices)
-    }
-
-    /// Continues from a state of the same recipe, data and seed.
-    public mutating func restore(_ state: State) {
-        func parameters(_ prefix: String) -> [String: Matrix] {
-            var result: [String: Matrix] = [:]
-            for (name, matrix) in state.matrices where name.hasPrefix(prefix) {
-                result[String(name.dropFirst(prefix.count))] = matrix
-            }
-            return result
-        }
-        progress = state.progress
-        model.parameters = ParameterSet(parameters("current."))
-        let best = parameters("best.")
-        bestParameters = best.isEmpty ? nil : ParameterSet(best)
-        optimiser.restore(step: progress.step, moments: state.matrices)
-    }
-}
-
-/// Counters of a run, stored with its weights.
-public struct TrainingProgress: Codable, Sendable, Equatable {
-    /// Optimiser steps taken.
-    public var step = 0
-    /// The step whose weights did best on validation; 0 before the first validation.
-    public var bestStep = 0
-    /// Its validation metrics.
-    public var best: [String: Double] = [:]
-    /// Validations since then.
-    public var validationsWithoutGain = 0
-    /// The step of the last validation.
-    public var lastValidatedStep = 0
-    /// Training time so far, validations included.
-    public var seconds = 0.0
-    /// What each validation saw, oldest first.
-    public var history: [Interval] = []
-    /// Loss terms summed over the steps since the last validation, and how many steps those are.
-    private var termSums: [String: Double] = [:]
-    private var termSteps = 0
-
-    /// Nothing done yet.
-    public init() {}
-
-    /// Training from one validation to the next.
-    public struct Interval: Codable, Sendable, Equatable {
-        /// The step of the validation that ends it.
-        public var step: Int
-        /// Loss terms by name, means over its steps.
-        public var terms: [String: Double]
-        /// Metrics of that validation.
-        public var metrics: [String: Double]
-
-        /// What was seen from one validation to the next.
-        public init(step: Int, terms: [String: Double], metrics: [String: Double]) {
-            self.step = step
-            self.terms = terms
-            self.metrics = metrics
-        }
-    }
-
-    mutating func add(_ terms: [(name: String, value: Float)]) {
-        termSteps += 1
-        for term in terms { termSums[term.name, default: 0] += Double(term.value) }
-    }
-
-    mutating func closeInterval(metrics: [String: Double]) {
-        let steps = Double(max(1, termSteps))
-        history.append(Interval(step: step, terms: termSums.mapValues { $0 / steps }, metrics: metrics))
-        (termSums, termSteps) = ([:], 0)
-    }
-}
-
 /// What happened during training, for whoever watches.
 public enum TrainingEvent: Sendable {
     /// A step was taken; loss terms are means over its batch.
@@ -303,33 +215,4 @@ public struct TrainingOutcome<Model: TrainedRecommender>: Sendable {
     public var isFinished: Bool
     /// Counters and validation metrics.
     public var progress: TrainingProgress
-}
-
-/// Why training cannot start or go on.
-public enum TrainingError: Error, Equatable, CustomStringConvertible {
-    /// A loss term or a parameter is no longer a finite number.
-    case diverged(step: Int, term: String, bestStep: Int)
-    /// No training sequence has two items.
-    case nothingToLearn
-    /// No validation sequence gives a row.
-    case nothingToValidate
-    /// A stored state belongs to another run.
-    case stateMismatch(String)
-
-    /// What is wrong and what to do.
-    public var description: String {
-        switch self {
-        case .diverged(let step, let term, let bestStep):
-            "Training diverged at step \(step): \(term) is not finite. "
-                + (bestStep > 0
-                    ? "The weights of step \(bestStep) are kept; publish them with --resume --max-seconds 0, or lower "
-                    : "No weights were validated before; lower ") + "training.learningRate and start again."
-        case .nothingToLearn:
-            "No training user has two or more interactions, so there is no next item to learn."
-        case .nothingToValidate:
-            "The validation part gives no row to judge by; use another split or data.evaluation 'all-prefixes'."
-        case .stateMismatch(let what):
-            "The interrupted run cannot be resumed: \(what) differs. Train without --resume to start again."
-        }
-    }
 }

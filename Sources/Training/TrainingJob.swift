@@ -124,7 +124,7 @@ public struct TrainingJob: Sendable {
             items: data.catalogue.count,
             historyLength: recipe.configuration.historyLength
         )
-        let model = Model(
+        let model = try Model(
             Model.own(recipe.configuration),
             fitting: train.sequences,
             items: data.catalogue.count
@@ -227,8 +227,13 @@ public struct TrainingJob: Sendable {
         guard stored.recipe == recipe.json else { throw TrainingError.stateMismatch("the recipe") }
         guard stored.fingerprint == data.fingerprint else { throw TrainingError.stateMismatch("the data") }
         guard stored.seed == seed else { throw TrainingError.stateMismatch("the seed (it was \(stored.seed))") }
-        let progress = try JSONDecoder().decode(TrainingProgress.self, from: Data(stored.json.utf8))
-        trainer.restore(Trainer<Model>.State(progress: progress, matrices: stored.matrices))
+        let progress: TrainingProgress
+        do {
+            progress = try JSONDecoder().decode(TrainingProgress.self, from: Data(stored.json.utf8))
+        } catch {
+            throw TrainingError.unusableState("its progress does not decode (\(error))")
+        }
+        try trainer.restore(Trainer<Model>.State(progress: progress, matrices: stored.matrices))
     }
 }
 

@@ -62,12 +62,25 @@ public final class SearchWorkspace {
             meanScores = [Float](repeating: 0, count: partitions)
             bounds = meanScores
         }
-        let length = dot(query, query).squareRoot()
-        let factor = length > 0 ? 1 / length : 0
-        for element in 0..<inputs { unit[element] = query[element] * factor }
+        setUnit(query)
         rotation.apply(to: unit, into: &rotated)
         self.query.set(rotated, count: outputs)
         keptQuery.set(rotated, count: kept)
+    }
+
+    /// Scales the query to length one; a zero query stays zero.
+    private func setUnit(_ query: Span<Float>) {
+        let squared = dot(query, query)
+        guard !squared.isNormal else {
+            let factor = 1 / squared.squareRoot()
+            for element in query.indices { unit[element] = query[element] * factor }
+            return
+        }
+        // The square of a Float of some 1e20 or 1e-20 leaves the range of Float; that of a Double does not.
+        var exact = 0.0
+        for element in query.indices { exact += Double(query[element]) * Double(query[element]) }
+        let factor = exact > 0 ? 1 / exact.squareRoot() : 0
+        for element in query.indices { unit[element] = Float(Double(query[element]) * factor) }
     }
 
     /// Scores the collected candidates exactly and leaves the best `k` in `results`.

@@ -24,8 +24,10 @@ struct Bench: ParsableCommand {
         @Flag(help: "Print one JSON object.") var json = false
 
         func validate() throws {
-            guard 100...10_000_000 ~= items, 1...1000 ~= historyLength, seconds > 0 else {
-                throw ValidationError("--items 100...10000000, --history-length 1...1000, --seconds above 0.")
+            guard 100...10_000_000 ~= items, 1...1000 ~= historyLength, seconds > 0, seconds <= 86_400 else {
+                throw ValidationError(
+                    "--items 100...10000000, --history-length 1...1000, --seconds above 0, at most 86400."
+                )
             }
         }
 

@@ -25,7 +25,9 @@ struct IndexBench: ParsableCommand {
     @Flag(help: "Print one JSON object.") var json = false
 
     func validate() throws {
-        guard k >= 1, maxQueries >= 1 else { throw ValidationError("-k and --max-queries are at least 1.") }
+        guard 1...1_000_000 ~= k, 1...1_000_000 ~= maxQueries, 1...10_000_000 ~= synthetic ?? 1 else {
+            throw ValidationError("-k 1...1000000, --max-queries 1...1000000, --synthetic 1...10000000.")
+        }
         for share in [filterShare, churn] where !(0...1).contains(share ?? 0) {
             throw ValidationError("--filter-share and --churn are from 0 to 1.")
         }
@@ -34,7 +36,6 @@ struct IndexBench: ParsableCommand {
         guard (synthetic != nil) != (base != nil && queries != nil) else {
             throw ValidationError("Give --base and --queries, or --synthetic.")
         }
-        if let synthetic, synthetic < 1 { throw ValidationError("--synthetic is at least 1.") }
     }
 
     func run() throws {
@@ -96,6 +97,7 @@ struct IndexBench: ParsableCommand {
         guard asked.columns == items.columns else {
             throw VectorFileError.dimensions(path: queries, expected: items.columns, found: asked.columns)
         }
+        if let (row, _) = asked.firstNonFinite { throw VectorFileError.notFinite(queries, row: row) }
         return (items, asked)
     }
 

@@ -32,11 +32,11 @@ struct InferenceBench: ParsableCommand {
 
     func validate() throws {
         guard 1...1000 ~= historyLength, 1...8192 ~= hidden, 1...8192 ~= guidanceHidden, 1...10_000_000 ~= items,
-            count >= 1, 1...4096 ~= batch, keyMegabytes >= 0
+            1...10_000_000 ~= count, 1...4096 ~= batch, 0...1 << 20 ~= keyMegabytes
         else {
             throw ValidationError(
                 "--history-length 1...1000, --hidden 1...8192, --guidance-hidden 1...8192, --items 1...10000000, "
-                    + "--count >= 1, --batch 1...4096, --key-megabytes >= 0."
+                    + "--count 1...10000000, --batch 1...4096, --key-megabytes 0...1048576."
             )
         }
     }

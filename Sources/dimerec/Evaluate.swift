@@ -29,14 +29,14 @@ struct Evaluate: ParsableCommand {
     func validate() throws {
         guard (events == nil) != (test == nil) else { throw ValidationError("Give either --events or --test.") }
         guard part != .train else { throw ValidationError("--part is validation or test.") }
-        guard noiseSeeds >= 1 else { throw ValidationError("--noise-seeds is at least 1.") }
+        guard 1...10_000 ~= noiseSeeds else { throw ValidationError("--noise-seeds 1...10000.") }
     }
 
     func run() throws {
         Allocator.keepFreedMemory()
         let checkpoint = try CheckpointStore(path: store, readOnly: true).load(model: model, version: version)
         let recipe = try Recipe(json: Data(checkpoint.manifest.recipe.utf8))
-        let model = try recipe.model(stored: checkpoint.parameters)
+        let model = try recipe.model(stored: checkpoint.parameters, items: checkpoint.catalogue.count)
         let data = try heldOut(checkpoint, recipe)
         let `protocol` = self.protocol ?? recipe.data.evaluation
         guard `protocol`.suits(data.part.targets) else {

@@ -35,7 +35,7 @@ struct RunExperiment: ParsableCommand {
     @Flag(help: "Print one JSON object with the paths of the files.") var json = false
 
     func validate() throws {
-        guard seeds >= 1 else { throw ValidationError("--seeds is at least 1.") }
+        guard 1...10_000 ~= seeds else { throw ValidationError("--seeds 1...10000.") }
         guard part != .train else { throw ValidationError("--part is validation or test.") }
         guard experiment != .reranking || part == .test else {
             throw ValidationError("reranking learns from the validation part and is judged by the test part.")

@@ -29,7 +29,7 @@ struct Tune: ParsableCommand {
     @Flag(help: "Print one JSON object with the recipes and their validation metrics.") var json = false
 
     func validate() throws {
-        guard trials >= 1 else { throw ValidationError("--trials is at least 1.") }
+        guard 1...10_000 ~= trials else { throw ValidationError("--trials 1...10000.") }
         if let maxSeconds, !(maxSeconds > 0) { throw ValidationError("--max-seconds is above 0.") }
     }
 

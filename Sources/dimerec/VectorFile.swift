@@ -58,6 +58,7 @@ enum VectorFileError: Error, Equatable, CustomStringConvertible {
     case unwritable(String)
     case malformed(String, offset: Int)
     case dimensions(path: String, expected: Int, found: Int)
+    case notFinite(String, row: Int)
 
     var description: String {
         switch self {
@@ -67,6 +68,8 @@ enum VectorFileError: Error, Equatable, CustomStringConvertible {
             "'\(path)' is not .fvecs at byte \(offset): each vector is an Int32 dimension and that many Float32."
         case .dimensions(let path, let expected, let found):
             "'\(path)' holds vectors of \(found) dimensions, the base has \(expected)."
+        case .notFinite(let path, let row):
+            "Vector \(row) of '\(path)' has an element that is not a finite number; remove the vector."
         }
     }
 }

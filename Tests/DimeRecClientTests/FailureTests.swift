@@ -18,6 +18,15 @@ import Testing
         }
     }
 
+    @Test("a time without end is told to the service as an hour")
+    func endlessTime() async throws {
+        try await ScriptedServer({ _, _ in .answer(200, retrieved) }).serving { server, url in
+            let client = try makeClient([url]) { $0.timeout = .seconds(Int64.max) }
+            _ = try await client.retrieve(question)
+            #expect(server.requests.compactMap { $0.header("x-deadline-ms") } == ["3600000"])
+        }
+    }
+
     @Test("a Retry-After beyond the deadline is not waited for")
     func givesUp() async throws {
         try await ScriptedServer({ _, _ in .problem(503, "overloaded", headers: ["Retry-After: 31"]) }).serving {

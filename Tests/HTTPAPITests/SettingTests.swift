@@ -171,6 +171,14 @@ import Testing
         #expect(throws: SettingError.self) { try read(set: ["CONTROL_TOKEN_FILE=\(folder.path)/none"]) }
     }
 
+    @Test("a duration beyond every range still has a text", arguments: [Int64.max, 9_000_000_000_000_000])
+    func longDuration(seconds: Int64) throws {
+        let setting = try #require(Setting.all.first { $0.name == "POLL_INTERVAL_MS" })
+        var configuration = ServiceConfiguration()
+        configuration.controller.pollInterval = .seconds(seconds)
+        #expect(Double(setting.text(configuration)) == Double(seconds) * 1000)
+    }
+
     @Test("a variable that is no setting is found")
     func findsUnknownVariables() {
         var variables = Dictionary(uniqueKeysWithValues: Setting.all.map { ($0.variable, "1") })

@@ -19,10 +19,10 @@ import Testing
     private func fitted<Model: FittedRecommender>(
         _ system: Model.Type,
         _ change: (inout Model.Configuration) -> Void = { _ in }
-    ) -> Model {
+    ) throws -> Model {
         var configuration = Model.Configuration()
         change(&configuration)
-        return Model(configuration, fitting: RaggedRows(Self.sequences), items: Self.items)
+        return try Model(configuration, fitting: RaggedRows(Self.sequences), items: Self.items)
     }
 
     private func scores(_ model: some Recommender, _ history: [Int32]) -> [Float] {
@@ -45,11 +45,11 @@ import Testing
     }
 
     @Test("popularity is each item's share of the events")
-    func popularity() { expect(fitted(Popularity.self), equals: { _ in Self.shares }) }
+    func popularity() throws { try expect(fitted(Popularity.self), equals: { _ in Self.shares }) }
 
     @Test("session popularity counts the history first, repeat-last the newest")
-    func historyFirst() {
-        expect(
+    func historyFirst() throws {
+        try expect(
             fitted(SessionPopularity.self),
             equals: { history in
                 Self.shares.indices.map { item in
@@ -57,7 +57,7 @@ import Testing
                 }
             }
         )
-        let order = scores(fitted(RepeatLast.self), [5, 2, 5, 9]).enumerated()
+        let order = try scores(fitted(RepeatLast.self), [5, 2, 5, 9]).enumerated()
             .sorted { $0.element > $1.element }.map(\.offset)
         #expect(Array(order.prefix(3)) == [9, 5, 2])
         #expect(
@@ -67,8 +67,8 @@ import Testing
     }
 
     @Test("transitions count what followed the newest item")
-    func transitions() {
-        expect(
+    func transitions() throws {
+        try expect(
             fitted(Transitions.self),
             equals: { history in
                 Self.shares.indices.map { item in
@@ -85,7 +85,7 @@ import Testing
     }
 
     @Test("item-knn sums discounted cosines of users' item sets")
-    func itemKNN() {
+    func itemKNN() throws {
         let users = Self.sequences.map { Set($0) }
         func similarity(_ i: Int32, _ j: Int32) -> Double {
             guard i != j else { return 0 }
@@ -93,7 +93,7 @@ import Testing
             let (own, other) = (Double(users.count { $0.contains(i) }), Double(users.count { $0.contains(j) }))
             return both / ((own + 20) * (other + 20)).squareRoot()
         }
-        expect(
+        try expect(
             fitted(ItemKNN.self),
             equals: { history in
                 (0..<Int32(Self.items)).map { item in
@@ -109,9 +109,9 @@ import Testing
     }
 
     @Test("a table keeps the largest weights of each item alone")
-    func keepsLargest() {
-        let all = scores(fitted(ItemKNN.self), [4])
-        let few = scores(fitted(ItemKNN.self) { $0.neighbours = 3 }, [4])
+    func keepsLargest() throws {
+        let all = try scores(fitted(ItemKNN.self), [4])
+        let few = try scores(fitted(ItemKNN.self) { $0.neighbours = 3 }, [4])
         let kept = few.indices.filter { few[$0] > 1e-5 }
         #expect(kept.count == 3)
         #expect(kept.allSatisfy { few[$0] == all[$0] })
@@ -120,9 +120,9 @@ import Testing
     }
 
     @Test("vsknn adds the items of the most alike sessions", arguments: [2, 100])
-    func sessionKNN(neighbours: Int) {
+    func sessionKNN(neighbours: Int) throws {
         let sessions = Self.sequences.map { Set($0) }
-        expect(
+        try expect(
             fitted(SessionKNN.self) { $0.neighbours = neighbours },
             equals: { history in
                 // Likeness in Float and newest item first, as the system adds it, so that ties are its ties.
@@ -145,9 +145,9 @@ import Testing
     }
 
     @Test("EASE's weights are where the gradient of its problem vanishes")
-    func ease() {
+    func ease() throws {
         let regularisation = 5.0
-        let model = fitted(EASE.self) { $0.regularisation = regularisation }
+        let model = try fitted(EASE.self) { $0.regularisation = regularisation }
         let users = Self.sequences.map { sequence in
             (0..<Int32(Self.items)).map { sequence.contains($0) ? 1.0 : 0.0 }
         }
@@ -171,7 +171,7 @@ import Testing
     @Test("what is stored answers as what was fitted")
     func restores() throws {
         func check<Model: FittedRecommender>(_ system: Model.Type) throws {
-            let model = fitted(system)
+            let model = try fitted(system)
             let stored = try Model(model.configuration, stored: model.parameters.matrices)
             for history in Self.histories { #expect(scores(stored, history) == scores(model, history)) }
             #expect(throws: ParameterError.self) { try Model(model.configuration, stored: [:]) }

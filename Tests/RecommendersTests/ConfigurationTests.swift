@@ -41,6 +41,8 @@ import Testing
             (#"{"noise": {"schedule": {"betaFirst": 0}}}"#, "noise.schedule.betaFirst"),
             (#"{"noise": {"schedule": {"betaFirst": 0.5, "betaLast": 0.4}}}"#, "noise.schedule.betaLast"),
             (#"{"loss": {"lambda": -0.1}}"#, "loss.lambda"), (#"{"loss": {"mu": 1e9}}"#, "loss.mu"),
+            (#"{"guidance": {"kind": "sasrec", "attentionHeads": 0}}"#, "guidance.attentionHeads"),
+            (#"{"guidance": {"kind": "sasrec", "attentionHeads": -1}}"#, "guidance.attentionHeads"),
             (#"{"loss": {"guidance": -1}}"#, "loss.guidance"), (#"{"loss": {"logitScale": 0}}"#, "loss.logitScale"),
         ]
     )

@@ -23,11 +23,11 @@ import VectorIndex
         func fresh<Model: TrainedRecommender>(_ system: Model.Type) -> any Recommender {
             Model(Model.own(recipe.configuration), items: Self.items, seed: 3)
         }
-        func fitted<Model: FittedRecommender>(_ system: Model.Type) -> any Recommender {
-            Model(Model.own(recipe.configuration), fitting: RaggedRows(Self.sequences), items: Self.items)
+        func fitted<Model: FittedRecommender>(_ system: Model.Type) throws -> any Recommender {
+            try Model(Model.own(recipe.configuration), fitting: RaggedRows(Self.sequences), items: Self.items)
         }
         let system = try ModelRegistry.system(named: name)
-        if let system = system as? any FittedRecommender.Type { return (fitted(system), recipe) }
+        if let system = system as? any FittedRecommender.Type { return (try fitted(system), recipe) }
         let trained = try #require(system as? any TrainedRecommender.Type)
         return (fresh(trained), recipe)
     }
@@ -56,6 +56,28 @@ import VectorIndex
             popularity: (0..<Int32(Self.items)).map(\.self),
             index: index.serialised()
         )
+    }
+
+    @Test("parameters of other numbers of items are refused before the model is asked", arguments: names, [0, 1, 59])
+    func refusesOtherItems(name: String, count: Int) throws {
+        let (model, recipe) = try model(name)
+        var checkpoint = try checkpoint(model, recipe)
+        // Every parameter with a row an item has so many rows.
+        for (parameter, matrix) in checkpoint.parameters where matrix.rows == Self.items {
+            checkpoint.parameters[parameter] = matrix.rows(0..<count)
+        }
+        if name == SessionKNN.system {
+            checkpoint.parameters["sessions.items"] = Matrix(rows: 0, columns: 1)
+            checkpoint.parameters["sessions.lengths"] = Matrix(rows: 0, columns: 1)
+        }
+        if let numbers = checkpoint.parameters["neighbours"] ?? checkpoint.parameters["followers"] {
+            let none = Matrix(rows: numbers.rows, columns: numbers.columns, repeating: -1)
+            checkpoint.parameters[checkpoint.parameters["neighbours"] == nil ? "followers" : "neighbours"] = none
+        }
+        let part = "the number of item vectors"
+        #expect(throws: SnapshotError.countMismatch(part: part, expected: Self.items, found: count)) {
+            try SnapshotBuilder.standard(warmUpRequests: 1).build(checkpoint, generation: 1)
+        }
     }
 
     @Test("the best by its own scores, also several at once, filtered and re-ranked", arguments: names)

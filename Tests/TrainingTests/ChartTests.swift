@@ -96,6 +96,18 @@ private final class Drawing: NSObject, XMLParserDelegate {
         #expect(yTicks.map(\.value).min() ?? 9 <= 0.2 - 1.5 && yTicks.map(\.value).max() ?? 0 >= 48.5)
     }
 
+    @Test("a logarithmic axis leaves out what it has no place for")
+    func logarithmOfNothing() throws {
+        let points = [-1.0, 0, Double.leastNonzeroMagnitude, 0.1, 10].map { Chart.Point(x: $0, y: 2) }
+        let series = [
+            Chart.Series(name: "s", points: points), Chart.Series(name: "absent", points: [Chart.Point(x: 0, y: 1)]),
+        ]
+        let drawing = try drawing(.logarithmic, series)
+        let places = drawing.numbers("circle", "cx")
+        #expect(places.count == 3 && places == places.sorted() && places.allSatisfy { $0.isFinite })
+        #expect(!drawing.elements.contains { $0.text.contains("absent") })
+    }
+
     @Test("bars stand on zero, side by side in their group, as high as their value")
     func bars() throws {
         let series = [

@@ -20,10 +20,8 @@ private struct FixedRecommender: TrainedRecommender {
     let perUser: Int
 
     init(scoringItems: Matrix, perUser: Int) { (self.scoringItems, self.perUser) = (scoringItems, perUser) }
-    init(_ configuration: Configuration, items: Int, seed: UInt64) { preconditionFailure("not trained") }
-    init(_ configuration: Configuration, stored matrices: consuming [String: Matrix]) throws(ParameterError) {
-        preconditionFailure("not stored")
-    }
+    init(_ configuration: Configuration, parameters: ParameterSet) { preconditionFailure("not trained") }
+    func layout(items: Int) -> ParameterLayout { preconditionFailure("not trained") }
 
     func loss(_ batch: TrainingBatch, on tape: Tape) -> TrainingLoss { preconditionFailure("not trained") }
     mutating func constrain() {}

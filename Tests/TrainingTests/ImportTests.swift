@@ -95,6 +95,18 @@ private func sequences(_ path: String) throws -> [String: [String]] {
         }
     }
 
+    @Test("timestamps at the ends of 64 bits are kept") func extremeTimes() throws {
+        let times = ["-9223372036854775808", "9223372036854775807", "-9007199254740991"]
+        let ratings = "userId,movieId,rating,timestamp\n" + times.enumerated().map { "1,\($0),5,\($1)\n" }.joined()
+        try withFiles(["ratings.csv": Array(ratings.utf8)]) { folder in
+            var job = MovieLensImport(ratings: folder.file("ratings.csv"))
+            job.minimumInteractions = 1
+            _ = try job.run(into: folder.file("out"))
+            let written = try folder.lines("events.csv").dropFirst().map { $0.split(separator: ",")[2] }
+            #expect(Set(written.map { Double($0) }) == Set(times.map { Double($0) }))
+        }
+    }
+
     @Test("drops films first, then users, each once", arguments: [",", "::"])
     func rare(separator: String) throws {
         // Film z has two ratings and goes; then user 4 has one left and goes; w keeps its place though one of its three

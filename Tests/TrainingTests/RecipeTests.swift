@@ -1,4 +1,6 @@
+import Autodiff
 import Foundation
+import Kernels
 import Recommenders
 import Testing
 import Training
@@ -81,11 +83,34 @@ private enum Shipped {
             (#"{"system": "sasrak"}"#, "system"),
             (#"{"index": {"partitions": 0}}"#, "index"),
             (#"{"model": 3}"#, "model"),
+            (#"{"model": {"guidance": {"kind": "sasrec", "attentionHeads": 0}}}"#, "model.guidance.attentionHeads"),
+            (
+                #"{"model": {"dimension": 1024, "denoiser": {"recentItems": 1000, "hidden": 8192}}}"#,
+                "'denoiser.recent'"
+            ),
+            (
+                #"{"system": "comirec-dr", "model": {"dimension": 1024, "historyLength": 1000, "interests": 64}}"#,
+                "'routing.votes'"
+            ),
         ]
     )
     func names(json: String, field: String) throws {
         let error = try #require(throws: ConfigurationError.self) { try Recipe(json: Data(json.utf8)) }
         #expect(error.description.contains(field), "\(error)")
+    }
+
+    @Test("a stored model of another number of items than the catalogue's is refused")
+    func otherItems() throws {
+        for recipe in [Recipe(), Recipe(Popularity.self)] {
+            let stored =
+                recipe.system == DimeRec.system
+                ? DimeRec(recipe.model, items: 5, seed: 1).parameters.matrices
+                : ["popularity": Matrix(rows: 5, columns: 1)]
+            #expect(try recipe.model(stored: stored, items: 5).itemSpace.count == 5)
+            #expect(throws: ParameterError.itemCount(expected: 300, found: 5)) {
+                try recipe.model(stored: stored, items: 300)
+            }
+        }
     }
 
     @Test("text that is not JSON is an error of its own")

@@ -99,13 +99,70 @@ private func ringSequences(users: Int, items: Int) -> RaggedRows {
         #expect(!partial.isFinished && saved?.progress.step == stop)
 
         var resumed = try trainer(Self.recipe)
-        resumed.restore(try #require(saved))
+        try resumed.restore(try #require(saved))
         let outcome = try resumed.run()
         #expect(outcome.isFinished)
         #expect(outcome.model.parameters == expected.model.parameters)
         #expect(outcome.progress.best == expected.progress.best)
         #expect(outcome.progress.history == expected.progress.history && expected.progress.history.count == 3)
         #expect(resumed.state.matrices == whole.state.matrices)
+    }
+
+    struct Damage: Sendable, CustomTestStringConvertible {
+        let testDescription: String
+        let reason: String
+        let change: @Sendable (inout Trainer<DimeRec>.State) -> Void
+    }
+
+    static let damages: [Damage] = [
+        Damage(testDescription: "step below 0", reason: "step is -2") { $0.progress.step = -2 },
+        Damage(testDescription: "step beyond the recipe's", reason: "step is 25") { $0.progress.step = 25 },
+        Damage(testDescription: "step that overflows", reason: "step") { $0.progress.step = .max },
+        Damage(testDescription: "best step", reason: "bestStep is 9") { $0.progress.bestStep = 9 },
+        Damage(testDescription: "validation step", reason: "lastValidatedStep") { $0.progress.lastValidatedStep = -1 },
+        Damage(testDescription: "validations", reason: "validationsWithoutGain") {
+            $0.progress.validationsWithoutGain = .max
+        },
+        Damage(testDescription: "seconds", reason: "seconds") { $0.progress.seconds = -1 },
+        Damage(testDescription: "shape of weights", reason: "'current.items' has shape [1, 16]") {
+            $0.matrices["current.items"] = Matrix(rows: 1, columns: 16)
+        },
+        Damage(testDescription: "missing weights", reason: "'current.items' is missing") {
+            $0.matrices["current.items"] = nil
+        },
+        Damage(testDescription: "missing best weights", reason: "'best.items' is missing") {
+            $0.matrices["best.items"] = nil
+        },
+        Damage(testDescription: "unknown weights", reason: "'current.other' belongs to no parameter") {
+            $0.matrices["current.other"] = Matrix(rows: 1, columns: 1)
+        },
+        Damage(testDescription: "shape of a first moment", reason: "'adam.first.items' has shape [1, 16]") {
+            $0.matrices["adam.first.items"] = Matrix(rows: 1, columns: 16)
+        },
+        Damage(testDescription: "shape of a second moment", reason: "'adam.second.denoiser.bias' has shape [0, 24]") {
+            $0.matrices["adam.second.denoiser.bias"] = Matrix(rows: 0, columns: 24)
+        },
+        Damage(testDescription: "moment of nothing", reason: "'adam.third.items' belongs to no parameter") {
+            $0.matrices["adam.third.items"] = Matrix(rows: 60, columns: 16)
+        },
+    ]
+
+    @Test("a state that no run can have left is refused, and changes nothing", arguments: damages)
+    func refuses(damage: Damage) throws {
+        var interrupted = try trainer(Self.recipe)
+        var (taken, saved): (Int, Trainer<DimeRec>.State?) = (0, nil)
+        _ = try interrupted.run(
+            shouldStop: { taken == 8 },
+            save: { saved = $0 },
+            report: { if case .step(let step, _, _, _) = $0 { taken = step } }
+        )
+        var state = try #require(saved)
+        damage.change(&state)
+        var resumed = try trainer(Self.recipe)
+        let before = resumed.state.matrices
+        let error = try #require(throws: TrainingError.self) { try resumed.restore(state) }
+        #expect(error.description.contains(damage.reason) && error.description.contains("--resume"), "\(error)")
+        #expect(resumed.state.matrices == before && resumed.state.progress == TrainingProgress())
     }
 
     @Test("training finds what follows, and keeps the best validation")
@@ -158,7 +215,7 @@ private func ringSequences(users: Int, items: Int) -> RaggedRows {
         var trainer = try trainer(recipe)
         var state = trainer.state
         state.matrices["current.denoiser.output.bias"]?[0, 0] = .nan
-        trainer.restore(state)
+        try trainer.restore(state)
         #expect(throws: TrainingError.diverged(step: 1, term: "reconstruction", bestStep: 0)) { try trainer.run() }
     }
 

@@ -77,6 +77,32 @@ import Training
         }
     }
 
+    @Test(
+        "counters that no run has are refused",
+        arguments: [#""termSteps":9223372036854775807"#, #""termSteps":"x""#]
+    )
+    func refusesCounters(field: String) throws {
+        try withStore { path, events in
+            let store = try CheckpointStore(path: path)
+            var step = 0
+            _ = try job(events).run(
+                store: store,
+                resume: false,
+                shouldStop: { step == 7 },
+                report: { if case .step(let taken, _, _, _) = $0 { step = taken } }
+            )
+            var state = try #require(try store.trainingState(model: "m"))
+            #expect(state.json.contains(#""termSteps":1"#))
+            state.json = state.json.replacing(#""termSteps":1"#, with: field)
+            try store.saveTrainingState(model: "m", state: state)
+            let error = try #require(throws: TrainingError.self) { try job(events).run(store: store, resume: true) }
+            guard case .unusableState = error else {
+                Issue.record("another error: \(error)")
+                return
+            }
+        }
+    }
+
     @Test("where only last items may be asked for, validation asks for those, whatever the recipe's protocol")
     func lastItems() throws {
         try withStore { path, events in

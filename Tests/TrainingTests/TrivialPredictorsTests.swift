@@ -40,6 +40,17 @@ import Training
         }
     }
 
+    @Test("a list that lacks items ranks those it has") func shortList() throws {
+        let predictor = PopularityPredictor(order: [4, 29], items: Self.items)
+        #expect(predictor.rank(of: 4, after: nil) == 0 && predictor.rank(of: 29, after: 3) == 1)
+        #expect(predictor.rank(of: 0, after: nil) == nil && predictor.rank(of: 28, after: 4) == nil)
+        let predictors = TrivialPredictors(nil, items: Self.items, popularity: [29])
+        for filterHistory in [false, true] {
+            let found = predictors.metrics(on: rows([[3, 29], [29, 3]]), filterHistory: filterHistory)
+            #expect(found.first { $0.name == "popularity" }?.metrics["hr@10"] == 0.5)
+        }
+    }
+
     @Test("transitions equal counting pairs over the whole catalogue", arguments: 0..<5 as Range<UInt64>)
     func transitionRank(seed: UInt64) {
         let sequences = randomSequences(users: 40, items: Self.items - 4, longest: 12, seed: seed)

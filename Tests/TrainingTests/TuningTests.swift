@@ -120,6 +120,15 @@ import Training
         try withFile("", name: "x") { try body(URL(filePath: $0).deletingLastPathComponent().path + "/results") }
     }
 
+    @Test("a recipe with a value out of range is refused", arguments: [-5, 0])
+    func badRecipe(maxSteps: Int) {
+        var recipe = Self.recipe
+        recipe.training.maxSteps = maxSteps
+        #expect(throws: ConfigurationError.self) {
+            try Tuning(base: recipe, space: nil, trials: 3, strategy: .halving, seed: 3)
+        }
+    }
+
     @Test("every trial trains in full, the recipe itself first, and the best validation score is taken")
     func random() throws {
         let tuning = try Tuning(base: Self.recipe, space: Self.space(), trials: 4, strategy: .random, seed: 3)

@@ -41,6 +41,19 @@ import VectorIndex
         #expect(recalls.last == 1)
     }
 
+    @Test("a query's length changes nothing, however its square fits a Float", arguments: [1e-30, 1e-20, 1e20, 1e36])
+    func queryLength(length: Float) throws {
+        let index = try PartitionedIndex(vectors: Self.vectors)
+        for row in 0..<20 {
+            let query = Self.queries.row(row)
+            let scaled = query.map { $0 * length }
+            // Roundings of the scaled elements may change the order of the last few answers.
+            let found = Set(index.search(scaled.span, k: 50, effort: nil, excluding: []).map(\.id))
+            let expected = index.search(query.span, k: 50, effort: nil, excluding: [])
+            #expect(expected.prefix(40).allSatisfy { found.contains($0.id) })
+        }
+    }
+
     @Test("an effort above the default finds more than the tuned bounds would let it")
     func widerBounds() throws {
         let vectors = UnitVectors.uniform(6000, dimension: 32)

@@ -242,7 +242,7 @@ extension Setting {
 
         func text(_ value: Duration) -> String {
             let count = value / duration
-            return count == count.rounded() ? "\(Int(count))" : "\(count)"
+            return Int(exactly: count).map { "\($0)" } ?? "\(count)"
         }
     }
 }

@@ -59,40 +59,33 @@ public struct BERT4Rec: TrainedRecommender {
     /// All trained numbers.
     public var parameters: ParameterSet
 
-    /// A fresh model of `items` items: rows of length about 1, weights Xavier-uniform, biases zero.
-    public init(_ configuration: Configuration, items: Int, seed: UInt64) {
+    /// A model over given parameters.
+    public init(_ configuration: Configuration, parameters: ParameterSet) {
         self.configuration = configuration
-        parameters = ParameterSet()
-        let initialiser = Initialiser(seed: seed)
+        self.parameters = parameters
+    }
+
+    /// Rows of length about 1, weights Xavier-uniform, biases zero.
+    public func layout(items: Int) -> ParameterLayout {
         let d = configuration.dimension
-        var matrices = [
-            Name.itemBias: Matrix(rows: items, columns: 1),
-            Name.head: initialiser.xavier(Name.head, inputs: d, outputs: d),
-            Name.headBias: Matrix(rows: 1, columns: d),
+        var layout: ParameterLayout = [
+            Name.itemBias: .constant(rows: items, columns: 1),
+            Name.head: .xavier(inputs: d, outputs: d),
+            Name.headBias: .constant(rows: 1, columns: d),
         ]
         for (name, rows) in [
             (DimeRec.itemTable, items), (Name.mask, 1), (Name.positions, configuration.historyLength + 1),
         ] {
-            matrices[name] = initialiser.normal(name, rows: rows, columns: d, deviation: 1 / Double(d).squareRoot())
+            layout[name] = .normal(rows: rows, columns: d, deviation: 1 / Double(d).squareRoot())
         }
         for name in [Name.inputNorm, Name.outputNorm, Name.headNorm] {
-            matrices[name + ".gain"] = Matrix(rows: 1, columns: d, repeating: 1)
-            matrices[name + ".bias"] = Matrix(rows: 1, columns: d)
+            layout[name + ".gain"] = .constant(1, rows: 1, columns: d)
+            layout[name + ".bias"] = .constant(rows: 1, columns: d)
         }
         for index in 0..<configuration.blocks {
-            matrices.merge(block(index).initialParameters(initialiser)) { first, _ in first }
+            layout.merge(block(index).layout) { first, _ in first }
         }
-        parameters = ParameterSet(matrices)
-    }
-
-    /// A model over parameters that come from outside.
-    ///
-    /// - Throws: ``ParameterError``.
-    public init(_ configuration: Configuration, stored matrices: consuming [String: Matrix]) throws(ParameterError) {
-        self.init(configuration, items: 1, seed: 0)
-        let fresh = parameters
-        parameters = ParameterSet(matrices)
-        try requireParameters(of: fresh, itemTables: [DimeRec.itemTable, Name.itemBias])
+        return layout
     }
 
     /// The head's answer at a [MASK] behind the history.

@@ -53,41 +53,34 @@ public struct Caser: TrainedRecommender {
     /// All trained numbers.
     public var parameters: ParameterSet
 
-    /// A fresh model of `items` items: rows of length about 1, weights Xavier-uniform, biases zero.
-    public init(_ configuration: Configuration, items: Int, seed: UInt64) {
+    /// A model over given parameters.
+    public init(_ configuration: Configuration, parameters: ParameterSet) {
         self.configuration = configuration
-        let initialiser = Initialiser(seed: seed)
+        self.parameters = parameters
+    }
+
+    /// Rows of length about 1, weights Xavier-uniform, biases zero.
+    public func layout(items: Int) -> ParameterLayout {
         let (d, places) = (configuration.dimension, configuration.historyLength)
         let (horizontal, vertical) = (configuration.horizontalFilters, configuration.verticalFilters)
         let deviation = 1 / Double(d).squareRoot()
-        var matrices = [
-            DimeRec.itemTable: initialiser.biasedItems(
-                DimeRec.itemTable,
-                items: items,
+        var layout: ParameterLayout = [
+            DimeRec.itemTable: .biasedItems(
+                items,
                 dimension: d,
                 deviation: deviation
             ),
-            Name.previous: initialiser.normal(Name.previous, rows: items, columns: d, deviation: deviation),
-            Name.vertical: initialiser.xavier(Name.vertical, inputs: vertical, outputs: places),
-            Name.output: initialiser.xavier(Name.output, inputs: vertical * d + places * horizontal, outputs: d),
-            Name.outputBias: Matrix(rows: 1, columns: d),
+            Name.previous: .normal(rows: items, columns: d, deviation: deviation),
+            Name.vertical: .xavier(inputs: vertical, outputs: places),
+            Name.output: .xavier(inputs: vertical * d + places * horizontal, outputs: d),
+            Name.outputBias: .constant(rows: 1, columns: d),
         ]
         for height in 1...places {
             let name = Name.horizontal(height)
-            matrices[name] = initialiser.xavier(name, inputs: height * d, outputs: horizontal)
-            matrices[Name.horizontalBias(height)] = Matrix(rows: 1, columns: horizontal)
+            layout[name] = .xavier(inputs: height * d, outputs: horizontal)
+            layout[Name.horizontalBias(height)] = .constant(rows: 1, columns: horizontal)
         }
-        parameters = ParameterSet(matrices)
-    }
-
-    /// A model over parameters that come from outside.
-    ///
-    /// - Throws: ``ParameterError``.
-    public init(_ configuration: Configuration, stored matrices: consuming [String: Matrix]) throws(ParameterError) {
-        self.init(configuration, items: 1, seed: 0)
-        let fresh = parameters
-        parameters = ParameterSet(matrices)
-        try requireParameters(of: fresh, itemTables: [DimeRec.itemTable, Name.previous])
+        return layout
     }
 
     /// The last layer.

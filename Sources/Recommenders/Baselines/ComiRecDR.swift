@@ -16,18 +16,17 @@ public struct ComiRecDR: MultiInterestRecommender {
     public var parameters: ParameterSet
     let module: any InterestModule
 
-    /// A fresh model of `items` items.
-    public init(_ configuration: Configuration, items: Int, seed: UInt64) {
+    /// A model over given parameters.
+    public init(_ configuration: Configuration, parameters: ParameterSet) {
         self.configuration = configuration
+        self.parameters = parameters
         let (d, N, K) = (configuration.dimension, configuration.historyLength, configuration.interests)
-        let module = RoutedInterests(
+        module = RoutedInterests(
             prefix: "routing",
             dimension: d,
             historyLength: N,
             interests: K,
             votes: .byPosition
         )
-        self.module = module
-        parameters = Self.initialParameters(of: module, items: items, dimension: d, seed: seed)
     }
 }

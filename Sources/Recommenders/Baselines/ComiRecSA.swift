@@ -45,10 +45,11 @@ public struct ComiRecSA: MultiInterestRecommender {
     public var parameters: ParameterSet
     let module: any InterestModule
 
-    /// A fresh model of `items` items.
-    public init(_ configuration: Configuration, items: Int, seed: UInt64) {
+    /// A model over given parameters.
+    public init(_ configuration: Configuration, parameters: ParameterSet) {
         self.configuration = configuration
-        let module = SelfAttentiveInterests(
+        self.parameters = parameters
+        module = SelfAttentiveInterests(
             prefix: "attention",
             dimension: configuration.dimension,
             historyLength: configuration.historyLength,
@@ -57,9 +58,9 @@ public struct ComiRecSA: MultiInterestRecommender {
             position: configuration.position,
             padding: configuration.padding
         )
-        self.module = module
-        parameters = Self.initialParameters(of: module, items: items, dimension: configuration.dimension, seed: seed)
     }
+
+    var dimension: Int { configuration.dimension }
 
     var logitScale: Double { configuration.logitScale }
 

@@ -34,19 +34,19 @@ public struct DNN: SoftmaxRecommender {
     private static let weights = "output"
     private static let bias = "output.bias"
 
-    /// A fresh model of `items` items.
-    public init(_ configuration: Configuration, items: Int, seed: UInt64) {
+    /// A model over given parameters.
+    public init(_ configuration: Configuration, parameters: ParameterSet) {
         self.configuration = configuration
-        let (initialiser, d) = (Initialiser(seed: seed), configuration.dimension)
-        parameters = Self.initialParameters(
-            [
-                Self.weights: initialiser.xavier(Self.weights, inputs: d, outputs: d),
-                Self.bias: Matrix(rows: 1, columns: d),
-            ],
-            items: items,
-            dimension: d,
-            initialiser
-        )
+        self.parameters = parameters
+    }
+
+    var dimension: Int { configuration.dimension }
+
+    var network: ParameterLayout {
+        [
+            Self.weights: .xavier(inputs: dimension, outputs: dimension),
+            Self.bias: .constant(rows: 1, columns: dimension),
+        ]
     }
 
     var logitScale: Double { configuration.logitScale }

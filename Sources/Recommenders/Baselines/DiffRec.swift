@@ -63,27 +63,25 @@ public struct DiffRec: ChainRecommender {
     /// The last layer times the first, `[hidden + 1, hidden]`, for weights that do not change any more.
     private var chain: Matrix?
 
-    private init(_ configuration: Configuration, parameters: ParameterSet) {
+    /// A model over given parameters.
+    public init(_ configuration: Configuration, parameters: ParameterSet) {
         self.configuration = configuration
         self.parameters = parameters
         diffusion = configuration.noise.diffusion
         hiddenLayer = StepAwareLayer(prefix: Self.layer, width: configuration.hidden)
     }
 
-    /// A fresh model of `items` items: weights Xavier-uniform, biases zero.
-    public init(_ configuration: Configuration, items: Int, seed: UInt64) {
-        self.init(configuration, parameters: ParameterSet())
-        let initialiser = Initialiser(seed: seed)
+    /// Weights Xavier-uniform, biases zero.
+    public func layout(items: Int) -> ParameterLayout {
         let hidden = configuration.hidden
-        var matrices = hiddenLayer.initialParameters(initialiser)
-        matrices[Self.input] = initialiser.xavier(Self.input, inputs: items, outputs: hidden)
-        matrices[DimeRec.itemTable] = initialiser.biasedItems(
-            DimeRec.itemTable,
-            items: items,
+        var layout = hiddenLayer.layout
+        layout[Self.input] = .xavier(inputs: items, outputs: hidden)
+        layout[DimeRec.itemTable] = .biasedItems(
+            items,
             dimension: hidden,
-            deviation: (2 / Double(items + hidden)).squareRoot()
+            deviation: (2 / (Double(items) + Double(hidden))).squareRoot()
         )
-        parameters = ParameterSet(matrices)
+        return layout
     }
 
     /// A model over parameters that come from outside.
@@ -91,8 +89,7 @@ public struct DiffRec: ChainRecommender {
     /// - Throws: ``ParameterError``.
     public init(_ configuration: Configuration, stored matrices: consuming [String: Matrix]) throws(ParameterError) {
         self.init(configuration, parameters: ParameterSet(matrices))
-        let fresh = DiffRec(configuration, items: 1, seed: 0).parameters
-        try requireParameters(of: fresh, itemTables: [DimeRec.itemTable, Self.input])
+        try requireLayout()
         chain = chainProduct
     }
 

@@ -67,7 +67,8 @@ public struct DiffuRec: ChainRecommender {
     private static let itemNorm = "items.norm"
     private static let outputNorm = "output.norm"
 
-    private init(_ configuration: Configuration, parameters: ParameterSet) {
+    /// A model over given parameters.
+    public init(_ configuration: Configuration, parameters: ParameterSet) {
         self.configuration = configuration
         self.parameters = parameters
         let d = configuration.dimension
@@ -89,35 +90,23 @@ public struct DiffuRec: ChainRecommender {
         )
     }
 
-    /// A fresh model of `items` items: item rows of length about 1, weights Xavier-uniform, biases zero.
-    public init(_ configuration: Configuration, items: Int, seed: UInt64) {
-        self.init(configuration, parameters: ParameterSet())
-        let initialiser = Initialiser(seed: seed)
+    /// Item rows of length about 1, weights Xavier-uniform, biases zero.
+    public func layout(items: Int) -> ParameterLayout {
         let d = configuration.dimension
-        var matrices = stepEmbedding.initialParameters(initialiser)
+        var layout = stepEmbedding.layout
         for index in 0..<configuration.blocks {
-            matrices.merge(block(index).initialParameters(initialiser)) { first, _ in first }
+            layout.merge(block(index).layout) { first, _ in first }
         }
         for norm in [Self.itemNorm, Self.outputNorm] {
-            matrices[norm + ".gain"] = Matrix(rows: 1, columns: d, repeating: 1)
-            matrices[norm + ".bias"] = Matrix(rows: 1, columns: d)
+            layout[norm + ".gain"] = .constant(1, rows: 1, columns: d)
+            layout[norm + ".bias"] = .constant(rows: 1, columns: d)
         }
-        matrices[DimeRec.itemTable] = initialiser.normal(
-            DimeRec.itemTable,
+        layout[DimeRec.itemTable] = .normal(
             rows: items,
             columns: d,
             deviation: 1 / Double(d).squareRoot()
         )
-        parameters = ParameterSet(matrices)
-    }
-
-    /// A model over parameters that come from outside.
-    ///
-    /// - Throws: ``ParameterError``.
-    public init(_ configuration: Configuration, stored matrices: consuming [String: Matrix]) throws(ParameterError) {
-        self.init(configuration, parameters: ParameterSet(matrices))
-        let fresh = DiffuRec(configuration, items: 1, seed: 0).parameters
-        try requireParameters(of: fresh, itemTables: [DimeRec.itemTable])
+        return layout
     }
 
     /// T.

@@ -76,7 +76,8 @@ public struct DreamRec: ChainRecommender {
     private let stepEmbedding: StepEmbedding
     private let diffusion: GaussianDiffusion
 
-    private init(_ configuration: Configuration, parameters: ParameterSet) {
+    /// A model over given parameters.
+    public init(_ configuration: Configuration, parameters: ParameterSet) {
         self.configuration = configuration
         self.parameters = parameters
         let d = configuration.dimension
@@ -92,34 +93,23 @@ public struct DreamRec: ChainRecommender {
         diffusion = GaussianDiffusion(schedule: NoiseSchedule(configuration.schedule, steps: configuration.steps))
     }
 
-    /// A fresh model of `items` items: item and null rows standard normal, weights Xavier-uniform, biases zero.
-    public init(_ configuration: Configuration, items: Int, seed: UInt64) {
-        self.init(configuration, parameters: ParameterSet())
-        let initialiser = Initialiser(seed: seed)
+    /// Item and null rows standard normal, weights Xavier-uniform, biases zero.
+    public func layout(items: Int) -> ParameterLayout {
         let d = configuration.dimension
         let wide = configuration.denoiser == .linear ? d : 2 * d
-        var matrices = encoder.initialParameters(initialiser)
-        matrices.merge(stepEmbedding.initialParameters(initialiser)) { first, _ in first }
-        matrices[DimeRec.itemTable] = initialiser.normal(DimeRec.itemTable, rows: items, columns: d, deviation: 1)
-        matrices[Name.null] = initialiser.normal(Name.null, rows: 1, columns: d, deviation: 1)
+        var layout = encoder.layout
+        layout.merge(stepEmbedding.layout) { first, _ in first }
+        layout[DimeRec.itemTable] = .normal(rows: items, columns: d, deviation: 1)
+        layout[Name.null] = .normal(rows: 1, columns: d, deviation: 1)
         for part in [Name.noised, Name.condition, Name.step] {
-            matrices[part] = initialiser.xavier(part, inputs: d, outputs: wide)
+            layout[part] = .xavier(inputs: d, outputs: wide)
         }
-        matrices[Name.bias] = Matrix(rows: 1, columns: wide)
+        layout[Name.bias] = .constant(rows: 1, columns: wide)
         if configuration.denoiser == .hidden {
-            matrices[Name.output] = initialiser.xavier(Name.output, inputs: wide, outputs: d)
-            matrices[Name.outputBias] = Matrix(rows: 1, columns: d)
+            layout[Name.output] = .xavier(inputs: wide, outputs: d)
+            layout[Name.outputBias] = .constant(rows: 1, columns: d)
         }
-        parameters = ParameterSet(matrices)
-    }
-
-    /// A model over parameters that come from outside.
-    ///
-    /// - Throws: ``ParameterError``.
-    public init(_ configuration: Configuration, stored matrices: consuming [String: Matrix]) throws(ParameterError) {
-        self.init(configuration, parameters: ParameterSet(matrices))
-        let fresh = DreamRec(configuration, items: 1, seed: 0).parameters
-        try requireParameters(of: fresh, itemTables: [DimeRec.itemTable])
+        return layout
     }
 
     /// T.

@@ -37,26 +37,20 @@ public struct FPMC: TrainedRecommender {
     /// All trained numbers.
     public var parameters: ParameterSet
 
-    /// A fresh model of `items` items, rows of length about 1.
-    public init(_ configuration: Configuration, items: Int, seed: UInt64) {
+    /// A model over given parameters.
+    public init(_ configuration: Configuration, parameters: ParameterSet) {
         self.configuration = configuration
-        let initialiser = Initialiser(seed: seed)
-        let d = configuration.dimension
-        var matrices: [String: Matrix] = [:]
-        for name in [DimeRec.itemTable, Self.previousTable] {
-            matrices[name] = initialiser.normal(name, rows: items, columns: d, deviation: 1 / Double(d).squareRoot())
-        }
-        parameters = ParameterSet(matrices)
+        self.parameters = parameters
     }
 
-    /// A model over parameters that come from outside.
-    ///
-    /// - Throws: ``ParameterError``.
-    public init(_ configuration: Configuration, stored matrices: consuming [String: Matrix]) throws(ParameterError) {
-        self.init(configuration, items: 1, seed: 0)
-        let fresh = parameters
-        parameters = ParameterSet(matrices)
-        try requireParameters(of: fresh, itemTables: [DimeRec.itemTable, Self.previousTable])
+    /// Rows of length about 1.
+    public func layout(items: Int) -> ParameterLayout {
+        let d = configuration.dimension
+        var layout: ParameterLayout = [:]
+        for name in [DimeRec.itemTable, Self.previousTable] {
+            layout[name] = .normal(rows: items, columns: d, deviation: 1 / Double(d).squareRoot())
+        }
+        return layout
     }
 
     /// The mean of the newest items' rows.

@@ -46,32 +46,25 @@ public struct Fossil: TrainedRecommender {
     /// All trained numbers.
     public var parameters: ParameterSet
 
-    /// A fresh model of `items` items: rows of length about 1, no biases, weights of the newest items 1.
-    public init(_ configuration: Configuration, items: Int, seed: UInt64) {
+    /// A model over given parameters.
+    public init(_ configuration: Configuration, parameters: ParameterSet) {
         self.configuration = configuration
-        let initialiser = Initialiser(seed: seed)
+        self.parameters = parameters
+    }
+
+    /// Rows of length about 1, no biases, weights of the newest items 1.
+    public func layout(items: Int) -> ParameterLayout {
         let d = configuration.dimension
         let deviation = 1 / Double(d).squareRoot()
-        parameters = ParameterSet([
-            DimeRec.itemTable: initialiser.biasedItems(
-                DimeRec.itemTable,
-                items: items,
+        return [
+            DimeRec.itemTable: .biasedItems(
+                items,
                 dimension: d,
                 deviation: deviation
             ),
-            Name.previous: initialiser.normal(Name.previous, rows: items, columns: d, deviation: deviation),
-            Name.order: Matrix(rows: configuration.order, columns: 1, repeating: 1),
-        ])
-    }
-
-    /// A model over parameters that come from outside.
-    ///
-    /// - Throws: ``ParameterError``.
-    public init(_ configuration: Configuration, stored matrices: consuming [String: Matrix]) throws(ParameterError) {
-        self.init(configuration, items: 1, seed: 0)
-        let fresh = parameters
-        parameters = ParameterSet(matrices)
-        try requireParameters(of: fresh, itemTables: [DimeRec.itemTable, Name.previous])
+            Name.previous: .normal(rows: items, columns: d, deviation: deviation),
+            Name.order: .constant(1, rows: configuration.order, columns: 1),
+        ]
     }
 
     /// The weighted sum of the history's rows.

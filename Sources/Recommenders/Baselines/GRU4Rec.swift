@@ -33,18 +33,16 @@ public struct GRU4Rec: StateRecommender {
     public var parameters: ParameterSet
     private let encoder: RecurrentEncoder
 
-    /// A fresh model of `items` items.
-    public init(_ configuration: Configuration, items: Int, seed: UInt64) {
+    /// A model over given parameters.
+    public init(_ configuration: Configuration, parameters: ParameterSet) {
         self.configuration = configuration
+        self.parameters = parameters
         encoder = RecurrentEncoder(prefix: "gru", dimension: configuration.dimension, hidden: configuration.hidden)
-        let initialiser = Initialiser(seed: seed)
-        parameters = Self.initialParameters(
-            encoder.initialParameters(initialiser),
-            items: items,
-            dimension: configuration.dimension,
-            initialiser
-        )
     }
+
+    var dimension: Int { configuration.dimension }
+
+    var network: ParameterLayout { encoder.layout }
 
     var logitScale: Double { configuration.logitScale }
 

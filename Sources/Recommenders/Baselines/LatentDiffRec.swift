@@ -79,45 +79,34 @@ public struct LatentDiffRec: ChainRecommender {
     private let diffusion: GaussianDiffusion
     private let hiddenLayer: StepAwareLayer
 
-    private init(_ configuration: Configuration, parameters: ParameterSet) {
+    /// A model over given parameters.
+    public init(_ configuration: Configuration, parameters: ParameterSet) {
         self.configuration = configuration
         self.parameters = parameters
         diffusion = configuration.noise.diffusion
         hiddenLayer = StepAwareLayer(prefix: "denoiser", width: configuration.hidden)
     }
 
-    /// A fresh model of `items` items: weights Xavier-uniform, biases zero but for that of the latent deviation.
-    public init(_ configuration: Configuration, items: Int, seed: UInt64) {
-        self.init(configuration, parameters: ParameterSet())
-        let initialiser = Initialiser(seed: seed)
+    /// Weights Xavier-uniform, biases zero but for that of the latent deviation.
+    public func layout(items: Int) -> ParameterLayout {
         let (d, hidden) = (configuration.dimension, configuration.hidden)
-        var matrices = hiddenLayer.initialParameters(initialiser)
+        var layout = hiddenLayer.layout
         for (name, inputs, outputs) in [
             (Name.mean, items, d), (Name.logVariance, items, d), (Name.input, d, hidden), (Name.output, hidden, d),
         ] {
-            matrices[name] = initialiser.xavier(name, inputs: inputs, outputs: outputs)
+            layout[name] = .xavier(inputs: inputs, outputs: outputs)
         }
         for (name, value) in [
             (Name.mean, 0), (Name.logVariance, 2 * logarithm(configuration.initialDeviation)), (Name.output, 0),
         ] {
-            matrices[Name.bias(of: name)] = Matrix(rows: 1, columns: d, repeating: value)
+            layout[Name.bias(of: name)] = .constant(value, rows: 1, columns: d)
         }
-        matrices[DimeRec.itemTable] = initialiser.biasedItems(
-            DimeRec.itemTable,
-            items: items,
+        layout[DimeRec.itemTable] = .biasedItems(
+            items,
             dimension: d,
-            deviation: (2 / Double(items + d)).squareRoot()
+            deviation: (2 / (Double(items) + Double(d))).squareRoot()
         )
-        parameters = ParameterSet(matrices)
-    }
-
-    /// A model over parameters that come from outside.
-    ///
-    /// - Throws: ``ParameterError``.
-    public init(_ configuration: Configuration, stored matrices: consuming [String: Matrix]) throws(ParameterError) {
-        self.init(configuration, parameters: ParameterSet(matrices))
-        let fresh = LatentDiffRec(configuration, items: 1, seed: 0).parameters
-        try requireParameters(of: fresh, itemTables: [DimeRec.itemTable, Name.mean, Name.logVariance])
+        return layout
     }
 
     /// The denoised latent row.

@@ -20,12 +20,11 @@ public struct MIND: MultiInterestRecommender {
     public var parameters: ParameterSet
     let module: any InterestModule
 
-    /// A fresh model of `items` items.
-    public init(_ configuration: Configuration, items: Int, seed: UInt64) {
+    /// A model over given parameters.
+    public init(_ configuration: Configuration, parameters: ParameterSet) {
         self.configuration = configuration
+        self.parameters = parameters
         let (d, N, K) = (configuration.dimension, configuration.historyLength, configuration.interests)
-        let module = RoutedInterests(prefix: "routing", dimension: d, historyLength: N, interests: K, votes: .shared)
-        self.module = module
-        parameters = Self.initialParameters(of: module, items: items, dimension: d, seed: seed)
+        module = RoutedInterests(prefix: "routing", dimension: d, historyLength: N, interests: K, votes: .shared)
     }
 }

@@ -64,38 +64,31 @@ public struct MultVAE: TrainedRecommender {
     /// All trained numbers.
     public var parameters: ParameterSet
 
-    /// A fresh model of `items` items: weights Xavier-uniform, biases zero.
-    public init(_ configuration: Configuration, items: Int, seed: UInt64) {
+    /// A model over given parameters.
+    public init(_ configuration: Configuration, parameters: ParameterSet) {
         self.configuration = configuration
-        let initialiser = Initialiser(seed: seed)
+        self.parameters = parameters
+    }
+
+    /// Weights Xavier-uniform, biases zero.
+    public func layout(items: Int) -> ParameterLayout {
         let (d, hidden, latent) = (configuration.dimension, configuration.hidden, configuration.latent)
-        var matrices = [
-            DimeRec.itemTable: initialiser.biasedItems(
-                DimeRec.itemTable,
-                items: items,
+        var layout: ParameterLayout = [
+            DimeRec.itemTable: .biasedItems(
+                items,
                 dimension: d,
-                deviation: (2 / Double(items + d)).squareRoot()
+                deviation: (2 / (Double(items) + Double(d))).squareRoot()
             ),
-            Name.items: initialiser.xavier(Name.items, inputs: items, outputs: hidden),
-            Name.bias: Matrix(rows: 1, columns: hidden),
+            Name.items: .xavier(inputs: items, outputs: hidden),
+            Name.bias: .constant(rows: 1, columns: hidden),
         ]
         for (name, inputs, outputs) in [
             (Name.mean, hidden, latent), (Name.logVariance, hidden, latent), (Name.decoder, latent, d),
         ] {
-            matrices[name] = initialiser.xavier(name, inputs: inputs, outputs: outputs)
-            matrices[Name.bias(of: name)] = Matrix(rows: 1, columns: outputs)
+            layout[name] = .xavier(inputs: inputs, outputs: outputs)
+            layout[Name.bias(of: name)] = .constant(rows: 1, columns: outputs)
         }
-        parameters = ParameterSet(matrices)
-    }
-
-    /// A model over parameters that come from outside.
-    ///
-    /// - Throws: ``ParameterError``.
-    public init(_ configuration: Configuration, stored matrices: consuming [String: Matrix]) throws(ParameterError) {
-        self.init(configuration, items: 1, seed: 0)
-        let fresh = parameters
-        parameters = ParameterSet(matrices)
-        try requireParameters(of: fresh, itemTables: [DimeRec.itemTable, Name.items])
+        return layout
     }
 
     /// The decoder's hidden layer at the mean of the latent distribution.

@@ -15,21 +15,7 @@ extension MultiInterestRecommender {
         return interests.reshaped(rows: histories.count * perUser, columns: items.value.columns).normalisedRows()
     }
 
-    /// Fresh item rows beside the module's parameters.
-    static func initialParameters(
-        of module: some InterestModule,
-        items: Int,
-        dimension: Int,
-        seed: UInt64
-    ) -> ParameterSet {
-        let initialiser = Initialiser(seed: seed)
-        return initialParameters(
-            module.initialParameters(initialiser),
-            items: items,
-            dimension: dimension,
-            initialiser
-        )
-    }
+    var network: ParameterLayout { module.layout }
 }
 
 /// Hyper-parameters of a multi-interest system whose module has none of its own.
@@ -56,6 +42,8 @@ public struct MultiInterestConfiguration: ModelConfiguration {
 }
 
 extension MultiInterestRecommender where Configuration == MultiInterestConfiguration {
+    var dimension: Int { configuration.dimension }
+
     var logitScale: Double { configuration.logitScale }
 
     var perUser: Int { configuration.interests }

@@ -38,9 +38,10 @@ public struct SASRec: StateRecommender {
     public var parameters: ParameterSet
     private let transformer: CausalTransformer
 
-    /// A fresh model of `items` items.
-    public init(_ configuration: Configuration, items: Int, seed: UInt64) {
+    /// A model over given parameters.
+    public init(_ configuration: Configuration, parameters: ParameterSet) {
         self.configuration = configuration
+        self.parameters = parameters
         transformer = CausalTransformer(
             prefix: "transformer",
             dimension: configuration.dimension,
@@ -49,14 +50,11 @@ public struct SASRec: StateRecommender {
             hidden: configuration.hidden,
             longest: configuration.historyLength
         )
-        let initialiser = Initialiser(seed: seed)
-        parameters = Self.initialParameters(
-            transformer.initialParameters(initialiser),
-            items: items,
-            dimension: configuration.dimension,
-            initialiser
-        )
     }
+
+    var dimension: Int { configuration.dimension }
+
+    var network: ParameterLayout { transformer.layout }
 
     var logitScale: Double { configuration.logitScale }
 

@@ -61,7 +61,8 @@ public struct SequentialDiffRec: ChainRecommender {
     private static let outputNorm = "output.norm"
     private static let output = "output"
 
-    private init(_ configuration: Configuration, parameters: ParameterSet) {
+    /// A model over given parameters.
+    public init(_ configuration: Configuration, parameters: ParameterSet) {
         self.configuration = configuration
         self.parameters = parameters
         let d = configuration.dimension
@@ -80,35 +81,23 @@ public struct SequentialDiffRec: ChainRecommender {
         )
     }
 
-    /// A fresh model of `items` items: item rows of length about 1, weights Xavier-uniform, biases zero.
-    public init(_ configuration: Configuration, items: Int, seed: UInt64) {
-        self.init(configuration, parameters: ParameterSet())
-        let initialiser = Initialiser(seed: seed)
+    /// Item rows of length about 1, weights Xavier-uniform, biases zero.
+    public func layout(items: Int) -> ParameterLayout {
         let d = configuration.dimension
-        var matrices = stepEmbedding.initialParameters(initialiser)
+        var layout = stepEmbedding.layout
         for index in 0..<configuration.blocks {
-            matrices.merge(block(index).initialParameters(initialiser)) { first, _ in first }
+            layout.merge(block(index).layout) { first, _ in first }
         }
-        matrices[Self.outputNorm + ".gain"] = Matrix(rows: 1, columns: d, repeating: 1)
-        matrices[Self.outputNorm + ".bias"] = Matrix(rows: 1, columns: d)
-        matrices[Self.output] = initialiser.xavier(Self.output, inputs: d, outputs: d)
-        matrices[Self.output + ".bias"] = Matrix(rows: 1, columns: d)
-        matrices[DimeRec.itemTable] = initialiser.normal(
-            DimeRec.itemTable,
+        layout[Self.outputNorm + ".gain"] = .constant(1, rows: 1, columns: d)
+        layout[Self.outputNorm + ".bias"] = .constant(rows: 1, columns: d)
+        layout[Self.output] = .xavier(inputs: d, outputs: d)
+        layout[Self.output + ".bias"] = .constant(rows: 1, columns: d)
+        layout[DimeRec.itemTable] = .normal(
             rows: items,
             columns: d,
             deviation: 1 / Double(d).squareRoot()
         )
-        parameters = ParameterSet(matrices)
-    }
-
-    /// A model over parameters that come from outside.
-    ///
-    /// - Throws: ``ParameterError``.
-    public init(_ configuration: Configuration, stored matrices: consuming [String: Matrix]) throws(ParameterError) {
-        self.init(configuration, parameters: ParameterSet(matrices))
-        let fresh = SequentialDiffRec(configuration, items: 1, seed: 0).parameters
-        try requireParameters(of: fresh, itemTables: [DimeRec.itemTable])
+        return layout
     }
 
     /// T.

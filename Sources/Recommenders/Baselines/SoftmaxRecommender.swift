@@ -6,6 +6,12 @@ import Kernels
 /// The loss is DimeRec's for its interests (equations 18 and 19), so that differences between systems are differences
 /// between networks.
 protocol SoftmaxRecommender: TrainedRecommender {
+    /// Length of item rows (d).
+    var dimension: Int { get }
+
+    /// The parameters besides the item table.
+    var network: ParameterLayout { get }
+
     /// Inverse temperature of the softmax.
     var logitScale: Double { get }
 
@@ -23,16 +29,6 @@ protocol SoftmaxRecommender: TrainedRecommender {
 }
 
 extension SoftmaxRecommender {
-    /// A model over parameters that come from outside.
-    ///
-    /// - Throws: ``ParameterError``.
-    public init(_ configuration: Configuration, stored matrices: consuming [String: Matrix]) throws(ParameterError) {
-        self.init(configuration, items: 1, seed: 0)
-        let fresh = parameters
-        parameters = ParameterSet(matrices)
-        try requireParameters(of: fresh, itemTables: [DimeRec.itemTable])
-    }
-
     /// The vectors as they come out of the network.
     public var readOuts: [ReadOut] { [.served] }
 
@@ -65,20 +61,14 @@ extension SoftmaxRecommender {
         UserVectors(rows: users(histories, noise: noise, on: Tape(recording: false)).value, perUser: perUser)
     }
 
-    /// Fresh item rows beside the network's parameters.
-    static func initialParameters(
-        _ network: [String: Matrix],
-        items: Int,
-        dimension: Int,
-        _ initialiser: Initialiser
-    ) -> ParameterSet {
-        var matrices = network
-        matrices[DimeRec.itemTable] = initialiser.normal(
-            DimeRec.itemTable,
+    /// Item rows of length about 1 beside the network's parameters.
+    public func layout(items: Int) -> ParameterLayout {
+        var layout = network
+        layout[DimeRec.itemTable] = .normal(
             rows: items,
             columns: dimension,
             deviation: 1 / Double(dimension).squareRoot()
         )
-        return ParameterSet(matrices)
+        return layout
     }
 }

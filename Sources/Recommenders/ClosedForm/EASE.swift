@@ -40,10 +40,22 @@ public struct EASE: ScoringRecommender {
     /// Solves for the weights.
     ///
     /// - Complexity: O(items cubed) time, 4 bytes times items squared of memory.
-    public init(_ configuration: Configuration, fitting sequences: RaggedRows, items: Int) {
+    /// - Throws: ``ConfigurationError`` when the regularisation is lost in the rounding of the users' counts.
+    public init(
+        _ configuration: Configuration,
+        fitting sequences: RaggedRows,
+        items: Int
+    ) throws(ConfigurationError) {
         let users = Incidence(sequences, items: items)
-        let inverse = Self.gram(users, items: items, regularisation: Float(configuration.regularisation))
-            .inverseOfPositiveDefinite()
+        let gram = Self.gram(users, items: items, regularisation: Float(configuration.regularisation))
+        guard let inverse = gram.inverseOfPositiveDefinite() else {
+            let most = users.having.longest
+            throw .invalidValue(
+                key: "model.regularisation",
+                reason: "\(configuration.regularisation) is too small for items that \(most) users have: the system of "
+                    + "equations has no solution in single precision. Raise it, for example to \(max(1, most / 1000))."
+            )
+        }
         let table = NeighbourTable(items: items, keeping: configuration.neighbours) { item in
             (0..<items).map { $0 == item ? 0 : -inverse[item, $0] / inverse[$0, $0] }
         }
@@ -75,9 +87,12 @@ public struct EASE: ScoringRecommender {
 
     /// A model over stored weights.
     public init(_ configuration: Configuration, stored matrices: consuming [String: Matrix]) throws(ParameterError) {
-        try Self.require([Self.neighbours, Self.weights], in: matrices)
         let parameters = ParameterSet(matrices)
-        let table = NeighbourTable(items: parameters[Self.neighbours], weights: parameters[Self.weights])
+        let table = try NeighbourTable(
+            (Self.neighbours, Self.weights),
+            in: parameters,
+            items: Self.items(in: parameters)
+        )
         self.init(configuration, table, parameters)
     }
 

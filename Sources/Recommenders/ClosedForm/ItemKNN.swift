@@ -70,9 +70,12 @@ public struct ItemKNN: ScoringRecommender {
 
     /// A model over stored neighbours.
     public init(_ configuration: Configuration, stored matrices: consuming [String: Matrix]) throws(ParameterError) {
-        try Self.require([Self.neighbours, Self.similarities], in: matrices)
         let parameters = ParameterSet(matrices)
-        let table = NeighbourTable(items: parameters[Self.neighbours], weights: parameters[Self.similarities])
+        let table = try NeighbourTable(
+            (Self.neighbours, Self.similarities),
+            in: parameters,
+            items: Self.items(in: parameters)
+        )
         self.init(configuration, table, parameters)
     }
 

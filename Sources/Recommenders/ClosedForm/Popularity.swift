@@ -22,9 +22,9 @@ public struct Popularity: ScoringRecommender {
     public init(_ configuration: HistoryConfiguration, stored matrices: consuming [String: Matrix])
         throws(ParameterError)
     {
-        try Self.require([Self.shares], in: matrices)
         self.configuration = configuration
         parameters = ParameterSet(matrices)
+        _ = try Self.items(in: parameters)
     }
 
     var popularityWeight: Float { 1 }

@@ -37,13 +37,13 @@ extension ScoringRecommender {
 
     var popularityWeight: Float { 1e-6 }
 
-    /// Throws unless these parameters are there, each with a row an item.
-    static func require(_ names: [String], in matrices: [String: Matrix]) throws(ParameterError) {
-        guard let items = matrices[Popularity.shares]?.rows else { throw .missing(Popularity.shares) }
-        for name in names {
-            guard let found = matrices[name] else { throw .missing(name) }
-            guard found.rows == items else { throw .shape(name, expected: [items, found.columns], found: found.shape) }
+    /// The stored number of items: the rows of the popularity shares, which are one column.
+    static func items(in parameters: ParameterSet) throws(ParameterError) -> Int {
+        guard let shares = parameters.matrices[Popularity.shares] else { throw .missing(Popularity.shares) }
+        guard shares.columns == 1 else {
+            throw .shape(Popularity.shares, expected: [shares.rows, 1], found: shares.shape)
         }
+        return shares.rows
     }
 }
 
@@ -68,9 +68,38 @@ struct NeighbourTable: Sendable {
     /// Their weights, `[V, n]`.
     let weights: Matrix
 
-    init(items: Matrix, weights: Matrix) {
-        precondition(items.shape == weights.shape, "neighbours \(items.shape), weights \(weights.shape)")
+    private init(items: Matrix, weights: Matrix) {
         (self.items, self.weights) = (items, weights)
+    }
+
+    /// A stored table; its shapes and item numbers are checked here, so that reading it needs no checks.
+    ///
+    /// - Parameters:
+    ///   - names: The parameters with the item numbers and with their weights.
+    ///   - parameters: All stored parameters.
+    ///   - items: How many items there are.
+    /// - Throws: ``ParameterError``.
+    init(
+        _ names: (items: String, weights: String),
+        in parameters: ParameterSet,
+        items: Int
+    ) throws(ParameterError) {
+        guard let numbers = parameters.matrices[names.items] else { throw .missing(names.items) }
+        guard let weights = parameters.matrices[names.weights] else { throw .missing(names.weights) }
+        for (name, found) in [(names.items, numbers), (names.weights, weights)] {
+            let expected = [items, numbers.columns]
+            guard found.shape == expected else { throw .shape(name, expected: expected, found: found.shape) }
+        }
+        if let place = numbers.elements.firstIndex(where: { !($0 >= -1 && Double($0) < Double(items)) }) {
+            throw .value(
+                names.items,
+                row: place / numbers.columns,
+                column: place % numbers.columns,
+                found: "\(numbers.elements[place])",
+                allowed: "an item number from 0 to \(items - 1), or -1 for none"
+            )
+        }
+        self.init(items: numbers, weights: weights)
     }
 
     /// Keeps for each item the `count` neighbours of the largest magnitude, ties to the lower number.

@@ -55,23 +55,39 @@ public struct SessionKNN: ScoringRecommender {
 
     /// A model over stored sessions.
     public init(_ configuration: Configuration, stored matrices: consuming [String: Matrix]) throws(ParameterError) {
-        try Self.require([Popularity.shares], in: matrices)
-        for name in [Self.items, Self.lengths] where matrices[name] == nil { throw .missing(name) }
         let parameters = ParameterSet(matrices)
-        let ids = parameters[Self.items].elements.map { Int32($0) }
-        let (count, whole) = (
-            parameters[Popularity.shares].rows, parameters[Self.lengths].elements.reduce(0.0) { $0 + Double($1) }
-        )
-        guard ids.count == Int(whole), ids.allSatisfy({ 0..<count ~= Int($0) }) else {
-            throw .shape(Self.items, expected: [Int(whole), 1], found: parameters[Self.items].shape)
-        }
+        let count = try Self.items(in: parameters)
+        let ids = try Self.wholeNumbers(Self.items, in: parameters, below: count)
+        let lengths = try Self.wholeNumbers(Self.lengths, in: parameters, below: ids.count + 1)
+        let whole = lengths.reduce(0) { $0 + Int($1) }
+        guard ids.count == whole else { throw .shape(Self.items, expected: [whole, 1], found: [ids.count, 1]) }
         var sequences = RaggedRows()
         var start = 0
-        for length in parameters[Self.lengths].elements {
+        for length in lengths {
             sequences.append(ids[start..<start + Int(length)])
             start += Int(length)
         }
         self.init(configuration, Incidence(sequences, items: count), parameters)
+    }
+
+    /// A stored column of whole numbers from 0 to below a bound.
+    private static func wholeNumbers(
+        _ name: String,
+        in parameters: ParameterSet,
+        below bound: Int
+    ) throws(ParameterError) -> [Int32] {
+        guard let column = parameters.matrices[name] else { throw .missing(name) }
+        guard column.columns == 1 else { throw .shape(name, expected: [column.rows, 1], found: column.shape) }
+        var numbers: [Int32] = []
+        numbers.reserveCapacity(column.rows)
+        for (row, element) in column.elements.enumerated() {
+            guard let number = Int32(exactly: element), 0..<bound ~= Int(number) else {
+                let allowed = "a whole number from 0 to \(bound - 1)"
+                throw .value(name, row: row, column: 0, found: "\(element)", allowed: allowed)
+            }
+            numbers.append(number)
+        }
+        return numbers
     }
 
     private init(_ configuration: Configuration, _ sessions: Incidence, _ parameters: ParameterSet) {

@@ -58,9 +58,12 @@ public struct Transitions: ScoringRecommender {
 
     /// A model over stored counts.
     public init(_ configuration: Configuration, stored matrices: consuming [String: Matrix]) throws(ParameterError) {
-        try Self.require([Self.followers, Self.counts], in: matrices)
         let parameters = ParameterSet(matrices)
-        let table = NeighbourTable(items: parameters[Self.followers], weights: parameters[Self.counts])
+        let table = try NeighbourTable(
+            (Self.followers, Self.counts),
+            in: parameters,
+            items: Self.items(in: parameters)
+        )
         self.init(configuration, table, parameters)
     }
 

@@ -27,45 +27,44 @@ struct DiffusionAggregation {
         static let step = "denoiser.step"
     }
 
-    /// Fresh parameters.
-    func initialParameters(_ initialiser: Initialiser) -> [String: Matrix] {
+    /// The parameters.
+    var layout: ParameterLayout {
         let (d, H) = (configuration.dimension, denoiser.hidden)
         let guidanceWidth = denoiser.layout == .concatenated ? configuration.interests * d : d
         let wide = denoiser.conditionHidden > 0 ? denoiser.conditionHidden : H
-        var parameters = [
-            Name.noised: initialiser.xavier(Name.noised, inputs: d, outputs: H),
-            Name.guidance: initialiser.xavier(Name.guidance, inputs: guidanceWidth, outputs: wide),
-            Name.bias: Matrix(rows: 1, columns: wide),
-            Name.output: initialiser.xavier(Name.output, inputs: H, outputs: d),
-            Name.outputBias: Matrix(rows: 1, columns: d),
+        var layout: ParameterLayout = [
+            Name.noised: .xavier(inputs: d, outputs: H),
+            Name.guidance: .xavier(inputs: guidanceWidth, outputs: wide),
+            Name.bias: .constant(rows: 1, columns: wide),
+            Name.output: .xavier(inputs: H, outputs: d),
+            Name.outputBias: .constant(rows: 1, columns: d),
         ]
         if denoiser.recentItems > 0 {
-            parameters[Name.recent] = initialiser.xavier(Name.recent, inputs: denoiser.recentItems * d, outputs: wide)
+            layout[Name.recent] = .xavier(inputs: denoiser.recentItems * d, outputs: wide)
         }
         if denoiser.conditionHidden > 0 {
-            parameters[Name.condition] = initialiser.xavier(Name.condition, inputs: wide, outputs: H)
-            parameters[Name.conditionBias] = Matrix(rows: 1, columns: H)
+            layout[Name.condition] = .xavier(inputs: wide, outputs: H)
+            layout[Name.conditionBias] = .constant(rows: 1, columns: H)
         }
         if denoiser.residual == .condition {
-            parameters[Name.conditionResidual] = initialiser.xavier(Name.conditionResidual, inputs: wide, outputs: d)
+            layout[Name.conditionResidual] = .xavier(inputs: wide, outputs: d)
         }
         if denoiser.depth == 2 {
-            parameters[Name.middle] = initialiser.xavier(Name.middle, inputs: H, outputs: H)
-            parameters[Name.middleBias] = Matrix(rows: 1, columns: H)
+            layout[Name.middle] = .xavier(inputs: H, outputs: H)
+            layout[Name.middleBias] = .constant(rows: 1, columns: H)
         }
         switch denoiser.stepEmbedding {
         case .table:
-            parameters[Name.stepTable] = initialiser.normal(
-                Name.stepTable,
+            layout[Name.stepTable] = .normal(
                 rows: configuration.steps,
                 columns: H,
                 deviation: 0.02
             )
         case .sinusoid:
-            parameters.merge(stepEmbedding.initialParameters(initialiser)) { first, _ in first }
-            parameters[Name.step] = initialiser.xavier(Name.step, inputs: d, outputs: H)
+            layout.merge(stepEmbedding.layout) { first, _ in first }
+            layout[Name.step] = .xavier(inputs: d, outputs: H)
         }
-        return parameters
+        return layout
     }
 
     private var stepEmbedding: StepEmbedding {

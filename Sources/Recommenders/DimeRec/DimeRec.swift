@@ -24,42 +24,6 @@ public struct DimeRec: TrainedRecommender {
     let guidance: GuidanceExtraction
     let denoiser: DiffusionAggregation
 
-    /// A fresh model of `items` items.
-    ///
-    /// Item rows are normal with deviation `1 / sqrt(d)`, weights Xavier-uniform, biases zero.
-    public init(_ configuration: DimeRecConfiguration, items: Int, seed: UInt64) {
-        let initialiser = Initialiser(seed: seed)
-        let d = configuration.dimension
-        self.init(configuration, parameters: ParameterSet())
-        var matrices = guidance.initialParameters(initialiser)
-        matrices.merge(denoiser.initialParameters(initialiser)) { first, _ in first }
-        for table in Set([Self.itemTable, targetTable]) {
-            matrices[table] = initialiser.normal(
-                table,
-                rows: items,
-                columns: d,
-                deviation: 1 / Double(d).squareRoot()
-            )
-        }
-        if configuration.loss.learnLogitScale {
-            matrices[Self.logScale] = Matrix(rows: 1, columns: 1, repeating: logarithm(configuration.loss.logitScale))
-        }
-        parameters = ParameterSet(matrices)
-    }
-
-    /// A model over parameters that come from outside.
-    ///
-    /// - Throws: ``ParameterError`` naming the first that is missing or has another shape than the configuration asks for.
-    public init(_ configuration: DimeRecConfiguration, stored matrices: consuming [String: Matrix])
-        throws(ParameterError)
-    {
-        self.init(configuration, parameters: ParameterSet(matrices))
-        try requireParameters(
-            of: DimeRec(configuration, items: 1, seed: 0).parameters,
-            itemTables: [Self.itemTable, targetTable]
-        )
-    }
-
     /// A model over given parameters.
     public init(_ configuration: DimeRecConfiguration, parameters: ParameterSet) {
         self.configuration = configuration
@@ -72,6 +36,20 @@ public struct DimeRec: TrainedRecommender {
         )
         guidance = GuidanceExtraction(configuration: configuration)
         denoiser = DiffusionAggregation(configuration: configuration)
+    }
+
+    /// Item rows normal with deviation `1 / sqrt(d)`, weights Xavier-uniform, biases zero.
+    public func layout(items: Int) -> ParameterLayout {
+        let d = configuration.dimension
+        var layout = guidance.layout
+        layout.merge(denoiser.layout) { first, _ in first }
+        for table in [Self.itemTable, targetTable] {
+            layout[table] = .normal(rows: items, columns: d, deviation: 1 / Double(d).squareRoot())
+        }
+        if configuration.loss.learnLogitScale {
+            layout[Self.logScale] = .constant(logarithm(configuration.loss.logitScale), rows: 1, columns: 1)
+        }
+        return layout
     }
 
     /// Whether the two softmax losses see different negatives.
@@ -204,23 +182,5 @@ public struct DimeRec: TrainedRecommender {
         guard p > 0 else { return nil }
         let dropout = Dropout(probability: p, noise: noise, layers: 4)
         return { layer, width in dropout.mask(layer, width: width) }
-    }
-}
-
-/// A parameter that a stored model lacks or that has another shape.
-public enum ParameterError: Error, Equatable, CustomStringConvertible {
-    /// It is not there.
-    case missing(String)
-    /// It is there with another shape.
-    case shape(String, expected: [Int], found: [Int])
-
-    /// What is wrong and what to look at.
-    public var description: String {
-        switch self {
-        case .missing(let name):
-            "Parameter '\(name)' is missing. Was the checkpoint written by another system?"
-        case .shape(let name, let expected, let found):
-            "Parameter '\(name)' has shape \(found), the recipe asks for \(expected). Was it trained with another recipe?"
-        }
     }
 }

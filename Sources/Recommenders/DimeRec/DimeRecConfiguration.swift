@@ -43,6 +43,11 @@ public struct DimeRecConfiguration: ModelConfiguration {
         try ConfigurationError.require(1...1000, contains: historyLength, key: prefix + "historyLength")
         try ConfigurationError.require(1...64, contains: interests, key: prefix + "interests")
         try ConfigurationError.require(1...10_000, contains: steps, key: prefix + "steps")
+        // Sections first: the conditions below calculate with their values.
+        try guidance.validate(prefix: prefix + "guidance.")
+        try denoiser.validate(prefix: prefix + "denoiser.")
+        try noise.validate(prefix: prefix + "noise.")
+        try loss.validate(prefix: prefix + "loss.")
         guard dimension % 2 == 0 else {
             throw .outOfRange(key: prefix + "dimension", value: "\(dimension)", allowed: "even")
         }
@@ -60,10 +65,6 @@ public struct DimeRecConfiguration: ModelConfiguration {
                     "'euclidean' needs noise.kind 'literal' and projectItems false, since the walk is one on a sphere."
             )
         }
-        try guidance.validate(prefix: prefix + "guidance.")
-        try denoiser.validate(prefix: prefix + "denoiser.")
-        try noise.validate(prefix: prefix + "noise.")
-        try loss.validate(prefix: prefix + "loss.")
     }
 }
 

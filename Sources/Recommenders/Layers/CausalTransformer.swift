@@ -30,16 +30,16 @@ struct CausalTransformer: Sendable {
         )
     }
 
-    /// Fresh parameters.
-    func initialParameters(_ initialiser: Initialiser) -> [String: Matrix] {
-        var parameters = [
-            "\(prefix).norm.gain": Matrix(rows: 1, columns: dimension, repeating: 1),
-            "\(prefix).norm.bias": Matrix(rows: 1, columns: dimension),
+    /// The parameters.
+    var layout: ParameterLayout {
+        var layout: ParameterLayout = [
+            "\(prefix).norm.gain": .constant(1, rows: 1, columns: dimension),
+            "\(prefix).norm.bias": .constant(rows: 1, columns: dimension),
         ]
         for index in 0..<blocks {
-            parameters.merge(block(index).initialParameters(initialiser)) { first, _ in first }
+            layout.merge(block(index).layout) { first, _ in first }
         }
-        return parameters
+        return layout
     }
 
     /// The states of all positions, `[P, d]`.

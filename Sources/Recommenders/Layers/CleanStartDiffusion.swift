@@ -91,11 +91,11 @@ struct StepAwareLayer: Sendable {
 
     private static let sinusoidCount = 10
 
-    /// Fresh parameters: Xavier-uniform weights, zero biases.
-    func initialParameters(_ initialiser: Initialiser) -> [String: Matrix] {
+    /// The parameters: Xavier-uniform weights, zero biases.
+    var layout: ParameterLayout {
         [
-            "\(prefix).step": initialiser.xavier("\(prefix).step", inputs: Self.sinusoidCount, outputs: width),
-            "\(prefix).bias": Matrix(rows: 1, columns: width),
+            "\(prefix).step": .xavier(inputs: Self.sinusoidCount, outputs: width),
+            "\(prefix).bias": .constant(rows: 1, columns: width),
         ]
     }
 

@@ -3,8 +3,8 @@ import Kernels
 
 /// A way of turning histories into interests: what DimeRec is guided by, and all that a multi-interest system is.
 protocol InterestModule: Sendable {
-    /// Fresh parameters by name, each name starting with the module's prefix.
-    func initialParameters(_ initialiser: Initialiser) -> [String: Matrix]
+    /// The parameters, each name starting with the module's prefix.
+    var layout: ParameterLayout { get }
 
     /// Interests as the module gives them, not yet on the sphere.
     ///

@@ -10,15 +10,15 @@ struct RecurrentEncoder: Sendable {
     /// Width of the states.
     let hidden: Int
 
-    /// Fresh parameters: Xavier-uniform weights, zero biases.
-    func initialParameters(_ initialiser: Initialiser) -> [String: Matrix] {
+    /// The parameters: Xavier-uniform weights, zero biases.
+    var layout: ParameterLayout {
         let (input, recurrent, output) = ("\(prefix).input", "\(prefix).recurrent", "\(prefix).output")
         return [
-            input: initialiser.xavier(input, inputs: dimension, outputs: 3 * hidden),
-            input + ".bias": Matrix(rows: 1, columns: 3 * hidden),
-            recurrent: initialiser.xavier(recurrent, inputs: hidden, outputs: 3 * hidden),
-            recurrent + ".bias": Matrix(rows: 1, columns: 3 * hidden),
-            output: initialiser.xavier(output, inputs: hidden, outputs: dimension),
+            input: .xavier(inputs: dimension, outputs: 3 * hidden),
+            input + ".bias": .constant(rows: 1, columns: 3 * hidden),
+            recurrent: .xavier(inputs: hidden, outputs: 3 * hidden),
+            recurrent + ".bias": .constant(rows: 1, columns: 3 * hidden),
+            output: .xavier(inputs: hidden, outputs: dimension),
         ]
     }
 

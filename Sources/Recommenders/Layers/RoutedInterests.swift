@@ -52,11 +52,11 @@ struct RoutedInterests: InterestModule {
     /// The name of the positions' matrices, one below the other, `[N d, K d]`, or of the shared one, `[d, d]`.
     private var votesName: String { prefix + ".votes" }
 
-    func initialParameters(_ initialiser: Initialiser) -> [String: Matrix] {
+    var layout: ParameterLayout {
         let d = dimension
         let (rows, columns) = votes == .shared ? (d, d) : (historyLength * d, interests * d)
         let deviation = 1 / Double(d).squareRoot()
-        return [votesName: initialiser.normal(votesName, rows: rows, columns: columns, deviation: deviation)]
+        return [votesName: .normal(rows: rows, columns: columns, deviation: deviation)]
     }
 
     func interests(items: Variable, histories: RaggedRows, parameters: ParameterSet) -> Variable {

@@ -23,21 +23,20 @@ struct SelfAttentiveInterests: InterestModule {
     private var positionName: String { prefix + ".position" }
     private var headsName: String { prefix + ".heads" }
 
-    func initialParameters(_ initialiser: Initialiser) -> [String: Matrix] {
-        var parameters = [
-            projectionName: initialiser.xavier(projectionName, inputs: dimension, outputs: hidden),
-            biasName: Matrix(rows: 1, columns: hidden),
-            headsName: initialiser.xavier(headsName, inputs: interests, outputs: hidden),
+    var layout: ParameterLayout {
+        var layout: ParameterLayout = [
+            projectionName: .xavier(inputs: dimension, outputs: hidden),
+            biasName: .constant(rows: 1, columns: hidden),
+            headsName: .xavier(inputs: interests, outputs: hidden),
         ]
         if position == .learned {
-            parameters[positionName] = initialiser.normal(
-                positionName,
+            layout[positionName] = .normal(
                 rows: historyLength,
                 columns: dimension,
                 deviation: 0.02
             )
         }
-        return parameters
+        return layout
     }
 
     func interests(items: Variable, histories: RaggedRows, parameters: ParameterSet) -> Variable {

@@ -14,14 +14,14 @@ struct StepEmbedding: Sendable {
     /// Its non-linearity.
     let activation: Activation
 
-    /// Fresh parameters: Xavier-uniform weights, zero biases.
-    func initialParameters(_ initialiser: Initialiser) -> [String: Matrix] {
+    /// The parameters: Xavier-uniform weights, zero biases.
+    var layout: ParameterLayout {
         let (expand, contract) = ("\(prefix).hidden", "\(prefix).output")
         return [
-            expand: initialiser.xavier(expand, inputs: width, outputs: hidden),
-            expand + ".bias": Matrix(rows: 1, columns: hidden),
-            contract: initialiser.xavier(contract, inputs: hidden, outputs: width),
-            contract + ".bias": Matrix(rows: 1, columns: width),
+            expand: .xavier(inputs: width, outputs: hidden),
+            expand + ".bias": .constant(rows: 1, columns: hidden),
+            contract: .xavier(inputs: hidden, outputs: width),
+            contract + ".bias": .constant(rows: 1, columns: width),
         ]
     }
 

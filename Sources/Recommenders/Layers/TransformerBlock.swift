@@ -36,23 +36,23 @@ struct TransformerBlock: Sendable {
 
     private var distances: Int { sight == .earlier ? longest : 2 * longest - 1 }
 
-    /// Fresh parameters: Xavier-uniform weights, no biases.
-    func initialParameters(_ initialiser: Initialiser) -> [String: Matrix] {
+    /// The parameters: Xavier-uniform weights, no biases.
+    var layout: ParameterLayout {
         let d = dimension
-        var parameters: [String: Matrix] = [:]
+        var layout: ParameterLayout = [:]
         for part in ["query", "key", "value", "mix"] {
-            parameters[name(part)] = initialiser.xavier(name(part), inputs: d, outputs: d)
+            layout[name(part)] = .xavier(inputs: d, outputs: d)
         }
-        parameters[name("expand")] = initialiser.xavier(name("expand"), inputs: d, outputs: hidden)
-        parameters[name("expand.bias")] = Matrix(rows: 1, columns: hidden)
-        parameters[name("contract")] = initialiser.xavier(name("contract"), inputs: hidden, outputs: d)
-        parameters[name("contract.bias")] = Matrix(rows: 1, columns: d)
-        if sight != .unordered { parameters[name("distance")] = Matrix(rows: heads, columns: distances) }
+        layout[name("expand")] = .xavier(inputs: d, outputs: hidden)
+        layout[name("expand.bias")] = .constant(rows: 1, columns: hidden)
+        layout[name("contract")] = .xavier(inputs: hidden, outputs: d)
+        layout[name("contract.bias")] = .constant(rows: 1, columns: d)
+        if sight != .unordered { layout[name("distance")] = .constant(rows: heads, columns: distances) }
         for norm in ["attention", "feed"] {
-            parameters[name(norm) + ".gain"] = Matrix(rows: 1, columns: d, repeating: 1)
-            parameters[name(norm) + ".bias"] = Matrix(rows: 1, columns: d)
+            layout[name(norm) + ".gain"] = .constant(1, rows: 1, columns: d)
+            layout[name(norm) + ".bias"] = .constant(rows: 1, columns: d)
         }
-        return parameters
+        return layout
     }
 
     /// The block's output, `[P, d]`.

@@ -101,21 +101,20 @@ public struct DCDR: Sendable {
                 sight: .all
             )
         }
-        let initialiser = Initialiser(seed: seed)
-        var matrices = [
-            "input": initialiser.xavier("input", inputs: features, outputs: d),
-            "position": initialiser.normal("position", rows: L, columns: d, deviation: 0.1),
-            "response": initialiser.normal("response", rows: 2, columns: d, deviation: 0.1),
-            "norm.gain": Matrix(rows: 1, columns: d, repeating: 1),
-            "norm.bias": Matrix(rows: 1, columns: d),
-            "swap": initialiser.xavier("swap", inputs: 2 * d, outputs: hidden),
-            "swap.bias": Matrix(rows: 1, columns: hidden),
-            "swap.output": initialiser.xavier("swap.output", inputs: hidden, outputs: 1),
-            "stop": initialiser.xavier("stop", inputs: d, outputs: 1),
+        var layout: ParameterLayout = [
+            "input": .xavier(inputs: features, outputs: d),
+            "position": .normal(rows: L, columns: d, deviation: 0.1),
+            "response": .normal(rows: 2, columns: d, deviation: 0.1),
+            "norm.gain": .constant(1, rows: 1, columns: d),
+            "norm.bias": .constant(rows: 1, columns: d),
+            "swap": .xavier(inputs: 2 * d, outputs: hidden),
+            "swap.bias": .constant(rows: 1, columns: hidden),
+            "swap.output": .xavier(inputs: hidden, outputs: 1),
+            "stop": .xavier(inputs: d, outputs: 1),
         ]
-        matrices.merge(stepEmbedding.initialParameters(initialiser)) { first, _ in first }
-        for block in blocks { matrices.merge(block.initialParameters(initialiser)) { first, _ in first } }
-        parameters = ParameterSet(matrices)
+        layout.merge(stepEmbedding.layout) { first, _ in first }
+        for block in blocks { layout.merge(block.layout) { first, _ in first } }
+        parameters = ParameterSet(layout, seed: seed)
     }
 
     /// The mean cross-entropy of the edit to undo, of each list at a step and with swaps of its own.

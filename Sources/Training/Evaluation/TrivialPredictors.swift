@@ -32,9 +32,9 @@ extension TrivialPredictor {
 
 /// Ranks items by how often they occur in the training part, on equal counts the lower number first.
 public struct PopularityPredictor: TrivialPredictor, Equatable {
-    /// All items, most popular first; those that never occur come last.
+    /// Items, most popular first; those that never occur come last.
     public let order: [Int32]
-    /// Where each item stands in `order`.
+    /// Where each item stands in `order`; -1 for an item that is not in it.
     private let ranks: [Int32]
 
     /// Counts the events of the training part.
@@ -43,21 +43,24 @@ public struct PopularityPredictor: TrivialPredictor, Equatable {
     public init(sequences: RaggedRows, items: Int) {
         var counts = [Int](repeating: 0, count: items)
         for item in sequences.ids { counts[Int(item)] += 1 }
-        self.init(order: (0..<Int32(items)).sorted { (counts[Int($1)], $0) < (counts[Int($0)], $1) })
+        self.init(order: (0..<Int32(items)).sorted { (counts[Int($1)], $0) < (counts[Int($0)], $1) }, items: items)
     }
 
-    /// The predictor of a known order, such as a checkpoint's popularity list.
+    /// The predictor of a known order, such as a checkpoint's popularity list, which need not list all items.
     ///
-    /// - Precondition: Each item is in it once.
-    public init(order: [Int32]) {
+    /// - Precondition: Its items are in `0..<items`.
+    public init(order: [Int32], items: Int) {
         self.order = order
-        var ranks = [Int32](repeating: 0, count: order.count)
+        var ranks = [Int32](repeating: -1, count: items)
         for (rank, item) in order.enumerated() { ranks[Int(item)] = Int32(rank) }
         self.ranks = ranks
     }
 
-    /// The item's place in the order of popularity, whatever came before.
-    public func rank(of target: Int32, after last: Int32?) -> Int? { Int(ranks[Int(target)]) }
+    /// The item's place in the order of popularity, whatever came before; nil for an item that is not listed.
+    public func rank(of target: Int32, after last: Int32?) -> Int? {
+        let rank = Int(ranks[Int(target)])
+        return rank < 0 ? nil : rank
+    }
 }
 
 /// Ranks items by how often they directly followed the last one in the training part.
@@ -145,13 +148,13 @@ public struct TrivialPredictors: Sendable {
     /// - Parameters:
     ///   - train: Training sequences, known items only.
     ///   - items: Size of the catalogue.
-    ///   - order: All items, most popular first, for when there are no sequences.
+    ///   - order: Items, most popular first, for when there are no sequences.
     public init(_ train: RaggedRows?, items: Int, popularity order: @autoclosure () -> [Int32]) {
         if let train {
             let transitions = TransitionPredictor(sequences: train, items: items)
             (popularity, self.transitions) = (transitions.popularity, transitions)
         } else {
-            (popularity, transitions) = (PopularityPredictor(order: order()), nil)
+            (popularity, transitions) = (PopularityPredictor(order: order(), items: items), nil)
         }
     }
 

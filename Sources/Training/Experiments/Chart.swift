@@ -8,7 +8,7 @@ public struct Chart: Sendable {
         case names([String])
         /// A linear axis.
         case linear
-        /// A logarithmic axis; values are positive.
+        /// A logarithmic axis, which has no place for points at 0 or below: they are left out.
         case logarithmic
     }
 
@@ -50,9 +50,9 @@ public struct Chart: Sendable {
     /// What the vertical axis shows, with its unit.
     public var yLabel: String
     /// The horizontal axis.
-    public var axis: Axis
-    /// The values.
-    public var series: [Series]
+    public let axis: Axis
+    /// The values that are drawn.
+    public let series: [Series]
 
     /// A chart of some series.
     public init(title: String, xLabel: String, yLabel: String, axis: Axis, series: [Series]) {
@@ -60,7 +60,10 @@ public struct Chart: Sendable {
         self.xLabel = xLabel
         self.yLabel = yLabel
         self.axis = axis
-        self.series = series.filter { !$0.points.isEmpty }
+        let drawn = series.map { series in
+            Series(name: series.name, points: series.points.filter { axis != .logarithmic || $0.x > 0 })
+        }
+        self.series = drawn.filter { !$0.points.isEmpty }
     }
 
     /// Height of the drawing, with room for what stands below the axis.

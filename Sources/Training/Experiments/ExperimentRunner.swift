@@ -75,7 +75,7 @@ public struct ExperimentRunner: Sendable {
             var result = training.result
             if result.divergence == nil {
                 let recipe = cell.variant.recipe
-                let model = try recipe.model(stored: training.weights)
+                let model = try recipe.model(stored: training.weights, items: data.catalogue.count)
                 result.points = try evaluation.points(of: model, measurement(recipe)) {
                     try TrainingJob(recipe: recipe, data: data, seed: cell.seed, model: recipe.system).checkpoint(
                         of: TrainingJob.Trained(

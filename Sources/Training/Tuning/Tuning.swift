@@ -57,9 +57,11 @@ public struct Tuning: Sendable {
     ///   - count: Settings at most, at least 1; equal draws count once.
     ///   - strategy: How they share the effort; systems in closed form train in full in any case.
     ///   - seed: Of the draws and of each training.
-    /// - Throws: `ConfigurationError` when the space names a field that the recipe lacks or a value that it cannot have.
+    /// - Throws: `ConfigurationError` when the recipe has a value out of range, or the space names a field that the recipe
+    ///   lacks or a value that it cannot have.
     public init(base: Recipe, space: TuningSpace?, trials count: Int, strategy: Strategy, seed: UInt64) throws {
         precondition(count >= 1, "\(count) trials")
+        try base.validate(prefix: "")
         self.base = base
         self.seed = seed
         var trials = [Trial(number: 0, values: [:], recipe: base)]

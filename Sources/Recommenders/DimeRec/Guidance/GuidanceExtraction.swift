@@ -36,9 +36,9 @@ struct GuidanceExtraction {
             }
     }
 
-    /// Fresh parameters.
-    func initialParameters(_ initialiser: Initialiser) -> [String: Matrix] {
-        module.initialParameters(initialiser)
+    /// The parameters.
+    var layout: ParameterLayout {
+        module.layout
     }
 
     /// Interests of every history.

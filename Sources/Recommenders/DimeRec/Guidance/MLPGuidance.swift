@@ -15,13 +15,13 @@ struct MLPGuidance: InterestModule {
         static let contractBias = "guidance.contract.bias"
     }
 
-    func initialParameters(_ initialiser: Initialiser) -> [String: Matrix] {
+    var layout: ParameterLayout {
         let (d, width) = (configuration.dimension, configuration.interests * configuration.dimension)
         return [
-            Name.expand: initialiser.xavier(Name.expand, inputs: d, outputs: 4 * d),
-            Name.expandBias: Matrix(rows: 1, columns: 4 * d),
-            Name.contract: initialiser.xavier(Name.contract, inputs: 4 * d, outputs: width),
-            Name.contractBias: Matrix(rows: 1, columns: width),
+            Name.expand: .xavier(inputs: d, outputs: 4 * d),
+            Name.expandBias: .constant(rows: 1, columns: 4 * d),
+            Name.contract: .xavier(inputs: 4 * d, outputs: width),
+            Name.contractBias: .constant(rows: 1, columns: width),
         ]
     }
 

@@ -6,7 +6,7 @@ import Kernels
 struct RuleBasedGuidance: InterestModule {
     let configuration: DimeRecConfiguration
 
-    func initialParameters(_ initialiser: Initialiser) -> [String: Matrix] { [:] }
+    var layout: ParameterLayout { [:] }
 
     func interests(items: Variable, histories: RaggedRows, parameters: ParameterSet) -> Variable {
         items.newestRows(configuration.interests, of: histories)

@@ -19,8 +19,8 @@ struct TransformerGuidance: InterestModule {
         )
     }
 
-    func initialParameters(_ initialiser: Initialiser) -> [String: Matrix] {
-        transformer.initialParameters(initialiser)
+    var layout: ParameterLayout {
+        transformer.layout
     }
 
     func interests(items: Variable, histories: RaggedRows, parameters: ParameterSet) -> Variable {

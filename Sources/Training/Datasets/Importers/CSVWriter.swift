@@ -42,7 +42,7 @@ struct CSVWriter {
     /// Adds a number that reads back as the same one; whole numbers have no point.
     mutating func append(_ number: Double) {
         separate()
-        if let integer = Int(exactly: number), abs(integer) < 1 << 53 {
+        if let integer = Int(exactly: number), integer.magnitude < 1 << 53 {
             buffer.append(contentsOf: "\(integer)".utf8)
         } else {
             buffer.append(contentsOf: "\(number)".utf8)

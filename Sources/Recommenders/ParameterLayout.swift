@@ -1,0 +1,124 @@
+import Autodiff
+import Kernels
+
+/// The parameters of a model by name, before they exist.
+///
+/// Stored matrices are compared with a layout, so the numbers of a recipe alone never allocate memory.
+public typealias ParameterLayout = [String: InitialParameter]
+
+/// A parameter before it exists: its shape, and how a fresh model draws it.
+public struct InitialParameter: Sendable {
+    private enum Values {
+        /// The same everywhere.
+        case constant(Float)
+        /// Uniform within `sqrt(6 / (rows + columns))`.
+        case xavier
+        /// Normal with mean 0.
+        case normal(deviation: Double)
+        /// Normal but for the last column, which is zero.
+        case normalWithBias(deviation: Double)
+    }
+
+    /// Number of rows.
+    public let rows: Int
+    /// Number of columns.
+    public let columns: Int
+    private let values: Values
+
+    /// One value everywhere.
+    static func constant(_ value: Float = 0, rows: Int, columns: Int) -> InitialParameter {
+        InitialParameter(rows: rows, columns: columns, values: .constant(value))
+    }
+
+    /// Uniform within `sqrt(6 / (inputs + outputs))` (Glorot and Bengio, 2010); shape `[inputs, outputs]`.
+    static func xavier(inputs: Int, outputs: Int) -> InitialParameter {
+        InitialParameter(rows: inputs, columns: outputs, values: .xavier)
+    }
+
+    /// Normal with mean 0.
+    static func normal(rows: Int, columns: Int, deviation: Double) -> InitialParameter {
+        InitialParameter(rows: rows, columns: columns, values: .normal(deviation: deviation))
+    }
+
+    /// Normal item rows with a last column of zeros, the biases; shape `[items, dimension + 1]`.
+    static func biasedItems(_ items: Int, dimension: Int, deviation: Double) -> InitialParameter {
+        InitialParameter(rows: items, columns: dimension + 1, values: .normalWithBias(deviation: deviation))
+    }
+
+    /// `[rows, columns]`.
+    public var shape: [Int] { [rows, columns] }
+
+    /// The matrix of a fresh model, drawn from one stream.
+    fileprivate func matrix(_ generator: CounterBasedGenerator, stream: UInt64) -> Matrix {
+        func normal(columns: Int, _ deviation: Double) -> Matrix {
+            let elements = generator.normals(stream: stream, count: rows * columns)
+            var matrix = Matrix(rows: rows, columns: columns, elements: elements)
+            matrix.scale(by: Float(deviation))
+            return matrix
+        }
+        switch values {
+        case .constant(let value):
+            return Matrix(rows: rows, columns: columns, repeating: value)
+        case .xavier:
+            let bound = (6 / Double(rows + columns)).squareRoot()
+            let uniforms = generator.uniforms(stream: stream, count: rows * columns)
+            return Matrix(rows: rows, columns: columns, elements: uniforms.map { Float((2 * $0 - 1) * bound) })
+        case .normal(let deviation):
+            return normal(columns: columns, deviation)
+        case .normalWithBias(let deviation):
+            return Matrix(joiningColumns: [normal(columns: columns - 1, deviation), Matrix(rows: rows, columns: 1)])
+        }
+    }
+}
+
+extension ParameterSet {
+    /// The parameters of a fresh model; each has a stream of its own, named by a hash of its name.
+    init(_ layout: ParameterLayout, seed: UInt64) {
+        let generator = CounterBasedGenerator(seed: seed, purpose: .parameters)
+        var matrices: [String: Matrix] = [:]
+        for (name, parameter) in layout {
+            // FNV-1a: the same on every run and machine.
+            let stream = name.utf8.reduce(0xcbf2_9ce4_8422_2325) { ($0 ^ UInt64($1)) &* 0x100_0000_01b3 }
+            matrices[name] = parameter.matrix(generator, stream: stream)
+        }
+        self.init(matrices)
+    }
+}
+
+extension TrainedRecommender {
+    /// The most weights of a network, its item tables aside: 2 GiB, and four times as much while it trains.
+    static var mostWeights: Int { 1 << 29 }
+
+    /// Throws when a fresh network would need more memory than a machine can be expected to have.
+    ///
+    /// - Precondition: Each value of the configuration is within its own range.
+    public static func requireSize(
+        of configuration: any ModelConfiguration,
+        key: String
+    ) throws(ConfigurationError) {
+        let layout = Self(own(configuration), parameters: ParameterSet()).layout(items: 1)
+        let weights = layout.values.reduce(0) { $0 + $1.rows * $1.columns }
+        guard weights > mostWeights else { return }
+        let largest = layout.max {
+            ($0.value.rows * $0.value.columns, $1.key) < ($1.value.rows * $1.value.columns, $0.key)
+        }
+        throw .invalidValue(
+            key: key,
+            reason: "the network has \(weights) weights; at most \(mostWeights) are allowed. Its largest parameter is "
+                + "'\(largest?.key ?? "")' of shape \(largest?.value.shape ?? []); lower the sizes that it is made of."
+        )
+    }
+
+    /// Throws unless the parameters have the layout that the configuration asks for, the number of items aside.
+    func requireLayout() throws(ParameterError) {
+        guard let items = parameters.matrices[DimeRec.itemTable]?.rows else {
+            throw ParameterError.missing(DimeRec.itemTable)
+        }
+        for (name, expected) in layout(items: items).sorted(by: { $0.key < $1.key }) {
+            guard let found = parameters.matrices[name] else { throw ParameterError.missing(name) }
+            guard found.shape == expected.shape else {
+                throw ParameterError.shape(name, expected: expected.shape, found: found.shape)
+            }
+        }
+    }
+}

@@ -1,0 +1,32 @@
+/// Why training cannot start or go on.
+public enum TrainingError: Error, Equatable, CustomStringConvertible {
+    /// A loss term or a parameter is no longer a finite number.
+    case diverged(step: Int, term: String, bestStep: Int)
+    /// No training sequence has two items.
+    case nothingToLearn
+    /// No validation sequence gives a row.
+    case nothingToValidate
+    /// A stored state belongs to another run.
+    case stateMismatch(String)
+    /// A stored state that no run can have left.
+    case unusableState(String)
+
+    /// What is wrong and what to do.
+    public var description: String {
+        switch self {
+        case .diverged(let step, let term, let bestStep):
+            "Training diverged at step \(step): \(term) is not finite. "
+                + (bestStep > 0
+                    ? "The weights of step \(bestStep) are kept; publish them with --resume --max-seconds 0, or lower "
+                    : "No weights were validated before; lower ") + "training.learningRate and start again."
+        case .nothingToLearn:
+            "No training user has two or more interactions, so there is no next item to learn."
+        case .nothingToValidate:
+            "The validation part gives no row to judge by; use another split or data.evaluation 'all-prefixes'."
+        case .stateMismatch(let what):
+            "The interrupted run cannot be resumed: \(what) differs. Train without --resume to start again."
+        case .unusableState(let reason):
+            "The stored training state cannot be used: \(reason). Train without --resume to start again."
+        }
+    }
+}

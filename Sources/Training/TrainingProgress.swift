@@ -1,0 +1,66 @@
+/// Counters of a run, stored with its weights.
+public struct TrainingProgress: Codable, Sendable, Equatable {
+    /// Optimiser steps taken.
+    public var step = 0
+    /// The step whose weights did best on validation; 0 before the first validation.
+    public var bestStep = 0
+    /// Its validation metrics.
+    public var best: [String: Double] = [:]
+    /// Validations since then.
+    public var validationsWithoutGain = 0
+    /// The step of the last validation.
+    public var lastValidatedStep = 0
+    /// Training time so far, validations included.
+    public var seconds = 0.0
+    /// What each validation saw, oldest first.
+    public var history: [Interval] = []
+    /// Loss terms summed over the steps since the last validation, and how many steps those are.
+    private var termSums: [String: Double] = [:]
+    private var termSteps = 0
+
+    /// Nothing done yet.
+    public init() {}
+
+    /// Training from one validation to the next.
+    public struct Interval: Codable, Sendable, Equatable {
+        /// The step of the validation that ends it.
+        public var step: Int
+        /// Loss terms by name, means over its steps.
+        public var terms: [String: Double]
+        /// Metrics of that validation.
+        public var metrics: [String: Double]
+
+        /// What was seen from one validation to the next.
+        public init(step: Int, terms: [String: Double], metrics: [String: Double]) {
+            self.step = step
+            self.terms = terms
+            self.metrics = metrics
+        }
+    }
+
+    /// Throws unless a run of at most `maxSteps` steps can have these counters.
+    func check(maxSteps: Int) throws(TrainingError) {
+        func require(_ range: ClosedRange<Int>, _ value: Int, _ name: String) throws(TrainingError) {
+            guard range ~= value else { throw .unusableState("its \(name) is \(value), it must be within \(range)") }
+        }
+        try require(0...maxSteps, step, "step")
+        try require(0...step, bestStep, "bestStep")
+        try require(0...step, lastValidatedStep, "lastValidatedStep")
+        try require(0...step, termSteps, "termSteps")
+        try require(0...maxSteps, validationsWithoutGain, "validationsWithoutGain")
+        guard seconds >= 0, seconds.isFinite else {
+            throw .unusableState("its seconds are \(seconds), they must not be negative")
+        }
+    }
+
+    mutating func add(_ terms: [(name: String, value: Float)]) {
+        termSteps += 1
+        for term in terms { termSums[term.name, default: 0] += Double(term.value) }
+    }
+
+    mutating func closeInterval(metrics: [String: Double]) {
+        let steps = Double(max(1, termSteps))
+        history.append(Interval(step: step, terms: termSums.mapValues { $0 / steps }, metrics: metrics))
+        (termSums, termSteps) = ([:], 0)
+    }
+}
