@@ -40,14 +40,13 @@ public struct SessionKNN: ScoringRecommender {
     /// Keeps the sessions.
     public init(_ configuration: Configuration, fitting sequences: RaggedRows, items: Int) {
         let sessions = Incidence(sequences, items: items)
-        let ids = sessions.items.ids
-        let lengths = (0..<sessions.items.count).map { Float(sessions.items[$0].count) }
+        let lengths = (0..<sessions.items.count).map { Int32(sessions.items[$0].count) }
         self.init(
             configuration,
             sessions,
             ParameterSet([
-                Self.items: Matrix(rows: ids.count, columns: 1, elements: ids.map { Float($0) }),
-                Self.lengths: Matrix(rows: lengths.count, columns: 1, elements: lengths),
+                Self.items: StoredIntegers(sessions.items.ids, columns: 1, below: items).matrix,
+                Self.lengths: StoredIntegers(lengths, columns: 1, below: sessions.items.longest + 1).matrix,
                 Popularity.shares: Popularity.shares(sequences, items: items),
             ])
         )
@@ -56,20 +55,25 @@ public struct SessionKNN: ScoringRecommender {
     /// A model over stored sessions.
     public init(_ configuration: Configuration, stored matrices: consuming [String: Matrix]) throws(ParameterError) {
         try Self.require([Popularity.shares], in: matrices)
-        for name in [Self.items, Self.lengths] where matrices[name] == nil { throw .missing(name) }
         let parameters = ParameterSet(matrices)
-        let ids = parameters[Self.items].elements.map { Int32($0) }
-        let (count, whole) = (
-            parameters[Popularity.shares].rows, parameters[Self.lengths].elements.reduce(0.0) { $0 + Double($1) }
-        )
-        guard ids.count == Int(whole), ids.allSatisfy({ 0..<count ~= Int($0) }) else {
-            throw .shape(Self.items, expected: [Int(whole), 1], found: parameters[Self.items].shape)
+        func stored(_ name: String, below bound: Int) throws(ParameterError) -> StoredIntegers {
+            guard let matrix = parameters.matrices[name] else { throw .missing(name) }
+            return try StoredIntegers(stored: matrix, name: name, columns: 1, in: 0..<bound)
         }
+        let count = parameters[Popularity.shares].rows
+        let ids = try stored(Self.items, below: count)
+        let lengths = try stored(Self.lengths, below: ids.count + 1)
         var sequences = RaggedRows()
         var start = 0
-        for length in parameters[Self.lengths].elements {
-            sequences.append(ids[start..<start + Int(length)])
-            start += Int(length)
+        for session in 0..<lengths.count {
+            let end = start + lengths[session]
+            guard end <= ids.count else { break }
+            sequences.append((start..<end).map { Int32(ids[$0]) })
+            start = end
+        }
+        guard sequences.count == lengths.count, start == ids.count else {
+            let whole = (0..<lengths.count).reduce(0) { $0 + lengths[$1] }
+            throw .shape(Self.items, expected: [whole, 1], found: [ids.count, 1])
         }
         self.init(configuration, Incidence(sequences, items: count), parameters)
     }

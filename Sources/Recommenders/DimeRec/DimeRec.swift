@@ -207,12 +207,14 @@ public struct DimeRec: TrainedRecommender {
     }
 }
 
-/// A parameter that a stored model lacks or that has another shape.
+/// A parameter that a stored model lacks, or that has another shape or other numbers.
 public enum ParameterError: Error, Equatable, CustomStringConvertible {
     /// It is not there.
     case missing(String)
     /// It is there with another shape.
     case shape(String, expected: [Int], found: [Int])
+    /// It holds something else than whole numbers of a range.
+    case number(String, found: Float, allowed: Range<Int>)
 
     /// What is wrong and what to look at.
     public var description: String {
@@ -221,6 +223,9 @@ public enum ParameterError: Error, Equatable, CustomStringConvertible {
             "Parameter '\(name)' is missing. Was the checkpoint written by another system?"
         case .shape(let name, let expected, let found):
             "Parameter '\(name)' has shape \(found), the recipe asks for \(expected). Was it trained with another recipe?"
+        case .number(let name, let found, let allowed):
+            "Parameter '\(name)' holds \(found), it must hold whole numbers of \(allowed.lowerBound) to "
+                + "\(allowed.upperBound - 1). Is the store whole? Check it with `dimerec models verify`."
         }
     }
 }
