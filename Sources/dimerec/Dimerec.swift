@@ -53,7 +53,7 @@ extension ExitCode {
         case is CSVError, is CheckpointError, is HeldOutError, is IndexError, is ParameterError, is VectorFileError,
             ImportError.emptyPart:
             self = .badData
-        case is ConfigurationError, is RecipeError, is ExperimentError, is SettingError,
+        case is ConfigurationError, is RecipeError, is ModelNameError, is ExperimentError, is SettingError,
             ServerError.invalidConfiguration, ServerError.openControlPlane, ImportError.folderInUse:
             self = .validationFailure
         case is ValidationError, is CleanExit:

@@ -28,8 +28,9 @@ struct Train: ParsableCommand {
         Allocator.keepFreedMemory()
         var recipe = try Recipe(contentsOf: recipe)
         if let split = files.split { recipe.data.split = split }
-        let data = try files.load(recipe.data)
         let name = model ?? URL(filePath: self.recipe).deletingPathExtension().lastPathComponent
+        try ModelName.require(name)
+        let data = try files.load(recipe.data)
         let store = try CheckpointStore(path: store)
         let interruption = Interruption()
         var view = TrainingProgressView()
