@@ -50,7 +50,8 @@ extension ExitCode {
     /// The exit code of an error of this project, or nil for errors of the argument parser.
     init?(failure error: any Error) {
         switch error {
-        case is CSVError, is CheckpointError, is HeldOutError, is IndexError, is ParameterError, is VectorFileError,
+        case is CSVError, is SmallDataError, is CheckpointError, is HeldOutError, is IndexError, is ParameterError,
+            is VectorFileError,
             ImportError.emptyPart:
             self = .badData
         case is ConfigurationError, is RecipeError, is ModelNameError, is ExperimentError, is SettingError,
