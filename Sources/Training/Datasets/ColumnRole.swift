@@ -61,7 +61,7 @@ public enum ColumnRole: String, Sendable, CaseIterable {
                 "timestamp", "unixtimestamp", "eventtimestamp", "timestampms", "timestampns", "unixtime",
                 "unixreviewtime", "utctimestamp", "eventtime", "datetime", "utctime", "time", "ts", "createdat",
                 "occurredat", "createdtime", "createtime", "clicktime", "servertime", "reviewtime", "eventdate", "date",
-                "day", "tdat", "orderdate", "purchasedate",
+                "tdat", "orderdate", "purchasedate",
             ]
         case .title:
             [
