@@ -74,6 +74,22 @@ import Testing
         try check(EASE.self, ["neighbours"])
     }
 
+    @Test("VSKNN tells items apart whose numbers a Float32 does not")
+    func largeCatalogue() throws {
+        let first = Int32(Self.bound)
+        let sequences = RaggedRows([[first, first + 1, 5], [first + 2, 7]] as [[Int32]])
+        let model = SessionKNN(SessionKNN.Configuration(), fitting: sequences, items: Self.bound + 3)
+        let stored = try SessionKNN(model.configuration, stored: model.parameters.matrices)
+        for (asked, expected) in [(first + 1, [5, first, first + 1]), (7, [7, first + 2])] as [(Int32, [Int32])] {
+            let scores = stored.userVectors(
+                RaggedRows([[asked]] as [[Int32]]),
+                noise: NoiseSource(seed: 0, streams: [0]),
+                readOut: .served
+            ).rows.elements
+            #expect(scores.indices.filter { scores[$0] >= 0.5 } == expected.map { Int($0) })
+        }
+    }
+
     @Test("sessions whose lengths do not add up are refused")
     func lengths() throws {
         let model = SessionKNN(SessionKNN.Configuration(), fitting: Self.sequences, items: 5)
