@@ -41,7 +41,7 @@ public struct TrainingJob: Sendable {
     ///   - shouldStop: Asked before every step.
     ///   - report: Called after every step and validation.
     /// - Returns: The published version, or nil when `shouldStop` ended the run; its state is then stored.
-    /// - Throws: ``TrainingError``, `CheckpointError`, `IndexError`.
+    /// - Throws: ``ModelNameError``, ``TrainingError``, `CheckpointError`, `IndexError`.
     public func run(
         store: CheckpointStore,
         resume: Bool,
@@ -49,6 +49,7 @@ public struct TrainingJob: Sendable {
         shouldStop: () -> Bool = { false },
         report: (TrainingEvent) -> Void = { _ in }
     ) throws -> Report? {
+        try ModelName.require(modelName)
         guard (recipe.configuration as? DimeRecConfiguration)?.geometry != .euclidean else {
             throw ConfigurationError.invalidValue(
                 key: "model.geometry",

@@ -31,8 +31,9 @@ public struct VectorImport: Sendable {
     /// Builds the version; its popularity list is the order of the rows.
     ///
     /// - Returns: What to publish.
-    /// - Throws: `ConfigurationError` for a dimension that no model has, `IndexError` for a vector without direction.
+    /// - Throws: ``ModelNameError``, `ConfigurationError` for a dimension that no model has, `IndexError` for a vector without direction.
     public func checkpoint() throws -> Checkpoint {
+        try ModelName.require(modelName)
         let start = ContinuousClock.now
         var recipe = Recipe()
         recipe.model.dimension = vectors.columns

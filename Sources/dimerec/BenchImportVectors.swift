@@ -24,6 +24,7 @@ struct ImportVectors: ParsableCommand {
     }
 
     func run() throws {
+        try ModelName.require(model)
         let start = ContinuousClock.now
         let vectors =
             if let base { try VectorFile.read(base) } else {

@@ -51,11 +51,12 @@ extension ExitCode {
     /// The exit code of an error of this project, or nil for errors of the argument parser.
     init?(failure error: any Error) {
         switch error {
-        case is CSVError, is CheckpointError, is SnapshotError, is HeldOutError, is IndexError, is ParameterError,
+        case is CSVError, is SmallDataError, is CheckpointError, is SnapshotError, is HeldOutError, is IndexError,
+            is ParameterError,
             is VectorFileError,
             ImportError.emptyPart:
             self = .badData
-        case is ConfigurationError, is RecipeError, is ExperimentError, is SettingError,
+        case is ConfigurationError, is RecipeError, is ModelNameError, is ExperimentError, is SettingError,
             ServerError.invalidConfiguration, ServerError.openControlPlane, ImportError.folderInUse:
             self = .validationFailure
         case is ValidationError, is CleanExit:

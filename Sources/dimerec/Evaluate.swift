@@ -14,9 +14,11 @@ struct Evaluate: ParsableCommand {
     @Option(help: "Name in the store.") var model: String
     @Option(help: "Version; the active one by default.") var version: Int?
     @Option(help: "The events that the model was trained on.") var events: String?
-    @Option(help: "The split that it was trained with: users, time or leave-one-out.") var split: SplitKind?
+    @Option(help: "users, time or leave-one-out, to make sure that it was trained with this split.") var split:
+        SplitKind?
     @Option(help: "Interactions that the model has not seen.") var test: String?
     @Option(help: "The training file, for the trivial predictors beside --test.") var train: String?
+    @OptionGroup var columns: ColumnOptions
     @Option(help: "all-prefixes, next-after-80, five-cuts or last-item; the recipe's by default.")
     var `protocol`: EvaluationProtocol?
     @Option(help: "validation or test.") var part: SplitPart = .test
@@ -37,8 +39,9 @@ struct Evaluate: ParsableCommand {
         let checkpoint = try CheckpointStore(path: store, readOnly: true).load(model: model, version: version)
         let recipe = try Recipe(json: Data(checkpoint.manifest.recipe.utf8))
         let model = try recipe.model(stored: checkpoint.parameters, items: checkpoint.catalogue.count)
-        let data = try heldOut(checkpoint, recipe)
-        let `protocol` = self.protocol ?? recipe.data.evaluation
+        let data = try heldOut(checkpoint)
+        Terminal.write(notes: data.notes)
+        let `protocol` = self.protocol ?? recipe.data.evaluation.suited(to: data.part.targets)
         guard `protocol`.suits(data.part.targets) else {
             throw HeldOutError.protocolMismatch(
                 protocol: `protocol`.rawValue,
@@ -46,6 +49,12 @@ struct Evaluate: ParsableCommand {
             )
         }
         let rows = EvaluationRows(data.part, protocol: `protocol`)
+        guard rows.count > 0 else {
+            throw HeldOutError.noRows(
+                part: test == nil ? part.rawValue : SplitPart.test.rawValue,
+                users: data.part.userIDs.count
+            )
+        }
         if let vectorsOut {
             guard model.itemSpace.vectors != nil else {
                 throw ValidationError("'\(recipe.system)' has no item vectors to write; leave --vectors-out out.")
@@ -89,11 +98,12 @@ struct Evaluate: ParsableCommand {
         ]
     }
 
-    private func heldOut(_ checkpoint: Checkpoint, _ recipe: Recipe) throws -> HeldOutData {
+    private func heldOut(_ checkpoint: Checkpoint) throws -> HeldOutData {
         if let events {
             return try HeldOutData(
                 events: events,
-                split: split ?? recipe.data.split,
+                columns: columns.names,
+                split: split,
                 part: part,
                 manifest: checkpoint.manifest,
                 catalogue: checkpoint.catalogue
@@ -102,6 +112,7 @@ struct Evaluate: ParsableCommand {
         return try HeldOutData(
             test: test ?? "",
             train: train,
+            columns: columns.names,
             manifest: checkpoint.manifest,
             catalogue: checkpoint.catalogue
         )

@@ -24,6 +24,7 @@ struct Load: AsyncParsableCommand {
     @Option(help: "Connections, each with one request in flight.") var connections = 8
     @Option(help: "Histories from these events (CSV), all events equally likely to be the newest.", completion: .file())
     var historyFrom: String?
+    @OptionGroup var columns: ColumnOptions
     @Option(help: "Histories of uniform integer ids 0...N-1; 1000 unless --history-from is given.") var items: Int?
     @Option(help: "Ids a history: a number or a range such as 10-50.") var historyLength = HistoryLengths(
         range: 10...50
@@ -107,7 +108,12 @@ struct Load: AsyncParsableCommand {
     private func histories() throws -> HistorySource {
         guard let historyFrom else { return .synthetic(items: items ?? 1000) }
         var vocabulary = ItemVocabulary()
-        let events = try InteractionDataset.load(events: historyFrom, vocabulary: &vocabulary)
+        let events = try InteractionDataset.load(
+            events: historyFrom,
+            columns: columns.names,
+            vocabulary: &vocabulary
+        )
+        Terminal.write(notes: events.notes)
         return .recorded(sequences: events.sequences, ids: vocabulary.ids)
     }
 

@@ -10,6 +10,11 @@ enum Terminal {
         try? FileHandle.standardError.write(contentsOf: Data(text.utf8))
     }
 
+    /// Writes what a command understood of its files to standard error.
+    static func write(notes: [String]) {
+        for note in notes { write("dimerec: \(note)\n") }
+    }
+
     /// Writes a line to standard output, or ends the program: output that nobody gets is work that failed.
     ///
     /// - Parameters:

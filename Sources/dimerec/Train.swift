@@ -28,8 +28,10 @@ struct Train: ParsableCommand {
         Allocator.keepFreedMemory()
         var recipe = try Recipe(contentsOf: recipe)
         if let split = files.split { recipe.data.split = split }
-        let data = try files.load(recipe.data)
         let name = model ?? URL(filePath: self.recipe).deletingPathExtension().lastPathComponent
+        try ModelName.require(name)
+        let data = try files.load(recipe.data)
+        if let split = data.splitKind { recipe.data.split = split }
         let store = try CheckpointStore(path: store)
         let interruption = Interruption()
         var view = TrainingProgressView()
@@ -49,13 +51,14 @@ struct Train: ParsableCommand {
             throw ExitCode.interrupted
         }
         if let keep { _ = try store.prune(model: name, keeping: keep) }
-        print(report, name: name, samplesPerSecond: samplesPerSecond)
+        print(report, name: name, split: data.fingerprint.split, samplesPerSecond: samplesPerSecond)
     }
 
-    private func print(_ report: TrainingJob.Report, name: String, samplesPerSecond: Double) {
+    private func print(_ report: TrainingJob.Report, name: String, split: String, samplesPerSecond: Double) {
         if json {
             let fields: [String: Any] = [
-                "model": name, "version": report.version, "items": report.items, "train_rows": report.trainRows,
+                "model": name, "version": report.version, "split": split, "items": report.items,
+                "train_rows": report.trainRows,
                 "seconds": report.progress.seconds, "samples_per_s": samplesPerSecond.rounded(),
                 "steps": report.progress.step, "best_step": report.progress.bestStep, "seed": seed,
                 "validation": report.progress.best,

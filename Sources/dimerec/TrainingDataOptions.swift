@@ -9,12 +9,13 @@ struct TrainingDataOptions: ParsableArguments {
         completion: .directory
     )
     var data: String?
-    @Option(help: "Interactions to part by --split (CSV: user,item,timestamp; .gz too).") var events: String?
+    @Option(help: "Interactions to part by --split (CSV with users, items and times; .gz too).") var events: String?
     @Option(help: "users, time or leave-one-out; overrides the recipe.") var split: SplitKind?
     @Option(help: "Training interactions, when the parts are files.") var train: String?
     @Option(help: "Validation interactions, when the parts are files.") var validation: String?
     @Option(help: "Test interactions, never trained on; `train` only names them in the manifest.") var test: String?
-    @Option(help: "Items (CSV: item,title,categories).") var items: String?
+    @Option(help: "Items (CSV: item, and title and categories if known).") var items: String?
+    @OptionGroup var columns: ColumnOptions
 
     func validate() throws {
         guard [data != nil, events != nil, train != nil || validation != nil].count(where: { $0 }) == 1 else {
@@ -34,9 +35,11 @@ struct TrainingDataOptions: ParsableArguments {
     /// The name of the data set in names of recipes: that of its folder.
     var name: String? { data.map { URL(filePath: $0).standardizedFileURL.lastPathComponent } }
 
-    /// Reads the files; `configuration` has the recipe's split.
+    /// Reads the files, and says what was understood; `configuration` has the recipe's split.
     func load(_ configuration: DataConfiguration) throws -> TrainingData {
-        try filesOfFolder().read(configuration)
+        let data = try filesOfFolder().read(configuration)
+        Terminal.write(notes: data.notes)
+        return data
     }
 
     /// The same options with the folder's files in place of the folder.
@@ -65,12 +68,19 @@ struct TrainingDataOptions: ParsableArguments {
         if let events {
             return try TrainingData(
                 events: events,
+                columns: columns.names,
                 split: split ?? configuration.split,
                 seed: configuration.splitSeed,
                 items: items
             )
         }
         guard let train, let validation else { throw ValidationError("--train needs --validation.") }
-        return try TrainingData(train: train, validation: validation, test: test, items: items)
+        return try TrainingData(
+            train: train,
+            validation: validation,
+            test: test,
+            columns: columns.names,
+            items: items
+        )
     }
 }

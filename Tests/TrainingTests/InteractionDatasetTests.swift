@@ -97,15 +97,6 @@ import Training
         #expect((0..<1_000).allSatisfy { vocabulary.number(of: "other-\($0)") == nil })
     }
 
-    @Test("names the column that is missing, and those that are there") func missingColumn() throws {
-        try withFile("user,Item,timestamp\nu,i,1\n") { path in
-            var vocabulary = ItemVocabulary()
-            let error = CSVError.missingColumn("item", file: path, found: ["user", "Item", "timestamp"])
-            #expect(throws: error) { try InteractionDataset.load(events: path, vocabulary: &vocabulary) }
-            #expect("\(error)".contains("'Item'"))
-        }
-    }
-
     @Test(
         "says what is wrong with a row",
         arguments: [

@@ -73,14 +73,14 @@ public struct EASE: ScoringRecommender {
     private static func gram(_ users: Incidence, items: Int, regularisation: Float) -> Matrix {
         var elements: [Float] = []
         elements.reserveCapacity(items * items)
-        var both = [Float](repeating: 0, count: items)
+        var both = [Int32](repeating: 0, count: items)
         for item in 0..<items {
             for other in both.indices { both[other] = 0 }
             for user in users.having[item] {
                 for other in users.items[Int(user)] { both[Int(other)] += 1 }
             }
-            both[item] += regularisation
-            elements.append(contentsOf: both)
+            elements.append(contentsOf: both.lazy.map { Float($0) })
+            elements[item * items + item] += regularisation
         }
         return Matrix(rows: items, columns: items, elements: elements)
     }
@@ -89,9 +89,9 @@ public struct EASE: ScoringRecommender {
     public init(_ configuration: Configuration, stored matrices: consuming [String: Matrix]) throws(ParameterError) {
         let parameters = ParameterSet(matrices)
         let table = try NeighbourTable(
-            (Self.neighbours, Self.weights),
-            in: parameters,
-            items: Self.items(in: parameters)
+            items: Self.neighbours, weights: Self.weights,
+            in: parameters.matrices,
+            count: Self.items(in: parameters)
         )
         self.init(configuration, table, parameters)
     }

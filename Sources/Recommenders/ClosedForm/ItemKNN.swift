@@ -44,7 +44,7 @@ public struct ItemKNN: ScoringRecommender {
     /// - Complexity: O(sum over users of the square of their distinct items); memory O(items * neighbours + events).
     public init(_ configuration: Configuration, fitting sequences: RaggedRows, items: Int) {
         let users = Incidence(sequences, items: items)
-        var both = [Float](repeating: 0, count: items)
+        var both = [Int32](repeating: 0, count: items)
         let table = NeighbourTable(items: items, keeping: configuration.neighbours) { item in
             for other in both.indices { both[other] = 0 }
             for user in users.having[item] {
@@ -72,9 +72,9 @@ public struct ItemKNN: ScoringRecommender {
     public init(_ configuration: Configuration, stored matrices: consuming [String: Matrix]) throws(ParameterError) {
         let parameters = ParameterSet(matrices)
         let table = try NeighbourTable(
-            (Self.neighbours, Self.similarities),
-            in: parameters,
-            items: Self.items(in: parameters)
+            items: Self.neighbours, weights: Self.similarities,
+            in: parameters.matrices,
+            count: Self.items(in: parameters)
         )
         self.init(configuration, table, parameters)
     }

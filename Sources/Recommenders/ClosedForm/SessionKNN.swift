@@ -40,14 +40,13 @@ public struct SessionKNN: ScoringRecommender {
     /// Keeps the sessions.
     public init(_ configuration: Configuration, fitting sequences: RaggedRows, items: Int) {
         let sessions = Incidence(sequences, items: items)
-        let ids = sessions.items.ids
-        let lengths = (0..<sessions.items.count).map { Float(sessions.items[$0].count) }
+        let lengths = (0..<sessions.items.count).map { Int32(sessions.items[$0].count) }
         self.init(
             configuration,
             sessions,
             ParameterSet([
-                Self.items: Matrix(rows: ids.count, columns: 1, elements: ids.map { Float($0) }),
-                Self.lengths: Matrix(rows: lengths.count, columns: 1, elements: lengths),
+                Self.items: StoredIntegers(sessions.items.ids, columns: 1, below: items).matrix,
+                Self.lengths: StoredIntegers(lengths, columns: 1, below: sessions.items.longest + 1).matrix,
                 Popularity.shares: Popularity.shares(sequences, items: items),
             ])
         )
@@ -56,38 +55,26 @@ public struct SessionKNN: ScoringRecommender {
     /// A model over stored sessions.
     public init(_ configuration: Configuration, stored matrices: consuming [String: Matrix]) throws(ParameterError) {
         let parameters = ParameterSet(matrices)
+        func stored(_ name: String, below bound: Int) throws(ParameterError) -> StoredIntegers {
+            guard let matrix = parameters.matrices[name] else { throw .missing(name) }
+            return try StoredIntegers(stored: matrix, name: name, columns: 1, in: 0..<bound)
+        }
         let count = try Self.items(in: parameters)
-        let ids = try Self.wholeNumbers(Self.items, in: parameters, below: count)
-        let lengths = try Self.wholeNumbers(Self.lengths, in: parameters, below: ids.count + 1)
-        let whole = lengths.reduce(0) { $0 + Int($1) }
-        guard ids.count == whole else { throw .shape(Self.items, expected: [whole, 1], found: [ids.count, 1]) }
+        let ids = try stored(Self.items, below: count)
+        let lengths = try stored(Self.lengths, below: ids.count + 1)
         var sequences = RaggedRows()
         var start = 0
-        for length in lengths {
-            sequences.append(ids[start..<start + Int(length)])
-            start += Int(length)
+        for session in 0..<lengths.count {
+            let end = start + lengths[session]
+            guard end <= ids.count else { break }
+            sequences.append((start..<end).map { Int32(ids[$0]) })
+            start = end
+        }
+        guard sequences.count == lengths.count, start == ids.count else {
+            let whole = (0..<lengths.count).reduce(0) { $0 + lengths[$1] }
+            throw .shape(Self.items, expected: [whole, 1], found: [ids.count, 1])
         }
         self.init(configuration, Incidence(sequences, items: count), parameters)
-    }
-
-    /// A stored column of whole numbers from 0 to below a bound.
-    private static func wholeNumbers(
-        _ name: String,
-        in parameters: ParameterSet,
-        below bound: Int
-    ) throws(ParameterError) -> [Int32] {
-        guard let column = parameters.matrices[name] else { throw .missing(name) }
-        guard column.columns == 1 else { throw .shape(name, expected: [column.rows, 1], found: column.shape) }
-        var numbers: [Int32] = []
-        numbers.reserveCapacity(column.rows)
-        for (row, element) in column.elements.enumerated() {
-            guard let number = Int32(exactly: element), 0..<bound ~= Int(number) else {
-                let allowed = "a whole number from 0 to \(bound - 1)"
-                throw .value(name, row: row, column: 0, found: "\(element)", allowed: allowed)
-            }
-            numbers.append(number)
-        }
-        return numbers
     }
 
     private init(_ configuration: Configuration, _ sessions: Incidence, _ parameters: ParameterSet) {

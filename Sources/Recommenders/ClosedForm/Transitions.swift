@@ -35,14 +35,14 @@ public struct Transitions: ScoringRecommender {
     ///
     /// - Complexity: O(events + items * distinct followers).
     public init(_ configuration: Configuration, fitting sequences: RaggedRows, items: Int) {
-        var following = [[Int32: Float]](repeating: [:], count: items)
+        var following = [[Int32: Int]](repeating: [:], count: items)
         for row in 0..<sequences.count {
             let sequence = sequences[row]
             for (item, next) in zip(sequence, sequence.dropFirst()) { following[Int(item)][next, default: 0] += 1 }
         }
         var dense = [Float](repeating: 0, count: items)
         let table = NeighbourTable(items: items, keeping: configuration.neighbours) { item in
-            for (next, count) in following[item] { dense[Int(next)] = count }
+            for (next, count) in following[item] { dense[Int(next)] = Float(count) }
             defer { for next in following[item].keys { dense[Int(next)] = 0 } }
             return dense
         }
@@ -60,9 +60,9 @@ public struct Transitions: ScoringRecommender {
     public init(_ configuration: Configuration, stored matrices: consuming [String: Matrix]) throws(ParameterError) {
         let parameters = ParameterSet(matrices)
         let table = try NeighbourTable(
-            (Self.followers, Self.counts),
-            in: parameters,
-            items: Self.items(in: parameters)
+            items: Self.followers, weights: Self.counts,
+            in: parameters.matrices,
+            count: Self.items(in: parameters)
         )
         self.init(configuration, table, parameters)
     }

@@ -1,5 +1,5 @@
 /// How a file writes its rows.
-package struct CSVDialect: Sendable {
+package struct CSVDialect: Sendable, Equatable {
     /// What stands between fields.
     let separator: UInt8
     /// How many of them in a row stand between two fields.
@@ -25,4 +25,68 @@ package struct CSVDialect: Sendable {
         hasQuotes: false,
         fallsBackToLatin1: true
     )
+
+    /// RFC 4180 with another delimiter.
+    static func separated(by separator: UInt8) -> CSVDialect {
+        CSVDialect(separator: separator, separatorWidth: 1, hasQuotes: true, fallsBackToLatin1: false)
+    }
+
+    /// The delimiter in words.
+    var separatorName: String {
+        switch separator {
+        case UInt8(ascii: ","): "commas"
+        case UInt8(ascii: ";"): "semicolons"
+        case UInt8(ascii: "\t"): "tabs"
+        case UInt8(ascii: "|"): "pipes"
+        default: "'\(String(repeating: String(UnicodeScalar(separator)), count: separatorWidth))'"
+        }
+    }
+
+    /// The delimiter of a header line among comma, tab, semicolon and pipe.
+    ///
+    /// The one under which the most names mean something wins, then the one that gives the most names, then the first.
+    ///
+    /// - Parameters:
+    ///   - bytes: The file's start.
+    ///   - score: How many of some names mean something.
+    /// - Returns: Comma where none of them occurs.
+    static func recognised(in bytes: ArraySlice<UInt8>, _ score: ([String]) -> Int) -> CSVDialect {
+        let header = headerLine(of: bytes)
+        var best = (dialect: CSVDialect.csv, score: -1, names: 0)
+        for separator in ",\t;|".utf8 {
+            let names = names(in: header, between: separator)
+            let own = score(names)
+            guard (best.score, best.names) < (own, names.count) else { continue }
+            best = (.separated(by: separator), own, names.count)
+        }
+        return best.dialect
+    }
+
+    /// The first line that is not blank; line breaks inside quotes do not end it.
+    private static func headerLine(of bytes: ArraySlice<UInt8>) -> ArraySlice<UInt8> {
+        let start = bytes.drop { $0 == UInt8(ascii: "\n") || $0 == UInt8(ascii: "\r") }
+        var isQuoted = false
+        let end = start.firstIndex { byte in
+            if byte == UInt8(ascii: "\"") { isQuoted.toggle() }
+            return byte == UInt8(ascii: "\n") && !isQuoted
+        }
+        let line = start[..<(end ?? start.endIndex)]
+        return line.last == UInt8(ascii: "\r") ? line.dropLast() : line
+    }
+
+    /// Fields of a line without their quotes.
+    private static func names(in line: ArraySlice<UInt8>, between separator: UInt8) -> [String] {
+        var (names, field, isQuoted): ([String], [UInt8], Bool) = ([], [], false)
+        for byte in line {
+            if byte == UInt8(ascii: "\"") {
+                isQuoted.toggle()
+            } else if byte == separator, !isQuoted {
+                names.append(String(decoding: field, as: UTF8.self))
+                field.removeAll()
+            } else {
+                field.append(byte)
+            }
+        }
+        return names + [String(decoding: field, as: UTF8.self)]
+    }
 }

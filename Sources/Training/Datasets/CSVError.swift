@@ -20,14 +20,37 @@ public enum CSVError: Error, Equatable, CustomStringConvertible {
         }
     }
 
+    /// A time as a file writes it.
+    public struct WrittenTime: Sendable, Equatable, CustomStringConvertible {
+        /// Where it stands.
+        public var place: Location
+        /// Its characters, at most 40.
+        public var text: String
+        /// What it is, such as `a date`.
+        public var form: String
+
+        /// The value, its form and its line.
+        public var description: String { "'\(text)' (\(form), line \(place.line))" }
+    }
+
     /// The file cannot be opened or read.
     case unreadable(file: String, reason: String)
     /// `gzip` refused the compressed file.
     case damagedArchive(file: String, reason: String)
     /// The file has no header, or nothing below it.
     case empty(file: String)
-    /// A needed column is not in the header.
+    /// The file is not separated text.
+    case foreignFormat(ForeignFormat, file: String)
+    /// More rows than can be numbered.
+    case tooManyRows(file: String, limit: Int)
+    /// A column that was asked for by name is not in the header.
     case missingColumn(String, file: String, found: [String])
+    /// No name in the header is one of those that are recognised.
+    case unrecognisedHeader(ColumnRole, file: String, found: [String])
+    /// Several names in the header mean the same, and none of them comes first.
+    case ambiguousColumn(ColumnRole, file: String, names: [String])
+    /// One column was asked for twice, as user and item for example.
+    case sharedColumn(String, roles: [ColumnRole], file: String)
     /// The header names a needed column twice.
     case duplicateColumn(String, file: String)
     /// A row has more or fewer fields than the header.
@@ -42,6 +65,10 @@ public enum CSVError: Error, Equatable, CustomStringConvertible {
     case invalidNumber(at: Location, column: String, text: String)
     /// A time that is none, or not in UTC.
     case invalidTime(at: Location, column: String, text: String)
+    /// A time in none of the forms that are understood.
+    case unreadableTime(at: Location, column: String, text: String)
+    /// Two times of a column in different forms.
+    case mixedTimes(column: String, first: WrittenTime, other: WrittenTime)
     /// An id without a character.
     case emptyID(at: Location, column: String)
     /// An id that must be unique and is not.
@@ -56,12 +83,24 @@ public enum CSVError: Error, Equatable, CustomStringConvertible {
             "Cannot decompress '\(file)': \(reason). Check the file with `gzip -t`, or copy it again."
         case .empty(let file):
             "'\(file)' holds no rows. Is it the right file, with its header if it needs one?"
+        case .foreignFormat(let format, let file):
+            "'\(file)' is \(format.rawValue), not separated text. \(format.advice)."
+        case .tooManyRows(let file, let limit):
+            "'\(file)' has more than \(limit) rows, the most of one file. Train on its newest rows."
         case .missingColumn(let column, let file, let found):
-            "'\(file)' has no column '\(column)'; its header names \(found.map { "'\($0)'" }.joined(separator: ", "))."
+            "'\(file)' has no column '\(column)'; its columns are \(Self.list(found))."
+        case .unrecognisedHeader(let role, let file, let found):
+            "No column of '\(file)' is known to hold \(role.plural); its columns are \(Self.list(found)). "
+                + role.remedy
+        case .ambiguousColumn(let role, let file, let names):
+            "Several columns of '\(file)' may hold \(role.plural): \(Self.list(names)). " + role.remedy
+        case .sharedColumn(let column, let roles, let file):
+            "Column '\(column)' of '\(file)' was named for \(roles.map(\.plural).joined(separator: " and for ")); "
+                + "name two columns."
         case .duplicateColumn(let column, let file):
             "'\(file)' names the column '\(column)' twice; rename one of them."
         case .wrongFieldCount(let place, let expected, let found):
-            "\(place): the row has \(found) fields in place of \(expected). Quote fields that hold commas."
+            "\(place): the row has \(found) fields in place of \(expected). Quote fields that hold the delimiter."
         case .malformed(let place, let reason):
             "\(place): \(reason)."
         case .rowTooLong(let place, let limit):
@@ -72,10 +111,17 @@ public enum CSVError: Error, Equatable, CustomStringConvertible {
             "\(place): '\(text)' in column '\(column)' is not a finite decimal number."
         case .invalidTime(let place, let column, let text):
             "\(place): '\(text)' in column '\(column)' is not a time in UTC such as 2014-04-07T10:51:09.277Z."
+        case .unreadableTime(let place, let column, let text):
+            "\(place): '\(text)' in column '\(column)' is no time. Accepted are numbers of at most 32 digits and dates and "
+                + "times such as 2024-01-31, 2024-01-31T10:00:00.123Z or 2024-01-31 10:00:00+02:00 (UTC without a zone)."
+        case .mixedTimes(let column, let first, let other):
+            "\(other.place): column '\(column)' mixes forms of time: \(other) and \(first). Write all of them in one form."
         case .emptyID(let place, let column):
-            "\(place): the id in column '\(column)' is empty."
+            "\(place): the id in column '\(column)' is empty; fill it in or remove the row."
         case .duplicateID(let place, let column, let id):
             "\(place): '\(id)' in column '\(column)' was already listed above; keep one of the rows."
         }
     }
+
+    private static func list(_ names: [String]) -> String { names.map { "'\($0)'" }.joined(separator: ", ") }
 }

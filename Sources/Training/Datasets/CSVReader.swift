@@ -1,6 +1,6 @@
 /// A streaming reader of separated values over bytes, by default of RFC 4180.
 ///
-/// Quoted fields may hold commas, doubled quotes and line breaks; lines end in LF or CRLF; a byte order mark and blank
+/// Quoted fields may hold delimiters, doubled quotes and line breaks; lines end in LF or CRLF; a byte order mark and blank
 /// lines are skipped; every row is as wide as the header and, unless its ``CSVDialect`` says otherwise, strict UTF-8.
 /// Holds one chunk of the file, and a field without doubled quotes is a view into it.
 package struct CSVReader: ~Copyable {
@@ -9,12 +9,34 @@ package struct CSVReader: ~Copyable {
     /// The header's names, in the file's order.
     package let header: [String]
     private var records: CSVRecords
+    private var rows = 0
+    private let rowLimit: Int
 
-    /// Opens a file and reads its header.
+    /// The most rows of a file: events are numbered in 32 bits.
+    package static let rowLimit = Int(Int32.max)
+
+    /// Opens a file of RFC 4180 and reads its header.
     package init(file: String) throws(CSVError) {
+        try self.init(file: file, records: CSVRecords(file: file, dialect: .csv), rowLimit: Self.rowLimit)
+    }
+
+    /// Opens a file whose delimiter is recognised from its header, and reads the header.
+    ///
+    /// - Parameters:
+    ///   - file: The file.
+    ///   - rowLimit: The most rows below the header.
+    ///   - score: How many of some names mean something; the delimiter that gives the most is taken.
+    /// - Throws: `CSVError` when the file cannot be read or has no header.
+    package init(file: String, rowLimit: Int = rowLimit, recognising score: ([String]) -> Int) throws(CSVError) {
         var records = try CSVRecords(file: file, dialect: .csv)
+        records.recogniseDelimiter(score)
+        try self.init(file: file, records: records, rowLimit: rowLimit)
+    }
+
+    private init(file: String, records: consuming CSVRecords, rowLimit: Int) throws(CSVError) {
         guard try records.advance() else { throw .empty(file: file) }
         self.file = file
+        self.rowLimit = rowLimit
         header = (0..<records.count).map { String(decoding: records.field($0), as: UTF8.self) }
         self.records = records
     }
@@ -24,7 +46,11 @@ package struct CSVReader: ~Copyable {
         records = try CSVRecords(file: file, dialect: dialect)
         self.file = file
         self.header = header
+        rowLimit = Self.rowLimit
     }
+
+    /// What stands between fields.
+    package var dialect: CSVDialect { records.dialect }
 
     /// Where each of the named columns is.
     package func columns(_ names: [String]) throws(CSVError) -> [Int] {
@@ -44,6 +70,8 @@ package struct CSVReader: ~Copyable {
         guard records.count == header.count else {
             throw .wrongFieldCount(at: records.start, expected: header.count, found: records.count)
         }
+        rows += 1
+        guard rows <= rowLimit else { throw .tooManyRows(file: file, limit: rowLimit) }
         return true
     }
 
@@ -60,10 +88,31 @@ package struct CSVReader: ~Copyable {
     /// Where a field of this row starts, after its quote if it has one.
     package func location(_ column: Int) -> CSVError.Location { records.location(ofField: column) }
 
-    /// A field of this row that must not be empty.
+    /// A field of this row that must not be empty; spaces around it count only inside quotes.
     package func id(_ column: Int) throws(CSVError) -> ArraySlice<UInt8> {
         let field = records.field(column)
-        guard !field.isEmpty else { throw .emptyID(at: location(column), column: header[column]) }
+        if let first = field.first, let last = field.last, first > UInt8(ascii: " "), last > UInt8(ascii: " ") {
+            return field
+        }
+        let trimmed = records.isQuoted(column) ? field : Self.trimmed(field)
+        guard !trimmed.isEmpty else { throw .emptyID(at: location(column), column: header[column]) }
+        return trimmed
+    }
+
+    /// Refuses an id that no request could name.
+    func requireText(_ id: ArraySlice<UInt8>, _ column: Int) throws(CSVError) {
+        guard id.contains(0) else { return }
+        throw .malformed(
+            at: location(column),
+            reason: "the id in column '\(header[column])' holds a NUL byte; remove it, for example with `tr -d '\\000'`"
+        )
+    }
+
+    private static func trimmed(_ field: ArraySlice<UInt8>) -> ArraySlice<UInt8> {
+        func isSpace(_ byte: UInt8?) -> Bool { byte == UInt8(ascii: " ") || byte == UInt8(ascii: "\t") }
+        var field = field
+        while isSpace(field.first) { field.removeFirst() }
+        while isSpace(field.last) { field.removeLast() }
         return field
     }
 
@@ -80,6 +129,25 @@ package struct CSVReader: ~Copyable {
             throw .invalidNumber(at: location(column), column: header[column], text: String(text(column).prefix(40)))
         }
         return value
+    }
+
+    /// A field of this row as an exact number.
+    package func exactNumber(_ column: Int) throws(CSVError) -> Timestamp {
+        let field = records.field(column)
+        if let time = Timestamp(digits: field) { return time }
+        guard let number = DecimalNumber(field), let time = Timestamp(number) else {
+            throw .invalidNumber(at: location(column), column: header[column], text: String(text(column).prefix(40)))
+        }
+        return time
+    }
+
+    /// A field of this row as a time in any of its forms; spaces around it do not count.
+    package func timestamp(_ column: Int) throws(CSVError) -> (time: Timestamp, form: TimeForm) {
+        if let time = Timestamp(digits: records.field(column)) { return (time, .number) }
+        let field = Self.trimmed(records.field(column))
+        if let number = DecimalNumber(field), let time = Timestamp(number) { return (time, .number) }
+        if let calendar = CalendarTime(field), let time = calendar.timestamp { return (time, calendar.form) }
+        throw .unreadableTime(at: location(column), column: header[column], text: String(text(column).prefix(40)))
     }
 
     /// A field of this row as seconds since 1970, of a time in UTC such as `2014-04-07T10:51:09.277Z`.

@@ -4,6 +4,7 @@ struct CSVRecords: ~Copyable {
     private struct Field {
         var start: Int
         var end: Int
+        var isQuoted = false
         var hasDoubledQuotes = false
     }
 
@@ -20,7 +21,7 @@ struct CSVRecords: ~Copyable {
     private static let carriageReturn = UInt8(ascii: "\r")
 
     private let file: String
-    private let dialect: CSVDialect
+    private(set) var dialect: CSVDialect
     private let source: ByteSource
     private var bytes: [UInt8] = []
     private var isAtEnd = false
@@ -35,18 +36,39 @@ struct CSVRecords: ~Copyable {
 
     init(file: String, dialect: CSVDialect) throws(CSVError) {
         let source = try ByteSource(file: file)
-        let bytes = try source.read(upTo: Self.chunk)
+        var bytes = try source.read(upTo: Self.chunk)
+        var isAtEnd = bytes.isEmpty
+        // A pipe may give less than a line at a time.
+        while !isAtEnd, bytes.count < Self.chunk, !Self.hasLine(bytes) {
+            let more = try source.read(upTo: Self.chunk)
+            bytes += more
+            isAtEnd = more.isEmpty
+        }
+        let start = bytes.starts(with: [0xEF, 0xBB, 0xBF]) ? 3 : 0
+        if let format = ForeignFormat(bytes[start...]) { throw .foreignFormat(format, file: file) }
         self.file = file
         self.dialect = dialect
         self.source = source
         self.bytes = bytes
-        isAtEnd = bytes.isEmpty
-        if bytes.starts(with: [0xEF, 0xBB, 0xBF]) { nextStart = 3 }
+        self.isAtEnd = isAtEnd
+        nextStart = start
+    }
+
+    /// Whether there is a whole line that is not blank.
+    private static func hasLine(_ bytes: [UInt8]) -> Bool {
+        bytes.drop { $0 == lineFeed || $0 == carriageReturn }.contains(lineFeed)
+    }
+
+    /// Takes the delimiter of the header, before the first row is read.
+    mutating func recogniseDelimiter(_ score: ([String]) -> Int) {
+        dialect = CSVDialect.recognised(in: bytes[nextStart...], score)
     }
 
     var count: Int { fields.count }
 
     var start: CSVError.Location { location(at: rowStart) }
+
+    func isQuoted(_ index: Int) -> Bool { fields[index].isQuoted }
 
     func location(ofField field: Int) -> CSVError.Location { location(at: fields[field].start) }
 
@@ -128,7 +150,9 @@ struct CSVRecords: ~Copyable {
                     hasDoubledQuotes = true
                     index += 1
                 }
-                fields.append(Field(start: start, end: index - 1, hasDoubledQuotes: hasDoubledQuotes))
+                fields.append(
+                    Field(start: start, end: index - 1, isQuoted: true, hasDoubledQuotes: hasDoubledQuotes)
+                )
             } else {
                 let start = index
                 while index < bytes.count {

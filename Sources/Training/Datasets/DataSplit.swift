@@ -144,7 +144,7 @@ public struct DataSplit: Sendable, Equatable {
     }
 
     /// The first eight tenths train, up to nine tenths validate, the rest tests.
-    private static func timedParts(of lastTimestamps: [Double]) -> [SplitPart] {
+    private static func timedParts(of lastTimestamps: [Timestamp]) -> [SplitPart] {
         let count = lastTimestamps.count
         let order = lastTimestamps.indices.sorted { (lastTimestamps[$0], $0) < (lastTimestamps[$1], $1) }
         var parts = [SplitPart](repeating: .test, count: count)

@@ -1,4 +1,3 @@
-import Crypto
 public import Kernels
 
 /// What to do with an item that the vocabulary does not hold.
@@ -19,53 +18,102 @@ public struct InteractionDataset: Sendable {
     /// Row `u` holds the items of user `u`, oldest first; ties in time keep the file's order.
     public let sequences: RaggedRows
     /// When each user's last event happened.
-    public let lastTimestamps: [Double]
+    public let lastTimestamps: [Timestamp]
     /// How many events name an item outside the vocabulary.
     public let unknownEvents: Int
     /// How many different items outside the vocabulary were named.
     public let unknownItems: Int
     /// SHA-256, in hexadecimal, of user, item and timestamp in the file's order.
     ///
-    /// Names the data: quoting, line ends, compression, extra columns and the order of columns do not change it.
+    /// Names the data: quoting, delimiters, line ends, compression, the names, order and number of columns do not change
+    /// it, nor do two ways of writing one time.
     public let digest: String
+    /// What whoever gave the file should know: which columns were taken, unless it has the usual ones.
+    public let notes: [String]
 
     /// How many users there are.
     public var userCount: Int { userIDs.count }
     /// How many events there are.
     public var eventCount: Int { sequences.ids.count }
 
-    /// Reads a CSV file with the columns `user`, `item` and `timestamp`, gzip-compressed if it ends in `.gz`.
+    /// Reads an events file with a column of users, one of items and one of times, gzip-compressed if it ends in `.gz`.
     ///
-    /// Items are numbered by first appearance in the file, after those that `vocabulary` holds already; several files
-    /// share one numbering by sharing it. Timestamps are compared as Float64. About a million rows a second.
+    /// Columns and delimiter are recognised from the header. Times are compared exactly; without a column of times the rows
+    /// are in order. Items are numbered by first appearance in the file, after those that `vocabulary` holds already;
+    /// several files share one numbering by sharing it. About a million rows a second.
     ///
     /// - Parameters:
     ///   - path: The file.
+    ///   - columns: Names of columns that are not to be recognised.
     ///   - vocabulary: Item numbers; extended under ``UnknownItems/extend``.
     ///   - unknownItems: What to do with items that it does not hold.
     /// - Returns: At least one event.
     /// - Throws: `CSVError` with file, line and column; the vocabulary may then hold items of the rows before.
-    /// - Complexity: O(n log n) in events at worst, O(n) when each user's rows are in order; 16 bytes an event.
+    /// - Complexity: O(n log n) in events at worst, O(n) when each user's rows are in order; 16 bytes an event, 24 when its
+    ///   times need more than a Double.
     public static func load(
         events path: String,
+        columns: EventColumns = EventColumns(),
         vocabulary: inout ItemVocabulary,
         unknownItems: UnknownItems = .extend
     ) throws(CSVError) -> InteractionDataset {
+        try load(path, columns, &vocabulary, unknownItems, rowLimit: CSVReader.rowLimit)
+    }
+
+    /// The same with a limit of rows that a test can reach.
+    package static func load(
+        _ path: String,
+        _ columns: EventColumns,
+        _ vocabulary: inout ItemVocabulary,
+        _ unknownItems: UnknownItems,
+        rowLimit: Int
+    ) throws(CSVError) -> InteractionDataset {
         var log = EventLog()
-        var reader = try CSVReader(file: path)
-        let columns = try reader.columns(["user", "item", "timestamp"])
-        let (userColumn, itemColumn, timeColumn) = (columns[0], columns[1], columns[2])
+        let request = ColumnRequest(roles: [.user, .item, .time], needed: [.user, .item], named: columns)
+        var reader = try request.open(path, rowLimit: rowLimit)
+        let choice = try ColumnChoice(request, in: reader)
+        let (userColumn, itemColumn) = (choice.needed(.user), choice.needed(.item))
+        var times = choice[.time].map { TimeColumn(column: $0) }
         while try reader.next() {
             let (user, item) = (try reader.id(userColumn), try reader.id(itemColumn))
+            let known = vocabulary.count
             let number: Int32
             switch unknownItems {
             case .extend: number = vocabulary.intern(item)
             case .mark: number = vocabulary.number(of: item) ?? log.unknown(item)
             }
-            log.append(user: user, item: item, number: number, timestamp: try reader.number(timeColumn))
+            if vocabulary.count != known { try reader.requireText(item, itemColumn) }
+            let time = try times?.next(in: reader)
+            let isNew = log.append(user: user, item: item, number: number, time: time)
+            if isNew { try reader.requireText(user, userColumn) }
         }
         guard !log.users.isEmpty else { throw .empty(file: path) }
-        return log.dataset()
+        return log.dataset(notes: choice.notes)
+    }
+}
+
+/// The times of a file, which must all be written in one form.
+private struct TimeColumn {
+    let column: Int
+    /// The first time; nil before it is read.
+    private var first: CSVError.WrittenTime?
+    private var form: TimeForm?
+
+    init(column: Int) {
+        self.column = column
+    }
+
+    mutating func next(in reader: borrowing CSVReader) throws(CSVError) -> Timestamp {
+        let (time, form) = try reader.timestamp(column)
+        if form == self.form { return time }
+        let written = CSVError.WrittenTime(
+            place: reader.location(column),
+            text: String(reader.text(column).prefix(40)),
+            form: form.rawValue
+        )
+        if let first { throw .mixedTimes(column: reader.header[column], first: first, other: written) }
+        (first, self.form) = (written, form)
+        return time
     }
 }
 
@@ -73,37 +121,31 @@ public struct InteractionDataset: Sendable {
 private struct EventLog {
     private(set) var users: [Int32] = []
     private var items: [Int32] = []
-    private var timestamps: [Double] = []
+    private var times = TimestampColumn()
     private var userTable = InternTable()
     private var userIDs: [String] = []
     private var unknownTable = InternTable()
-    private var hash = SHA256()
-    private var pending: [UInt8] = []
+    private var digest = EventDigest()
 
     mutating func unknown(_ item: ArraySlice<UInt8>) -> Int32 {
         _ = unknownTable.insert(item)
         return InteractionDataset.unknownItem
     }
 
-    mutating func append(user: ArraySlice<UInt8>, item: ArraySlice<UInt8>, number: Int32, timestamp: Double) {
+    /// Adds an event, without a time in the place of the row; true when the user is new.
+    mutating func append(user: ArraySlice<UInt8>, item: ArraySlice<UInt8>, number: Int32, time: Timestamp?) -> Bool {
         let (userNumber, isNew) = userTable.insert(user)
         if isNew { userIDs.append(String(decoding: user, as: UTF8.self)) }
+        let time = time ?? Timestamp(Double(users.count))
         users.append(userNumber)
         items.append(number)
-        timestamps.append(timestamp)
-        for text in [user, item] {
-            appendLittleEndian(UInt32(text.count))
-            pending.append(contentsOf: text)
-        }
-        appendLittleEndian((timestamp == 0 ? 0 : timestamp).bitPattern)
-        if pending.count >= 1 << 16 {
-            hash.update(data: pending)
-            pending.removeAll(keepingCapacity: true)
-        }
+        times.append(time)
+        digest.add(user: user, item: item, time: time)
+        return isNew
     }
 
     /// Groups by user in one pass, then sorts the few users whose rows are out of order.
-    func dataset() -> InteractionDataset {
+    func dataset(notes: [String]) -> InteractionDataset {
         var ends = [Int](repeating: 0, count: userIDs.count + 1)
         for user in users { ends[Int(user) + 1] += 1 }
         for user in userIDs.indices { ends[user + 1] += ends[user] }
@@ -114,31 +156,22 @@ private struct EventLog {
             ends[Int(user)] += 1
         }
         var sequences = RaggedRows()
-        var lastTimestamps: [Double] = []
+        var lastTimestamps: [Timestamp] = []
         for user in userIDs.indices {
             var own = Array(events[starts[user]..<starts[user + 1]])
-            let isSorted = zip(own, own.dropFirst()).allSatisfy { timestamps[Int($0)] <= timestamps[Int($1)] }
-            if !isSorted { own.sort { (timestamps[Int($0)], $0) < (timestamps[Int($1)], $1) } }
+            let isSorted = zip(own, own.dropFirst()).allSatisfy { times[$0] <= times[$1] }
+            if !isSorted { own.sort { (times[$0], $0) < (times[$1], $1) } }
             sequences.append(own.map { items[Int($0)] })
-            lastTimestamps.append(timestamps[Int(own[own.count - 1])])
+            lastTimestamps.append(times[own[own.count - 1]])
         }
-        var hash = hash
-        hash.update(data: pending)
         return InteractionDataset(
             userIDs: userIDs,
             sequences: sequences,
             lastTimestamps: lastTimestamps,
             unknownEvents: items.count { $0 == InteractionDataset.unknownItem },
             unknownItems: unknownTable.count,
-            digest: hash.finalize().map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
+            digest: digest.hexadecimal(),
+            notes: notes
         )
-    }
-
-    private mutating func appendLittleEndian(_ value: some FixedWidthInteger) {
-        var rest = value
-        for _ in 0..<value.bitWidth / 8 {
-            pending.append(UInt8(truncatingIfNeeded: rest))
-            rest >>= 8
-        }
     }
 }

@@ -4,34 +4,67 @@ public import CheckpointStore
 public struct ItemMetadata: Sendable, Equatable {
     /// Category names, in order of first appearance.
     public let categoryNames: [String]
+    /// Which columns were taken, unless the file has the usual ones.
+    public let notes: [String]
     private let titles: [String]
     private let categories: [[Int32]]
     private let items: ItemVocabulary
 
-    /// Reads a CSV file with the columns `item`, `title` and `categories`, the last split at `|`.
+    /// Reads a file with a column of items and, if it has them, of titles and of categories, the last split at `|`.
     ///
+    /// Columns and delimiter are recognised from the header.
+    ///
+    /// - Parameters:
+    ///   - path: The file, gzip-compressed if it ends in `.gz`.
+    ///   - itemColumn: The name of the events file's column of items, taken where this file has it too.
+    /// - Returns: At least one item.
     /// - Throws: `CSVError`, also when an item is listed twice.
-    public static func load(items path: String) throws(CSVError) -> ItemMetadata {
-        var reader = try CSVReader(file: path)
-        let columns = try reader.columns(["item", "title", "categories"])
+    public static func load(items path: String, itemColumn: String? = nil) throws(CSVError) -> ItemMetadata {
+        let request = ColumnRequest(
+            roles: [.item, .title, .categories],
+            needed: [.item],
+            preferred: itemColumn.map { [.item: $0] } ?? [:],
+            others: [.item: ["id"]]
+        )
+        var reader = try request.open(path)
+        let choice = try ColumnChoice(request, in: reader)
+        let (idColumn, titleColumn, categoryColumn) = (choice.needed(.item), choice[.title], choice[.categories])
         var (items, names) = (ItemVocabulary(), ItemVocabulary())
         var titles: [String] = []
         var categories: [[Int32]] = []
         while try reader.next() {
-            let number = items.intern(try reader.id(columns[0]))
-            guard number == titles.count else {
-                throw .duplicateID(at: reader.location(columns[0]), column: "item", id: reader.text(columns[0]))
+            let id = try reader.id(idColumn)
+            try reader.requireText(id, idColumn)
+            guard items.intern(id) == titles.count else {
+                throw .duplicateID(
+                    at: reader.location(idColumn),
+                    column: reader.header[idColumn],
+                    id: String(decoding: id, as: UTF8.self)
+                )
             }
-            titles.append(reader.text(columns[1]))
+            titles.append(titleColumn.map { reader.text($0) } ?? "")
             var own: [Int32] = []
-            for name in reader.field(columns[2]).split(separator: UInt8(ascii: "|")) {
-                let category = names.intern(name)
-                if !own.contains(category) { own.append(category) }
+            if let categoryColumn {
+                for name in reader.field(categoryColumn).split(separator: UInt8(ascii: "|")) {
+                    let category = names.intern(name)
+                    if !own.contains(category) { own.append(category) }
+                }
             }
             categories.append(own)
         }
         guard items.count > 0 else { throw .empty(file: path) }
-        return ItemMetadata(categoryNames: names.ids, titles: titles, categories: categories, items: items)
+        return ItemMetadata(
+            categoryNames: names.ids,
+            notes: choice.notes,
+            titles: titles,
+            categories: categories,
+            items: items
+        )
+    }
+
+    /// Whether the file lists any item of a vocabulary.
+    func coversSome(of vocabulary: ItemVocabulary) -> Bool {
+        vocabulary.ids.contains { items.number(of: $0) != nil }
     }
 
     /// The catalogue of a vocabulary; items that the file did not list have an empty title and no category.

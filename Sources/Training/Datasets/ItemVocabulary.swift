@@ -80,14 +80,21 @@ struct InternTable: Sendable {
     /// The slot that holds the string, or the free one where it belongs.
     private func find(_ bytes: ArraySlice<UInt8>, hash: UInt64) -> Int {
         var position = home(of: hash)
-        while slots[position] != 0 {
-            if slots[position] >> 32 == hash >> 32 {
-                let number = Int(slots[position] & 0xFFFF_FFFF) - 1
-                if self[Int32(number)].elementsEqual(bytes) { return position }
-            }
+        while true {
+            let slot = slots[position]
+            if slot == 0 { return position }
+            if slot >> 32 == hash >> 32, holds(bytes, number: Int(slot & 0xFFFF_FFFF) - 1) { return position }
             position = (position + 1) & (slots.count - 1)
         }
-        return position
+    }
+
+    /// Whether a number's string is this one; without slices of the arena, which would be counted references.
+    private func holds(_ bytes: ArraySlice<UInt8>, number: Int) -> Bool {
+        let start = offsets[number]
+        guard offsets[number + 1] - start == bytes.count else { return false }
+        let (own, other) = (arena.span, bytes.span)
+        for place in 0..<other.count where own[start + place] != other[place] { return false }
+        return true
     }
 
     /// FNV leaves its last bytes in the low bits only, so both halves take part.

@@ -21,12 +21,16 @@ struct CSVWriter {
     }
 
     /// Adds a field to the row.
-    mutating func append(_ field: some Collection<UInt8>) {
+    mutating func append(_ field: some BidirectionalCollection<UInt8>) {
         separate()
-        let needsQuotes = field.contains { byte in
-            byte == UInt8(ascii: ",") || byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\n")
-                || byte == UInt8(ascii: "\r")
-        }
+        func isSpace(_ byte: UInt8?) -> Bool { byte == UInt8(ascii: " ") || byte == UInt8(ascii: "\t") }
+        // A reader takes spaces around an id for layout unless they are quoted.
+        let needsQuotes =
+            isSpace(field.first) || isSpace(field.last)
+            || field.contains { byte in
+                byte == UInt8(ascii: ",") || byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\n")
+                    || byte == UInt8(ascii: "\r")
+            }
         guard needsQuotes else {
             buffer.append(contentsOf: field)
             return
@@ -39,14 +43,10 @@ struct CSVWriter {
         buffer.append(UInt8(ascii: "\""))
     }
 
-    /// Adds a number that reads back as the same one; whole numbers have no point.
-    mutating func append(_ number: Double) {
+    /// Adds a time that reads back as the same one; whole numbers have no point.
+    mutating func append(_ time: Timestamp) {
         separate()
-        if let integer = Int(exactly: number), integer.magnitude < 1 << 53 {
-            buffer.append(contentsOf: "\(integer)".utf8)
-        } else {
-            buffer.append(contentsOf: "\(number)".utf8)
-        }
+        buffer.append(contentsOf: time.description.utf8)
     }
 
     /// Ends the row.

@@ -2,16 +2,16 @@
 struct Interaction {
     var user: Int32
     var item: Int32
-    var timestamp: Double
+    var timestamp: Timestamp
 }
 
-/// Interactions in a raw file's order, their ids numbered by first appearance: 16 bytes each, and every id once.
+/// Interactions in a raw file's order, their ids numbered by first appearance: 24 bytes each, and every id once.
 struct InteractionLog {
     private(set) var users = InternTable()
     private(set) var items = InternTable()
     private(set) var interactions: [Interaction] = []
 
-    mutating func append(user: ArraySlice<UInt8>, item: ArraySlice<UInt8>, timestamp: Double) {
+    mutating func append(user: ArraySlice<UInt8>, item: ArraySlice<UInt8>, timestamp: Timestamp) {
         let (user, item) = (users.insert(user).number, items.insert(item).number)
         interactions.append(Interaction(user: user, item: item, timestamp: timestamp))
     }

@@ -159,7 +159,7 @@ private struct ClickLog {
                 Interaction(
                     user: session.number,
                     item: items[click],
-                    timestamp: Double(click - session.clicks.lowerBound)
+                    timestamp: Timestamp(Double(click - session.clicks.lowerBound))
                 )
             }
         }

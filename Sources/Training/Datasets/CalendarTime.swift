@@ -1,0 +1,130 @@
+/// How a file writes a time; a column keeps to one form, because values of different forms cannot be ordered safely.
+package enum TimeForm: String, Sendable {
+    /// Seconds, or any other count.
+    case number = "a number"
+    /// `2024-01-31`, which stands for the start of that day in UTC.
+    case date = "a date"
+    /// `2024-01-31T10:00:00`, taken as UTC.
+    case localTime = "a time without zone"
+    /// `2024-01-31T10:00:00+02:00`.
+    case zonedTime = "a time with zone"
+}
+
+/// A date or time of the Gregorian calendar (ISO 8601), as seconds from 1970 in UTC.
+package struct CalendarTime {
+    private static let lengths = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31]
+
+    /// Whole seconds, rounded down.
+    package let seconds: Int
+    /// Below a second, to the nanosecond.
+    package let nanoseconds: Int
+    /// How it is written.
+    package let form: TimeForm
+
+    /// Reads `2024-01-31`, optionally with a time after `T` or a space, and that with a zone.
+    ///
+    /// A time is hours and minutes, optionally seconds, and those with up to nine decimals. A zone is `Z`, `UTC`, or an
+    /// offset such as `+02:00`, `+0200` or `+02`. Nil for other text and for times that do not exist.
+    package init?(_ text: ArraySlice<UInt8>) {
+        var rest = text
+        guard let year = Self.number(&rest, digits: 4), year >= 1, Self.skip(UInt8(ascii: "-"), in: &rest),
+            let month = Self.number(&rest, digits: 2), 1...12 ~= month, Self.skip(UInt8(ascii: "-"), in: &rest),
+            let day = Self.number(&rest, digits: 2), 1...Self.days(of: month, in: year) ~= day
+        else { return nil }
+        let start = Self.days(year: year, month: month, day: day) * 86_400
+        guard let separator = rest.popFirst() else {
+            (seconds, nanoseconds, form) = (start, 0, .date)
+            return
+        }
+        guard separator == UInt8(ascii: "T") || separator == UInt8(ascii: "t") || separator == UInt8(ascii: " "),
+            let hour = Self.number(&rest, digits: 2), hour < 24, Self.skip(UInt8(ascii: ":"), in: &rest),
+            let minute = Self.number(&rest, digits: 2), minute < 60
+        else { return nil }
+        var (second, fraction) = (0, 0)
+        if Self.skip(UInt8(ascii: ":"), in: &rest) {
+            guard let value = Self.number(&rest, digits: 2), value < 60 else { return nil }
+            second = value
+            if Self.skip(UInt8(ascii: "."), in: &rest) || Self.skip(UInt8(ascii: ","), in: &rest) {
+                guard let value = Self.fraction(&rest) else { return nil }
+                fraction = value
+            }
+        }
+        let local = start + (hour * 60 + minute) * 60 + second
+        nanoseconds = fraction
+        guard !rest.isEmpty else {
+            (seconds, form) = (local, .localTime)
+            return
+        }
+        guard let offset = Self.offset(rest) else { return nil }
+        (seconds, form) = (local - offset, .zonedTime)
+    }
+
+    /// The same as seconds, exactly.
+    package var timestamp: Timestamp? {
+        guard nanoseconds > 0 else { return Timestamp(Double(seconds)) }
+        return Timestamp(DecimalNumber(Int128(seconds) * 1_000_000_000 + Int128(nanoseconds), exponent: -9))
+    }
+
+    /// Seconds that a zone is ahead of UTC.
+    private static func offset(_ text: ArraySlice<UInt8>) -> Int? {
+        var rest = text
+        _ = skip(UInt8(ascii: " "), in: &rest)
+        if rest.elementsEqual("UTC".utf8) || rest.elementsEqual("Z".utf8) || rest.elementsEqual("z".utf8) { return 0 }
+        guard let sign = rest.popFirst(), sign == UInt8(ascii: "+") || sign == UInt8(ascii: "-"),
+            let hours = number(&rest, digits: 2), hours < 24
+        else { return nil }
+        var minutes = 0
+        if !rest.isEmpty {
+            _ = skip(UInt8(ascii: ":"), in: &rest)
+            guard let value = number(&rest, digits: 2), value < 60, rest.isEmpty else { return nil }
+            minutes = value
+        }
+        return (sign == UInt8(ascii: "-") ? -60 : 60) * (hours * 60 + minutes)
+    }
+
+    /// Nanoseconds of one to nine decimals.
+    private static func fraction(_ rest: inout ArraySlice<UInt8>) -> Int? {
+        var (value, digits) = (0, 0)
+        while let byte = rest.first, byte &- UInt8(ascii: "0") < 10 {
+            guard digits < 9 else { return nil }
+            value = value * 10 + Int(byte - UInt8(ascii: "0"))
+            digits += 1
+            rest.removeFirst()
+        }
+        guard digits > 0 else { return nil }
+        return (digits..<9).reduce(value) { value, _ in value * 10 }
+    }
+
+    private static func number(_ rest: inout ArraySlice<UInt8>, digits: Int) -> Int? {
+        guard rest.count >= digits else { return nil }
+        var value = 0
+        for byte in rest.prefix(digits) {
+            let digit = byte &- UInt8(ascii: "0")
+            guard digit < 10 else { return nil }
+            value = value * 10 + Int(digit)
+        }
+        rest.removeFirst(digits)
+        return value
+    }
+
+    private static func skip(_ byte: UInt8, in rest: inout ArraySlice<UInt8>) -> Bool {
+        guard rest.first == byte else { return false }
+        rest.removeFirst()
+        return true
+    }
+
+    private static func days(of month: Int, in year: Int) -> Int {
+        let isLeap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0)
+        return lengths[month - 1] + (isLeap && month == 2 ? 1 : 0)
+    }
+
+    /// Days from 1 January 1970 in the Gregorian calendar.
+    ///
+    /// Years are counted from March, so that a leap day ends one: the days before month m of such a year are then
+    /// `(153 m + 2) / 5`.
+    private static func days(year: Int, month: Int, day: Int) -> Int {
+        let year = month > 2 ? year : year - 1
+        let dayOfYear = (153 * ((month + 9) % 12) + 2) / 5 + day - 1
+        return 365 * year + year / 4 - year / 100 + year / 400 + dayOfYear - 719_468
+    }
+}

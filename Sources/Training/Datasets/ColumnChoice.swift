@@ -1,0 +1,118 @@
+/// The columns that a reader of a file looks for.
+struct ColumnRequest {
+    /// All of them, in the order of reports.
+    var roles: [ColumnRole]
+    /// Those that must be there.
+    var needed: [ColumnRole]
+    /// Names that were given, which must be there.
+    var named = EventColumns()
+    /// A name that counts before all others where a file has it.
+    var preferred: [ColumnRole: String] = [:]
+    /// Names beside ``ColumnRole/names`` that count after them.
+    var others: [ColumnRole: [String]] = [:]
+
+    /// Opens a file under the delimiter by which most columns are found.
+    func open(_ file: String, rowLimit: Int = CSVReader.rowLimit) throws(CSVError) -> CSVReader {
+        try CSVReader(file: file, rowLimit: rowLimit) { header in
+            let names = Set(header.map(ColumnRole.normalised))
+            return roles.count { role in
+                if let name = named[role] { return names.contains(ColumnRole.normalised(name)) }
+                return candidates(for: role).contains(where: names.contains)
+            }
+        }
+    }
+
+    /// Recognised names of a role, the first wins.
+    fileprivate func candidates(for role: ColumnRole) -> [String] {
+        (preferred[role].map { [ColumnRole.normalised($0)] } ?? []) + role.names + others[role, default: []]
+    }
+}
+
+/// Which columns of a file were taken for which roles.
+struct ColumnChoice {
+    private let file: String
+    private let header: [String]
+    private let dialect: CSVDialect
+    private let roles: [ColumnRole]
+    private var positions: [ColumnRole: Int] = [:]
+
+    /// Chooses the columns of a file.
+    ///
+    /// - Throws: `CSVError` when a needed column is not there, and when it cannot be told which one is meant.
+    init(_ request: ColumnRequest, in reader: borrowing CSVReader) throws(CSVError) {
+        (file, header, dialect, roles) = (reader.file, reader.header, reader.dialect, request.roles)
+        try take(request.named)
+        for role in roles where positions[role] == nil {
+            let position = try recognised(role, request)
+            guard position != nil || !request.needed.contains(role) else {
+                throw .unrecognisedHeader(role, file: file, found: header)
+            }
+            positions[role] = position
+        }
+    }
+
+    /// Where a role's column is; nil when there is none.
+    subscript(role: ColumnRole) -> Int? { positions[role] }
+
+    /// Where the column of a role is that was needed.
+    func needed(_ role: ColumnRole) -> Int {
+        guard let position = positions[role] else { preconditionFailure("\(role) was not needed of \(header)") }
+        return position
+    }
+
+    private mutating func take(_ named: EventColumns) throws(CSVError) {
+        for role in roles {
+            guard let name = named[role] else { continue }
+            let exact = header.indices.filter { header[$0] == name }
+            let found = exact.isEmpty ? columns(named: ColumnRole.normalised(name), among: header.indices) : exact
+            guard let position = found.first else { throw .missingColumn(name, file: file, found: header) }
+            guard found.count == 1 else { throw .duplicateColumn(header[position], file: file) }
+            if let other = roles.first(where: { positions[$0] == position }) {
+                throw .sharedColumn(header[position], roles: [other, role], file: file)
+            }
+            positions[role] = position
+        }
+    }
+
+    /// The column of the first candidate that the header has; this program's own name wins over the rest.
+    private func recognised(_ role: ColumnRole, _ request: ColumnRequest) throws(CSVError) -> Int? {
+        let free = header.indices.filter { !positions.values.contains($0) }
+        let exact = free.filter { header[$0] == role.ownName }
+        guard exact.count <= 1 else { throw .duplicateColumn(role.ownName, file: file) }
+        if request.preferred[role] == nil, let position = exact.first { return position }
+        for name in request.candidates(for: role) {
+            let alike = columns(named: name, among: free)
+            let found = alike.contains { exact.contains($0) } ? exact : alike
+            guard let position = found.first else { continue }
+            guard found.count == 1 else {
+                let names = found.map { header[$0] }
+                throw Set(names).count == 1
+                    ? .duplicateColumn(names[0], file: file) : .ambiguousColumn(role, file: file, names: names)
+            }
+            return position
+        }
+        return nil
+    }
+
+    private func columns(named name: String, among positions: some Sequence<Int>) -> [Int] {
+        positions.filter { ColumnRole.normalised(header[$0]) == name }
+    }
+
+    /// What a reader should know; nothing when the file has the names and commas of this program's own files.
+    var notes: [String] {
+        var notes: [String] = []
+        let isOwn = roles.allSatisfy { role in positions[role].map { header[$0] == role.ownName } ?? true }
+        if !isOwn || dialect != .csv {
+            let taken = roles.compactMap { role in positions[role].map { "\(role.plural) from '\(header[$0])'" } }
+            notes.append("\(file): \(taken.joined(separator: ", ")); fields between \(dialect.separatorName)")
+        }
+        if roles.contains(.time), positions[.time] == nil {
+            let columns = header.map { "'\($0)'" }.joined(separator: ", ")
+            notes.append(
+                "warning: \(file) has no column of times, so the order of its rows counts as the order of events. "
+                    + "Its columns are \(columns); if one of them holds times, name it with --time-column."
+            )
+        }
+        return notes
+    }
+}

@@ -1,0 +1,57 @@
+import Crypto
+
+/// The SHA-256 of events in order: lengths and bytes of user and item, and the time.
+struct EventDigest {
+    private static let room = 1 << 16
+
+    private var hash = SHA256()
+    private var buffer = [UInt8](repeating: 0, count: room)
+    private var filled = 0
+
+    /// Adds an event: its time as the nearest Double, and what that leaves out where it is not exact.
+    mutating func add(user: ArraySlice<UInt8>, item: ArraySlice<UInt8>, time: Timestamp) {
+        add(user)
+        add(item)
+        add(time.nearest.bitPattern)
+        guard time.remainder != 0 else { return }
+        // No id has this length, so what follows cannot be the next event's.
+        add(UInt32.max)
+        add(time.remainder)
+    }
+
+    /// The digest of all events, in hexadecimal.
+    consuming func hexadecimal() -> String {
+        flush()
+        return hash.finalize().map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
+    }
+
+    private mutating func add(_ text: ArraySlice<UInt8>) {
+        add(UInt32(text.count))
+        if text.count > Self.room - filled { flush() }
+        guard text.count <= Self.room else {
+            hash.update(data: text)
+            return
+        }
+        for byte in text {
+            buffer[filled] = byte
+            filled += 1
+        }
+    }
+
+    /// Adds a number, its lowest byte first.
+    private mutating func add(_ value: some FixedWidthInteger) {
+        let count = value.bitWidth / 8
+        if count > Self.room - filled { flush() }
+        var rest = value
+        for _ in 0..<count {
+            buffer[filled] = UInt8(truncatingIfNeeded: rest)
+            filled += 1
+            rest >>= 8
+        }
+    }
+
+    private mutating func flush() {
+        hash.update(data: buffer[..<filled])
+        filled = 0
+    }
+}

@@ -1,0 +1,46 @@
+/// A format that is not separated text, known by its first bytes.
+public enum ForeignFormat: String, Sendable, CaseIterable {
+    /// An object or a list.
+    case json = "JSON"
+    /// Two bytes a character, as spreadsheets save "Unicode text".
+    case utf16 = "UTF-16 text"
+    /// Compressed, without the ending that says so.
+    case gzip = "gzip-compressed data"
+    /// An archive, or a spreadsheet.
+    case zip = "a ZIP archive or a spreadsheet"
+    /// A column store.
+    case parquet = "a Parquet file"
+    /// A database.
+    case sqlite = "an SQLite database"
+
+    /// The format of a file that starts with some bytes; nil for what may be separated text.
+    init?(_ start: ArraySlice<UInt8>) {
+        let signatures: [(ForeignFormat, [UInt8])] = [
+            (.utf16, [0xFF, 0xFE]), (.utf16, [0xFE, 0xFF]), (.gzip, [0x1F, 0x8B]), (.zip, Array("PK\u{3}\u{4}".utf8)),
+            (.parquet, Array("PAR1".utf8)), (.sqlite, Array("SQLite format 3\0".utf8)),
+        ]
+        if let (format, _) = signatures.first(where: { start.starts(with: $0.1) }) {
+            self = format
+            return
+        }
+        let first = start.first { byte in !" \t\r\n".utf8.contains(byte) }
+        if first == UInt8(ascii: "{") || first == UInt8(ascii: "[") {
+            self = .json
+            return
+        }
+        // Text of one byte a character has no zero among its first characters.
+        guard start.prefix(4).contains(0) else { return nil }
+        self = .utf16
+    }
+
+    /// What to do with the file.
+    var advice: String {
+        switch self {
+        case .json: "Write its records as CSV, for example with `jq -r`"
+        case .utf16: "Convert it, for example with `iconv -f UTF-16 -t UTF-8`"
+        case .gzip: "Give the file a name that ends in .gz"
+        case .zip: "Unpack it, or save the sheet as CSV"
+        case .parquet, .sqlite: "Export its rows as CSV"
+        }
+    }
+}

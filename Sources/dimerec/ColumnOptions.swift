@@ -1,0 +1,15 @@
+import ArgumentParser
+import Training
+
+/// Which columns of an events file are read, where their names are not recognised.
+struct ColumnOptions: ParsableArguments {
+    @Option(help: "The column of users, when its name (user, user_id, session_id ...) is not recognised.")
+    var userColumn: String?
+    @Option(help: "The column of items, when its name (item, movieId, product_id ...) is not recognised.")
+    var itemColumn: String?
+    @Option(help: "The column of times, when its name (timestamp, event_time, date ...) is not recognised.")
+    var timeColumn: String?
+
+    /// The names that were given.
+    var names: EventColumns { EventColumns(user: userColumn, item: itemColumn, time: timeColumn) }
+}

@@ -1,0 +1,56 @@
+import CheckpointStore
+import Testing
+import Training
+
+@Suite("Items file") struct ItemsFileTests {
+    private func catalogue(_ text: String, itemColumn: String? = nil) throws -> [String] {
+        let metadata = try withFile(text) { try ItemMetadata.load(items: $0, itemColumn: itemColumn) }
+        let found = metadata.catalogue(of: ItemVocabulary(ids: ["a", "b"]))
+        return found.ids.indices.map { item in
+            let names = found.categories[item].map { found.categoryNames[Int($0)] }.joined(separator: "+")
+            return "\(found.ids[item]):\(found.titles[item]):\(names)"
+        }
+    }
+
+    @Test(
+        "only the item is needed, under any of its names and delimiters",
+        arguments: [
+            ("item\na\n", ["a::", "b::"]), ("item,title\na,A\n", ["a:A:", "b::"]),
+            ("item,categories\na,x|y\n", ["a::x+y", "b::"]),
+            ("movieId,title,genres\na,A,x|y\nb,B,\n", ["a:A:x+y", "b:B:"]),
+            ("id;name;tags\na;A;x\n", ["a:A:x", "b::"]), ("Product ID\tCategory\na\tx\n", ["a::x", "b::"]),
+            ("id,item_id,title\nz,a,A\n", ["a:A:", "b::"]), ("item|title\r\na|A\r\n", ["a:A:", "b::"]),
+        ]
+    )
+    func optional(text: String, expected: [String]) throws {
+        #expect(try catalogue(text) == expected)
+    }
+
+    @Test("the events file's item column counts where the items file has it too")
+    func itemColumn() throws {
+        #expect(try catalogue("item,code,title\nz,a,A\n", itemColumn: "code") == ["a:A:", "b::"])
+        #expect(try catalogue("item,title\na,A\n", itemColumn: "code") == ["a:A:", "b::"])
+    }
+
+    @Test("a file without items lists its columns")
+    func noItems() throws {
+        try withFile("title,year\nA,1\n") { path in
+            #expect(throws: CSVError.unrecognisedHeader(.item, file: path, found: ["title", "year"])) {
+                try ItemMetadata.load(items: path)
+            }
+        }
+    }
+
+    @Test("a file that lists none of the items is worth a warning, one that lists some is not")
+    func otherItems() throws {
+        let events = "user,item,timestamp\n" + (0..<5).map { "u,a\($0),\($0)\n" }.joined()
+        try withFile(events) { events in
+            for (item, isWarned) in [("a1", false), ("b1", true)] {
+                try withFile("item,title\n\(item),T\n") { items in
+                    let data = try TrainingData(events: events, split: .leaveOneOut, seed: 1, items: items)
+                    #expect(data.notes.contains { $0.contains("'\(items)' lists none of the 5 items") } == isWarned)
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,104 @@
+import CheckpointStore
+import Foundation
+import Kernels
+import Testing
+import Training
+
+@Suite("Small data") struct SmallDataTests {
+    /// Users with so many events each.
+    private func csv(_ lengths: [Int]) -> String {
+        var lines = ["user,item,timestamp"]
+        for (user, length) in lengths.enumerated() {
+            for event in 0..<length { lines.append("u\(user),i\(event),\(user * 100 + event)") }
+        }
+        return lines.joined(separator: "\n") + "\n"
+    }
+
+    private func data(_ lengths: [Int], _ kind: SplitKind) throws -> TrainingData {
+        try withFile(csv(lengths)) { try TrainingData(events: $0, split: kind, seed: 1, items: nil) }
+    }
+
+    @Test("a split without rows gives way to one with rows, and a warning names both", arguments: SplitKind.allCases)
+    func fallsBack(kind: SplitKind) throws {
+        let data = try data([8, 8], kind)
+        #expect(data.splitKind == .leaveOneOut && data.split.hasRows)
+        #expect(data.fingerprint.split == "leave-one-out")
+        guard kind != .leaveOneOut else {
+            #expect(data.notes.isEmpty)
+            return
+        }
+        #expect(data.notes.count == 1 && data.notes[0].hasPrefix("warning: "))
+        #expect(data.notes[0].contains("'\(kind.rawValue)'") && data.notes[0].contains("'leave-one-out'"))
+    }
+
+    @Test("leaving one out gives way where no user has enough events")
+    func shortSequences() throws {
+        let data = try data([Int](repeating: 2, count: 10), .leaveOneOut)
+        #expect(data.splitKind == .time && data.split.hasRows && data.notes.count == 1)
+    }
+
+    @Test("a split with rows stays", arguments: SplitKind.allCases)
+    func stays(kind: SplitKind) throws {
+        let data = try data([Int](repeating: 5, count: 60), kind)
+        #expect(data.splitKind == kind && data.notes.isEmpty)
+    }
+
+    @Test(
+        "data that no split can serve is refused with what is needed",
+        arguments: [[1], [1, 1, 1], [3], [2, 2], [Int](repeating: 1, count: 500)]
+    )
+    func tooFew(lengths: [Int]) throws {
+        for kind in SplitKind.allCases {
+            let error = #expect(throws: SmallDataError.self) { try data(lengths, kind) }
+            let text = "\(error.map(String.init(describing:)) ?? "")"
+            #expect(
+                text.contains("\(lengths.reduce(0, +)) in all") && text.contains("users: \(lengths.count)")
+                    && text.contains("4 events")
+            )
+        }
+    }
+
+    @Test("the promised amounts are enough", arguments: [[4], [Int](repeating: 2, count: 10)])
+    func enough(lengths: [Int]) throws {
+        for kind in SplitKind.allCases { #expect(try data(lengths, kind).split.hasRows) }
+    }
+
+    @Test("given files without rows are refused before training")
+    func files() throws {
+        try withFile(csv([5, 5])) { good in
+            try withFile(csv([1, 1])) { bad in
+                for (train, validation) in [(good, bad), (bad, good)] {
+                    #expect(throws: SmallDataError.noRows(file: bad, users: 2)) {
+                        try TrainingData(train: train, validation: validation, test: nil, items: nil)
+                    }
+                }
+            }
+        }
+    }
+
+    @Test("what fell back is evaluated by the split that it was trained with")
+    func evaluation() throws {
+        try withFile(csv([8, 8]), name: "events.csv") { events in
+            let store = try CheckpointStore(
+                path: URL(filePath: events).deletingLastPathComponent().appending(path: "store.sqlite").path
+            )
+            let recipe = try Recipe(json: Data("{\"system\":\"popularity\"}".utf8))
+            let data = try TrainingData(events: events, split: .users, seed: 1, items: nil)
+            _ = try TrainingJob(recipe: recipe, data: data, seed: 1, model: "m").run(store: store, resume: false)
+            let stored = try store.load(model: "m")
+            func held(_ kind: SplitKind?) throws -> HeldOutData {
+                try HeldOutData(
+                    events: events,
+                    split: kind,
+                    part: .test,
+                    manifest: stored.manifest,
+                    catalogue: stored.catalogue
+                )
+            }
+            #expect(try held(nil).part == data.split.test)
+            #expect(throws: HeldOutError.otherSplit(asked: "users", trained: "leave-one-out", version: 1)) {
+                try held(.users)
+            }
+        }
+    }
+}
