@@ -204,11 +204,11 @@ import Testing
     @Test("the documentation's page is what the program prints")
     func documents() throws {
         let page = URL(filePath: #filePath).deletingLastPathComponent()
-            .appending(path: "../../Sources/dimerec/Documentation.docc/Configuration.md")
+            .appending(path: "../../Sources/dimerec/Documentation.docc/Reference/Configuration.md")
         let text = try String(contentsOf: page, encoding: .utf8)
         #expect(
             text == SettingReference.markdown + "\n",
-            "run `dimerec settings --markdown > Sources/dimerec/Documentation.docc/Configuration.md`"
+            "run `dimerec settings --markdown > Sources/dimerec/Documentation.docc/Reference/Configuration.md`"
         )
         let json = try JSONSerialization.jsonObject(with: Data(try SettingReference.json().utf8)) as? [String: Any]
         let rows = try #require(json?["settings"] as? [[String: Any]])
