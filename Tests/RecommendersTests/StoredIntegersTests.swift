@@ -56,7 +56,7 @@ import Testing
     @Test("models answer alike from both forms")
     func models() throws {
         func check<Model: FittedRecommender>(_ system: Model.Type, _ names: [String]) throws {
-            let model = Model(Model.Configuration(), fitting: Self.sequences, items: 5)
+            let model = try Model(Model.Configuration(), fitting: Self.sequences, items: 5)
             var matrices = model.parameters.matrices
             for name in names { matrices[name] = widened(model.parameters[name]) }
             let wide = try Model(model.configuration, stored: matrices)
