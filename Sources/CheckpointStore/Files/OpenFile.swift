@@ -58,6 +58,7 @@ struct OpenFile: Sendable {
     ///   - isForeign: Whether it is a file of others that is only looked at, by one bounded connection.
     ///   - lockWaiting: How to wait for locks.
     ///   - pageLimit: How many pages the file may have.
+    /// - Throws: ``CheckpointError``, and what SQLite refuses.
     init(path: String, readOnly: Bool, isForeign: Bool, _ lockWaiting: LockWaiting, _ pageLimit: Int?) throws {
         precondition(readOnly || !isForeign, "a foreign file opened for writing")
         let size = try FileHeader(path: path)?.size

@@ -299,6 +299,8 @@ extension Database {
     /// One more than the highest number in any of the columns, so that no damaged row that refers to nothing gets an owner.
     ///
     /// - Parameter columns: Columns as `table.column`.
+    /// - Returns: The number, at least 1.
+    /// - Throws: ``CheckpointError/corrupted(what:location:)`` when the numbers are used up.
     func nextNumber(_ columns: String...) throws -> Int {
         let numbers = try columns.map { column in
             let parts = column.split(separator: ".")

@@ -89,7 +89,8 @@ public struct EASE: ScoringRecommender {
     public init(_ configuration: Configuration, stored matrices: consuming [String: Matrix]) throws(ParameterError) {
         let parameters = ParameterSet(matrices)
         let table = try NeighbourTable(
-            items: Self.neighbours, weights: Self.weights,
+            items: Self.neighbours,
+            weights: Self.weights,
             in: parameters.matrices,
             count: Self.items(in: parameters)
         )

@@ -72,7 +72,8 @@ public struct ItemKNN: ScoringRecommender {
     public init(_ configuration: Configuration, stored matrices: consuming [String: Matrix]) throws(ParameterError) {
         let parameters = ParameterSet(matrices)
         let table = try NeighbourTable(
-            items: Self.neighbours, weights: Self.similarities,
+            items: Self.neighbours,
+            weights: Self.similarities,
             in: parameters.matrices,
             count: Self.items(in: parameters)
         )

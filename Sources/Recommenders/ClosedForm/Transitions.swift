@@ -60,7 +60,8 @@ public struct Transitions: ScoringRecommender {
     public init(_ configuration: Configuration, stored matrices: consuming [String: Matrix]) throws(ParameterError) {
         let parameters = ParameterSet(matrices)
         let table = try NeighbourTable(
-            items: Self.followers, weights: Self.counts,
+            items: Self.followers,
+            weights: Self.counts,
             in: parameters.matrices,
             count: Self.items(in: parameters)
         )

@@ -17,7 +17,7 @@ public import Kernels
 ///
 /// Sources: inverted lists, Sivic and Zisserman, "Video Google", ICCV 2003; scans of 4-bit codes with exact re-scoring,
 /// Guo et al., "Accelerating Large-Scale Inference with Anisotropic Vector Quantization" (ScaNN), ICML 2020. The soft
-/// bounds are ours. Results/IndexResults.md and Explanations/Decisions.md of the documentation, has the measured comparison with graphs and other indexes.
+/// bounds are ours. The page IndexResults of the documentation compares it with graphs and other indexes.
 ///
 /// Complexity: O(partitions * dimension + scanned * dimension / 2 + candidates * dimension) for a search. Memory beside
 /// the vectors: `codes.dimension / 2 + 8` bytes an item, a tenth to a fifth of the vectors.
