@@ -3,20 +3,20 @@ import Kernels
 import VectorIndex
 
 extension ServingSnapshot {
-    /// How many items a completed vector is like.
+    /// How many similar items ``completed(_:)`` lists for a vector.
     private static let completedLikeness = 10
 
-    /// The snapshot with changes of items applied in order.
+    /// The snapshot after changes of items, applied in order.
     ///
-    /// Only the newest change of an item matters, also when that one is skipped: then the item is as the version has it.
-    /// An item that is given by its likeness, and one whose vector is of another version, gets the normalised mean of what
-    /// the model learned of the items it is like. ``LiveCatalogue`` tells what changed items count as in histories.
+    /// Only the newest change of an item counts. If this version skips that change, older ones are undone too. An
+    /// item gets the normalised mean of its similar items' learned vectors if the change has no vector or a vector
+    /// of another version. ``LiveCatalogue`` says how changed items count in histories.
     ///
-    /// - Parameter changes: Changes of this model; taking out an item that is not there changes nothing.
-    /// - Returns: A snapshot of the same generation whose ``revision`` is one higher, which shares with this one all that
-    ///   is unchanged; and the changes that do not count in this version, in order.
-    /// - Complexity: O(items / 64 + changed items) for all changes together, O(dimension) for each, and a search for an
-    ///   added item with a vector and without likeness. A filter's items are collected anew when it is next asked for.
+    /// - Parameter changes: Changes of this model. Removing an item that is not there changes nothing.
+    /// - Returns: A snapshot of the same generation whose ``revision`` is one higher, and the changes that this
+    ///   version skips, in order. The new snapshot shares all unchanged parts with this one.
+    /// - Complexity: O(items / 64 + changed items) for all changes together, O(dimension) for each, and a search for
+    ///   an added item with a vector and no similar items. The next use of a filter collects its items anew.
     public func applying(_ changes: [ItemChange]) -> (snapshot: ServingSnapshot, skipped: [SkippedChange]) {
         var live = LiveCatalogue(of: self)
         let skipped = live.apply(changes, in: self)
@@ -25,12 +25,13 @@ extension ServingSnapshot {
 
     /// Checks a change against this snapshot and completes it, so that every version can apply it.
     ///
-    /// A vector is scaled to length one; unless it comes with a likeness, it gets that of the ten nearest items that are as
-    /// they were built, for versions in whose space it means nothing. A likeness stays without a vector, unless it names
-    /// items that changed: since those changes may not be there when it is read again, it becomes a vector.
+    /// A vector is scaled to length one. If it comes without similar items, the ten nearest unchanged items are
+    /// added, for versions with another vector space. A change by similar items stays without a vector, unless one
+    /// of them was itself changed. That change may be gone when the store is read again, so the similar items' mean
+    /// vector replaces them.
     ///
     /// - Parameter change: A change of this model.
-    /// - Returns: The change as of this version: applied to this snapshot it is not skipped.
+    /// - Returns: The change as of this version. This snapshot does not skip it.
     /// - Throws: ``ItemChangeError`` naming the field that is wrong.
     public func completed(_ change: ItemChange) throws(ItemChangeError) -> ItemChange {
         precondition(change.model == model, "a change of \(change.model) completed by \(model)")
@@ -65,17 +66,17 @@ extension ServingSnapshot {
         return completed
     }
 
-    /// How many built items were taken out.
+    /// How many built items were removed.
     ///
     /// - Complexity: O(items that were ever added).
     public var tombstones: Int { itemVectors.rows + addedItems - itemCount }
 
-    /// How many items can be answered that are not in the built catalogue.
+    /// How many items in service were added after the build.
     ///
     /// - Complexity: O(items that were ever added).
     public var addedItems: Int { live?.addedItems ?? 0 }
 
-    /// Where an item with some content is in this version, and the built item that it is likest.
+    /// The vector of an item in this version, and the built item most similar to it.
     func place(
         of content: ItemChange.Content,
         isOwnVector: Bool
@@ -122,30 +123,30 @@ extension ServingSnapshot {
             for (column, element) in vector.enumerated() { sum[column] += Double(element) }
         }
         let length = sum.reduce(0) { $0 + $1 * $1 }.squareRoot()
-        // Unit vectors that cancel out leave rounding; one vector may be as short as it likes.
+        // Unit vectors that cancel out leave a rounding error. A single vector may have any length above 0.
         guard length > (vectors.count == 1 ? 0 : 1e-6 * Double(vectors.count)) else { return nil }
         return sum.map { Float($0 / length) }
     }
 }
 
-/// A change that does not count in a version.
+/// A change that a version skips.
 public struct SkippedChange: Sendable, Equatable {
-    /// Why a change does not count.
+    /// Why a version skips a change.
     public enum Reason: Error, Equatable, CustomStringConvertible {
-        /// The version was published after the change and knows the item itself.
+        /// The version was published after the change and learned the item itself.
         case learned
-        /// The version has none of the items that the item is like, or these point nowhere together.
+        /// The version has none of the similar items, or their vectors cancel out.
         case nothingAlike
-        /// The vector is none of this version's space.
+        /// The vector does not belong to this version's space.
         case unusableVector(ItemChangeError)
 
         /// What is wrong and what to do.
         public var description: String {
             switch self {
             case .learned:
-                "The version is newer than the change and knows the item itself; nothing is to be done."
+                "The version is newer than the change and knows the item itself; no action is needed."
             case .nothingAlike:
-                "The version has none of the items that the item is like; put the item again."
+                "The version has none of the similar items; put the item again with other ones."
             case .unusableVector(let error):
                 "\(error)"
             }
@@ -154,11 +155,11 @@ public struct SkippedChange: Sendable, Equatable {
 
     /// The change.
     public let change: ItemChange
-    /// Why it does not count.
+    /// Why the version skips it.
     public let reason: Reason
 }
 
-/// Why a change of an item is refused.
+/// Why a change of an item is rejected.
 public enum ItemChangeError: Error, Equatable, CustomStringConvertible {
     /// The vector has another length than those of the version.
     case wrongDimension(Int, expected: Int, version: Int)
@@ -166,13 +167,13 @@ public enum ItemChangeError: Error, Equatable, CustomStringConvertible {
     case notFinite(position: Int)
     /// The vector has no direction.
     case zeroVector
-    /// There is neither a vector nor an item that the item is like.
+    /// The change has neither a vector nor similar items.
     case noPlace
-    /// An item that the item is to be like is not in the catalogue.
+    /// A similar item is not in the catalogue.
     case unknownLike(String, position: Int)
-    /// The vectors of the items that the item is to be like cancel each other out.
+    /// The vectors of the similar items cancel each other out.
     case noDirection
-    /// The item that is to be taken out is not in the catalogue.
+    /// The item to remove is not in the catalogue.
     case unknownItem(String)
 
     /// The field that is wrong: `vector`, `like`, `like/2` or `item`.
@@ -189,20 +190,20 @@ public enum ItemChangeError: Error, Equatable, CustomStringConvertible {
     public var description: String {
         switch self {
         case .wrongDimension(let found, let expected, let version):
-            "The vector has \(found) elements, those of version \(version) have \(expected); make it with that version's "
-                + "model, or name items that the item is like."
+            "The vector has \(found) elements, but version \(version) needs \(expected); make it with that version's "
+                + "model, or name similar items in 'like'."
         case .notFinite(let position):
             "Element \(position) of the vector is not a finite number; make the vector again."
         case .zeroVector:
-            "The vector is zero and has no direction; give another one, or name items that the item is like."
+            "The vector is zero and has no direction; give another one, or name similar items in 'like'."
         case .noPlace:
-            "There is neither a vector nor an item that the item is like; give one of the two."
+            "The item has neither a vector nor similar items; give 'vector' or 'like'."
         case .unknownLike(let id, _):
-            "Item '\(id)' is not in the catalogue, so nothing can be like it; name other items."
+            "Similar item '\(id)' is not in the catalogue; name other items."
         case .noDirection:
-            "The vectors of the items in 'like' cancel each other out; name items that are like each other."
+            "The vectors of the items in 'like' cancel each other out; name items that are similar to each other."
         case .unknownItem(let id):
-            "Item '\(id)' is not in the catalogue, so it cannot be taken out."
+            "Item '\(id)' is not in the catalogue, so it cannot be removed."
         }
     }
 }

@@ -2,29 +2,30 @@ import CheckpointStore
 import Kernels
 import VectorIndex
 
-/// What a snapshot answers where items were added, replaced or taken out since it was built.
+/// A snapshot's catalogue with the items that were added, replaced or removed since its build.
 ///
-/// A value that shares with what was built, and with its copies, all that did not change. It depends on the built catalogue
-/// and on the newest change of each item alone: not on the changes before that, and but for ties and item numbers not on
-/// the order of items. So a store that keeps the newest change of each item restores at a start what was served before.
+/// The value shares all unchanged parts with the built catalogue and with its copies. It depends only on the built
+/// catalogue and the newest change of each item. Older changes do not matter, nor does the order of items, except
+/// for ties and item numbers. So a store that keeps only the newest changes restores the same catalogue after a
+/// restart.
 ///
-/// What the model learned does not change, so in a history, and for the likeness of other items,
-/// - an added item counts as the built item that it is likest, while what is excluded is the added item itself;
-/// - a replaced item counts as what the model learned of it, though it is found by its new vector;
-/// - a built item that was taken out still counts as what the user saw; an added one that was taken out is unknown.
+/// The model's learned vectors do not change. In histories, and as a similar item of others:
+/// - An added item counts as the built item most similar to it. Exclusion applies to the added item itself.
+/// - A replaced item counts with its learned vector, though searches find it by its new vector.
+/// - A removed built item still counts as seen by the user. A removed added item is unknown.
 struct LiveCatalogue: Sendable {
     /// The built index with the changes.
     private(set) var index: LiveIndex
-    /// The ids of all items, added ones behind the built ones; those of items that were taken out are kept.
+    /// The ids of all items, built ones first; removed items keep theirs.
     private(set) var identifiers: IdentifierTable
-    /// The categories of all items; an item that was taken out keeps its own.
+    /// The categories of all items; removed items keep theirs.
     private(set) var categories: CategoryIndex
-    /// Titles that are not the built ones.
+    /// Titles of changed items.
     private(set) var titles: [Int32: String] = [:]
-    /// For each added item, in the order of their numbers, the built item that it is likest.
+    /// The most similar built item of each added item, in the order of item numbers.
     private var likest: [Int32] = []
 
-    /// What a snapshot has; a built one has no changes.
+    /// The catalogue of a snapshot; a built one has no changes.
     init(of snapshot: ServingSnapshot) {
         if let live = snapshot.live {
             self = live
@@ -38,7 +39,7 @@ struct LiveCatalogue: Sendable {
     /// How many items the built catalogue has.
     var builtCount: Int { index.base.count }
 
-    /// How many added items can be found.
+    /// How many added items are in service.
     ///
     /// - Complexity: O(items that were ever added).
     var addedItems: Int { (builtCount..<index.bound).count { index.contains(Int32($0)) } }
@@ -46,19 +47,19 @@ struct LiveCatalogue: Sendable {
     /// Whether an item was built into the snapshot.
     func isBuilt(_ number: Int32) -> Bool { Int(number) < builtCount }
 
-    /// Leaves out of a history the added items that were taken out.
+    /// Drops removed added items from a history.
     func dropTakenOut(of history: inout [Int32]) {
         history.removeAll { !isBuilt($0) && !index.contains($0) }
     }
 
-    /// Puts into a history for each added item the built one that it is likest.
+    /// Replaces each added item of a history by its most similar built item.
     func substituteBuilt(in history: inout [Int32]) {
         for place in history.indices where !isBuilt(history[place]) {
             history[place] = likest[Int(history[place]) - builtCount]
         }
     }
 
-    /// Applies changes to the catalogue of a snapshot, in order, and returns those that do not count there.
+    /// Applies changes in order to a snapshot's catalogue and returns those that the version skips.
     mutating func apply(_ changes: [ItemChange], in snapshot: ServingSnapshot) -> [SkippedChange] {
         var skipped: [SkippedChange] = []
         var changing = ChangingCategories(categories)
@@ -91,13 +92,13 @@ struct LiveCatalogue: Sendable {
             titles[number] = content.title
             categories.set(content.categories, of: number)
         } catch {
-            // The item's newest change decides, so what an older one made of it ends.
+            // Only the newest change to an item counts; undo the older one.
             if let known { restore(known, &categories) }
             throw error
         }
     }
 
-    /// Makes an item found at a place, and returns its number.
+    /// Puts an item's vector into the index and returns the item's number.
     private mutating func put(_ id: String, _ known: Int32?, at place: (vector: [Float], likest: Int32)) -> Int32 {
         do {
             if let known {
@@ -119,7 +120,7 @@ struct LiveCatalogue: Sendable {
         do { try index.remove(number) } catch { preconditionFailure("an item that can be found: \(error)") }
     }
 
-    /// Makes a built item what it was, and takes out an added one.
+    /// Restores a built item, and removes an added one.
     private mutating func restore(_ number: Int32, _ categories: inout ChangingCategories) {
         guard isBuilt(number) else { return takeOut(number) }
         do { try index.restore(number) } catch { preconditionFailure("an item of the base: \(error)") }

@@ -3,9 +3,9 @@ public import Recommenders
 
 /// DimeRec's forward pass: guidance, then the reverse chain, without a tape or an allocation.
 ///
-/// It computes what ``DimeRec/generate(histories:noise:steps:)`` computes, from the same noise, to about 1e-6: the first
-/// layer's guidance and step terms are added once instead of at every step (method, section 7.1), and sums run in other
-/// lanes.
+/// Its result equals ``DimeRec/generate(histories:noise:steps:)`` with the same noise to about 1e-6. It differs
+/// because it adds the first layer's guidance and step terms once instead of at every step (method, section 7.1),
+/// and because sums run in other lanes.
 public struct InferenceEngine: UserEncoder {
     private let weights: InferenceWeights
 
@@ -31,7 +31,7 @@ public struct InferenceEngine: UserEncoder {
         /// The answers, `[rows, d]`.
         fileprivate(set) var userVectors: [Float] = []
         fileprivate var rows = 0
-        /// Users of the batch, and the one of each row.
+        /// Number of users in the batch, and the user of each row.
         fileprivate var users = 0
         fileprivate var userOfRow: [Int] = []
         fileprivate var steps: [Int] = []
@@ -42,11 +42,11 @@ public struct InferenceEngine: UserEncoder {
         fileprivate var meanInterests: [Float] = []
         /// Interests or their mean, then recent items, `[users, condition.first.inputs]`.
         fileprivate var condition: [Float] = []
-        /// The condition's first layer, `[users, condition.first.outputs]`, or `[rows, H]` when it is what is added.
+        /// The condition's first layer, `[users, condition.first.outputs]`, or `[rows, H]` without a second layer.
         fileprivate var conditionHidden: [Float] = []
-        /// What the condition adds at every step, `[rows, H]`; unused when its first layer is that.
+        /// The condition's term of every step, `[rows, H]`; unused without a second layer.
         fileprivate var guidanceTerms: [Float] = []
-        /// A residual of the condition's own, `[rows, d]`; unused when it has none.
+        /// The condition's own residual, `[rows, d]`; unused when it has none.
         fileprivate var residuals: [Float] = []
         /// `[rows, T d]`.
         fileprivate var noise: [Float] = []
@@ -66,7 +66,8 @@ public struct InferenceEngine: UserEncoder {
             steps.removeAll(keepingCapacity: true)
         }
 
-        /// Turns a row a user into a row a sample, in place: from the last on, since no row lies before its user's.
+        /// Repeats each user's row for the user's samples, in place, backwards because no row lies before its
+        /// user's.
         fileprivate func repeatForSamples(_ values: inout [Float], width: Int) {
             guard users < rows else { return }
             for row in (0..<rows).reversed() where userOfRow[row] != row {
@@ -147,7 +148,7 @@ public struct InferenceEngine: UserEncoder {
         }
     }
 
-    /// What the denoiser is conditioned on: the interests or their mean, then the recent items.
+    /// The denoiser's condition: the interests or their mean, then the recent items.
     private func assembleCondition(_ history: ArraySlice<Int32>, row: Int, _ w: Workspace) {
         let (K, d) = (weights.configuration.interests, dimension)
         let width = weights.condition.first.inputs
@@ -211,7 +212,7 @@ public struct InferenceEngine: UserEncoder {
 
     /// One user's interests and path; see ``UserEncoder/trace(history:seed:steps:)``.
     ///
-    /// A chain that is cut after `n` steps gives the prediction of step `n`, of which the next vector follows.
+    /// A chain cut after `n` steps gives the prediction of step `n`; the next vector follows from it.
     ///
     /// - Complexity: O(steps squared) evaluations of the denoiser.
     public func trace(history: ArraySlice<Int32>, seed: UInt64, steps: Int) -> UserTrace {

@@ -9,9 +9,9 @@ struct RecommenderEncoder: UserEncoder {
     private let space: SearchSpace
     /// How many vectors a sample of a user has.
     let vectorsPerSample: Int
-    /// Whether a user with a full history took longer than an event loop should be held.
+    /// Whether one user with a full history would hold an event loop for too long.
     let isSlow: Bool
-    /// As long as what ``RetrievalService`` takes for heavy besides.
+    /// The same bound as for a heavy request in ``RetrievalService``.
     private static let slow = Duration.microseconds(250)
 
     /// An encoder of a model of a catalogue of `items` items, at least one.

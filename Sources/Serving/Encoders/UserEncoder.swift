@@ -2,37 +2,37 @@ public import Kernels
 
 /// Turns histories into user vectors: guidance, then the reverse diffusion chain.
 ///
-/// A call collects users in a workspace with ``add(history:seed:steps:samples:to:)`` and then computes all their vectors
-/// with ``generate(in:)``; a single request is a batch of one. An encoder is immutable and shared by all threads; what a
-/// call writes lies in a workspace that belongs to one thread, so that the steady state allocates nothing.
+/// Callers collect users in a workspace with ``add(history:seed:steps:samples:to:)``, then compute all their vectors
+/// with ``generate(in:)``. A single request is a batch of one. An encoder is immutable and all threads share it.
+/// Calls write only to a workspace, which belongs to one thread, so the steady state allocates nothing.
 public protocol UserEncoder: Sendable {
     /// Length of a user vector, the same as of an item vector.
     var dimension: Int { get }
 
-    /// `T`, the most reverse steps there are.
+    /// `T`, the largest number of reverse steps.
     var maxSteps: Int { get }
 
-    /// `N`, how many of the newest items of a history matter.
+    /// `N`, how many of the newest items of a history count.
     var historyLength: Int { get }
 
     /// How many vectors a sample of a user has; an item's score is the largest over them.
     var vectorsPerSample: Int { get }
 
-    /// Whether one user takes so long that an event loop should leave the request to a worker thread.
+    /// Whether one user takes so long that a worker thread should answer the request.
     var isSlow: Bool { get }
 
-    /// Room for one batch at a time; a workspace serves only the encoder that made it.
+    /// Buffers for one batch at a time; a workspace serves only the encoder that made it.
     func makeWorkspace() -> any InferenceWorkspace
 
     /// Adds a user to the workspace's batch and extracts the user's guidance.
     ///
     /// - Parameters:
     ///   - history: Item numbers, oldest first, 1 to `historyLength` of them, each below the number of items.
-    ///   - seed: Names the noise of the reverse chains.
+    ///   - seed: Seed of the noise of the reverse chains.
     ///   - steps: How many reverse steps, 1 to `maxSteps`.
-    ///   - samples: How many vectors to generate, at least 1, each from noise of its own. The first is what one sample
-    ///     would be.
-    ///   - workspace: One that `makeWorkspace` of this encoder made.
+    ///   - samples: How many vectors to generate, at least 1, each from its own noise. The first does not depend on
+    ///     this number.
+    ///   - workspace: A workspace of this encoder.
     func add(
         history: ArraySlice<Int32>,
         seed: UInt64,
@@ -43,34 +43,35 @@ public protocol UserEncoder: Sendable {
 
     /// Computes the vectors of all users of the workspace's batch into `workspace.userVectors`.
     ///
-    /// A vector is a pure function of its user's history, seed, steps and the sample's number: not of the batch, the
-    /// thread or of what else runs.
+    /// A vector is a pure function of its user's history, seed, steps and sample number. The batch, the thread and
+    /// other work do not affect it.
     func generate(in workspace: any InferenceWorkspace)
 
-    /// Computes one user again and keeps what happens on the way, for people to look at; slower than serving.
+    /// Computes one user's vector and keeps the intermediate results for inspection; slower than serving.
     ///
     /// - Parameters:
     ///   - history: As for ``add(history:seed:steps:samples:to:)``.
-    ///   - seed: Names the noise.
+    ///   - seed: Seed of the noise.
     ///   - steps: How many reverse steps, 1 to `maxSteps`.
-    /// - Returns: The interests and the path, whose end has the bits of the first sample that serving generates.
+    /// - Returns: The interests and the path. The path ends in the first served sample, bit for bit.
     func trace(history: ArraySlice<Int32>, seed: UInt64, steps: Int) -> UserTrace
 }
 
 extension UserEncoder {
-    /// One interest at a time.
+    /// One vector a sample.
     public var vectorsPerSample: Int { 1 }
 
     /// Some ten microseconds a user.
     public var isSlow: Bool { false }
 }
 
-/// What one user's vector came from.
+/// How the encoder reached one user's vector.
 public struct UserTrace: Sendable {
     /// The interests that guide the reverse chain, `[K, d]`.
     public let interests: Matrix
-    /// Where the reverse chain went, `[steps + 1, d]`: the start on the sphere, the vector after each step, and the user
-    /// vector in the last row.
+    /// The vectors of the reverse chain, `[steps + 1, d]`.
+    ///
+    /// The start on the sphere is first, then the vector after each step; the last row is the user vector.
     public let path: Matrix
 
     /// Groups the two.

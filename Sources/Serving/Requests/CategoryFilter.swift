@@ -1,11 +1,11 @@
-/// Which items may be answered, by the names of their categories.
+/// Which items an answer may contain, by the names of their categories.
 ///
-/// As in other retrieval services, a name that no item has is no error: in ``anyOf`` it matches nothing, in ``noneOf`` it
-/// excludes nothing. So a client need not know which categories a newly activated version has.
+/// A name that no item has is not an error, as in other retrieval services: in ``anyOf`` it matches nothing, in
+/// ``noneOf`` it excludes nothing. So clients need not know the categories of a newly activated version.
 public struct CategoryFilter: Sendable, Equatable {
-    /// Names of which an item must have at least one; an empty list asks for nothing.
+    /// An item must have at least one of these names; an empty list accepts every item.
     public var anyOf = IdentifierList()
-    /// Names of which an item must have none.
+    /// An item must have none of these names.
     public var noneOf = IdentifierList()
 
     /// A filter that every item passes.
@@ -17,7 +17,7 @@ public struct CategoryFilter: Sendable, Equatable {
         self.noneOf = IdentifierList(noneOf)
     }
 
-    /// Whether every item passes because nothing is asked for.
+    /// Whether both lists are empty, so that every item passes.
     public var isEmpty: Bool { anyOf.isEmpty && noneOf.isEmpty }
 
     /// Makes every item pass and keeps the storage.

@@ -28,9 +28,9 @@ public struct IdentifierList: Sendable, Equatable {
         endIdentifier()
     }
 
-    /// Adds one id at the end, whose UTF-8 is a part of other bytes.
+    /// Adds one id at the end from a range of other UTF-8 bytes.
     ///
-    /// Byte by byte: for the few of an id that is faster than a slice and a copy of memory.
+    /// It copies byte by byte: ids are short, so that is faster than a slice and a memory copy.
     package mutating func append(_ range: Range<Int>, of source: [UInt8]) {
         let source = source.span
         bytes.append(addingCapacity: range.count) { text in

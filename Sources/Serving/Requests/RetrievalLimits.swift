@@ -2,7 +2,7 @@
 public struct RetrievalLimits: Sendable, Equatable {
     /// The most items one request may ask for.
     public var maxK: Int
-    /// How many of the newest ids of a history are looked at.
+    /// How many of the newest ids of a history count.
     public var maxHistory: Int
     /// The most requests that one batch may hold.
     public var maxBatch: Int
@@ -24,9 +24,9 @@ public struct RetrievalLimits: Sendable, Equatable {
     package static let steps = 1...Int.max
     /// How much effort of the index a request may ask for.
     package static let effort = 1...Int.max
-    /// What a diversity may be.
+    /// The allowed values of a diversity.
     package static let diversity = 0.0...1.0
-    /// What a category penalty may be.
+    /// The allowed values of a category penalty.
     package static let categoryPenalty = 0.0...1_000_000.0
 }
 
@@ -62,7 +62,7 @@ extension RetrievalRequest {
 }
 
 extension ClosedRange where Bound: FixedWidthInteger {
-    /// The sentence that refuses a value outside the range, for behind the name of its field.
+    /// The message for a value outside the range; the field's name precedes it.
     package func requirement(got value: some CustomStringConvertible) -> String {
         let bounds = upperBound == .max ? "of at least \(lowerBound)" : "from \(lowerBound) to \(upperBound)"
         return "must be a whole number \(bounds); got \(value)."
@@ -70,7 +70,7 @@ extension ClosedRange where Bound: FixedWidthInteger {
 }
 
 extension ClosedRange<Double> {
-    /// The sentence that refuses a value outside the range, for behind the name of its field.
+    /// The message for a value outside the range; the field's name precedes it.
     package func requirement(got value: some CustomStringConvertible) -> String {
         func text(_ bound: Double) -> String { Int(exactly: bound).map(String.init) ?? "\(bound)" }
         return "must be a number from \(text(lowerBound)) to \(text(upperBound)); got \(value)."

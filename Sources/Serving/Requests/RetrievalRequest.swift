@@ -6,40 +6,40 @@ public import Kernels
 public struct RetrievalRequest: Sendable, Equatable {
     /// Item ids, oldest first; may be empty and may hold unknown ids.
     public var history = IdentifierList()
-    /// Item ids that must not be answered.
+    /// Item ids that the answer must not contain.
     public var exclude = IdentifierList()
-    /// Which categories may be answered.
+    /// Which categories the answer may contain.
     public var filter = CategoryFilter()
     /// How many items to answer.
     public var k = 50
-    /// Whether the items of the history must not be answered.
+    /// Whether the answer must not contain items of the history.
     public var excludeHistory = true
-    /// The model or alias to ask; nil is the standard one.
+    /// The model or alias to ask; nil is the default one.
     public var model: String?
-    /// The version of the model to ask, which must be in service; nil is what the model's route says.
+    /// The version of the model to ask, which must be in service; nil follows the model's route.
     public var version: Int?
-    /// Whose request it is: keeps a user on one version of a split; nil goes by the history.
+    /// The user, who stays on one version of a split; nil uses the history instead.
     public var user: String?
-    /// Names the noise; nil derives it from the history.
+    /// Seed of the noise; nil derives it from the history.
     public var seed: UInt64?
     /// Reverse steps, 1 to the model's `T`; nil is `T`.
     public var steps: Int?
-    /// How many starting noises are drawn; the answer merges what each of them finds.
+    /// How many starting noises are drawn; the answer merges their results.
     public var samples = 1
-    /// How much the items' likeness to each other counts against their relevance, 0 to 1; see
+    /// How much the similarity of items to each other counts against their relevance, 0 to 1; see
     /// ``MaximalMarginalRelevance``.
     public var diversity = 0.0
-    /// What each chosen item of a main category takes from the score of that category's next one; see ``CategoryPenalty``.
+    /// How much each chosen item lowers the score of the next item of its main category; see ``CategoryPenalty``.
     ///
-    /// At least 0, and not together with a ``diversity``.
+    /// At least 0. It cannot be combined with a ``diversity``.
     public var categoryPenalty = 0.0
     /// Whether to look at every item instead of using the index.
     public var exact = false
-    /// The index's own effort; nil is its choice.
+    /// The index's search effort; nil is the index's default.
     public var effort: Int?
-    /// Whether the answer tells how long each stage took.
+    /// Whether the answer reports the duration of each stage.
     public var explain = false
-    /// Whether ids that are integers are answered as JSON integers.
+    /// Whether the answer writes ids that are integers as JSON integers.
     public var answersIntegers = false
 
     /// A request with the defaults and an empty history.
@@ -51,7 +51,7 @@ public struct RetrievalRequest: Sendable, Equatable {
         self.k = k
     }
 
-    /// Whether the answer is chosen among more candidates than it has items.
+    /// Whether re-ranking chooses the answer from a longer list of candidates.
     var isReranked: Bool { diversity > 0 || categoryPenalty > 0 }
 
     /// Restores the defaults and keeps the storage of the lists.
@@ -78,18 +78,19 @@ public struct RetrievalRequest: Sendable, Equatable {
 
 /// The answer to one request, with the snapshot that gave it.
 public struct RetrievalResponse: Sendable {
-    /// What answered: the answer names its model and version.
+    /// The snapshot that answered; it names the model and version.
     public let snapshot: ServingSnapshot
     /// Item numbers with scores, best first; re-ranked ones in the order in which they were chosen.
     ///
-    /// A score is the cosine of the user vector and the item where both have length one, as DimeRec's. With raw vectors it is
-    /// their inner product over the length of the longest item; a system without item vectors gives its own. 0 in a fallback.
+    /// A score is the cosine of user vector and item if both have length one, as in DimeRec. With raw vectors it is
+    /// their inner product divided by the length of the longest item. A system without item vectors gives its own
+    /// scores. A fallback gives 0.
     public let items: [Scored]
-    /// What was answered instead of a prediction, or nil.
+    /// The source of the items if they are no prediction, else nil.
     public let fallback: Fallback?
     /// How many ids of the history are not in the catalogue.
     public let unknownIDs: Int
-    /// Whether fewer than `k` items could be answered.
+    /// Whether fewer than `k` items could be found.
     public let truncated: Bool
     /// The seed that was used.
     public let seed: UInt64
@@ -97,9 +98,9 @@ public struct RetrievalResponse: Sendable {
     public let steps: Int
     /// How many items the index looked at.
     public let candidates: SearchedCandidates
-    /// Why every eligible item was scored; nil when the index did its work, or is one that always scores all.
+    /// Why every eligible item was scored; nil when the index searched, or always scores all items.
     public let exactReason: ExactSearchReason?
-    /// How long the stages took; parsing and encoding are the caller's to fill in.
+    /// How long the stages took; the caller fills in parsing and encoding.
     public var times: StageTimes
 }
 
@@ -107,14 +108,14 @@ public struct RetrievalResponse: Sendable {
 public struct SearchedCandidates: Sendable, Equatable {
     /// Coded vectors that were scanned; 0 when every eligible item was scored exactly.
     public var scanned = 0
-    /// Candidates of those that were then scored exactly.
+    /// Scanned candidates that were then scored exactly.
     public var rescored = 0
 
     /// None.
     public init() {}
 }
 
-/// Why a search scored every eligible item, though there is an index that need not.
+/// Why a search scored every eligible item instead of using the index.
 public enum ExactSearchReason: String, Sendable, CaseIterable {
     /// The request says `exact`.
     case request
@@ -124,7 +125,7 @@ public enum ExactSearchReason: String, Sendable, CaseIterable {
     case effort
 }
 
-/// What is answered when there is nothing to predict from.
+/// The source of an answer without a prediction.
 public enum Fallback: String, Sendable {
     /// The checkpoint's popularity list.
     case popular
@@ -142,9 +143,9 @@ public enum RetrievalError: Error, Equatable, CustomStringConvertible {
     case versionNotServed(model: String, version: Int)
     /// Several models are served and the request names none.
     case modelNotNamed(served: [String])
-    /// The deadline passed before the request of a batch had its turn.
+    /// The deadline passed before this request of a batch was computed.
     case deadlineExceeded
-    /// The model computed NaN or infinity, which the probe of a snapshot should have caught.
+    /// The model computed NaN or infinity; the probe of the snapshot should have caught it.
     case nonFiniteUserVector(model: String, version: Int)
 
     /// What is wrong and what to do.
@@ -155,13 +156,13 @@ public enum RetrievalError: Error, Equatable, CustomStringConvertible {
         case .invalidArgument(let field, let message):
             "'\(field)' \(message)"
         case .modelNotServed(let name, let served):
-            "Model '\(name)' is not served here; served are \(served.joined(separator: ", "))."
+            "Model '\(name)' is not served here; name one of \(served.joined(separator: ", "))."
         case .versionNotServed(let model, let version):
             "Version \(version) of model '\(model)' is not in service; leave the version out, or activate it."
         case .modelNotNamed(let served):
             "Several models are served; name one of \(served.joined(separator: ", "))."
         case .deadlineExceeded:
-            "The deadline passed before this request of the batch had its turn; send fewer, or allow more time."
+            "The deadline passed before this request of the batch was computed; send fewer, or allow more time."
         case .nonFiniteUserVector(let model, let version):
             "Model '\(model)' version \(version) computed a user vector that is not finite; activate another version."
         }

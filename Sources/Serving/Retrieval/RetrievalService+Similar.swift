@@ -2,14 +2,14 @@ public import Kernels
 import VectorIndex
 
 extension RetrievalService {
-    /// Finds the items whose vectors are nearest to an item's own, in the index that also answers retrievals.
+    /// Finds the items most similar to an item, with the index that also answers retrievals.
     ///
     /// - Parameters:
-    ///   - item: The catalogue's own id.
+    ///   - item: The item's id in the catalogue.
     ///   - k: How many to find.
-    ///   - model: The model or alias to ask; nil is the standard one.
-    ///   - workspace: The calling thread's own.
-    /// - Returns: At most `k` other items; nil when the item is not in the catalogue or was taken out.
+    ///   - model: The model or alias to ask; nil is the default one.
+    ///   - workspace: The calling thread's workspace.
+    /// - Returns: At most `k` other items; nil when the item is not in the catalogue or was removed.
     /// - Throws: ``RetrievalError``.
     public func similar(
         to item: String,
@@ -22,7 +22,7 @@ extension RetrievalService {
             throw .invalidArgument(field: "k", message: limits.k.requirement(got: k))
         }
         guard snapshot.hasItemVectors else {
-            let message = "is '\(snapshot.model)', which scores items without vectors and knows no similar ones."
+            let message = "is '\(snapshot.model)', which has no item vectors to compare; name another model."
             throw .invalidArgument(field: "model", message: message)
         }
         guard let number = snapshot.number(of: item) else { return nil }
@@ -42,12 +42,12 @@ extension RetrievalService {
     }
 }
 
-/// What is like an item, with the snapshot that says so.
+/// The items similar to an item, with the snapshot that found them.
 public struct SimilarItems: Sendable {
-    /// What answered.
+    /// The snapshot that answered.
     public let snapshot: ServingSnapshot
     /// Item numbers with the cosine of the two items, best first, without the item itself.
     public let items: [Scored]
-    /// Whether fewer than `k` items could be answered.
+    /// Whether fewer than `k` items could be found.
     public let truncated: Bool
 }

@@ -4,18 +4,18 @@ import VectorIndex
 
 /// Answers one request from one consistent snapshot.
 public struct RetrievalService: Sendable {
-    /// With a re-ranking, how many candidates each item of the answer is chosen from.
+    /// How many candidates a re-ranking has for each item of the answer.
     private static let candidatesPerItem = 4
-    /// What a loop does itself: exact scores of so many vector elements, so many comparisons of candidates, so many samples.
+    /// Event loops answer requests up to these bounds: exactly scored vector elements, compared pairs, and samples.
     private static let heavyElements = 1 << 20
     private static let heavyPairs = 1 << 18
     private static let heavySamples = 4
 
-    /// Says which snapshot answers.
+    /// The snapshots that answer requests.
     public let holder: RoutingHolder
     /// The bounds that a request must keep.
     public let limits: RetrievalLimits
-    /// Looks again at some answers, off the calling thread; nil is nobody.
+    /// Checks some answers again, off the calling thread; nil checks none.
     private let sampler: AnswerSampler?
 
     /// A service over a holder.
@@ -27,13 +27,13 @@ public struct RetrievalService: Sendable {
 
     /// Answers a request.
     ///
-    /// Same request, same version: same answer. Without a seed the noise is derived from the history alone, so that the
-    /// first 10 of 50 answers are the 10 answers, and `exact`, `exclude` and `filter` change nothing else. Only with
-    /// a re-ranking `k` also decides what is chosen from: the best `4 k` items.
+    /// The same request to the same version has the same answer. Without a seed, the noise derives from the history
+    /// alone. So the first 10 of 50 items are the answer for `k = 10`, and `exact`, `exclude` and `filter` change
+    /// nothing else. Only with a re-ranking, `k` also sets the number of candidates: the best `4 k` items.
     ///
     /// - Parameters:
-    ///   - request: What is asked; only the newest `limits.maxHistory` ids of its history are looked at.
-    ///   - workspace: The calling thread's own.
+    ///   - request: The request; only the newest `limits.maxHistory` ids of its history count.
+    ///   - workspace: The calling thread's workspace.
     /// - Returns: At most `k` items, fewer only when `truncated`.
     /// - Throws: ``RetrievalError``.
     public func retrieve(
@@ -46,7 +46,7 @@ public struct RetrievalService: Sendable {
         return response
     }
 
-    /// The version that answers a request, and the one that computes it too.
+    /// The version that answers a request, and the version that also computes it as shadow traffic.
     private func arm(
         for request: borrowing RetrievalRequest,
         in table: RoutingTable
@@ -79,14 +79,14 @@ public struct RetrievalService: Sendable {
         return try answer(request, to: user, from: arm, workspace)
     }
 
-    /// Answers several requests, in order, with one pass through the reverse chain of each version that they reach.
+    /// Answers several requests in order, with one pass through the reverse chain for each version.
     ///
-    /// Each answer has the bytes that the request alone would get. What the deadline leaves no time for is not computed.
+    /// Each answer equals the one to the request alone, byte for byte. Requests are not computed after the deadline.
     ///
     /// - Parameters:
-    ///   - requests: What is asked.
-    ///   - deadline: From when on nobody waits for answers. Unit: nanoseconds of the system's uptime.
-    ///   - workspace: The calling thread's own.
+    ///   - requests: The requests.
+    ///   - deadline: The time after which nobody waits for answers. Unit: nanoseconds of the system's uptime.
+    ///   - workspace: The calling thread's workspace.
     /// - Returns: For each request its answer, or why it has none.
     public func retrieve(
         _ requests: [RetrievalRequest],
@@ -149,7 +149,7 @@ public struct RetrievalService: Sendable {
         }
     }
 
-    /// What decides which version of a split answers: the user where the request names one, else the history.
+    /// The key that chooses the version of a split: the user if the request names one, else the history.
     private func routingKey(_ request: borrowing RetrievalRequest) -> UInt64 {
         if let user = request.user { return IdentifierList([user]).contentHash(newest: 1) }
         return request.history.contentHash(newest: limits.maxHistory)
@@ -175,7 +175,7 @@ public struct RetrievalService: Sendable {
         return user
     }
 
-    /// Finds the items for a user whose vectors are at hand.
+    /// Finds the items for a user whose vectors are computed.
     private func answer(
         _ request: borrowing RetrievalRequest,
         to user: RetrievalWorkspace.User,
@@ -213,12 +213,12 @@ public struct RetrievalService: Sendable {
         )
     }
 
-    /// Whether a request takes so long that an event loop should leave it to a worker thread.
+    /// Whether a request takes so long that a worker thread should answer it instead of an event loop.
     ///
-    /// True from about a quarter of a millisecond on: a slow encoder, many exact scores, a large re-ranking, or several
+    /// True from about a quarter of a millisecond on: a slow encoder, many exact scores, a large re-ranking, or many
     /// samples.
     ///
-    /// - Precondition: The request keeps the ``limits``, as every request does that was read with them.
+    /// - Precondition: The request was checked against the ``limits``.
     public func isHeavy(_ request: borrowing RetrievalRequest) -> Bool {
         guard let route = try? holder.current.route(to: request.model) else { return false }
         let snapshot = route.arms[0].snapshot
@@ -267,7 +267,7 @@ public struct RetrievalService: Sendable {
         return workspace.reranking.results
     }
 
-    /// Why the last search scored every eligible item, though there is an index.
+    /// Why the last search scored every eligible item instead of using the index.
     private func exactReason(
         _ request: borrowing RetrievalRequest,
         _ workspace: RetrievalWorkspace

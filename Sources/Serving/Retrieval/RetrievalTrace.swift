@@ -1,7 +1,7 @@
 public import Kernels
 import VectorIndex
 
-/// How one answer came about, for people to look at.
+/// An explanation of one answer, for inspection.
 public struct RetrievalTrace: Sendable {
     /// The interest that an answered item is nearest to.
     public struct Closest: Sendable, Equatable {
@@ -11,27 +11,28 @@ public struct RetrievalTrace: Sendable {
         public let cosine: Float
     }
 
-    /// The answer itself, as serving gives it.
+    /// The answer, the same as in serving.
     public let response: RetrievalResponse
-    /// The items that were read, oldest first: the newest known ones.
+    /// The items of the history that the model read, oldest first: the newest known ones.
     public let history: [Int32]
-    /// Interests and path; nil in a fallback, and where items have no vectors to compare them with.
+    /// Interests and path; nil in a fallback, and for a system without item vectors.
     public let user: UserTrace?
-    /// For every answered item, in order, its nearest interest; empty in a fallback.
+    /// The nearest interest of every answered item, in order; empty in a fallback.
     public let closest: [Closest]
-    /// For every interest the items nearest to it, best first, which say what it is about.
+    /// The items nearest to every interest, best first; they show its topic.
     public let nearest: [[Scored]]
 }
 
 extension RetrievalService {
-    /// Answers a request and tells how the answer came about.
+    /// Answers a request and explains the answer.
     ///
-    /// Takes longer than serving, so not for an event loop. With several samples the path is that of the first.
+    /// It is slower than serving, so do not call it on an event loop. With several samples, the path is that of the
+    /// first.
     ///
     /// - Parameters:
-    ///   - request: What is asked.
+    ///   - request: The request.
     ///   - labels: How many of the nearest items to find for each interest.
-    /// - Returns: The answer that ``retrieve(_:workspace:)`` gives, and what led to it.
+    /// - Returns: The answer of ``retrieve(_:workspace:)`` and its explanation.
     /// - Throws: ``RetrievalError``.
     public func trace(_ request: RetrievalRequest, labels: Int = 3) throws(RetrievalError) -> RetrievalTrace {
         let response = try retrieve(request, workspace: RetrievalWorkspace())

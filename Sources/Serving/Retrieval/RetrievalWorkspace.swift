@@ -4,15 +4,15 @@ import VectorIndex
 
 /// The reusable buffers of one thread; serves one request, or one batch of them, at a time.
 ///
-/// Keeps no snapshot: whoever loads versions decides when an old one's memory is given back.
+/// It keeps no snapshot, because the loader of versions decides when an old one's memory is freed.
 public final class RetrievalWorkspace {
-    /// What is known of one request between its preparation and its answer.
+    /// The state of one request between its preparation and its answer.
     struct User {
-        /// Where the user's items stand among those of the batch.
+        /// Position of the user's items among those of the batch.
         var slot: Int
         /// How many ids of the history are not in the catalogue.
         var unknownIDs: Int
-        /// Names the noise.
+        /// Seed of the noise.
         var seed: UInt64 = 0
         /// How many reverse steps.
         var steps = 0
@@ -23,9 +23,9 @@ public final class RetrievalWorkspace {
     }
 
     private struct Slot {
-        /// Known items of the history, oldest first, as the encoder knows them.
+        /// Known items of the history, oldest first, with added items replaced by built ones.
         var history: [Int32] = []
-        /// Items that must not be answered.
+        /// Items that the answer must not contain.
         var exclusions: [Int32] = []
     }
 
@@ -36,7 +36,7 @@ public final class RetrievalWorkspace {
     let penalising = CategoryPenalty()
     private var merging = SampleMerge()
     private var lookup = IdentifierTable.Lookup()
-    /// The buffers of the encoders used last, the newest first: requests of a split go to and fro between a few versions.
+    /// The buffers of the last encoders, newest first: requests of a split alternate between a few versions.
     private var inferences: [(generation: UInt64, workspace: any InferenceWorkspace)] = []
     private var slots = [Slot()]
     private var users = 0
@@ -64,7 +64,7 @@ public final class RetrievalWorkspace {
 
     private var inference: (generation: UInt64, workspace: any InferenceWorkspace)? { inferences.first }
 
-    /// Finds the items of the batch's next request.
+    /// Looks up the items of the batch's next request.
     func lookUp(_ request: borrowing RetrievalRequest, in snapshot: ServingSnapshot, maxHistory: Int) -> User {
         let slot = users
         users += 1
@@ -81,7 +81,7 @@ public final class RetrievalWorkspace {
         return User(slot: slot, unknownIDs: request.history.count - oldest - slots[slot].history.count)
     }
 
-    /// Items that a user must not be answered.
+    /// Items that a user's answer must not contain.
     func exclusions(of user: User) -> [Int32] { slots[user.slot].exclusions }
 
     /// Adds a user to the encoder's batch, unless no item of the history is known.
@@ -102,11 +102,11 @@ public final class RetrievalWorkspace {
         return DispatchTime.now().uptimeNanoseconds - start
     }
 
-    /// The squared lengths of vectors with which Float32 can score: beyond, products overflow or vanish.
+    /// The squared vector lengths that Float32 can score with; beyond them, products overflow or vanish.
     private static let usableLengths = 1e-20...1e30
 
-    /// Whether a snapshot's items can be ranked by vectors of the batch: scores are finite, and vectors are zero or of a
-    /// length with which products neither overflow nor vanish.
+    /// Whether vectors of the batch can rank a snapshot's items: scores must be finite, and vectors zero or of a
+    /// usable length.
     func areUsable(_ rows: Range<Int>, of snapshot: ServingSnapshot) -> Bool {
         guard let vectors = inference?.workspace.userVectors else { return false }
         let d = snapshot.encoder.dimension
@@ -119,7 +119,7 @@ public final class RetrievalWorkspace {
         }
     }
 
-    /// What the last ``search(_:bound:for:k:effort:among:)`` looked at.
+    /// How many items the last ``search(_:bound:for:k:effort:among:)`` looked at.
     private(set) var candidates = SearchedCandidates()
 
     /// The best `k` items over vectors of the batch, best first; an item's score is the largest over the vectors.
@@ -158,7 +158,7 @@ public final class RetrievalWorkspace {
 /// Merges several sorted lists of items into one, each item once with its best score.
 struct SampleMerge {
     private var entries: [Scored] = []
-    /// List `i` is `entries[ends[i - 1] ..< ends[i]]`; `next` is the first of each list that was not taken.
+    /// List `i` is `entries[ends[i - 1] ..< ends[i]]`; `next` is each list's first entry that was not taken yet.
     private var ends: [Int] = []
     private var next: [Int] = []
     private var taken = ItemSet(bound: 0)

@@ -1,26 +1,26 @@
 import Kernels
 import Synchronization
 
-/// Looks again at some of the answers that were given, on a thread that gives way to the event loops.
+/// Checks some answers again, on a thread that gives way to the event loops.
 ///
-/// One retrieval in ``init(recallSample:limits:)``'s number is computed again over every item, which estimates the index's
-/// recall on the requests that really come; shadowed requests are computed by another version, which says how a version
-/// would answer before it does. Both versions of a shadowed request are computed here, one after the other, so that their
-/// times can be compared. Beside that, some histories are kept for warming up the next version.
+/// It answers one retrieval of ``init(recallSample:limits:)``'s number again over every item, which estimates the
+/// index's recall on live requests. It also sends shadow traffic to another version, which shows that version's
+/// answers before it serves. It computes both versions of a shadowed request one after the other, so that their
+/// times are comparable. It also keeps some histories to warm up the next version.
 public final class AnswerSampler: Sendable {
-    /// Samples that wait; beyond, new ones are dropped.
+    /// The most waiting samples; further ones are dropped.
     private static let capacity = 256
-    /// One history in so many is kept, and so many are kept.
+    /// One history of this many is kept, and the most histories that are kept.
     private static let historyInterval: UInt64 = 16
     private static let historyCapacity = 128
-    /// Each exactly checked answer counts this much less than the next.
+    /// The weight of each checked answer relative to the next one.
     private static let decay = 0.995
 
     private struct Sample {
         let request: RetrievalRequest
         let arm: TrafficArm
         let shadow: TrafficArm?
-        /// What was answered, when its recall is to be checked.
+        /// The answered items, if their recall is to be checked.
         let answered: [Int32]?
     }
 
@@ -33,20 +33,20 @@ public final class AnswerSampler: Sendable {
         var wanted = 0.0
     }
 
-    /// What the samples say so far.
+    /// The results of the samples so far.
     public struct Report: Sendable, Equatable {
         /// Upper bounds of ``overlap``'s buckets.
         public static let overlapBounds = [0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1]
-        /// Upper bounds of ``timeRatio``'s buckets; what is beyond them comes last.
+        /// Upper bounds of ``timeRatio``'s buckets; one more bucket counts larger values.
         public static let ratioBounds = [0.25, 0.5, 0.8, 1, 1.25, 1.5, 2, 4]
 
-        /// The share of the exact answers that was answered, the newest counting most; nil before the first sample.
+        /// The index's recall, weighted towards new samples; nil before the first sample.
         public var recall: Double?
-        /// Shadowed requests that both versions answered, by the share of the answers that they have in common.
+        /// Shadowed requests that both versions answered, by the share of items that the two answers have in common.
         public var overlap = [UInt64](repeating: 0, count: Report.overlapBounds.count)
         /// Sum of those shares.
         public var overlapSum = 0.0
-        /// The same requests by the shadow's time over that of the version that answered.
+        /// The same requests by the shadow's time divided by the time of the version that answered.
         public var timeRatio = [UInt64](repeating: 0, count: Report.ratioBounds.count + 1)
         /// Sum of those ratios.
         public var timeRatioSum = 0.0
@@ -68,20 +68,20 @@ public final class AnswerSampler: Sendable {
     /// A sampler.
     ///
     /// - Parameters:
-    ///   - recallSample: One retrieval in so many is checked exactly; 0 is none.
-    ///   - limits: The bounds that the requests kept.
+    ///   - recallSample: One retrieval of this many is checked exactly; 0 checks none.
+    ///   - limits: The bounds that the requests were checked against.
     public init(recallSample: Int, limits: RetrievalLimits = RetrievalLimits()) {
         self.recallSample = UInt64(recallSample)
         self.limits = limits
     }
 
-    /// What the samples say so far.
+    /// The results of the samples so far.
     public var report: Report { state.withLock(\.report) }
 
-    /// Histories of requests that came lately, for warming up.
+    /// Histories of recent requests, for warming up.
     public var recentHistories: [[String]] { state.withLock(\.histories) }
 
-    /// Takes notice of an answer; a few nanoseconds unless it becomes a sample.
+    /// Registers an answer; takes a few nanoseconds unless the answer becomes a sample.
     func note(
         _ request: borrowing RetrievalRequest,
         _ response: borrowing RetrievalResponse,
@@ -100,7 +100,7 @@ public final class AnswerSampler: Sendable {
         enqueue(Sample(request: copy, arm: arm, shadow: shadow, answered: answered))
     }
 
-    /// Waits until all samples so far have been looked at.
+    /// Waits until all samples so far were checked.
     package func waitUntilIdle() async {
         await withCheckedContinuation { continuation in thread.async { continuation.resume() } }
     }

@@ -3,8 +3,8 @@ import Synchronization
 
 /// Judges the versions of a split by their alias' guard.
 ///
-/// Requests are judged in windows of the guard's `minRequests`: a version that has been sound for a day is found out as
-/// fast as a new one. Errors and times are those of the version's own work, whichever name the requests used.
+/// It judges requests in windows of the guard's `minRequests`, so it detects a fault after a sound day as fast as in
+/// a new version. Errors and times are those of the version's own work, under all names that requests use.
 final class CanaryWatch: Sendable {
     private struct Window: Hashable {
         let alias: String
@@ -12,18 +12,18 @@ final class CanaryWatch: Sendable {
         let version: Int
     }
 
-    /// What a version had done when its window began.
+    /// A version's counts when its window began.
     private let starts = Mutex<[Window: VersionStatistics.Counts]>([:])
 
-    /// Nothing judged yet.
+    /// A watch that has judged nothing yet.
     init() {}
 
-    /// Forgets aliases that are no more; one of the same name may come with the same revision.
+    /// Forgets aliases that are gone, because a new alias of the same name may have the same revision.
     func forget(allBut names: Set<String>) {
         starts.withLock { starts in starts = starts.filter { names.contains($0.key.alias) } }
     }
 
-    /// What is wrong with a version of an alias beyond the first, or nil.
+    /// Why a version of an alias after the first breaks the guard, or nil.
     func finding(of alias: Alias, _ statistics: [VersionID: VersionStatistics]) -> String? {
         starts.withLock { starts in
             starts = starts.filter { $0.key.alias != alias.name || $0.key.revision == alias.revision }
@@ -36,7 +36,7 @@ final class CanaryWatch: Sendable {
                     continue
                 }
                 guard let since = counts.since(start) else {
-                    // The version was loaded anew, and counts from 0 again.
+                    // The version was loaded again, so it counts from 0.
                     starts[window] = counts
                     continue
                 }
@@ -50,9 +50,9 @@ final class CanaryWatch: Sendable {
 
     private static func breach(of bounds: Alias.Guard, by counts: VersionStatistics.Counts) -> String? {
         let rate = Double(counts.failed) / Double(max(1, counts.answered + counts.failed))
-        if let most = bounds.maxErrorRate, rate > most { return "\(rate) of its requests failed, allowed are \(most)" }
+        if let most = bounds.maxErrorRate, rate > most { return "its error rate is \(rate); the guard allows \(most)" }
         if let most = bounds.maxP99Ms, let p99 = counts.p99, p99 / 1e6 > most {
-            return "its 99th percentile is up to \(p99 / 1e6) ms, allowed are \(most)"
+            return "its 99th percentile is up to \(p99 / 1e6) ms; the guard allows \(most) ms"
         }
         return nil
     }

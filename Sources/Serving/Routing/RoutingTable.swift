@@ -1,20 +1,20 @@
 import Synchronization
 
-/// Which snapshots answer which requests at one moment, unchangeable.
+/// An immutable table of the snapshots that answer requests.
 ///
-/// A request takes one table at its start and keeps what it chose from it to its end, so an activation, a rollback or a
-/// changed split is seen whole or not at all.
+/// A request takes one table at its start and keeps it to its end, so it sees an activation, a rollback or a changed
+/// split completely or not at all.
 public final class RoutingTable: Sendable {
-    /// Nothing can be answered yet.
+    /// A table without routes, before anything is loaded.
     public static let empty = RoutingTable(routes: [:], standard: nil, expected: [], isSettled: false)
 
     /// The routes by the names that requests use: models and aliases.
     public let routes: [String: TrafficRoute]
-    /// What answers requests that name no model.
+    /// The route of requests that name no model.
     public let standard: TrafficRoute?
-    /// Names without a route, because their versions are not loaded yet or cannot be served.
+    /// Names without a route, because their versions are not loaded yet or were rejected.
     public let expected: Set<String>
-    /// Whether requests that name no model have a route, or will have.
+    /// Whether requests that name no model have a route, now or later.
     private let hasStandard: Bool
     private let isSettled: Bool
 
@@ -23,8 +23,8 @@ public final class RoutingTable: Sendable {
     /// - Parameters:
     ///   - routes: The routes by name.
     ///   - standard: The name of the route of requests that name no model; nil when they must name one.
-    ///   - expected: Names whose versions are not loaded yet, or cannot be served.
-    ///   - isSettled: Whether all that is to be served was tried once.
+    ///   - expected: Names whose versions are not loaded yet or were rejected.
+    ///   - isSettled: Whether the controller tried to load every version once.
     public init(
         routes: [String: TrafficRoute],
         standard: String?,
@@ -44,14 +44,13 @@ public final class RoutingTable: Sendable {
         self.init(routes: [snapshot.model: route], standard: snapshot.model, expected: [])
     }
 
-    /// Whether requests can be answered: those that name no model; where all must name one, those to any model that can be
-    /// served, so that one model's bad versions do not keep the others from their traffic.
+    /// Whether requests that name no model can be answered, or, if all must name one, those to at least one model.
     public var isReady: Bool { hasStandard ? standard != nil : isSettled && !routes.isEmpty }
 
     /// The route of a request.
     ///
-    /// - Parameter name: The model or alias that it names, or nil.
-    /// - Returns: Where it leads.
+    /// - Parameter name: The model or alias that the request names, or nil.
+    /// - Returns: The route.
     /// - Throws: ``RetrievalError``.
     public func route(to name: String?) throws(RetrievalError) -> TrafficRoute {
         guard let name else {
@@ -73,22 +72,22 @@ public final class RoutingTable: Sendable {
     }
 }
 
-/// The versions that answer one name, each with its part of the requests.
+/// The versions that answer one name, each with its percentage of the requests.
 public final class TrafficRoute: Sendable {
     /// The model or alias.
     public let name: String
     /// The versions, the stable one first; at least one.
     public let arms: [TrafficArm]
-    /// How many requests of each version another version computes too, without answering: a threshold of 64 bits.
+    /// The part of each version's requests that are shadowed, as a 64-bit threshold.
     private let shadowThreshold: UInt64
     private let salt: UInt64
 
     /// A route.
     ///
     /// - Parameters:
-    ///   - name: What requests call it.
-    ///   - arms: The versions; their parts sum to 100.
-    ///   - shadow: The part of the requests that are shadowed, 0 to 100.
+    ///   - name: The name that requests use.
+    ///   - arms: The versions; their percentages sum to 100.
+    ///   - shadow: The percentage of requests that are shadowed, 0 to 100.
     public init(name: String, arms: [TrafficArm], shadow: Double = 0) {
         precondition(!arms.isEmpty, "route '\(name)' leads nowhere")
         self.name = name
@@ -97,9 +96,10 @@ public final class TrafficRoute: Sendable {
         salt = IdentifierList([name]).contentHash(newest: 1)
     }
 
-    /// The version that answers requests of a key.
+    /// The version that answers requests with a key.
     ///
-    /// The same key always gets the same version as long as the parts stay; the parts of two routes are independent.
+    /// The same key always gets the same version while the percentages stay. Two routes split their keys
+    /// independently.
     ///
     /// - Parameter key: A hash of the user, or of the request's content.
     /// - Returns: One of ``arms``.
@@ -111,19 +111,19 @@ public final class TrafficRoute: Sendable {
             end = end.addingReportingOverflow(Self.threshold(arm.percent)).partialValue
             if position < end { return arm }
         }
-        // The last with a part takes what rounding left.
+        // The last version with a percentage takes the keys that rounding left over.
         return arms.last { $0.percent > 0 } ?? arms[0]
     }
 
-    /// The version that computes requests of a key too, or nil.
+    /// The version that also computes requests with a key, as shadow traffic, or nil.
     ///
-    /// The last version of the route that does not answer them itself.
+    /// It is the last version of the route that does not answer them itself.
     public func shadow(for key: UInt64, answeredBy arm: TrafficArm) -> TrafficArm? {
         guard shadowThreshold > 0, mix(mix(key) ^ salt) <= shadowThreshold else { return nil }
         return arms.last { $0 !== arm }
     }
 
-    /// The number below which lies that part of all 64-bit numbers.
+    /// The threshold below which this percentage of all 64-bit numbers lies.
     private static func threshold(_ percent: Double) -> UInt64 {
         percent >= 100 ? .max : UInt64(max(0, percent) / 100 * 0x1p64)
     }
@@ -131,14 +131,14 @@ public final class TrafficRoute: Sendable {
 
 /// One version on a route.
 public final class TrafficArm: Sendable {
-    /// What answers.
+    /// The snapshot that answers.
     public let snapshot: ServingSnapshot
-    /// Its part of the requests, 0 to 100.
+    /// The version's percentage of the requests, 0 to 100.
     public let percent: Double
-    /// What came of its requests; shared by all routes of the version.
+    /// Request outcomes, shared by all routes of the version.
     public let statistics: VersionStatistics
 
-    /// A version with a part of a route's requests.
+    /// A version with a percentage of a route's requests.
     public init(_ snapshot: ServingSnapshot, percent: Double = 100, statistics: VersionStatistics = VersionStatistics())
     {
         self.snapshot = snapshot
@@ -147,7 +147,7 @@ public final class TrafficArm: Sendable {
     }
 }
 
-/// The table that requests are answered by.
+/// Holds the table that new requests use.
 public final class RoutingHolder: Sendable {
     private let state: Mutex<RoutingTable>
 
@@ -166,7 +166,7 @@ public final class RoutingHolder: Sendable {
     /// Makes a table the one that new requests use.
     public func publish(_ table: RoutingTable) {
         var table = table
-        // The old table leaves by the swap, so that nothing of it is freed under the lock.
+        // The swap moves the old table out, so that nothing is freed under the lock.
         state.withLock { swap(&$0, &table) }
     }
 }

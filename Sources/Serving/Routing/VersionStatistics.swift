@@ -1,11 +1,11 @@
 import Synchronization
 
-/// What came of the requests that one version was asked, counted by all threads.
+/// Request outcomes of one version, counted by all threads.
 ///
-/// Time is the version's own work (guidance, diffusion, search), without reading, writing or waiting, so that two versions
-/// can be compared whatever else the server does.
+/// Time covers the version's own work (guidance, diffusion, search), without reading, writing or waiting. So two
+/// versions can be compared under any load of the server.
 public final class VersionStatistics: Sendable {
-    /// The buckets' upper bounds, in nanoseconds: 24 from 1 us on, each 1.5 times the one before.
+    /// The buckets' upper bounds, in nanoseconds: 24 bounds from 1 us on, each 1.5 times the one before.
     public static let bounds: [UInt64] = (0..<24).map { step in
         (0..<step).reduce(UInt64(1000)) { bound, _ in bound + bound / 2 }
     }
@@ -26,7 +26,7 @@ public final class VersionStatistics: Sendable {
         nanoseconds.add(duration, ordering: .relaxed)
     }
 
-    /// Counts a request that failed by the version's fault.
+    /// Counts a request that failed because of the version.
     public func countFailure() {
         failed.add(1, ordering: .relaxed)
     }
@@ -42,11 +42,11 @@ public final class VersionStatistics: Sendable {
 
     /// Counts of one moment.
     public struct Counts: Sendable, Equatable {
-        /// Requests that failed by the version's fault.
+        /// Requests that failed because of the version.
         public var failed: UInt64 = 0
-        /// The work of all answers.
+        /// The time of all answers, in nanoseconds.
         public var nanoseconds: UInt64 = 0
-        /// Answers by how long the work took; the last are those beyond every bound.
+        /// Answers by duration; the last bucket counts durations above every bound.
         public var buckets = [UInt64](repeating: 0, count: VersionStatistics.bounds.count + 1)
 
         /// Nothing counted.
@@ -55,8 +55,7 @@ public final class VersionStatistics: Sendable {
         /// How many requests were answered.
         public var answered: UInt64 { buckets.reduce(0, +) }
 
-        /// What was counted since an earlier moment, or nil when the counts of then are not of the same load: a version
-        /// that is loaded anew counts from 0 again.
+        /// The counts since an earlier moment, or nil if the version was loaded again since and counts from 0.
         public func since(_ earlier: Counts) -> Counts? {
             guard failed >= earlier.failed, nanoseconds >= earlier.nanoseconds,
                 zip(buckets, earlier.buckets).allSatisfy({ $0 >= $1 })

@@ -2,16 +2,16 @@ public import Kernels
 import Synchronization
 public import VectorIndex
 
-/// Finds the items that a category filter lets pass, and remembers the last filters' items.
+/// Finds the items that pass a category filter, and caches the sets of recent filters.
 ///
-/// Applications ask by few filters again and again, so a filter's set of items is made once and shared by all event loops.
-/// The memory is bounded: at most ``setLimit`` sets of one bit an item, the longest unused forgotten first.
+/// Applications use few different filters, so a filter's set of items is made once and shared by all event loops.
+/// The cache is bounded: at most ``setLimit`` sets of one bit an item. It drops the least recently used set first.
 public final class CategoryIndex: Sendable {
-    /// A filter as category numbers: what the sets are remembered by.
+    /// A filter as category numbers, the key of the cache.
     ///
-    /// Equal for filters that differ only in the order of names, repeated names and names that no item has.
+    /// Filters have equal keys if they differ only in the order of names, repeated names and unknown names.
     struct Key: Equatable {
-        /// Ascending; nil asks for nothing, unlike an empty list, which no item passes.
+        /// Ascending; nil accepts every item, an empty list accepts none.
         var anyOf: [Int32]?
         /// Ascending.
         var noneOf: [Int32] = []
@@ -28,7 +28,7 @@ public final class CategoryIndex: Sendable {
         var uses: UInt64 = 0
     }
 
-    /// The most memory of remembered sets, in bytes, as long as ``fewestSets`` fit.
+    /// The cache's memory in bytes, unless ``fewestSets`` need more.
     private static let memoryLimit = 16 << 20
     private static let fewestSets = 4
     private static let mostSets = 64
@@ -42,7 +42,7 @@ public final class CategoryIndex: Sendable {
     ///
     /// - Parameters:
     ///   - names: The categories' names.
-    ///   - lists: Each item's categories as positions in `names`; no lists at all when the catalogue has no categories.
+    ///   - lists: Each item's categories as positions in `names`; no lists when the catalogue has no categories.
     ///   - items: How many items there are.
     /// - Throws: ``SnapshotError/duplicateCategory(_:)``.
     public init(names: [String], lists: [[Int32]], items: Int) throws(SnapshotError) {
@@ -55,24 +55,24 @@ public final class CategoryIndex: Sendable {
         categories = ItemCategories(lists, itemCount: items, categoryCount: names.count)
     }
 
-    /// Indexes categories that changed; no filter is remembered yet.
+    /// Indexes changed categories, with an empty cache.
     init(_ changed: ChangingCategories) {
         names = changed.names
         categories = changed.categories
     }
 
-    /// How many sets are remembered at most.
+    /// The most sets that the cache holds.
     public var setLimit: Int {
         min(Self.mostSets, max(Self.fewestSets, Self.memoryLimit / max(1, categories.itemCount / 8)))
     }
 
-    /// The names of an item's categories, in the order in which it lists them.
+    /// The names of an item's categories, in the item's own order.
     public func names(of item: Int32) -> [String] { categories.categories(of: item).map(names.id) }
 
-    /// The items that pass a filter; nil when it asks for nothing, so that every item passes.
+    /// The items that pass a filter; nil when the filter lets every item pass.
     ///
-    /// - Complexity: O(names + ``setLimit``) for a remembered filter, else as
-    ///   ``ItemCategories/items(anyOf:noneOf:)``, without holding up other threads.
+    /// - Complexity: O(names + ``setLimit``) for a cached filter, else as ``ItemCategories/items(anyOf:noneOf:)``,
+    ///   without blocking other threads.
     public func items(passing filter: borrowing CategoryFilter) -> ItemSet? {
         guard !filter.isEmpty else { return nil }
         let key = Key(
@@ -86,7 +86,7 @@ public final class CategoryIndex: Sendable {
         return items
     }
 
-    /// The numbers of the names that exist, ascending and each once.
+    /// The numbers of the known names, ascending and without repetition.
     private func numbers(of names: borrowing IdentifierList) -> [Int32] {
         var numbers: [Int32] = []
         var lookup = IdentifierTable.Lookup()
@@ -125,23 +125,22 @@ public final class CategoryIndex: Sendable {
     }
 }
 
-/// A catalogue's categories while items change; shares with the index it began with all that stays.
+/// A catalogue's categories while items change; it shares all unchanged parts with its original index.
 struct ChangingCategories {
     fileprivate var names: IdentifierTable
     fileprivate var categories: ItemCategories
-    /// Whether a filter may let other items pass than before.
+    /// Whether a filter's set of items may have changed.
     private(set) var isChanged = false
 
-    /// Begins with what an index holds.
+    /// Starts with the categories of an index.
     init(_ index: CategoryIndex) {
         names = index.names
         categories = index.categories
     }
 
-    /// Gives an item other categories, also such that the catalogue does not have yet; nil is what it was built with, and
-    /// none for an added item.
+    /// Gives an item categories, also new ones; nil restores those of the build, which are none for an added item.
     mutating func set(_ names: [String]?, of item: Int32) {
-        // An item that keeps its categories keeps the remembered filters valid.
+        // Unchanged categories keep the cached sets valid.
         if names == nil, Int(item) < categories.itemCount, !categories.isChanged(item) { return }
         var numbers: [Int32]?
         if let names {

@@ -2,11 +2,12 @@ package import Kernels
 
 /// The two-way map between a catalogue's own ids and its dense item numbers.
 ///
-/// An open-addressing hash table over the UTF-8 bytes of all ids in one array, at most half full, probed linearly: finding
-/// an id touches three cache lines as a rule and allocates nothing. An integer of a request is found by its decimal digits,
-/// so `42` and `"42"` name the same item.
+/// An open-addressing hash table over the UTF-8 bytes of all ids in one array, at most half full, probed linearly. A
+/// look-up usually touches three cache lines and allocates nothing. An integer of a request is looked up by its
+/// decimal digits, so `42` and `"42"` name the same item.
 ///
-/// A value: ids that a copy gains by ``append(_:)`` lie in a second, small table behind the first, which both share.
+/// It is a value. Ids that ``append(_:)`` adds to a copy go into a second, small table, and copies share the first
+/// one.
 public struct IdentifierTable: Sendable {
     private static let vacant: Int32 = -1
     private static let isIntegerFlag: UInt8 = 1
@@ -15,8 +16,9 @@ public struct IdentifierTable: Sendable {
     private var bytes: [UInt8] = []
     private var ends: [Int] = []
     private var slots = [Int32](repeating: vacant, count: 4)
-    /// The ids that were appended, none or one table: an array, so that the table can hold one of its own kind, and copies
-    /// share it until one of them changes.
+    /// The appended ids, in one table or none.
+    ///
+    /// The array allows a table inside a table, and copies share it until one of them changes.
     private var appended: [IdentifierTable] = []
 
     /// Indexes ids by their position.
@@ -36,7 +38,7 @@ public struct IdentifierTable: Sendable {
 
     private init() {}
 
-    /// Adds an id that is not there behind all others, and returns its number: the count so far.
+    /// Adds a new id after all others and returns its number, the count so far.
     ///
     /// - Complexity: amortised O(length of the id); O(appended ids) more when a copy shares them.
     @discardableResult
@@ -48,7 +50,8 @@ public struct IdentifierTable: Sendable {
         return Int32(count - 1)
     }
 
-    /// Adds an id to this very table, which grows with it; false, and an unusable table, when the id is there already.
+    /// Adds an id to this table, which grows if needed; returns false, and leaves the table unusable, for a known
+    /// id.
     private mutating func insert(_ id: String) -> Bool {
         bytes.append(
             (Self.isCanonicalInteger(id) ? Self.isIntegerFlag : 0)
@@ -65,7 +68,7 @@ public struct IdentifierTable: Sendable {
         return fillSlot(Int32(ends.count - 1))
     }
 
-    /// Makes an item found; false when another one has its id.
+    /// Enters an item's id into the slots; false when another item has it.
     private mutating func fillSlot(_ number: Int32) -> Bool {
         let own = range(number)
         var slot = firstSlot(of: bytes, own)
@@ -94,20 +97,20 @@ public struct IdentifierTable: Sendable {
         return number.map { Int32(ends.count) + $0 }
     }
 
-    /// Where ``appendNumbers(of:from:to:_:)`` keeps what it found so far; reused, so that it allocates nothing.
+    /// Buffers of ``appendNumbers(of:from:to:_:)``, reused so that it allocates nothing.
     package struct Lookup {
         fileprivate var slots: [Int] = []
         fileprivate var candidates: [Int32] = []
         fileprivate var records: [Range<Int>] = []
 
-        /// No room yet.
+        /// Empty buffers.
         package init() {}
     }
 
-    /// Appends the item numbers of a list's ids from `start` on, leaving out those that are not in the catalogue.
+    /// Appends the item numbers of a list's ids from `start` on, without unknown ids.
     ///
-    /// Goes over all ids once for each place in memory that an id leads to, since the places of one pass do not depend on
-    /// each other and are fetched at the same time: a history of 50 ids waits for memory three times, not 150 times.
+    /// Each pass reads one memory place for every id. The places of one pass are independent, so the processor
+    /// fetches them in parallel: a history of 50 ids waits for memory three times, not 150 times.
     package func appendNumbers(
         of list: IdentifierList,
         from start: Int,
@@ -146,28 +149,28 @@ public struct IdentifierTable: Sendable {
         return bytes[range(number)]
     }
 
-    /// Whether the id of one of some items needs escaping.
+    /// Whether any of some items has an id that needs escaping.
     ///
-    /// Reads the ids of all items, each apart from the others, so that they are fetched from memory at the same time and
-    /// are at hand for writing.
+    /// It reads the ids independently of each other, so the processor fetches them in parallel, and they are in the
+    /// cache for writing.
     package func someNeedEscaping(_ items: [Scored]) -> Bool {
         var flags: UInt8 = 0
         for item in items { flags |= self.flags(item.id) }
         return flags & Self.needsEscapingFlag != 0
     }
 
-    /// Whether an item's id holds a character that JSON strings escape.
+    /// Whether JSON escapes a character of an item's id.
     package func needsEscaping(_ number: Int32) -> Bool {
         flags(number) & Self.needsEscapingFlag != 0
     }
 
-    /// How many bytes ``appendJSON(_:asInteger:to:)`` appends at most.
+    /// The most bytes that ``appendJSON(_:asInteger:to:)`` appends.
     package func jsonCount(_ number: Int32) -> Int {
         if isAppended(number) { return appended[0].jsonCount(number - Int32(ends.count)) }
         return record(number).count - 1
     }
 
-    /// Appends an item's id as JSON: a number when it is an integer and that is wanted, else a string.
+    /// Appends an item's id as JSON: as a number if it is an integer and `asInteger` is set, else as a string.
     ///
     /// - Precondition: The id needs no escaping.
     package func appendJSON(_ number: Int32, asInteger: Bool, to text: inout OutputSpan<UInt8>) {
@@ -188,12 +191,12 @@ public struct IdentifierTable: Sendable {
         isAppended(number) ? appended[0].flags(number - Int32(ends.count)) : bytes[record(number).lowerBound]
     }
 
-    /// Where an item's flags, opening quote, id and closing quote are.
+    /// The range of an item's flags, opening quote, id and closing quote.
     private func record(_ number: Int32) -> Range<Int> {
         (number == 0 ? 0 : ends[Int(number) - 1])..<ends[Int(number)]
     }
 
-    /// Where an item's id is.
+    /// The range of an item's id.
     private func range(_ number: Int32) -> Range<Int> { range(of: record(number)) }
 
     private func range(of record: Range<Int>) -> Range<Int> { record.lowerBound + 2..<record.upperBound - 1 }
@@ -207,7 +210,7 @@ public struct IdentifierTable: Sendable {
         return Int(truncatingIfNeeded: mix(hash)) & (slots.count - 1)
     }
 
-    /// The number of an id that is in a slot from `start` on, before the first vacant one.
+    /// The number of an id, searched from a slot to the first vacant one.
     private func number(in text: [UInt8], _ range: Range<Int>, from start: Int) -> Int32? {
         let mask = slots.count - 1
         var slot = start & mask

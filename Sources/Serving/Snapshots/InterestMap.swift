@@ -1,6 +1,6 @@
 import Kernels
 
-/// The plane in which the item vectors of a version differ most, to draw items, interests and paths in.
+/// The plane in which a version's item vectors differ most, for pictures of items, interests and paths.
 ///
 /// Its axes are the first two principal components of the item vectors about their mean. Their signs are fixed, so that a
 /// version always gives the same picture.
@@ -16,11 +16,11 @@ public struct InterestMap: Sendable {
     /// The most item vectors that the components are fitted to, taken from the catalogue at even distances.
     public static let mostFitted = 65_536
 
-    /// The load whose items these are; see ``ServingSnapshot/generation``.
+    /// The load of the snapshot; see ``ServingSnapshot/generation``.
     public let generation: UInt64
-    /// The items that are drawn: the most popular ones, then those that the popularity list leaves out.
+    /// The drawn items: the most popular ones, then items outside the popularity list.
     public let items: [Int32]
-    /// Where those items are.
+    /// The drawn items' places.
     public let points: [Point]
     /// The share of the vectors' variance that each axis holds, 0 to 1; the first is the larger.
     public let explained: [Double]
@@ -29,9 +29,9 @@ public struct InterestMap: Sendable {
     /// Fits the plane to a snapshot's items.
     ///
     /// - Parameters:
-    ///   - snapshot: The version, which is not kept.
-    ///   - sample: How many items are drawn at most.
-    /// - Complexity: O(min(items, ``mostFitted``) * d^2 + d^3), so not for an event loop.
+    ///   - snapshot: The version; the map does not keep it.
+    ///   - sample: The most items to draw.
+    /// - Complexity: O(min(items, ``mostFitted``) * d^2 + d^3), so do not call it on an event loop.
     public init(_ snapshot: ServingSnapshot, sample: Int = 2000) {
         let vectors = snapshot.itemVectors
         let stride = (vectors.rows + Self.mostFitted - 1) / Self.mostFitted
@@ -45,7 +45,7 @@ public struct InterestMap: Sendable {
         self.plane = plane
     }
 
-    /// Where a vector of the items' space falls in the plane.
+    /// The place of a vector of the items' space in the plane.
     public func point(_ vector: [Float]) -> Point { plane.point(vector) }
 
     private static func sample(_ count: Int, of snapshot: ServingSnapshot) -> [Int32] {
@@ -63,7 +63,7 @@ private struct Plane {
     /// `[d, 2]`.
     let axes: Matrix
 
-    /// The principal components of rows, and the share of their variance that each holds.
+    /// The principal components of rows, and each one's share of the variance.
     static func fit(_ rows: Matrix) -> (Plane, explained: [Double]) {
         let centre = rows.summedRows().elements.map { $0 / Float(rows.rows) }
         var centred = rows
@@ -73,7 +73,7 @@ private struct Plane {
         let whole = variances.reduce(0, +)
         var axes = Matrix(rows: centre.count, columns: 2)
         for axis in 0..<min(2, centre.count) {
-            // Of the two directions the one in which the largest element is positive.
+            // Take the direction in which the largest element is positive.
             let column = (0..<centre.count).map { vectors[$0, axis] }
             let sign: Float = (column.max { abs($0) < abs($1) } ?? 0) < 0 ? -1 : 1
             for (row, element) in column.enumerated() { axes[row, axis] = sign * element }

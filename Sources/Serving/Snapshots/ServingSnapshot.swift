@@ -1,10 +1,10 @@
 public import Kernels
 public import VectorIndex
 
-/// Everything needed to answer requests from one committed version, unchangeable.
+/// Everything needed to answer requests from one committed version, immutable.
 ///
-/// A request takes one snapshot at its start and keeps it to its end, so that its answer is always the exact answer of the
-/// version that it names. A snapshot dies with its last reference; see ``ServingController`` for who holds that one.
+/// A request takes one snapshot at its start and keeps it to its end, so its answer comes from exactly the version
+/// that it names. A snapshot is freed with its last reference, which ``ServingController`` holds.
 public final class ServingSnapshot: Sendable {
     /// The model's name in the store.
     public let model: String
@@ -16,7 +16,7 @@ public final class ServingSnapshot: Sendable {
     public let revision: Int
     /// Computes user vectors.
     public let encoder: any UserEncoder
-    /// The built items' unit vectors, one a row; ``vector(of:)`` knows those of changed items.
+    /// The built items' unit vectors, one a row; ``vector(of:)`` also returns those of changed items.
     ///
     /// Rows have no elements where ``hasItemVectors`` is false.
     public let itemVectors: Matrix
@@ -30,11 +30,11 @@ public final class ServingSnapshot: Sendable {
     private let titles: [String]
     /// The items' categories, for filters and diversity.
     public let categories: CategoryIndex
-    /// Item numbers from most to least popular, also of items that were taken out since.
+    /// Item numbers from most to least popular, removed items included.
     public let popularity: [Int32]
-    /// How many items can be answered.
+    /// How many items are in service.
     public let itemCount: Int
-    /// What changed since the version was built; nil is nothing.
+    /// The changes since the build; nil when there are none.
     let live: LiveCatalogue?
 
     /// Groups parts that ``SnapshotBuilder`` has checked.
@@ -85,10 +85,10 @@ public final class ServingSnapshot: Sendable {
         self.live = live
     }
 
-    /// Whether items are found by vectors; false for a system that scores them all itself.
+    /// Whether searches use item vectors; false for a system that scores all items itself.
     public var hasItemVectors: Bool { itemVectors.columns > 0 }
 
-    /// The number of an item that can be answered, or nil for an id that is not in the catalogue or was taken out.
+    /// The number of an item in service, or nil for an id that is unknown or was removed.
     public func number(of id: String) -> Int32? {
         identifiers.number(of: id).flatMap { live?.index.contains($0) != false ? $0 : nil }
     }
@@ -98,9 +98,9 @@ public final class ServingSnapshot: Sendable {
         live?.titles[number] ?? (titles.indices.contains(Int(number)) ? titles[Int(number)] : nil)
     }
 
-    /// The unit vector by which an item is found.
+    /// The unit vector with which searches find an item.
     ///
-    /// - Precondition: The item can be found.
+    /// - Precondition: The item is in service.
     public func vector(of number: Int32) -> [Float] {
         live?.index.changedVector(of: number) ?? itemVectors.row(Int(number))
     }

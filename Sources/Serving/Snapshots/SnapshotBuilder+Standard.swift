@@ -9,9 +9,10 @@ extension SnapshotBuilder {
     ///
     /// - Parameters:
     ///   - warmUpRequests: How many made-up requests a snapshot must answer before it may serve.
-    ///   - minRecall: The least share of the exact answers that the index must find, 0 to 1.
+    ///   - minRecall: The least recall of the index, 0 to 1.
     ///   - keyBytes: The most memory that a snapshot's attention keys may take; see `HistoryAttention`.
-    /// - Returns: A builder that refuses checkpoints of unknown systems and of other shapes than their recipe's.
+    /// - Returns: A builder that rejects checkpoints of unknown systems and checkpoints whose shapes do not match
+    ///   their recipe.
     public static func standard(
         warmUpRequests: Int = 200,
         minRecall: Double = 0.8,
@@ -28,7 +29,7 @@ extension SnapshotBuilder {
                     return (encoder, encoder.items)
                 }
                 let model = try DimeRec(configuration, stored: checkpoint.takeParameters())
-                // Tied tables are one: what guidance reads is also what is searched.
+                // Tied tables are one: guidance reads the same table that is searched.
                 let classes = configuration.tiedItems ? nil : model.scoringItems
                 let weights = model.inferenceWeights(keyBytes: keyBytes)
                 return (InferenceEngine(weights), classes ?? weights.items)
@@ -83,7 +84,7 @@ extension CheckpointStore: CheckpointSource {
     /// Checks every stored byte of a version against its digests.
     public func verify(model: String, version: Int) throws { try verify(model: model, version: Optional(version)) }
 
-    /// Takes back the last choice, if that leads to the expected version.
+    /// Undoes the last choice if that leads to the expected version.
     public func rollback(model: String, expecting version: Int) throws {
         _ = try rollback(model: model, expecting: Optional(version))
     }

@@ -4,11 +4,11 @@ public import VectorIndex
 
 /// Makes a checkpoint servable, or says why it is not.
 ///
-/// How a network becomes an encoder and how saved bytes become an index are given as functions, so that this module knows
-/// neither. Building is long (reading, checking and probing every item): call it off the event loops.
+/// Functions turn a network into an encoder and saved bytes into an index, so this module knows neither format.
+/// Building takes long, because it reads, checks and probes every item: call it off the event loops.
 public struct SnapshotBuilder: Sendable {
-    /// Makes the encoder and the items' unit vectors, one a row, from a checkpoint's parameters, which it may take; rows of
-    /// no elements where the encoder's vectors are scores.
+    /// Makes the encoder and the items' unit vectors, one a row, from a checkpoint, whose parameters it may consume;
+    /// rows have no elements if the encoder's vectors are scores.
     public typealias MakeEncoder =
         @Sendable (inout Checkpoint) throws -> (encoder: any UserEncoder, itemVectors: Matrix)
     /// Makes the index over the item vectors from its saved form.
@@ -26,7 +26,7 @@ public struct SnapshotBuilder: Sendable {
     ///
     /// - Parameters:
     ///   - warmUpRequests: How many made-up requests a snapshot must answer before it may serve, at least 1.
-    ///   - minRecall: The least share of the exact answers that the index must find, 0 to 1.
+    ///   - minRecall: The least recall of the index, 0 to 1.
     ///   - makeEncoder: Makes the encoder and the item vectors.
     ///   - makeIndex: Makes the index from its saved form.
     ///   - makeExactIndex: Makes the exact index.
@@ -49,13 +49,13 @@ public struct SnapshotBuilder: Sendable {
     /// Builds, checks and warms up a snapshot.
     ///
     /// - Parameters:
-    ///   - checkpoint: What to serve.
+    ///   - checkpoint: The version to serve.
     ///   - generation: The number of this load.
-    ///   - histories: Histories of real requests to warm up with, beside the made-up ones; unknown ids are left out.
+    ///   - histories: Histories of real requests to warm up with, besides the made-up ones; unknown ids are dropped.
     ///   - onWarming: Called when the snapshot is built and its warm-up begins.
-    /// - Returns: A snapshot whose answers to those requests were finite and complete, and whose index finds enough of the
-    ///   exact answers.
-    /// - Throws: ``SnapshotError``, or what the given functions throw.
+    /// - Returns: A snapshot whose answers to those requests were finite and complete, and whose index reached the
+    ///   least recall.
+    /// - Throws: ``SnapshotError``, or the errors of the given functions.
     public func build(
         _ checkpoint: consuming Checkpoint,
         generation: UInt64,

@@ -1,8 +1,8 @@
 /// Why a checkpoint cannot be served.
 public enum SnapshotError: Error, Equatable, CustomStringConvertible {
-    /// A checkpoint without items.
+    /// The checkpoint has no items.
     case emptyCatalogue
-    /// Another system than this build serves.
+    /// This build does not serve the checkpoint's system.
     case unknownSystem(String)
     /// The recipe that is stored with the version cannot be read.
     case badRecipe(String)
@@ -29,13 +29,13 @@ public enum SnapshotError: Error, Equatable, CustomStringConvertible {
         case .unknownSystem(let system):
             "The checkpoint holds system '\(system)', which this build does not serve; use a newer build."
         case .badRecipe(let reason):
-            "The recipe stored with the version is not one that this build can serve: \(reason)"
+            "This build cannot serve the recipe stored with the version: \(reason)"
         case .duplicateIdentifier(let id):
             "Item id '\(id)' occurs twice in the catalogue; ids must be unique, publish the version again."
         case .duplicateCategory(let name):
             "Category '\(name)' occurs twice in the catalogue; names must be unique, publish the version again."
         case .countMismatch(let part, let expected, let found):
-            "\(part) is \(found), the rest of the checkpoint says \(expected); publish the version again."
+            "\(part) is \(found), but the rest of the checkpoint says \(expected); publish the version again."
         case .nonFiniteItem(let id, let column):
             "The vector of item '\(id)' is not finite at column \(column); training diverged, use an earlier version."
         case .badPopularity(let position, let item):

@@ -1,12 +1,14 @@
 import Kernels
 import VectorIndex
 
-/// What a snapshot must answer before it may serve: it touches the memory that requests will need, and finds out a
-/// checkpoint that can be loaded but answers nonsense.
+/// The requests that a snapshot must answer before it may serve.
+///
+/// They touch the memory that live requests will need, and detect a checkpoint that loads but gives wrong answers.
 struct WarmUp {
     /// How many items a probe asks for.
     private static let answers = 50
-    /// The exact searches of the recall's estimate may look at so many vector elements, but there are at least `fewest`.
+    /// Estimating the recall may compare this many vector elements exactly, but runs at least `fewestExact`
+    /// searches.
     private static let exactElements = 1 << 28
     private static let fewestExact = 8
     private static let mostExact = 64
@@ -25,8 +27,8 @@ struct WarmUp {
     ///
     /// - Parameters:
     ///   - requests: How many made-up histories; they walk through the catalogue.
-    ///   - histories: Recorded histories, ids oldest first; those without a known id are left out.
-    ///   - minRecall: The least share of the exact answers that must be found, over all that are compared.
+    ///   - histories: Recorded histories, ids oldest first; those without a known id are skipped.
+    ///   - minRecall: The least recall over all compared answers.
     /// - Throws: ``SnapshotError/failedProbe(_:)``.
     func run(requests: Int, histories: [[String]], minRecall: Double) throws(SnapshotError) {
         let elements = max(1, snapshot.itemCount * snapshot.encoder.dimension)
@@ -52,7 +54,7 @@ struct WarmUp {
         }
         let recall = Double(found) / Double(max(1, wanted))
         guard wanted == 0 || recall >= minRecall else {
-            throw .failedProbe("its index finds \(recall) of the exact answers, MIN_RECALL is \(minRecall)")
+            throw .failedProbe("its index has a recall of \(recall), but MIN_RECALL is \(minRecall)")
         }
     }
 

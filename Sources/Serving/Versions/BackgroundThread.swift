@@ -3,10 +3,10 @@ import Foundation
 import Kernels
 import Synchronization
 
-/// One thread that runs work in order, on what the event loops leave of the processor.
+/// One thread that runs work in order, with the processor time that the event loops leave.
 ///
-/// Its priority is the lowest, and a thread cannot take that back, so it is not one of a pool. It ends with the last
-/// reference to it, after the work it was given.
+/// Its priority is the lowest. A thread cannot raise it again, so this is not a pool's thread. It ends after its
+/// queued work when its last reference is gone.
 package final class BackgroundThread: Sendable {
     private final class Queue: Sendable {
         let work = Mutex<[(@Sendable () -> Void)?]>([])
@@ -17,7 +17,7 @@ package final class BackgroundThread: Sendable {
             filled.signal()
         }
 
-        /// Waits for the next item; nil is the end.
+        /// Waits for the next item; nil ends the thread.
         func next() -> (@Sendable () -> Void)? {
             filled.wait()
             return work.withLock { $0.removeFirst() }
@@ -38,6 +38,6 @@ package final class BackgroundThread: Sendable {
 
     deinit { queue.append(nil) }
 
-    /// Adds work behind what was given before.
+    /// Adds work to the end of the queue.
     package func async(_ work: @escaping @Sendable () -> Void) { queue.append(work) }
 }

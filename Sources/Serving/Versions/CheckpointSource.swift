@@ -1,6 +1,6 @@
 public import CheckpointStore
 
-/// What the service needs of a store.
+/// The operations of a store that the service needs.
 ///
 /// All calls may block on the disk: never call them on an event loop of the data plane.
 public protocol CheckpointSource: Sendable {
@@ -10,16 +10,16 @@ public protocol CheckpointSource: Sendable {
     /// A model's versions, oldest first, damaged ones with the reason; empty for an unknown model.
     func inventory(of model: String) throws -> [StoredVersion]
 
-    /// The version that is to be served, or nil when none was chosen.
+    /// The version that the store wants served, or nil when none was chosen.
     func activeVersion(of model: String) throws -> Int?
 
-    /// Chooses the version that is to be served.
+    /// Chooses the version to serve.
     func activate(model: String, version: Int) throws
 
     /// The version that ``rollback(model:)`` would choose, or nil when there is none.
     func rollbackTarget(of model: String) throws -> Int?
 
-    /// Takes back the last choice, if that leads to the expected version; else throws
+    /// Undoes the last choice if that leads to the expected version, else throws
     /// `CheckpointError.rollbackTargetChanged`.
     func rollback(model: String, expecting version: Int) throws
 
@@ -32,37 +32,37 @@ public protocol CheckpointSource: Sendable {
     /// All intact aliases, by name.
     func aliases() throws -> [Alias]
 
-    /// Whether there are aliases that ``aliases()`` leaves out, because they are damaged.
+    /// Whether ``aliases()`` omits aliases because they are damaged.
     func hasDamagedAliases() throws -> Bool
 
-    /// Stores an alias, if it has the given revision so far (nil: whatever it has; 0: if there is none), and returns it
-    /// with its new revision.
+    /// Stores an alias and returns it with its new revision, if its stored revision is the given one (nil: any; 0:
+    /// no alias yet).
     func setAlias(_ alias: Alias, ifRevision: Int?) throws -> Alias
 
-    /// Removes an alias, if it has the given revision (nil: whatever it has).
+    /// Removes an alias, if its revision is the given one (nil: any).
     func removeAlias(_ name: String, ifRevision: Int?) throws
 
-    /// The newest change of each item of a model, in the order in which they were made.
+    /// The newest change of each item of a model, in the order of the changes.
     func itemChanges(of model: String) throws -> [ItemChange]
 
-    /// A number that rises with every change of a model's items, 0 before the first.
+    /// A number that rises with every item change of a model, 0 before the first.
     func newestItemChange(of model: String) throws -> Int
 
     /// Stores a change of an item.
     func changeItem(_ change: ItemChange) throws
 
-    /// Takes over an exported version, and maybe chooses it to be served; see `CheckpointStore.importVersion`.
+    /// Imports an exported version and optionally activates it; see `CheckpointStore.importVersion`.
     func importVersion(from path: String, activate: Bool) throws -> (model: String, version: Int, isNew: Bool)
 
     /// Removes a version that is neither active nor named by an alias.
     func remove(model: String, version: Int) throws
 
-    /// Everything outside of the versions' contents that is damaged.
+    /// All damage outside of the versions' contents.
     func damage() throws -> [StoreDamage]
 
-    /// Makes sure that the store's file is the one that was opened; opens one that has taken its place.
+    /// Checks that the store's file is the one that was opened, and opens its replacement if there is one.
     func reopenIfReplaced() throws
 
-    /// Removes a model's versions beyond the newest `keeping` that nothing needs, and returns them.
+    /// Removes and returns a model's unneeded versions beyond the newest `keeping`.
     func prune(model: String, keeping: Int) throws -> [Int]
 }

@@ -1,25 +1,24 @@
-/// What an operator may set about the versions in service; the names are those of the configuration.
+/// An operator's settings of the versions in service, under their names in the configuration.
 public struct ControllerConfiguration: Sendable, Equatable {
-    /// MODEL: the models or aliases to serve, separated by commas; requests that name none get the first.
+    /// MODEL: the models or aliases to serve, separated by commas; requests without a name get the first.
     ///
-    /// Empty serves every model of the store, and only requests to a store with a single one need not name it.
+    /// Empty serves every model of the store. Then requests must name their model unless the store has only one.
     public var models: [String] = []
-    /// POLL_INTERVAL_MS: how often the store is asked what is to be served.
+    /// POLL_INTERVAL_MS: how often the process reads the store's choices.
     public var pollInterval: Duration = .seconds(1)
-    /// KEEP_VERSIONS: how many versions of a model stay in memory, the active one included, so that a rollback finds the
-    /// one before it; at least 1.
+    /// KEEP_VERSIONS: how many versions of a model stay in memory, the active one included; at least 1.
     ///
-    /// While a version is loaded there are at most this many, or two.
+    /// The version before the active one stays for a rollback. During a load there are at most this many, or two.
     public var keepVersions = 2
-    /// IMPORT_FOLDER: where exported versions are dropped to be published; nil is nowhere.
+    /// IMPORT_FOLDER: the folder whose exported versions are imported and activated; nil is none.
     public var importFolder: String?
-    /// RETAIN_VERSIONS: how many versions of a model the store keeps after an import; those in use are kept besides.
+    /// RETAIN_VERSIONS: how many versions of a model the store keeps after an import, besides those in use.
     ///
     /// 0 keeps all.
     public var retainVersions = 10
-    /// MIN_RECALL: the least share of a version's exact answers that its index must find before it may serve, 0 to 1.
+    /// MIN_RECALL: the least recall of a version's index, 0 to 1; the service rejects versions below.
     public var minRecall = 0.8
-    /// RECALL_SAMPLE: one in so many retrievals is answered again exactly, off the event loops; 0 is none.
+    /// RECALL_SAMPLE: one retrieval of this many is answered again exactly, off the event loops; 0 is none.
     public var recallSample = 10_000
 
     /// The defaults.

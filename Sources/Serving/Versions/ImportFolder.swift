@@ -3,12 +3,13 @@ import Foundation
 import Logging
 import Synchronization
 
-/// A folder where a trainer drops exported versions to be published.
+/// A folder from which exported versions are imported and activated.
 ///
-/// A file that appears (by a rename, so that it is whole) with a name ending in `.sqlite` is checked, taken over into the
-/// store, made its model's active version, and removed. One that is bad, or whose version cannot be served, goes to the
-/// folder `rejected` beside it, with the reason in a file of its own; while the store cannot be written it waits. A crash
-/// in between loses nothing: content that the store has already is recognised.
+/// A trainer renames a file with the suffix `.sqlite` into the folder, so that it is complete. The process checks
+/// it, imports it into the store, activates its version, and removes the file. A file moves to the subfolder
+/// `rejected`, beside a file with the reason, if it is bad or its version cannot be served. Files wait while the
+/// store cannot be written. A crash in between loses nothing, because the store recognises content that it already
+/// has.
 final class ImportFolder: Sendable {
     /// A file that changed this lately may still be written to.
     private static let settlingSeconds = 1.0
@@ -16,12 +17,12 @@ final class ImportFolder: Sendable {
     private let path: String
     private let source: any CheckpointSource
     private let logger: Logger
-    /// Files that are done with but could not be removed, and whether the folder could be read at last.
+    /// Finished files that could not be removed, and whether the folder could be read last time.
     private let state = Mutex((done: Set<String>(), isReadable: true))
-    /// Versions that were stored here and have not come into service yet.
+    /// Versions that were stored here but are not in service yet.
     private let unpublished = Mutex<Set<VersionID>>([])
 
-    /// A watched folder, which is made if it is missing.
+    /// Watches a folder, and creates it if it is missing.
     init(path: String, source: any CheckpointSource, logger: Logger) {
         self.path = path
         self.source = source
@@ -29,10 +30,10 @@ final class ImportFolder: Sendable {
         try? FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
     }
 
-    /// Takes over the files that have appeared, oldest first.
+    /// Imports the new files, oldest first.
     ///
     /// - Parameter publish: Brings a version of the store into service.
-    /// - Returns: For each file that was taken over or rejected what came of it.
+    /// - Returns: The outcome of each file that was imported or rejected.
     func takeFiles(_ publish: (VersionID) throws -> Void) -> [Result<VersionID, any Error>] {
         files().compactMap { file in
             let key = "\(file.path) \(Self.changeTime(of: file)?.timeIntervalSince1970 ?? 0)"
@@ -58,7 +59,7 @@ final class ImportFolder: Sendable {
                 remove(file, key)
                 return .success(id)
             } catch  where ServingError.mayPass(error) {
-                logger.warning("file waits", metadata: name.merging(["error": "\(error)"]) { $1 })
+                logger.warning("file not imported yet", metadata: name.merging(["error": "\(error)"]) { $1 })
                 return nil
             } catch {
                 logger.error("file rejected", metadata: name.merging(["error": "\(error)"]) { $1 })
@@ -86,7 +87,7 @@ final class ImportFolder: Sendable {
         let now = Date.now
         return urls.compactMap { url -> (URL, Date)? in
             guard url.pathExtension == "sqlite", let changed = Self.changeTime(of: url),
-                // A clock that was set back must not hold a file up for ever.
+                // A clock that was set back must not delay a file for ever.
                 abs(now.timeIntervalSince(changed)) > Self.settlingSeconds
             else { return nil }
             return (url, changed)
@@ -95,7 +96,7 @@ final class ImportFolder: Sendable {
         .map(\.0)
     }
 
-    /// When a regular file was changed last; nil for what is none.
+    /// When a regular file was last changed; nil for anything else.
     private static func changeTime(of file: URL) -> Date? {
         let attributes = try? FileManager.default.attributesOfItem(atPath: file.path)
         guard attributes?[.type] as? FileAttributeType == .typeRegular else { return nil }
@@ -106,7 +107,7 @@ final class ImportFolder: Sendable {
         do {
             try FileManager.default.removeItem(at: file)
         } catch {
-            logger.error("an imported file stays", metadata: ["file": "\(file.path)", "error": "\(error)"])
+            logger.error("imported file not removed", metadata: ["file": "\(file.path)", "error": "\(error)"])
             state.withLock { _ = $0.done.insert(key) }
         }
     }
@@ -121,7 +122,7 @@ final class ImportFolder: Sendable {
             try manager.moveItem(at: file, to: target)
             try Data((reason + "\n").utf8).write(to: target.appendingPathExtension("reason"))
         } catch {
-            logger.error("a rejected file stays", metadata: ["file": "\(file.path)", "error": "\(error)"])
+            logger.error("rejected file not moved", metadata: ["file": "\(file.path)", "error": "\(error)"])
             state.withLock { _ = $0.done.insert(key) }
         }
     }

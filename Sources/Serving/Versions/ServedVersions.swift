@@ -1,14 +1,14 @@
 import CheckpointStore
 
-/// The versions that this process holds, and what each of them is for: the state that ``ServingController`` guards.
+/// The versions that this process holds, and the use of each: the state that ``ServingController`` guards.
 ///
-/// A value without locks, threads or a store: everything that decides what a request sees is here.
+/// A value without locks, threads or a store. It decides everything that a request sees.
 struct ServedVersions {
     /// A version in memory.
     struct Resident {
-        /// As it was stored.
+        /// The snapshot as it was stored.
         let base: ServingSnapshot
-        /// With the changes of items so far.
+        /// The snapshot with the item changes so far.
         var snapshot: ServingSnapshot
         /// The number of the newest of these changes.
         var newestChange: Int
@@ -16,21 +16,21 @@ struct ServedVersions {
         let createdAt: String
     }
 
-    /// What a model's requests are answered by.
+    /// The choices of the version that answers a model's requests.
     struct Traffic {
-        /// Versions that were in service, the newest choice first: the first answers requests.
+        /// Chosen versions, newest choice first; the first answers requests.
         var recent: [Int] = []
-        /// How often another version was chosen; tells whether a choice is still the last.
+        /// How many choices were made; shows whether a choice is still the last.
         var choices = 0
     }
 
-    /// Names that were asked for, models or aliases; the first answers requests that name none.
+    /// The names to serve, models or aliases; the first answers requests without a name.
     var names: [String] = []
-    /// The name that answers requests that name none; nil when they must name one.
+    /// The name that answers requests without a name; nil when they must name one.
     var standard: String?
-    /// Whether all that is to be served was tried once.
+    /// Whether every version to serve was tried once.
     var isSettled = false
-    /// Versions that a change under way needs, each with how many changes do: they stay in memory until it is done.
+    /// How many running changes need each version; a needed version stays in memory.
     private var held: [VersionID: Int] = [:]
     /// Revisions of aliases whose guard ended their split.
     var endedSplits: [String: Int] = [:]
@@ -39,7 +39,7 @@ struct ServedVersions {
     var aliases: [String: Alias] = [:]
     var loading: (id: VersionID, isWarming: Bool)?
     var rejected: [VersionID: String] = [:]
-    /// Snapshots that nothing leads to any more; requests may hold them still.
+    /// Snapshots without a route; requests may still hold them.
     var retired: [(id: VersionID, snapshot: ServingSnapshot)] = []
     var unloaded: Set<VersionID> = []
     private(set) var generation: UInt64 = 0
@@ -54,7 +54,7 @@ struct ServedVersions {
         for id in ids { held[id] = held[id].flatMap { $0 > 1 ? $0 - 1 : nil } }
     }
 
-    /// Whether a version must stay in memory: requests may reach it, or a change under way needs it.
+    /// Whether a version must stay in memory, because requests may reach it or a running change needs it.
     func isNeeded(_ id: VersionID) -> Bool { isInUse(id) || held[id] != nil }
 
     /// The number of the next load.
@@ -66,7 +66,7 @@ struct ServedVersions {
     /// The version of a model that answers, or nil before the first.
     func active(of model: String) -> Int? { traffic[model]?.recent.first }
 
-    /// Makes a version in memory the one that answers its model's requests.
+    /// Makes a version in memory the active one of its model.
     mutating func choose(_ id: VersionID) {
         precondition(residents[id] != nil, "\(id) is not in memory")
         traffic[id.model, default: Traffic()].recent.removeAll { $0 == id.version }
@@ -81,7 +81,7 @@ struct ServedVersions {
         unloaded.remove(id)
     }
 
-    /// Replaces what a version answers from, after changes of its items.
+    /// Replaces a version's snapshot after changes of its items.
     mutating func replace(_ id: VersionID, by snapshot: ServingSnapshot, newestChange: Int) {
         guard let old = residents[id]?.snapshot else { return }
         residents[id]?.snapshot = snapshot
@@ -95,12 +95,12 @@ struct ServedVersions {
             || aliases.values.contains { $0.model == id.model && $0.split.contains { $0.version == id.version } }
     }
 
-    /// Lets go of versions that answer nothing and are not kept for a rollback.
+    /// Unloads versions that answer no requests and are not kept for a rollback.
     ///
     /// - Parameters:
-    ///   - keepVersions: How many of a model's latest choices stay, the one in service included.
+    ///   - keepVersions: How many of a model's last choices stay, the active one included.
     ///   - model: The model to look at; nil is all.
-    /// - Returns: Whether there were any.
+    /// - Returns: Whether any version was unloaded.
     mutating func evict(keeping keepVersions: Int, of model: String? = nil) -> Bool {
         let before = residents.count
         for name in traffic.keys where model == nil || name == model {
@@ -117,7 +117,7 @@ struct ServedVersions {
         return residents.count < before
     }
 
-    /// Lets go of a version.
+    /// Removes a version from memory.
     mutating func unload(_ id: VersionID) {
         guard let resident = residents.removeValue(forKey: id) else { return }
         traffic[id.model]?.recent.removeAll { $0 == id.version }
@@ -125,7 +125,7 @@ struct ServedVersions {
         unloaded.insert(id)
     }
 
-    /// Takes out the retired snapshots that no request holds, to be freed by the caller.
+    /// Removes and returns the retired snapshots that no request holds; the caller frees them.
     mutating func takeUnused() -> [ServingSnapshot] {
         var unused: [ServingSnapshot] = []
         for position in retired.indices.reversed() where isKnownUniquelyReferenced(&retired[position].snapshot) {
@@ -134,7 +134,7 @@ struct ServedVersions {
         return unused
     }
 
-    /// Where a version stands.
+    /// The state of a version.
     func state(of id: VersionID) -> VersionState {
         if let loading, loading.id == id { return loading.isWarming ? .warming : .loading }
         if residents[id] != nil { return isInUse(id) ? .active : .available }
@@ -143,7 +143,7 @@ struct ServedVersions {
         return unloaded.contains(id) ? .unloaded : .available
     }
 
-    /// The parts of an alias' requests that each of its versions in memory answers, the first taking over for the others.
+    /// The percentages of an alias' versions in memory; the first version also takes the share of those not loaded.
     func shares(of alias: Alias) -> [Alias.Share] {
         guard !alias.split.isEmpty else {
             return active(of: alias.model).map { [Alias.Share(version: $0, percent: 100)] } ?? []
@@ -154,13 +154,13 @@ struct ServedVersions {
         return shares
     }
 
-    /// Forgets an alias, and that its guard ever ended a split.
+    /// Forgets an alias, and whether its guard ended a split.
     mutating func removeAlias(_ name: String) {
         aliases[name] = nil
         endedSplits[name] = nil
     }
 
-    /// What requests see.
+    /// The routing table for requests.
     func table() -> RoutingTable {
         var routes: [String: TrafficRoute] = [:]
         func add(_ name: String, _ shares: [Alias.Share], of model: String, shadow: Double) {

@@ -3,19 +3,20 @@ import Dispatch
 import Logging
 import Synchronization
 
-/// What an operator asks for; each call changes all of what it names, in the store and in service, or nothing.
+/// The operator's commands; each one changes both the store and the service completely, or changes nothing.
 extension ServingController {
-    /// Makes a version the store's active one and the one in service.
+    /// Makes a version the active one, in the store and in service.
     ///
-    /// The order is load, check, warm up, record the choice in the store, publish: a version that cannot be served is never
-    /// chosen. A version in memory is in service at once; activating the version in service only records the choice.
+    /// It loads, checks and warms up the version, then records the choice in the store and publishes it. So the
+    /// store never chooses a version that cannot be served. A version in memory is in service at once. Activating
+    /// the active version only records the choice.
     ///
     /// - Parameters:
     ///   - model: The model's name.
     ///   - version: The version to activate.
     ///   - wait: Whether to return only when the version is in service.
     /// - Returns: Whether it is in service now.
-    /// - Throws: ``ServingError``; without `wait`, a rejection shows in ``state(of:model:)`` instead.
+    /// - Throws: ``ServingError``; without `wait`, ``state(of:model:)`` shows a rejection instead.
     public func activate(model: String, version: Int, wait: Bool) async throws(ServingError) -> Bool {
         let id = VersionID(model, version)
         let choices = try await offThread { [self] () throws(ServingError) -> Int? in
@@ -47,18 +48,18 @@ extension ServingController {
 
     /// Returns a model to the version that was active before.
     ///
-    /// A version in memory is back at once, also while another is being loaded; one that is not is loaded behind that. In
-    /// either case what is being loaded now stays out of service. When another change comes first, this one takes back
-    /// what the store says then.
+    /// A version in memory is back at once, even during another load. A version that is not in memory is loaded
+    /// after that load. In both cases the version of that load stays out of service. If another change comes first,
+    /// the rollback follows the store's state after that change.
     ///
     /// - Parameter model: The model's name.
-    /// - Returns: The version that this call brought back.
+    /// - Returns: The version that is active again.
     /// - Throws: ``ServingError``.
     public func rollback(model: String) async throws(ServingError) -> Int {
         try await offThread { [self] () throws(ServingError) in
             try checkServed(model)
             _ = try rollbackTarget(of: model)
-            // What is being loaded stays out when it is done.
+            // The version of a load in progress stays out of service.
             note { $0.traffic[model]?.choices += 1 }
         }
         while true {
@@ -83,9 +84,9 @@ extension ServingController {
         }
     }
 
-    /// Frees the memory of a version that answers nothing.
+    /// Frees the memory of a version that answers no requests.
     ///
-    /// - Returns: Where it stands now.
+    /// - Returns: The version's state now.
     /// - Throws: ``ServingError``.
     public func unload(model: String, version: Int) async throws(ServingError) -> VersionState {
         let id = VersionID(model, version)
@@ -109,17 +110,17 @@ extension ServingController {
         try await offThread { [self] () throws(ServingError) in try onStore { try $0.aliases() } }
     }
 
-    /// Creates or changes an alias: loads the versions that it needs, records it, and publishes it in one step.
+    /// Creates or changes an alias: loads its versions, records it, and publishes it in one step.
     ///
     /// - Parameters:
-    ///   - alias: What it is to be.
-    ///   - ifRevision: The revision that the caller changes; nil changes whatever there is, 0 only creates.
+    ///   - alias: The new content.
+    ///   - ifRevision: The revision that the caller changes; nil changes any, 0 only creates.
     /// - Returns: The alias with its new revision.
     /// - Throws: ``ServingError``.
     public func setAlias(_ alias: Alias, ifRevision: Int?) async throws(ServingError) -> Alias {
         try await offThread { [self] () throws(ServingError) in
             if let contradiction = alias.contradiction { throw .invalidAlias(contradiction) }
-            // An alias that this process was told to serve makes its model one of those.
+            // An alias in MODEL makes its model a served one.
             if !configuration.models.contains(alias.name) { try checkServed(alias.model) }
             for id in alias.versions { try checkExists(id) }
         }
@@ -136,7 +137,7 @@ extension ServingController {
                         return stored
                     }
                 }
-                // One that follows a model's active version may be the first to need it.
+                // An alias that follows a model's active version may be the first that needs it.
                 if stored.split.isEmpty { reconcile() }
                 return stored
             }
@@ -144,7 +145,7 @@ extension ServingController {
         return try await onThread(work).get()
     }
 
-    /// Removes an alias; requests that name it get an error from then on.
+    /// Removes an alias; later requests that name it get an error.
     ///
     /// - Throws: ``ServingError``.
     public func removeAlias(_ name: String, ifRevision: Int?) async throws(ServingError) {
@@ -156,10 +157,10 @@ extension ServingController {
         }
     }
 
-    /// The changes of a model's items since its versions were trained.
+    /// The item changes of a model since the training of its versions.
     ///
-    /// - Parameter model: The model; nil is the one that requests without a model reach.
-    /// - Returns: The newest change of each item, in the order in which they were made.
+    /// - Parameter model: The model; nil is the one for requests without a model.
+    /// - Returns: The newest change of each item, in the order of the changes.
     /// - Throws: ``ServingError``.
     public func itemChanges(of model: String?) async throws(ServingError) -> [ItemChange] {
         try await offThread { [self] () throws(ServingError) in
@@ -169,13 +170,13 @@ extension ServingController {
         }
     }
 
-    /// Adds, replaces or takes out an item: recorded, and in all versions of the model at once.
+    /// Adds, replaces or removes an item, in the store and in all versions of the model at once.
     ///
     /// - Parameters:
-    ///   - item: The catalogue's own id.
-    ///   - content: What the item is to be; nil takes it out.
-    ///   - model: The model; nil is the one that requests without a model reach.
-    /// - Returns: The change as it was recorded.
+    ///   - item: The item's id in the catalogue.
+    ///   - content: The item's new content; nil removes it.
+    ///   - model: The model; nil is the one for requests without a model.
+    /// - Returns: The recorded change.
     /// - Throws: ``ServingError``.
     public func changeItem(
         _ item: String,
@@ -195,7 +196,7 @@ extension ServingController {
     private func change(_ change: ItemChange) throws(ServingError) -> ItemChange {
         try committed {
             let active = look { state in
-                // Where only aliases answer for the model, the newest version of theirs.
+                // If only aliases serve the model, the newest version of theirs completes the change.
                 let served = state.residents.keys.filter { $0.model == change.model && state.isInUse($0) }
                 let version = state.active(of: change.model) ?? served.map(\.version).max()
                 return version.flatMap { state.residents[VersionID(change.model, $0)]?.snapshot }
@@ -209,7 +210,7 @@ extension ServingController {
             let after = try source.newestItemChange(of: change.model)
             for (id, resident) in look({ $0.residents }) where id.model == change.model {
                 let snapshot = resident.snapshot.applying([completed]).snapshot
-                // Where another process changed items too, the next poll reads them all again.
+                // If another process changed items too, the next poll reads all changes again.
                 let isWhole = resident.newestChange == before && after == before + 1
                 let newest = isWhole ? after : resident.newestChange
                 publish { $0.replace(id, by: snapshot, newestChange: newest) }
@@ -218,7 +219,7 @@ extension ServingController {
         }
     }
 
-    /// A model by its name, or the one that requests without a model reach.
+    /// A model by its name, or the one for requests without a model.
     private func named(_ model: String?) throws(ServingError) -> String {
         if let model { return model }
         let (standard, alias, names) = look { state in
@@ -230,12 +231,13 @@ extension ServingController {
         return name
     }
 
-    /// Records a choice and makes it; both or, when the store refuses, neither.
+    /// Records a choice in the store and makes it; if the store refuses, does neither.
     ///
     /// - Parameters:
     ///   - id: The version.
-    ///   - choices: How many choices there were when this one was made; nil is any number.
+    ///   - choices: How many choices there must be so far; nil is any number.
     /// - Returns: False, and nothing changed, when the version is not in memory or another choice was made.
+    /// - Throws: ``ServingError``.
     private func choose(_ id: VersionID, ifChoices choices: Int? = nil) throws(ServingError) -> Bool {
         try committed {
             let (isResident, made) = look { ($0.residents[id] != nil, $0.traffic[id.model]?.choices ?? 0) }
@@ -246,7 +248,7 @@ extension ServingController {
         }
     }
 
-    /// The version that a rollback returns to now.
+    /// The version that a rollback would return to now.
     private func rollbackTarget(of model: String) throws(ServingError) -> VersionID {
         guard let target = try onStore({ try $0.rollbackTarget(of: model) }) else {
             throw .nothingToRollBackTo(model: model)
@@ -256,7 +258,7 @@ extension ServingController {
 
     /// Rolls back to a version.
     ///
-    /// - Returns: False, and nothing changed, when the version is not in memory or is not what a rollback returns to now.
+    /// - Returns: False, and nothing changed, when the version is not in memory or is not the rollback's target now.
     private func rollBack(to id: VersionID) throws(ServingError) -> Bool {
         try committed {
             guard look({ $0.residents[id] != nil }) else { return false }
@@ -271,7 +273,7 @@ extension ServingController {
         }
     }
 
-    /// Does work that needs versions in memory.
+    /// Runs work while the versions that it needs stay in memory.
     private func holding<Value: Sendable>(
         _ ids: [VersionID],
         _ work: () throws(ServingError) -> Value
@@ -281,7 +283,7 @@ extension ServingController {
         return try work()
     }
 
-    /// A ``commit(_:)`` whose errors are those of the service.
+    /// A ``commit(_:)`` that throws the service's errors.
     private func committed<Value: Sendable>(_ change: () throws -> Value) throws(ServingError) -> Value {
         do { return try commit(change) } catch { throw ServingError(error) }
     }

@@ -2,11 +2,11 @@ import CheckpointStore
 import Logging
 import Synchronization
 
-/// How the controller comes to what the store says: on its background thread, once a poll.
+/// Follows the store's choices, on the background thread, once a poll.
 extension ServingController {
-    /// Compares what is served with what the store says, and brings in what is missing; on the background thread.
+    /// Compares the service with the store and loads missing versions; runs on the background thread.
     ///
-    /// While the store's file is gone, what is served stays as it is.
+    /// While the store's file is gone, the service stays as it is.
     func reconcile() {
         freeRetired()
         guard storeIsInPlace() else { return }
@@ -16,14 +16,14 @@ extension ServingController {
             try followAliases()
             if look({ !$0.isSettled }) { publish { $0.isSettled = true } }
         }
-        // Behind what is served already, which a file must not hold up.
+        // Imports come last, so that a file cannot delay versions of the store.
         takeImports()
         for id in look({ $0.residents.keys.sorted { $0.version < $1.version } }) { attempt { try followItems(of: id) } }
         endFailedCanaries()
         freeRetired()
     }
 
-    /// Does a part of a poll; what is wrong with one model keeps the others from nothing.
+    /// Runs a part of a poll; an error in one model does not stop the others.
     private func attempt(_ work: () throws -> Void) {
         do { try work() } catch { logger.error("the store could not be read", metadata: ["error": "\(error)"]) }
     }
@@ -35,13 +35,13 @@ extension ServingController {
             return true
         } catch {
             if storeWatch.isNew("\(error)") {
-                logger.error("the store's file is gone; what is served stays", metadata: ["error": "\(error)"])
+                logger.error("the store's file is gone; the service goes on", metadata: ["error": "\(error)"])
             }
             return false
         }
     }
 
-    /// Tells of damage that was not there before; everything else of the store is used.
+    /// Logs new damage; the rest of the store stays in use.
     private func lookForDamage() {
         guard storeWatch.isDue else { return }
         attempt {
@@ -49,14 +49,14 @@ extension ServingController {
             count { $0.storeDamage = damage.count }
             for finding in storeWatch.news(of: damage) {
                 logger.error(
-                    "the store is damaged; the rest of it is used; run `dimerec models repair`",
+                    "the store is damaged; its other parts stay in use; run `dimerec models repair`",
                     metadata: ["damage.location": "\(finding.location)", "error": "\(finding.what)"]
                 )
             }
         }
     }
 
-    /// The aliases that this process answers: those of the models it was told to serve, or all.
+    /// The aliases that this process serves: those in MODEL and those of models in MODEL, or all.
     private func servedAliases() throws -> [Alias] {
         let aliases = try source.aliases()
         let names = configuration.models
@@ -65,7 +65,7 @@ extension ServingController {
         return aliases.filter { names.contains($0.name) || models.contains($0.model) }
     }
 
-    /// The models whose active version this process answers with.
+    /// The models whose active version this process serves.
     private func servedModels(_ aliases: [Alias]) throws -> [String] {
         let models = try source.modelNames()
         let names = configuration.models
@@ -73,7 +73,7 @@ extension ServingController {
         if look({ $0.names != asked }) {
             publish { state in
                 state.names = asked
-                // Requests that name no model go on being answered when the store gets a second one.
+                // Keep answering requests without a model when the store gets a second one.
                 state.standard = names.first ?? state.standard ?? (models.count == 1 ? models[0] : nil)
             }
         }
@@ -85,18 +85,18 @@ extension ServingController {
 
     /// Brings a model's active version into service if it is not.
     ///
-    /// A version that was rejected is not tried again until it is activated by name. With nothing in service yet and a
-    /// rejected active version, the other versions are tried, the newest first, so that a bad newest checkpoint does not
+    /// A rejected version is not tried again until it is activated by name. If nothing is in service yet and the
+    /// active version was rejected, it tries the other versions, newest first. So a bad newest checkpoint does not
     /// keep a restarted server from serving.
     private func follow(_ model: String) throws {
         while let id = try missingVersion(of: model) {
             if bringIn(id) { return try commit { try serve(id) } }
-            // Nothing was loaded because another load holds the place, or because the version was rejected.
+            // Nothing was loaded, because another load is in progress or the version was rejected.
             guard look({ $0.rejected[id] != nil && $0.active(of: model) == nil }) else { return }
         }
     }
 
-    /// The version of a model that is to be brought into service, or nil when the right one is there.
+    /// The version of a model to bring into service, or nil when the right one is there.
     private func missingVersion(of model: String) throws -> VersionID? {
         guard let wanted = try source.activeVersion(of: model) else { return nil }
         let (rejected, active) = look { ($0.rejected, $0.active(of: model)) }
@@ -107,7 +107,7 @@ extension ServingController {
             .last { rejected[$0] == nil }
     }
 
-    /// Lets a version answer, unless the store says otherwise by now.
+    /// Makes a loaded version the active one, unless the store's choice has changed.
     private func serve(_ id: VersionID) throws {
         let wanted = try source.activeVersion(of: id.model)
         publish { state in
@@ -119,7 +119,7 @@ extension ServingController {
         }
     }
 
-    /// Brings the aliases into service as the store has them.
+    /// Makes the aliases in service those of the store.
     private func followAliases() throws {
         for alias in try servedAliases() {
             if look({ $0.endedSplits[alias.name] == alias.revision }) {
@@ -135,25 +135,25 @@ extension ServingController {
         try commit {
             let aliases = try servedAliases()
             let gone = look(\.aliases).keys.filter { name in !aliases.contains { $0.name == name } }
-            // One that is damaged goes on as it was.
+            // A damaged alias keeps its routes.
             guard !gone.isEmpty, try !source.hasDamagedAliases() else { return }
             publish { state in for name in gone { state.removeAlias(name) } }
         }
     }
 
-    /// Lets an alias answer as the store has it by now.
+    /// Serves an alias as the store has it now.
     private func serve(aliasNamed name: String) throws {
         guard let alias = try servedAliases().first(where: { $0.name == name }) else { return }
         let isComplete = alias.versions.allSatisfy { id in look { $0.residents[id] != nil } }
         let served = look { $0.aliases[name] }
-        // With nothing to fall back to, the versions that could be loaded answer for the others.
+        // A new alias has no earlier split, so its loaded versions answer for the others.
         guard served != alias, isComplete || served == nil, look({ $0.endedSplits[name] != alias.revision }) else {
             return
         }
         publish { $0.aliases[name] = alias }
     }
 
-    /// Brings in changes of items that another process wrote to the store.
+    /// Applies item changes that another process wrote to the store.
     private func followItems(of id: VersionID) throws {
         let newest = try source.newestItemChange(of: id.model)
         guard look({ $0.residents[id]?.newestChange != newest }) else { return }
@@ -175,7 +175,7 @@ extension ServingController {
                 do {
                     _ = try source.prune(model: id.model, keeping: configuration.retainVersions)
                 } catch {
-                    logger.error("old versions stay in the store", metadata: ["error": "\(error)"])
+                    logger.error("old versions not removed from the store", metadata: ["error": "\(error)"])
                 }
             case .failure:
                 count { $0.importsRejected += 1 }
@@ -183,7 +183,7 @@ extension ServingController {
         }
     }
 
-    /// Makes an imported version its model's active one, after a load where this process serves the model.
+    /// Activates an imported version; loads it first if this process serves the model.
     private func publishImported(_ id: VersionID) throws {
         let isServed = try servedModels(servedAliases()).contains(id.model)
         if isServed, !look({ $0.residents[id] != nil }) {
@@ -199,7 +199,7 @@ extension ServingController {
         }
     }
 
-    /// Takes the traffic from versions that break their alias' guard.
+    /// Ends the splits with versions that break their alias' guard.
     private func endFailedCanaries() {
         let (aliases, statistics) = look { ($0.aliases, $0.residents.mapValues(\.statistics)) }
         canaries.forget(allBut: Set(aliases.keys))
@@ -214,8 +214,8 @@ extension ServingController {
         }
     }
 
-    /// Gives all of an alias to its first version: out of service at once, whether or not the store can be written; if not,
-    /// the next poll tries again.
+    /// Gives an alias' whole traffic to its first version at once, even if the store cannot be written; then the
+    /// next poll tries the store again.
     private func endSplit(of alias: Alias) {
         guard let stable = alias.split.first else { return }
         let calm = Alias(
@@ -226,7 +226,7 @@ extension ServingController {
         )
         do {
             try commit {
-                // A change that came first is about another split.
+                // A later change set another split.
                 guard look({ $0.aliases[alias.name]?.revision == alias.revision }) else { return }
                 publish { state in
                     state.aliases[alias.name] = calm
@@ -236,7 +236,7 @@ extension ServingController {
                 publish { $0.aliases[alias.name] = stored }
             }
         } catch {
-            logger.error("the store keeps the split", metadata: ["alias": "\(alias.name)", "error": "\(error)"])
+            logger.error("ended split not stored yet", metadata: ["alias": "\(alias.name)", "error": "\(error)"])
         }
     }
 }

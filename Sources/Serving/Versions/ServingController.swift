@@ -5,13 +5,12 @@ public import Logging
 public import ServiceLifecycle
 import Synchronization
 
-/// Brings what the store says is to be served into service, one load at a time, and keeps the last good versions when a
-/// load fails.
+/// Brings the store's choices into service, one load at a time, and keeps the last good versions when a load fails.
 ///
-/// The store holds the choices (active versions, aliases, changed items), so that every process that serves it and every
-/// restart comes to the same; ``reconcile()`` compares them with what is served. Everything long happens on one background
-/// thread: reading, checking, building, warming up, and giving back the memory of a replaced snapshot once no request uses
-/// it any more. The event loops only ever see a finished ``RoutingTable``.
+/// The store holds the choices (active versions, aliases, changed items), so all processes of a store agree, also
+/// after a restart. ``reconcile()`` compares the choices with the service. All long work runs on one background
+/// thread: reading, checking, building, warming up, and freeing a replaced snapshot once no request uses it. The
+/// event loops only see a finished ``RoutingTable``.
 public final class ServingController: Service {
     let source: any CheckpointSource
     let configuration: ControllerConfiguration
@@ -23,17 +22,17 @@ public final class ServingController: Service {
     private let state = Mutex(ServedVersions())
     private let counts = Mutex(Report())
     private let isPolling = Mutex(false)
-    /// Held while the store and what requests see are changed together; see ``commit(_:)``.
+    /// Held while the store and the routing table change together; see ``commit(_:)``.
     private let changing = Mutex(())
     let canaries = CanaryWatch()
     let storeWatch = StoreWatch()
     let folder: ImportFolder?
 
-    /// What happened so far, for metrics.
+    /// Counts of events so far, for metrics.
     public struct Report: Sendable, Equatable {
         /// Versions that were brought into service.
         public var published = 0
-        /// Versions that were refused.
+        /// Versions that were rejected.
         public var rejected = 0
         /// Rollbacks on request.
         public var rolledBack = 0
@@ -43,19 +42,19 @@ public final class ServingController: Service {
         public var loadSeconds: Double?
         /// Files of the import folder that became versions.
         public var imported = 0
-        /// Files of the import folder that were refused.
+        /// Files of the import folder that were rejected.
         public var importsRejected = 0
-        /// Parts of the store that were damaged when it was last looked through.
+        /// Damaged parts of the store at the last check.
         public var storeDamage = 0
     }
 
     /// A version in memory, for metrics and the control plane.
     public struct Resident: Sendable {
-        /// Which it is.
+        /// The model and version.
         public let id: VersionID
-        /// What it answers from.
+        /// The snapshot that answers.
         public let snapshot: ServingSnapshot
-        /// What came of its requests.
+        /// Request outcomes.
         public let statistics: VersionStatistics
         /// When it was published, ISO 8601.
         public let createdAt: String
@@ -67,11 +66,11 @@ public final class ServingController: Service {
     ///
     /// - Parameters:
     ///   - source: The store.
-    ///   - configuration: What to serve, and how much of it to keep.
-    ///   - holder: Where tables are published.
+    ///   - configuration: The models to serve, and the memory and store limits.
+    ///   - holder: Receives the routing tables.
     ///   - builder: Makes snapshots.
-    ///   - sampler: Knows histories to warm up with.
-    ///   - logger: Told about every version that was published or rejected.
+    ///   - sampler: Provides histories to warm up with.
+    ///   - logger: Logs every version that was published or rejected.
     public init(
         source: any CheckpointSource,
         configuration: ControllerConfiguration = ControllerConfiguration(),
@@ -89,7 +88,7 @@ public final class ServingController: Service {
         folder = configuration.importFolder.map { ImportFolder(path: $0, source: source, logger: logger) }
     }
 
-    /// What happened so far.
+    /// Counts of events so far.
     public var report: Report { counts.withLock { $0 } }
 
     /// The versions in memory, by model and version.
@@ -107,7 +106,7 @@ public final class ServingController: Service {
         }.sorted { ($0.id.model, $0.id.version) < ($1.id.model, $1.id.version) }
     }
 
-    /// Where a version stands.
+    /// The state of a version.
     public func state(of version: Int, model: String) -> VersionState {
         state.withLock { $0.state(of: VersionID(model, version)) }
     }
@@ -119,7 +118,7 @@ public final class ServingController: Service {
 
     // MARK: Life
 
-    /// Polls until graceful shutdown or cancellation, without waiting for a load that is under way then.
+    /// Polls until graceful shutdown or cancellation, without waiting for a load in progress.
     public func run() async throws {
         await cancelWhenGracefulShutdown {
             while !Task.isCancelled {
@@ -129,18 +128,18 @@ public final class ServingController: Service {
         }
     }
 
-    /// Polls now, and tries versions again that were rejected: what SIGHUP does.
+    /// Polls now, and tries rejected versions again; SIGHUP calls it.
     public func reload() {
         state.withLock { $0.rejected = [:] }
         startPoll()
     }
 
-    /// Compares what is served with what the store says, and brings in what is missing.
+    /// Compares the service with the store and loads missing versions.
     public func poll() async {
         await onThread { [self] in reconcile() }
     }
 
-    /// Polls in the background, unless the last such poll is still at it.
+    /// Polls in the background, unless the last such poll is still running.
     private func startPoll() {
         let isFree = isPolling.withLock { isPolling in
             defer { isPolling = true }
@@ -155,14 +154,14 @@ public final class ServingController: Service {
 
     // MARK: Loading
 
-    /// Makes sure that a version is in memory, and says whether it is; a rejection is logged and remembered.
+    /// Loads a version unless it is in memory, and returns whether it is there; logs and remembers a rejection.
     func bringIn(_ id: VersionID) -> Bool {
         if state.withLock({ $0.residents[id] != nil }) { return true }
         guard begin(id) == nil else { return false }
         return (try? load(id)) != nil
     }
 
-    /// Takes the one place for loading, or returns the version that holds it.
+    /// Starts a load, or returns the version of the load in progress.
     func begin(_ id: VersionID) -> VersionID? {
         state.withLock { state in
             if let loading = state.loading { return loading.id }
@@ -171,7 +170,7 @@ public final class ServingController: Service {
         }
     }
 
-    /// Gives the place for loading back.
+    /// Ends the load in progress.
     func end(rejection: (id: VersionID, reason: String)? = nil) {
         state.withLock { state in
             state.loading = nil
@@ -179,11 +178,11 @@ public final class ServingController: Service {
         }
     }
 
-    /// Loads a version into memory; the place for loading must have been taken, and is given back.
+    /// Loads a version into memory; ``begin(_:)`` must have started the load, and this call ends it.
     func load(_ id: VersionID) throws(ServingError) {
         let clock = ContinuousClock()
         let start = clock.now
-        // Room first, so that no more versions than are kept are ever in memory.
+        // Unload first, so that memory never holds more versions than configured.
         evict(keeping: max(1, configuration.keepVersions - 1), of: id.model)
         freeRetired(within: .seconds(1))
         do {
@@ -221,7 +220,7 @@ public final class ServingController: Service {
             end(rejection: (id, reason))
             counts.withLock { $0.rejected += 1 }
             logger.error(
-                "version rejected; what was in service stays",
+                "version rejected; the service keeps its versions",
                 metadata: ["model.name": "\(id.model)", "model.version": "\(id.version)", "error": "\(reason)"]
             )
             throw .rejected(id, reason: reason)
@@ -238,7 +237,7 @@ public final class ServingController: Service {
         )
     }
 
-    /// Changes what requests see, in one step, and logs which versions answer now.
+    /// Changes the routing table in one step, and logs newly active versions.
     ///
     /// - Returns: What `change` returns.
     @discardableResult
@@ -260,17 +259,17 @@ public final class ServingController: Service {
         return result
     }
 
-    /// Looks at the state without changing it.
+    /// Reads the state.
     func look<Result: Sendable>(_ body: (ServedVersions) -> Result) -> Result { state.withLock { body($0) } }
 
-    /// Changes the state in what requests do not see.
+    /// Changes the state where the routing table does not depend on it.
     func note(_ change: (inout ServedVersions) -> Void) { state.withLock { change(&$0) } }
 
-    /// Counts something that happened.
+    /// Counts an event.
     func count(_ change: (inout Report) -> Void) { counts.withLock { change(&$0) } }
 
-    /// Lets go of what nothing needs any more, and gives back the memory of snapshots that no request holds; this thread
-    /// holds each one's last reference.
+    /// Unloads unneeded versions and frees the snapshots that no request holds; this thread holds the last reference
+    /// of each.
     func freeRetired() {
         evict(keeping: configuration.keepVersions, of: nil)
         _ = state.withLock { $0.takeUnused() }
@@ -282,7 +281,7 @@ public final class ServingController: Service {
         }
     }
 
-    /// Waits for requests to let go of retired snapshots, for a while, and frees them.
+    /// Waits a limited time for requests to release retired snapshots, and frees them.
     private func freeRetired(within limit: Duration) {
         let clock = ContinuousClock()
         let end = clock.now + limit
@@ -295,17 +294,17 @@ public final class ServingController: Service {
 
     // MARK: Changes
 
-    /// Changes the store and what requests see as one: nobody else changes either in between.
+    /// Changes the store and the routing table together; no other change comes in between.
     ///
-    /// So the answer to a change names what is stored and served when it ends. Loads stay outside, because they take long;
-    /// what was true before a load must be looked at again inside.
+    /// So a change's answer names the stored and served state at its end. Loads stay outside, because they take
+    /// long. Check again inside whatever was checked before a load.
     func commit<Value: Sendable>(_ change: () throws -> Value) throws -> Value {
         try changing.withLock { _ in try change() }
     }
 
     // MARK: Threads
 
-    /// Runs work behind whatever the background thread does.
+    /// Runs work on the background thread, after its queued work.
     func onThread<Result: Sendable>(_ work: @escaping @Sendable () -> Result) async -> Result {
         await withCheckedContinuation { continuation in
             thread.async { continuation.resume(returning: work()) }

@@ -1,7 +1,7 @@
 import CheckpointStore
 
 extension ServingError {
-    /// Whether an error says nothing of a version or a file but of the store's present state, so that it may pass.
+    /// Whether an error is about the store's present state, not about a version or file, so a retry may succeed.
     static func mayPass(_ error: any Error) -> Bool {
         switch error {
         case CheckpointError.locked, CheckpointError.diskFull, CheckpointError.readOnly, CheckpointError.inputOutput,
@@ -11,7 +11,7 @@ extension ServingError {
         }
     }
 
-    /// What an error of the store, or of a change of an item, means for what is served.
+    /// The service's error for an error of the store or of an item change.
     package init(_ error: any Error) {
         switch error {
         case let error as ServingError:

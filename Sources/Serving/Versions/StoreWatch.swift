@@ -1,7 +1,7 @@
 import CheckpointStore
 import Synchronization
 
-/// What was told of the state of the store's file, so that each finding is logged once.
+/// The findings about the store's file that were logged, so that each is logged once.
 final class StoreWatch: Sendable {
     private struct State {
         var error: String?
@@ -9,15 +9,15 @@ final class StoreWatch: Sendable {
         var nextLook: ContinuousClock.Instant?
     }
 
-    /// How long after a look for damage the next one is.
+    /// The time between two checks for damage.
     private static let interval = Duration.seconds(60)
 
     private let state = Mutex(State())
 
-    /// Nothing told yet.
+    /// A watch that has logged nothing yet.
     init() {}
 
-    /// Whether an error is not the one that was told last.
+    /// Whether an error differs from the last logged one.
     func isNew(_ error: String) -> Bool {
         state.withLock { state in
             defer { state.error = error }
@@ -25,7 +25,7 @@ final class StoreWatch: Sendable {
         }
     }
 
-    /// Whether an error was told that is over now.
+    /// Whether a logged error is over now.
     func recovers() -> Bool {
         state.withLock { state in
             defer { state.error = nil }
@@ -33,7 +33,7 @@ final class StoreWatch: Sendable {
         }
     }
 
-    /// Whether it is time to look for damage; the next time is a minute later.
+    /// Whether a check for damage is due; the next one is due a minute later.
     var isDue: Bool {
         state.withLock { state in
             let now = ContinuousClock.now
@@ -43,7 +43,7 @@ final class StoreWatch: Sendable {
         }
     }
 
-    /// The damage that was not there at the last look.
+    /// The damage that the last check did not find.
     func news(of damage: [StoreDamage]) -> [StoreDamage] {
         state.withLock { state in
             defer { state.damage = Set(damage) }

@@ -1,6 +1,6 @@
-/// Where a stored version stands in this process.
+/// The state of a stored version in this process.
 public enum VersionState: Sendable, Equatable {
-    /// Stored, and could be activated; in memory already when it was active lately.
+    /// Stored, and can be activated; already in memory if it was active recently.
     case available
     /// Being read and checked.
     case loading
@@ -10,9 +10,9 @@ public enum VersionState: Sendable, Equatable {
     case active
     /// Replaced; its last requests are being answered.
     case draining
-    /// Was in memory and is no more.
+    /// Was in memory and is no longer.
     case unloaded
-    /// Refused, with the reason; the version before it keeps answering.
+    /// Rejected, with the reason; the version before it keeps answering.
     case rejected(reason: String)
 
     /// One lower-case word.
@@ -48,7 +48,7 @@ public struct VersionID: Sendable, Hashable, CustomStringConvertible {
 
 /// Why the versions in service were not changed.
 public enum ServingError: Error, Equatable, CustomStringConvertible {
-    /// The model is not one that this process serves.
+    /// This process does not serve the model.
     case modelNotServed(String, served: [String])
     /// There is no such version.
     case versionNotFound(VersionID)
@@ -64,24 +64,24 @@ public enum ServingError: Error, Equatable, CustomStringConvertible {
     case inUse(VersionID)
     /// No version was active before this one.
     case nothingToRollBackTo(model: String)
-    /// The alias is not what the caller took it for.
+    /// The alias has another revision than the caller expects.
     case aliasChanged(name: String, revision: Int)
     /// The alias contradicts itself or what is stored.
     case invalidAlias(String)
-    /// An item cannot be changed like this; the field of the request, and why.
+    /// An item cannot be changed this way; names the request's field, and the reason.
     case invalidItem(field: String, message: String)
     /// The item is not in the catalogue.
     case itemNotFound(String)
     /// No version of the model is in service yet.
     case notReady(model: String)
-    /// The store could not be asked or written.
+    /// The store could not be read or written.
     case storeFailed(String)
 
     /// What is wrong and what to do.
     public var description: String {
         switch self {
         case .modelNotServed(let model, let served):
-            "Model '\(model)' is not served by this process; served are: \(served.joined(separator: ", "))."
+            "Model '\(model)' is not served by this process; name one of: \(served.joined(separator: ", "))."
         case .versionNotFound(let id):
             "Model '\(id.model)' has no version \(id.version); list its versions with GET /v1/models/\(id.model)."
         case .aliasNotFound(let name):
@@ -89,13 +89,13 @@ public enum ServingError: Error, Equatable, CustomStringConvertible {
         case .busyLoading(let id):
             "\(id) is being loaded; try again when it is done."
         case .superseded(let id):
-            "While \(id) was being loaded another version was chosen, which stays."
+            "Another version was chosen while \(id) was being loaded; the other one stays active."
         case .rejected(let id, let reason):
             "\(id) was rejected and nothing changed: \(reason)"
         case .inUse(let id):
-            "\(id) answers requests; activate another version, or take it out of its aliases, before unloading it."
+            "\(id) answers requests; activate another version, or remove it from its aliases, before unloading it."
         case .nothingToRollBackTo(let model):
-            "Model '\(model)' had no other active version before; activate one by its number."
+            "Model '\(model)' had no other active version before; activate a version by its number."
         case .aliasChanged(let name, let revision):
             "Alias '\(name)' has revision \(revision) now; read it again, then change it."
         case .invalidAlias(let reason):
@@ -107,7 +107,7 @@ public enum ServingError: Error, Equatable, CustomStringConvertible {
         case .notReady(let model):
             "No version of model '\(model)' is in service yet; activate one first."
         case .storeFailed(let reason):
-            "The store could not be used: \(reason)"
+            "The store could not be read or written: \(reason)"
         }
     }
 }
