@@ -1,28 +1,28 @@
 /// A name that requests may use instead of a model's, and the versions that answer it.
 ///
-/// Stored beside the versions, so that every process that serves the store answers an alias alike.
+/// The store holds it, so every process that serves the store answers an alias alike.
 public struct Alias: Codable, Sendable, Equatable {
-    /// One version's part of an alias' requests.
+    /// One version's percentage of an alias' requests.
     public struct Share: Codable, Sendable, Equatable {
         /// The version.
         public var version: Int
-        /// Its part of the requests, 0 to 100; a version of 0 is only shadowed.
+        /// Its percentage of the requests, 0 to 100; a version with 0 gets only shadow traffic.
         public var percent: Double
 
-        /// Gives a version a part.
+        /// Gives a version a percentage.
         public init(version: Int, percent: Double) {
             self.version = version
             self.percent = percent
         }
     }
 
-    /// When the versions beyond the first lose their part: bounds that each of them must keep.
+    /// Bounds for each version after the first; a version that breaks one loses its traffic.
     public struct Guard: Codable, Sendable, Equatable {
-        /// The most of a version's requests that may fail by its fault, 0 to 1; nil is no bound.
+        /// The highest error rate from a version's own faults, 0 to 1; nil is no bound.
         public var maxErrorRate: Double?
-        /// The longest 99th percentile of a version's own work, in milliseconds; nil is no bound.
+        /// The highest 99th percentile of a version's own work, in milliseconds; nil is no bound.
         public var maxP99Ms: Double?
-        /// How many requests a version must have answered before it is judged, at least 1.
+        /// How many requests a version must answer before each judgement, at least 1.
         public var minRequests: Int
 
         /// Groups bounds.
@@ -33,15 +33,17 @@ public struct Alias: Codable, Sendable, Equatable {
         }
     }
 
-    /// What requests call it.
+    /// The name that requests use.
     public var name: String
     /// The model whose versions answer.
     public var model: String
-    /// The versions and their parts, 100 together, the stable one first; empty follows the model's active version.
+    /// The versions and their percentages, which sum to 100; empty follows the model's active version.
+    ///
+    /// The stable version is first.
     public var split: [Share]
-    /// The part of the requests, 0 to 100, that another version of the split computes too, without answering.
+    /// The percentage of requests that another version of the split also computes as shadow traffic, 0 to 100.
     public var shadow: Double
-    /// What the versions beyond the first must keep.
+    /// The bounds for the versions after the first.
     public var `guard`: Guard?
     /// Rises with every change; assigned by the store, 1 for a new alias.
     public var revision: Int

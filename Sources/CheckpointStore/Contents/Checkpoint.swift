@@ -1,8 +1,8 @@
 public import Kernels
 
-/// Everything a version holds: what a server needs to answer, and what an operator needs to trust it.
+/// The content of a version: the data to answer requests, and the data to trust it.
 public struct Checkpoint: Sendable {
-    /// What this version is and where it came from.
+    /// The version's description and origin.
     public var manifest: CheckpointManifest
     /// The model's named parameters.
     public var parameters: [String: Matrix]
@@ -28,7 +28,8 @@ public struct Checkpoint: Sendable {
         self.index = index
     }
 
-    /// Gives the parameters away, so that their new owner may change them without a copy; the checkpoint has none then.
+    /// Moves the parameters out, so that their new owner may change them without a copy; the checkpoint then has
+    /// none.
     ///
     /// - Returns: The parameters by name.
     public mutating func takeParameters() -> [String: Matrix] {
@@ -68,21 +69,21 @@ public struct Catalogue: Sendable, Equatable {
     public var count: Int { ids.count }
 }
 
-/// What a version is, how it was made and how well it did.
+/// A version's description, training and quality.
 public struct CheckpointManifest: Codable, Sendable, Equatable {
     /// The model's name in the store.
     public var model: String
     /// The version; assigned by the store when it publishes, 1 for a model's first.
     public var version = 0
-    /// Which system it is, such as `dimerec`.
+    /// The system, such as `dimerec`.
     public var system: String
     /// The complete recipe, as JSON text.
     public var recipe: String
     /// The seed that training started from.
     public var seed: UInt64
-    /// What made it: program version, CPU level and BLAS core.
+    /// The build that trained it: program version, CPU level and BLAS core.
     public var build: String
-    /// When it was published, ISO 8601 in UTC; set by the store.
+    /// The time of publication, ISO 8601 in UTC; set by the store.
     public var createdAt = ""
     /// Length of an item vector.
     public var dimension: Int
@@ -94,7 +95,7 @@ public struct CheckpointManifest: Codable, Sendable, Equatable {
     public var seconds: Double
     /// Validation metrics as fractions, by name (`hr@20`).
     public var metrics: [String: Double]
-    /// Which data it was trained on.
+    /// The training data.
     public var data: DataFingerprint
 
     /// Describes a version before it is published.
@@ -125,7 +126,7 @@ public struct CheckpointManifest: Codable, Sendable, Equatable {
     }
 }
 
-/// Names the data and the split behind a version, so that an evaluation can tell test users from training users.
+/// Identifies the data and the split of a version, so that an evaluation can tell test users from training users.
 public struct DataFingerprint: Codable, Sendable, Equatable {
     /// `users`, `time`, `leave-one-out`, or `files` when the parts were given as files.
     public var split: String
@@ -134,7 +135,7 @@ public struct DataFingerprint: Codable, Sendable, Equatable {
     /// SHA-256 of each input file's interactions, in hexadecimal, by role (`events`, `train`, `validation`).
     public var digests: [String: String]
 
-    /// Names data by how it was split and what was in it.
+    /// Identifies data by its split and its content.
     public init(split: String, splitSeed: UInt64, digests: [String: String]) {
         self.split = split
         self.splitSeed = splitSeed

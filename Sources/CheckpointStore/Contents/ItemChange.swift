@@ -1,20 +1,20 @@
-/// A change of one item that needs no new version: an item that is added, gets another vector, or is taken out.
+/// A change of one item without a new version: the item is added, replaced or removed.
 ///
-/// The store keeps the newest change of each item. A version published after the change that knows the item has learned
-/// from newer data, so there the change does not count; see ``applies(to:knowsItem:)``.
+/// The store keeps the newest change of each item. A version that was published later and knows the item learned
+/// from newer data, so it skips the change; see ``applies(to:knowsItem:)``.
 public struct ItemChange: Codable, Sendable, Equatable {
-    /// What the item is from now on.
+    /// The item's new content.
     public struct Content: Codable, Sendable, Equatable {
-        /// The unit vector in the space of the change's version; nil for an item that is given by its likeness alone.
+        /// The unit vector in the space of the change's version; nil for an item with only similar items.
         public var vector: [Float]?
-        /// Items that it is like, by their ids, the likest first.
+        /// The ids of similar items, most similar first.
         ///
-        /// Vectors of two versions are not comparable: in another version the item's vector is the normalised mean of
-        /// theirs there.
+        /// Vectors of two versions are not comparable. So in another version the item's vector is the normalised
+        /// mean of the similar items' vectors there.
         public var like: [String]
-        /// Its title; nil leaves what the catalogue says.
+        /// The title; nil keeps the catalogue's.
         public var title: String?
-        /// Its categories by name; nil leaves what the catalogue says.
+        /// The category names; nil keeps the catalogue's.
         public var categories: [String]?
 
         /// Describes an item.
@@ -28,11 +28,11 @@ public struct ItemChange: Codable, Sendable, Equatable {
 
     /// The model whose catalogue changes.
     public var model: String
-    /// The item's own id.
+    /// The item's id in the catalogue.
     public var item: String
     /// The version that was in service when the change was made.
     public var version: Int
-    /// What the item is from now on; nil takes it out.
+    /// The item's new content; nil removes it.
     public var content: Content?
 
     /// Describes a change.

@@ -1,16 +1,16 @@
 import Foundation
 
-/// What the first bytes of an SQLite file say about it, read without SQLite.
+/// The facts in the first bytes of an SQLite file, read without SQLite.
 struct FileHeader {
-    /// The size of the file in bytes; 0 is a file that nothing was written to yet.
+    /// The size of the file in bytes; 0 if nothing was written yet.
     let size: Int
-    /// Whether the file is one part of a database, whose write-ahead log is the other.
+    /// Whether the file has a write-ahead log, which is then part of the database.
     let hasLog: Bool
 
     /// Reads a file's header; nil when there is no file.
     ///
-    /// - Throws: ``CheckpointError`` for what is no regular file and no database, and for a file that is shorter than its
-    ///   header says. Beside a write-ahead log the file alone says nothing, and SQLite judges both together.
+    /// - Throws: ``CheckpointError`` for a path that is no regular file, a file that is no database, and a file that
+    ///   is shorter than its header says. With a write-ahead log, SQLite judges file and log together.
     init?(path: String) throws(CheckpointError) {
         let resolved = URL(filePath: path).resolvingSymlinksInPath().path
         guard let attributes = try? FileManager.default.attributesOfItem(atPath: resolved) else { return nil }

@@ -3,7 +3,7 @@ import Synchronization
 
 /// How long a statement waits while another process holds the store.
 final class LockWaiting: Sendable {
-    /// Longer and longer, as SQLite's own handler does.
+    /// Growing delays, as in SQLite's own handler.
     private static let delays = [0.001, 0.002, 0.005, 0.01, 0.015, 0.02, 0.025, 0.025, 0.025, 0.05, 0.05, 0.1]
 
     private let seconds: Double
@@ -11,7 +11,7 @@ final class LockWaiting: Sendable {
 
     init(seconds: Double) { self.seconds = seconds }
 
-    /// Makes everybody who waits, now or later, give up.
+    /// Makes all waiting statements give up, now and later.
     func stop() { isOver.store(true, ordering: .relaxed) }
 
     /// Waits a little.

@@ -2,14 +2,14 @@ import Crypto
 import Foundation
 package import GRDB
 
-/// The tables of a store, as a list of named steps that only ever grows.
+/// The tables of a store, as a list of named steps; new steps are only appended.
 package enum Migrations {
     /// Marks an SQLite file as a store ("Dime" in ASCII).
     static let applicationID = 0x4469_6D65
 
     /// Every step, oldest first.
     ///
-    /// Names sort in order, so that a store's newest step can be named.
+    /// Names sort in order, so that messages can name a store's newest step.
     package static var migrator: DatabaseMigrator {
         var migrator = DatabaseMigrator()
         migrator.registerMigration("001-versions") { db in
@@ -32,10 +32,10 @@ package enum Migrations {
         return migrator
     }
 
-    /// Applies what is missing.
+    /// Applies the missing steps.
     ///
-    /// A process that migrates the same store at the same moment makes one of our steps fail, because that step is done;
-    /// then we go on from where it left the store.
+    /// If another process migrates the same store at the same time, one of our steps fails because it is already
+    /// done. Then we continue from that point.
     static func apply(to writer: some DatabaseWriter) throws {
         while true {
             let before = try writer.read(migrator.appliedIdentifiers)
@@ -49,7 +49,7 @@ package enum Migrations {
 
     /// A bundle is a header with its named blobs; versions and training states are bundles.
     ///
-    /// Rows are inserted children first, because a parent holds the digests of its children: hence the deferred keys.
+    /// Children are inserted before their parent, because the parent holds their digests: hence the deferred keys.
     private static let versions = """
         CREATE TABLE bundle (
             id INTEGER PRIMARY KEY,
@@ -106,10 +106,11 @@ package enum Migrations {
             BEGIN SELECT RAISE(ABORT, 'versions are immutable'); END;
         """
 
-    /// Aliases and item changes are JSON with a digest; activations get one too, because a rollback trusts them, and an
-    /// index, which tells when a row moved to another model.
+    /// Aliases and item changes are JSON with a digest.
     ///
-    /// Numbers of item changes are never used twice, and an item's id is stored as bytes, because it may contain a NUL.
+    /// Activations get a digest too, because a rollback trusts them. Their index detects a row that moved to another
+    /// model. Numbers of item changes are never reused. An item's id is stored as bytes, because it may contain a
+    /// NUL.
     private static let operations = """
         CREATE TABLE alias (
             name TEXT PRIMARY KEY NOT NULL,
@@ -133,11 +134,11 @@ package enum Migrations {
         SHA256.row("activation", "\(id)", "\(number)", at, model)
     }
 
-    /// How a database relates to what this program knows.
+    /// The state of a database's schema compared with this program's.
     enum State: Equatable {
         /// No tables at all.
         case empty
-        /// Some steps are missing; the first of them.
+        /// Some steps are missing; names the first of them.
         case older(missing: String)
         /// Every step was applied, and nothing else is in the schema.
         case current
@@ -145,8 +146,8 @@ package enum Migrations {
 
     /// Classifies a database; foreign, newer and altered ones throw.
     ///
-    /// The schema is compared, word for word, before anything else of the file is read: a table that is a view in truth,
-    /// or a trigger, could make any other statement work without end.
+    /// The schema is compared word for word before anything else is read. A view in place of a table, or a trigger,
+    /// could make any other statement run without end.
     static func state(of db: Database, path: String) throws -> State {
         let references = try references()
         let most = references.last?.schema.count ?? 0
@@ -157,12 +158,12 @@ package enum Migrations {
             if schema.isEmpty, application == 0 { return .empty }
             guard application == applicationID else { throw CheckpointError.notAStore(path: path) }
         }
-        // Read only where the list of steps is the plain table that it should be.
+        // Read the list of steps only if it is the expected plain table.
         let list = references[0].schema.filter { $0.contains("grdb_migrations") }
         let isPlain = schema.filter { $0.contains("grdb_migrations") } == list
         let names = isPlain ? (try? appliedNames(in: db)) ?? [] : []
         let known = migrator.migrations
-        // Where a known name is missing, the list is damaged and says nothing of newer steps.
+        // If a known name is missing, the list is damaged and cannot show newer steps.
         if Set(names).isSuperset(of: reference?.applied ?? known[..<1]),
             let unknown = names.filter({ !known.contains($0) }).max()
         {
@@ -178,7 +179,7 @@ package enum Migrations {
         )
     }
 
-    /// The schema after each step.
+    /// The expected schema after each step.
     private static func references() throws -> [(applied: ArraySlice<String>, schema: [String])] {
         let known = migrator.migrations
         return try known.indices.map { last in
@@ -194,7 +195,7 @@ package enum Migrations {
             .map { try $0.text(0, "migration name") }
     }
 
-    /// What the schema holds, in a form that two databases of one schema share.
+    /// The schema's statements, in a form that is equal for equal schemas.
     private static func statements(of db: Database, atMost count: Int) throws -> [String] {
         let sql = "SELECT type, name, tbl_name, coalesce(sql, '') FROM sqlite_schema LIMIT ?"
         return try Row.fetchAll(db, sql: sql, arguments: [count]).map { row in
@@ -203,12 +204,12 @@ package enum Migrations {
     }
 }
 
-/// Columns whose type is checked: a damaged file may hold anything, and GRDB's own conversions trap.
+/// Columns with a checked type: a damaged file may hold any type, and GRDB's own conversions trap.
 extension Row {
     /// An integer column.
     func integer(_ column: Int, _ what: String) throws -> Int {
         guard case .int64(let value) = (self[column] as DatabaseValue).storage, let value = Int(exactly: value) else {
-            throw CheckpointError.corrupted(what: "\(what) is no integer", location: "the store")
+            throw CheckpointError.corrupted(what: "\(what) is not an integer", location: "the store")
         }
         return value
     }
@@ -221,7 +222,7 @@ extension Row {
     /// A text column.
     func text(_ column: Int, _ what: String) throws -> String {
         guard case .string(let value) = (self[column] as DatabaseValue).storage else {
-            throw CheckpointError.corrupted(what: "\(what) is no text", location: "the store")
+            throw CheckpointError.corrupted(what: "\(what) is not text", location: "the store")
         }
         return value
     }

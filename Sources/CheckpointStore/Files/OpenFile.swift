@@ -3,18 +3,18 @@ import GRDB
 import Kernels
 import Synchronization
 
-/// The connections to a store's file, and which file that is.
+/// The connections to a store's file, and the file's identity.
 struct OpenFile: Sendable {
-    /// What can have happened to a file that is open.
+    /// How the file of an open store was replaced.
     enum Replacement {
-        /// No file has its path.
+        /// The path leads to no file.
         case nothing
-        /// Another file has its path, beside the write-ahead log of the former one.
+        /// The path leads to another file, beside the former file's write-ahead log.
         case besideFormerLog
-        /// Another file has its path.
+        /// The path leads to another file.
         case another
 
-        /// Why changes are refused, and what to do.
+        /// Why the store rejects changes, and what to do.
         func error(_ path: String) -> CheckpointError {
             let reason =
                 switch self {
@@ -22,13 +22,13 @@ struct OpenFile: Sendable {
                 case .besideFormerLog:
                     "another file has taken its place, beside the former file's log. Remove '\(path)-wal' and '\(path)-shm';"
                         + " until then changes are refused."
-                case .another: "another file has taken its place. It is opened at the next look; try again then."
+                case .another: "another file has taken its place. The next poll opens it; try again then."
                 }
             return .replaced(path: path, reason: reason)
         }
     }
 
-    /// A file by what a rename and a copy change.
+    /// A file's identity, which a rename and a copy change.
     private struct Identity: Equatable {
         let device: UInt64
         let file: UInt64
@@ -43,7 +43,7 @@ struct OpenFile: Sendable {
         }
     }
 
-    /// Databases whose files were replaced: closing one would delete the log of the file that has its path now.
+    /// Databases whose files were replaced; closing one would delete the log of the new file at its path.
     private static let abandoned = Mutex<[any DatabaseWriter]>([])
 
     let database: any DatabaseWriter
@@ -54,11 +54,11 @@ struct OpenFile: Sendable {
     ///
     /// - Parameters:
     ///   - path: The file.
-    ///   - readOnly: Whether nothing is changed.
-    ///   - isForeign: Whether it is a file of others that is only looked at, by one bounded connection.
+    ///   - readOnly: Whether the store must not be changed.
+    ///   - isForeign: Whether it is a foreign file, which one bounded connection only reads.
     ///   - lockWaiting: How to wait for locks.
-    ///   - pageLimit: How many pages the file may have.
-    /// - Throws: ``CheckpointError``, and what SQLite refuses.
+    ///   - pageLimit: The most pages of the file.
+    /// - Throws: ``CheckpointError``, and SQLite's errors.
     init(path: String, readOnly: Bool, isForeign: Bool, _ lockWaiting: LockWaiting, _ pageLimit: Int?) throws {
         precondition(readOnly || !isForeign, "a foreign file opened for writing")
         let size = try FileHeader(path: path)?.size
@@ -67,7 +67,7 @@ struct OpenFile: Sendable {
         let configuration = Self.configuration(readOnly: readOnly, lockWaiting)
         var isCurrent = false
         if let size, size > 0 {
-            // Looked at through a connection that changes nothing: opening a pool for writing sets the journal mode.
+            // Check with a read-only connection, because opening a pool for writing sets the journal mode.
             let looking = try Self.bounded(path: path, Self.configuration(readOnly: true, lockWaiting))
             switch try looking.read({ try Migrations.state(of: $0, path: path) }) {
             case .current: isCurrent = true
@@ -93,7 +93,7 @@ struct OpenFile: Sendable {
         log = Identity(path + "-wal")
     }
 
-    /// What has become of the file, or nil when it is where it was.
+    /// How the file was replaced, or nil if it was not.
     mutating func replacement(at path: String) -> Replacement? {
         guard let identity else { return nil }
         let now = Identity(path)
@@ -105,20 +105,20 @@ struct OpenFile: Sendable {
         return log != nil && Identity(path + "-wal") == log ? .besideFormerLog : .another
     }
 
-    /// Leaves the connections open for ever, because their file has no path any more.
+    /// Leaves the connections open for ever, because their path leads to another file.
     func abandon() { Self.abandoned.withLock { $0.append(database) } }
 
     // MARK: Connections
 
-    /// How many steps a statement on a file of others may take: a sound one needs some thousand.
+    /// The most steps of a statement on a foreign file; an intact one needs some thousand.
     private static let mostSteps = 20_000_000
 
-    /// A connection to a file that is not known to be sound.
+    /// A connection to a file that may be damaged.
     private static func bounded(path: String, _ configuration: Configuration) throws -> DatabaseQueue {
         let bytes = [path, path + "-wal"].reduce(0) { sum, file in
             sum + ((try? FileManager.default.attributesOfItem(atPath: file)[.size] as? Int) ?? 0)
         }
-        // No value is longer than the file; error messages and pragmas need a little.
+        // No value is longer than the file; error messages and pragmas need a little more.
         return try DatabaseConfinement.bounded(valueBytes: min(bytes + 65_536, 1_000_000_000), steps: mostSteps) {
             try DatabaseQueue(path: path, configuration: configuration)
         }

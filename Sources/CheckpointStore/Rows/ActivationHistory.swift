@@ -1,9 +1,9 @@
 import Foundation
 import GRDB
 
-/// Which versions of a model were active, oldest first; a damaged entry is left out and told.
+/// The activated versions of a model, oldest first; damaged entries are reported instead.
 struct ActivationHistory {
-    /// An entry that is as it was written.
+    /// An intact entry.
     struct Entry {
         let id: Int
         let number: Int
@@ -11,10 +11,10 @@ struct ActivationHistory {
 
     /// The model's intact entries.
     let entries: [Entry]
-    /// The entries that are damaged, of any model: a damaged one does not tell whose it is.
+    /// The damaged entries of all models, because a damaged entry does not show its model.
     let damage: [StoreDamage]
 
-    /// Reads all entries without the index, which may be what is damaged.
+    /// Reads all entries without the index, which may itself be damaged.
     init(of model: String, in db: Database) throws {
         var entries: [Entry] = []
         var damage: [StoreDamage] = []

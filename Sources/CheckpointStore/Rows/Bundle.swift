@@ -3,11 +3,11 @@ import Foundation
 import GRDB
 import Kernels
 
-/// What is stored under one name of a bundle.
+/// The content of one named blob of a bundle.
 enum BlobContent {
     /// Little-endian Float32, row after row.
     case matrix(Matrix)
-    /// Bytes in a form that their owner knows.
+    /// Bytes in their owner's format.
     case bytes([UInt8])
 
     fileprivate var format: String {
@@ -33,7 +33,7 @@ enum BlobContent {
     }
 }
 
-/// A blob as the bundle lists it: everything but its content.
+/// A blob's entry in the bundle's list, without its content.
 private struct BlobEntry {
     var id = 0
     var name: String
@@ -42,7 +42,7 @@ private struct BlobEntry {
     var columns: Int
     var digest: Data
 
-    /// How many bytes the shape stands for, or nil when there is no such shape.
+    /// The size in bytes from the shape, or nil for an invalid shape.
     var size: Int? {
         guard rows >= 0, columns >= 0, format == "f32" || format == "bytes" else { return nil }
         let (count, overflow) = rows.multipliedReportingOverflow(by: columns)
@@ -53,10 +53,10 @@ private struct BlobEntry {
 
 /// A header with named blobs, each with its SHA-256, and one more SHA-256 over the header and the list of blobs.
 ///
-/// Contents are stored in chunks, because SQLite bounds a value to 1 GB; they are hashed as they pass, so that at most a
-/// chunk is held twice.
+/// Contents are stored in chunks, because SQLite limits a value to 1 GB. They are hashed while they are read or
+/// written, so that memory holds at most one chunk twice.
 struct Bundle {
-    /// What a bundle is for; part of its digest, so that one cannot stand in for another.
+    /// The use of a bundle; part of its digest, so that a bundle cannot replace one of another kind.
     enum Kind: String {
         case version
         case trainingState
@@ -138,9 +138,9 @@ struct Bundle {
     ///
     /// - Parameters:
     ///   - id: The bundle's number.
-    ///   - kind: What it must be for.
-    ///   - location: What it is, for messages.
-    ///   - db: Where to read.
+    ///   - kind: The expected kind.
+    ///   - location: The bundle's name in messages.
+    ///   - db: The database.
     /// - Throws: ``CheckpointError/corrupted(what:location:)``.
     init(id: Int, kind: Kind, location: String, from db: Database) throws {
         self.location = location
@@ -168,7 +168,7 @@ struct Bundle {
         }.sorted { Self.precedes($0.name, $1.name) }
         bytes = try entries.reduce(0) { sum, entry in
             let (total, overflow) = sum.addingReportingOverflow(entry.size ?? .max)
-            guard entry.size != nil, !overflow else { throw damaged("'\(entry.name)' has a size that no file holds") }
+            guard entry.size != nil, !overflow else { throw damaged("'\(entry.name)' has an impossible size") }
             return total
         }
         guard digest == Self.digest(kind: kind, header: header, entries: entries) else {
@@ -176,7 +176,7 @@ struct Bundle {
         }
     }
 
-    /// Whether the header of a version is as it was written, and is that version's.
+    /// Whether the header of a version is intact and belongs to that version.
     static func isReadable(_ model: String, _ number: Int, in db: Database) -> Bool {
         let sql = "SELECT bundle FROM version NOT INDEXED WHERE model = ? AND number = ?"
         guard let row = try? Row.fetchOne(db, sql: sql, arguments: [model, number]),
@@ -187,7 +187,7 @@ struct Bundle {
         return manifest.model == model && manifest.version == number
     }
 
-    /// The matrix of a name.
+    /// The matrix of a blob.
     func matrix(_ name: String, from db: Database) throws -> Matrix {
         let (entry, size) = try entry(name, format: "f32", in: db)
         var matrix = Matrix(rows: 0, columns: 0)
@@ -201,7 +201,7 @@ struct Bundle {
         return size == 0 ? Matrix(rows: entry.rows, columns: entry.columns) : matrix
     }
 
-    /// The bytes of a name.
+    /// The bytes of a blob.
     func bytes(_ name: String, from db: Database) throws -> [UInt8] {
         let (entry, size) = try entry(name, format: "bytes", in: db)
         var bytes: [UInt8] = []
@@ -210,7 +210,7 @@ struct Bundle {
         return bytes
     }
 
-    /// Finds a blob and makes sure that the file holds as many bytes as its shape stands for, before any allocation.
+    /// Finds a blob, and checks that the stored bytes match its shape before anything is allocated.
     private func entry(_ name: String, format: String, in db: Database) throws -> (BlobEntry, size: Int) {
         guard let entry = entries.first(where: { $0.name == name }) else {
             throw CheckpointError.corrupted(what: "'\(name)' is missing", location: location)
@@ -226,7 +226,8 @@ struct Bundle {
         return (entry, size)
     }
 
-    /// Passes a blob's chunks on, in order, with their first byte's position; throws when they are not what was hashed.
+    /// Calls `body` with a blob's chunks in order and their first byte's position; throws if the digest does not
+    /// match.
     private func eachChunk(
         of entry: BlobEntry,
         size: Int,
@@ -279,7 +280,7 @@ struct Bundle {
 
     private static func sorted(_ names: some Sequence<String>) -> [String] { names.sorted(by: precedes) }
 
-    /// Byte order, which no Unicode version changes.
+    /// Order by bytes, which is the same in every Unicode version.
     private static func precedes(_ left: String, _ right: String) -> Bool {
         left.utf8.lexicographicallyPrecedes(right.utf8)
     }
@@ -289,14 +290,14 @@ extension Row {
     /// A blob column.
     func bytes(_ column: Int, _ what: String) throws -> Data {
         guard case .blob(let value) = (self[column] as DatabaseValue).storage else {
-            throw CheckpointError.corrupted(what: "\(what) is no blob", location: "the store")
+            throw CheckpointError.corrupted(what: "\(what) is not a blob", location: "the store")
         }
         return value
     }
 }
 
 extension Database {
-    /// One more than the highest number in any of the columns, so that no damaged row that refers to nothing gets an owner.
+    /// One more than the highest number in any of the columns, so that no damaged row without an owner gets one.
     ///
     /// - Parameter columns: Columns as `table.column`.
     /// - Returns: The number, at least 1.

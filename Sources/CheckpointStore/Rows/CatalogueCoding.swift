@@ -13,7 +13,7 @@ package enum TextTable {
 
     /// Decodes texts; nil for anything that `encode` does not write.
     ///
-    /// Allocates no more than the bytes justify.
+    /// It allocates no more than the size of the bytes allows.
     package static func decode(_ bytes: [UInt8]) -> [String]? {
         var reader = LittleEndianReader(bytes)
         guard let count = reader.count(), let lengths = reader.int32s(count) else { return nil }
@@ -42,7 +42,7 @@ package enum NumberLists {
 
     /// Decodes lists; nil for anything that `encode` does not write.
     ///
-    /// Allocates no more than the bytes justify.
+    /// It allocates no more than the size of the bytes allows.
     package static func decode(_ bytes: [UInt8]) -> [[Int32]]? {
         var reader = LittleEndianReader(bytes)
         guard let count = reader.count(), let lengths = reader.int32s(count) else { return nil }
@@ -61,7 +61,7 @@ extension Checkpoint {
     static let idsName = "catalogue/ids"
     private static let parameterPrefix = "parameter/"
 
-    /// The version's parts by the names that the store gives them.
+    /// The version's parts by their names in the store.
     func blobs() -> [String: BlobContent] {
         var popular = LittleEndianWriter(reserving: popularity.count * 4)
         popular.append(popularity)
@@ -77,12 +77,12 @@ extension Checkpoint {
         return blobs
     }
 
-    /// Puts a version together from its parts.
+    /// Builds a version from its parts.
     ///
     /// - Parameters:
     ///   - manifest: The version's description.
     ///   - names: The names of all parts.
-    ///   - location: What is read, for messages.
+    ///   - location: The version's name in messages.
     ///   - matrix: Reads a matrix.
     ///   - bytes: Reads bytes.
     /// - Throws: ``CheckpointError/corrupted(what:location:)`` when a part is missing or the parts contradict each other.
@@ -128,7 +128,7 @@ extension Checkpoint {
         if let contradiction { throw CheckpointError.corrupted(what: contradiction, location: location) }
     }
 
-    /// How the parts contradict each other, or nil; O(items), without looking at the parameters' values.
+    /// How the parts contradict each other, or nil; O(items), does not read the parameters' values.
     var contradiction: String? {
         if manifest.items != catalogue.count {
             return "the manifest counts \(manifest.items) items, the catalogue \(catalogue.count)"

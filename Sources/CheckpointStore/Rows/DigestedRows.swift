@@ -1,23 +1,24 @@
 import Foundation
 import GRDB
 
-/// The rows of a table that hold a digest of themselves: a damaged one is told and spoils no other.
+/// The rows of a table with a digest each; a damaged row is reported and does not affect the others.
 struct DigestedRows<Value> {
-    /// The rows that are as they were written.
+    /// The intact rows.
     var intact: [Value] = []
-    /// What is wrong with the others.
+    /// The damage of the other rows.
     private(set) var damage: [StoreDamage] = []
-    /// The numbers of the others.
+    /// The numbers of the damaged rows.
     private(set) var damagedRows: [Int] = []
 
     /// Reads rows whose first column is their number.
     ///
     /// - Parameters:
-    ///   - db: Where to read.
-    ///   - sql: The rows.
-    ///   - arguments: The statement's.
-    ///   - name: What a row is called, for messages.
-    ///   - read: Reads a row, or throws what is wrong with it.
+    ///   - db: The database.
+    ///   - sql: The statement that selects the rows.
+    ///   - arguments: The statement's arguments.
+    ///   - name: The name of a row in messages.
+    ///   - read: Reads a row, or throws if it is damaged.
+    /// - Throws: ``CheckpointError`` for a row without a number, and SQLite's errors.
     init(
         _ db: Database,
         sql: String,

@@ -4,29 +4,29 @@ import GRDB
 
 /// A model's highest version number and its active version, with a digest: a flipped bit must not activate another version.
 ///
-/// All of it can be told from the versions and the activation history. So a damaged row costs nothing: it is rebuilt when
-/// it is read, and stored anew with the next change.
+/// The versions and the activation history determine both numbers. So a damaged row loses nothing: reading rebuilds
+/// it, and the next change stores it again.
 struct ModelPointer {
-    /// Numbers above this are refused, so that a file of others cannot use them up.
+    /// The highest allowed number, so that a foreign file cannot use up all numbers.
     private static let limit = Int(Int32.max)
 
     let name: String
     private(set) var highest = 0
     var active: Int?
-    /// What is wrong with the stored row, when this was rebuilt.
+    /// The damage of the stored row, if this one was rebuilt.
     private(set) var damage: StoreDamage?
 
     init(name: String) { self.name = name }
 
-    /// Reads a model's row; nil when there is neither a row nor a version of the model.
+    /// Reads a model's row; nil when the model has neither a row nor a version.
     init?(_ name: String, in db: Database) throws {
         self.name = name
-        // Without the index, which may be what is damaged.
+        // Read without the index, which may itself be damaged.
         let sql = "SELECT highest, active, digest FROM model NOT INDEXED WHERE name = ?"
         let row = try Row.fetchOne(db, sql: sql, arguments: [name])
         let numbers = try StoredNumbers(in: db).versions(of: name)
         if let row, read(row) {
-            // A damaged number may be above all that were given; the next must not meet it.
+            // A damaged number may be above all assigned ones; the next number must not equal it.
             highest = max(highest, min(numbers.last ?? 0, Self.limit - 1))
             return
         }
@@ -38,14 +38,14 @@ struct ModelPointer {
         try rebuild(numbers, in: db)
     }
 
-    /// Tells the highest number and the active version from the versions and the activation history.
+    /// Derives the highest number and the active version from the versions and the activation history.
     mutating func rebuild(_ numbers: [Int], in db: Database) throws {
         let history = try ActivationHistory(of: name, in: db).entries.map(\.number)
         highest = min(max(numbers.last ?? 0, history.max() ?? 0), Self.limit - 1)
         active = history.last { numbers.contains($0) } ?? numbers.last { Bundle.isReadable(name, $0, in: db) }
     }
 
-    /// Takes over a stored row, unless it is damaged.
+    /// Copies a stored row, unless it is damaged.
     private mutating func read(_ row: Row) -> Bool {
         var stored = ModelPointer(name: name)
         do {
@@ -61,7 +61,7 @@ struct ModelPointer {
         return true
     }
 
-    /// Takes the number of a new version: the wanted one when it is above all that the model ever had, else the next.
+    /// Assigns a new version's number: the wanted one if it is above all that the model ever had, else the next.
     mutating func takeNumber(wanted: Int = 0) throws -> Int {
         let (next, overflow) = highest.addingReportingOverflow(1)
         let number = max(wanted, overflow ? .max : next)
@@ -73,7 +73,7 @@ struct ModelPointer {
     }
 
     func save(in db: Database) throws {
-        // A name that changed under the index would be found there and not be written.
+        // The index would find a damaged name, and the row would not be written.
         if damage != nil { try db.execute(sql: "REINDEX model") }
         try db.execute(
             sql: """
@@ -90,7 +90,7 @@ struct ModelPointer {
     }
 }
 
-/// The numbers of all stored versions, read without an index, so that a damaged index hides none.
+/// The numbers of all stored versions, read without an index, because a damaged index may hide some.
 struct StoredNumbers {
     private let rows: [(model: String, number: Int)]
 
@@ -110,7 +110,7 @@ struct StoredNumbers {
 }
 
 extension SHA256 {
-    /// The digest that a row holds of its own fields; `kind` keeps rows of one table from standing in for another's.
+    /// The digest of a row over its own fields; `kind` keeps a row of one table from replacing one of another.
     ///
     /// Only the last field may contain a line feed.
     static func row(_ kind: String, _ fields: String...) -> Data {

@@ -9,7 +9,7 @@ public enum CheckpointError: Error, Equatable, CustomStringConvertible {
     case cannotOpen(path: String, reason: String)
     /// The file is not an SQLite database.
     case notADatabase(path: String)
-    /// The file is an SQLite database of something else, or an empty one.
+    /// The file is empty, or an SQLite database of another program.
     case notAStore(path: String)
     /// The store was written by a newer program.
     case newerSchema(path: String, found: String, supported: String)
@@ -17,7 +17,7 @@ public enum CheckpointError: Error, Equatable, CustomStringConvertible {
     case olderSchema(path: String, missing: String)
     /// The file is shorter than its own header says.
     case truncated(path: String, expectedBytes: Int, foundBytes: Int)
-    /// Stored content is not what was written.
+    /// Stored content differs from the written content.
     case corrupted(what: String, location: String)
     /// The store has no such model.
     case modelNotFound(model: String, available: [String])
@@ -29,9 +29,9 @@ public enum CheckpointError: Error, Equatable, CustomStringConvertible {
     case aliasNotFound(alias: String, available: [String])
     /// The alias was changed by somebody else; a revision of 0 stands for an alias that does not exist.
     case revisionMismatch(alias: String, expected: Int, found: Int)
-    /// No other version was active before the active one, or it was removed.
+    /// No other version was active before the active one, or that version was removed.
     case nothingToRollBackTo(model: String, active: Int?)
-    /// Another change came first, so that a rollback would return to another version.
+    /// Another change came first, so a rollback would return to another version.
     case rollbackTargetChanged(model: String, expected: Int, found: Int)
     /// The store's file was deleted, moved or replaced while it was in use.
     case replaced(path: String, reason: String)
@@ -39,7 +39,7 @@ public enum CheckpointError: Error, Equatable, CustomStringConvertible {
     case notAnExport(path: String, reason: String)
     /// A version cannot be exported to the path.
     case cannotExport(path: String, reason: String)
-    /// What was to be stored contradicts itself.
+    /// The content to store contradicts itself.
     case invalid(reason: String)
     /// No space is left for the store or its write-ahead log.
     case diskFull(path: String)
@@ -62,9 +62,9 @@ public enum CheckpointError: Error, Equatable, CustomStringConvertible {
         case .notADatabase(let path):
             "'\(path)' is not an SQLite database. Check the path, or restore the store from a backup."
         case .notAStore(let path):
-            "'\(path)' is not a checkpoint store. Check the path; it was left as it is."
+            "'\(path)' is not a checkpoint store. Check the path; nothing was written to the file."
         case .newerSchema(let path, let found, let supported):
-            "'\(path)' has schema '\(found)', this program knows up to '\(supported)'. Use a newer program."
+            "'\(path)' has schema '\(found)', but this program supports up to '\(supported)'. Use a newer program."
         case .olderSchema(let path, let missing):
             "'\(path)' lacks schema '\(missing)'. Migrate it with `dimerec models migrate --store \(path)`."
         case .truncated(let path, let expectedBytes, let foundBytes):
@@ -84,12 +84,12 @@ public enum CheckpointError: Error, Equatable, CustomStringConvertible {
                     ? "There are no aliases yet."
                     : "Available aliases: \(available.map { "'\($0)'" }.joined(separator: ", ")).")
         case .revisionMismatch(let alias, let expected, let found):
-            "Alias '\(alias)' has revision \(found), not \(expected) (0: it does not exist). Read it again and decide anew."
+            "Alias '\(alias)' has revision \(found), not \(expected) (0: it does not exist). Read it again and retry."
         case .nothingToRollBackTo(let model, let active):
             "Model '\(model)' has no version before \(active.map(String.init) ?? "its first activation") to roll back to. "
                 + "Activate another version by its number."
         case .rollbackTargetChanged(let model, let expected, let found):
-            "A rollback of model '\(model)' returns to version \(found) now, not \(expected). Look at its history and try again."
+            "A rollback of model '\(model)' now returns to version \(found), not \(expected). Read its history and retry."
         case .replaced(let path, let reason):
             "The store '\(path)' is not the file that was opened: \(reason)"
         case .notAnExport(let path, let reason):
@@ -107,7 +107,7 @@ public enum CheckpointError: Error, Equatable, CustomStringConvertible {
         case .inputOutput(let path, let reason):
             "Reading or writing '\(path)' failed (\(reason)). Check free space and the disk, then try again."
         case .failed(let path, let code, let reason):
-            "SQLite refused to work on '\(path)': \(reason) (code \(code)). Check it with `dimerec models verify`."
+            "SQLite failed on '\(path)': \(reason) (code \(code)). Check it with `dimerec models verify`."
         }
     }
 
@@ -117,7 +117,7 @@ public enum CheckpointError: Error, Equatable, CustomStringConvertible {
             : "Available \(noun): \(available.joined(separator: ", "))."
     }
 
-    /// Names any failure of the layers below.
+    /// Maps any error of the layers below.
     init(_ error: any Error, path: String) {
         switch error {
         case let error as CheckpointError: self = error

@@ -20,8 +20,9 @@ extension CheckpointStore {
         }
     }
 
-    /// The activation history, oldest first: the last is active; a rollback takes entries off its end, and a version that
-    /// is removed leaves it.
+    /// The activation history, oldest first; the last entry is active.
+    ///
+    /// A rollback removes entries from its end, and a removed version loses its entries.
     public func activations(of model: String) throws(CheckpointError) -> [Int] {
         try read { db in
             _ = try pointer(of: model, in: db)
@@ -36,11 +37,12 @@ extension CheckpointStore {
 
     /// Makes the version that was active before the active one active again.
     ///
-    /// The history is a stack: what is rolled back leaves it, so that the next rollback goes back one more.
+    /// The history is a stack: a rollback removes the version that it leaves, so the next rollback goes back one
+    /// more.
     ///
     /// - Parameters:
     ///   - model: The model's name.
-    ///   - expected: The version that it must return to; nil is whichever the history names.
+    ///   - expected: The version that it must return to; nil accepts any.
     /// - Returns: The version that is active now.
     /// - Throws: ``CheckpointError/nothingToRollBackTo(model:active:)``, and
     ///   ``CheckpointError/rollbackTargetChanged(model:expected:found:)`` when the history names another version.
@@ -61,7 +63,7 @@ extension CheckpointStore {
         }
     }
 
-    /// Removes a version that nothing needs.
+    /// Removes a version that is not in use.
     ///
     /// - Throws: ``CheckpointError/invalid(reason:)`` for a version that is active or that an alias names.
     public func remove(model: String, version: Int) throws(CheckpointError) {
@@ -80,11 +82,11 @@ extension CheckpointStore {
         }
     }
 
-    /// Removes versions that are no longer needed, and item changes that no version needs any more.
+    /// Removes versions and item changes that are no longer needed.
     ///
-    /// The newest `count` versions stay, and besides them the active one, the one that a rollback would return to, and
-    /// those that an alias names. Space inside the file is used again by later versions; only when more than half of the
-    /// file is free does it shrink, because that moves what is left.
+    /// The newest `count` versions stay. The active version, the target of a rollback and the versions of aliases
+    /// stay too. Later versions reuse the free space inside the file. The file shrinks only when more than half of
+    /// it is free, because shrinking moves the rest.
     ///
     /// - Parameters:
     ///   - model: The model's name.
@@ -101,7 +103,7 @@ extension CheckpointStore {
             for alias in try aliases(in: db) where alias.model == model { kept.formUnion(alias.split.map(\.version)) }
             var removed: [Int] = []
             for number in numbers where !kept.contains(number) {
-                // A damaged version may be another than its number says, and stays for `repair`.
+                // A damaged version may be another than its number says; it stays for `repair`.
                 guard (try? find(model: model, version: number, in: db)) != nil else { continue }
                 try remove(model: model, version: number, in: db)
                 removed.append(number)
@@ -127,7 +129,7 @@ extension CheckpointStore {
 
     func rollbackTarget(of pointer: ModelPointer, in db: Database) throws -> ActivationHistory.Entry? {
         let numbers = try numbers(of: pointer.name, in: db)
-        // A version that cannot be read is none to return to.
+        // A rollback cannot return to an unreadable version.
         return try ActivationHistory(of: pointer.name, in: db).entries.last { entry in
             entry.number != pointer.active && numbers.contains(entry.number)
                 && Bundle.isReadable(pointer.name, entry.number, in: db)
@@ -143,7 +145,7 @@ extension CheckpointStore {
         if let bundle { try Bundle.delete(bundle, from: db) }
     }
 
-    /// Leaves one of neighbouring entries of the same version, which removed versions between them had kept apart.
+    /// Merges entries of the same version that are neighbours since the versions between them were removed.
     private func mergeRepetitions(of model: String, in db: Database) throws {
         let history = try ActivationHistory(of: model, in: db).entries
         for (entry, next) in zip(history, history.dropFirst()) where entry.number == next.number {
@@ -151,7 +153,7 @@ extension CheckpointStore {
         }
     }
 
-    /// Shrinks a file that is mostly free; files of before `auto_vacuum` keep their size.
+    /// Shrinks a file that is mostly free; files older than `auto_vacuum` keep their size.
     private func giveBackSpace(in db: Database) throws {
         func pages(_ pragma: String) throws -> Int {
             try Row.fetchOne(db, sql: "PRAGMA \(pragma)")?.integer(0, pragma) ?? 0

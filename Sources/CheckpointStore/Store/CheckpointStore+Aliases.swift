@@ -8,7 +8,7 @@ extension CheckpointStore {
         try read { try aliases(in: $0) }
     }
 
-    /// Whether there are aliases that ``aliases()`` leaves out, because they are damaged.
+    /// Whether ``aliases()`` omits aliases because they are damaged.
     public func hasDamagedAliases() throws(CheckpointError) -> Bool {
         try read { try !storedAliases(in: $0).damage.isEmpty }
     }
@@ -17,11 +17,11 @@ extension CheckpointStore {
     ///
     /// - Parameters:
     ///   - alias: The alias; its revision is ignored and assigned.
-    ///   - ifRevision: The revision that the alias must have, 0 when it must not exist; nil for no condition.
+    ///   - ifRevision: The revision that the alias must have, 0 if it must not exist; nil accepts any.
     /// - Returns: The alias with its revision.
     /// - Throws: ``CheckpointError/revisionMismatch(alias:expected:found:)``,
     ///   ``CheckpointError/modelNotFound(model:available:)`` or
-    ///   ``CheckpointError/versionNotFound(model:version:available:)`` for what it names, and
+    ///   ``CheckpointError/versionNotFound(model:version:available:)`` for an unknown model or version, and
     ///   ``CheckpointError/invalid(reason:)`` when it contradicts itself or its name is a model's.
     public func setAlias(_ alias: Alias, ifRevision: Int? = nil) throws(CheckpointError) -> Alias {
         if let contradiction = alias.contradiction { throw .invalid(reason: contradiction) }
@@ -36,7 +36,7 @@ extension CheckpointStore {
             _ = try pointer(of: alias.model, in: db)
             for share in alias.split { _ = try find(model: alias.model, version: share.version, in: db) }
             let content = String(decoding: try encoded(alias), as: UTF8.self)
-            // A name that changed under the index would be found there and not be written.
+            // The index would find a damaged name, and the alias would not be written.
             if try !storedAliases(in: db).damage.isEmpty { try db.execute(sql: "REINDEX alias") }
             try db.execute(
                 sql: """
@@ -53,7 +53,7 @@ extension CheckpointStore {
     ///
     /// - Parameters:
     ///   - name: The alias' name.
-    ///   - ifRevision: The revision that it must have; nil for no condition.
+    ///   - ifRevision: The revision that it must have; nil accepts any.
     /// - Throws: ``CheckpointError/aliasNotFound(alias:available:)`` and
     ///   ``CheckpointError/revisionMismatch(alias:expected:found:)``.
     public func removeAlias(_ name: String, ifRevision: Int? = nil) throws(CheckpointError) {
@@ -74,7 +74,7 @@ extension CheckpointStore {
 
     func aliases(in db: Database) throws -> [Alias] { try storedAliases(in: db).intact }
 
-    /// All aliases, read without the index: the intact ones by name, and what is wrong with the others.
+    /// All aliases, read without the index: the intact ones by name, and the damage of the others.
     func storedAliases(in db: Database) throws -> DigestedRows<Alias> {
         let sql = "SELECT rowid, name, content, digest FROM alias NOT INDEXED"
         var rows = try DigestedRows<Alias>(db, sql: sql, arguments: [], named: "alias") { row in
@@ -87,7 +87,7 @@ extension CheckpointStore {
             guard alias.name.utf8.elementsEqual(name.utf8), alias.contradiction == nil,
                 1...Int(Int32.max) ~= alias.revision
             else {
-                throw damaged(alias.contradiction ?? "it is that of '\(alias.name)'")
+                throw damaged(alias.contradiction ?? "it belongs to '\(alias.name)'")
             }
             return alias
         }
@@ -95,7 +95,7 @@ extension CheckpointStore {
         return rows
     }
 
-    /// A new model must not take the name of an alias, which requests could then not tell apart.
+    /// Rejects a new model with the name of an alias, because requests could not tell them apart.
     func requireNoAlias(_ model: String, in db: Database) throws {
         guard try !aliases(in: db).contains(where: { $0.name == model }) else {
             throw CheckpointError.invalid(reason: "'\(model)' is the name of an alias, so no model can have it")
@@ -113,9 +113,9 @@ extension CheckpointStore {
 }
 
 extension Alias {
-    /// Why no store accepts it, whatever the store holds; nil when nothing speaks against it.
+    /// Why every store rejects the alias, or nil if it is consistent.
     package var contradiction: String? {
-        if name.isEmpty || name.utf8.contains(0) { return "\(name.debugDescription) is no name for an alias" }
+        if name.isEmpty || name.utf8.contains(0) { return "\(name.debugDescription) is not a valid name for an alias" }
         if let share = split.first(where: { !(0...100).contains($0.percent) }) {
             return "version \(share.version) has \(share.percent) percent of '\(name)', outside 0 to 100"
         }
@@ -134,11 +134,11 @@ extension Alias.Guard {
     fileprivate func contradiction(in name: String) -> String? {
         if maxErrorRate == nil, maxP99Ms == nil { return "the guard of '\(name)' bounds neither errors nor times" }
         if let rate = maxErrorRate, !(rate > 0 && rate <= 1) {
-            return "the guard of '\(name)' allows an error rate of \(rate), which is not above 0 and at most 1"
+            return "the guard of '\(name)' allows an error rate of \(rate); it must be above 0 and at most 1"
         }
         if let time = maxP99Ms, !(time > 0 && time.isFinite) {
-            return "the guard of '\(name)' allows a 99th percentile of \(time) ms, which is not above 0"
+            return "the guard of '\(name)' allows a 99th percentile of \(time) ms; it must be finite and above 0"
         }
-        return minRequests < 1 ? "the guard of '\(name)' judges after \(minRequests) requests, not 1 or more" : nil
+        return minRequests < 1 ? "the guard of '\(name)' waits for \(minRequests) requests; it must be 1 or more" : nil
     }
 }

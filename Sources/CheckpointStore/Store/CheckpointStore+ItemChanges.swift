@@ -3,11 +3,11 @@ import Foundation
 import GRDB
 
 extension CheckpointStore {
-    /// Records a change of an item, in place of an earlier one of the same item.
+    /// Records a change of an item and replaces its earlier change.
     ///
     /// - Throws: ``CheckpointError/modelNotFound(model:available:)`` and
-    ///   ``CheckpointError/versionNotFound(model:version:available:)`` for what it names, and
-    ///   ``CheckpointError/invalid(reason:)`` for a vector that is none of its version's space.
+    ///   ``CheckpointError/versionNotFound(model:version:available:)`` for an unknown model or version, and
+    ///   ``CheckpointError/invalid(reason:)`` for a vector that does not fit the version.
     public func changeItem(_ change: ItemChange) throws(CheckpointError) {
         try write { db in
             let manifest = try find(model: change.model, version: change.version, in: db).manifest
@@ -30,7 +30,7 @@ extension CheckpointStore {
         }
     }
 
-    /// The newest change of each item of a model, in the order in which they were made.
+    /// The newest change of each item of a model, in the order of the changes.
     public func itemChanges(of model: String) throws(CheckpointError) -> [ItemChange] {
         try read { db in
             _ = try pointer(of: model, in: db)
@@ -40,7 +40,7 @@ extension CheckpointStore {
 
     /// The number of a model's newest item change, 0 when there is none; rises with every change.
     ///
-    /// Reads an index only, so that it can be asked often whether ``itemChanges(of:)`` has more to tell.
+    /// It reads only an index, so callers can poll it before they call ``itemChanges(of:)``.
     public func newestItemChange(of model: String) throws(CheckpointError) -> Int {
         try read { db in
             let sql = "SELECT max(id) FROM item_change WHERE model = ?"
@@ -50,8 +50,9 @@ extension CheckpointStore {
 
     // MARK: Rows
 
-    /// The changes of a model's items (nil: of all models), oldest first, read without the index: the intact ones, and
-    /// what is wrong with the others, which may be of any model.
+    /// The item changes of a model (nil: of all models), oldest first, read without the index, and the damaged rows.
+    ///
+    /// A damaged row may belong to any model.
     func storedItemChanges(
         of model: String?,
         in db: Database
@@ -68,23 +69,23 @@ extension CheckpointStore {
             let change = try JSONDecoder().decode(ItemChange.self, from: Data(content.utf8))
             guard try change.model == row.text(4, "model of change \(id)"),
                 try row.bytes(1, "item of change \(id)") == Data(change.item.utf8)
-            else { throw damaged("it is that of '\(change.item)' of '\(change.model)'") }
+            else { throw damaged("it belongs to '\(change.item)' of '\(change.model)'") }
             return (id, change)
         }
         if let model { rows.intact.removeAll { $0.change.model != model } }
         return rows
     }
 
-    /// Forgets added and replaced items that every version of the model has learned from newer data.
+    /// Removes added and replaced items that every version of the model has learned from newer data.
     ///
-    /// Removals stay: they also count in versions to come.
+    /// Removals stay, because they also count in later versions.
     func removeOutdatedItemChanges(of model: String, in db: Database) throws {
         let versions = try numbers(of: model, in: db)
         guard let oldest = versions.first else { return }
         var outdated = try storedItemChanges(of: model, in: db).intact
             .filter { $0.change.content != nil && $0.change.version < oldest }
         for version in versions where !outdated.isEmpty {
-            // A damaged version may need them all, and does not keep the others from being pruned.
+            // A damaged version may need every change, but must not stop other versions from being pruned.
             guard let ids = try? catalogueIDs(model: model, version: version, in: db) else { return }
             let known = Set(ids)
             outdated.removeAll { $0.change.applies(to: version, knowsItem: known.contains($0.change.item)) }
@@ -99,8 +100,8 @@ extension CheckpointStore {
     ) throws(CheckpointError) {
         guard vector.count == manifest.dimension else {
             throw .invalid(
-                reason: "the vector of item '\(item)' has \(vector.count) numbers, those of version "
-                    + "\(manifest.version) of '\(manifest.model)' have \(manifest.dimension)"
+                reason: "the vector of item '\(item)' has \(vector.count) numbers, but version "
+                    + "\(manifest.version) of '\(manifest.model)' needs \(manifest.dimension)"
             )
         }
         let length = vector.reduce(0.0) { $0 + Double($1) * Double($1) }.squareRoot()

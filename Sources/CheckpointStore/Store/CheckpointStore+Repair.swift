@@ -2,22 +2,22 @@ import Foundation
 import GRDB
 
 extension CheckpointStore {
-    /// Everything outside of the versions' contents that is damaged: headers of versions, active versions, activation
-    /// histories, aliases, item changes, and indexes.
+    /// All damage outside of the versions' contents.
     ///
-    /// Contents are read by ``verify(model:version:)``. Complexity: O(rows outside of the versions' contents).
+    /// It covers headers of versions, active versions, activation histories, aliases, item changes and indexes.
+    /// ``verify(model:version:)`` reads contents. Complexity: O(rows outside of the versions' contents).
     ///
-    /// - Returns: What is damaged; nothing for a sound store.
+    /// - Returns: The damaged parts; none for an intact store.
     /// - Throws: ``CheckpointError`` when the file as a whole cannot be read.
     public func damage() throws(CheckpointError) -> [StoreDamage] {
         try read { try damage(in: $0) }
     }
 
-    /// Rebuilds from the intact parts what can be rebuilt: indexes, active versions and activation histories.
+    /// Rebuilds indexes, active versions and activation histories from the intact parts.
     ///
-    /// - Parameter removeDamaged: Also remove versions, aliases and item changes that are damaged beyond repair; else they
-    ///   stay, and are told.
-    /// - Returns: What was mended, and what is still damaged.
+    /// - Parameter removeDamaged: Also remove versions, aliases and item changes that are damaged beyond repair;
+    ///   otherwise they stay, and the result lists them.
+    /// - Returns: The repaired parts, and the parts that are still damaged.
     /// - Throws: ``CheckpointError``; then nothing was changed.
     public func repair(removeDamaged: Bool) throws(CheckpointError) -> (mended: [StoreDamage], left: [StoreDamage]) {
         try write { db in
@@ -33,7 +33,7 @@ extension CheckpointStore {
                 if lostActive { try pointer.rebuild(numbers, in: db) }
                 if lostActive || pointer.damage != nil { try pointer.save(in: db) }
             }
-            // Rows whose name was damaged; what they held is rebuilt under the right name.
+            // Rows with a damaged name; their content was rebuilt under the right name.
             try db.execute(
                 sql: """
                     DELETE FROM model WHERE name NOT IN (SELECT model FROM version)
@@ -99,7 +99,7 @@ extension CheckpointStore {
                 try remove(model: model, version: version, in: db)
             }
         }
-        // What belonged to removed and damaged rows, from the top down.
+        // Rows that belonged to removed and damaged rows, from the top down.
         try db.execute(
             sql: """
                 DELETE FROM version WHERE bundle NOT IN (SELECT id FROM bundle);

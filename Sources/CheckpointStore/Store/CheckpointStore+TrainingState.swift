@@ -2,17 +2,17 @@ import Foundation
 import GRDB
 public import Kernels
 
-/// Where a training run stopped, complete enough to go on as if it had not.
+/// The state of a stopped training run, complete enough to resume with the same result.
 public struct TrainingState: Sendable, Equatable {
     /// The complete recipe, as JSON text.
     public var recipe: String
-    /// Which data is trained on.
+    /// The training data.
     public var fingerprint: DataFingerprint
     /// The seed that training started from.
     public var seed: UInt64
     /// How many steps are done.
     public var step: Int
-    /// Whatever else the trainer keeps, as JSON text.
+    /// Further state of the trainer, as JSON text.
     public var json: String
     /// Parameters, optimizer moments and the best weights so far, by the trainer's names.
     public var matrices: [String: Matrix]
@@ -36,7 +36,7 @@ public struct TrainingState: Sendable, Equatable {
 }
 
 extension CheckpointStore {
-    /// Stores where a model's training stands, in place of what was stored before; both at once or neither.
+    /// Stores a model's training state and replaces the earlier one, in one transaction.
     public func saveTrainingState(model: String, state: TrainingState) throws(CheckpointError) {
         try requireName(model)
         try write { db in
@@ -67,7 +67,7 @@ extension CheckpointStore {
         }
     }
 
-    /// Where a model's training stands, verified against its digests, or nil when nothing is stored.
+    /// A model's training state, verified against its digests, or nil when none is stored.
     public func trainingState(model: String) throws(CheckpointError) -> TrainingState? {
         try read { db in
             guard let id = try trainingBundle(of: model, in: db) else { return nil }
@@ -75,7 +75,7 @@ extension CheckpointStore {
             let bundle = try Bundle(id: id, kind: .trainingState, location: location, from: db)
             let header = try JSONDecoder().decode(TrainingHeader.self, from: bundle.header)
             guard header.model == model else {
-                throw CheckpointError.corrupted(what: "it is that of '\(header.model)'", location: location)
+                throw CheckpointError.corrupted(what: "it belongs to '\(header.model)'", location: location)
             }
             var matrices: [String: Matrix] = [:]
             for name in bundle.names { matrices[name] = try bundle.matrix(name, from: db) }
@@ -90,7 +90,7 @@ extension CheckpointStore {
         }
     }
 
-    /// Forgets where a model's training stands, if anything is stored.
+    /// Removes a model's training state, if there is one.
     public func removeTrainingState(model: String) throws(CheckpointError) {
         try write { db in
             guard let id = try trainingBundle(of: model, in: db) else { return }

@@ -3,17 +3,17 @@ import GRDB
 import Kernels
 
 extension CheckpointStore {
-    /// Writes a version as a file of its own that ``importVersion(from:activate:)`` reads, closed and without a log.
+    /// Writes a version to a file of its own for ``importVersion(from:activate:)``, closed and without a log.
     ///
-    /// The file is a store that holds the version under its own number, active. It is written beside the target under a
-    /// hidden name (`.NAME.part-…`) and gets its name when it is on the disk, in place of a file that had it; whoever
-    /// looks sees the former file or the new one, whole. A process that is killed leaves the hidden file.
+    /// The file is a store with this one version, active and under its own number. It is written beside the target
+    /// under a hidden name (`.NAME.part-…`) and renamed once it is on the disk. So readers see the former file or
+    /// the new one, always complete. A killed process leaves the hidden file.
     ///
     /// - Parameters:
     ///   - model: The model's name.
     ///   - version: The version, or nil for the active one.
     ///   - path: The file; its directory must exist.
-    /// - Throws: What ``verify(model:version:)`` finds in the version, and ``CheckpointError`` for a path that is not to be
+    /// - Throws: The errors of ``verify(model:version:)``, and ``CheckpointError`` for a path that cannot be
     ///   written; then no file is left.
     public func export(model: String, version: Int? = nil, to path: String) throws(CheckpointError) {
         try requireExportable(path)
@@ -35,16 +35,16 @@ extension CheckpointStore {
 
     /// Stores the version of an exported file, verified, in one transaction.
     ///
-    /// The version keeps its number when that is above all that the model ever had, else it gets the next; it keeps the
-    /// time at which it was first published. A version whose content the store holds already is not stored again and
-    /// activates nothing, so a file may be imported twice.
+    /// The version keeps its number if that is above all numbers that the model ever had, else it gets the next one.
+    /// It keeps the time of its first publication. If the store already has the content, it stores and activates
+    /// nothing, so a file may be imported twice.
     ///
     /// - Parameters:
-    ///   - path: The file; it is left as it is.
+    ///   - path: The file; the import does not change it.
     ///   - activate: Make a new version the active one, in the same transaction.
     /// - Returns: The version's model and number in this store, and whether it was stored now.
-    /// - Throws: ``CheckpointError`` for a file that is missing, foreign, newer, truncated, damaged, in use as a store or
-    ///   not one version; then the store is unchanged.
+    /// - Throws: ``CheckpointError`` for a file that is missing, foreign, newer, truncated, damaged or in use as a
+    ///   store, or that does not hold exactly one version; then the store is unchanged.
     public func importVersion(
         from path: String,
         activate: Bool = true
@@ -64,7 +64,7 @@ extension CheckpointStore {
 
     // MARK: Export
 
-    /// Refuses targets whose replacement would harm a store: this one, and any that has a log beside it.
+    /// Rejects targets whose replacement would harm a store: this one, and any with a log beside it.
     private func requireExportable(_ target: String) throws(CheckpointError) {
         func identity(_ path: String) -> [Int]? {
             let resolved = URL(filePath: path).resolvingSymlinksInPath().path
@@ -85,7 +85,7 @@ extension CheckpointStore {
     private func write(_ checkpoint: Checkpoint, to path: String) throws {
         let configuration = OpenFile.configuration(readOnly: false, LockWaiting(seconds: 0))
         let queue = try DatabaseQueue(path: path, configuration: configuration)
-        // The file gets its name only when it is on the disk, so that it needs no journal there.
+        // The file is renamed only once it is on the disk, so it needs no journal there.
         try queue.writeWithoutTransaction {
             try $0.execute(sql: "PRAGMA journal_mode = MEMORY; PRAGMA synchronous = OFF")
         }
@@ -107,10 +107,10 @@ extension CheckpointStore {
     private func exportedVersion(in path: String) throws(CheckpointError) -> (Checkpoint, digest: Data) {
         func refused(_ reason: String) -> CheckpointError { .notAnExport(path: path, reason: reason) }
         guard try FileHeader(path: path)?.hasLog != true else {
-            throw refused("it is a working store, which has a write-ahead log")
+            throw refused("it is a store in use, with a write-ahead log")
         }
         for suffix in ["-journal", "-wal"] where FileManager.default.fileExists(atPath: path + suffix) {
-            throw refused("'\(path + suffix)' lies beside it, as beside a database that is being written")
+            throw refused("'\(path + suffix)' exists, so the file may be in use")
         }
         do {
             let file = try CheckpointStore(
@@ -125,10 +125,10 @@ extension CheckpointStore {
                 try file.inventory(of: model).map { try $0.summary.get().manifest }
             }
             guard let manifest = versions.first, versions.count == 1 else {
-                throw refused("it holds \(versions.count) versions, an exported file exactly one")
+                throw refused("it holds \(versions.count) versions, but an exported file holds exactly one")
             }
             guard (try? Date(manifest.createdAt, strategy: .iso8601)) != nil else {
-                throw refused("'\(manifest.createdAt)' is no time of publication")
+                throw refused("its publication time '\(manifest.createdAt)' is not in ISO 8601")
             }
             try requireName(manifest.model)
             let (model, version) = (manifest.model, manifest.version)
@@ -148,11 +148,11 @@ extension CheckpointStore {
         }
     }
 
-    /// The version that holds the content already, intact.
+    /// The intact version that already holds the content.
     private func number(ofContent digest: Data, model: String, in db: Database) throws -> Int? {
         guard try ModelPointer(model, in: db) != nil else { return nil }
         return try numbers(of: model, in: db).first { number in
-            // A damaged version is none that an import could be spared for.
+            // A damaged version does not replace an import.
             guard digest == (try? contentDigest(model: model, version: number, in: db)) else { return false }
             return (try? checkpoint(model: model, version: number, in: db)) != nil
         }

@@ -4,13 +4,13 @@ import Kernels
 
 /// A version without its content.
 public struct VersionSummary: Sendable, Equatable {
-    /// What the version is and how it was made.
+    /// The version's description.
     public var manifest: CheckpointManifest
     /// Whether it is the model's active version.
     public var isActive: Bool
     /// The size of all its content.
     public var bytes: Int
-    /// SHA-256 over the manifest and the digests of all content, in hexadecimal: equal digests, equal versions.
+    /// SHA-256 over the manifest and the digests of all content, in hexadecimal; equal digests mean equal versions.
     public var digest: String
 
     /// Describes a version.
@@ -22,11 +22,11 @@ public struct VersionSummary: Sendable, Equatable {
     }
 }
 
-/// A version as a list shows it: one whose header is damaged is listed with the reason.
+/// An entry of a list of versions; a version with a damaged header is listed with the reason.
 public struct StoredVersion: Sendable {
     /// The version.
     public let number: Int
-    /// What it is, or why that cannot be read.
+    /// The version's summary, or why it cannot be read.
     public let summary: Result<VersionSummary, CheckpointError>
 
     /// Lists a version.
@@ -37,13 +37,13 @@ public struct StoredVersion: Sendable {
 }
 
 extension CheckpointStore {
-    /// Stores a version; it becomes visible whole, or not at all when this throws.
+    /// Stores a version; it becomes visible completely, or not at all if this throws.
     ///
     /// - Parameters:
     ///   - checkpoint: The version's content; its manifest's `version` and `createdAt` are ignored and assigned.
     ///   - activate: Make it the version that `load(model:)` returns, in the same transaction.
-    /// - Returns: Its number: one more than the highest that the model ever had.
-    /// - Throws: ``CheckpointError/invalid(reason:)`` when the parts contradict each other, and what SQLite refuses.
+    /// - Returns: The version's number: one more than the highest that the model ever had.
+    /// - Throws: ``CheckpointError/invalid(reason:)`` when the parts contradict each other, and SQLite's errors.
     public func publish(_ checkpoint: Checkpoint, activate: Bool = true) throws(CheckpointError) -> Int {
         let model = checkpoint.manifest.model
         try requireName(model)
@@ -59,30 +59,31 @@ extension CheckpointStore {
         }
     }
 
-    /// Reads a version and verifies every digest; all of it is of one moment.
+    /// Reads a version as of one moment, and verifies every digest.
     ///
     /// - Parameters:
     ///   - model: The model's name.
     ///   - version: The version, or nil for the active one.
-    /// - Returns: What was published.
+    /// - Returns: The published content.
     /// - Throws: ``CheckpointError``, such as ``CheckpointError/corrupted(what:location:)`` for a single flipped bit.
     public func load(model: String, version: Int? = nil) throws(CheckpointError) -> Checkpoint {
         try read { try checkpoint(model: model, version: version, in: $0) }
     }
 
-    /// Checks the whole file and reads a version again: SQLite's structures, every digest, shapes and references, finite
-    /// parameters and unique ids.
+    /// Checks the whole file and reads a version again.
+    ///
+    /// It checks SQLite's structures, every digest, shapes and references, finite parameters and unique ids.
     ///
     /// - Parameters:
     ///   - model: The model's name.
     ///   - version: The version, or nil for the active one.
-    /// - Throws: ``CheckpointError`` for the first thing that is wrong.
+    /// - Throws: ``CheckpointError`` for the first error found.
     public func verify(model: String, version: Int? = nil) throws(CheckpointError) {
         try verifyFile()
         try requireServable(load(model: model, version: version))
     }
 
-    /// Checks, beyond its digests, what makes a version fit to be served.
+    /// Checks the conditions for serving that digests do not cover.
     func requireServable(_ checkpoint: Checkpoint) throws(CheckpointError) {
         let location = "version \(checkpoint.manifest.version) of '\(checkpoint.manifest.model)'"
         if let id = checkpoint.repeatedID {
@@ -100,9 +101,9 @@ extension CheckpointStore {
         try read { try models(in: $0) }
     }
 
-    /// All versions of a model, oldest first, damaged ones with the reason; headers are verified, contents are not read.
+    /// All versions of a model, oldest first, damaged ones with the reason; empty for an unknown model.
     ///
-    /// An unknown model has none.
+    /// It verifies headers and reads no contents.
     public func inventory(of model: String) throws(CheckpointError) -> [StoredVersion] {
         try read { db in
             let active = try ModelPointer(model, in: db)?.active
@@ -139,7 +140,7 @@ extension CheckpointStore {
 
     // MARK: Rows
 
-    /// A model's row for a version that is to be stored, new when it is the model's first.
+    /// The row of a model that gets a new version; a new row for its first version.
     func modelToPublish(_ model: String, in db: Database) throws -> ModelPointer {
         if let pointer = try ModelPointer(model, in: db) { return pointer }
         try requireNoAlias(model, in: db)
@@ -177,7 +178,7 @@ extension CheckpointStore {
         )
     }
 
-    /// SHA-256 over all that a version is but for its number and time, which differ from store to store.
+    /// SHA-256 over a version's content without its number and time, which differ between stores.
     func contentDigest(model: String, version: Int, in db: Database) throws -> Data {
         var (bundle, manifest, _) = try find(model: model, version: version, in: db)
         manifest.version = 0
@@ -191,7 +192,7 @@ extension CheckpointStore {
     }
 
     func models(in db: Database) throws -> [String] {
-        // A version whose model's name is damaged must not look like another model.
+        // A version with a damaged model name must not look like another model.
         let numbers = try StoredNumbers(in: db)
         return try numbers.models.filter { model in
             let pointer = try ModelPointer(model, in: db)
@@ -209,7 +210,7 @@ extension CheckpointStore {
         return pointer
     }
 
-    /// The header of a version; an explicit number needs no intact row of the model.
+    /// The header of a version; with an explicit number, the model's row may be damaged.
     func find(
         model: String,
         version: Int?,
@@ -230,21 +231,21 @@ extension CheckpointStore {
         let manifest = try JSONDecoder().decode(CheckpointManifest.self, from: bundle.header)
         guard manifest.model == model, manifest.version == number else {
             throw CheckpointError.corrupted(
-                what: "its manifest is that of version \(manifest.version) of '\(manifest.model)'",
+                what: "its manifest belongs to version \(manifest.version) of '\(manifest.model)'",
                 location: location
             )
         }
         return (bundle, manifest, location)
     }
 
-    /// Refuses names that SQLite or a command line would cut short.
+    /// Rejects names that SQLite or a command line would cut off.
     func requireName(_ model: String) throws(CheckpointError) {
         guard !model.isEmpty, !model.utf8.contains(0) else {
-            throw .invalid(reason: "\(model.debugDescription) is no name for a model")
+            throw .invalid(reason: "\(model.debugDescription) is not a valid name for a model")
         }
     }
 
-    /// A header's JSON, byte for byte the same for equal values.
+    /// A header's JSON; equal values give equal bytes.
     func encoded(_ header: some Encodable) throws -> Data {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]

@@ -5,12 +5,12 @@ import Synchronization
 
 /// Durable, versioned checkpoints of any number of models in one SQLite file.
 ///
-/// A published version never changes, is visible whole or not at all to every thread and process, and survives power
-/// loss. Every byte is covered by a SHA-256 that reading verifies, so damage is an error and never a wrong answer, and
-/// what is damaged keeps nothing else from being used. The file is in WAL mode: readers go on while a version is
-/// published. All calls block; the store may be shared by threads.
+/// A published version never changes and survives power loss. Every thread and process sees it completely or not at
+/// all. Reading verifies a SHA-256 of every byte, so damage is an error and never a wrong answer. Damage to one part
+/// does not affect the use of others. The file is in WAL mode, so readers go on while a version is published. All
+/// calls block. Threads may share the store.
 public final class CheckpointStore: Sendable {
-    /// Where the store is.
+    /// The path of the store's file.
     public let path: String
     /// Whether it was opened for reading only.
     public let readOnly: Bool
@@ -23,19 +23,20 @@ public final class CheckpointStore: Sendable {
     private let file: Mutex<OpenFile>
     private let lockWaiting: LockWaiting
 
-    /// Opens a store; for writing, it is created or migrated as needed.
+    /// Opens a store; for writing, creates or migrates it as needed.
     ///
     /// - Parameters:
     ///   - path: The SQLite file. Its directory must exist.
     ///   - readOnly: Never create, migrate or change anything; works beside a writer.
-    /// - Throws: A ``CheckpointError`` for a missing file (when only reading), and for a file that is foreign, newer,
-    ///   truncated or damaged. Such files are left as they are.
+    /// - Throws: A ``CheckpointError`` for a missing file (when only reading), and for a file that is foreign,
+    ///   newer, truncated or damaged. Such files are not changed.
     public convenience init(path: String, readOnly: Bool = false) throws(CheckpointError) {
         try self.init(path: path, readOnly: readOnly, chunkBytes: 16 << 20, busyTimeout: 10)
     }
 
-    /// Opens a store with chunks of `chunkBytes` (a multiple of 4), waiting `busyTimeout` seconds for locks, and refusing
-    /// to grow beyond `pageLimit` pages as if the disk were full.
+    /// Opens a store with chunks of `chunkBytes` (a multiple of 4) and `busyTimeout` seconds of waiting for locks.
+    ///
+    /// Beyond `pageLimit` pages it fails as if the disk were full.
     package init(
         path: String,
         readOnly: Bool,
@@ -59,12 +60,12 @@ public final class CheckpointStore: Sendable {
         }
     }
 
-    /// Closes all connections; the last one to close a store merges its write-ahead log into it.
+    /// Closes all connections; the last connection of a store merges its write-ahead log into the file.
     ///
     /// Without this call the connections close when the store is no longer referenced.
     public func close() throws(CheckpointError) {
         do {
-            // Readers first: the last connection to close merges the log, and must be able to write.
+            // Close readers first: the last connection merges the log, so it must be able to write.
             (database as? DatabasePool)?.releaseMemory()
             try database.close()
         } catch {
@@ -72,13 +73,13 @@ public final class CheckpointStore: Sendable {
         }
     }
 
-    /// Makes changes that wait for another process' lock, now and later, give up at once, because this process ends.
+    /// Ends all waiting for other processes' locks, now and later, because this process ends.
     public func stopWaitingForLocks() { lockWaiting.stop() }
 
-    /// Makes sure that the path still leads to the file that is open; a sound store that has taken its place is opened.
+    /// Checks that the path still leads to the open file, and opens an intact store that replaced it.
     ///
-    /// - Throws: ``CheckpointError/replaced(path:reason:)``; then reading goes on from the former file, and changes are
-    ///   refused.
+    /// - Throws: ``CheckpointError/replaced(path:reason:)``; then the former file stays open for reading, and the
+    ///   store rejects changes.
     public func reopenIfReplaced() throws(CheckpointError) {
         do {
             try file.withLock { file in
@@ -91,7 +92,7 @@ public final class CheckpointStore: Sendable {
                     throw CheckpointError.replaced(
                         path: path,
                         reason:
-                            "another file has taken its place, which cannot be used (\(error)). Changes are refused."
+                            "another file has taken its place and cannot be used (\(error)). Changes are refused."
                     )
                 }
                 file.abandon()
@@ -106,7 +107,7 @@ public final class CheckpointStore: Sendable {
 
     private var database: any DatabaseWriter { file.withLock(\.database) }
 
-    /// Runs `body` in one read transaction: all it reads is of one moment.
+    /// Runs `body` in one read transaction, so that it sees the store as of one moment.
     func read<Value>(_ body: (Database) throws -> Value) throws(CheckpointError) -> Value {
         do {
             return try database.read(body)
@@ -115,7 +116,7 @@ public final class CheckpointStore: Sendable {
         }
     }
 
-    /// Runs `body` in one write transaction: all it writes becomes visible at once, or nothing when it throws.
+    /// Runs `body` in one write transaction: all its changes become visible at once, or none if it throws.
     func write<Value>(_ body: (Database) throws -> Value) throws(CheckpointError) -> Value {
         guard !readOnly else { throw .readOnly(path: path) }
         if let finding = file.withLock({ $0.replacement(at: path) }) { throw finding.error(path) }
@@ -126,8 +127,9 @@ public final class CheckpointStore: Sendable {
         }
     }
 
-    /// Reads every page of the file and checks SQLite's own structures, the schema, all references, and every row that
-    /// is not a version's.
+    /// Reads every page of the file, and checks everything except the versions' contents.
+    ///
+    /// It checks SQLite's own structures, the schema, all references, and every row outside of the versions.
     func verifyFile() throws(CheckpointError) {
         let path = path
         func damaged(_ what: String) -> CheckpointError { .corrupted(what: what, location: "'\(path)'") }
@@ -137,7 +139,7 @@ public final class CheckpointStore: Sendable {
             let findings = try Row.fetchAll(db, sql: "PRAGMA integrity_check(1)").map { try $0.text(0, "finding") }
             guard findings == ["ok"] else { throw damaged(findings.joined(separator: "; ")) }
             guard try Row.fetchOne(db, sql: "PRAGMA foreign_key_check") == nil else {
-                throw damaged("a row refers to one that is missing")
+                throw damaged("a row refers to a missing row")
             }
         }
         if let finding = try damage().first(where: { !$0.location.hasPrefix("version ") }) {

@@ -1,8 +1,8 @@
-/// A part of a store that is not as it was written; everything else can be used.
+/// A damaged part of a store; the other parts stay usable.
 public struct StoreDamage: Sendable, Hashable, CustomStringConvertible {
-    /// Which part it is.
+    /// The damaged part.
     public let location: String
-    /// What is wrong with it.
+    /// The damage.
     public let what: String
 
     /// `version 4 of 'm': its header is missing`.
@@ -13,7 +13,7 @@ public struct StoreDamage: Sendable, Hashable, CustomStringConvertible {
         self.what = what
     }
 
-    /// The damage that reading a part ended with.
+    /// The damage in an error from reading a part.
     init(location: String, _ error: any Error) {
         self.location = location
         if case CheckpointError.corrupted(let what, _) = error { self.what = what } else { what = "\(error)" }
