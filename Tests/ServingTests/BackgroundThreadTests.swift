@@ -5,7 +5,7 @@ import Synchronization
 import Testing
 
 @Suite("BackgroundThread") struct BackgroundThreadTests {
-    @Test("runs all work in order on one thread, and what was given before its end")
+    @Test("runs all work in order on one thread, also work given before its end")
     func keepsOrder() {
         let seen = Mutex<[Int]>([])
         let done = DispatchSemaphore(value: 0)

@@ -24,12 +24,12 @@ import Testing
         for _ in 0..<2 { #expect(index.items(passing: filter).map { Array($0) } == expected) }
     }
 
-    @Test("a filter that asks for nothing restricts nothing", arguments: [[], ["nope"]])
+    @Test("an empty filter restricts nothing", arguments: [[], ["nope"]])
     func passesAll(noneOf: [String]) throws {
         #expect(try makeIndex().items(passing: CategoryFilter(noneOf: noneOf)) == nil)
     }
 
-    @Test("remembering more filters than there is room for mixes up none")
+    @Test("more filters than the cache holds do not get mixed up")
     func forgets() throws {
         let categories = 12
         let lists = (0..<500).map { item in (0..<Int32(categories)).filter { (item >> ($0 % 9)) & 1 == 1 } }
@@ -47,7 +47,7 @@ import Testing
         }
     }
 
-    @Test("sets of a large catalogue are fewer")
+    @Test("a large catalogue caches fewer sets")
     func isBounded() throws {
         func limit(items: Int) throws -> Int { try CategoryIndex(names: [], lists: [], items: items).setLimit }
         #expect(try limit(items: 1_000_000) == 64)

@@ -9,7 +9,7 @@ import Testing
 import Training
 import VectorIndex
 
-/// What holds for each system of the registry: it serves the items that it scores highest.
+/// Each system of the registry serves the items that it scores highest.
 @Suite("every system serves") struct EverySystemTests {
     static let names = ModelRegistry.systems.map { $0.system }
     private static let items = 60
@@ -17,7 +17,7 @@ import VectorIndex
         (0..<12).map { Int32((user * 7 + $0 * ($0 + user % 5)) % items) }
     }
 
-    /// A model of the system's defaults, fresh or fitted to made-up sequences.
+    /// A model with the system's defaults, fresh or fitted to made-up sequences.
     private func model(_ name: String) throws -> (any Recommender, Recipe) {
         let recipe = Recipe(try ModelRegistry.system(named: name))
         func fresh<Model: TrainedRecommender>(_ system: Model.Type) -> any Recommender {
@@ -58,11 +58,11 @@ import VectorIndex
         )
     }
 
-    @Test("parameters of other numbers of items are refused before the model is asked", arguments: names, [0, 1, 59])
+    @Test("parameters for another number of items are rejected before the model runs", arguments: names, [0, 1, 59])
     func refusesOtherItems(name: String, count: Int) throws {
         let (model, recipe) = try model(name)
         var checkpoint = try checkpoint(model, recipe)
-        // Every parameter with a row an item has so many rows.
+        // Every parameter with one row an item has this many rows.
         for (parameter, matrix) in checkpoint.parameters where matrix.rows == Self.items {
             checkpoint.parameters[parameter] = matrix.rows(0..<count)
         }
@@ -80,7 +80,7 @@ import VectorIndex
         }
     }
 
-    @Test("the best by its own scores, also several at once, filtered and re-ranked", arguments: names)
+    @Test("the best items by its own scores, also several at once, filtered and re-ranked", arguments: names)
     func servesItsBest(name: String) throws {
         let (model, recipe) = try model(name)
         let snapshot = try SnapshotBuilder.standard(warmUpRequests: 4)
@@ -96,7 +96,7 @@ import VectorIndex
             return request
         }
         #expect(service.isHeavy(requests[0]) == snapshot.encoder.isSlow)
-        // 500 steps of a denoiser for each user.
+        // The denoiser runs 500 steps for each user.
         if name == "dreamrec" { #expect(snapshot.encoder.isSlow) }
         let workspace = RetrievalWorkspace()
         let together = service.retrieve(requests, workspace: workspace)

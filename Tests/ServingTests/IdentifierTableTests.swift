@@ -2,7 +2,7 @@ import Serving
 import Testing
 
 @Suite("Identifiers") struct IdentifierTableTests {
-    @Test("every id is found, by string and by bytes, and nothing else is", arguments: [1, 2, 3, 1000])
+    @Test("every id is found, by string and by bytes, and no other id is", arguments: [1, 2, 3, 1000])
     func findsAll(count: Int) throws {
         let ids = (0..<count).map { ["", "é\u{0}", "a\"b", "🎬"][min($0, 4) % 4] + ($0 < 4 ? "" : "x\($0 * 7919)") }
         let table = try IdentifierTable(ids)
@@ -20,13 +20,13 @@ import Testing
         }
     }
 
-    @Test("a duplicate is named")
+    @Test("an error names a duplicate id")
     func refusesDuplicates() {
         #expect(throws: SnapshotError.duplicateIdentifier("b")) { try IdentifierTable(["a", "b", "c", "b"]) }
     }
 
-    // The value was computed by a program in another language.
-    @Test("the content hash never changes, and sees boundaries, order and the limit")
+    // A program in another language computed the value.
+    @Test("the content hash never changes, and depends on boundaries, order and the limit")
     func contentHash() {
         #expect(IdentifierList(["i42", "i7"]).contentHash(newest: 1000) == 0xc539_f850_939b_7c68)
         let hashes = [["ab"], ["a", "b"], ["b", "a"], [], [""], ["a", "b", ""]].map {

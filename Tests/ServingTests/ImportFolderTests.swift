@@ -34,7 +34,7 @@ import Testing
         try FileManager.default.contentsOfDirectory(atPath: folder.appendingPathComponent(path).path).sorted()
     }
 
-    @Test("a file that appears is published, removed, and old versions are pruned")
+    @Test("a new file is published and removed, and old versions are pruned")
     func publishes() async throws {
         defer { try? FileManager.default.removeItem(at: folder) }
         let controller = makeController()
@@ -48,7 +48,7 @@ import Testing
         #expect(source.inventory(of: "m").map(\.number) == [3, 4] && controller.report.imported == 3)
     }
 
-    @Test("only whole files with the right name count: a clock that jumps holds none up")
+    @Test("only whole files with the right name count, and a jump of the clock delays none")
     func ignoresOthers() async throws {
         defer { try? FileManager.default.removeItem(at: folder) }
         let controller = makeController()
@@ -63,7 +63,7 @@ import Testing
         #expect(holder.snapshot?.version == 4)
     }
 
-    @Test("a bad file and a version that cannot be served are put aside with the reason; the old version stays")
+    @Test("a bad file, or one whose version cannot be served, is rejected with the reason; the old version stays")
     func rejects() async throws {
         defer { try? FileManager.default.removeItem(at: folder) }
         source.state.withLock { $0.damaged = [5] }
@@ -84,7 +84,7 @@ import Testing
         #expect(controller.report.importsRejected == 2)
     }
 
-    @Test("while the store is locked or full a file waits")
+    @Test("a file waits while the store is locked or full")
     func waits() async throws {
         defer { try? FileManager.default.removeItem(at: folder) }
         let controller = makeController()
@@ -100,7 +100,7 @@ import Testing
         #expect(try files() == [] && holder.snapshot?.version == 2)
     }
 
-    @Test("a file whose version is known already, as after a crash, is published and removed")
+    @Test("a file with a known version, as after a crash, is published and removed")
     func repeats() async throws {
         defer { try? FileManager.default.removeItem(at: folder) }
         source.state.withLock { $0.checkpoints[2] = makeCheckpoint(version: 2) }

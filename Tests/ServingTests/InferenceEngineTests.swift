@@ -4,7 +4,7 @@ import Serving
 import TestSupport
 import Testing
 
-/// A small model of every shape that the engine has code for.
+/// One small model for each shape of the engine's code.
 private struct Variation: Sendable, CustomTestStringConvertible {
     let testDescription: String
     let configuration: DimeRecConfiguration
@@ -22,7 +22,7 @@ private struct Variation: Sendable, CustomTestStringConvertible {
         self.configuration = configuration
     }
 
-    /// A fresh model whose biases, gains and whatever else starts out constant are anything but.
+    /// A fresh model without constant parameters: biases, gains and similar ones are disturbed.
     var model: DimeRec {
         var model = DimeRec(configuration, items: 40, seed: 5)
         model.parameters.disturbConstants()
@@ -65,7 +65,7 @@ private struct Variation: Sendable, CustomTestStringConvertible {
 @Suite("InferenceEngine") struct InferenceEngineTests {
     private static let items = 40
 
-    /// Float32 sums in other orders: about 1e-7 a layer, twelve steps.
+    /// Float32 sums in another order: about 1e-7 a layer, twelve steps.
     private static let tolerance: Float = 1e-5
 
     private struct User {
@@ -116,7 +116,7 @@ private struct Variation: Sendable, CustomTestStringConvertible {
         }
     }
 
-    @Test("a request alone and inside any batch gets the same bytes", arguments: Variation.all)
+    @Test("a request gets the same bytes alone and in any batch", arguments: Variation.all)
     fileprivate func isIndependentOfBatch(_ variation: Variation) {
         let engine = InferenceEngine(variation.model.inferenceWeights())
         let numbers = CounterBasedGenerator(seed: 4, purpose: .simulation)
@@ -138,7 +138,7 @@ private struct Variation: Sendable, CustomTestStringConvertible {
         }
     }
 
-    @Test("the first samples do not depend on how many are drawn, and all differ")
+    @Test("the first samples do not depend on the number of samples, and all differ")
     func samplesAreNested() {
         let engine = InferenceEngine(
             DimeRec(Variation("defaults").configuration, items: 40, seed: 5).inferenceWeights()
@@ -152,7 +152,7 @@ private struct Variation: Sendable, CustomTestStringConvertible {
         #expect(Set(rows).count == 8)
     }
 
-    @Test("an answer depends on nothing but history, seed and steps")
+    @Test("an answer depends only on history, seed and steps")
     func isPure() {
         let engine = InferenceEngine(
             DimeRec(Variation("defaults").configuration, items: 40, seed: 5).inferenceWeights()
@@ -174,7 +174,7 @@ private struct Variation: Sendable, CustomTestStringConvertible {
     }
 
     @Test(
-        "a trace ends in the served bits, and its path and interests are those of the training graph",
+        "a trace ends in the served bits, and its path and interests match the training graph",
         arguments: Variation.all
     )
     fileprivate func tracesTheChain(_ variation: Variation) {

@@ -16,7 +16,7 @@ import Testing
         return try testBuilder.build(checkpoint, generation: generation)
     }
 
-    /// Unit vectors that spread most along `first`, less along `second` and hardly elsewhere.
+    /// Unit vectors with a large spread along `first`, a smaller one along `second` and hardly any elsewhere.
     private func flattened(_ rows: Int, dimension: Int, first: Int, second: Int) -> Matrix {
         let normals = CounterBasedGenerator(seed: 8, purpose: .simulation)
             .normalRows(streams: (0..<UInt64(rows)).map { $0 }, columns: dimension)
@@ -27,7 +27,7 @@ import Testing
         )
     }
 
-    @Test("the axes are those along which the vectors spread most, and their shares are of the variance")
+    @Test("the axes are the directions of largest spread, and their shares are of the variance")
     func findsComponents() throws {
         let vectors = flattened(300, dimension: 7, first: 4, second: 2)
         let map = InterestMap(try snapshot(vectors))
@@ -53,7 +53,7 @@ import Testing
         #expect(map.explained[0] > map.explained[1] && map.explained[0] + map.explained[1] > 0.99)
     }
 
-    @Test("items are drawn where their vectors fall, about their mean, popular ones first, each once")
+    @Test("items are drawn at their vectors' places about the mean, popular ones first, each once")
     func samples() throws {
         let vectors = flattened(50, dimension: 5, first: 0, second: 1)
         let popularity: [Int32] = [7, 3, 49]
@@ -67,7 +67,7 @@ import Testing
         #expect(InterestMap(snapshot, sample: 2).items == [7, 3])
     }
 
-    @Test("the same version gives the same picture, also from more items than the fit looks at")
+    @Test("the same version gives the same picture, also with more items than the fit uses")
     func isRepeatable() throws {
         let large = flattened(InterestMap.mostFitted + 1, dimension: 2, first: 1, second: 0)
         let (one, other) = (InterestMap(try snapshot(large)), InterestMap(try snapshot(large, generation: 2)))
@@ -75,7 +75,7 @@ import Testing
         #expect(one.generation == 1 && other.generation == 2 && one.points.count == 2000)
     }
 
-    @Test("vectors of one element, and vectors that are all the same, lie on a line and on a point")
+    @Test("vectors of one element lie on a line, and equal vectors on a point")
     func drawsDegenerateItems() throws {
         let line = InterestMap(try snapshot(Matrix([[1], [-1], [1]])))
         #expect(line.points.allSatisfy { $0.y == 0 && $0.x.isFinite } && line.explained == [1, 0])

@@ -5,10 +5,10 @@ import TestSupport
 import Testing
 import VectorIndex
 
-/// Which changes are accepted, how they are completed, and what they mean in other versions.
+/// Which changes are accepted, how they are completed, and their effect in other versions.
 @Suite("Item changes") struct ItemChangeTests {
     private let first: ServingSnapshot
-    /// Knows an item more, `i41`.
+    /// Knows one more item, `i41`.
     private let second: ServingSnapshot
     private let vectors: [Matrix]
 
@@ -24,7 +24,7 @@ import VectorIndex
     }
 
     @Test(
-        "what is wrong is named by its field",
+        "an error names the wrong field",
         arguments: [
             ("vector", ItemChange.Content(), .noPlace),
             ("vector", ItemChange.Content(vector: [1, 0]), .wrongDimension(2, expected: 8, version: 1)),
@@ -50,14 +50,14 @@ import VectorIndex
         #expect(error.field == field && !error.description.isEmpty)
     }
 
-    @Test("lengths do not matter, from denormal to huge", arguments: [Float.leastNonzeroMagnitude, 1e-30, 1, 1e38])
+    @Test("any vector length works, from denormal to huge", arguments: [Float.leastNonzeroMagnitude, 1e-30, 1, 1e38])
     func normalises(length: Float) throws {
         let direction: [Float] = [1, -1, 0, 1, 0, 0, 1, 0]
         let completed = try first.completed(put("a", .init(vector: direction.map { $0 * length }), version: 9))
         #expect(completed.content?.vector == direction.map { $0 / 2 } && completed.version == 1)
     }
 
-    @Test("a vector gets the ten nearest items that are as they were built")
+    @Test("a vector gets the ten nearest unchanged items")
     func completesVectors() throws {
         let near = first.index.search(vectors[0].row(5).span, k: 20).map { first.identifiers.id($0.id) }
         let changes = [
@@ -71,12 +71,12 @@ import VectorIndex
         #expect(completed.content?.like == [near[0], near[2]] + near[4..<12])
         #expect(completed.content?.vector == unit(vectors[0].row(5)))
         #expect(completed.content?.title == "T" && completed.content?.categories == ["C"])
-        // An item is not the likest of itself.
+        // An item is not similar to itself.
         let replaced = try snapshot.completed(put(near[0], .init(vector: vectors[0].row(5))))
         #expect(replaced.content?.like == [near[2]] + near[4..<13])
     }
 
-    @Test("a likeness beside a vector is kept, as far as other versions may know it")
+    @Test("similar items beside a vector are kept if other versions may know them")
     func keepsLikeness() throws {
         let snapshot = first.applying([put("a", .init(vector: vectors[0].row(5)))]).snapshot
         let both = ItemChange.Content(vector: vectors[0].row(5), like: ["a", "i7", "3"])
@@ -85,7 +85,7 @@ import VectorIndex
         #expect(try snapshot.completed(put("b", onlyNew)).content?.like.count == 10)
     }
 
-    @Test("a likeness stays one, but for items that changed becomes a vector")
+    @Test("similar items stay, but changed ones become a vector")
     func completesLikeness() throws {
         let like = ItemChange.Content(like: ["i1", "3", "3"])
         #expect(try first.completed(put("a", like)) == put("a", like))
@@ -98,13 +98,13 @@ import VectorIndex
                 rows.map { row in row > 2 ? unit(vectors[0].row(row)) : vectors[0].row(row) }
             )
             #expect(completed.content?.vector == mean && completed.content?.like.count == 10)
-            // What it names may be gone when it is read again.
+            // The change that it names may be gone when it is read again.
             let alone = first.applying([completed])
             #expect(alone.skipped.isEmpty && alone.snapshot.vector(of: 40) == unit(mean))
         }
     }
 
-    @Test("completing what is complete changes nothing")
+    @Test("completing a complete change has no effect")
     func isIdempotent() throws {
         for content in [ItemChange.Content(vector: [2, 0, 0, 0, 0, 0, 0, 0]), .init(like: ["i1", "i2"]), nil] {
             let once = try first.completed(put("i7", content))
@@ -112,7 +112,7 @@ import VectorIndex
         }
     }
 
-    @Test("in another version a vector means the mean of what it is like there")
+    @Test("in another version a vector becomes the mean of its similar items there")
     func otherVersion() throws {
         let change = try first.completed(put("a", .init(vector: vectors[0].row(5), like: ["i7", "i8"])))
         let (snapshot, skipped) = second.applying([change])
@@ -121,12 +121,12 @@ import VectorIndex
         #expect(snapshot.vector(of: 42) == expected)
         let nearest = try service(snapshot).similar(to: "a", k: 2, workspace: RetrievalWorkspace())
         #expect(nearest.map { Set($0.items.map(\.id)) } == Set(second.index.search(expected.span, k: 2).map(\.id)))
-        // Back again, also an older version knows the newer one's items by their likeness only.
+        // After a rollback, the older version also knows the newer one's items only by similar items.
         let newer = try second.completed(put("i41", .init(vector: vectors[1].row(5))))
         #expect(first.applying([newer]).snapshot.addedItems == 1)
     }
 
-    @Test("a version that was published later and knows the item has learned better, but not what was taken out")
+    @Test("a later version that knows the item skips a change, but not a removal")
     func learned() throws {
         let change = put("i41", .init(vector: vectors[0].row(5), like: ["i7"], title: "T"))
         #expect(first.applying([change]).skipped.isEmpty)
@@ -136,7 +136,7 @@ import VectorIndex
         #expect(snapshot.tombstones == 1 && snapshot.number(of: "i40") == nil)
     }
 
-    @Test("a newest change that does not count leaves the item as the version has it")
+    @Test("a skipped newest change leaves the item as the version has it")
     func undoesOlder() throws {
         let unusable = ItemChange.Content(vector: [1], like: ["i7"])
         let (added, none) = second.applying([

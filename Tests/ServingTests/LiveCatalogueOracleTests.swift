@@ -5,12 +5,12 @@ import TestSupport
 import Testing
 import VectorIndex
 
-/// A snapshot with random changes against one that is built from the merged catalogue.
+/// Compares a snapshot with random changes with one built from the merged catalogue.
 @Suite("Live catalogue, against a rebuild") struct LiveCatalogueOracleTests {
     private static let newIDs = ["new", "1000", "-7", "a\"b", "é🎬", "x\n", "n6", "n7", "n8", "n9", "n10", "n11"]
     private static let names = ["Even", "Third", "Rare", "New", "Other \"one\""]
 
-    /// How the built catalogue and its index are.
+    /// The kind of built catalogue and index.
     struct Case: Sendable, CustomTestStringConvertible {
         let testDescription: String
         var items = 40
@@ -45,7 +45,7 @@ import VectorIndex
     }
 
     @Test(
-        "answers are those of a rebuild",
+        "answers match a rebuild",
         arguments: [
             Case(testDescription: "40 items", seed: 1),
             Case(testDescription: "5 items", items: 5, seed: 2),
@@ -81,7 +81,7 @@ import VectorIndex
             let requests = (0..<12).map { _ in request(model, item.kind, &random) }
             for request in requests { try expectSameAnswer(pair, request, workspace) }
             if item.kind == .flat { try expectSameNeighbours(pair, model, workspace) }
-            // Older values answer as before, whatever was changed since.
+            // Later changes do not affect older values.
             for (pair, requests) in kept { try expectSameAnswer(pair, requests[step % 12], workspace) }
             if step % 50 == 0 { kept.append((pair, requests)) }
         }
@@ -185,7 +185,7 @@ import VectorIndex
         #expect(snapshot.addedItems == model.items.keys.count { !built.contains($0) })
     }
 
-    @Test("what came before an item's newest change does not matter", arguments: [1, 2, 3] as [UInt64])
+    @Test("changes before an item's newest change do not matter", arguments: [1, 2, 3] as [UInt64])
     func newestChangesSuffice(seed: UInt64) throws {
         let checkpoint = makeCheckpoint(version: 1)
         let built = try makeSnapshot(checkpoint, .flat)

@@ -51,7 +51,7 @@ import VectorIndex
         #expect(try service(snapshot).similar(to: "new", k: 1, workspace: workspace)?.items.map(\.id) == [7])
     }
 
-    @Test("changes leave the snapshot that they are applied to as it was")
+    @Test("changes do not affect the snapshot that they are applied to")
     func keepsOld() throws {
         let before = try ask(built, ["i1", "3"])
         let first = built.applying([put("a", vector(1)), put("i7", nil), put("i2", vector(9))]).snapshot
@@ -66,7 +66,7 @@ import VectorIndex
         #expect(built.number(of: "a") == nil && first.number(of: "b") == nil && second.number(of: "a") == nil)
     }
 
-    @Test("an added item in a history is encoded as its likest item, and is itself what is excluded")
+    @Test("an added item in a history is encoded as its most similar item, and is itself excluded")
     func historyOfAdded() throws {
         let likeness = ItemChange.Content(like: ["nope", "i4", "i5"])
         let snapshot = built.applying([put("near 7", vector(7)), put("like 4", likeness)]).snapshot
@@ -82,7 +82,7 @@ import VectorIndex
         #expect(try service(snapshot).retrieve(request, workspace: workspace).items.count == 42)
     }
 
-    @Test("a replaced or taken out item still counts in histories as what the model learned of it")
+    @Test("a replaced or removed item still counts in histories with its learned vector")
     func historyOfChanged() throws {
         let snapshot = built.applying([put("i7", vector(3)), put("i8", nil)]).snapshot
         let found = try ask(snapshot, ["i8", "i7"])
@@ -94,7 +94,7 @@ import VectorIndex
         #expect(response.unknownIDs == 0 && response.fallback == nil && response.items.count == 39)
     }
 
-    @Test("an added item that was taken out is unknown, and comes back under its number")
+    @Test("a removed added item is unknown, and comes back under its number")
     func takesOutAdded() throws {
         let added = built.applying([put("a", vector(1)), put("b", vector(2))]).snapshot
         let removed = added.applying([put("a", nil)]).snapshot
@@ -106,14 +106,14 @@ import VectorIndex
         #expect(try ask(back, ["i5"]).first?.id == "a")
     }
 
-    @Test("popularity passes over what was taken out")
+    @Test("popularity skips removed items")
     func popularity() throws {
         let snapshot = built.applying([put("39", nil), put("i37", vector(1)), put("a", vector(2))]).snapshot
         #expect(try ask(snapshot, []) { $0.k = 2 }.map(\.id) == ["i38", "i37"])
         #expect(try ask(snapshot, []).count == 39)
     }
 
-    @Test("categories that the catalogue never had filter and diversify; nil leaves what it says")
+    @Test("new categories work in filters and diversity; nil keeps those of the catalogue")
     func categories() throws {
         let content = ItemChange.Content(vector: vectors.row(7), categories: ["New", "Even", "New"])
         let snapshot = built.applying([put("a", content), put("i1", content), put("i2", vector(3))]).snapshot
@@ -129,21 +129,21 @@ import VectorIndex
         #expect(try ask(older, ["3"]) { $0.filter = CategoryFilter(anyOf: ["New"]) }.isEmpty)
     }
 
-    @Test("changes of vectors and removals keep what is remembered of filters")
+    @Test("changes of vectors and removals keep the cached filters")
     func keepsFilters() {
         let snapshot = built.applying([put("i1", vector(7)), put("i2", nil)]).snapshot
         #expect(snapshot.categories === built.categories)
         #expect(built.applying([put("a", vector(7))]).snapshot.categories !== built.categories)
     }
 
-    @Test("taking out what is not there changes nothing")
+    @Test("removing a missing item has no effect")
     func takesOutUnknown() throws {
         let (snapshot, skipped) = built.applying([put("nope", nil), put("i1", nil), put("i1", nil)])
         #expect(skipped.isEmpty && snapshot.itemCount == 39 && snapshot.tombstones == 1)
         #expect(built.applying([]).snapshot.revision == 1)
     }
 
-    @Test("all that was built may be taken out")
+    @Test("all built items may be removed")
     func replacesAll() throws {
         let removals = built.popularity.map { put(built.identifiers.id($0), nil) }
         let snapshot = built.applying(removals + [put("a", vector(1)), put("b", vector(2))]).snapshot

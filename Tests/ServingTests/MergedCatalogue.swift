@@ -4,11 +4,11 @@ import Serving
 import TestSupport
 import VectorIndex
 
-/// A catalogue with changes merged in the plainest way: what a snapshot with those changes must be equal to.
+/// An oracle: a catalogue with changes merged in the simplest way; a live snapshot must equal it.
 struct MergedCatalogue {
     struct Item {
         var vector: [Float]
-        /// The built item that the encoder takes it for.
+        /// The built item that represents it for the encoder.
         var encoded: Int32
         var title: String
         var categories: [String]
@@ -16,7 +16,7 @@ struct MergedCatalogue {
 
     let built: Checkpoint
     private let vectors: Matrix
-    /// All ids that ever were, in the order of their numbers.
+    /// All ids, removed ones included, in the order of their numbers.
     private(set) var ids: [String]
     private(set) var items: [String: Item] = [:]
     private var categoryNames: [String]
@@ -70,7 +70,7 @@ struct MergedCatalogue {
         return sum.map { Float($0 / length) }
     }
 
-    /// A snapshot that is built from nothing but what is left, with an encoder that still knows the built items only.
+    /// A snapshot built from the remaining items, with an encoder that knows only the originally built items.
     func snapshot() throws -> ServingSnapshot {
         let left = ids.filter { items[$0] != nil }
         let found = left.compactMap { items[$0] }
@@ -99,7 +99,7 @@ struct MergedCatalogue {
     }
 }
 
-/// An encoder that is told each item under another number.
+/// An encoder that translates item numbers.
 private struct RenumberingEncoder: UserEncoder {
     let base: MeanEncoder
     let numbers: [Int32]

@@ -27,7 +27,7 @@ import VectorIndex
         return try service.retrieve(request, workspace: RetrievalWorkspace())
     }
 
-    @Test("answers what the encoder and a scan of all items say", arguments: [false, true])
+    @Test("the answer matches the encoder and a scan of all items", arguments: [false, true])
     func matchesOracle(exact: Bool) throws {
         let response = try ask(["i1", "i2", "3"]) {
             $0.seed = 7
@@ -63,13 +63,13 @@ import VectorIndex
         #expect(mixed.items == known.items)
     }
 
-    @Test("only the newest ids of a very long history are looked at")
+    @Test("only the newest ids of a very long history count")
     func limitsHistory() throws {
         let response = try ask([String](repeating: "nope", count: 100) + ["i1"])
         #expect(response.unknownIDs == 9 && response.fallback == nil)
     }
 
-    @Test("an empty or wholly unknown history is answered by popularity", arguments: [[], ["nope"]])
+    @Test("an empty or fully unknown history is answered by popularity", arguments: [[], ["nope"]])
     func fallsBack(history: [String]) throws {
         let response = try ask(history) {
             $0.k = 3
@@ -80,7 +80,7 @@ import VectorIndex
         #expect(response.fallback == .popular && response.unknownIDs == history.count)
     }
 
-    @Test("history and excluded ids are not answered, unless the history may be")
+    @Test("the answer omits excluded ids, and the history unless it is allowed")
     func excludes() throws {
         let all = try ask(["i1"]) {
             $0.k = 40
@@ -95,7 +95,7 @@ import VectorIndex
         #expect(some.truncated)
     }
 
-    @Test("only items that pass the filter are answered, and all of those", arguments: [false, true])
+    @Test("the answer contains only items that pass the filter, and all of them", arguments: [false, true])
     func filters(exact: Bool) throws {
         let all = try ask(["i1"]) { $0.k = 40 }
         for diversity in [0, 0.5] {
@@ -125,7 +125,7 @@ import VectorIndex
         #expect(try ask(["i1"]) { $0.filter = CategoryFilter(noneOf: ["nope"]) }.items == ask(["i1"]).items)
     }
 
-    @Test("popularity is filtered too, and stays in its order whatever the diversity")
+    @Test("popularity is filtered too, and keeps its order with any diversity")
     func filtersFallback() throws {
         let response = try ask([]) {
             $0.k = 3
@@ -181,7 +181,7 @@ import VectorIndex
         }
     }
 
-    @Test("a category penalty outside 0...1000000 is refused, and one beside a diversity")
+    @Test("a category penalty outside 0...1000000 is rejected, and one together with a diversity")
     func refusesCategoryPenalty() {
         for penalty in [-0.001, -1e300, 1_000_000.001, 1e300, .infinity, .nan] {
             #expect(field { $0.categoryPenalty = penalty } == "category_penalty")
@@ -190,17 +190,17 @@ import VectorIndex
         #expect(field { $0.categoryPenalty = 1e6 } == nil)
     }
 
-    @Test("so little diversity that it is none in Float changes nothing", arguments: [0, -0.0, 1e-300])
+    @Test("a diversity that rounds to 0 in Float has no effect", arguments: [0, -0.0, 1e-300])
     func noDiversity(diversity: Double) throws {
         #expect(try ask(["i1"]) { $0.diversity = diversity }.items == ask(["i1"]).items)
     }
 
-    @Test("diversity outside 0...1 is refused", arguments: [-0.001, 1.001, 1e300, .infinity, .nan])
+    @Test("diversity outside 0...1 is rejected", arguments: [-0.001, 1.001, 1e300, .infinity, .nan])
     func refusesDiversity(diversity: Double) {
         #expect(field { $0.diversity = diversity } == "diversity")
     }
 
-    @Test("fewer answers are the first of more answers, and workspaces do not matter")
+    @Test("a smaller k gives the first items of a larger k, and workspaces do not matter")
     func isStable() throws {
         let workspace = RetrievalWorkspace()
         let many = try service.retrieve(RetrievalRequest(history: ["i1", "i4"], k: 30), workspace: workspace)
@@ -212,7 +212,7 @@ import VectorIndex
         #expect(try ask(["i4", "i1"]).seed != other.seed)
     }
 
-    @Test("values out of range name their field", arguments: [0, -1, 101, Int.max, Int.min])
+    @Test("an error names the field of a value out of range", arguments: [0, -1, 101, Int.max, Int.min])
     func refusesValues(value: Int) {
         #expect(field { $0.k = value } == "k")
         #expect(field { $0.steps = value } == "steps")
@@ -229,7 +229,7 @@ import VectorIndex
         }
     }
 
-    @Test("a model that is not served is named")
+    @Test("an error names a model that is not served")
     func refusesModel() throws {
         #expect(throws: RetrievalError.modelNotServed("other", served: ["m"])) {
             try ask(["i1"]) { $0.model = "other" }
@@ -237,7 +237,7 @@ import VectorIndex
         #expect(try ask(["i1"]) { $0.model = "m" }.items.count == 10)
     }
 
-    @Test("without a snapshot nothing is answered, not even popularity")
+    @Test("without a snapshot there is no answer, not even by popularity")
     func refusesBeforeLoading() {
         let empty = RetrievalService(holder: RoutingHolder())
         #expect(throws: RetrievalError.notReady) {
@@ -245,7 +245,7 @@ import VectorIndex
         }
     }
 
-    @Test("a batch's answers are those of its requests alone, errors included")
+    @Test("a batch has the same answers as its requests alone, errors included")
     func batchEqualsSingles() throws {
         var requests = [["i1", "i2"], [], ["nope"], ["3", "i4", "i5", "i7", "i8", "i10"], ["i1"]].map {
             RetrievalRequest(history: $0, k: 10)
@@ -276,7 +276,7 @@ import VectorIndex
         #expect(RetrievalService(holder: RoutingHolder()).retrieve(requests, workspace: workspace).count == 6)
     }
 
-    @Test("samples merge to each item once with its best score", arguments: [1, 2, 7])
+    @Test("merged samples hold each item once with its best score", arguments: [1, 2, 7])
     func mergesSamples(samples: Int) throws {
         let response = try ask(["i1", "i2"]) {
             $0.samples = samples
@@ -296,7 +296,7 @@ import VectorIndex
         #expect(response.items == Array(expected))
     }
 
-    @Test("more samples than the limit are refused", arguments: [0, -1, 17])
+    @Test("more samples than the limit are rejected", arguments: [0, -1, 17])
     func limitsSamples(samples: Int) {
         #expect(throws: RetrievalError.self) { try ask(["i1"]) { $0.samples = samples } }
     }
@@ -317,7 +317,7 @@ import VectorIndex
         return (RetrievalService(holder: holder), index, vectors)
     }
 
-    @Test("of a batch whose deadline passes what was computed is answered, and the rest has an error each")
+    @Test("if the deadline passes during a batch, the computed requests are answered, and each other one gets an error")
     func answersBatchInPart() throws {
         let slow = makeTestBuilder { seed in if seed == 7 { Thread.sleep(forTimeInterval: 2.5) } }
         let routes = try ["a", "b"].map { name in
@@ -336,13 +336,13 @@ import VectorIndex
                 if case .failure(let error) = result { error } else { nil }
             }
         }
-        // The first version's answers take microseconds, the second's would take longer than there is time.
+        // The first version answers in microseconds; the second one needs longer than the deadline.
         let deadline = DispatchTime.now().uptimeNanoseconds + 2_000_000_000
         #expect(outcomes(deadline) == [nil, .deadlineExceeded, nil, .deadlineExceeded])
         #expect(outcomes(deadline) == [RetrievalError?](repeating: .deadlineExceeded, count: 4))
     }
 
-    @Test("an answer tells why every eligible item was scored, if it was")
+    @Test("an answer gives the reason if every eligible item was scored")
     func tellsExactReason() throws {
         let (service, index, _) = try partitionedService()
         let changes: [(ExactSearchReason?, (inout RetrievalRequest) -> Void)] = [
@@ -358,11 +358,11 @@ import VectorIndex
             change(&request)
             #expect(try service.retrieve(request, workspace: workspace).exactReason == reason, "change \(number)")
         }
-        // An index that always scores every item is no fallback.
+        // An index that always scores every item has no reason to report.
         #expect(try ask(["i1"]).exactReason == nil)
     }
 
-    @Test("an exact answer after another one has no candidates of the index")
+    @Test("an exact answer after another one reports no candidates of the index")
     func forgetsCandidates() throws {
         let (service, _, vectors) = try partitionedService()
         let workspace = SearchWorkspace()
@@ -384,7 +384,7 @@ import VectorIndex
         #expect(try service.retrieve(request, workspace: shared).candidates == SearchedCandidates())
     }
 
-    @Test("an answer tells what the index looked at, over all samples")
+    @Test("an answer reports the candidates of the index, over all samples")
     func countsCandidates() throws {
         let (service, index, vectors) = try partitionedService()
         var request = RetrievalRequest(history: ["i1", "i2"], k: 10)

@@ -31,9 +31,9 @@ import VectorIndex
         #expect(path.rows == 7 && path.row(6) == user)
     }
 
-    @Test("every answer names the interest that it is nearest to, every interest its nearest items")
+    @Test("every answered item names its nearest interest, and every interest its nearest items")
     func namesInterests() throws {
-        // The double's interests are the oldest and the newest item of the history.
+        // The test encoder's interests are the oldest and the newest item of the history.
         let trace = try service.trace(RetrievalRequest(history: ["i1", "i2", "3"], k: 30), labels: 4)
         #expect(trace.closest.count == 30)
         for (answer, closest) in zip(trace.response.items, trace.closest) {
@@ -47,20 +47,20 @@ import VectorIndex
         #expect(trace.nearest.map { $0.map(\.id) } == expected && expected.map(\.first) == [1, 3])
     }
 
-    @Test("only the newest items that the encoder reads are told")
+    @Test("a trace lists only the newest items that the encoder reads")
     func tellsTheNewest() throws {
         let trace = try service.trace(RetrievalRequest(history: (1...20).map { $0 % 3 == 0 ? "\($0)" : "i\($0)" }))
         #expect(trace.history == [16, 17, 18, 19, 20])
     }
 
-    @Test("a fallback has an answer and nothing behind it", arguments: [[], ["nope"]])
+    @Test("the trace of a fallback has an answer and nothing else", arguments: [[], ["nope"]])
     func tellsFallbacks(history: [String]) throws {
         let trace = try service.trace(RetrievalRequest(history: history, k: 4))
         #expect(trace.response.fallback == .popular && trace.response.items.map(\.id) == [39, 38, 37, 36])
         #expect(trace.user == nil && trace.history.isEmpty && trace.closest.isEmpty && trace.nearest.isEmpty)
     }
 
-    @Test("a request that serving refuses is refused")
+    @Test("a request that serving rejects is rejected")
     func refuses() {
         #expect(throws: RetrievalError.self) { try service.trace(RetrievalRequest(history: ["i1"], k: 0)) }
     }

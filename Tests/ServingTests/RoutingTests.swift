@@ -37,7 +37,7 @@ import Testing
     }
 
     @Test(
-        "versions of a split get their parts of the users, and a user stays with one",
+        "versions of a split get their percentages of the users, and a user stays with one version",
         arguments: [0, 5, 30, 50, 100.0]
     )
     func splits(percent: Double) async throws {
@@ -52,7 +52,7 @@ import Testing
         #expect(try (0..<100).map { try version(user: "u\($0)") } == Array(versions.prefix(100)))
     }
 
-    @Test("more for the second version moves users to it and none away")
+    @Test("a larger percentage for the second version moves users to it and none away")
     func growsMonotonously() async throws {
         let controller = makeController()
         await controller.poll()
@@ -66,7 +66,7 @@ import Testing
         #expect(moved.count == 500)
     }
 
-    @Test("without a user the history decides, and a batch goes the way of its single requests")
+    @Test("without a user the history decides, and a batch is routed like its single requests")
     func splitsByContent() async throws {
         let controller = makeController()
         await controller.poll()
@@ -94,7 +94,7 @@ import Testing
         #expect(try service.retrieve(RetrievalRequest(history: ["i1"]), workspace: workspace).snapshot.version == 3)
     }
 
-    @Test("an alias that is to be served can be made when there is none yet, and answers at once")
+    @Test("an alias in MODEL can be created later, and answers at once")
     func makesServedAlias() async throws {
         let controller = makeController(["stable"])
         await controller.poll()
@@ -107,7 +107,7 @@ import Testing
         }
     }
 
-    @Test("an alias of another process is followed, changed and dropped")
+    @Test("changes and removals of an alias by another process are followed")
     func followsStore() async throws {
         let controller = makeController()
         await controller.poll()
@@ -122,7 +122,7 @@ import Testing
         #expect(throws: RetrievalError.modelNotServed("stable", served: ["m"])) { try version(user: "u") }
     }
 
-    @Test("a bad version of a split leaves the alias as it was; after a restart the good ones answer")
+    @Test("a bad version of a split does not change the alias; after a restart the good ones answer")
     func keepsGoodSplit() async throws {
         source.state.withLock { $0.damaged = [3] }
         let controller = makeController()
@@ -140,7 +140,7 @@ import Testing
         #expect(try (0..<20).map { try version(user: "\($0)") } == [Int](repeating: 2, count: 20))
     }
 
-    @Test("a split over versions none of which is active brings in all of them, by call and by poll")
+    @Test("a split over inactive versions loads all of them, by call and by poll")
     func bringsInSplit() async throws {
         let controller = makeController()
         await controller.poll()
@@ -151,7 +151,7 @@ import Testing
         #expect(Set(try (0..<50).map { try version(user: "\($0)") }) == [2, 3])
         await restarted.poll()
         #expect(restarted.isResident(2, model: "m") && restarted.isResident(3, model: "m"))
-        // No version of the model itself is in service here, and its items can be changed all the same.
+        // No version of the model itself is in service here, but its items can still be changed.
         let change = try await restarted.changeItem("new", to: ItemChange.Content(like: ["i1"]), model: nil)
         #expect(change.version == 3)
         for user in 0..<20 {
@@ -175,7 +175,7 @@ import Testing
         #expect(try version(user: "u") == 2)
     }
 
-    @Test("with several names served a request must choose, unless one is the first")
+    @Test("with several names a request must name one, unless one is the default")
     func needsName() throws {
         let snapshot = try testBuilder.build(makeCheckpoint(version: 1), generation: 1)
         let routes = ["a": TrafficRoute(name: "a", arms: [TrafficArm(snapshot)])]
@@ -185,7 +185,7 @@ import Testing
         let begun = RoutingTable(routes: routes, standard: nil, expected: ["b"], isSettled: false)
         #expect(!begun.isReady)
         let partial = RoutingTable(routes: routes, standard: nil, expected: ["b"])
-        #expect(partial.isReady, "a model that cannot be served keeps the others from nothing")
+        #expect(partial.isReady, "a model that cannot be served does not block the others")
         #expect(throws: RetrievalError.notReady) { try partial.route(to: "b") }
         let waiting = RoutingTable(routes: routes, standard: "b", expected: ["b"])
         #expect(throws: RetrievalError.notReady) { try waiting.route(to: nil) }
@@ -193,7 +193,7 @@ import Testing
         #expect(!waiting.isReady && table.isReady)
     }
 
-    @Test("a second model in the store takes nothing from requests that name none; it is asked for once it is served")
+    @Test("a second model in the store does not affect requests without a model; after a restart they must name one")
     func keepsStandard() async throws {
         let controller = makeController()
         await controller.poll()
@@ -210,7 +210,7 @@ import Testing
         }
     }
 
-    @Test("shadowed requests are answered by the stable version and compared with the other")
+    @Test("the stable version answers shadowed requests, and they are compared with the other version")
     func shadows() async throws {
         let controller = makeController()
         await controller.poll()
@@ -235,7 +235,7 @@ import Testing
         #expect(report.timeRatio.reduce(0, +) == 50)
     }
 
-    @Test("no part of a split without shadow is computed twice, and a part of it with some")
+    @Test("without shadow no request is computed twice; with it, the set percentage is")
     func shadowsSome() async throws {
         let controller = makeController()
         await controller.poll()
@@ -253,7 +253,7 @@ import Testing
         #expect(abs(share - 0.25) < 4 * (0.25 * 0.75 / 800).squareRoot())
     }
 
-    @Test("recall counts what the index found of the exact answers")
+    @Test("recall is the index's share of the exact answers")
     func estimatesRecall() async throws {
         let controller = makeController()
         await controller.poll()
@@ -263,7 +263,7 @@ import Testing
         #expect(sampler.recentHistories == [["i1"], ["i1"]])
     }
 
-    @Test("a canary that fails or is slow loses its part, in the store too; a sound one keeps it")
+    @Test("a canary that fails or is slow loses its traffic, in the store too; a sound one keeps it")
     func guardsSplit() async throws {
         let broken = SnapshotBuilder(
             warmUpRequests: 3,
@@ -296,7 +296,7 @@ import Testing
         #expect(controller.report.guardRollbacks == 2)
     }
 
-    @Test("a split that its guard ended stays ended while the store cannot be written, and is recorded when it can")
+    @Test("a split ended by its guard stays ended while the store cannot be written, and is recorded afterwards")
     func guardsWithoutStore() async throws {
         let controller = makeController()
         await controller.poll()
@@ -316,7 +316,7 @@ import Testing
     }
 }
 
-/// Computes NaN for real requests, whose seeds are large, but not for those of a warm-up.
+/// Computes NaN for real requests, whose seeds are large, but not for warm-up requests.
 private struct FailingEncoder: UserEncoder {
     final class Workspace: InferenceWorkspace {
         var userVectors: [Float] = []

@@ -77,7 +77,7 @@ import Testing
         #expect(source.activeVersion(of: "m") == 3)
     }
 
-    @Test("activating loads, records the choice and may go back to an older version")
+    @Test("activating loads a version and records the choice, also of an older version")
     func activates() async throws {
         let source = MemorySource([1, 2], active: 2)
         let controller = watch(source)
@@ -111,7 +111,7 @@ import Testing
         #expect(controller.state(of: 2, model: "m") == .active)
     }
 
-    @Test("while one version loads, others are refused")
+    @Test("while one version loads, other loads are rejected")
     func loadsOneAtATime() async throws {
         let source = MemorySource([1, 2, 3], active: 1)
         let controller = watch(source)
@@ -130,7 +130,7 @@ import Testing
         #expect(holder.snapshot?.version == 2 && source.activeVersion(of: "m") == 2)
     }
 
-    @Test("a replaced snapshot lives until its last request and is then freed by the controller")
+    @Test("a replaced snapshot lives until its last request; then the controller frees it")
     func freesOld() async throws {
         let source = MemorySource([1, 2], active: 1)
         let controller = watch(source, keepVersions: 1)
@@ -147,7 +147,7 @@ import Testing
     }
 
     @Test(
-        "a rollback while another version loads keeps that one out: at once when memory has room for three, else after it"
+        "a rollback keeps a version in loading out of service: at once with room for three, else after the load"
     )
     func rollsBackDuringLoad() async throws {
         for keepVersions in [2, 3] {
@@ -192,7 +192,7 @@ import Testing
         #expect(holder.snapshot?.version == 1 && source.state.withLock(\.loads) == 4)
     }
 
-    @Test("never are more versions in memory than are kept, the one that loads included", arguments: [1, 2, 3])
+    @Test("memory never holds more versions than configured, the loading one included", arguments: [1, 2, 3])
     func keepsVersions(count: Int) async throws {
         let source = MemorySource([1, 2, 3, 4, 5], active: nil)
         let alive = LiveSnapshots()
@@ -206,7 +206,7 @@ import Testing
         #expect(alive.most <= max(2, count))
     }
 
-    @Test("unloading frees a version that answers nothing, and refuses one that does")
+    @Test("unloading frees an unused version, and rejects a version that answers requests")
     func unloads() async throws {
         let source = MemorySource([1, 2], active: 1)
         let controller = watch(source)
@@ -225,7 +225,7 @@ import Testing
         }
     }
 
-    @Test("a store that cannot be written changes nothing, and says so")
+    @Test("with a store that cannot be written, a change has no effect and fails with an error")
     func refusesWithoutStore() async throws {
         let source = MemorySource([1, 2], active: 1)
         let controller = watch(source)
@@ -243,7 +243,7 @@ import Testing
         #expect(holder.snapshot?.version == 2)
     }
 
-    @Test("a version that cannot be read for a reason of the moment is no bad version: the next poll tries again")
+    @Test("after a temporary read error, the version is not rejected and the next poll tries again")
     func retriesReading() async throws {
         let source = MemorySource([1, 2], active: 1)
         let controller = watch(source)
@@ -278,7 +278,7 @@ import Testing
         #expect(holder.snapshot?.version == 2)
     }
 
-    @Test("a version whose index finds too little is rejected, with the recall it has")
+    @Test("a version whose index has a low recall is rejected, with that recall in the reason")
     func probesRecall() async throws {
         let source = MemorySource([1], active: 1)
         let builder = SnapshotBuilder(
@@ -288,7 +288,7 @@ import Testing
                 let items = try #require(checkpoint.parameters["items"])
                 return (MeanEncoder(items: items), items)
             },
-            // Finds the nearest of the wrong vectors.
+            // Searches the wrong vectors.
             makeIndex: { _, vectors in ScanIndex(vectors: Matrix((0..<vectors.rows).reversed().map { vectors.row($0) }))
             },
             makeExactIndex: { ScanIndex(vectors: $0) }
@@ -304,7 +304,7 @@ import Testing
     }
 }
 
-/// Counts the snapshots that are alive, through a part of each that dies with it.
+/// Counts live snapshots, through a part of each that is freed with it.
 private final class LiveSnapshots: Sendable {
     private final class Life: Sendable {
         private let owner: LiveSnapshots
@@ -322,7 +322,7 @@ private final class LiveSnapshots: Sendable {
 
     private let count = Mutex((now: 0, most: 0))
 
-    /// The most that were alive at one time.
+    /// The largest number of live snapshots at one time.
     var most: Int { count.withLock(\.most) }
 
     var builder: SnapshotBuilder {

@@ -6,7 +6,7 @@ import TestSupport
 import Testing
 
 @Suite("Changes at once", .timeLimit(.minutes(5))) struct SimultaneousChangesTests {
-    /// What an operator, a trainer or the clock may do at any moment.
+    /// Possible simultaneous actions of an operator, a trainer or the clock.
     enum Change: String, CaseIterable {
         case rollback, activateLoaded, activateOther, setAlias, removeAlias, changeItem, unload, `import`, poll
     }
@@ -37,9 +37,9 @@ import Testing
             try FileManager.default.setAttributes([.modificationDate: past], ofItemAtPath: file.path)
         }
 
-        /// Makes a change; one that is refused changes nothing.
+        /// Makes a change; a rejected change has no effect.
         ///
-        /// - Returns: The version that a rollback says it went back to.
+        /// - Returns: The version that a rollback says it returned to.
         func make(_ change: Change) async -> Int? {
             switch change {
             case .rollback: return try? await controller.rollback(model: "m")
@@ -56,7 +56,7 @@ import Testing
             return nil
         }
 
-        /// What differs between the store and what requests see, or nil.
+        /// The difference between the store and the routing table, or nil.
         var difference: String? {
             let table = holder.current
             let served = (try? table.route(to: "m"))?.arms[0].snapshot
@@ -75,7 +75,7 @@ import Testing
         }
     }
 
-    @Test("after both answers of any two changes at once, what is served is what is stored", arguments: Change.allCases)
+    @Test("after the answers to any two simultaneous changes, service and store agree", arguments: Change.allCases)
     func agree(first: Change) async throws {
         for second in Change.allCases {
             for _ in 0..<6 {
@@ -108,7 +108,7 @@ import Testing
         #expect(holder.current.routes["a"] == nil)
     }
 
-    @Test("a version that is being activated cannot be unloaded before it answers")
+    @Test("a version in activation cannot be unloaded before it answers")
     func keepsWhatIsActivated() async throws {
         for _ in 0..<20 {
             let service = try await Service()
@@ -120,7 +120,7 @@ import Testing
         }
     }
 
-    @Test("an imported version that cannot be served leaves the store again")
+    @Test("an imported version that cannot be served is removed from the store")
     func removesRejectedImports() async throws {
         let source = MemorySource([1], active: 1)
         let folder = FileManager.default.temporaryDirectory.appendingPathComponent("rejected-\(UUID().uuidString)")
@@ -146,7 +146,7 @@ import Testing
         #expect(source.inventory(of: "m").map(\.number) == [1] && controller.report.importsRejected == 2)
     }
 
-    @Test("a store whose file is gone refuses changes, goes on being served, and recovers")
+    @Test("without its file, a store rejects changes, the service goes on, and both recover")
     func survivesWithoutFile() async throws {
         let source = MemorySource([1, 2], active: 1)
         let holder = RoutingHolder()
@@ -163,7 +163,7 @@ import Testing
         #expect(try await controller.activate(model: "m", version: 2, wait: true))
     }
 
-    @Test("a guard judges a version that was loaded anew by what it does since, also under an alias made anew")
+    @Test("a guard judges a version that was loaded again only by its new counts, also under a new alias")
     func judgesReloadedVersions() async throws {
         let source = MemorySource([1, 2], active: 1)
         let controller = ServingController(

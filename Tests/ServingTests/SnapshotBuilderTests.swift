@@ -54,7 +54,7 @@ import Testing
         },
     ]
 
-    @Test("a spoilt checkpoint is refused with the reason", arguments: cases)
+    @Test("a bad checkpoint is rejected with the reason", arguments: cases)
     func refuses(_ item: Case) {
         var checkpoint = makeCheckpoint(version: 1)
         item.spoil(&checkpoint)
