@@ -9,7 +9,7 @@ import Testing
 
     init() throws { directory = try TemporaryDirectory() }
 
-    @Test("rolling back twice goes back two, and then there is nothing left")
+    @Test("rolling back twice goes back two versions, and then there is none left")
     func stack() throws {
         let store = try directory.store()
         for tag in 1...4 { _ = try store.publish(Fixtures.checkpoint(tag)) }
@@ -36,7 +36,7 @@ import Testing
         }
     }
 
-    /// What a store should do, in plain arrays.
+    /// A model of a store's behaviour, in plain arrays.
     private struct Expectation {
         var versions: [Int] = []
         var highest = 0
@@ -57,7 +57,7 @@ import Testing
         }
     }
 
-    @Test("any row of operations leaves what plain arrays say", arguments: 0..<6)
+    @Test("any sequence of operations gives the same state as plain arrays", arguments: 0..<6)
     func property(seed: UInt64) throws {
         let store = try directory.store(chunkBytes: 4096)
         var generator = SequentialGenerator(CounterBasedGenerator(seed: seed, purpose: .simulation))
@@ -106,7 +106,7 @@ import Testing
         if let version = expected.versions.first { try store.verify(model: "ml", version: version) }
     }
 
-    @Test("what is removed leaves no row behind, and a reader that holds it keeps it")
+    @Test("a removal leaves no rows behind, and a reader that holds the version keeps it")
     func removal() throws {
         let store = try directory.store()
         for tag in 1...5 { _ = try store.publish(Fixtures.checkpoint(tag)) }
@@ -129,7 +129,7 @@ import Testing
         }
     }
 
-    @Test("the file stops growing when every version is pruned after the next, and shrinks when most of it is free")
+    @Test("the file stops growing if each version is pruned after the next, and shrinks when most of it is free")
     func boundedSize() throws {
         let store = try directory.store(chunkBytes: 4096)
         func publish(_ tag: Int) throws {
@@ -146,7 +146,7 @@ import Testing
             _ = try store.prune(model: "ml", keeping: 2)
             sizes.append(try pages())
         }
-        #expect(sizes.suffix(20).max() == sizes[9], "rounds 11 to 30 add nothing to what round 10 needed")
+        #expect(sizes.suffix(20).max() == sizes[9], "rounds 11 to 30 need no more space than round 10")
         for round in 31...50 { try publish(round) }
         let full = try pages()
         _ = try store.prune(model: "ml", keeping: 1)

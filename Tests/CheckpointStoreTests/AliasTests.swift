@@ -43,7 +43,7 @@ import Testing
         #expect(try reopened.setAlias(canary).revision == 1)
     }
 
-    @Test("a condition on the revision refuses what somebody else changed, and nothing is lost")
+    @Test("a condition on the revision rejects a change after somebody else's, and nothing is lost")
     func revisions() throws {
         let store = try store()
         func mismatch(_ expected: Int, _ found: Int) -> CheckpointError {
@@ -61,7 +61,7 @@ import Testing
         #expect(try store.aliases() == [])
     }
 
-    @Test("an alias that contradicts itself, a model or the versions is refused")
+    @Test("an alias that contradicts itself, a model or the versions is rejected")
     func validation() throws {
         let store = try store()
         let changes: [(inout Alias) -> Void] = [

@@ -11,7 +11,7 @@ import Testing
 
     init() throws { directory = try TemporaryDirectory() }
 
-    @Test("what was published is read back", arguments: [4, 64, 16 << 20])
+    @Test("a published version is read back", arguments: [4, 64, 16 << 20])
     func roundTrip(chunkBytes: Int) throws {
         let store = try directory.store(chunkBytes: chunkBytes)
         let published = Fixtures.checkpoint()
@@ -50,7 +50,7 @@ import Testing
         #expect(throws: CheckpointError.self) { try store.verify(model: "ml", version: 3) }
     }
 
-    @Test("versions count up for each model and are never used twice")
+    @Test("version numbers rise for each model and are never reused")
     func versionNumbers() throws {
         let store = try directory.store()
         #expect(try store.models().isEmpty)
@@ -64,7 +64,7 @@ import Testing
         }
     }
 
-    @Test("the active version is the one that was activated last, and the history is kept")
+    @Test("the last activated version is active, and the history is kept")
     func activation() throws {
         let store = try directory.store()
         _ = try store.publish(Fixtures.checkpoint(1), activate: false)
@@ -87,7 +87,7 @@ import Testing
         #expect(try store.manifest(model: "ml", version: 3).trainRows == 1003)
     }
 
-    @Test("what is missing is named together with what exists")
+    @Test("an error about a missing part lists the existing ones")
     func missing() throws {
         #expect(throws: CheckpointError.notFound(path: directory.path())) { try directory.store(readOnly: true) }
         #expect(!FileManager.default.fileExists(atPath: directory.path()))
@@ -138,7 +138,7 @@ import Testing
         #expect(try store.models().isEmpty)
     }
 
-    @Test("published rows refuse to be changed")
+    @Test("published rows cannot be changed")
     func immutable() throws {
         let store = try directory.store()
         _ = try store.publish(Fixtures.checkpoint())
@@ -174,7 +174,7 @@ import Testing
         #expect(try reader.activeVersion(of: "ml") == 12)
     }
 
-    @Test("a transaction that is not committed shows nothing and keeps other writers out")
+    @Test("an uncommitted transaction shows nothing and blocks other writers")
     func uncommitted() throws {
         let store = try directory.store(busyTimeout: 0.05)
         _ = try store.publish(Fixtures.checkpoint(1))
@@ -192,8 +192,8 @@ import Testing
         expectSame(try reader.load(model: "ml"), Fixtures.checkpoint(2))
     }
 
-    // One round at a time: ten at once keep each other from the disk for longer than a writer waits.
-    @Test("stores that are created at the same moment agree", .serialized, arguments: 0..<10)
+    // One round at a time: ten at once block each other's disk access for longer than a writer waits.
+    @Test("stores that are created at the same time agree", .serialized, arguments: 0..<10)
     func simultaneousCreation(round: Int) throws {
         let path = directory.path("store\(round).sqlite")
         let failures = Mutex<[String]>([])

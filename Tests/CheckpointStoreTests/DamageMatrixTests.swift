@@ -4,7 +4,7 @@ import GRDB
 import Testing
 
 @Suite("one flipped bit in every column of every table") struct DamageMatrixTests {
-    /// A value of a row: which table, which column, and where the row is among those of the table.
+    /// A value of a row: its table, its column, and the row's position in the table.
     struct Place: CustomTestStringConvertible {
         let table: String
         let column: String
@@ -43,7 +43,7 @@ import Testing
         try store.close()
     }
 
-    /// Flips the lowest bit of a value's first byte, or of a number, behind the back of keys and triggers.
+    /// Flips the lowest bit of a value's first byte, or of a number, without keys and triggers.
     private func flip(_ place: Place) throws {
         try DatabaseQueue(path: directory.path()).writeWithoutTransaction { db in
             let triggers = try Row.fetchAll(db, sql: "SELECT name, sql FROM sqlite_schema WHERE type = 'trigger'")
@@ -73,7 +73,7 @@ import Testing
     }
 
     @Test(
-        "costs at most what it hits: all else is listed, loaded, activated, rolled back, changed and pruned",
+        "affects at most its own part: everything else is listed, loaded, activated, rolled back, changed and pruned",
         arguments: places
     )
     func staysWhereItIs(place: Place) throws {
@@ -86,13 +86,13 @@ import Testing
             expectSame(found, Fixtures.checkpoint(tag))
             return true
         }
-        // A number that became another's takes that version's place.
+        // A number that became another version's number hides that version.
         #expect(sound.count >= (place.table == "version" ? 2 : 3))
         #expect(try store.inventory(of: "ml").count { (try? $0.summary.get()) != nil } >= sound.count)
         #expect(try store.aliases().count >= (place.table == "alias" ? 1 : 2))
         #expect(try store.itemChanges(of: "ml").count >= (place.table == "item_change" ? 1 : 2))
         if sound.contains(4) { #expect(try store.activeVersion(of: "ml") == 4) }
-        // What is damaged inside a version shows when it is read.
+        // Damage inside a version shows only when the version is read.
         let isInside = place.table == "chunk" || place.table == "blob" && place.column == "id"
         let isHarmless = ["grdb_migrations", "sqlite_sequence"].contains(place.table)
         #expect(try isHarmless || isInside || !store.damage().isEmpty)
@@ -111,7 +111,7 @@ import Testing
         expectSame(try store.load(model: "ml"), Fixtures.checkpoint(5))
     }
 
-    @Test("is mended or told, and is gone when the damaged rows are removed", arguments: places)
+    @Test("is repaired or reported, and is gone when the damaged rows are removed", arguments: places)
     func isRepaired(place: Place) throws {
         try makeStore()
         try flip(place)

@@ -20,7 +20,7 @@ import Testing
         return try directory.bytes()
     }
 
-    /// Reads the active version of damaged bytes; nil when that is refused by name.
+    /// Reads the active version of damaged bytes; nil if that fails with a ``CheckpointError``.
     private func load(_ bytes: [UInt8], readOnly: Bool) throws -> Checkpoint? {
         let copy = try TemporaryDirectory()
         let path = try copy.write(bytes, to: "store.sqlite")
@@ -32,7 +32,7 @@ import Testing
         }
     }
 
-    @Test("a flipped bit in any page is refused or changes nothing", arguments: [true, false])
+    @Test("a flipped bit in any page is an error or has no effect", arguments: [true, false])
     func flipInEveryPage(readOnly: Bool) throws {
         let bytes = try smallStore()
         let pageSize = Int(bytes[16]) << 8 | Int(bytes[17])
@@ -57,7 +57,7 @@ import Testing
         #expect(refused > bytes.count / pageSize)
     }
 
-    @Test("a flipped bit in content is always refused")
+    @Test("a flipped bit in content is always an error")
     func flipInContent() throws {
         let bytes = try smallStore()
         let checkpoint = Fixtures.checkpoint(2)
@@ -83,7 +83,7 @@ import Testing
         }
     }
 
-    @Test("flipped bits that SQLite cannot see are found by verify, or harm nothing")
+    @Test("verify finds flipped bits that SQLite cannot see, or they have no effect")
     func verifyFindsFlips() throws {
         let bytes = try smallStore()
         let content = Data(Fixtures.checkpoint(1).index)
@@ -102,7 +102,7 @@ import Testing
         #expect(try store.versions(of: "ml").count == 2)
     }
 
-    @Test("a store cut short anywhere is refused", arguments: [true, false])
+    @Test("a truncated store is rejected", arguments: [true, false])
     func truncation(readOnly: Bool) throws {
         let bytes = try smallStore()
         for length in [1, 99, 100, 512] + stride(from: 4096, to: bytes.count, by: 4096) {
@@ -113,13 +113,13 @@ import Testing
                 ? CheckpointError.notADatabase(path: path)
                 : .truncated(path: path, expectedBytes: bytes.count, foundBytes: length)
             #expect(throws: expected) { try CheckpointStore(path: path, readOnly: readOnly) }
-            #expect(try copy.bytes().count == length, "it was left as it is")
+            #expect(try copy.bytes().count == length, "the file was not changed")
         }
         let empty = try directory.write([], to: "empty")
         #expect(throws: CheckpointError.notAStore(path: empty)) { try CheckpointStore(path: empty, readOnly: true) }
     }
 
-    @Test("a store cut short beside its log is refused", arguments: [4096, 16384, 32768, 65536])
+    @Test("a truncated store beside its log is rejected", arguments: [4096, 16384, 32768, 65536])
     func truncationBesideLog(length: Int) throws {
         let bytes = try smallStore()
         let copy = try TemporaryDirectory()
@@ -128,7 +128,7 @@ import Testing
         #expect(throws: CheckpointError.self) { try CheckpointStore(path: path, readOnly: true).load(model: "ml") }
     }
 
-    @Test("a log that a kill or a power loss cut anywhere leaves whole versions", arguments: [true, false])
+    @Test("a log that a kill or a power loss truncated leaves whole versions", arguments: [true, false])
     func cutLog(readOnly: Bool) throws {
         _ = try smallStore()
         let store = try directory.store(chunkBytes: 1024)
@@ -148,7 +148,7 @@ import Testing
         #expect(versions.last == 3)
     }
 
-    @Test("files of others are refused and left as they are", arguments: [true, false])
+    @Test("foreign files are rejected and not changed", arguments: [true, false])
     func foreign(readOnly: Bool) throws {
         let text = try directory.write(Array(String(repeating: "user,item,timestamp\n", count: 99).utf8), to: "text")
         #expect(throws: CheckpointError.notADatabase(path: text)) {
@@ -165,7 +165,7 @@ import Testing
         #expect(try directory.bytes("other") == before)
     }
 
-    @Test("a newer schema is named", arguments: [true, false])
+    @Test("an error names a newer schema", arguments: [true, false])
     func newerSchema(readOnly: Bool) throws {
         _ = try smallStore()
         try directory.execute("INSERT INTO grdb_migrations VALUES ('999-future')")
@@ -178,7 +178,7 @@ import Testing
     }
 
     @Test(
-        "triggers, views and tables of others in a store are refused",
+        "a store with foreign triggers, views or tables is rejected",
         arguments: [
             "CREATE TRIGGER t AFTER INSERT ON chunk BEGIN DELETE FROM version; END", "CREATE VIEW v AS SELECT 1",
             "CREATE TABLE sqlit (id)", "DROP TRIGGER chunk_immutable", "CREATE INDEX i ON chunk (data)",
@@ -196,7 +196,7 @@ import Testing
     }
 
     @Test(
-        "stored numbers that the content does not justify are refused",
+        "stored numbers that do not match the content are rejected",
         arguments: [
             "UPDATE blob SET rows = 2147483648", "UPDATE blob SET rows = -1", "UPDATE blob SET columns = -1",
             "UPDATE blob SET rows = 9223372036854775807, columns = 9223372036854775807",
@@ -250,7 +250,7 @@ import Testing
         #expect(try store.publish(Fixtures.checkpoint(2)) == 2)
     }
 
-    @Test("a full disk is named, and nothing of the version stays")
+    @Test("a full disk has its own error, and nothing of the version stays")
     func diskFull() throws {
         let path = directory.path()
         let store = try CheckpointStore(path: path, readOnly: false, chunkBytes: 1024, busyTimeout: 1, pageLimit: 40)
@@ -263,7 +263,7 @@ import Testing
         try store.verify(model: "ml")
     }
 
-    @Test("tables with counts that the bytes do not justify do not decode")
+    @Test("tables with counts beyond their bytes do not decode")
     func hostileTables() {
         let texts = ["", "a", "ß🎬", "\u{0}"]
         let lists: [[Int32]] = [[], [1], [.min, .max], []]
@@ -282,7 +282,7 @@ import Testing
         }
         var badText = TextTable.encode(["abc"])
         badText[13] = 0xFF
-        #expect(TextTable.decode(badText) == nil, "bad UTF-8 is refused, not repaired")
+        #expect(TextTable.decode(badText) == nil, "bad UTF-8 is rejected, not repaired")
     }
 
     @Test("every message says what happened and what to do")

@@ -4,7 +4,7 @@ import GRDB
 import Kernels
 import Testing
 
-/// A directory of its own for the files of one test, removed with it.
+/// A directory for the files of one test, removed with this value.
 final class TemporaryDirectory: Sendable {
     let url: URL
 
@@ -29,7 +29,7 @@ final class TemporaryDirectory: Sendable {
         try Array(Data(contentsOf: url.appending(path: name)))
     }
 
-    /// A store in small chunks, so that small matrices need several.
+    /// A store with small chunks, so that small matrices need several.
     func store(chunkBytes: Int = 64, readOnly: Bool = false, busyTimeout: Double = 10) throws -> CheckpointStore {
         try CheckpointStore(path: path(), readOnly: readOnly, chunkBytes: chunkBytes, busyTimeout: busyTimeout)
     }
@@ -94,7 +94,7 @@ enum Fixtures {
     }
 }
 
-/// Everything of two versions is the same, NaN included, but for what the store assigns.
+/// Expects two versions to be equal, NaN included, except for values that the store assigns.
 func expectSame(_ found: Checkpoint, _ expected: Checkpoint, sourceLocation: SourceLocation = #_sourceLocation) {
     #expect(isSame(found, expected), sourceLocation: sourceLocation)
 }

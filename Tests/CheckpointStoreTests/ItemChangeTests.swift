@@ -12,14 +12,14 @@ import Testing
         ItemChange(model: "ml", item: item, version: version, content: content)
     }
 
-    /// A unit vector of the fixtures' dimension, to the last bit unlike any other.
+    /// A unit vector of the fixtures' dimension, different from any other.
     private func vector(_ tag: Int) -> [Float] {
         let values = (0..<4).map { Float(tag + $0) + 0.1 }
         let length = values.reduce(0) { $0 + $1 * $1 }.squareRoot()
         return values.map { $0 / length }
     }
 
-    @Test("the newest change of each item, in the order in which they were made", arguments: 0..<4)
+    @Test("the newest change of each item, in the order of the changes", arguments: 0..<4)
     func order(seed: UInt64) throws {
         let store = try directory.store()
         _ = try store.publish(Fixtures.checkpoint(1))
@@ -50,7 +50,7 @@ import Testing
         #expect(bits(read) == bits(expected))
     }
 
-    @Test("a change of what is not there, or with a vector of another space, is refused")
+    @Test("a change for an unknown model or version, or with a vector of another space, is rejected")
     func validation() throws {
         let store = try directory.store()
         _ = try store.publish(Fixtures.checkpoint(1))
@@ -77,7 +77,7 @@ import Testing
         #expect(try store.newestItemChange(of: "ml") == 0)
     }
 
-    @Test("prune forgets a change when no version that is left needs it, and never a removal")
+    @Test("prune drops a change when no remaining version needs it, and never a removal")
     func prune() throws {
         let store = try directory.store()
         // The versions know the items i0 to i11.
@@ -109,6 +109,6 @@ import Testing
         #expect(try store.itemChanges(of: "ml") == needed())
         #expect(try store.itemChanges(of: "ml").map(\.item) == ["new", "i3", "gone", "i4"])
         try store.changeItem(change("i1", version: 4))
-        #expect(try store.newestItemChange(of: "ml") > newest, "numbers are not used again")
+        #expect(try store.newestItemChange(of: "ml") > newest, "numbers are never reused")
     }
 }

@@ -8,7 +8,7 @@ import Testing
 
     init() throws { directory = try TemporaryDirectory() }
 
-    /// A closed store as the first schema's program left it, with three versions, a training state and a history.
+    /// A closed store of the first schema's program, with three versions, a training state and a history.
     private func olderStore() throws {
         let source = try CheckpointStore(path: directory.path("new.sqlite"))
         for tag in 1...3 { _ = try source.publish(Fixtures.checkpoint(tag)) }
@@ -29,7 +29,7 @@ import Testing
         try older.close()
     }
 
-    @Test("a writer migrates it and loses nothing; a reader asks for that")
+    @Test("a writer migrates it and loses nothing; a reader asks for the migration")
     func migrate() throws {
         try olderStore()
         let before = try directory.bytes()
@@ -52,7 +52,7 @@ import Testing
     }
 
     @Test(
-        "an altered older store is refused and not migrated",
+        "an altered older store is rejected and not migrated",
         arguments: [
             "CREATE TRIGGER t AFTER INSERT ON chunk BEGIN DELETE FROM version; END", "CREATE TABLE alias (name TEXT)",
             "DROP TRIGGER chunk_immutable", "DELETE FROM grdb_migrations",

@@ -9,7 +9,7 @@ import Testing
 
     init() throws { directory = try TemporaryDirectory() }
 
-    /// What the tables of operations say.
+    /// The content of the tables of operations.
     private struct Content: Equatable {
         var aliases: [Alias]
         var changes: [ItemChange]
@@ -24,7 +24,7 @@ import Testing
         }
     }
 
-    /// The bytes of a closed store with several rows in each table, and what they say.
+    /// The bytes of a closed store with several rows in each table, and their content.
     private func smallStore() throws -> ([UInt8], Content) {
         let store = try directory.store(chunkBytes: 1024)
         for tag in 1...3 { _ = try store.publish(Fixtures.checkpoint(tag)) }
@@ -43,7 +43,8 @@ import Testing
         return (try directory.bytes(), content)
     }
 
-    /// What the tables of damaged bytes say, and whether the damage is told; nil when they cannot be read at all.
+    /// The content of the tables in damaged bytes, and whether the damage is reported; nil if they cannot be read at
+    /// all.
     private func read(_ bytes: [UInt8]) throws -> (content: Content, isTold: Bool)? {
         let copy = try TemporaryDirectory()
         let path = try copy.write(bytes, to: "store.sqlite")
@@ -53,7 +54,7 @@ import Testing
         return (content, (try? store.damage())?.isEmpty != true)
     }
 
-    /// Damage may cost rows, which is told then; what is left is as it was written.
+    /// Damage may cost rows if it is reported; the remaining rows must be unchanged.
     private func expectIntact(_ found: (content: Content, isTold: Bool), of whole: Content, _ place: String) {
         #expect(found.content == whole || found.isTold, "\(place)")
         #expect(found.content.aliases.allSatisfy(whole.aliases.contains), "\(place)")
@@ -68,14 +69,14 @@ import Testing
         }
     }
 
-    @Test("a flipped bit is refused, is told, or changes nothing", arguments: ["alias", "item_change", "activation"])
+    @Test("a flipped bit is an error, reported, or harmless", arguments: ["alias", "item_change", "activation"])
     func everyByte(table: String) throws {
         let (bytes, content) = try smallStore()
         #expect(try read(bytes)?.content == content)
         var generator = SequentialGenerator(CounterBasedGenerator(seed: 7, purpose: .simulation))
         for page in try pages(of: table) {
             let start = (page - 1) * 16384
-            // Every bit of the page's header, where a lost row shows in no digest, and samples of the cells' pointers, of
+            // Every bit of the page's header, where no digest shows a lost row, and samples of the cell pointers, of
             // the cells, and of the whole page.
             let cells = try #require((start + 64..<start + 16384).first { bytes[$0] != 0 })
             var flips = (start..<start + 8).flatMap { position in (0..<8).map { (position, UInt8($0)) } }
@@ -96,7 +97,7 @@ import Testing
         }
     }
 
-    @Test("a flipped bit in any byte of a row's content costs that row alone, and is told")
+    @Test("a flipped bit in any byte of a row's content damages only that row, and is reported")
     func everyContentByte() throws {
         let (bytes, content) = try smallStore()
         for text in [#""name":"stable""#, #""revision":1"#, #""percent":25"#, #""item":"x2""#, #""vector":[0.5"#] {
@@ -114,7 +115,7 @@ import Testing
     }
 
     @Test(
-        "a row that another program changed is left out and told, and the others are read",
+        "a row that another program changed is omitted and reported, and the others are read",
         arguments: [
             "UPDATE alias SET name = 'other' WHERE name = 'stable'", "UPDATE alias SET digest = x''",
             "UPDATE alias SET content = replace(content, '75', '76')",
@@ -136,7 +137,7 @@ import Testing
         #expect(throws: CheckpointError.self) { try store.verify(model: "ml") }
     }
 
-    @Test("a store that another connection holds for itself is named as locked")
+    @Test("a store that another connection locks exclusively is reported as locked")
     func locked() throws {
         _ = try smallStore()
         let locked = CheckpointError.locked(path: directory.path())

@@ -26,7 +26,7 @@ import Testing
         #expect(error?.description.contains(part) == true)
     }
 
-    @Test("reading goes on, changes are refused, and all is well when the file is back")
+    @Test("reading continues, changes are rejected, and the store recovers when the file is back")
     func moved() throws {
         let store = try directory.store()
         for tag in 1...2 { _ = try store.publish(Fixtures.checkpoint(tag)) }
@@ -40,7 +40,7 @@ import Testing
         #expect(try directory.store(readOnly: true).activeVersion(of: "ml") == 1)
     }
 
-    @Test("a store that takes its place is opened, and its log is not deleted with the former one's")
+    @Test("a store that replaces it is opened, and closing the former one does not delete its log")
     func replaced() throws {
         let other = try CheckpointStore(path: directory.path("other.sqlite"))
         for tag in 5...7 { _ = try other.publish(Fixtures.checkpoint(tag)) }
@@ -58,7 +58,7 @@ import Testing
         #expect(try directory.store(readOnly: true).activeVersion(of: "ml") == 1)
     }
 
-    @Test("a file that is no store, and one beside the former file's log, are not opened")
+    @Test("neither a foreign file nor a file beside the former file's log is opened")
     func refused() throws {
         let store = try directory.store()
         _ = try store.publish(Fixtures.checkpoint(1))
@@ -74,7 +74,7 @@ import Testing
         expectSame(try store.load(model: "ml"), Fixtures.checkpoint(1))
     }
 
-    @Test("whoever waits for another process' lock gives up when it is told to")
+    @Test("waiting for another process' lock ends on request")
     func stopsWaiting() async throws {
         let store = try directory.store(busyTimeout: 60)
         _ = try store.publish(Fixtures.checkpoint(1))
@@ -93,7 +93,7 @@ import Testing
     }
 }
 
-@Suite("files of others that want to keep this process busy", .timeLimit(.minutes(1))) struct HostileFileTests {
+@Suite("foreign files made to keep this process busy", .timeLimit(.minutes(1))) struct HostileFileTests {
     private let directory: TemporaryDirectory
 
     init() throws { directory = try TemporaryDirectory() }
@@ -101,7 +101,7 @@ import Testing
     private static let endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n)"
 
     @Test(
-        "are refused before any of their own statements runs",
+        "are rejected before any of their own statements runs",
         arguments: [
             "DROP TABLE grdb_migrations; CREATE VIEW grdb_migrations AS \(endless) SELECT '001-versions' AS identifier FROM n",
             "DROP TABLE training_state; CREATE VIEW training_state AS \(endless) SELECT i AS model, i AS bundle FROM n",
@@ -121,7 +121,7 @@ import Testing
         #expect(try target.models() == [])
     }
 
-    @Test("claims of blobs that no file can hold are refused")
+    @Test("impossible blob sizes are rejected")
     func impossibleSizes() throws {
         let store = try directory.store()
         _ = try store.publish(Fixtures.checkpoint(1))
@@ -134,7 +134,7 @@ import Testing
         #expect(try damaged.inventory(of: "ml").map(\.number) == [1])
     }
 
-    @Test("a journal beside an exported file is refused at once", arguments: ["-journal", "-wal"])
+    @Test("a journal beside an exported file is rejected at once", arguments: ["-journal", "-wal"])
     func besideJournal(suffix: String) throws {
         let store = try directory.store()
         _ = try store.publish(Fixtures.checkpoint(1))

@@ -24,7 +24,7 @@ import Testing
         try DatabaseQueue(path: directory.path()).read { try Int.fetchOne($0, sql: "SELECT count(*) FROM \(table)") }
     }
 
-    @Test("a state is read back, replaced and removed, each model's by itself")
+    @Test("a state is read back, replaced and removed, separately for each model")
     func replace() throws {
         let store = try directory.store()
         #expect(try store.trainingState(model: "ml") == nil)
@@ -35,7 +35,7 @@ import Testing
             try store.saveTrainingState(model: "ml", state: Fixtures.state(tag))
             #expect(isSame(try store.trainingState(model: "ml"), Fixtures.state(tag)))
         }
-        #expect(try rows("bundle") == 2, "what is replaced does not stay")
+        #expect(try rows("bundle") == 2, "the replaced state is removed")
         #expect(try rows("blob") == 4)
         #expect(try store.models().isEmpty)
         try store.close()
@@ -49,7 +49,7 @@ import Testing
         for table in ["bundle", "blob", "chunk", "training_state"] { #expect(try rows(table) == 0) }
     }
 
-    @Test("a state beside versions touches none of them")
+    @Test("a training state does not affect versions")
     func besideVersions() throws {
         let store = try directory.store()
         _ = try store.publish(Fixtures.checkpoint(1))
@@ -73,7 +73,7 @@ import Testing
         }
     }
 
-    @Test("flipped bits and the state of another model are refused")
+    @Test("flipped bits and the state of another model are errors")
     func damage() throws {
         let store = try directory.store(chunkBytes: 1024)
         try store.saveTrainingState(model: "ml", state: Fixtures.state(3))

@@ -11,7 +11,7 @@ import Testing
 
     init() throws { directory = try TemporaryDirectory() }
 
-    /// The names of all files in the directory, hidden ones too, but for the logs of the two stores.
+    /// The names of all files in the directory, hidden ones too, except for the logs of the two stores.
     private func files() throws -> [String] {
         try FileManager.default.contentsOfDirectory(atPath: directory.url.path)
             .filter { !["store.sqlite-", "target.sqlite-"].contains(where: $0.hasPrefix) }.sorted()
@@ -39,7 +39,7 @@ import Testing
         return directory.path(name)
     }
 
-    @Test("an exported file is one closed store with the version alone, and its import is the same version")
+    @Test("an exported file is one closed store with only that version, and importing it gives the same version")
     func roundTrip() throws {
         let path = try exported()
         #expect(try files() == ["e.sqlite", "store.sqlite"])
@@ -68,7 +68,7 @@ import Testing
         #expect(try files() == ["e.sqlite", "store.sqlite", "target.sqlite"])
     }
 
-    @Test("the active version is exported when none is named, and replaces a file by rename")
+    @Test("without a number the active version is exported, and a rename replaces the file")
     func replacing() throws {
         let path = try exported(1)
         let first = try #require(FileHandle(forReadingAtPath: path))
@@ -76,13 +76,13 @@ import Testing
         let store = try directory.store()
         try store.export(model: "ml", to: path)
         try first.seek(toOffset: 0)
-        #expect(try first.readToEnd() == before, "who has the former file open keeps it")
+        #expect(try first.readToEnd() == before, "an open handle keeps the former file")
         let file = try CheckpointStore(path: path, readOnly: true)
         expectSame(try file.load(model: "ml"), Fixtures.checkpoint(3))
         #expect(try file.versions(of: "ml").map(\.manifest.version) == [3])
     }
 
-    @Test("a version keeps its number when it is above all others, else it gets the next")
+    @Test("a version keeps its number if it is above all others, else it gets the next")
     func numbers() throws {
         let source = try directory.store()
         var paths: [Int: String] = [:]
@@ -107,9 +107,9 @@ import Testing
             #expect(read.manifest.version == number)
             #expect(try read.manifest.createdAt == source.manifest(model: "ml", version: tag).createdAt)
         }
-        #expect(try target.activations(of: "ml") == [3, 6, 7], "what is known activates nothing")
+        #expect(try target.activations(of: "ml") == [3, 6, 7], "known content activates nothing")
         #expect(try target.prune(model: "ml", keeping: 1) == [3, 5])
-        #expect(try load(3) == ("ml", 8, true), "the number of a removed version is not used again")
+        #expect(try load(3) == ("ml", 8, true), "the number of a removed version is never reused")
         // The same content of another model is another version.
         var other = Fixtures.checkpoint(3)
         other.manifest.model = "copy"
@@ -135,7 +135,7 @@ import Testing
         expectSame(try damaged.load(model: "ml"), Fixtures.checkpoint(2))
     }
 
-    @Test("a file that is no exported version is refused by name, and the store is unchanged")
+    @Test("a file that is no export has its own error, and the store is unchanged")
     func refused() throws {
         let path = try exported()
         let whole = try directory.bytes("e.sqlite")
@@ -182,7 +182,7 @@ import Testing
             default: Issue.record("\(name): \(String(describing: found))")
             }
         }
-        // A file with a second version, and one that is not fit to be served.
+        // A file with a second version, and one that cannot be served.
         let several = try CheckpointStore(path: path)
         _ = try several.publish(Fixtures.checkpoint(8))
         try several.close()
@@ -196,7 +196,7 @@ import Testing
 
     private struct Unexpected: Error {}
 
-    @Test("a file cut short at any 4 KiB is refused, and one with a flipped bit is refused or means the same")
+    @Test("a file truncated at any 4 KiB is rejected, and one with a flipped bit is rejected or equal")
     func damaged() throws {
         _ = try exported()
         let bytes = try directory.bytes("e.sqlite")
@@ -237,7 +237,7 @@ import Testing
         #expect(try target.models().isEmpty || target.versions(of: "ml").count == 1)
     }
 
-    @Test("a path that would harm a store is not exported to, and a failed export leaves no file")
+    @Test("an export to a path that would harm a store is rejected, and a failed export leaves no file")
     func exportRefused() throws {
         _ = try exported()
         let store = try directory.store()
@@ -282,7 +282,7 @@ import Testing
         #expect(try files() == before)
     }
 
-    @Test("a full disk, a lock and a failure at any row leave the store as it was")
+    @Test("a full disk, a lock and a failure at any row leave the store unchanged")
     func importFails() throws {
         let path = try exported()
         let target = try target(busyTimeout: 0.05, pageLimit: 30)
@@ -333,7 +333,7 @@ import Testing
         #expect(try target.importVersion(from: path) == ("ml", 2, true))
     }
 
-    @Test("who imports or reads while files are replaced and versions come in sees whole versions")
+    @Test("readers and imports see whole versions while files are replaced and versions arrive")
     func concurrent() throws {
         let path = try exported(1, of: 6)
         let source = try directory.store()
