@@ -4,11 +4,11 @@ package import Testing
 
 /// Compares the gradient of an expression with central differences, for every element of every input.
 ///
-/// The scalar that is differentiated is the sum over the output's elements times fixed random weights; for the
-/// differences it is summed in Double. The five-point stencil
-/// `(f(x - 2h) - 8 f(x - h) + 8 f(x + h) - f(x + 2h)) / 12h` leaves a truncation error of `h^4 f''''' / 30`, about 1e-6 at
-/// `h = 1/32` for the smooth operations here, and a rounding error of about `1.5 roundoff |f| / h`, where `|f|` is the sum of
-/// the magnitudes of the weighted outputs that the input reaches: 3e-6 for each unit of it.
+/// The differentiated scalar is the sum over the output's elements times fixed random weights; for the differences
+/// it is summed in Double. The five-point stencil `(f(x - 2h) - 8 f(x - h) + 8 f(x + h) - f(x + 2h)) / 12h` leaves a
+/// truncation error of `h^4 f''''' / 30`, about 1e-6 at `h = 1/32` for the smooth operations here. Its rounding
+/// error is about `1.5 roundoff |f| / h`, where `|f|` is the sum of the magnitudes of the weighted outputs that
+/// depend on the input: 3e-6 for each unit of it.
 ///
 /// - Parameters:
 ///   - inputs: Values, best from ``gridMatrix(rows:columns:seed:)``, so that steps are exact.
@@ -48,14 +48,14 @@ package func expectGradient(
 
 /// Compares the gradient of a loss with central differences, for every element of every parameter.
 ///
-/// See ``expectGradient(of:step:tolerance:sourceLocation:_:)`` for the errors; the loss itself is a Float32 here, so that
-/// rounding is `1.5 roundoff |loss| / h`, and its intermediate values add theirs.
+/// See ``expectGradient(of:step:tolerance:sourceLocation:_:)`` for the errors. The loss itself is a Float32 here, so
+/// the rounding error is `1.5 roundoff |loss| / h`, plus those of its intermediate values.
 ///
 /// - Parameters:
-///   - parameters: Where the loss is differentiated.
+///   - parameters: The point at which the loss is differentiated.
 ///   - step: `h`, a power of two.
 ///   - tolerance: Allowed difference, times the larger of 1 and the gradient.
-///   - skippedRows: Rows of tables to leave out, where the loss stops gradients on purpose.
+///   - skippedRows: Rows of tables to skip, because the loss stops gradients there on purpose.
 ///   - sourceLocation: Where failures are reported.
 ///   - loss: Builds a scalar on a tape.
 package func expectGradient(
@@ -85,7 +85,7 @@ package func expectGradient(
 }
 
 extension Gradients {
-    /// The gradient of a parameter as one matrix, whole or gathered; zero where there is none.
+    /// The gradient of a parameter as one matrix, dense or gathered; zero if there is none.
     package func whole(_ name: String, like parameter: Matrix) -> Matrix {
         var result = dense[name] ?? Matrix(rows: parameter.rows, columns: parameter.columns)
         if rows[name] != nil {

@@ -1,7 +1,7 @@
 package import Autodiff
 package import Kernels
 
-/// Standard normals, the same on every run; `seed` tells one fixture from another.
+/// Standard normals, the same on every run; each `seed` gives another fixture.
 package func normalMatrix(rows: Int, columns: Int, seed: UInt64) -> Matrix {
     Matrix(
         rows: rows,
@@ -10,8 +10,9 @@ package func normalMatrix(rows: Int, columns: Int, seed: UInt64) -> Matrix {
     )
 }
 
-/// Normals rounded to multiples of 1/1024: adding a power of two down to 1/1024 to one of them is exact, so that a
-/// difference quotient divides by the step that was really taken.
+/// Normals rounded to multiples of 1/1024.
+///
+/// Adding a power of two of at least 1/1024 is exact, so a difference quotient divides by the exact step.
 package func gridMatrix(rows: Int, columns: Int, seed: UInt64) -> Matrix {
     Matrix(
         rows: rows,
@@ -32,8 +33,9 @@ extension Matrix {
 }
 
 extension ParameterSet {
-    /// Adds a little to every parameter whose elements are all the same, as fresh biases, gains and distances are, so that a
-    /// test notices when one of them is left out.
+    /// Disturbs every parameter whose elements are all equal, such as fresh biases, gains and distances.
+    ///
+    /// So a test notices if one of them is not used.
     package mutating func disturbConstants() {
         for (index, name) in names.enumerated() where Set(self[name].elements).count == 1 {
             update(name) {

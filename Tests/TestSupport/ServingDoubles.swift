@@ -11,7 +11,7 @@ package struct MeanEncoder: UserEncoder {
     package let items: Matrix
     package let maxSteps = 20
     package let historyLength = 5
-    /// Told the seed before every encoding.
+    /// Called with the seed before every encoding.
     private let onEncode: @Sendable (UInt64) -> Void
 
     package init(items: Matrix, onEncode: @escaping @Sendable (UInt64) -> Void = { _ in }) {
@@ -65,7 +65,7 @@ package struct MeanEncoder: UserEncoder {
     }
 }
 
-/// Looks at every item.
+/// Scans every item.
 package struct ScanIndex: VectorIndex {
     package let vectors: Matrix
 
@@ -133,7 +133,7 @@ package func makeCheckpoint(version: Int, items: Int = 40, dimension: Int = 8) -
 
 package let testBuilder = makeTestBuilder { _ in }
 
-/// A builder of doubles that tells the seed before every encoding.
+/// A builder of test doubles; its encoders call `onEncode` with the seed before every encoding.
 package func makeTestBuilder(onEncode: @escaping @Sendable (UInt64) -> Void) -> SnapshotBuilder {
     SnapshotBuilder(
         warmUpRequests: 3,
@@ -146,7 +146,7 @@ package func makeTestBuilder(onEncode: @escaping @Sendable (UInt64) -> Void) -> 
     )
 }
 
-/// Counts encodings, and holds up those with one seed until it is opened.
+/// Counts encodings, and blocks those with one seed until it is opened.
 package final class EncodingGate: Sendable {
     private struct State {
         var encodings = 0
@@ -154,7 +154,7 @@ package final class EncodingGate: Sendable {
         var isOpen = false
     }
 
-    /// The seed of the encodings that are held up.
+    /// The seed of the blocked encodings.
     package static let seed: UInt64 = 666
     private let state = Mutex(State())
 
@@ -168,12 +168,12 @@ package final class EncodingGate: Sendable {
 
     package func open() { state.withLock { $0.isOpen = true } }
 
-    /// Waits until that many encodings have come to the gate.
+    /// Waits until this many encodings are blocked.
     package func waitForHeld(_ count: Int = 1) async throws {
         while state.withLock({ $0.held < count }) { try await Task.sleep(for: .milliseconds(1)) }
     }
 
-    /// Counts an encoding and maybe holds it up.
+    /// Counts an encoding, and blocks it if its seed says so.
     package func pass(_ seed: UInt64) {
         state.withLock { state in
             state.encodings += 1
@@ -189,12 +189,12 @@ package enum StoreDoubleError: Error {
     case unknown
 }
 
-/// A store in memory whose versions can be damaged and whose loads can be held up.
+/// A store in memory whose versions can be damaged and whose loads can be blocked.
 package final class MemorySource: CheckpointSource {
     package struct State {
         package var checkpoints: [Int: Checkpoint] = [:]
         package var activations: [Int] = []
-        /// Models beside `m`, without a version.
+        /// Models besides `m`, without a version.
         package var otherModels: [String] = []
         package var aliases: [String: Alias] = [:]
         package var changes: [ItemChange] = []
@@ -202,11 +202,11 @@ package final class MemorySource: CheckpointSource {
         package var damaged: Set<Int> = []
         package var loads = 0
         package var isHeld = false
-        /// What the next loads fail with.
+        /// The error of the next loads.
         package var loadError: CheckpointError?
-        /// What the next writes fail with.
+        /// The error of the next writes.
         package var refusal: CheckpointError?
-        /// What has become of the store's file.
+        /// The error of ``reopenIfReplaced()``.
         package var replacement: CheckpointError?
 
         package var active: Int? { activations.last }
@@ -327,7 +327,7 @@ package final class MemorySource: CheckpointSource {
         }
     }
 
-    /// Takes a file whose text is a version's number, or refuses any other.
+    /// Imports a file whose text is a version's number, and rejects any other.
     package func importVersion(from path: String, activate: Bool) throws -> (model: String, version: Int, isNew: Bool) {
         let text = try String(contentsOfFile: path, encoding: .utf8)
         guard let version = Int(text) else { throw CheckpointError.notAStore(path: path) }
@@ -356,10 +356,10 @@ package final class MemorySource: CheckpointSource {
 }
 
 extension RoutingHolder {
-    /// What answers requests that name no model.
+    /// The snapshot for requests without a model.
     package var snapshot: ServingSnapshot? { current.standard?.arms[0].snapshot }
 
-    /// Makes a snapshot the only one.
+    /// Makes a snapshot the only one in service.
     package func publish(_ snapshot: ServingSnapshot) { publish(RoutingTable(snapshot)) }
 }
 

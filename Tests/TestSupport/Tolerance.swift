@@ -5,7 +5,7 @@ package let roundoff = 0x1p-24
 
 /// A reference value with the sum of the magnitudes that were added to get it.
 ///
-/// A Float32 sum of `n` products, in whatever order, differs from the exact one by at most about `(n + 1) roundoff` times
+/// A Float32 sum of `n` products, in any order, differs from the exact one by at most about `(n + 1) roundoff` times
 /// that magnitude (Higham, "Accuracy and Stability of Numerical Algorithms", section 3.1).
 package struct SummedReference {
     package var value = 0.0
@@ -21,7 +21,7 @@ package struct SummedReference {
         terms += 1
     }
 
-    /// The bound on a Float32 sum's error; `extra` roundings are those of the terms themselves.
+    /// The error bound of a Float32 sum; `extra` counts the roundings of the terms themselves.
     package func bound(extra: Int = 2) -> Double { Double(terms + extra) * roundoff * magnitude }
 }
 
@@ -39,7 +39,7 @@ package func expectClose(
     for index in found.indices {
         let allowed = tolerance(index)
         let difference = abs(Double(found[index]) - expected[index])
-        // A NaN difference is not <= allowed, which is what we want.
+        // A NaN difference is not <= allowed, so it fails, as intended.
         guard !(difference <= allowed) else { continue }
         let excess = difference - allowed
         if worst == nil || !(excess <= (worst?.excess ?? 0)) { worst = (index, excess) }

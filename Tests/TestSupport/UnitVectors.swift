@@ -1,6 +1,6 @@
 public import Kernels
 
-/// Random directions, and directions that gather around centres as trained item vectors do.
+/// Random directions, and directions clustered around centres, as trained item vectors are.
 public enum UnitVectors {
     /// Uniform directions.
     public static func uniform(_ count: Int, dimension: Int, seed: UInt64 = 1) -> Matrix {
@@ -26,7 +26,7 @@ public enum UnitVectors {
     }
 }
 
-/// Item numbers by falling inner product in Double, ties by the lower number: the plainest oracle of a search.
+/// Item numbers by falling inner product in Double, ties by the lower number: the simplest oracle of a search.
 public func bruteForceNeighbours(
     of query: [Float],
     in vectors: Matrix,
