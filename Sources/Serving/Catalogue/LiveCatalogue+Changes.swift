@@ -146,7 +146,7 @@ public struct SkippedChange: Sendable, Equatable {
             case .learned:
                 "The version is newer than the change and knows the item itself; no action is needed."
             case .nothingAlike:
-                "The version has none of the similar items; put the item again with other ones."
+                "The version has none of the similar items; put the item again."
             case .unusableVector(let error):
                 "\(error)"
             }

@@ -16,7 +16,7 @@ public struct ControllerConfiguration: Sendable, Equatable {
     ///
     /// 0 keeps all.
     public var retainVersions = 10
-    /// MIN_RECALL: the least recall of a version's index, 0 to 1; the service rejects versions below.
+    /// MIN_RECALL: the least recall of a version's index, 0 to 1; the service rejects a version below it.
     public var minRecall = 0.8
     /// RECALL_SAMPLE: one retrieval of this many is answered again exactly, off the event loops; 0 is none.
     public var recallSample = 10_000
