@@ -22,13 +22,13 @@ struct OpenFile: Sendable {
                 case .besideFormerLog:
                     "another file has taken its place, beside the former file's log. Remove '\(path)-wal' and '\(path)-shm';"
                         + " until then changes are refused."
-                case .another: "another file has taken its place. The next poll opens it; try again then."
+                case .another: "another file has taken its place. The next check opens it; try again then."
                 }
             return .replaced(path: path, reason: reason)
         }
     }
 
-    /// A file's identity, which a rename and a copy change.
+    /// A file's device and number; another file at the same path has others.
     private struct Identity: Equatable {
         let device: UInt64
         let file: UInt64
