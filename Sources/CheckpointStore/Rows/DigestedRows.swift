@@ -18,6 +18,7 @@ struct DigestedRows<Value> {
     ///   - arguments: The statement's.
     ///   - name: What a row is called, for messages.
     ///   - read: Reads a row, or throws what is wrong with it.
+    /// - Throws: ``CheckpointError`` when the table as a whole cannot be read.
     init(
         _ db: Database,
         sql: String,
