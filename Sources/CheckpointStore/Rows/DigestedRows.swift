@@ -18,7 +18,7 @@ struct DigestedRows<Value> {
     ///   - arguments: The statement's arguments.
     ///   - name: The name of a row in messages.
     ///   - read: Reads a row, or throws if it is damaged.
-    /// - Throws: ``CheckpointError`` for a row without a number, and SQLite's errors.
+    /// - Throws: ``CheckpointError`` when the table as a whole cannot be read.
     init(
         _ db: Database,
         sql: String,

@@ -19,6 +19,8 @@ final class ListenerHandler: ChannelInboundHandler {
     private let logger: Logger
     private var failsToAccept = false
     private var accepted = 0
+    /// Whether connections of the present batch go to other event loops, which takes them a moment.
+    private var hasForeignConnections = false
     private var closing: EventLoopPromise<Void>?
     private var context: ChannelHandlerContext?
 
@@ -34,7 +36,15 @@ final class ListenerHandler: ChannelInboundHandler {
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         accepted += 1
         failsToAccept = false
+        if unwrapInboundIn(data).eventLoop !== context.eventLoop { hasForeignConnections = true }
         context.fireChannelRead(data)
+    }
+
+    func channelReadComplete(context: ChannelHandlerContext) {
+        context.fireChannelReadComplete()
+        // The backlog was empty a moment ago, which is the best time to close.
+        if let closing, !hasForeignConnections { context.close(promise: closing) }
+        hasForeignConnections = false
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {

@@ -237,7 +237,7 @@ extension ServingController {
     ///   - id: The version.
     ///   - choices: How many choices there must be so far; nil is any number.
     /// - Returns: False, and nothing changed, when the version is not in memory or another choice was made.
-    /// - Throws: ``ServingError``.
+    /// - Throws: ``ServingError`` when the store refuses.
     private func choose(_ id: VersionID, ifChoices choices: Int? = nil) throws(ServingError) -> Bool {
         try committed {
             let (isResident, made) = look { ($0.residents[id] != nil, $0.traffic[id.model]?.choices ?? 0) }
@@ -259,6 +259,7 @@ extension ServingController {
     /// Rolls back to a version.
     ///
     /// - Returns: False, and nothing changed, when the version is not in memory or is not the rollback's target now.
+    /// - Throws: ``ServingError`` when the store refuses.
     private func rollBack(to id: VersionID) throws(ServingError) -> Bool {
         try committed {
             guard look({ $0.residents[id] != nil }) else { return false }
