@@ -38,7 +38,7 @@ public struct TrainingData: Sendable {
         notes = dataset.notes
         if fitting.kind != kind {
             notes.append(
-                "warning: split '\(kind.rawValue)' gives no rows to learn from or to validate by, so '\(path)' is split by "
+                "warning: split '\(kind.rawValue)' gives no training or no validation rows, so '\(path)' is split by "
                     + "'\(fitting.kind.rawValue)'"
             )
         }

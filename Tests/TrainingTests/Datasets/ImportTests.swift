@@ -146,11 +146,11 @@ private func sequences(_ path: String) throws -> [String: [String]] {
         "names file, line and column, and leaves nothing behind",
         arguments: [
             ("1::2::3::4\n1::2::three::4\n", "2:7: 'three' in column 'rating'"),
-            ("1::2::3::4\n1::2::3\n", "2:1: the row has 3 fields in place of 4"),
+            ("1::2::3::4\n1::2::3\n", "2:1: the row has 3 fields instead of 4"),
             ("1::2::3::4\n\n::2::3::4\n", "3:1: the id in column 'userId' is empty"),
             ("1::2::3::\n", "1:10: '' in column 'timestamp'"),
-            ("1::2:3::4\n", "1:1: the row has 3 fields in place of 4"),
-            ("", "Nothing of"),
+            ("1::2:3::4\n", "1:1: the row has 3 fields instead of 4"),
+            ("", "No interactions of"),
         ]
     )
     func errors(text: String, message: String) throws {

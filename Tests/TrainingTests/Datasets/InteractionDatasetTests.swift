@@ -101,7 +101,7 @@ import Training
         "says what is wrong with a row",
         arguments: [
             ("u,i,soon", "2:5: 'soon' in column 'timestamp'"), (",i,1", "2:1: the id in column 'user' is empty"),
-            ("u,\"\",1", "2:4: the id in column 'item' is empty"), ("u,i", "2:1: the row has 2 fields in place of 3"),
+            ("u,\"\",1", "2:4: the id in column 'item' is empty"), ("u,i", "2:1: the row has 2 fields instead of 3"),
         ]
     )
     func badRow(row: String, message: String) throws {
