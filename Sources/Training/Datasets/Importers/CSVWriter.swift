@@ -13,7 +13,7 @@ struct CSVWriter {
     init(path: String, header: [String]) throws(ImportError) {
         guard FileManager.default.createFile(atPath: path, contents: nil),
             let file = FileHandle(forWritingAtPath: path)
-        else { throw .unwritable(path: path, reason: "the file cannot be created; check that its folder exists and the disk has room") }
+        else { throw .unwritable(path: path, reason: "it cannot be created; check its folder and the free space") }
         self.path = path
         self.file = file
         for name in header { append(Array(name.utf8)) }
