@@ -5,7 +5,7 @@ import Synchronization
 
 /// Ranks every item of the catalogue for each held-out row, exactly (method, section 9.4).
 ///
-/// A row's rank counts the items that score higher than its target, and the items before it with the same score. A
+/// A row's rank counts the items that score higher than its target, and the lower-numbered items that tie. A
 /// target outside the catalogue is a miss. For a row whose history has no known item the ranking is popularity, as in
 /// the service.
 public struct Evaluator: Sendable {
