@@ -1,12 +1,12 @@
-/// Names under which versions may be published.
+/// The rules for model names.
 ///
-/// A name is part of the control plane's paths, of command lines and of file names. Versions that older programs stored
-/// under other names go on being served, listed and removed.
+/// A name is part of the control plane's paths, of command lines and of file names. Versions that older programs
+/// stored under other names can still be served, listed and removed.
 public enum ModelName {
     /// The most bytes of a name.
     public static let longest = 128
 
-    /// Refuses a name that could not stand in a path.
+    /// Rejects a name that is not allowed.
     ///
     /// - Throws: ``ModelNameError``.
     public static func require(_ name: String) throws(ModelNameError) {
@@ -24,17 +24,17 @@ public enum ModelName {
     }
 }
 
-/// A name that no version may be published under.
+/// A name that is not allowed for a model.
 public struct ModelNameError: Error, Equatable, CustomStringConvertible {
     /// The name.
     public let name: String
 
-    /// Names it.
+    /// An error for a name.
     public init(name: String) {
         self.name = name
     }
 
-    /// What is allowed.
+    /// The name and the rules for names.
     public var description: String {
         "\(name.prefix(200).debugDescription) cannot name a model. A name has 1 to \(ModelName.longest) letters (a-z), digits, "
             + "'.', '_' and '-', and starts with a letter or digit; give one with --model."

@@ -4,19 +4,19 @@ public import Kernels
 public import Recommenders
 public import VectorIndex
 
-/// Everything that decides a training run besides the data and the seed; what `models/*.json` hold.
+/// Everything that determines a training run besides the data and the seed; stored in `models/*.json`.
 public struct Recipe: ConfigurationSection {
-    /// Which system; one of ``ModelRegistry``.
+    /// The name of the system, one of ``ModelRegistry``.
     public let system: String
     /// The system's model and its losses; the field `model` of the file.
     public var configuration: any ModelConfiguration
-    /// How it is trained.
+    /// The settings of the training.
     public var training = TrainingConfiguration()
-    /// How data is parted and judged.
+    /// The settings of the data split and of the validation.
     public var data = DataConfiguration()
-    /// The index that is built over the item vectors.
+    /// The settings of the index over the item vectors.
     public var index = IndexConfiguration()
-    /// How these values were chosen; it changes nothing else.
+    /// How these values were chosen; only a record, without effect.
     public var tuning = TuningRecord()
 
     /// DimeRec's defaults.
@@ -30,15 +30,15 @@ public struct Recipe: ConfigurationSection {
 
     /// Reads a recipe file.
     ///
-    /// - Throws: ``ConfigurationError`` naming the field, or ``RecipeError`` when there is no such file.
+    /// - Throws: ``ConfigurationError`` with the field, or ``RecipeError`` when the file cannot be read.
     public init(contentsOf path: String) throws {
         guard let json = FileManager.default.contents(atPath: path) else { throw RecipeError.unreadable(path) }
         try self.init(json: json)
     }
 
-    /// Reads a recipe: the fields that it gives over the defaults of the system that it names, DimeRec when it names none.
+    /// Reads a recipe; missing fields get the defaults of its system, and the default system is DimeRec.
     ///
-    /// - Throws: ``ConfigurationError`` naming the field.
+    /// - Throws: ``ConfigurationError`` with the field.
     public init(json: Data) throws {
         let fields = (try? JSONSerialization.jsonObject(with: json)) as? [String: Any]
         let system = try ModelRegistry.system(named: fields?["system"] as? String ?? DimeRec.system)
@@ -53,11 +53,11 @@ public struct Recipe: ConfigurationSection {
         set { configuration = newValue }
     }
 
-    /// A model of the recipe over stored parameters.
+    /// The model of the recipe with stored parameters.
     ///
     /// - Parameters:
     ///   - matrices: All parameters.
-    ///   - items: Size of the catalogue that the model is asked about.
+    ///   - items: Size of the catalogue.
     /// - Returns: The model.
     /// - Throws: `ParameterError`.
     public func model(stored matrices: consuming [String: Matrix], items: Int) throws -> any Recommender {
@@ -67,7 +67,7 @@ public struct Recipe: ConfigurationSection {
         return model
     }
 
-    /// Throws for a value out of range.
+    /// Throws when a value is out of range.
     public func validate(prefix: String) throws(ConfigurationError) {
         try configuration.validate(prefix: prefix + "model.")
         if let system = try ModelRegistry.system(named: system) as? any TrainedRecommender.Type {
@@ -89,7 +89,7 @@ extension Recipe {
         case system, model, training, data, index, tuning
     }
 
-    /// Decodes the model's settings as those of the system that stands beside them.
+    /// Decodes a recipe; the field `system` decides the type of the model's settings.
     public init(from decoder: any Decoder) throws {
         let values = try decoder.container(keyedBy: CodingKeys.self)
         let system = try ModelRegistry.system(named: values.decode(String.self, forKey: .system))
@@ -122,15 +122,15 @@ extension Recipe {
     }
 }
 
-/// What a recipe's values were chosen from, so that tables can say what each system was given.
+/// How a recipe's values were chosen, so that tables can show the tuning effort of each system.
 public struct TuningRecord: ConfigurationSection {
-    /// Settings that were trained and judged by the validation part; 0 when the values were set by hand.
+    /// The number of settings compared on the validation part; 0 when the values were set by hand.
     public var trials = 0
 
     /// The defaults.
     public init() {}
 
-    /// Throws for a value out of range.
+    /// Throws when a value is out of range.
     public func validate(prefix: String) throws(ConfigurationError) {
         try ConfigurationError.require(0...1_000_000, contains: trials, key: prefix + "trials")
     }
@@ -138,10 +138,10 @@ public struct TuningRecord: ConfigurationSection {
 
 /// A recipe that cannot be read.
 public enum RecipeError: Error, Equatable, CustomStringConvertible {
-    /// No readable file there.
+    /// There is no readable file at the path.
     case unreadable(String)
 
-    /// What is wrong and where to start.
+    /// The problem and where to start.
     public var description: String {
         switch self {
         case .unreadable(let path): "No readable recipe at '\(path)'. Start from one of those under models/."
@@ -149,21 +149,21 @@ public enum RecipeError: Error, Equatable, CustomStringConvertible {
     }
 }
 
-/// The optimiser, the batches and when to stop.
+/// Settings of the optimiser, the batches and early stopping.
 public struct TrainingConfiguration: ConfigurationSection {
     /// Rows of one optimiser step.
     public var batchSize = 256
-    /// How many rows of a batch come from one window of a user's history; 1 draws every row on its own.
+    /// How many rows of a batch come from one window of a user's history; 1 draws every row separately.
     ///
-    /// Rows of one window cost a causal guidance module a single pass.
+    /// A causal guidance module computes all rows of a window in one pass.
     public var cutsPerWindow = 1
-    /// Probability with which each item of a history is left out while training.
+    /// Probability of dropping each item of a history during training.
     public var historyDropout = 0.0
     /// Adam's learning rate.
     public var learningRate = 0.005
-    /// How the learning rate moves from step to step.
+    /// The learning-rate schedule.
     public var schedule = LearningRateSchedule.constant
-    /// Steps over which the learning rate rises from nothing.
+    /// Warm-up steps, over which the learning rate rises linearly from 0.
     public var warmupSteps = 0
     /// Adam's decay of the first moment.
     public var beta1 = 0.9
@@ -171,21 +171,21 @@ public struct TrainingConfiguration: ConfigurationSection {
     public var beta2 = 0.999
     /// Adam's epsilon.
     public var epsilon = 1e-8
-    /// How Adam treats untouched rows of the item table.
+    /// How Adam treats rows of the item table without a gradient.
     public var tableUpdate = TableUpdate.lazy
     /// Negatives of the softmax losses.
     public var negatives = NegativesConfiguration()
-    /// Steps at most.
+    /// Maximum number of steps.
     public var maxSteps = 6000
     /// Steps between validations.
     public var validateEvery = 300
-    /// Validations without a better HR@20 after which training stops.
+    /// Training stops after this many validations without a better HR@20.
     public var patience = 8
 
     /// The defaults.
     public init() {}
 
-    /// Throws for a value out of range.
+    /// Throws when a value is out of range.
     public func validate(prefix: String) throws(ConfigurationError) {
         try ConfigurationError.require(1...65536, contains: batchSize, key: prefix + "batchSize")
         guard cutsPerWindow >= 1, min(batchSize, 128) % cutsPerWindow == 0 else {
@@ -212,10 +212,10 @@ public struct TrainingConfiguration: ConfigurationSection {
 public enum LearningRateSchedule: String, Codable, Sendable, CaseIterable {
     /// The same at every step.
     case constant
-    /// Half a cosine from full to nothing (Loshchilov and Hutter, ICLR 2017, without restarts).
+    /// Half a cosine from the full rate to 0 (Loshchilov and Hutter, ICLR 2017, without restarts).
     case cosine
 
-    /// The share of the full learning rate at a step counted from 0.
+    /// The fraction of the full learning rate at a step, counted from 0.
     public func factor(step: Int, of maxSteps: Int) -> Double {
         switch self {
         case .constant: 1
@@ -225,7 +225,7 @@ public enum LearningRateSchedule: String, Codable, Sendable, CaseIterable {
 }
 
 extension TrainingConfiguration {
-    /// The learning rate of a step counted from 0.
+    /// The learning rate of a step, counted from 0.
     package func learningRate(step: Int) -> Double {
         let warmth = min(1, Double(step + 1) / Double(max(1, warmupSteps)))
         return learningRate * warmth * schedule.factor(step: step, of: maxSteps)
@@ -234,55 +234,55 @@ extension TrainingConfiguration {
 
 /// Negatives of the softmax losses (method, section 8).
 public struct NegativesConfiguration: ConfigurationSection {
-    /// Where negatives come from.
+    /// The source of negatives.
     public enum Kind: String, Codable, Sendable, CaseIterable {
         /// One uniform pool for the whole batch.
         case pool
-        /// A few for each row, none of them an item of the row's user.
+        /// Separate negatives for each row, none of them an item of the row's user.
         case perRow = "private"
         /// Every item of the catalogue.
         case catalogue
     }
-    /// A correction for how likely each negative was to be drawn.
+    /// A correction for the sampling probability of negatives.
     public enum LogQ: String, Codable, Sendable, CaseIterable {
         /// None.
         case none
         /// `log((V - 1) / count)` on negatives only, which makes the loss estimate the full softmax.
         case oneSided = "one-sided"
     }
-    /// Where they come from.
+    /// The source of negatives.
     public var kind = Kind.pool
     /// Size of the pool, or negatives for each row.
     public var count = 2560
-    /// Leave the user's own items out of the pool or the catalogue.
+    /// Mask the user's own items in the pool or the catalogue.
     public var maskUserItems = true
-    /// Correction.
+    /// The correction for sampling probabilities.
     public var logQ = LogQ.none
 
     /// The defaults.
     public init() {}
 
-    /// Throws for a value out of range.
+    /// Throws when a value is out of range.
     public func validate(prefix: String) throws(ConfigurationError) {
         try ConfigurationError.require(1...1_000_000, contains: count, key: prefix + "count")
     }
 }
 
-/// How interactions are parted, and which questions are asked of the held-out part.
+/// How interactions are split, and which rows of the validation part are evaluated.
 public struct DataConfiguration: ConfigurationSection {
-    /// How one events file becomes three parts.
+    /// How one events file is split into three parts.
     public var split = SplitKind.users
     /// Seed of a split by users.
     public var splitSeed: UInt64 = 1
-    /// Which prefixes of validation sequences are asked for.
+    /// Which prefixes of validation sequences are evaluated.
     public var evaluation = EvaluationProtocol.fiveCuts
-    /// Rows of the validation part that are asked at most; evenly spaced when there are more.
+    /// Maximum number of validation rows to evaluate; evenly spaced when there are more.
     public var validationRows = 5000
 
     /// The defaults.
     public init() {}
 
-    /// Throws for a value out of range.
+    /// Throws when a value is out of range.
     public func validate(prefix: String) throws(ConfigurationError) {
         try ConfigurationError.require(1...100_000_000, contains: validationRows, key: prefix + "validationRows")
     }

@@ -8,7 +8,7 @@ import Serving
 import Training
 import VectorIndex
 
-/// Every verb of the program.
+/// The program with all its commands.
 @main
 struct Dimerec: AsyncParsableCommand {
     static let configuration = CommandConfiguration(

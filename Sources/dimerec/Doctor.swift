@@ -5,9 +5,9 @@ import Kernels
 
 struct Doctor: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Tell what this machine offers and whether a store is sound."
+        abstract: "Report the machine's CPU level, BLAS core, cores and limits, and check a store."
     )
-    @Option(help: "A store to verify, all versions.") var store: String?
+    @Option(help: "A store; all its versions are verified.") var store: String?
     @Flag(help: "Print one JSON object.") var json = false
 
     func run() throws {
@@ -38,7 +38,7 @@ struct Doctor: ParsableCommand {
         let limits = (try? String(contentsOfFile: "/proc/self/limits", encoding: .utf8)) ?? ""
         let line = limits.split(separator: "\n").first { $0.hasPrefix("Max open files") }
         let soft = line?.split(separator: " ").dropFirst(3).first.flatMap { Int($0) } ?? 0
-        return ("limits", soft >= 4096, "\(soft) open files; 10,000 connections need `ulimit -n 16384`")
+        return ("limits", soft >= 4096, "\(soft) open files; 10,000 connections need 16384 (`ulimit -n 16384`)")
     }
 
     private func versions(_ path: String) throws -> [(name: String, ok: Bool, detail: String)] {

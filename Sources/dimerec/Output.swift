@@ -1,31 +1,31 @@
 import Foundation
 
-/// Standard error and what is known about it.
+/// Writes to standard error and standard output.
 enum Terminal {
-    /// Whether a person is watching.
+    /// Whether standard error is a terminal.
     static let isInteractive = isatty(STDERR_FILENO) == 1
 
-    /// Writes to standard error; a reader that is gone is no reason to end.
+    /// Writes to standard error; ignores errors, because a closed standard error must not end the program.
     static func write(_ text: String) {
         try? FileHandle.standardError.write(contentsOf: Data(text.utf8))
     }
 
-    /// Writes what a command understood of its files to standard error.
+    /// Writes notes about input files to standard error.
     static func write(notes: [String]) {
         for note in notes { write("dimerec: \(note)\n") }
     }
 
-    /// Writes a line to standard output, or ends the program: output that nobody gets is work that failed.
+    /// Writes a line to standard output; ends the program with 1 when that fails, because the result would be lost.
     ///
     /// - Parameters:
     ///   - line: The line.
-    ///   - done: What has been changed already and stays, for the message when the line cannot be written.
+    ///   - done: The change that is already done, for the error message.
     static func print(_ line: String, done: String? = nil) {
         do {
             try FileHandle.standardOutput.write(contentsOf: Data((line + "\n").utf8))
         } catch {
-            let stays = done.map { " Nevertheless this is done and stays: \($0)." } ?? ""
-            write("dimerec: Standard output cannot be written: \(error.localizedDescription).\(stays)\n")
+            let stays = done.map { " This change is done nevertheless: \($0)." } ?? ""
+            write("dimerec: Cannot write to standard output: \(error.localizedDescription).\(stays)\n")
             exit(1)
         }
     }
@@ -53,7 +53,7 @@ struct JSONObject {
     }
 }
 
-/// Metrics as a table for people.
+/// Formats metrics as a text table.
 struct MetricsTable {
     private static let columns = ["hr@10", "hr@20", "hr@50", "ndcg@10", "ndcg@20", "ndcg@50", "mrr@20"]
     private var lines: [String]
@@ -79,13 +79,13 @@ struct MetricsTable {
 struct Percentiles {
     private let sorted: [Double]
 
-    /// Durations in any one unit; at least one.
+    /// Percentiles of at least one duration, all in one unit.
     init(_ values: [Double]) {
         precondition(!values.isEmpty, "no measurement")
         sorted = values.sorted()
     }
 
-    /// The smallest value that at least a fraction `p` of the values do not exceed.
+    /// The smallest value `v` such that at least a fraction `p` of the values is at most `v`.
     subscript(p: Double) -> Double {
         sorted[min(sorted.count - 1, max(0, Int((p * Double(sorted.count)).rounded(.up)) - 1))]
     }

@@ -3,7 +3,7 @@ import Testing
 import Training
 
 @Suite("Model name") struct ModelNameTests {
-    @Test("names that can stand in a path are allowed", arguments: ["m", "ml-1m", "2.0_b", "A..b", "9"])
+    @Test("names that suit a path are allowed", arguments: ["m", "ml-1m", "2.0_b", "A..b", "9"])
     func allowed(name: String) throws {
         try ModelName.require(name)
     }
@@ -15,7 +15,7 @@ import Training
     }
 
     @Test(
-        "other names are refused with the allowed characters",
+        "other names are rejected with the allowed characters",
         arguments: ["", "../x", "a/b", ".a", "-a", "_a", "a b", "a\u{0}", "é", "a\n", "a%2fb", "\\", "モデル"]
     )
     func refused(name: String) {
@@ -23,7 +23,7 @@ import Training
         #expect("\(error.map(String.init(describing:)) ?? "")".contains("letters"))
     }
 
-    @Test("an import of vectors refuses a name before it builds anything")
+    @Test("an import of vectors rejects a name before it builds anything")
     func vectorImport() {
         let vectors = Matrix(rows: 4, columns: 16, repeating: 1)
         #expect(throws: ModelNameError(name: "a/b")) {

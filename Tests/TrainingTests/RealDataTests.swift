@@ -4,7 +4,7 @@ import Kernels
 import Testing
 import Training
 
-/// The shared research data beside the repository, where there is one.
+/// The shared research data next to the repository, if present.
 private enum SharedData {
     static let folder = URL(fileURLWithPath: #filePath)
         .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
@@ -45,7 +45,7 @@ struct RealDataTests {
         report("ml-1m test, five cuts, repeat last", RepeatLastPredictor().metrics(on: asked))
     }
 
-    @Test("a batch of ml-1m draws no negative that its user knows") func negatives() throws {
+    @Test("a batch of ml-1m draws no negative from its user's items") func negatives() throws {
         var vocabulary = ItemVocabulary()
         let dataset = try InteractionDataset.load(events: SharedData.path("ml-1m/events.csv"), vocabulary: &vocabulary)
         let rows = TrainingRows(dataset.sequences)

@@ -23,7 +23,7 @@ private enum Shipped {
         _ = try Recipe(contentsOf: Shipped.folder.appending(path: file).path)
     }
 
-    @Test("every system that trains has a space under models/spaces/, whose draws suit each recipe of the system")
+    @Test("every trained system has a space under models/spaces/, and its draws suit each recipe of the system")
     func spaces() throws {
         let recipes = try Shipped.files.map { try Recipe(contentsOf: Shipped.folder.appending(path: $0).path) }
         for system in ModelRegistry.systems {
@@ -40,7 +40,7 @@ private enum Shipped {
     }
 
     @Test(
-        "the paper's recipes hold what the paper states, and nothing that it does not have",
+        "the paper's recipes have the paper's values, and nothing beyond its method",
         arguments: [
             ("yoochoose", 10, 1.0), ("kuairec", 10, 1), ("ml-10m", 70, 10), ("yoochoose-1-64", 10, 1),
             ("kuairec-resplit", 10, 1), ("ml-1m", 70, 10),
@@ -58,7 +58,7 @@ private enum Shipped {
         #expect((model.noise.kind, model.noise.reading) == (.geodesic, .calibrated))
     }
 
-    @Test("an empty object is the defaults, and JSON round-trips")
+    @Test("an empty object gives the defaults, and JSON round-trips")
     func defaults() throws {
         #expect(try Recipe(json: Data("{}".utf8)) == Recipe())
         var recipe = Recipe()
@@ -69,7 +69,7 @@ private enum Shipped {
     }
 
     @Test(
-        "a bad field is named",
+        "errors name the invalid field",
         arguments: [
             (#"{"model": {"interest": 4}}"#, "model.interest"),
             (#"{"trainings": {}}"#, "trainings"),
@@ -99,7 +99,7 @@ private enum Shipped {
         #expect(error.description.contains(field), "\(error)")
     }
 
-    @Test("a stored model of another number of items than the catalogue's is refused")
+    @Test("a stored model whose item count differs from the catalogue's is rejected")
     func otherItems() throws {
         for recipe in [Recipe(), Recipe(Popularity.self)] {
             let stored =
@@ -113,7 +113,7 @@ private enum Shipped {
         }
     }
 
-    @Test("text that is not JSON is an error of its own")
+    @Test("text that is not JSON has its own error")
     func notJSON() {
         #expect(throws: ConfigurationError.self) { try Recipe(json: Data("{model}".utf8)) }
         #expect(throws: RecipeError.unreadable("/no/such/file")) { try Recipe(contentsOf: "/no/such/file") }
@@ -133,7 +133,7 @@ private enum Shipped {
         }
     }
 
-    @Test("the cosine schedule falls from full to nothing after a warm-up")
+    @Test("the cosine schedule falls from the full rate to 0 after a warm-up")
     func learningRates() {
         let cosine = LearningRateSchedule.cosine
         #expect(cosine.factor(step: 0, of: 10) == 1)

@@ -1,7 +1,7 @@
 import Foundation
 import Kernels
 
-/// Runs a body on a file that exists only meanwhile.
+/// Runs a body with a temporary file.
 @discardableResult func withFile<Result>(_ bytes: [UInt8], name: String = "rows.csv", _ body: (String) throws -> Result)
     throws -> Result
 {
@@ -13,7 +13,7 @@ import Kernels
     return try body(file.path)
 }
 
-/// Runs a body on a text file that exists only meanwhile.
+/// Runs a body with a temporary text file.
 @discardableResult func withFile<Result>(_ text: String, name: String = "rows.csv", _ body: (String) throws -> Result)
     throws -> Result
 {

@@ -1,21 +1,21 @@
 import Kernels
 
 extension DataSplit {
-    /// Splits that are tried, in this order, where the one that was asked for gives no rows.
+    /// Splits to try, in this order, when the requested split gives no rows.
     ///
-    /// Leaving one out needs a single user of four events; the others need many users.
+    /// Leave-one-out needs a single user with four events; the others need many users.
     public static let fallbacks: [SplitKind] = [.leaveOneOut, .time, .users]
 
-    /// Whether there is a row to learn from and one to validate by.
+    /// Whether there is at least one training row and one validation row.
     public var hasRows: Bool { train.sequences.longest >= 2 && validation.sequences.longest >= 2 }
 
-    /// The split that was asked for, or the first fallback that gives rows to learn from and to validate by.
+    /// The requested split, or the first fallback that gives training rows and validation rows.
     ///
     /// - Parameters:
     ///   - dataset: The events.
-    ///   - file: Their file, for the error.
-    ///   - kind: The split that was asked for.
-    ///   - seed: Names the division.
+    ///   - file: The file of the events, for the error.
+    ///   - kind: The requested split.
+    ///   - seed: Seed of the split.
     /// - Returns: The split and its kind.
     /// - Throws: ``SmallDataError/tooFewEvents(file:users:events:longest:)``.
     static func fitting(
@@ -37,19 +37,19 @@ extension DataSplit {
     }
 }
 
-/// Data without a row to learn from or to validate by.
+/// The data give no training rows or no validation rows.
 public enum SmallDataError: Error, Equatable, CustomStringConvertible {
     /// No split of a file gives both kinds of rows.
     case tooFewEvents(file: String, users: Int, events: Int, longest: Int)
-    /// A part that was given as a file has no user of two events.
+    /// A file of one part has no user with two events.
     case noRows(file: String, users: Int)
 
-    /// What there is, and what is needed.
+    /// The number of events found, and how many are needed.
     public var description: String {
         switch self {
         case .tooFewEvents(let file, let users, let events, let longest):
-            "'\(file)' has too few events to learn from and to validate by, under any split: \(events) in all, at most "
-                + "\(longest) of one user, users: \(users). Give at least one user with 4 events, or ten users with 2 each."
+            "'\(file)' has too few events for any split into training and validation rows: \(events) in all, at most "
+                + "\(longest) per user, users: \(users). Give at least one user with 4 events, or ten users with 2 each."
         case .noRows(let file, let users):
             "No user of '\(file)' has 2 events, so there is no next item to predict; users: \(users). Give a file with at "
                 + "least one such user; is its user column the right one?"

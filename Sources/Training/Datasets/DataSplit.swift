@@ -1,40 +1,40 @@
 public import Kernels
 
-/// How events are divided into a part to learn from, one to choose by and one to judge by.
+/// How events are split into a training, a validation and a test part.
 public enum SplitKind: String, Codable, Sendable, CaseIterable {
     /// Whole users 8:1:1 by a seeded hash of their id: a user's part never changes as the data grows.
     case users
     /// Whole users 8:1:1 by the time of their last event, the latest for testing.
     case time
-    /// Each user's last item is tested, the one before validated, the rest learnt from.
+    /// Each user's last item is for testing, the one before for validation, the rest for training.
     case leaveOneOut = "leave-one-out"
 }
 
 /// A part of the data.
 public enum SplitPart: String, Codable, Sendable, CaseIterable {
-    /// What a model learns from.
+    /// The part that a model learns from.
     case train
-    /// What training decisions are made by.
+    /// The part that decides when training stops and which weights and settings are kept.
     case validation
-    /// What a finished model is judged by.
+    /// The part that a finished model is evaluated on.
     case test
 }
 
-/// Sequences of one part, and which of their items may be asked for.
+/// Sequences of one part, and which of their items are targets.
 public struct DataPart: Sendable, Equatable {
-    /// Which items of a sequence are targets; the ones before are history in any case.
+    /// Which items of a sequence are targets; the items before a target are its history.
     public enum Targets: Sendable {
         /// Every item but the first.
         case any
-        /// Only the last: those before it belong to other parts.
+        /// Only the last item: the earlier ones belong to other parts.
         case last
     }
 
-    /// Whose sequences they are.
+    /// The user of each sequence.
     public let userIDs: [String]
     /// One sequence of item numbers a user, oldest first.
     public let sequences: RaggedRows
-    /// Which items may be asked for.
+    /// Which items are targets.
     public let targets: Targets
 
     /// A part from the sequences of some users.
@@ -47,7 +47,7 @@ public struct DataPart: Sendable, Equatable {
         self.targets = targets
     }
 
-    /// All sequences of a file, none for no file.
+    /// All sequences of a file; empty without a file.
     public init(_ dataset: InteractionDataset?) {
         self.init(userIDs: dataset?.userIDs ?? [], sequences: dataset?.sequences ?? RaggedRows())
     }
@@ -55,31 +55,31 @@ public struct DataPart: Sendable, Equatable {
 
 /// The three parts of the data behind a model.
 public struct DataSplit: Sendable, Equatable {
-    /// What a model learns from.
+    /// The part that a model learns from.
     public let train: DataPart
-    /// What training decisions are made by.
+    /// The part that decides when training stops and which weights and settings are kept.
     public let validation: DataPart
-    /// What a finished model is judged by.
+    /// The part that a finished model is evaluated on.
     public let test: DataPart
 
-    /// Parts that were given as files of their own.
+    /// A split whose parts were given as separate files.
     public init(train: InteractionDataset, validation: InteractionDataset, test: InteractionDataset?) {
         self.init(train: DataPart(train), validation: DataPart(validation), test: DataPart(test))
     }
 
-    /// Parts by themselves.
+    /// A split with given parts.
     package init(train: DataPart, validation: DataPart, test: DataPart) {
         self.train = train
         self.validation = validation
         self.test = test
     }
 
-    /// Divides one file.
+    /// Splits one file.
     ///
     /// - Parameters:
     ///   - dataset: The events.
-    ///   - kind: How to divide; ``SplitKind/users`` is the only one that depends on the seed.
-    ///   - seed: Names the division.
+    ///   - kind: How to split; only ``SplitKind/users`` depends on the seed.
+    ///   - seed: Seed of the split.
     /// - Complexity: O(n) in events, and O(u log u) in users for ``SplitKind/time``.
     public init(_ dataset: InteractionDataset, by kind: SplitKind, seed: UInt64) {
         switch kind {
@@ -131,7 +131,7 @@ public struct DataSplit: Sendable, Equatable {
         test = part(droppingLast: 0)
     }
 
-    /// Of ten equal slices of the hash's range, eight train, one validates and one tests.
+    /// Splits the hash's range into ten equal slices: eight for training, one for validation, one for testing.
     private static func hashedParts(of userIDs: [String], seed: UInt64) -> [SplitPart] {
         let generator = CounterBasedGenerator(seed: seed, purpose: .split)
         return userIDs.map { id in
@@ -143,7 +143,7 @@ public struct DataSplit: Sendable, Equatable {
         }
     }
 
-    /// The first eight tenths train, up to nine tenths validate, the rest tests.
+    /// The first 80 % of the users are for training, the next 10 % for validation, the rest for testing.
     private static func timedParts(of lastTimestamps: [Timestamp]) -> [SplitPart] {
         let count = lastTimestamps.count
         let order = lastTimestamps.indices.sorted { (lastTimestamps[$0], $0) < (lastTimestamps[$1], $1) }

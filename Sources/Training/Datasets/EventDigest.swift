@@ -8,13 +8,13 @@ struct EventDigest {
     private var buffer = [UInt8](repeating: 0, count: room)
     private var filled = 0
 
-    /// Adds an event: its time as the nearest Double, and what that leaves out where it is not exact.
+    /// Adds an event: its time as the nearest Double, and the remainder when that Double is not exact.
     mutating func add(user: ArraySlice<UInt8>, item: ArraySlice<UInt8>, time: Timestamp) {
         add(user)
         add(item)
         add(time.nearest.bitPattern)
         guard time.remainder != 0 else { return }
-        // No id has this length, so what follows cannot be the next event's.
+        // No id has this length, so the next bytes cannot be mistaken for another event.
         add(UInt32.max)
         add(time.remainder)
     }

@@ -2,9 +2,9 @@ public import Kernels
 
 /// What to do with an item that the vocabulary does not hold.
 public enum UnknownItems: Sendable {
-    /// Add it: for data that a model learns from.
+    /// Add it to the vocabulary. For training data.
     case extend
-    /// Number it ``InteractionDataset/unknownItem``: for data that judges a model.
+    /// Mark it as ``InteractionDataset/unknownItem``. For data that evaluate a model.
     case mark
 }
 
@@ -25,10 +25,10 @@ public struct InteractionDataset: Sendable {
     public let unknownItems: Int
     /// SHA-256, in hexadecimal, of user, item and timestamp in the file's order.
     ///
-    /// Names the data: quoting, delimiters, line ends, compression, the names, order and number of columns do not change
-    /// it, nor do two ways of writing one time.
+    /// Identifies the data. It does not depend on quoting, delimiters, line ends, compression, column names, the
+    /// order and number of columns, or on how a time is written.
     public let digest: String
-    /// What whoever gave the file should know: which columns were taken, unless it has the usual ones.
+    /// Notes for the user: the columns that were recognised, unless the file has the standard ones.
     public let notes: [String]
 
     /// How many users there are.
@@ -38,19 +38,19 @@ public struct InteractionDataset: Sendable {
 
     /// Reads an events file with a column of users, one of items and one of times, gzip-compressed if it ends in `.gz`.
     ///
-    /// Columns and delimiter are recognised from the header. Times are compared exactly; without a column of times the rows
-    /// are in order. Items are numbered by first appearance in the file, after those that `vocabulary` holds already;
-    /// several files share one numbering by sharing it. About a million rows a second.
-    ///
+    /// Columns and delimiter are recognised from the header. Times are compared exactly; without a column of times,
+    /// the rows are taken as ordered. Items get numbers by first appearance, after the items that `vocabulary`
+    /// already holds. Pass the same vocabulary to give several files the same numbers. Speed: about a million rows a
+    /// second.
     /// - Parameters:
     ///   - path: The file.
-    ///   - columns: Names of columns that are not to be recognised.
+    ///   - columns: Explicit column names; nil ones are recognised from the header.
     ///   - vocabulary: Item numbers; extended under ``UnknownItems/extend``.
-    ///   - unknownItems: What to do with items that it does not hold.
+    ///   - unknownItems: What to do with items that the vocabulary does not hold.
     /// - Returns: At least one event.
-    /// - Throws: `CSVError` with file, line and column; the vocabulary may then hold items of the rows before.
-    /// - Complexity: O(n log n) in events at worst, O(n) when each user's rows are in order; 16 bytes an event, 24 when its
-    ///   times need more than a Double.
+    /// - Throws: `CSVError` with file, line and column. The vocabulary may then hold items of earlier rows.
+    /// - Complexity: O(n log n) in events at worst, O(n) when each user's rows are in order. Memory: 16 bytes an
+    ///   event, 24 when a time needs more than a Double.
     public static func load(
         events path: String,
         columns: EventColumns = EventColumns(),
@@ -60,7 +60,7 @@ public struct InteractionDataset: Sendable {
         try load(path, columns, &vocabulary, unknownItems, rowLimit: CSVReader.rowLimit)
     }
 
-    /// The same with a limit of rows that a test can reach.
+    /// The same with a row limit that a test can reach.
     package static func load(
         _ path: String,
         _ columns: EventColumns,
@@ -117,7 +117,7 @@ private struct TimeColumn {
     }
 }
 
-/// Events in the file's order, on their way into a data set.
+/// Collects events in the file's order, then groups them into a data set.
 private struct EventLog {
     private(set) var users: [Int32] = []
     private var items: [Int32] = []
@@ -132,7 +132,7 @@ private struct EventLog {
         return InteractionDataset.unknownItem
     }
 
-    /// Adds an event, without a time in the place of the row; true when the user is new.
+    /// Adds an event and returns whether its user is new; without a time, the row number is the time.
     mutating func append(user: ArraySlice<UInt8>, item: ArraySlice<UInt8>, number: Int32, time: Timestamp?) -> Bool {
         let (userNumber, isNew) = userTable.insert(user)
         if isNew { userIDs.append(String(decoding: user, as: UTF8.self)) }

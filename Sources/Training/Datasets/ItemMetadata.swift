@@ -1,22 +1,23 @@
 public import CheckpointStore
 
-/// Titles and categories of items, as a file gives them.
+/// Titles and categories of items, read from an items file.
 public struct ItemMetadata: Sendable, Equatable {
     /// Category names, in order of first appearance.
     public let categoryNames: [String]
-    /// Which columns were taken, unless the file has the usual ones.
+    /// Notes for the user: the columns that were recognised, unless the file has the standard ones.
     public let notes: [String]
     private let titles: [String]
     private let categories: [[Int32]]
     private let items: ItemVocabulary
 
-    /// Reads a file with a column of items and, if it has them, of titles and of categories, the last split at `|`.
+    /// Reads a file with a column of items and optional columns of titles and of categories (separated by `|`).
     ///
     /// Columns and delimiter are recognised from the header.
     ///
     /// - Parameters:
     ///   - path: The file, gzip-compressed if it ends in `.gz`.
-    ///   - itemColumn: The name of the events file's column of items, taken where this file has it too.
+    ///   - itemColumn: Name of the item column in the events file; preferred when this file has a column of that
+    ///     name.
     /// - Returns: At least one item.
     /// - Throws: `CSVError`, also when an item is listed twice.
     public static func load(items path: String, itemColumn: String? = nil) throws(CSVError) -> ItemMetadata {
@@ -67,7 +68,7 @@ public struct ItemMetadata: Sendable, Equatable {
         vocabulary.ids.contains { items.number(of: $0) != nil }
     }
 
-    /// The catalogue of a vocabulary; items that the file did not list have an empty title and no category.
+    /// The catalogue of a vocabulary; items that the file does not list have an empty title and no category.
     public func catalogue(of vocabulary: ItemVocabulary) -> Catalogue {
         let rows = vocabulary.ids.map { items.number(of: $0) }
         return Catalogue(

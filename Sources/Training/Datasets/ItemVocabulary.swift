@@ -1,4 +1,4 @@
-/// The items that data or a model knows: their own ids on one side, dense numbers `0..<count` on the other.
+/// The known items of a data set or model: maps item ids to dense numbers `0..<count` and back.
 public struct ItemVocabulary: Sendable, Equatable {
     /// The ids by number.
     public private(set) var ids: [String] = []
@@ -88,7 +88,7 @@ struct InternTable: Sendable {
         }
     }
 
-    /// Whether a number's string is this one; without slices of the arena, which would be counted references.
+    /// Whether a number's string is this one; compares without slices of the arena, which would count references.
     private func holds(_ bytes: ArraySlice<UInt8>, number: Int) -> Bool {
         let start = offsets[number]
         guard offsets[number + 1] - start == bytes.count else { return false }
@@ -97,7 +97,7 @@ struct InternTable: Sendable {
         return true
     }
 
-    /// FNV leaves its last bytes in the low bits only, so both halves take part.
+    /// Mixes both halves of the hash, because FNV leaves its last bytes in the low bits only.
     private func home(of hash: UInt64) -> Int {
         Int(truncatingIfNeeded: (hash >> 32 ^ hash) &* 0x9E37_79B9_7F4A_7C15 >> 20) & (slots.count - 1)
     }

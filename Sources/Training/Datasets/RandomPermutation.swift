@@ -2,9 +2,10 @@ import Kernels
 
 /// A random permutation of `0..<count` that is computed, not stored.
 ///
-/// A keyed Feistel network over a grid of about `sqrt(count)` by `sqrt(count)`, walked again while it lands outside
-/// `0..<count`; fewer than `sqrt(count)` grid places lie outside, so walks are rare. Source: Black and Rogaway,
-/// "Ciphers with arbitrary finite domains", CT-RSA 2002 (generalised Feistel and cycle walking).
+/// A keyed Feistel network permutes a grid of about `sqrt(count)` by `sqrt(count)` places. It is applied again while
+/// the result lies outside `0..<count` (cycle walking); this is rare, because fewer than `sqrt(count)` places lie
+/// outside. Source: Black and Rogaway, "Ciphers with arbitrary finite domains", CT-RSA 2002 (generalised Feistel and
+/// cycle walking).
 public struct RandomPermutation: Sendable {
     private static let rounds = 8
 
@@ -42,7 +43,7 @@ public struct RandomPermutation: Sendable {
         return Int(place)
     }
 
-    /// Rounds add to one coordinate a number that the other determines, so each can be undone.
+    /// Applies all rounds; each adds to one coordinate a number computed from the other, so it is invertible.
     private func shuffled(_ place: UInt64) -> UInt64 {
         var (x, y) = (place / right, place % right)
         for round in stride(from: 0, to: Self.rounds, by: 2) {
@@ -54,7 +55,7 @@ public struct RandomPermutation: Sendable {
         return x * right + y
     }
 
-    /// The finaliser of SplitMix64, scaled down.
+    /// The finaliser of SplitMix64, scaled to `0..<bound`.
     private static func mixed(_ value: UInt64, _ key: UInt64, below bound: UInt64) -> UInt64 {
         var z = value &+ key
         z = (z ^ z >> 30) &* 0xBF58_476D_1CE4_E5B9

@@ -1,20 +1,21 @@
 import Kernels
 
 extension TrainingRows {
-    /// Where the rows of a range of a training step come from, and how many items each may look back.
+    /// The positions of a range of a training step's rows, and how many history items each row may use.
     ///
-    /// With one cut a window these are the rows of ``batch(step:size:seed:)``. With several, so many consecutive rows share
-    /// one drawn row: its cut and others among the newer half of its window, ascending, so that each history is a prefix of
-    /// the next and a causal network reads the window once. A short window repeats its cuts.
+    /// With one cut a window, these are the rows of ``batch(step:size:seed:)``. With several cuts, that many
+    /// consecutive rows share one drawn row: they use its cut and other cuts from the newer half of its window, in
+    /// ascending order. Each history is then a prefix of the next, so a causal network reads the window once. A short
+    /// window repeats its cuts.
     ///
     /// - Parameters:
     ///   - step: The training step.
     ///   - size: Rows of the whole step, a multiple of `cuts`.
-    ///   - range: Which of them; its bounds are multiples of `cuts`.
+    ///   - range: The rows to return; its bounds are multiples of `cuts`.
     ///   - cuts: Rows of one window.
-    ///   - limit: Items of a window.
-    ///   - seed: Of the draws.
-    /// - Returns: A position and a history's longest length for each row of the range.
+    ///   - limit: Most items of a window.
+    ///   - seed: Seed of the draws.
+    /// - Returns: For each row of the range, its position and its longest history length.
     package func windows(
         step: Int,
         size: Int,

@@ -2,9 +2,9 @@ public import Kernels
 
 /// The rows that a model learns from: every prefix of at least one item predicts the next item.
 ///
-/// Rows are numbered user by user, cut by cut; nothing is stored but one number a user.
+/// Rows are numbered user by user, cut by cut. Only one number a user is stored.
 public struct TrainingRows: Sendable {
-    /// Where a row comes from: `sequences[user][cut]` is its target, what stands before is its history.
+    /// Position of a row: `sequences[user][cut]` is its target, the items before it are its history.
     public struct Position: Sendable, Equatable {
         /// The row of `sequences`.
         public var user: Int
@@ -18,7 +18,7 @@ public struct TrainingRows: Sendable {
         }
     }
 
-    /// The sequences learnt from, oldest first.
+    /// The training sequences, oldest item first.
     public let sequences: RaggedRows
     /// The first row of each user, and the number of all rows.
     private let firstRows: [Int]
@@ -41,7 +41,7 @@ public struct TrainingRows: Sendable {
     /// How many rows there are.
     public var count: Int { firstRows[firstRows.count - 1] }
 
-    /// Where a row comes from.
+    /// The position of a row.
     ///
     /// - Complexity: O(log users).
     public func position(of row: Int) -> Position {
@@ -66,8 +66,8 @@ public struct TrainingRows: Sendable {
 
     /// The rows of one training step, a pure function of step, size and seed.
     ///
-    /// Epochs follow one another, each a random order of all rows; a batch that reaches the end of one goes on with the
-    /// next, so all batches have the same size and training resumes from the number of a step alone.
+    /// Each epoch is a random order of all rows. A batch that reaches the end of an epoch continues with the next, so
+    /// all batches have the same size and training can resume from a step number alone.
     ///
     /// - Precondition: There is at least one row.
     public func batch(step: Int, size: Int, seed: UInt64) -> [Int] {

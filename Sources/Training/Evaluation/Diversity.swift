@@ -1,22 +1,22 @@
-/// How varied rankings are: the categories among the first 100 items of each, and the part of the catalogue that appears in
-/// any (method, section 9.5).
+/// How varied rankings are: categories among the first 100 items of a ranking, and the share of the catalogue that
+/// appears in any ranking (method, section 9.5).
 ///
-/// Two readings of categories are kept: all categories of each item, and only each item's first.
+/// Categories are counted in two ways: all categories of each item, and only each item's first.
 public struct Diversity: Sendable {
-    /// How many items of each ranking are looked at for categories.
+    /// How many items of each ranking count for categories.
     public static let depth = 100
     /// How many items of each ranking count as shown, for coverage.
     public static let shownDepth = 20
 
-    /// How many rankings were judged.
+    /// How many rankings were added.
     public private(set) var rows = 0
     private var distinct = 0
     private var distinctFirst = 0
     private let categories: [[Int32]]
     private let items: Int
-    /// Items among the first ``shownDepth`` of some ranking: as many as rankings show, however large the catalogue.
+    /// Items among the first ``shownDepth`` of any ranking; a set, so memory does not grow with the catalogue.
     private var shown: Set<Int32> = []
-    /// The last ranking in which each category was seen; the first places of items apart.
+    /// The last ranking in which each category was seen; first categories are tracked separately.
     private var seen: [Int]
     private var seenFirst: [Int]
 
@@ -24,7 +24,7 @@ public struct Diversity: Sendable {
     ///
     /// - Parameters:
     ///   - items: Size of the catalogue.
-    ///   - categories: Per item the numbers of its categories, the main one first; empty when nothing is known of them.
+    ///   - categories: For each item the numbers of its categories, the main one first; empty without categories.
     public init(items: Int, categories: [[Int32]] = []) {
         precondition(categories.isEmpty || categories.count == items, "\(categories.count) categories, \(items) items")
         self.categories = categories
@@ -34,7 +34,7 @@ public struct Diversity: Sendable {
         seenFirst = seen
     }
 
-    /// Judges one ranking, best item first; what stands beyond the first 100 is not looked at.
+    /// Adds one ranking, best item first; only its first 100 items count.
     public mutating func add(ranking: some Sequence<Int32>) {
         rows += 1
         for (rank, item) in ranking.prefix(Self.depth).enumerated() {
@@ -73,10 +73,10 @@ public struct Diversity: Sendable {
     /// Mean number of different categories, counting only each item's first; nil when items have none.
     public var meanFirstCategories: Double? { categories.isEmpty ? nil : Double(distinctFirst) / Double(max(1, rows)) }
 
-    /// The share of the catalogue that is among the first 20 of some ranking.
+    /// The share of the catalogue that is among the first 20 of any ranking.
     public var coverage: Double { Double(shown.count) / Double(max(1, items)) }
 
-    /// All of it by the names of reports: `coverage@20`, and where items have categories `categories@100` and
+    /// All values by their names in reports: `coverage@20` and, for items with categories, `categories@100` and
     /// `first_categories@100`.
     public var values: [String: Double] {
         var values = ["coverage@\(Self.shownDepth)": coverage]

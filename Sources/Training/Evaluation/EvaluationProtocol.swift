@@ -1,6 +1,6 @@
 public import Kernels
 
-/// Which prefixes of a sequence are asked for their next item.
+/// Which prefixes of a sequence are evaluated: the model ranks candidates for the item after each.
 public enum EvaluationProtocol: String, Codable, Sendable, CaseIterable {
     /// Every prefix of one item or more.
     case allPrefixes = "all-prefixes"
@@ -11,7 +11,7 @@ public enum EvaluationProtocol: String, Codable, Sendable, CaseIterable {
     /// All but the last item.
     case lastItem = "last-item"
 
-    /// Lengths of the prefixes asked of a sequence of `count` items, ascending, all in `1..<count`.
+    /// Lengths of the evaluated prefixes of a sequence of `count` items, ascending, all in `1..<count`.
     ///
     /// Shares are rounded down. A sequence of fewer than two items has none.
     public func cuts(count: Int) -> [Int] {
@@ -29,7 +29,7 @@ public enum EvaluationProtocol: String, Codable, Sendable, CaseIterable {
         }
     }
 
-    /// Whether the protocol makes sense for a part: where only last items may be asked for, cuts by share do not.
+    /// Whether the protocol suits a part: a part with only last items as targets excludes cuts by share.
     public func suits(_ targets: DataPart.Targets) -> Bool {
         switch (targets, self) {
         case (.any, _), (.last, .allPrefixes), (.last, .lastItem): true
@@ -37,18 +37,18 @@ public enum EvaluationProtocol: String, Codable, Sendable, CaseIterable {
         }
     }
 
-    /// This protocol, or last items where it makes no sense.
+    /// This protocol, or ``lastItem`` where it does not suit the targets.
     public func suited(to targets: DataPart.Targets) -> EvaluationProtocol { suits(targets) ? self : .lastItem }
 }
 
-/// The questions of an evaluation: given a history, which item came next.
+/// The rows of an evaluation: each has a history and a target, the item that came next.
 public struct EvaluationRows: Sendable {
-    /// The sequences asked about; unknown items are negative.
+    /// The evaluated sequences; unknown items are negative.
     public let sequences: RaggedRows
     private let users: [Int32]
     private let cuts: [Int32]
 
-    /// The rows of a part under a protocol; where only last items may be asked for, one a sequence.
+    /// The rows of a part under a protocol; one row a sequence when only last items are targets.
     ///
     /// - Precondition: The protocol suits the part's targets.
     public init(_ part: DataPart, protocol: EvaluationProtocol) {
@@ -66,16 +66,16 @@ public struct EvaluationRows: Sendable {
         self.cuts = cuts
     }
 
-    /// How many rows there are, those with an unknown target included: they count as misses.
+    /// How many rows there are; includes rows with an unknown target, which count as misses.
     public var count: Int { users.count }
 
-    /// Which sequence a row asks about.
+    /// The sequence of a row.
     public func user(of row: Int) -> Int { Int(users[row]) }
 
-    /// How many items of the sequence stand before a row's target, unknown ones included.
+    /// How many items of the sequence are before a row's target, unknown ones included.
     public func cut(of row: Int) -> Int { Int(cuts[row]) }
 
-    /// The last `limit` known items before a row's target, oldest first; empty when all before it are unknown.
+    /// The last `limit` known items before a row's target, oldest first; empty when none is known.
     public func history(of row: Int, limit: Int) -> [Int32] {
         var history: [Int32] = []
         for item in sequences[user(of: row)].prefix(cut(of: row)).reversed() where item >= 0 {
@@ -86,7 +86,7 @@ public struct EvaluationRows: Sendable {
         return history
     }
 
-    /// The item that a row asks for; nil when it is unknown, so that no ranking can hold it.
+    /// The target of a row; nil when it is unknown, so no ranking can hold it.
     public func target(of row: Int) -> Int32? {
         let target = sequences.ids[sequences.offsets[user(of: row)] + cut(of: row)]
         return target < 0 ? nil : target

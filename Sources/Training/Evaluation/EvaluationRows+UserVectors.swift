@@ -2,11 +2,11 @@ public import Kernels
 public import Recommenders
 
 extension EvaluationRows {
-    /// The vectors that a model searches with for these rows, as it serves them.
+    /// The query vectors of a model for these rows, as in serving.
     ///
     /// - Parameters:
     ///   - model: The model.
-    ///   - limit: At most so many rows, evenly spaced.
+    ///   - limit: Maximum number of rows, evenly spaced.
     /// - Returns: Vectors for each row whose history has a known item, in the model's ``SearchSpace``; nil when none has.
     public func userVectors(of model: some Recommender, limit: Int) -> Matrix? {
         let sample = min(count, limit)

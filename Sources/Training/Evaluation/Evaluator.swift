@@ -5,10 +5,11 @@ import Synchronization
 
 /// Ranks every item of the catalogue for each held-out row, exactly (method, section 9.4).
 ///
-/// A row's rank counts the items that score higher than its target, and those before it that tie. A target that the
-/// catalogue lacks is a miss. A row whose history holds no known item is answered by popularity, as the service does.
+/// A row's rank counts the items that score higher than its target, and the lower-numbered items that tie. A
+/// target outside the catalogue is a miss. For a row whose history has no known item the ranking is popularity, as in
+/// the service.
 public struct Evaluator: Sendable {
-    /// The noise seed of validations, so that they differ by weights alone.
+    /// The noise seed of validations; fixed, so that validations differ by weights alone.
     public static let validationNoiseSeed: UInt64 = 0x0d1e_5eed
 
     private let rows: EvaluationRows
@@ -21,12 +22,12 @@ public struct Evaluator: Sendable {
     /// Prepares an evaluation.
     ///
     /// - Parameters:
-    ///   - rows: The questions.
-    ///   - limit: At most this many of them, evenly spaced; nil for all.
-    ///   - historyLength: Items of a history that a model sees.
-    ///   - popularity: Answers for rows without a known item.
-    ///   - diversity: A count over the catalogue to which rankings are added; nil when it is not asked for.
-    ///   - filterHistory: Leave the items of a row's history out of its ranking.
+    ///   - rows: The rows to rank.
+    ///   - limit: Maximum number of rows, evenly spaced; nil for all.
+    ///   - historyLength: The most history items that a model sees.
+    ///   - popularity: The ranking of rows without a known item.
+    ///   - diversity: An empty count over the catalogue, to measure diversity; nil to skip it.
+    ///   - filterHistory: Whether to remove the items of a row's history from its ranking.
     public init(
         rows: EvaluationRows,
         limit: Int? = nil,
@@ -44,31 +45,31 @@ public struct Evaluator: Sendable {
         self.filterHistory = filterHistory
     }
 
-    /// How many rows are asked.
+    /// How many rows are evaluated.
     public var count: Int { indices.count }
 
-    /// What a model did on the rows.
+    /// The results of a model on the rows.
     public struct Result: Sendable {
         /// Hit rates, NDCG and reciprocal ranks.
         public var metrics = RankingMetrics()
-        /// How varied the rankings are, when that was asked for.
+        /// How varied the rankings are; nil when it was not measured.
         public var diversity: Diversity?
         /// The rank of each row's target in the order of rows, 0 the top; ``unranked`` from 50 on.
         public var ranks: [UInt8] = []
-        /// Rows answered by popularity because no item of the history is known.
+        /// Rows ranked by popularity because no item of the history is known.
         public var fallbackRows = 0
         /// Rows whose target is not in the catalogue.
         public var unknownTargets = 0
 
-        /// Stands for a target that is not among the first 50.
+        /// The rank of a target that is not among the first 50.
         public static let unranked = UInt8.max
 
-        /// All metrics by the names of reports, those of ``Diversity`` among them where it was asked for.
+        /// All metrics by their names in reports, including those of ``Diversity`` when it was measured.
         public var values: [String: Double] {
             metrics.values.merging(diversity?.values ?? [:]) { metric, _ in metric }
         }
 
-        /// Judges the row at a place of the block: its target's rank, or nil when it has none.
+        /// Adds the row at a place of the block, with its target's rank; nil when the target has none.
         fileprivate mutating func add(rank: Int?, at place: Int) {
             metrics.add(rank: rank)
             if let rank, rank < RankingMetrics.cutoffs.max() ?? 0 { ranks[place] = UInt8(rank) }
@@ -79,8 +80,8 @@ public struct Evaluator: Sendable {
     ///
     /// - Parameters:
     ///   - model: The model.
-    ///   - readOut: Which of its vectors.
-    ///   - noiseSeed: Of the reverse chain; row `i` draws from stream `i`, whatever the blocks.
+    ///   - readOut: Which of the model's vectors to rank by.
+    ///   - noiseSeed: Seed of the reverse chain's noise; row `i` draws from stream `i`, independent of the blocks.
     /// - Returns: Metrics over all rows.
     /// - Complexity: O(rows * items * d), on all cores.
     public func evaluate(_ model: some Recommender, readOut: ReadOut, noiseSeed: UInt64) -> Result {
@@ -89,12 +90,12 @@ public struct Evaluator: Sendable {
         }
     }
 
-    /// Ranks the catalogue for every row by vectors from anywhere.
+    /// Ranks the catalogue for every row by given vectors.
     ///
     /// - Parameters:
-    ///   - items: What user vectors are compared with.
-    ///   - noiseSeed: Of whatever is random; row `i` draws from stream `i`, whatever the blocks.
-    ///   - userVectors: Makes vectors of a block of histories; called from several threads.
+    ///   - items: The item vectors that user vectors are compared with.
+    ///   - noiseSeed: Seed of the random draws; row `i` draws from stream `i`, independent of the blocks.
+    ///   - userVectors: Computes the vectors of a block of histories; called from several threads.
     /// - Returns: Metrics over all rows.
     /// - Complexity: O(rows * items * d), on all cores.
     public func evaluate(

@@ -8,11 +8,11 @@ import Glibc
 import Darwin
 #endif
 
-/// How much of an item's category a linear classifier reads off its vector (method, section 9.5).
+/// How well a linear classifier predicts an item's category from its vector (method, section 9.5).
 ///
-/// Multinomial logistic regression on unit vectors; an item's label is its first category, and items without one take no
-/// part. Each of several seeded splits holds out a fifth of the items, in every category about the same share. Of the rest
-/// a tenth decides when fitting stops.
+/// Multinomial logistic regression on unit vectors. An item's label is its first category; items without a category
+/// are left out. Each of several seeded splits holds out a fifth of the items, stratified by category. A tenth of the
+/// rest decides when fitting stops.
 public struct LinearProbe: Sendable {
     /// Items that take part.
     private let items: [Int32]
@@ -28,13 +28,12 @@ public struct LinearProbe: Sendable {
         var held: [Int32] = []
     }
 
-    /// A probe of a catalogue's categories, or nil when fewer than two categories come first or fewer than twenty items
-    /// have one.
+    /// A probe of a catalogue's categories; nil with fewer than two labels or fewer than twenty labelled items.
     ///
     /// - Parameters:
-    ///   - categories: Per item the numbers of its categories, the main one first.
-    ///   - splits: How many splits accuracy is a mean over.
-    ///   - seed: Of the splits.
+    ///   - categories: For each item the numbers of its categories, the main one first.
+    ///   - splits: How many splits the accuracy is averaged over.
+    ///   - seed: Seed of the splits.
     public init?(categories: [[Int32]], splits: Int = 5, seed: UInt64 = 1) {
         let labelled = categories.indices.filter { !categories[$0].isEmpty }
         let names = Set(labelled.map { categories[$0][0] }).sorted()
@@ -50,7 +49,8 @@ public struct LinearProbe: Sendable {
         }
     }
 
-    /// Every fifth item of an order by label, random within a label, is held out, and every tenth of the others stops.
+    /// Sorts items by label, randomly within a label; holds out every fifth, and every tenth of the others for
+    /// stopping.
     private static func split(_ labels: [Int], keys: [UInt32]) -> Split {
         let order = labels.indices.sorted { (labels[$0], keys[$0], $0) < (labels[$1], keys[$1], $1) }
         let (heldPlace, stopPlace) = (Int(keys[labels.count] % 5), Int(keys[labels.count + 1] % 10))
@@ -66,7 +66,7 @@ public struct LinearProbe: Sendable {
         return split
     }
 
-    /// Mean share of held-out items whose category the fitted classifier names.
+    /// Mean share of held-out items whose category the fitted classifier predicts.
     ///
     /// - Parameter vectors: A row an item of the catalogue, `[V, d]`, of any length.
     /// - Returns: A fraction; the same for the same vectors, on any number of threads.
@@ -81,7 +81,7 @@ public struct LinearProbe: Sendable {
         return accuracies.withLock { $0.reduce(0, +) } / Double(splits.count)
     }
 
-    /// The accuracy of always naming the category that most items of a split's larger part have.
+    /// The accuracy of always predicting the most frequent category of the items that are not held out.
     public var majorityAccuracy: Double {
         splits.reduce(0) { sum, split in
             var counts = [Int](repeating: 0, count: classes)
@@ -91,7 +91,7 @@ public struct LinearProbe: Sendable {
         } / Double(splits.count)
     }
 
-    /// The accuracy that vectors drawn at random, of the same length, reach.
+    /// The accuracy of random vectors of the same length.
     public func randomAccuracy(dimension: Int) -> Double {
         let generator = CounterBasedGenerator(seed: 0, purpose: .probing)
         let count = Int(items.max() ?? 0) + 1
@@ -100,7 +100,8 @@ public struct LinearProbe: Sendable {
 
     // MARK: One split
 
-    /// Full-batch Adam from zero weights; the weights with the lowest loss on the split's stopping part count.
+    /// Fits by full-batch Adam from zero weights and keeps the weights with the lowest loss on the split's stopping
+    /// part.
     private func accuracy(on split: Split, _ rows: Matrix) -> Double {
         let (fit, stop, held) = (
             rows.gatheringRows(split.fit), rows.gatheringRows(split.stop), rows.gatheringRows(split.held)

@@ -1,20 +1,20 @@
 import Kernels
 
-/// How certain a difference between systems is, given the rows that judged all of them: a paired bootstrap over users.
+/// How certain a difference between systems on the same rows is: a paired bootstrap over users.
 ///
-/// Each sample draws as many users as there are, with replacement, and takes all rows of a drawn user, since rows of one
-/// user are not independent of each other (Efron and Tibshirani, 1993, chapters 8 and 16). All systems are compared on the
+/// Each sample draws as many users as there are, with replacement, and takes all rows of a drawn user, because rows
+/// of one user are not independent (Efron and Tibshirani, 1993, chapters 8 and 16). All systems are compared on the
 /// same samples.
 public struct PairedBootstrap: Sendable {
     /// The difference of two means over rows.
     public struct Difference: Codable, Sendable, Equatable {
-        /// On the rows themselves.
+        /// The difference on the rows themselves.
         public var mean: Double
-        /// The interval that holds 95 percent of the samples' differences.
+        /// The lower end of the interval that holds 95 percent of the samples' differences.
         public var low: Double
         /// Its upper end.
         public var high: Double
-        /// Two-sided: twice the share of samples on the smaller side of zero, at least one sample's share and at most 1.
+        /// Two-sided p-value: twice the share of samples on the smaller side of zero, from one sample's share to 1.
         public var p: Double
     }
 
@@ -26,9 +26,9 @@ public struct PairedBootstrap: Sendable {
     /// A bootstrap over given rows.
     ///
     /// - Parameters:
-    ///   - userOfRow: Who each row belongs to, numbers from 0.
+    ///   - userOfRow: The user of each row, numbered from 0.
     ///   - samples: How often users are drawn.
-    ///   - seed: Names the draws.
+    ///   - seed: Seed of the draws.
     public init(userOfRow: [Int], samples: Int = 2000, seed: UInt64 = 0) {
         precondition(samples >= 1 && !userOfRow.isEmpty, "\(samples) samples of \(userOfRow.count) rows")
         self.userOfRow = userOfRow
@@ -41,7 +41,7 @@ public struct PairedBootstrap: Sendable {
     ///
     /// - Parameters:
     ///   - reference: A value for each row, such as 1 for a hit.
-    ///   - others: The same of each other system.
+    ///   - others: The same values of each other system.
     /// - Returns: Other minus reference, for each other system.
     /// - Complexity: O(samples * users * systems).
     public func differences(from reference: [Double], of others: [[Double]]) -> [Difference] {

@@ -4,14 +4,14 @@ import Glibc
 import Darwin
 #endif
 
-/// How well rankings placed the one item that each row asked for.
+/// How high rankings placed the one target of each row.
 ///
-/// Only counts by rank are kept, so merging parts in any order gives the same metrics to the last bit.
+/// Stores only counts by rank, so merging parts in any order gives bit-identical metrics.
 public struct RankingMetrics: Sendable, Equatable {
     /// The cut-offs of hit rate and NDCG.
     public static let cutoffs = [10, 20, 50]
 
-    /// How many rows were judged.
+    /// How many rows were added.
     public private(set) var rows = 0
     /// How many rows had their target at each rank, 0 the top.
     private var hits = [Int](repeating: 0, count: 50)
@@ -19,9 +19,9 @@ public struct RankingMetrics: Sendable, Equatable {
     /// No rows yet.
     public init() {}
 
-    /// Judges one row.
+    /// Adds one row.
     ///
-    /// - Parameter rank: How many items came before the target, 0 for the top; nil when it was not ranked at all.
+    /// - Parameter rank: How many items rank before the target, 0 for the top; nil when the target was not ranked.
     public mutating func add(rank: Int?) {
         rows += 1
         guard let rank else { return }

@@ -1,18 +1,18 @@
 public import Kernels
 
-/// A ranking that needs no model: what every result is to be read beside.
+/// A ranking that needs no model: the baseline for every result.
 public protocol TrivialPredictor: Sendable {
     /// How many items rank before `target` for a user whose last known item is `last`; nil when it is not ranked.
     func rank(of target: Int32, after last: Int32?) -> Int?
 }
 
 extension TrivialPredictor {
-    /// Judges the predictor.
+    /// Evaluates the predictor.
     ///
     /// - Parameters:
-    ///   - rows: The questions.
-    ///   - filterHistory: Whether items of a row's whole history are struck from its ranking.
-    /// - Returns: Metrics over all rows; those with an unknown target are misses.
+    ///   - rows: The rows to rank.
+    ///   - filterHistory: Whether to remove the items of a row's whole history from its ranking.
+    /// - Returns: Metrics over all rows; rows with an unknown target are misses.
     public func metrics(on rows: EvaluationRows, filterHistory: Bool = false) -> RankingMetrics {
         var metrics = RankingMetrics()
         for row in 0..<rows.count {
@@ -30,11 +30,11 @@ extension TrivialPredictor {
     }
 }
 
-/// Ranks items by how often they occur in the training part, on equal counts the lower number first.
+/// Ranks items by how often they occur in the training part; on equal counts the lower number comes first.
 public struct PopularityPredictor: TrivialPredictor, Equatable {
     /// Items, most popular first; those that never occur come last.
     public let order: [Int32]
-    /// Where each item stands in `order`; -1 for an item that is not in it.
+    /// The position of each item in `order`; -1 for an item that is not in it.
     private let ranks: [Int32]
 
     /// Counts the events of the training part.
@@ -46,9 +46,9 @@ public struct PopularityPredictor: TrivialPredictor, Equatable {
         self.init(order: (0..<Int32(items)).sorted { (counts[Int($1)], $0) < (counts[Int($0)], $1) }, items: items)
     }
 
-    /// The predictor of a known order, such as a checkpoint's popularity list, which need not list all items.
+    /// A predictor with a known order, such as a checkpoint's popularity list; it may lack items.
     ///
-    /// - Precondition: Its items are in `0..<items`.
+    /// - Precondition: Items of the order are in `0..<items`.
     public init(order: [Int32], items: Int) {
         self.order = order
         var ranks = [Int32](repeating: -1, count: items)
@@ -56,7 +56,7 @@ public struct PopularityPredictor: TrivialPredictor, Equatable {
         self.ranks = ranks
     }
 
-    /// The item's place in the order of popularity, whatever came before; nil for an item that is not listed.
+    /// The item's position in the order of popularity, independent of `last`; nil for an item that is not listed.
     public func rank(of target: Int32, after last: Int32?) -> Int? {
         let rank = Int(ranks[Int(target)])
         return rank < 0 ? nil : rank
@@ -65,12 +65,12 @@ public struct PopularityPredictor: TrivialPredictor, Equatable {
 
 /// Ranks items by how often they directly followed the last one in the training part.
 ///
-/// On equal counts, and for items that never followed it, the more popular comes first, then the lower number. Without
-/// a known last item it ranks by popularity.
+/// Ties, and items that never followed it, are ordered by popularity, then by number. Without a known last item the
+/// ranking is popularity.
 public struct TransitionPredictor: TrivialPredictor {
     /// The fallback and the tie-break.
     public let popularity: PopularityPredictor
-    /// For each item those that followed it, most frequent first.
+    /// For each item, the items that followed it, most frequent first.
     private let followers: RaggedRows
 
     /// Counts neighbouring pairs of the training part.
@@ -99,7 +99,7 @@ public struct TransitionPredictor: TrivialPredictor {
         self.followers = followers
     }
 
-    /// The item's place among the followers of `last`, then among the rest by popularity.
+    /// The item's position: first the followers of `last`, then the rest by popularity.
     ///
     /// - Complexity: O(followers of `last`).
     public func rank(of target: Int32, after last: Int32?) -> Int? {
@@ -128,9 +128,9 @@ public struct TransitionPredictor: TrivialPredictor {
     }
 }
 
-/// Ranks the last item first and nothing else.
+/// Ranks only the last item.
 public struct RepeatLastPredictor: TrivialPredictor {
-    /// The predictor; it learns nothing.
+    /// A predictor; it learns nothing.
     public init() {}
 
     /// 0 for the last item, nil for any other.
@@ -143,12 +143,12 @@ public struct TrivialPredictors: Sendable {
     public let popularity: PopularityPredictor
     let transitions: TransitionPredictor?
 
-    /// Predictors of a training part, or of popularity alone where it was not given.
+    /// Predictors from a training part; popularity alone without one.
     ///
     /// - Parameters:
     ///   - train: Training sequences, known items only.
     ///   - items: Size of the catalogue.
-    ///   - order: Items, most popular first, for when there are no sequences.
+    ///   - order: Items, most popular first; used when there are no sequences.
     public init(_ train: RaggedRows?, items: Int, popularity order: @autoclosure () -> [Int32]) {
         if let train {
             let transitions = TransitionPredictor(sequences: train, items: items)
@@ -158,11 +158,11 @@ public struct TrivialPredictors: Sendable {
         }
     }
 
-    /// What each of them does on the rows.
+    /// Metrics of each predictor on the rows.
     ///
     /// - Parameters:
-    ///   - rows: The questions.
-    ///   - filterHistory: Whether items of a row's whole history are struck from its ranking.
+    ///   - rows: The rows to rank.
+    ///   - filterHistory: Whether to remove the items of a row's whole history from its ranking.
     /// - Returns: Names and metrics as fractions.
     public func metrics(
         on rows: EvaluationRows,

@@ -4,45 +4,45 @@ public import Foundation
 import Kernels
 import Recommenders
 
-/// What is measured of a trained model.
+/// A kind of measurement of a trained model.
 public enum CellMeasurement: Codable, Sendable, Equatable {
     /// Every read-out of the model, and a linear probe of its item vectors where items have categories.
     case readOuts
-    /// The read-outs, and what serving the model costs.
+    /// The read-outs, and the cost of serving the model.
     case comparison
-    /// Nothing beyond what training saw of the validation part.
+    /// Only the validation metrics of the training.
     case validation
-    /// The generated vector with fewer steps and more samples than training's, the lists of samples merged by score.
+    /// The generated vector with fewer steps and more samples than in training; lists of samples are merged by score.
     case serving(steps: [Int], samples: [Int])
     /// The clean vectors that each reverse step predicts.
     case reverseSteps
-    /// Where targets stand in the model's lists of ten before and after ``DCDR``, which learns from the validation part.
+    /// Ranks of targets in the model's lists of ten before and after ``DCDR``, which trains on the validation part.
     case reranking
 }
 
-/// One measured way of using a model.
+/// The measured values of a model in one read-out or setting.
 public struct MeasuredPoint: Codable, Sendable, Equatable {
-    /// Its name: a read-out, or a setting.
+    /// The name of the read-out or setting.
     public var name: String
     /// Accuracies as fractions in 0...1, counts as they are, times in microseconds.
     public var values: [String: Double]
-    /// A byte a row: the rank of its target as in ``Evaluator/Result/ranks``; nil where it was not kept.
+    /// One byte for each row: the rank of its target as in ``Evaluator/Result/ranks``; nil when ranks were not kept.
     public var ranks: Data?
 
-    /// A point of a name.
+    /// A named point.
     public init(name: String, values: [String: Double]) {
         self.name = name
         self.values = values
     }
 }
 
-/// The held-out rows of an experiment and what they are judged beside.
+/// The held-out rows of an experiment, and the baselines for them.
 public struct ExperimentEvaluation: Sendable {
-    /// Which part judges.
+    /// The part to evaluate on.
     public let part: SplitPart
-    /// Which prefixes are asked for their next item.
+    /// Which prefixes of a sequence are evaluated.
     public let `protocol`: EvaluationProtocol
-    /// Whether a row's history is left out of its ranking.
+    /// Whether to remove a row's history from its ranking.
     public let filterHistory: Bool
     private let rows: EvaluationRows
     private let predictors: TrivialPredictors
@@ -85,18 +85,18 @@ public struct ExperimentEvaluation: Sendable {
         probe = LinearProbe(categories: categories)
     }
 
-    /// How many rows are asked.
+    /// How many rows are evaluated.
     public var count: Int { rows.count }
 
-    /// A bootstrap of the users who judge.
+    /// A bootstrap over the evaluated users.
     public var bootstrap: PairedBootstrap { PairedBootstrap(userOfRow: (0..<rows.count).map(rows.user)) }
 
-    /// What needs no training: trivial predictors, and the floors of the linear probe for vectors of a length.
+    /// Baselines that need no training: trivial predictors, and the floors of the linear probe.
     ///
     /// - Parameters:
-    ///   - dimension: That length.
-    ///   - withPredictors: False where the systems of the experiment include them.
-    /// - Returns: A point each.
+    ///   - dimension: Length of the random vectors of the probe's floor.
+    ///   - withPredictors: Whether to add trivial predictors; false when the experiment's systems include them.
+    /// - Returns: One point for each baseline.
     public func floors(dimension: Int, withPredictors: Bool = true) -> [MeasuredPoint] {
         var points =
             withPredictors
@@ -110,7 +110,7 @@ public struct ExperimentEvaluation: Sendable {
         return points
     }
 
-    /// Names everything besides the cell that a measurement depends on.
+    /// Identifies everything that a measurement depends on besides the cell.
     func identity(of measurement: CellMeasurement) -> String {
         "\(measurement) \(part.rawValue) \(`protocol`.rawValue) \(filterHistory) "
             + ContentDigest.hexadecimal(
@@ -122,11 +122,11 @@ public struct ExperimentEvaluation: Sendable {
     ///
     /// - Parameters:
     ///   - model: The model.
-    ///   - measurement: What is asked.
-    ///   - checkpoint: Makes what would be published of it.
-    /// - Returns: Points, that of the served read-out first.
-    /// - Precondition: Reverse steps and serving settings are measured of DimeRec alone.
-    /// - Throws: What making the checkpoint or serving it throws.
+    ///   - measurement: The kind of measurement.
+    ///   - checkpoint: Makes the checkpoint to publish.
+    /// - Returns: Points; the served read-out comes first.
+    /// - Precondition: Reverse steps and serving settings need a DimeRec model.
+    /// - Throws: Any error of making the checkpoint or serving it.
     func points(
         of model: any Recommender,
         _ measurement: CellMeasurement,
@@ -173,7 +173,7 @@ public struct ExperimentEvaluation: Sendable {
         }
     }
 
-    /// Read-outs, the first of them with the size of the model and what it costs to serve.
+    /// Points of the read-outs; the first also has the model's size and serving cost.
     private func comparisonPoints(
         of model: any Recommender,
         _ evaluator: Evaluator,

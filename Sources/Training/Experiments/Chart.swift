@@ -2,19 +2,19 @@ import Foundation
 
 /// A chart of measured values: bars over names, or lines over a number, with error bars.
 public struct Chart: Sendable {
-    /// What a place on the horizontal axis means.
+    /// The kind of horizontal axis.
     public enum Axis: Sendable, Equatable {
         /// Groups of bars; `x` is the number of the name.
         case names([String])
         /// A linear axis.
         case linear
-        /// A logarithmic axis, which has no place for points at 0 or below: they are left out.
+        /// A logarithmic axis; points at 0 or below are left out.
         case logarithmic
     }
 
     /// One value, with half the length of its error bar.
     public struct Point: Sendable, Equatable {
-        /// The place.
+        /// The position on the horizontal axis.
         public var x: Double
         /// The value.
         public var y: Double
@@ -33,7 +33,7 @@ public struct Chart: Sendable {
     public struct Series: Sendable, Equatable {
         /// The legend's text.
         public var name: String
-        /// The values, by ascending place.
+        /// The points, by ascending `x`.
         public var points: [Point]
 
         /// A named series.
@@ -45,9 +45,9 @@ public struct Chart: Sendable {
 
     /// The heading.
     public var title: String
-    /// What the horizontal axis shows, with its unit.
+    /// The label of the horizontal axis, with its unit.
     public var xLabel: String
-    /// What the vertical axis shows, with its unit.
+    /// The label of the vertical axis, with its unit.
     public var yLabel: String
     /// The horizontal axis.
     public let axis: Axis
@@ -66,10 +66,10 @@ public struct Chart: Sendable {
         self.series = drawn.filter { !$0.points.isEmpty }
     }
 
-    /// Height of the drawing, with room for what stands below the axis.
+    /// Height of the drawing, including the labels below the axis.
     var height: Double { Frame.bottom + Frame(self).margin }
 
-    /// The chart as a group whose corner is at the left, `y` from the top.
+    /// The chart as an SVG group at the left edge, `y` from the top.
     func svg(y: Double) -> String {
         let frame = Frame(self)
         var text = "<g transform=\"translate(0 \(Frame.number(y)))\">\n"
@@ -88,7 +88,7 @@ public struct Chart: Sendable {
 
     private var isBars: Bool { if case .names = axis { true } else { false } }
 
-    /// Hues far apart, readable on white and on black.
+    /// Distinct hues that are readable on white and on black.
     private static func colour(_ number: Int) -> String {
         let hues = [215, 25, 150, 285, 345, 60, 185, 105]
         return "hsl(\(hues[number % hues.count]) 65% 50%)"
@@ -155,15 +155,15 @@ public struct Chart: Sendable {
     }
 }
 
-/// The plotting area of a chart: which value stands where.
+/// The plotting area of a chart; maps values to coordinates.
 private struct Frame {
     static let (left, right, top, bottom) = (72.0, 730.0, 54.0, 326.0)
-    /// Width of a letter and, of a slanted one, how far it reaches to the left and down.
+    /// Width of a letter; for a slanted one, its extent to the left and down.
     private static let letter = (width: 6.6, left: 5.8, down: 3.1)
 
     /// Room below the axis.
     let margin: Double
-    /// Whether names stand aslant, for want of room.
+    /// Whether names are slanted because they do not fit otherwise.
     let isSlanted: Bool
     let yTicks: [Double]
     let xTicks: [(value: Double, name: String)]
@@ -179,7 +179,7 @@ private struct Frame {
         case .names(let names):
             let slot = (Self.right - Self.left) / Double(max(1, names.count))
             let isSlanted = names.contains { Double($0.count) * Self.letter.width > slot }
-            // A slanted name ends below its group; what would reach over the left edge is cut.
+            // A slanted name ends below its group; it is cut where it would cross the left edge.
             let shown = names.enumerated().map { number, name in
                 let room = Int((Self.left + slot * (Double(number) + 0.5)) / Self.letter.left)
                 return isSlanted && name.count > room ? name.prefix(room - 1) + "…" : name
@@ -201,7 +201,7 @@ private struct Frame {
             let xs = Set(points.map(\.x)).sorted()
             let (low, high) = (log10(xs.first ?? 1), log10(xs.last ?? 10))
             xRange = Self.padded(low, high)
-            // The places themselves where there are few, round numbers where there are many.
+            // Ticks are the values themselves when they are few, round numbers otherwise.
             let round = (Int(low.rounded(.down))...Int(high.rounded(.up))).flatMap { decade in
                 [1, 2, 5].map { $0 * pow(10, Double(decade)) }
             }
@@ -221,7 +221,7 @@ private struct Frame {
         return Self.bottom - (Self.bottom - Self.top) * (y - low) / (high - low)
     }
 
-    /// A range with a little room, so that points do not stand on the axis.
+    /// A range with a margin, so points do not lie on the axis.
     private static func padded(_ low: Double, _ high: Double) -> ClosedRange<Double> {
         let room = high > low ? 0.02 * (high - low) : 1
         return (low - room)...(high + room)
@@ -243,7 +243,7 @@ private struct Frame {
     static func number(_ value: Double) -> String { NumberText.short((value * 100).rounded() / 100) }
 }
 
-/// Charts below each other in one SVG document, without scripts, which follows the reader's light or dark preference.
+/// Charts below each other in one SVG document without scripts, in the reader's light or dark mode.
 public struct Figure: Sendable {
     /// The heading.
     public var title: String
@@ -285,7 +285,7 @@ public struct Figure: Sendable {
     }
 }
 
-/// Numbers as people write them.
+/// Formats numbers for people.
 enum NumberText {
     /// Up to six significant digits, without trailing zeros.
     static func short(_ value: Double) -> String { String(format: "%.6g", value) }

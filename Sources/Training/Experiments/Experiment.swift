@@ -1,10 +1,10 @@
 import Recommenders
 
-/// A table or figure of the paper as a grid of trainings: what varies, and what is measured of each (method, section 10).
+/// A table or figure of the paper as a grid of trainings: the variants and their measurements (method, section 10).
 public enum Experiment: String, CaseIterable, Sendable {
-    /// Table 1: each recipe with all its read-outs, beside trivial predictors.
+    /// Table 1: each recipe with all its read-outs, next to trivial predictors.
     case overall
-    /// Table 2 and Figure 3: what item vectors tell of categories, for each recipe and the ablations of section 4.2.
+    /// Table 2 and Figure 3: linear probes and diversity, for each recipe and the ablations of section 4.2.
     case probing
     /// Table 3: each guidance extraction module.
     case gem
@@ -22,18 +22,18 @@ public enum Experiment: String, CaseIterable, Sendable {
     case figure5 = "figure-5"
     /// Serving steps and samples of one model: accuracy against time.
     case steps
-    /// Lists of each recipe's model before and after DCDR re-ranks them; a demonstration, see its limits.
+    /// Lists of each recipe's model before and after re-ranking by DCDR; only a demonstration.
     case reranking
 
     /// A recipe of the grid under the name of its row.
     public struct Variant: Sendable, Equatable {
         /// The row's name.
         public var name: String
-        /// What is trained.
+        /// The recipe to train.
         public var recipe: Recipe
-        /// The swept value, where the experiment sweeps one.
+        /// The swept value; nil when the experiment sweeps none.
         public var value: Double?
-        /// Whether tables show all its read-outs, and not only the one that serves.
+        /// Whether tables show all its read-outs instead of only the one that serves.
         public var showsReadOuts: Bool
 
         /// A row of a grid.
@@ -62,7 +62,7 @@ public enum Experiment: String, CaseIterable, Sendable {
         }
     }
 
-    /// The values that are swept unless others are asked for; nil when the experiment sweeps none.
+    /// The default swept values; nil when the experiment sweeps none.
     public var sweptValues: [Double]? {
         switch self {
         case .maxStep: [5, 10, 20, 50, 100]
@@ -76,10 +76,10 @@ public enum Experiment: String, CaseIterable, Sendable {
     /// The rows of the grid.
     ///
     /// - Parameters:
-    ///   - recipes: What the user gave, by name; only ``overall``, ``probing`` and ``reranking`` take more than one.
-    ///   - values: Swept values instead of ``sweptValues``, or nil.
-    /// - Returns: A variant a row, in the table's order.
-    /// - Throws: ``ExperimentError``, or `ConfigurationError` for a value that a recipe cannot have.
+    ///   - recipes: The user's recipes by name; only ``overall``, ``probing`` and ``reranking`` take more than one.
+    ///   - values: Values to sweep; nil for ``sweptValues``.
+    /// - Returns: One variant for each row, in the table's order.
+    /// - Throws: ``ExperimentError``, or `ConfigurationError` for a value that a recipe does not allow.
     public func variants(
         of recipes: [(name: String, recipe: Recipe)],
         values: [Double]? = nil
@@ -143,7 +143,7 @@ public enum Experiment: String, CaseIterable, Sendable {
         }
     }
 
-    /// What is measured of each trained recipe of the grid.
+    /// The measurement of each trained recipe of the grid.
     public func measurement(of recipe: Recipe, values: [Double]? = nil) -> CellMeasurement {
         switch self {
         case .figure5: return .reverseSteps
@@ -178,10 +178,10 @@ public enum Ablation: CaseIterable, Sendable {
     case reconstruction
     /// The sampled softmax on generated vectors.
     case sampledSoftmax
-    /// The geodesic walk and with it the sphere: nothing is normalised, and logits are plain inner products.
+    /// The geodesic walk and the sphere: without them nothing is normalised, and logits are plain inner products.
     case geodesicWalk
 
-    /// Several parts that are left out together.
+    /// Parts that are left out together.
     public struct Combination: Sendable {
         private let parts: [Ablation]
 
@@ -230,22 +230,22 @@ public enum Ablation: CaseIterable, Sendable {
     }
 }
 
-/// An experiment that cannot be run as asked.
+/// Why an experiment cannot run.
 public enum ExperimentError: Error, Equatable, CustomStringConvertible {
-    /// The experiment takes another number of recipes.
+    /// The number of recipes is wrong for the experiment.
     case recipeCount(Experiment, found: Int)
     /// Values were given to an experiment that sweeps none.
     case nothingSwept(Experiment)
-    /// A swept value that cannot be.
+    /// A swept value is out of range.
     case badValue(Experiment, Double, allowed: String)
-    /// The experiment changes or probes parts that only DimeRec has.
+    /// The experiment changes or measures parts that only DimeRec has.
     case otherSystem(Experiment, String)
-    /// The part that was to judge has no rows.
+    /// The part to evaluate on has no rows.
     case nothingToJudge(SplitPart)
     /// A file of the results folder cannot be read or written.
     case unusableFile(String, reason: String)
 
-    /// What is wrong and what to do.
+    /// The problem and the next step.
     public var description: String {
         switch self {
         case .recipeCount(let experiment, let found):
@@ -255,7 +255,7 @@ public enum ExperimentError: Error, Equatable, CustomStringConvertible {
         case .badValue(let experiment, let value, let allowed):
             "Experiment '\(experiment.rawValue)' cannot use \(NumberText.short(value)): it must be \(allowed)."
         case .otherSystem(let experiment, let system):
-            "Experiment '\(experiment.rawValue)' is about DimeRec; recipes of '\(system)' belong to overall or reranking."
+            "Experiment '\(experiment.rawValue)' works with DimeRec only; use overall or reranking for recipes of '\(system)'."
         case .nothingToJudge(let part):
             "The \(part.rawValue) part has no rows; give --test, another split or another protocol."
         case .unusableFile(let path, let reason):

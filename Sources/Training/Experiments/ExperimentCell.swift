@@ -6,29 +6,30 @@ import Recommenders
 
 /// One training of a grid: a recipe and a seed, on the data of the experiment.
 public struct ExperimentCell: Sendable {
-    /// The row that it belongs to.
+    /// The row of the cell.
     public var variant: Experiment.Variant
     /// The seed of every draw.
     public var seed: UInt64
-    /// Training time at most; nil is no limit.
+    /// The limit of training time in seconds; nil for none.
     public var maxSeconds: Double?
 
-    /// The training of a row from one seed.
+    /// A training of a row with one seed.
     public init(variant: Experiment.Variant, seed: UInt64, maxSeconds: Double? = nil) {
         self.variant = variant
         self.seed = seed
         self.maxSeconds = maxSeconds
     }
 
-    /// The recipe without the record of how its values were chosen, which changes no weights.
+    /// The recipe without its tuning record, because that does not change the weights.
     var trainedRecipe: Recipe {
         var recipe = variant.recipe
         recipe.tuning = TuningRecord()
         return recipe
     }
 
-    /// Names the training: equal recipes, data, seeds and time limits give equal keys, whatever the row and the experiment
-    /// are called and however the recipe came about.
+    /// Identifies the training: equal recipes, data, seeds and time limits give equal keys.
+    ///
+    /// Names of the row and of the experiment and the recipe's tuning record do not matter.
     func key(_ data: DataFingerprint) -> String {
         let digests = data.digests.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value)" }.joined(separator: "\n")
         var parts = [trainedRecipe.json, data.split, "\(data.splitSeed)", digests, "\(seed)"]
@@ -38,17 +39,17 @@ public struct ExperimentCell: Sendable {
     }
 }
 
-/// What came of training and measuring a cell.
+/// The result of training and measuring a cell.
 public struct CellResult: Codable, Sendable, Equatable {
-    /// Counters, losses and validation metrics of the training; of a diverged one as far as it was validated.
+    /// Counters, losses and validation metrics of the training; up to the last validation when it diverged.
     public var progress: TrainingProgress
-    /// Why there is no model to measure; nil when there is one.
+    /// Why the training diverged; nil when it did not, and there is a model to measure.
     public var divergence: String?
     /// Rows of one epoch.
     public var trainRows: Int
-    /// The program that trained it.
+    /// The program build that trained it.
     public var build: String
-    /// What was measured; empty when training diverged.
+    /// The measurements; empty when training diverged.
     public var points: [MeasuredPoint]
 
     /// The result of a training.
@@ -66,7 +67,7 @@ public struct CellResult: Codable, Sendable, Equatable {
         self.points = points
     }
 
-    /// What holds for the cell as a whole, for each row of the results.
+    /// The values of the cell as a whole, repeated in each of its rows of the results.
     var values: [String: Double] {
         var values = [
             "train_steps": Double(progress.step), "best_step": Double(progress.bestStep),
@@ -78,17 +79,17 @@ public struct CellResult: Codable, Sendable, Equatable {
 }
 
 extension CellResult {
-    /// The result in a file; nil when there is none.
+    /// Reads the result of a file; nil when there is no file.
     init?(contentsOf path: String) throws {
         guard let data = FileManager.default.contents(atPath: path) else { return nil }
         do {
             self = try JSONDecoder().decode(CellResult.self, from: data)
         } catch {
-            throw ExperimentError.unusableFile(path, reason: "it is no result of this program; remove it (\(error)).")
+            throw ExperimentError.unusableFile(path, reason: "it is not a result file; remove it (\(error)).")
         }
     }
 
-    /// Writes the result, whole or not at all.
+    /// Writes the result atomically.
     func write(to path: String) throws {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
@@ -97,7 +98,7 @@ extension CellResult {
 }
 
 extension DurableFile {
-    /// Puts a file in place of whatever has its name, whole or not at all.
+    /// Writes a file atomically and replaces any file of that name.
     static func write(_ content: Data, to path: String) throws {
         let part = path + ".part"
         do {

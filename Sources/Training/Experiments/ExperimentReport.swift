@@ -4,20 +4,20 @@ import Kernels
 
 /// The files of a finished experiment: `NAME.csv`, `NAME.md` and `NAME.svg`.
 public struct ExperimentReport: Sendable {
-    /// What was found.
+    /// The results.
     public var results: ExperimentResults
-    /// How it was found, a line a fact, below the table.
+    /// How the results were obtained; one line each, printed below the table.
     public var facts: [String]
 
     /// A report.
     ///
     /// - Parameters:
-    ///   - results: What was found.
-    ///   - command: What the user typed.
-    ///   - data: What was trained and judged on.
-    ///   - evaluation: Which rows judged.
+    ///   - results: The results.
+    ///   - command: The user's command line.
+    ///   - data: The data of training and evaluation.
+    ///   - evaluation: The rows of the evaluation.
     ///   - seeds: The seeds of each row.
-    ///   - builds: The programs that trained the cells.
+    ///   - builds: The program builds that trained the cells.
     public init(
         _ results: ExperimentResults,
         command: String,
@@ -32,8 +32,8 @@ public struct ExperimentReport: Sendable {
         facts = [
             "Command: `\(command)`",
             "Data, SHA-256: \(digests.joined(separator: ", ")); split: \(split)",
-            "Judged by: \(evaluation.part.rawValue) part, \(evaluation.protocol.rawValue), \(evaluation.count) rows, "
-                + (evaluation.filterHistory ? "history left out of rankings" : "history not filtered"),
+            "Evaluated on: \(evaluation.part.rawValue) part, \(evaluation.protocol.rawValue), \(evaluation.count) rows, "
+                + (evaluation.filterHistory ? "history removed from rankings" : "history not filtered"),
             "Seeds: \(seeds.map { "\($0)" }.joined(separator: ", ")); "
                 + (seeds.count > 1 ? "mean ± standard deviation over seeds; " : "")
                 + "accuracies in percent, the best of each in bold",
@@ -41,20 +41,20 @@ public struct ExperimentReport: Sendable {
         ]
         if results.experiment == .overall {
             facts.append(
-                "us a user: from history to user vectors, one user at a time, one thread; requests/s: answers of 20 items on "
-                    + "all cores, in process, without HTTP; trials: settings that validation chose the recipe from, 0 by hand"
+                "us a user: from history to user vectors, one user at a time, one thread; requests/s: answers with 20 items, on "
+                    + "all cores, in process, without HTTP; trials: settings compared on validation, 0 if set by hand"
             )
         }
         facts += results.divergences.map { "Diverged: " + $0 }
     }
 
-    /// The table and how it was found.
+    /// The table and the facts below it.
     public var markdown: String {
         "# \(results.experiment.title)\n\n" + results.table.markdown + "\n"
             + (results.comparison.map { $0.markdown + "\n" } ?? "") + facts.map { "* \($0)\n" }.joined()
     }
 
-    /// Where the files are.
+    /// The paths of the files.
     public struct Paths: Sendable, Equatable {
         /// All figures.
         public var csv: String
@@ -64,7 +64,7 @@ public struct ExperimentReport: Sendable {
         public var svg: String
     }
 
-    /// Writes the files into a folder, each whole or not at all.
+    /// Writes the files into a folder, each atomically.
     public func write(to folder: String) throws -> Paths {
         let name = folder + "/" + results.experiment.rawValue
         let paths = Paths(csv: name + ".csv", markdown: name + ".md", svg: name + ".svg")

@@ -1,43 +1,43 @@
 import Foundation
 
-/// What an experiment found, as rows of figures, a table and a chart.
+/// The results of an experiment, as rows of values, a table and a chart.
 public struct ExperimentResults: Sendable {
-    /// Which experiment.
+    /// The experiment.
     public let experiment: Experiment
-    /// The measured rows, one for each cell and read-out, then those that need no training.
+    /// The measured rows: one for each cell and read-out, then the predictors that need no training.
     public let rows: [Row]
-    /// How certain the differences between systems are; nil where they were not compared row by row.
+    /// How certain the differences between systems are; nil when they were not compared row by row.
     public let comparison: SystemComparison?
 
-    /// Figures of one cell's read-out.
+    /// The values of one read-out of a cell.
     public struct Row: Sendable, Equatable {
-        /// The name of the cell's row in the grid; of a predictor its own.
+        /// The name of the cell's row in the grid, or of the predictor.
         public var variant: String
         /// The read-out or setting within the cell; empty for a predictor.
         public var point: String
         /// The cell's seed; nil when nothing was trained.
         public var seed: UInt64?
-        /// Why there are no figures.
+        /// Why there are no values.
         public var divergence: String?
-        /// Whether it is the cell's first, which stands for the cell.
+        /// Whether it is the cell's first row, which represents the cell.
         public var isFirst: Bool
-        /// Whether tables show it.
+        /// Whether tables show this row.
         var isShown: Bool
-        /// Everything measured.
+        /// All measured values.
         public var values: [String: Double]
 
         /// The name in tables.
         var name: String { isFirst || point.isEmpty ? variant : "\(variant), \(point)" }
     }
 
-    /// Groups what was found.
+    /// Groups the results of a grid.
     ///
     /// - Parameters:
-    ///   - experiment: Which one it was.
+    ///   - experiment: The experiment.
     ///   - cells: Its grid.
-    ///   - results: A result a cell.
-    ///   - floors: Points that need no training.
-    ///   - bootstrap: Over the rows that judged, to compare systems by; nil compares none.
+    ///   - results: One result for each cell.
+    ///   - floors: Baselines that need no training.
+    ///   - bootstrap: A bootstrap over the evaluated rows, to compare systems; nil to skip the comparison.
     public init(
         _ experiment: Experiment,
         cells: [ExperimentCell],
@@ -108,7 +108,7 @@ public struct ExperimentResults: Sendable {
 
     // MARK: CSV
 
-    /// All rows with everything measured (RFC 4180), numbers with all their digits.
+    /// All rows with all values (RFC 4180), numbers in full precision.
     public var csv: String {
         let names = Set(rows.flatMap(\.values.keys)).sorted()
         let head = ["experiment", "row", "read_out", "seed", "status"] + names
@@ -127,7 +127,7 @@ public struct ExperimentResults: Sendable {
 
     // MARK: Table
 
-    /// The table as the paper prints it.
+    /// The table, laid out as in the paper.
     public var table: ExperimentTable {
         let groups = groups
         let measures = measures.filter { measure in
@@ -146,7 +146,7 @@ public struct ExperimentResults: Sendable {
         )
     }
 
-    /// A sentence for each cell whose training diverged.
+    /// A message for each cell whose training diverged.
     public var divergences: [String] {
         rows.compactMap { row in row.divergence.map { "\(row.variant), seed \(row.seed ?? 0): \($0)" } }
     }
@@ -191,7 +191,7 @@ public struct ExperimentResults: Sendable {
         }
     }
 
-    /// Rows of the same name, one a seed.
+    /// Rows of the same name, one for each seed.
     private struct Group {
         var name: String
         var rows: [Row]
@@ -273,7 +273,7 @@ public struct ExperimentResults: Sendable {
         axis: Chart.Axis
     ) -> Chart {
         let variants = Set(rows.map(\.variant))
-        // A sweep is one line over its variants; otherwise each variant has a line.
+        // A sweep is one line over all its variants; otherwise each variant has its own line.
         let isSweep = x == "swept"
         return Chart(
             title: keys.map(\.name).joined(separator: ", "),
@@ -312,7 +312,7 @@ public struct ExperimentResults: Sendable {
         )
     }
 
-    /// A line for each name, over the means of `x`.
+    /// One line for each name; points are at the means of `x`.
     private func series(by name: (Row) -> String, x: String, _ key: String, scale: Double) -> [Chart.Series] {
         var (lines, places): ([Chart.Series], [String: Int]) = ([], [:])
         for group in groups {
@@ -331,7 +331,7 @@ public struct ExperimentResults: Sendable {
 }
 
 extension Experiment {
-    /// Whether every point of a cell is a row of its own, none of them standing for the cell.
+    /// Whether every point of a cell gets its own row, so that no point represents the cell.
     fileprivate var pointsStandAlone: Bool { [.steps, .figure4, .figure5, .reranking].contains(self) }
 }
 

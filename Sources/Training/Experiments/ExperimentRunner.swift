@@ -4,18 +4,18 @@ import Foundation
 import Kernels
 import Recommenders
 
-/// Trains and measures the cells of a grid one after another, and keeps what is done in a folder.
+/// Trains and measures the cells of a grid one after another, and keeps the results in a folder.
 ///
-/// A cell is named by its recipe, data and seed. Its trained weights stay in the folder's store, so it is trained once
-/// however many experiments ask for it; what was measured of it is a JSON file, so it is judged by the test part once. While
-/// it trains its state is stored at each validation: a killed grid goes on from there, and ends with the same figures.
+/// Recipe, data and seed identify a cell. The folder's store keeps its trained weights, so it is trained once for all
+/// experiments. A JSON file keeps its measurements, so it is evaluated on the test part once. Each validation stores
+/// the training state, so a killed grid continues and ends with the same values.
 public struct ExperimentRunner: Sendable {
     private let folder: String
     private let data: TrainingData
     private let evaluation: ExperimentEvaluation
     private let store: CheckpointStore
 
-    /// A runner over a folder, which is made when it does not exist.
+    /// A runner over a folder; creates the folder if it is missing.
     ///
     /// - Throws: ``ExperimentError/unusableFile(_:reason:)``, or `CheckpointError`.
     public init(folder: String, data: TrainingData, evaluation: ExperimentEvaluation) throws {
@@ -30,27 +30,27 @@ public struct ExperimentRunner: Sendable {
         store = try CheckpointStore(path: folder + "/cells/weights.sqlite")
     }
 
-    /// What happens while a grid runs, for whoever watches.
+    /// Progress of a grid.
     public enum Event: Sendable {
-        /// A cell's turn has come; `secondsLeft` is what the grid will take, estimated from the cells done in this run.
+        /// A cell starts; `secondsLeft` estimates the rest of the grid from the cells done in this run.
         case started(ExperimentCell, number: Int, of: Int, secondsLeft: Double?)
-        /// It trains.
+        /// The cell trains.
         case training(TrainingEvent)
-        /// It is trained, and is being judged.
+        /// The cell is trained; its evaluation starts.
         case measuring
-        /// It is done; `isStored` when its result had been there already.
+        /// The cell is done; `isStored` when its result was already stored.
         case finished(CellResult, isStored: Bool)
     }
 
     /// Runs a grid.
     ///
     /// - Parameters:
-    ///   - cells: The grid; its order is that of the results.
-    ///   - measurement: What is measured of each cell's model.
-    ///   - shouldStop: Asked before every training step; true stores the state and returns.
-    ///   - report: Told what happens.
-    /// - Returns: A result a cell, or nil when `shouldStop` ended the run. A cell whose training diverged has a result, too.
-    /// - Throws: ``ExperimentError``, `CheckpointError`, or what stopped a training besides divergence.
+    ///   - cells: The grid; results have the same order.
+    ///   - measurement: The measurement of each cell's model.
+    ///   - shouldStop: Called before every training step; true stores the state and returns.
+    ///   - report: Receives progress.
+    /// - Returns: One result for each cell, also when its training diverged; nil when `shouldStop` ended the run.
+    /// - Throws: ``ExperimentError``, `CheckpointError`, or any error of a training except divergence.
     public func run(
         _ cells: [ExperimentCell],
         measuring measurement: (Recipe) -> CellMeasurement,
@@ -102,13 +102,13 @@ public struct ExperimentRunner: Sendable {
 
     // MARK: Training
 
-    /// A finished training: its result without points, and the best weights, none when it diverged.
+    /// A finished training: its result without points, and its best weights; none when it diverged.
     private struct Training {
         var result: CellResult
         var weights: [String: Matrix]
     }
 
-    /// The cell's training, from the store where it is finished; nil when it was stopped.
+    /// Trains the cell, or loads a finished training from the store; nil when it was stopped.
     private func training(
         of cell: ExperimentCell,
         _ shouldStop: () -> Bool,
@@ -136,7 +136,7 @@ public struct ExperimentRunner: Sendable {
         return training
     }
 
-    /// What an interrupted training has left of the cell's time; nil where there is no limit.
+    /// The cell's time limit minus the time used before an interruption; nil without a limit.
     private func secondsLeft(for cell: ExperimentCell, as name: String) throws -> Double? {
         guard let maxSeconds = cell.maxSeconds else { return nil }
         guard let state = try store.trainingState(model: name) else { return maxSeconds }

@@ -1,6 +1,6 @@
 import Foundation
 
-/// Mean and spread of one figure over seeds.
+/// Mean and standard deviation of one measure over seeds.
 public struct Statistic: Sendable, Equatable {
     /// The mean.
     public let mean: Double
@@ -17,15 +17,15 @@ public struct Statistic: Sendable, Equatable {
     }
 }
 
-/// A table of figures as papers print them: mean and standard deviation, the best of each measure in bold.
+/// A table of results: mean and standard deviation, the best of each measure in bold.
 public struct ExperimentTable: Sendable {
-    /// What is measured.
+    /// One measure.
     public struct Measure: Sendable, Equatable {
         /// Its name among measured values, such as `hr@20`.
         public var key: String
         /// Its heading.
         public var title: String
-        /// Whether it is a fraction, printed in percent.
+        /// Whether it is a fraction that is printed in percent.
         public var isPercent: Bool
         /// Whether the largest is printed bold.
         public var highestIsBest: Bool
@@ -39,13 +39,13 @@ public struct ExperimentTable: Sendable {
         }
     }
 
-    /// What was found of one variant or read-out.
+    /// The results of one variant or read-out.
     public struct Row: Sendable, Equatable {
         /// Its name.
         public var name: String
-        /// A statistic a measure; nil where there is none.
+        /// One statistic for each measure; nil where there is none.
         public var statistics: [Statistic?]
-        /// Why there is none, such as a training that diverged.
+        /// Why there are no statistics, such as a diverged training.
         public var failure: String?
 
         /// A row of statistics.
@@ -60,12 +60,12 @@ public struct ExperimentTable: Sendable {
     public var measures: [Measure]
     /// The rows.
     public var rows: [Row]
-    /// Whether measures are printed below each other and rows side by side.
+    /// Whether measures are lines and rows are columns.
     public var isTransposed: Bool
 
     /// A table.
     ///
-    /// - Precondition: Each row has a statistic a measure.
+    /// - Precondition: Each row has one statistic for each measure.
     public init(measures: [Measure], rows: [Row], isTransposed: Bool = false) {
         for row in rows {
             precondition(
@@ -102,7 +102,7 @@ public struct ExperimentTable: Sendable {
 
     private func text(_ statistic: Statistic, _ measure: Measure) -> String {
         let scale = measure.isPercent ? 100.0 : 1
-        // Counts that do not vary, and large figures, have no decimals.
+        // Constant counts and large values have no decimals.
         let isCount = !measure.isPercent && statistic.mean == statistic.mean.rounded() && statistic.deviation ?? 0 == 0
         let decimals = isCount || statistic.mean >= 1000 ? 0 : 2
         func printed(_ value: Double) -> String { String(format: "%.\(decimals)f", scale * value) }

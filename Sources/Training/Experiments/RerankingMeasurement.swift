@@ -6,8 +6,9 @@ import Synchronization
 
 /// How much ``DCDR`` improves a retriever's lists of ten.
 ///
-/// It learns from lists made for one part's rows, where the item that came next stands for the one positive response and the
-/// good list is the retriever's with that item first, and is judged by the lists of another part that hold their target.
+/// ``DCDR`` trains on lists for the rows of one part: the item that came next is the only positive response, and the
+/// good list is the retriever's list with that item first. It is evaluated on the lists of another part that hold
+/// their target.
 struct RerankingMeasurement: Sendable {
     private static let length = DCDR.Configuration().length
     private static let learningRows = 20_000
@@ -16,21 +17,22 @@ struct RerankingMeasurement: Sendable {
 
     let learning: EvaluationRows
     let judging: EvaluationRows
-    /// Of whatever is random in the retriever; row `i` draws from stream `i`.
+    /// Seed of the retriever's random draws; row `i` draws from stream `i`.
     let noiseSeed: UInt64
-    /// What the training part says of a candidate beside the retriever.
+    /// Predictors from the training part, for further features of a candidate.
     let predictors: TrivialPredictors
 
     /// A retriever's list for a row.
     private struct Candidates {
-        /// Features of each candidate, best first: its score, whether the history has it, its ranks by popularity and by
-        /// transitions from the newest item, and its product with the user's vector where items have vectors.
+        /// Features of each candidate, best first: its score, whether the history contains it, its ranks by
+        /// popularity and by transitions from the newest item, and its inner product with the user vector when items
+        /// have vectors.
         var rows: Matrix
-        /// Where the row's target stands.
+        /// The position of the row's target.
         var target: Int
     }
 
-    /// Where targets stand before and after re-ranking, as shares and means over the judged lists.
+    /// Hit rates and ranks of targets before and after re-ranking, over the evaluated lists.
     func points(of model: any Recommender) -> [MeasuredPoint] {
         let lessons = lists(for: learning, limit: Self.learningRows, of: model)
         let judged = lists(for: judging, limit: Self.judgedRows, of: model)
@@ -66,7 +68,7 @@ struct RerankingMeasurement: Sendable {
         )
     }
 
-    /// Lists of evenly spaced rows, those that hold their target.
+    /// Lists of evenly spaced rows; only those that hold their target.
     private func lists(for rows: EvaluationRows, limit: Int, of model: any Recommender) -> [Candidates] {
         let asked = (0..<min(limit, rows.count)).map { $0 * rows.count / min(limit, rows.count) }
             .filter { rows.target(of: $0) != nil && !rows.history(of: $0, limit: 1).isEmpty }
@@ -104,7 +106,7 @@ struct RerankingMeasurement: Sendable {
         let mean = best.reduce(0) { $0 + $1.score } / Float(best.count)
         let variance = best.reduce(0) { $0 + ($1.score - mean) * ($1.score - mean) } / Float(best.count)
         let deviation = max(variance.squareRoot(), 1e-6)
-        // From 1 for the best to 0 for the ten thousandth.
+        // From 1 for rank 0 to 0 for the ten thousandth rank.
         func height(_ rank: Int?) -> Float { rank.map { 1 - log10(Float($0 + 1)) / 4 } ?? 0 }
         return Matrix(
             best.map { candidate in

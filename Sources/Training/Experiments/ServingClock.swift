@@ -1,26 +1,26 @@
 public import CheckpointStore
 public import Recommenders
 
-/// How fast a model serves, measured by whoever can serve it; this module cannot.
+/// Measures how fast a model serves; supplied by the executable, because this module cannot serve.
 public struct ServingClock: Sendable {
-    /// The mean time of the service's forward pass for a user, in microseconds; nil where the model cannot serve.
+    /// The mean time of the service's forward pass for a user, in microseconds; nil when the model cannot serve.
     ///
-    /// Takes a model, histories in turn, reverse steps and samples.
+    /// Arguments: a model, histories to use in turn, reverse steps, samples.
     public typealias ForwardPass = @Sendable (DimeRec, [[Int32]], _ steps: Int, _ samples: Int) -> Double?
 
-    /// What serving a checkpoint costs.
+    /// Measures the cost of serving a checkpoint.
     ///
-    /// Takes a version as it would be published, and histories in turn.
+    /// Arguments: the version to publish, histories to use in turn.
     public typealias Service = @Sendable (Checkpoint, [[Int32]]) throws -> Cost
 
-    /// What serving costs.
+    /// The cost of serving.
     public struct Cost: Sendable, Equatable {
-        /// From a history to user vectors, one user at a time on one thread: the mean, in microseconds.
+        /// Mean time from a history to user vectors, one user at a time on one thread, in microseconds.
         public var microseconds: Double
-        /// Whole answers of 20 items a second, on all cores, without HTTP.
+        /// Complete answers with 20 items per second, on all cores, without HTTP.
         public var requestsPerSecond: Double
 
-        /// Groups the two.
+        /// A cost from its two values.
         public init(microseconds: Double, requestsPerSecond: Double) {
             self.microseconds = microseconds
             self.requestsPerSecond = requestsPerSecond

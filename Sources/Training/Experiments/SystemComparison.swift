@@ -1,6 +1,6 @@
 import Foundation
 
-/// The systems of a comparison against the first of them: how much each gains in HR@20, and how certain that is.
+/// Compares systems with the first one: the gain of each in HR@20, and how certain it is.
 public struct SystemComparison: Sendable, Equatable {
     /// The row that the others are compared with.
     public var reference: String
@@ -9,14 +9,14 @@ public struct SystemComparison: Sendable, Equatable {
 
     private static let cutoff: UInt8 = 20
 
-    /// Compares what cells ranked; nil unless two rows or more have ranks.
+    /// Compares the ranks of cells; nil unless at least two rows have ranks.
     ///
-    /// A row's value is its share of hits over the seeds that trained.
+    /// The value of an evaluated row is its share of hits over the trained seeds.
     ///
     /// - Parameters:
     ///   - cells: The grid.
-    ///   - results: A result a cell.
-    ///   - bootstrap: Over the rows that judged them.
+    ///   - results: One result for each cell.
+    ///   - bootstrap: A bootstrap over the evaluated rows.
     init?(_ cells: [ExperimentCell], _ results: [CellResult], _ bootstrap: PairedBootstrap) {
         var (names, hits): ([String], [String: [[Double]]]) = ([], [:])
         for (cell, result) in zip(cells, results) {
@@ -42,8 +42,8 @@ public struct SystemComparison: Sendable, Equatable {
                 + "\(percent(difference.low)) to \(percent(difference.high)) | \(String(format: "%.3f", difference.p)) |"
         }
         return """
-            HR@20 less that of \(reference), in percentage points; 95 percent intervals and two-sided p by a paired \
-            bootstrap of the users that judged, their hits averaged over seeds:
+            HR@20 minus that of \(reference), in percentage points; 95 percent intervals and two-sided p from a paired \
+            bootstrap over the evaluated users, with hits averaged over seeds:
 
             | | difference | 95 % interval | p |
             | --- | ---: | ---: | ---: |
@@ -52,7 +52,7 @@ public struct SystemComparison: Sendable, Equatable {
             """
     }
 
-    /// Comparisons are equal when all their figures are.
+    /// Comparisons are equal when all their values are.
     public static func == (a: SystemComparison, b: SystemComparison) -> Bool {
         a.reference == b.reference
             && a.differences.elementsEqual(b.differences) { $0.name == $1.name && $0.difference == $1.difference }

@@ -1,25 +1,25 @@
 public import CheckpointStore
 public import Kernels
 
-/// The held-out rows that a stored model may be asked about, and the training part they are judged beside.
+/// The held-out sequences to evaluate a stored model on, and the training part for the trivial predictors.
 public struct HeldOutData: Sendable {
-    /// The questions' sequences.
+    /// The held-out sequences.
     public var part: DataPart
-    /// Training sequences, known items only; nil when they were not given.
+    /// Training sequences, known items only; nil without training data.
     public var trainSequences: RaggedRows?
-    /// What whoever gave the files should know.
+    /// Notes for the user about the files.
     public var notes: [String]
 
-    /// Derives a part from the events that a model was trained on.
+    /// Splits the events that a model was trained on and takes a held-out part.
     ///
     /// - Parameters:
-    ///   - path: Events file.
-    ///   - columns: Names of its columns that are not to be recognised.
-    ///   - kind: The split asked for; it must be the one that the model was trained with. Nil for that one.
-    ///   - part: Validation or test.
-    ///   - manifest: The model's.
-    ///   - catalogue: The model's items.
-    /// - Throws: ``CSVError``, or ``HeldOutError`` when training users would be called test users.
+    ///   - path: The events file.
+    ///   - columns: Explicit column names; nil ones are recognised from the header.
+    ///   - kind: The split, which must be the model's; nil for the model's split.
+    ///   - part: The part: validation or test.
+    ///   - manifest: The manifest of the model.
+    ///   - catalogue: The catalogue of the model.
+    /// - Throws: ``CSVError``, or ``HeldOutError`` when training users could end up in the part.
     public init(
         events path: String,
         columns: EventColumns = EventColumns(),
@@ -44,7 +44,7 @@ public struct HeldOutData: Sendable {
             unknownItems: .mark
         )
         notes = dataset.notes
-        // A user's part follows from the user's id alone, so a file that has grown since still parts the same way.
+        // A user's part depends on the user's id alone, so a file that has grown since is split the same way.
         guard kind == .users || dataset.digest == trained.digests["events"] else {
             throw HeldOutError.otherEvents(split: kind.rawValue, version: manifest.version)
         }
@@ -56,11 +56,11 @@ public struct HeldOutData: Sendable {
     /// Reads a file of sequences that the model has not seen.
     ///
     /// - Parameters:
-    ///   - path: Events file.
-    ///   - train: The file that it was trained on, for the trivial predictors; or nil.
-    ///   - columns: Names of their columns that are not to be recognised.
-    ///   - manifest: The model's.
-    ///   - catalogue: The model's items.
+    ///   - path: The events file.
+    ///   - train: The model's training file, for the trivial predictors; or nil.
+    ///   - columns: Explicit column names; nil ones are recognised from the header.
+    ///   - manifest: The manifest of the model.
+    ///   - catalogue: The catalogue of the model.
     /// - Throws: ``CSVError``, or ``HeldOutError`` when the file is one that the model was trained on.
     public init(
         test path: String,
@@ -94,34 +94,34 @@ public struct HeldOutData: Sendable {
     }
 }
 
-/// An evaluation that would not be one.
+/// Why an evaluation would not be valid.
 public enum HeldOutError: Error, Equatable, CustomStringConvertible {
-    /// The version was trained under another split.
+    /// The version was trained with another split.
     case otherSplit(asked: String, trained: String, version: Int)
-    /// The events are not those of the training, and the split depends on all of them.
+    /// The events differ from those of the training, and the split depends on all events.
     case otherEvents(split: String, version: Int)
     /// The test file is a training file.
     case trainingFile(role: String, version: Int)
-    /// The protocol asks for targets that the split trained on.
+    /// The protocol has targets that the model was trained on.
     case protocolMismatch(protocol: String, split: String)
-    /// The part holds no question.
+    /// The part gives no rows.
     case noRows(part: String, users: Int)
 
-    /// What is wrong and what to do.
+    /// The problem and the next step.
     public var description: String {
         switch self {
         case .otherSplit(let asked, let trained, let version):
-            "Version \(version) was trained with split '\(trained)'; '\(asked)' would call training users test users. "
+            "Version \(version) was trained with split '\(trained)'; '\(asked)' would evaluate on training users. "
                 + (trained == TrainingData.files ? "Give the held-out file with --test." : "Use --split \(trained).")
         case .otherEvents(let split, let version):
-            "These are not the events that version \(version) was trained on, and a '\(split)' split depends on all of "
-                + "them; give the same file, or train anew."
+            "These events differ from those that version \(version) was trained on, and a '\(split)' split depends on all "
+                + "events; give the same file, or train again."
         case .trainingFile(let role, let version):
-            "This file is the \(role) file of version \(version); give one that it has not seen."
+            "This file is the \(role) file of version \(version); give a file that the version has not seen."
         case .protocolMismatch(let name, let split):
-            "Protocol '\(name)' asks for items that a '\(split)' split trained on; use last-item."
+            "Protocol '\(name)' has targets in the training part of a '\(split)' split; use last-item."
         case .noRows(let part, let users):
-            "The \(part) part has \(users) users and no row to judge by; give more events, or another --part."
+            "The \(part) part has \(users) users and no row to evaluate; give more events, or another --part."
         }
     }
 }

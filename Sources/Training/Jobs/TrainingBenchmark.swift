@@ -2,7 +2,7 @@ import Autodiff
 import Kernels
 import Recommenders
 
-/// Optimiser steps on made-up batches, for measuring: full histories, targets and private negatives, all uniform.
+/// Optimiser steps on synthetic batches, for benchmarks; histories are full, all items are uniform draws.
 public struct TrainingBenchmark: Sendable {
     private let recipe: Recipe
     private let items: Int
@@ -10,7 +10,7 @@ public struct TrainingBenchmark: Sendable {
 
     /// A benchmark of a recipe over a catalogue of `items` items.
     ///
-    /// - Precondition: The recipe's negatives are private ones.
+    /// - Precondition: The recipe uses private negatives.
     public init(recipe: Recipe, items: Int, seed: UInt64) {
         precondition(recipe.training.negatives.kind == .perRow, "the benchmark draws private negatives")
         self.recipe = recipe
@@ -18,7 +18,7 @@ public struct TrainingBenchmark: Sendable {
         self.seed = seed
     }
 
-    /// Durations of single steps, drawing the batch included, after ten that are not counted.
+    /// Durations of single steps, including the batch draw, after ten warm-up steps.
     public func stepDurations(seconds: Double) throws -> [Duration] {
         var model = DimeRec(recipe.model, items: items, seed: seed)
         var optimiser = Adam(

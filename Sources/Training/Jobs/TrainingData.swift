@@ -1,28 +1,28 @@
 public import CheckpointStore
 import Kernels
 
-/// Interactions in three parts over one numbering of items, with what names them in a manifest.
+/// Interactions in three parts with one catalogue, and the fingerprint of the data for the manifest.
 public struct TrainingData: Sendable {
-    /// Training, validation and test part.
+    /// The training, validation and test part.
     public var split: DataSplit
     /// The items, by their numbers.
     public var catalogue: Catalogue
-    /// How the parts came about.
+    /// Digests of the files and the split, for the manifest.
     public var fingerprint: DataFingerprint
-    /// What whoever gave the files should know before training.
+    /// Notes for the user about the files.
     public var notes: [String]
 
-    /// Reads one file and parts it.
+    /// Reads one file and splits it.
     ///
-    /// Where the split that is asked for gives no rows to learn from or to validate by, another one is taken; see
+    /// When the requested split gives no training rows or no validation rows, another split is used; see
     /// ``DataSplit/fallbacks``.
     ///
     /// - Parameters:
-    ///   - path: Events file.
-    ///   - columns: Names of its columns that are not to be recognised.
-    ///   - kind: How it is parted.
-    ///   - seed: Of a split by users.
-    ///   - metadata: Items file, or nil.
+    ///   - path: The events file.
+    ///   - columns: Explicit column names; nil ones are recognised from the header.
+    ///   - kind: The requested split.
+    ///   - seed: Seed of a split by users.
+    ///   - metadata: The items file, or nil.
     /// - Throws: ``CSVError``, or ``SmallDataError`` when no split gives rows.
     public init(
         events path: String,
@@ -38,7 +38,7 @@ public struct TrainingData: Sendable {
         notes = dataset.notes
         if fitting.kind != kind {
             notes.append(
-                "warning: split '\(kind.rawValue)' gives no rows to learn from or to validate by, so '\(path)' is split by "
+                "warning: split '\(kind.rawValue)' gives no training or no validation rows, so '\(path)' is split by "
                     + "'\(fitting.kind.rawValue)'"
             )
         }
@@ -50,7 +50,7 @@ public struct TrainingData: Sendable {
         )
     }
 
-    /// Reads parts given as files; items of the test file that the others lack stay unknown.
+    /// Reads parts given as files; items that only the test file has stay unknown.
     ///
     /// - Throws: ``CSVError``, or ``SmallDataError`` when a file gives no rows.
     public init(
@@ -77,10 +77,10 @@ public struct TrainingData: Sendable {
         fingerprint = DataFingerprint(split: Self.files, splitSeed: 0, digests: digests)
     }
 
-    /// The split that the parts come from; nil for parts that were given as files.
+    /// The split of the data; nil for parts given as files.
     public var splitKind: SplitKind? { SplitKind(rawValue: fingerprint.split) }
 
-    /// What a manifest calls parts that were given as files.
+    /// The name in manifests of a split given as files.
     public static let files = "files"
 
     private static func catalogue(

@@ -12,7 +12,7 @@ public struct TrainingJob: Sendable {
     private let seed: UInt64
     private let modelName: String
 
-    /// A run that will publish under a name.
+    /// A run that will publish under a model name.
     public init(recipe: Recipe, data: TrainingData, seed: UInt64, model: String) {
         self.recipe = recipe
         self.data = data
@@ -20,7 +20,7 @@ public struct TrainingJob: Sendable {
         modelName = model
     }
 
-    /// What a finished run reports.
+    /// The results of a finished run.
     public struct Report: Sendable {
         /// The published version.
         public var version: Int
@@ -35,12 +35,12 @@ public struct TrainingJob: Sendable {
     /// Trains and publishes.
     ///
     /// - Parameters:
-    ///   - store: Where the version and, until then, the state to resume from are kept.
-    ///   - resume: Go on from that state, if there is one.
-    ///   - maxSeconds: Time for this call, or nil.
-    ///   - shouldStop: Asked before every step.
+    ///   - store: Stores the version and, during training, the state to resume from.
+    ///   - resume: Continue from the stored state, if there is one.
+    ///   - maxSeconds: The time limit of this call in seconds; nil for none.
+    ///   - shouldStop: Called before every step; true stops the run.
     ///   - report: Called after every step and validation.
-    /// - Returns: The published version, or nil when `shouldStop` ended the run; its state is then stored.
+    /// - Returns: The published version; nil when `shouldStop` ended the run and its state is stored.
     /// - Throws: ``ModelNameError``, ``TrainingError``, `CheckpointError`, `IndexError`.
     public func run(
         store: CheckpointStore,
@@ -75,7 +75,7 @@ public struct TrainingJob: Sendable {
         )
     }
 
-    /// A trained model and how it came about.
+    /// A trained model with the record of its training.
     struct Trained {
         /// The model with its best weights.
         var model: any Recommender
@@ -87,7 +87,7 @@ public struct TrainingJob: Sendable {
 
     /// Trains without publishing; the state to resume from stays in the store.
     ///
-    /// - Returns: What came of it, or nil when `shouldStop` ended the run.
+    /// - Returns: The trained model; nil when `shouldStop` ended the run.
     func train(
         store: CheckpointStore,
         resume: Bool,
@@ -110,7 +110,7 @@ public struct TrainingJob: Sendable {
         )
     }
 
-    /// Learns in closed form, and judges the outcome on the validation part.
+    /// Fits a model in closed form and evaluates it on the validation part.
     private func fit<Model: FittedRecommender>(
         _ system: Model.Type,
         report: (TrainingEvent) -> Void
@@ -168,10 +168,10 @@ public struct TrainingJob: Sendable {
         return Trained(model: outcome.model, progress: outcome.progress, trainRows: trainer.trainRows)
     }
 
-    /// Requests search with user vectors, so the index is tuned with those of so many validation rows.
+    /// Validation rows whose user vectors tune the index, because requests search with user vectors.
     private static let tuningRows = 256
 
-    /// What is published of a trained model, its index built.
+    /// The checkpoint to publish for a trained model, including its index.
     func checkpoint(of trained: Trained) throws -> Checkpoint {
         let popularity = PopularityPredictor(
             sequences: data.split.train.sequences,
@@ -238,11 +238,11 @@ public struct TrainingJob: Sendable {
     }
 }
 
-/// What this program is.
+/// The build of this program.
 public enum Build {
     /// Semantic version.
     public static let version = "0.1.0"
 
-    /// What a version's manifest says of the program that made it.
+    /// The build as recorded in a version's manifest.
     static var description: String { "dimerec \(version), kernels \(CPU.kernelLevel), BLAS \(BLAS.coreName)" }
 }

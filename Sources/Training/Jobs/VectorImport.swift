@@ -4,23 +4,23 @@ public import Kernels
 import Recommenders
 import VectorIndex
 
-/// A version whose items are given vectors, under a network that was never trained: to measure a service of any size.
+/// Makes a version from given item vectors and an untrained network, to load-test a catalogue of any size.
 ///
-/// The model has the default configuration with a hidden width of 128 and the mean interest as residual, so that its user
-/// vectors lie among the items of the history.
+/// The model has the default configuration with a hidden width of 128 and the mean interest as residual, so its user
+/// vectors are close to the items of the history.
 public struct VectorImport: Sendable {
-    /// How many made-up histories the index's effort is tuned with.
+    /// How many random histories tune the index's effort.
     private static let tuningHistories = 256
 
     private let vectors: Matrix
     private let seed: UInt64
     private let modelName: String
 
-    /// An import that will publish under a name.
+    /// An import that will publish under a model name.
     ///
     /// - Parameters:
-    ///   - vectors: An item a row, of any length but zero; item `i` gets the id `"i"`.
-    ///   - seed: Draws the network and the histories that the index is tuned with.
+    ///   - vectors: One item a row, of any length but zero; item `i` gets the id `"i"`.
+    ///   - seed: Seed of the network and of the histories that tune the index.
     ///   - model: The name in the store.
     public init(vectors: Matrix, seed: UInt64, model: String) {
         self.vectors = vectors
@@ -30,8 +30,9 @@ public struct VectorImport: Sendable {
 
     /// Builds the version; its popularity list is the order of the rows.
     ///
-    /// - Returns: What to publish.
-    /// - Throws: ``ModelNameError``, `ConfigurationError` for a dimension that no model has, `IndexError` for a vector without direction.
+    /// - Returns: The checkpoint to publish.
+    /// - Throws: ``ModelNameError``, `ConfigurationError` for a dimension that no model allows, `IndexError` for a
+    ///   zero vector.
     public func checkpoint() throws -> Checkpoint {
         try ModelName.require(modelName)
         let start = ContinuousClock.now
@@ -40,7 +41,7 @@ public struct VectorImport: Sendable {
         recipe.model.denoiser.hidden = 128
         recipe.model.denoiser.residual = .meanInterest
         try recipe.validate(prefix: "")
-        // The network's shapes do not depend on the items, so a model of one item has everything but the table.
+        // The network's shapes do not depend on the items, so a model of one item has all parameters but the table.
         var model = DimeRec(recipe.model, items: 1, seed: seed)
         model.parameters[DimeRec.itemTable] = vectors.normalisedRows().unit
         let index = try IndexFormat.build(
@@ -69,7 +70,7 @@ public struct VectorImport: Sendable {
         )
     }
 
-    /// What the model searches with for histories of 10 to `historyLength` random items.
+    /// The model's query vectors for histories of 10 to `historyLength` random items.
     private func userVectors(of model: DimeRec) -> Matrix {
         let random = CounterBasedGenerator(seed: seed, purpose: .simulation)
         let streams = (0..<UInt64(Self.tuningHistories)).map(\.self)

@@ -2,7 +2,7 @@ import Foundation
 import Kernels
 package import Recommenders
 
-/// Turns step numbers into training batches, each a pure function of the seed, the step and the rows asked for.
+/// Makes training batches; each is a pure function of the seed, the step and the requested rows.
 package struct BatchAssembly: Sendable {
     let rows: TrainingRows
     private let sampler: NegativeSampler
@@ -21,7 +21,7 @@ package struct BatchAssembly: Sendable {
         secondSampler =
             model.drawsSecondNegatives
             ? NegativeSampler(sequences: train.sequences, items: items, seed: seed ^ 0x5ec0_4d5e_ed00_0001) : nil
-        // Without masking of a user's items only the target is left out: the mask of users who have no items.
+        // Without masking of the user's items only the target is masked: the same as for users without items.
         mask =
             recipe.training.negatives.maskUserItems
             ? sampler
@@ -37,9 +37,9 @@ package struct BatchAssembly: Sendable {
         self.seed = seed
     }
 
-    /// The rows `range` of step `step`.
+    /// The batch of the rows `range` of a step.
     ///
-    /// - Throws: ``NegativeSamplingError`` when a user has no item left to be told apart from.
+    /// - Throws: ``NegativeSamplingError`` when a user has no item left as a negative.
     package func batch(step: Int, range: Range<Int>) throws(NegativeSamplingError) -> TrainingBatch {
         let size = recipe.training.batchSize
         let drawn = rows.windows(
@@ -58,7 +58,7 @@ package struct BatchAssembly: Sendable {
         return TrainingBatch(
             histories: RaggedRows(
                 zip(range, drawn).map { row, drawn in
-                    // Rows of a window share a stream, so that their histories stay prefixes of each other.
+                    // Rows of a window share a stream, so their histories stay prefixes of each other.
                     let window = (step * size + row) / recipe.training.cutsPerWindow
                     return dropout.kept(rows.history(at: drawn.position, limit: drawn.limit), stream: UInt64(window))
                 }

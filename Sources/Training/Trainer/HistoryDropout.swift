@@ -1,12 +1,12 @@
 import Kernels
 
-/// Leaves items out of the histories that a model learns from, so that it cannot learn long histories by heart.
+/// Drops items from training histories, so that a model cannot memorise long histories.
 ///
-/// Each item goes with the same probability, independently; a history that would lose all keeps its newest item. Serving and
-/// judging see whole histories. What is left is a history like others, so any system can train with it. Source: a relative of
-/// the crops and masks of Xie et al., "Contrastive learning for sequential recommendation", ICDE 2022.
+/// Each item is dropped independently with the same probability. If all items would go, the newest stays. Serving and
+/// evaluation use whole histories. The result is an ordinary history, so any system can train with it. Source:
+/// similar to the crops and masks of Xie et al., "Contrastive learning for sequential recommendation", ICDE 2022.
 package struct HistoryDropout: Sendable {
-    /// Of leaving an item out, 0 to below 1.
+    /// The probability of dropping an item, in `0..<1`.
     private let probability: Double
     private let generator: CounterBasedGenerator
 
@@ -17,9 +17,9 @@ package struct HistoryDropout: Sendable {
         generator = CounterBasedGenerator(seed: seed, purpose: .historyDropout)
     }
 
-    /// The items that stay, in order.
+    /// The kept items, in order.
     ///
-    /// The i-th oldest item's fate depends on seed, stream and i alone: of a prefix stays what stays of the whole.
+    /// Whether the i-th oldest item is kept depends on seed, stream and i alone, so prefixes keep the same items.
     package func kept(_ history: ArraySlice<Int32>, stream: UInt64) -> [Int32] {
         guard probability > 0 else { return Array(history) }
         let draws = generator.uniforms(stream: stream, count: history.count)

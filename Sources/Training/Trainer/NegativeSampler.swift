@@ -5,7 +5,7 @@ public enum NegativeSamplingError: Error, Equatable, CustomStringConvertible {
     /// A user has interacted with every item of the catalogue.
     case noItemLeft(user: Int, items: Int)
 
-    /// A sentence for the operator.
+    /// The problem and the next step.
     public var description: String {
         switch self {
         case .noItemLeft(let user, let items):
@@ -15,15 +15,15 @@ public enum NegativeSamplingError: Error, Equatable, CustomStringConvertible {
     }
 }
 
-/// Draws the items that a training row is told apart from, and says which of a shared pool a row must not see.
+/// Draws negatives for training rows, and masks the items of a shared pool that are positives of a row.
 ///
-/// A user's items are those of the whole training sequence, past and later. Draws are pure functions of the seed, the
-/// step and the row, so that splitting a batch over threads changes nothing.
+/// A user's items are all items of the training sequence, past and later. Draws are pure functions of the seed, the
+/// step and the row, so splitting a batch over threads does not change them.
 public struct NegativeSampler: Sendable {
     /// Number of items.
     public let items: Int
     private let generator: CounterBasedGenerator
-    /// Each user's items once, ascending: those of user `u` are `interacted[offsets[u]..<offsets[u + 1]]`.
+    /// Each user's distinct items, ascending: those of user `u` are `interacted[offsets[u]..<offsets[u + 1]]`.
     private let interacted: [Int32]
     private let offsets: [Int]
 
@@ -51,23 +51,23 @@ public struct NegativeSampler: Sendable {
         self.offsets = offsets
     }
 
-    /// The different items of a user, ascending.
+    /// The distinct items of a user, ascending.
     public func items(of user: Int) -> ArraySlice<Int32> { interacted[offsets[user]..<offsets[user + 1]] }
 
-    /// Items drawn uniformly with replacement, shared by all rows of a step.
+    /// Draws items uniformly with replacement, shared by all rows of a step.
     public func sharedPool(step: Int, count: Int) -> [Int32] {
         generator.integers(below: items, stream: Self.stream(step: step, row: nil), count: count)
     }
 
-    /// Items drawn uniformly with replacement among those that a row's user has not interacted with.
+    /// Draws for each row, uniformly with replacement, items that the row's user has not interacted with.
     ///
     /// - Parameters:
     ///   - step: The training step.
-    ///   - rows: Training row numbers, which choose the random streams.
+    ///   - rows: Training row numbers; they select the random streams.
     ///   - users: The rows' users.
-    ///   - count: Negatives a row.
+    ///   - count: Negatives for each row.
     /// - Returns: `rows.count * count` items, row after row.
-    /// - Throws: `NegativeSamplingError` when a user leaves no item.
+    /// - Throws: `NegativeSamplingError` when a user has interacted with every item.
     /// - Complexity: O(log s) a draw for a user with s items; no draw is rejected.
     public func privateNegatives(
         step: Int,
@@ -89,13 +89,13 @@ public struct NegativeSampler: Sendable {
         return negatives
     }
 
-    /// Columns of a shared pool that each row must not see: those that hold an item of its user, or its target.
+    /// The masked columns of a shared pool for each row: those that hold an item of its user, or its target.
     ///
     /// - Parameters:
-    ///   - pool: Items; one may stand in several columns.
+    ///   - pool: Items; an item may occur in several columns.
     ///   - users: The rows' users.
     ///   - targets: The rows' targets, masked even when they are not among the user's items.
-    /// - Returns: Each row's columns of `pool`, once each, in no particular order.
+    /// - Returns: The masked columns of each row, each once, in no particular order.
     /// - Complexity: O(items + pool + the users' items + columns found).
     public func maskedColumns(pool: [Int32], users: [Int], targets: [Int32]) -> RaggedRows {
         precondition(users.count == targets.count, "\(users.count) users with \(targets.count) targets")
@@ -125,9 +125,9 @@ public struct NegativeSampler: Sendable {
         return masked
     }
 
-    /// Columns of the full catalogue, where column `i` is item `i`, that each row must not see.
+    /// The masked columns of the full catalogue for each row; column `i` is item `i`.
     ///
-    /// The target is among them, as in a pool: the positive has a logit of its own.
+    /// As with a pool, the target is masked too: the positive has its own logit.
     public func maskedColumns(users: [Int], targets: [Int32]) -> RaggedRows {
         precondition(users.count == targets.count, "\(users.count) users with \(targets.count) targets")
         var masked = RaggedRows()
@@ -147,9 +147,10 @@ public struct NegativeSampler: Sendable {
         return low < end && interacted[low] == item
     }
 
-    /// The item at a place among those missing from a stretch of ascending items.
+    /// The item at a position among the items that are missing from a range of ascending items.
     ///
-    /// Before the stretch's entry `i` come `ids[i] - i` missing ones; the answer is `place` plus the entries before it.
+    /// There are `ids[i] - i` missing items before the range's entry `i`; the result is `place` plus the entries
+    /// before it.
     private func absentItem(_ place: Int32, _ start: Int, _ end: Int) -> Int32 {
         var (low, high) = (start, end)
         while low < high {
@@ -159,7 +160,7 @@ public struct NegativeSampler: Sendable {
         return place + Int32(low - start)
     }
 
-    /// Every step has a stream for each row and one more for the pool.
+    /// The stream of a row, or of the pool when `row` is nil; every step has its own streams.
     private static func stream(step: Int, row: Int?) -> UInt64 {
         let row = row ?? Int(UInt32.max)
         precondition(step >= 0 && step < 1 << 32 && row >= 0 && row < 1 << 32, "step \(step), row \(row)")

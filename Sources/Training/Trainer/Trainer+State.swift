@@ -3,7 +3,7 @@ public import Kernels
 import Recommenders
 
 extension Trainer {
-    /// What a later run needs to go on as if nothing had happened.
+    /// The state that a later run needs to continue with the same results.
     public struct State: Sendable {
         /// Counters and the best metrics.
         public var progress: TrainingProgress
@@ -21,7 +21,7 @@ extension Trainer {
 
     /// Continues from a state of the same recipe, data and seed.
     ///
-    /// - Throws: ``TrainingError/unusableState(_:)`` when the state is not one that this trainer can have been in.
+    /// - Throws: ``TrainingError/unusableState(_:)`` when no run of this trainer can have this state.
     public mutating func restore(_ state: State) throws(TrainingError) {
         try state.progress.check(maxSteps: recipe.training.maxSteps)
         let current = try parameters("current.", of: state)
@@ -36,7 +36,7 @@ extension Trainer {
         optimiser.restore(step: progress.step, moments: state.matrices)
     }
 
-    /// The matrices under a prefix, which are the model's parameters.
+    /// The model's parameters from the matrices with a prefix.
     private func parameters(_ prefix: String, of state: State) throws(TrainingError) -> ParameterSet {
         var result: [String: Matrix] = [:]
         for (name, matrix) in state.matrices where name.hasPrefix(prefix) {

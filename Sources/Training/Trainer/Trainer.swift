@@ -5,11 +5,11 @@ import Kernels
 public import Recommenders
 import Synchronization
 
-/// Trains a model by Adam on sampled batches, judges it on the validation part, and keeps the best weights.
+/// Trains a model with Adam on sampled batches, evaluates it on the validation part, and keeps the best weights.
 ///
-/// Every number that training draws is a function of the seed and the step, each batch is differentiated in shards of a
-/// fixed size, and gradients are added in the order of shards: the same seed gives the same weights to the last bit, on
-/// any number of threads, and across an interruption.
+/// The same seed gives bit-identical weights, on any number of threads and after an interruption: every draw is a
+/// function of the seed and the step, each batch is differentiated in shards of a fixed size, and gradients are added
+/// in the order of shards.
 public struct Trainer<Model: TrainedRecommender> {
     let recipe: Recipe
     private let assembly: BatchAssembly
@@ -26,7 +26,7 @@ public struct Trainer<Model: TrainedRecommender> {
     ///   - recipe: Hyper-parameters.
     ///   - split: The training part, and the validation part that decides when to stop.
     ///   - items: Size of the catalogue.
-    ///   - seed: Of every draw.
+    ///   - seed: Seed of every draw.
     /// - Throws: ``TrainingError`` when the training part gives no row.
     public init(model: Model, recipe: Recipe, split: DataSplit, items: Int, seed: UInt64) throws {
         self.model = model
@@ -51,15 +51,15 @@ public struct Trainer<Model: TrainedRecommender> {
     /// Training rows of one epoch.
     public var trainRows: Int { assembly.rows.count }
 
-    /// Trains until the recipe's last step, its patience or `maxSeconds` runs out, or `shouldStop` says so.
+    /// Trains until the recipe's last step, until patience or `maxSeconds` runs out, or until `shouldStop` is true.
     ///
     /// - Parameters:
-    ///   - maxSeconds: Time for this call, or nil.
-    ///   - shouldStop: Asked before every step; true leaves the state as it is and returns.
-    ///   - save: Called with a state to resume from, at each validation and when stopped.
+    ///   - maxSeconds: The time limit of this call in seconds; nil for none.
+    ///   - shouldStop: Called before every step; true returns without another step.
+    ///   - save: Called with the state to resume from, at each validation and when stopped.
     ///   - report: Called after every step and every validation.
-    /// - Returns: What came of it; with `isFinished` false the caller may resume later.
-    /// - Throws: ``TrainingError/diverged(step:term:bestStep:)``, or what `save` throws.
+    /// - Returns: The outcome; the caller may resume later when `isFinished` is false.
+    /// - Throws: ``TrainingError/diverged(step:term:bestStep:)``, or any error of `save`.
     public mutating func run(
         maxSeconds: Double? = nil,
         shouldStop: () -> Bool = { false },
@@ -120,16 +120,16 @@ public struct Trainer<Model: TrainedRecommender> {
         return terms
     }
 
-    /// Gradients and loss terms of one step, its shards on as many threads as there are cores.
+    /// Computes gradients and loss terms of one step, with its shards on as many threads as there are cores.
     ///
-    /// A shard is 128 rows whatever the machine, because sums depend on it.
+    /// A shard has 128 rows on every machine, because the rounding of sums depends on it.
     ///
     /// - Parameters:
     ///   - model: Current weights.
     ///   - rows: Rows of the step.
-    ///   - batch: Makes a range of them; called from several threads.
-    /// - Returns: Gradients summed over shards, and the terms' means over all rows.
-    /// - Throws: What `batch` throws.
+    ///   - batch: Makes the batch of a range of rows; called from several threads.
+    /// - Returns: Gradients summed over shards, and the means of the terms over all rows.
+    /// - Throws: Any error of `batch`.
     static func gradients(
         of model: Model,
         rows: Int,
@@ -182,7 +182,7 @@ public struct Trainer<Model: TrainedRecommender> {
 }
 
 extension Evaluator {
-    /// Judges by the validation part, as a recipe says.
+    /// An evaluator of the validation part, with the settings of a recipe.
     ///
     /// - Throws: ``TrainingError/nothingToValidate``.
     init(validating recipe: Recipe, split: DataSplit, items: Int, historyLength: Int) throws {
@@ -199,19 +199,19 @@ extension Evaluator {
     }
 }
 
-/// What happened during training, for whoever watches.
+/// Progress of a training.
 public enum TrainingEvent: Sendable {
     /// A step was taken; loss terms are means over its batch.
     case step(Int, of: Int, terms: [(name: String, value: Float)], samplesPerSecond: Double)
-    /// The validation part was judged.
+    /// A validation is done.
     case validation(Int, metrics: [String: Double], isBest: Bool)
 }
 
-/// A trained model and how it came about.
+/// A trained model with the record of its training.
 public struct TrainingOutcome<Model: TrainedRecommender>: Sendable {
     /// The model with its best weights.
     public var model: Model
-    /// False when it was stopped from outside.
+    /// False when `shouldStop` ended the training.
     public var isFinished: Bool
     /// Counters and validation metrics.
     public var progress: TrainingProgress

@@ -1,4 +1,4 @@
-/// Why training cannot start or go on.
+/// Why training cannot start or continue.
 public enum TrainingError: Error, Equatable, CustomStringConvertible {
     /// A loss term or a parameter is no longer a finite number.
     case diverged(step: Int, term: String, bestStep: Int)
@@ -6,12 +6,12 @@ public enum TrainingError: Error, Equatable, CustomStringConvertible {
     case nothingToLearn
     /// No validation sequence gives a row.
     case nothingToValidate
-    /// A stored state belongs to another run.
+    /// The stored state belongs to another run.
     case stateMismatch(String)
-    /// A stored state that no run can have left.
+    /// The stored state is damaged or inconsistent.
     case unusableState(String)
 
-    /// What is wrong and what to do.
+    /// The problem and the next step.
     public var description: String {
         switch self {
         case .diverged(let step, let term, let bestStep):
@@ -22,7 +22,7 @@ public enum TrainingError: Error, Equatable, CustomStringConvertible {
         case .nothingToLearn:
             "No training user has two or more interactions, so there is no next item to learn."
         case .nothingToValidate:
-            "The validation part gives no row to judge by; use another split or data.evaluation 'all-prefixes'."
+            "The validation part gives no rows; use another split or data.evaluation 'all-prefixes'."
         case .stateMismatch(let what):
             "The interrupted run cannot be resumed: \(what) differs. Train without --resume to start again."
         case .unusableState(let reason):

@@ -2,17 +2,17 @@
 public struct TrainingProgress: Codable, Sendable, Equatable {
     /// Optimiser steps taken.
     public var step = 0
-    /// The step whose weights did best on validation; 0 before the first validation.
+    /// The step with the best weights on validation; 0 before the first validation.
     public var bestStep = 0
-    /// Its validation metrics.
+    /// The validation metrics of the best step.
     public var best: [String: Double] = [:]
-    /// Validations since then.
+    /// Validations since the best step.
     public var validationsWithoutGain = 0
     /// The step of the last validation.
     public var lastValidatedStep = 0
     /// Training time so far, validations included.
     public var seconds = 0.0
-    /// What each validation saw, oldest first.
+    /// Losses and metrics of each validation interval, oldest first.
     public var history: [Interval] = []
     /// Loss terms summed over the steps since the last validation, and how many steps those are.
     private var termSums: [String: Double] = [:]
@@ -25,12 +25,12 @@ public struct TrainingProgress: Codable, Sendable, Equatable {
     public struct Interval: Codable, Sendable, Equatable {
         /// The step of the validation that ends it.
         public var step: Int
-        /// Loss terms by name, means over its steps.
+        /// Loss terms by name, averaged over the steps of the interval.
         public var terms: [String: Double]
-        /// Metrics of that validation.
+        /// Metrics of the validation.
         public var metrics: [String: Double]
 
-        /// What was seen from one validation to the next.
+        /// The results from one validation to the next.
         public init(step: Int, terms: [String: Double], metrics: [String: Double]) {
             self.step = step
             self.terms = terms
@@ -38,10 +38,10 @@ public struct TrainingProgress: Codable, Sendable, Equatable {
         }
     }
 
-    /// Throws unless a run of at most `maxSteps` steps can have these counters.
+    /// Checks that a run of at most `maxSteps` steps can have these counters.
     func check(maxSteps: Int) throws(TrainingError) {
         func require(_ range: ClosedRange<Int>, _ value: Int, _ name: String) throws(TrainingError) {
-            guard range ~= value else { throw .unusableState("its \(name) is \(value), it must be within \(range)") }
+            guard range ~= value else { throw .unusableState("its \(name) is \(value), it must be in \(range)") }
         }
         try require(0...maxSteps, step, "step")
         try require(0...step, bestStep, "bestStep")

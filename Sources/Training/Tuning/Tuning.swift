@@ -1,12 +1,13 @@
 import Foundation
 import Recommenders
 
-/// A search for the values of a recipe that do best on the validation part.
+/// A search for the recipe values with the best validation score.
 ///
-/// The first trial is the recipe as it is, which stays to the end, so that a search never ends below it; the others are drawn
-/// from the space. All train from the same seed. With ``Strategy/halving`` (Jamieson and Talwalkar, AISTATS 2016) all trials get a small number
-/// of steps, the best third three times as many, and so on up to the recipe's own; each rung trains afresh, because a
-/// learning rate that falls to its end over few steps says more than the beginning of a long one.
+/// The first trial is the unchanged recipe. It stays to the end, so a search never ends below it. The other trials
+/// are drawn from the space. All trials train with the same seed. With ``Strategy/halving`` (Jamieson and Talwalkar,
+/// AISTATS 2016) all trials get a few steps, the best third gets three times as many, and so on up to the recipe's
+/// own number. Each rung trains afresh, because a short run with a complete learning-rate schedule predicts more than
+/// the start of a long one.
 public struct Tuning: Sendable {
     /// How trials share the effort.
     public enum Strategy: String, Sendable, CaseIterable {
@@ -16,25 +17,25 @@ public struct Tuning: Sendable {
         case halving
     }
 
-    /// One setting that is tried.
+    /// One tried setting.
     public struct Trial: Sendable, Equatable {
-        /// Its number, 0 for the recipe as it is.
+        /// Its number; 0 is the unchanged recipe.
         public var number: Int
-        /// What it changes, by field.
+        /// The changed values, by field.
         public var values: [String: TuningValue]
         /// The whole recipe.
         public var recipe: Recipe
     }
 
-    /// What came of training a trial for some steps.
+    /// The result of training a trial for some steps.
     public struct Outcome: Sendable {
         /// The setting.
         public var trial: Trial
-        /// Steps that it was given.
+        /// The number of steps allowed.
         public var steps: Int
-        /// The training.
+        /// The result of the training.
         public var result: CellResult
-        /// The figure that chooses: HR@20 on the validation part; less than any for a training that diverged.
+        /// The score to choose by: HR@20 on the validation part; -1 for a training that diverged.
         public var score: Double { result.divergence == nil ? result.progress.best["hr@20", default: 0] : -1 }
     }
 
@@ -46,19 +47,19 @@ public struct Tuning: Sendable {
     public let rungs: [Int]
     private let seed: UInt64
 
-    /// Each rung keeps one trial of so many.
+    /// Each rung keeps one in this many trials.
     public static let reduction = 3
 
     /// A search.
     ///
     /// - Parameters:
     ///   - base: The recipe to start from.
-    ///   - space: What may change; nil leaves the recipe as it is.
-    ///   - count: Settings at most, at least 1; equal draws count once.
-    ///   - strategy: How they share the effort; systems in closed form train in full in any case.
-    ///   - seed: Of the draws and of each training.
-    /// - Throws: `ConfigurationError` when the recipe has a value out of range, or the space names a field that the recipe
-    ///   lacks or a value that it cannot have.
+    ///   - space: The fields that may change and their values; nil tries only the recipe.
+    ///   - count: Maximum number of trials, at least 1; equal draws count once.
+    ///   - strategy: How trials share the effort; systems in closed form always train in full.
+    ///   - seed: Seed of the draws and of each training.
+    /// - Throws: `ConfigurationError` when the recipe has a value out of range, or when the space has an unknown
+    ///   field or a value that the field does not allow.
     public init(base: Recipe, space: TuningSpace?, trials count: Int, strategy: Strategy, seed: UInt64) throws {
         precondition(count >= 1, "\(count) trials")
         try base.validate(prefix: "")
@@ -91,12 +92,12 @@ public struct Tuning: Sendable {
     /// Trains the trials, rung by rung.
     ///
     /// - Parameters:
-    ///   - runner: Keeps what is done, so that the same search goes on after an interruption.
-    ///   - maxSeconds: Of each training at most, or nil.
+    ///   - runner: Keeps finished trials, so the same search can continue after an interruption.
+    ///   - maxSeconds: The limit of each training in seconds; nil for none.
     ///   - shouldStop: As for ``ExperimentRunner``.
-    ///   - report: Likewise.
+    ///   - report: As for ``ExperimentRunner``.
     /// - Returns: Every training, the best of the last rung first; nil when stopped.
-    /// - Throws: ``ExperimentError``, `CheckpointError`, or what stopped a training besides divergence.
+    /// - Throws: ``ExperimentError``, `CheckpointError`, or any error of a training except divergence.
     public func run(
         with runner: ExperimentRunner,
         maxSeconds: Double? = nil,
@@ -131,7 +132,7 @@ public struct Tuning: Sendable {
         return outcomes
     }
 
-    /// The recipe that did best, with a record of how many trials chose it.
+    /// The best recipe, with the number of trials in its tuning record.
     public func best(of outcomes: [Outcome]) -> Recipe {
         var recipe = outcomes.first?.trial.recipe ?? base
         recipe.tuning.trials = trials.count

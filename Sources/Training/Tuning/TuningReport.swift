@@ -2,7 +2,7 @@ import CheckpointStore
 import Foundation
 import Kernels
 
-/// What a search found, as a table of its trials and the recipe to use.
+/// The results of a search: the table of its trials and the recipe to use.
 public struct TuningReport: Sendable {
     /// The recipe's name.
     public let name: String
@@ -31,7 +31,7 @@ public struct TuningReport: Sendable {
             }
     }
 
-    /// A line a training (RFC 4180).
+    /// One line for each training (RFC 4180).
     public var csv: String {
         lines.map { $0.map { $0.contains(",") ? "\"\($0)\"" : $0 }.joined(separator: ",") }.joined(separator: "\n")
             + "\n"
@@ -41,7 +41,7 @@ public struct TuningReport: Sendable {
     public var markdown: String {
         let lines = lines
         let rule = lines[0].map { _ in "---" }
-        return "# Trials of \(name)\n\nHR@20 and MRR@20 on the validation part; the first row is taken.\n\n"
+        return "# Trials of \(name)\n\nHR@20 and MRR@20 on the validation part; the first row is the recipe to use.\n\n"
             + ([lines[0], rule] + lines.dropFirst()).map { "| " + $0.joined(separator: " | ") + " |" }
             .joined(separator: "\n") + "\n"
     }

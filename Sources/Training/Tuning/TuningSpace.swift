@@ -2,18 +2,18 @@ public import Foundation
 import Kernels
 import Recommenders
 
-/// The fields of a recipe that a tuning may change, and the values that each may take.
+/// The fields of a recipe that a search may change, and the values of each field.
 ///
-/// In JSON an object of dotted field names, such as
+/// In JSON it is an object of dotted field names, such as
 /// `{"training.learningRate": {"logarithmic": [0.0003, 0.01]}, "model.hidden": {"choices": [64, 128]}}`.
 public struct TuningSpace: Sendable, Equatable {
     /// The values of one field.
     public enum Values: Sendable, Equatable {
         /// One of these, all equally likely.
         case choices([TuningValue])
-        /// A number between two, ends included.
+        /// A uniform number in a range, both ends included.
         case uniform(Double, Double)
-        /// A positive number between two whose logarithm is uniform.
+        /// A positive number in a range, uniform in its logarithm.
         case logarithmic(Double, Double)
     }
 
@@ -41,9 +41,9 @@ public struct TuningSpace: Sendable, Equatable {
     /// Draws a value for each field.
     ///
     /// - Parameters:
-    ///   - trial: The draw's number; the same number gives the same values whatever the number of trials.
-    ///   - seed: Names the draws.
-    /// - Returns: Values by field; drawn numbers with three significant digits.
+    ///   - trial: Number of the draw; its values do not depend on the number of trials.
+    ///   - seed: Seed of the draws.
+    /// - Returns: Values by field; numbers have three significant digits.
     public func sample(trial: Int, seed: UInt64) -> [String: TuningValue] {
         let generator = CounterBasedGenerator(seed: seed, purpose: .simulation)
         let draws = generator.uniforms(stream: UInt64(trial), count: fields.count)
@@ -86,7 +86,7 @@ extension TuningSpace.Values: Decodable {
         }
         let ends = try container.decode([Double].self, forKey: kind)
         guard ends.count == 2, ends[0] < ends[1], ends[0] > 0 || kind == .uniform else {
-            throw fail("'\(kind.rawValue)' takes two rising numbers" + (kind == .uniform ? "." : " above 0."))
+            throw fail("'\(kind.rawValue)' takes two ascending numbers" + (kind == .uniform ? "." : " above 0."))
         }
         self = kind == .uniform ? .uniform(ends[0], ends[1]) : .logarithmic(ends[0], ends[1])
     }
@@ -128,7 +128,7 @@ public enum TuningValue: Sendable, Equatable, Codable, CustomStringConvertible {
         }
     }
 
-    /// The value as recipes write it.
+    /// The value in the notation of recipes.
     public var description: String {
         switch self {
         case .flag(let flag): "\(flag)"
@@ -149,9 +149,9 @@ public enum TuningValue: Sendable, Equatable, Codable, CustomStringConvertible {
 }
 
 extension Recipe {
-    /// The recipe with other values of some fields, by their dotted names.
+    /// This recipe with other values for some fields, given by dotted names.
     ///
-    /// - Throws: `ConfigurationError` naming the field that does not exist or cannot have the value.
+    /// - Throws: `ConfigurationError` with the field that does not exist or does not allow the value.
     public func setting(_ values: [String: TuningValue]) throws -> Recipe {
         func nested(_ key: ArraySlice<Substring>, _ value: Any, in object: [String: Any]) -> [String: Any] {
             guard let name = key.first.map(String.init) else { return object }

@@ -7,7 +7,7 @@ import Training
 
 struct Bench: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Measure single parts; quote ratios against a peer measured in the same minute.",
+        abstract: "Measure single parts; compare only with a peer measured in the same minute.",
         subcommands: [InferenceBench.self, TrainBench.self, IndexBench.self, ImportVectors.self, FloorBench.self]
     )
 
@@ -20,13 +20,13 @@ struct Bench: ParsableCommand {
         @Option(help: "Items of every history.") var historyLength = 50
         @Option(help: "The guidance module.") var guidance = GuidanceConfiguration().kind
         @Option(help: "How long to train.") var seconds = 20.0
-        @Flag(help: "Update all rows of the item table at each step, as Adam is published.") var denseAdam = false
+        @Flag(help: "Update all rows of the item table at each step, as in the original Adam.") var denseAdam = false
         @Flag(help: "Print one JSON object.") var json = false
 
         func validate() throws {
             guard 100...10_000_000 ~= items, 1...1000 ~= historyLength, seconds > 0, seconds <= 86_400 else {
                 throw ValidationError(
-                    "--items 100...10000000, --history-length 1...1000, --seconds above 0, at most 86400."
+                    "--items must be 100 to 10000000, --history-length 1 to 1000, --seconds above 0 and at most 86400."
                 )
             }
         }

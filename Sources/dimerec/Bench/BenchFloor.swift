@@ -3,21 +3,21 @@ import NIOCore
 import NIOHTTP1
 import NIOPosix
 
-/// `bench floor`: a server that does nothing, to tell what the network costs without retrieval.
+/// `bench floor`: a server without retrieval, to measure the cost of the network alone.
 struct FloorBench: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "floor",
         abstract:
             "Answer every request with one constant body, on NIO's HTTP decoder and one event loop, until stopped.",
         discussion:
-            "Load it as the service is loaded: the ratio of the two rates is what retrieval adds to the network."
+            "Load it in the same way as the service; the ratio of the two rates shows the cost of retrieval."
     )
     @Option(help: "Port on 127.0.0.1; 0 lets the system choose.") var port = 8090
     @Option(help: "Bytes of the body; an answer of 50 items has about 2,100.") var bodyBytes = 2100
 
     func validate() throws {
         guard 0...65_535 ~= port, 0...1 << 20 ~= bodyBytes else {
-            throw ValidationError("--port 0...65535, --body-bytes 0...1048576.")
+            throw ValidationError("--port must be 0 to 65535, --body-bytes 0 to 1048576.")
         }
     }
 

@@ -7,20 +7,20 @@ import Training
 struct ImportVectors: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "import-vectors",
-        abstract: "Publish a version whose items are given vectors, to load-test a catalogue of any size.",
-        discussion: "The network is random: the answers are near the history's mean, and say nothing about accuracy."
+        abstract: "Publish a version with given item vectors, to load-test a catalogue of any size.",
+        discussion: "The network is random: answers are close to the history's mean and say nothing about accuracy."
     )
     @Option(help: "Item vectors (.fvecs); item i gets the id i.") var base: String?
-    @Option(help: "Instead of a file: so many made-up items of 64 elements, those of `bench index`.") var synthetic:
+    @Option(help: "Instead of a file: this many synthetic items with 64 elements, as in `bench index`.") var synthetic:
         Int?
-    @Option(help: "The store (SQLite); made when there is none.") var store: String
+    @Option(help: "The store (SQLite); created if missing.") var store: String
     @Option(help: "Name in the store.") var model: String
     @Option(help: "Seed of the network.") var seed: UInt64 = 42
     @Flag(help: "Print one JSON object.") var json = false
 
     func validate() throws {
         guard (base != nil) != (synthetic != nil) else { throw ValidationError("Give --base or --synthetic.") }
-        guard 1...10_000_000 ~= synthetic ?? 1 else { throw ValidationError("--synthetic is 1...10000000.") }
+        guard 1...10_000_000 ~= synthetic ?? 1 else { throw ValidationError("--synthetic must be 1 to 10000000.") }
     }
 
     func run() throws {

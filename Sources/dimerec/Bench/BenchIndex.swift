@@ -7,32 +7,32 @@ import VectorIndex
 struct IndexBench: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "index",
-        abstract: "Search given vectors one query at a time, against exact truth, at several efforts."
+        abstract: "Measure recall against an exact search, and latency one query at a time, at several efforts."
     )
     @Option(help: "Item vectors (.fvecs).") var base: String?
     @Option(help: "Query vectors (.fvecs).") var queries: String?
-    @Option(help: "Instead of files: so many made-up items of 64 elements (categories of brands, some items repeated).")
+    @Option(help: "Instead of files: this many synthetic items with 64 elements (categories, brands, some repeated).")
     var synthetic: Int?
-    @Option(name: .customShort("k"), help: "Neighbours a query.") var k = 50
-    @Option(help: "Threads that search; 1 is measured.") var threads = 1
-    @Option(help: "Queries at most.") var maxQueries = 1000
-    @Option(help: "Search among this share of the items only, drawn at random.") var filterShare: Double?
+    @Option(name: .customShort("k"), help: "Neighbours per query.") var k = 50
+    @Option(help: "Search threads; only 1 is supported.") var threads = 1
+    @Option(help: "Maximum number of queries.") var maxQueries = 1000
+    @Option(help: "Search only among this share of the items, drawn at random.") var filterShare: Double?
     @Option(help: "Replace this share of the items after the build, without a rebuild.") var churn: Double?
-    @Option(parsing: .upToNextOption, help: "Partitions visited at most, a row each; a spread of them unless given.")
+    @Option(parsing: .upToNextOption, help: "Maximum partitions to visit, one row each; by default a range of values.")
     var efforts: [Int] = []
-    @Option(help: "Partitions of the index; chosen by the number of items unless given.") var partitions: Int?
-    @Option(help: "The recall@50 that the default effort is tuned for.") var recall = 0.99
+    @Option(help: "Partitions of the index; by default chosen by the number of items.") var partitions: Int?
+    @Option(help: "The target recall@50 of the default effort.") var recall = 0.99
     @Flag(help: "Print one JSON object.") var json = false
 
     func validate() throws {
         guard 1...1_000_000 ~= k, 1...1_000_000 ~= maxQueries, 1...10_000_000 ~= synthetic ?? 1 else {
-            throw ValidationError("-k 1...1000000, --max-queries 1...1000000, --synthetic 1...10000000.")
+            throw ValidationError("-k must be 1 to 1000000, --max-queries 1 to 1000000, --synthetic 1 to 10000000.")
         }
         for share in [filterShare, churn] where !(0...1).contains(share ?? 0) {
-            throw ValidationError("--filter-share and --churn are from 0 to 1.")
+            throw ValidationError("--filter-share and --churn must be from 0 to 1.")
         }
-        guard efforts.allSatisfy({ $0 >= 1 }) else { throw ValidationError("--efforts are at least 1.") }
-        guard threads == 1 else { throw ValidationError("This build measures --threads 1.") }
+        guard efforts.allSatisfy({ $0 >= 1 }) else { throw ValidationError("--efforts must be at least 1.") }
+        guard threads == 1 else { throw ValidationError("--threads must be 1 in this build.") }
         guard (synthetic != nil) != (base != nil && queries != nil) else {
             throw ValidationError("Give --base and --queries, or --synthetic.")
         }
@@ -101,7 +101,7 @@ struct IndexBench: ParsableCommand {
         return (items, asked)
     }
 
-    /// The index with a share of its items replaced, and the vectors that it then has.
+    /// The index with a share of its items replaced, and its vectors after that.
     private func changed(_ built: PartitionedIndex) throws -> (index: any VectorIndex, vectors: Matrix) {
         guard let churn, churn > 0 else { return (built, built.vectors) }
         var live = LiveIndex(built)
@@ -126,10 +126,10 @@ struct IndexBench: ParsableCommand {
 
     private struct Row {
         var index = ""
-        /// Partitions visited at most; 0 for an exact scan.
+        /// The most partitions to visit; 0 for an exact scan.
         var effort = 0
         var recall: Double
-        /// Coded vectors looked at, on average.
+        /// Coded vectors scanned per query, on average.
         var scanned: Int
         var microseconds: Percentiles
         var buildSeconds = 0.0

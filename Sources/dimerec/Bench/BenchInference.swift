@@ -5,14 +5,14 @@ public import Recommenders
 import Serving
 import Training
 
-/// `bench inference`: guidance and the reverse chain, without index or network.
+/// `bench inference`: measures guidance and the reverse chain, without index or network.
 struct InferenceBench: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "inference",
-        abstract: "Guidance and all reverse steps, one user at a time and in batches, one thread, no index."
+        abstract: "Measure guidance and all reverse steps on one thread, single users and batches, without index."
     )
     @Option(
-        help: "A recipe whose model is measured, untrained, in place of the next four options.",
+        help: "A recipe; its untrained model is measured, and the next four options are ignored.",
         completion: .file()
     )
     var recipe: String?
@@ -21,12 +21,12 @@ struct InferenceBench: ParsableCommand {
     @Option(help: "The guidance module.") var guidance = GuidanceConfiguration().kind
     @Option(help: "Hidden width of the guidance module.") var guidanceHidden = GuidanceConfiguration().hidden
     @Option(help: "Items of the catalogue.") var items = 100_000
-    @Option(help: "Forward passes counted.") var count = 5000
+    @Option(help: "Forward passes to measure.") var count = 5000
     @Option(help: "Users of a batch.") var batch = 64
-    @Option(help: "The most megabytes that the items' attention keys may take.") var keyMegabytes = 256
+    @Option(help: "Maximum megabytes for the items' attention keys.") var keyMegabytes = 256
     @Flag(help: "Print one JSON object.") var json = false
 
-    /// Histories asked in turn: so many that their items' keys do not stay in a cache.
+    /// Histories to use in turn; many, so that the keys of their items do not fit into the CPU's caches.
     private static let histories = 4096
     private static let warmUp = 500
 
@@ -35,18 +35,18 @@ struct InferenceBench: ParsableCommand {
             1...10_000_000 ~= count, 1...4096 ~= batch, 0...1 << 20 ~= keyMegabytes
         else {
             throw ValidationError(
-                "--history-length 1...1000, --hidden 1...8192, --guidance-hidden 1...8192, --items 1...10000000, "
-                    + "--count 1...10000000, --batch 1...4096, --key-megabytes 0...1048576."
+                "Ranges: --history-length 1 to 1000, --hidden 1 to 8192, --guidance-hidden 1 to 8192, --items 1 to 10000000, "
+                    + "--count 1 to 10000000, --batch 1 to 4096, --key-megabytes 0 to 1048576."
             )
         }
     }
 
-    /// The recipe's model, or the one that the options describe.
+    /// The recipe's model settings, or those of the options.
     private func model() throws -> DimeRecConfiguration {
         if let recipe {
             let recipe = try Recipe(contentsOf: recipe)
             guard recipe.system == DimeRec.system else {
-                throw ValidationError("--recipe is one of '\(recipe.system)'; only DimeRec's forward pass is measured.")
+                throw ValidationError("--recipe is a recipe of '\(recipe.system)'; give one of DimeRec.")
             }
             return recipe.model
         }
@@ -106,7 +106,7 @@ struct InferenceBench: ParsableCommand {
         var total: Percentiles
     }
 
-    /// Microseconds of whole batches.
+    /// Measures whole batches, in microseconds.
     private func measure(_ engine: InferenceEngine, _ histories: [[Int32]], users: Int) -> Times {
         let workspace = engine.makeWorkspace()
         let passes = max(20, count / users)

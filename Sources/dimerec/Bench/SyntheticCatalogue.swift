@@ -1,14 +1,14 @@
 import Kernels
 
-/// Item vectors as a shop's catalogue has them, to measure an index without files.
+/// Synthetic item vectors in the manner of a shop's catalogue, to measure an index without files.
 ///
-/// Categories of uneven size hold brands, brands hold items; one item in fifty repeats another exactly. A query is the
-/// normalised mean of three items, two of one brand, with a little noise: it lies between groups more often than an item
-/// does.
+/// Categories of uneven size hold brands, and brands hold items; one item in fifty is an exact copy of another. A
+/// query is the normalised mean of three items, two of one brand, with a little noise. It thus lies between groups
+/// more often than an item does.
 enum SyntheticCatalogue {
     private static let dimension = 64
 
-    /// Unit vectors, the same for the same numbers.
+    /// Unit vectors; equal arguments give equal vectors.
     static func vectors(items: Int, queries: Int) -> (items: Matrix, queries: Matrix) {
         let generator = CounterBasedGenerator(seed: 42, purpose: .simulation)
         let brands = max(1, items / 100)
@@ -32,14 +32,14 @@ enum SyntheticCatalogue {
         return (vectors, asked.normalisedRows().unit)
     }
 
-    /// Rows of expected length one.
+    /// Random rows with an expected length of one.
     private static func noise(_ generator: CounterBasedGenerator, from stream: UInt64, rows: Int) -> Matrix {
         var rows = generator.normalRows(streams: (0..<UInt64(rows)).map { stream + $0 }, columns: dimension)
         rows.scale(by: 1 / Float(dimension).squareRoot())
         return rows
     }
 
-    /// Numbers below a bound, small ones more often.
+    /// Random numbers below a bound; small ones are more frequent.
     private static func skewedDraws(
         _ generator: CounterBasedGenerator,
         stream: UInt64,

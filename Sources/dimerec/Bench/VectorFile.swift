@@ -1,12 +1,12 @@
 import Foundation
 import Kernels
 
-/// Vectors in a `.fvecs` file: for each an Int32 dimension, then that many Float32, little-endian.
+/// Reads and writes `.fvecs` files: each vector is an Int32 dimension, then that many Float32, little-endian.
 enum VectorFile {
-    /// How much of a file is in memory at one time besides the vectors.
+    /// Size of the read buffer, in bytes.
     private static let chunkBytes = 1 << 22
 
-    /// Writes the rows of a matrix, replacing what is there.
+    /// Writes the rows of a matrix and replaces an existing file.
     static func write(_ vectors: Matrix, to path: String) throws(VectorFileError) {
         let columns = vectors.columns
         var writer = LittleEndianWriter(reserving: vectors.rows * (4 + 4 * columns))
@@ -52,7 +52,7 @@ enum VectorFile {
     }
 }
 
-/// A vector file that cannot be used.
+/// Why a vector file cannot be used.
 enum VectorFileError: Error, Equatable, CustomStringConvertible {
     case unreadable(String)
     case unwritable(String)
@@ -63,11 +63,11 @@ enum VectorFileError: Error, Equatable, CustomStringConvertible {
     var description: String {
         switch self {
         case .unreadable(let path): "No readable file at '\(path)'."
-        case .unwritable(let path): "'\(path)' cannot be written; is there such a folder, and room?"
+        case .unwritable(let path): "Cannot write '\(path)'; check its folder and the free space."
         case .malformed(let path, let offset):
             "'\(path)' is not .fvecs at byte \(offset): each vector is an Int32 dimension and that many Float32."
         case .dimensions(let path, let expected, let found):
-            "'\(path)' holds vectors of \(found) dimensions, the base has \(expected)."
+            "'\(path)' has vectors of \(found) dimensions, but the base has \(expected)."
         case .notFinite(let path, let row):
             "Vector \(row) of '\(path)' has an element that is not a finite number; remove the vector."
         }

@@ -7,31 +7,31 @@ import Training
 
 struct Evaluate: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Rank the whole catalogue for held-out rows, beside the model's own guidance and trivial predictors."
+        abstract: "Rank the whole catalogue for held-out rows, with the model, its guidance and trivial predictors."
     )
 
     @Option(help: "The store (SQLite).") var store: String
     @Option(help: "Name in the store.") var model: String
     @Option(help: "Version; the active one by default.") var version: Int?
     @Option(help: "The events that the model was trained on.") var events: String?
-    @Option(help: "users, time or leave-one-out, to make sure that it was trained with this split.") var split:
+    @Option(help: "users, time or leave-one-out; must be the split that the model was trained with.") var split:
         SplitKind?
-    @Option(help: "Interactions that the model has not seen.") var test: String?
-    @Option(help: "The training file, for the trivial predictors beside --test.") var train: String?
+    @Option(help: "Interactions that the model was not trained on.") var test: String?
+    @Option(help: "The training file, for the trivial predictors; only with --test.") var train: String?
     @OptionGroup var columns: ColumnOptions
     @Option(help: "all-prefixes, next-after-80, five-cuts or last-item; the recipe's by default.")
     var `protocol`: EvaluationProtocol?
-    @Option(help: "validation or test.") var part: SplitPart = .test
+    @Option(help: "The part to evaluate on: validation or test.") var part: SplitPart = .test
     @Option(help: "Repeat with this many noise seeds; reports mean and standard deviation.") var noiseSeeds = 1
     @Option(help: "Write items.fvecs and users.fvecs (at most 2000 rows) to this folder, for bench index.")
     var vectorsOut: String?
-    @Flag(help: "Leave a row's history out of its ranking.") var filterHistory = false
+    @Flag(help: "Remove a row's history from its ranking.") var filterHistory = false
     @Flag(help: "Print one JSON object.") var json = false
 
     func validate() throws {
         guard (events == nil) != (test == nil) else { throw ValidationError("Give either --events or --test.") }
-        guard part != .train else { throw ValidationError("--part is validation or test.") }
-        guard 1...10_000 ~= noiseSeeds else { throw ValidationError("--noise-seeds 1...10000.") }
+        guard part != .train else { throw ValidationError("--part must be validation or test.") }
+        guard 1...10_000 ~= noiseSeeds else { throw ValidationError("--noise-seeds must be from 1 to 10000.") }
     }
 
     func run() throws {
@@ -57,7 +57,7 @@ struct Evaluate: ParsableCommand {
         }
         if let vectorsOut {
             guard model.itemSpace.vectors != nil else {
-                throw ValidationError("'\(recipe.system)' has no item vectors to write; leave --vectors-out out.")
+                throw ValidationError("'\(recipe.system)' has no item vectors to write; omit --vectors-out.")
             }
             try VectorFile.write(SearchSpace(model.itemSpace).items, to: vectorsOut + "/items.fvecs")
             if let users = rows.userVectors(of: model, limit: 2000) {

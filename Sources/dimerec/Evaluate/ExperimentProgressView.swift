@@ -1,11 +1,11 @@
 import Foundation
 import Training
 
-/// Shows a grid on standard error: which cell of how many, its training, and an estimate of what is left.
+/// Shows a grid on standard error: the current cell, its training, and an estimate of the remaining time.
 struct ExperimentProgressView {
     private var training = TrainingProgressView()
 
-    /// Writes what an event says.
+    /// Writes an event.
     mutating func show(_ event: ExperimentRunner.Event) {
         switch event {
         case .started(let cell, let number, let count, let secondsLeft):
@@ -13,7 +13,7 @@ struct ExperimentProgressView {
             let left = secondsLeft.map { ", about \(TrainingProgressView.clock($0)) left" } ?? ""
             Terminal.write("cell \(number) of \(count): \(cell.variant.name), seed \(cell.seed)\(left)\n")
         case .training(let event): training.show(event)
-        case .measuring: if Terminal.isInteractive { Terminal.write("\r\u{1B}[2Kjudging") }
+        case .measuring: if Terminal.isInteractive { Terminal.write("\r\u{1B}[2Kevaluating") }
         case .finished(let result, let isStored):
             let start = Terminal.isInteractive ? "\r\u{1B}[2K" : ""
             Terminal.write(start + "  " + (isStored ? "kept: " : "done: ") + Self.summary(result) + "\n")

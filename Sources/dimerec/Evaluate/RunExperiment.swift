@@ -9,10 +9,10 @@ public import Training
 struct RunExperiment: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "experiment",
-        abstract: "Train and judge the grid of a table or figure of the paper; writes CSV, Markdown and SVG.",
+        abstract: "Train and evaluate the grid of a table or figure of the paper; writes CSV, Markdown and SVG.",
         discussion: """
-            Finished cells are kept in the folder: the same command goes on after an interruption, and experiments share \
-            cells of equal recipe, data and seed.
+            The folder keeps finished cells. The same command continues after an interruption, and experiments share \
+            cells with equal recipe, data and seed.
             """
     )
 
@@ -23,31 +23,31 @@ struct RunExperiment: ParsableCommand {
         help: "all-prefixes, next-after-80, five-cuts or last-item, for validation too; the first recipe's by default."
     )
     var `protocol`: EvaluationProtocol?
-    @Option(help: "The folder of results; made when missing.", completion: .directory) var out: String
-    @Option(help: "Trainings of each row.") var seeds = 3
-    @Option(help: "The first seed; the others count up from it.") var firstSeed: UInt64 = 42
-    @Option(help: "Training steps at most; overrides the recipe.") var maxSteps: Int?
-    @Option(help: "Seconds of each training at most; the best weights so far are judged.") var maxSeconds: Double?
-    @Option(help: "Values to sweep, with commas: for lambda, mu, max-step, and the reverse steps of steps.")
+    @Option(help: "The folder of results; created if missing.", completion: .directory) var out: String
+    @Option(help: "Number of trainings of each row.") var seeds = 3
+    @Option(help: "The first seed; the next ones count up from it.") var firstSeed: UInt64 = 42
+    @Option(help: "Maximum number of training steps; overrides the recipe.") var maxSteps: Int?
+    @Option(help: "Maximum seconds of each training; the best weights so far are evaluated.") var maxSeconds: Double?
+    @Option(help: "Values to sweep, separated by commas: of lambda, mu, max-step, or the reverse steps of steps.")
     var values: String?
-    @Option(help: "Which part judges: validation or test.") var part: SplitPart = .test
-    @Flag(help: "Leave a row's history out of its ranking.") var filterHistory = false
+    @Option(help: "The part to evaluate on: validation or test.") var part: SplitPart = .test
+    @Flag(help: "Remove a row's history from its ranking.") var filterHistory = false
     @Flag(help: "Print one JSON object with the paths of the files.") var json = false
 
     func validate() throws {
-        guard 1...10_000 ~= seeds else { throw ValidationError("--seeds 1...10000.") }
-        guard part != .train else { throw ValidationError("--part is validation or test.") }
+        guard 1...10_000 ~= seeds else { throw ValidationError("--seeds must be from 1 to 10000.") }
+        guard part != .train else { throw ValidationError("--part must be validation or test.") }
         guard experiment != .reranking || part == .test else {
-            throw ValidationError("reranking learns from the validation part and is judged by the test part.")
+            throw ValidationError("reranking trains on the validation part and needs --part test.")
         }
-        if let maxSeconds, !(maxSeconds > 0) { throw ValidationError("--max-seconds is above 0.") }
+        if let maxSeconds, !(maxSeconds > 0) { throw ValidationError("--max-seconds must be above 0.") }
         _ = try sweptValues()
     }
 
     private func sweptValues() throws -> [Double]? {
         try values?.split(separator: ",", omittingEmptySubsequences: false).map { text in
             guard let value = Double(text.trimmingCharacters(in: .whitespaces)), value.isFinite else {
-                throw ValidationError("--values: '\(text)' is no number; give for example 0.01,0.1,1.")
+                throw ValidationError("--values: '\(text)' is not a number; give for example 0.01,0.1,1.")
             }
             return value
         }
@@ -70,7 +70,7 @@ struct RunExperiment: ParsableCommand {
         )
         let runner = try ExperimentRunner(folder: out, data: data, evaluation: evaluation)
         let seeds = (0..<UInt64(seeds)).map { firstSeed &+ $0 }
-        // Seed by seed, so that an unfinished grid has whole rows to compare.
+        // Seed by seed, so that an unfinished grid has all variants of a seed to compare.
         let cells = seeds.flatMap { seed in
             variants.map { ExperimentCell(variant: $0, seed: seed, maxSeconds: maxSeconds) }
         }
@@ -83,7 +83,7 @@ struct RunExperiment: ParsableCommand {
             report: { view.show($0) }
         )
         guard let results else {
-            Terminal.write("stopped; what is done is kept in the folder, the same command goes on\n")
+            Terminal.write("stopped; the folder keeps finished cells, run the same command to continue\n")
             throw ExitCode.interrupted
         }
         let found = ExperimentResults(
@@ -107,12 +107,12 @@ struct RunExperiment: ParsableCommand {
         print(report, try report.write(to: out))
     }
 
-    /// Whether the system learns in closed form, as those do that the trivial predictors are examples of.
+    /// Whether the system learns in closed form; the trivial predictors are examples of such systems.
     private static func isFitted(_ recipe: Recipe) -> Bool {
         (try? ModelRegistry.system(named: recipe.system)) is any FittedRecommender.Type
     }
 
-    /// The recipes by the names of their files, with what the command line overrides.
+    /// The recipes by the names of their files, with the overrides of the command line.
     private func recipes() throws -> [(name: String, recipe: Recipe)] {
         try choice.load(dataset: files.name).map { name, recipe in
             var recipe = recipe
@@ -137,7 +137,7 @@ struct RunExperiment: ParsableCommand {
         Terminal.print(JSONObject(fields).line)
     }
 
-    /// What the user typed, for the report.
+    /// The user's command line, for the report.
     private static var command: String {
         let words = CommandLine.arguments.dropFirst().map { word in
             word.contains(where: \.isWhitespace) ? "'\(word)'" : word

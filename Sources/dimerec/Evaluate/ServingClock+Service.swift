@@ -27,7 +27,7 @@ extension ServingClock {
         }
     )
 
-    /// The fastest of five rounds over the histories, one user at a time on one thread, after a warm-up.
+    /// The mean time a user of the fastest of five rounds over the histories, one user at a time, after a warm-up.
     private static func microseconds(
         _ encoder: any UserEncoder,
         _ histories: [[Int32]],
@@ -48,7 +48,7 @@ extension ServingClock {
         return fastest / .microseconds(1) / Double(histories.count)
     }
 
-    /// Answers of 20 items, each history as often as fits into a second, on as many threads as there are cores.
+    /// The rate of answers with 20 items over one second, histories in turn, on as many threads as there are cores.
     private static func requestsPerSecond(_ snapshot: ServingSnapshot, _ histories: [[Int32]]) -> Double {
         let holder = RoutingHolder()
         holder.publish(RoutingTable(snapshot))
@@ -63,7 +63,7 @@ extension ServingClock {
             let workspace = RetrievalWorkspace()
             var count = 0
             while ContinuousClock.now < end {
-                // A failure is no answer; the snapshot's warm-up has shown that there is none.
+                // Failures do not count; the snapshot's warm-up has shown that there are none.
                 if (try? service.retrieve(requests[(thread + count) % requests.count], workspace: workspace)) != nil {
                     count += 1
                 }

@@ -4,7 +4,7 @@ import Foundation
 
 extension Models {
     struct Activate: ParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "Choose the version that is served.")
+        static let configuration = CommandConfiguration(abstract: "Activate a version, so that the service serves it.")
         @OptionGroup var target: Target
         @Flag(help: "Print one JSON object.") var json = false
 
@@ -22,7 +22,7 @@ extension Models {
 
     struct Rollback: ParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Serve the version that was active before the active one; again to go back one more."
+            abstract: "Activate the previously active version; repeat to go back further."
         )
         @OptionGroup var store: StoreFile
         @Option(help: "Name in the store.") var model: String
@@ -35,11 +35,11 @@ extension Models {
 
     struct Prune: ParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Remove old versions, but none that is active, named by an alias or next for a rollback."
+            abstract: "Remove old versions; keeps active ones, those of an alias and the next for a rollback."
         )
         @OptionGroup var store: StoreFile
         @Option(help: "Name in the store.") var model: String
-        @Option(help: "How many of the newest versions stay.") var keep: Int
+        @Option(help: "How many of the newest versions to keep.") var keep: Int
         @Flag(help: "Print one JSON object.") var json = false
 
         func validate() throws {

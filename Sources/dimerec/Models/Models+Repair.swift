@@ -4,11 +4,11 @@ import CheckpointStore
 extension Models {
     struct Repair: ParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Rebuild the damaged parts of a store that the intact ones tell, and list the rest.",
+            abstract: "Rebuild damaged parts of a store from the intact ones, and list the rest.",
             discussion: """
-                Indexes, active versions and activation histories are rebuilt. Versions, aliases and item changes that are \
-                damaged beyond repair stay, unless --remove-damaged is given. Stop services that use the store first, or \
-                let them see the change at their next poll. The exit code is 3 while something is damaged.
+                Repairs indexes, active versions and activation histories. Versions, aliases and item changes that are \
+                damaged beyond repair stay unless --remove-damaged is given. Stop services that use the store first, or \
+                let them see the change at their next poll. The exit code is 3 if damage remains.
                 """
         )
         @OptionGroup var store: StoreFile

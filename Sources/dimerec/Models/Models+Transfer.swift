@@ -5,10 +5,10 @@ import Foundation
 extension Models {
     struct Export: ParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Write a version as one closed file, which appears whole under its name."
+            abstract: "Export a version as one file, written atomically."
         )
         @OptionGroup var target: Target
-        @Option(help: "The file; one that has this name is replaced.", completion: .file()) var output: String
+        @Option(help: "The file to write; an existing one is replaced.", completion: .file()) var output: String
         @Flag(help: "Print one JSON object.") var json = false
 
         func run() throws {
@@ -29,18 +29,18 @@ extension Models {
 
     struct Import: ParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Store the version of an exported file; the store is created when missing."
+            abstract: "Import a version from an exported file; creates the store if it is missing."
         )
         @Option(help: "The store (SQLite).") var store: String
         @Option(help: "The exported file.", completion: .file()) var file: String
-        @Flag(inversion: .prefixedNo, help: "Serve the version, unless the store holds it already.")
+        @Flag(inversion: .prefixedNo, help: "Activate the version, unless the store already has it.")
         var activate = true
         @Flag(help: "Print one JSON object.") var json = false
 
         func run() throws {
             let store = try CheckpointStore(path: store)
             let (model, version, isNew) = try store.importVersion(from: file, activate: activate)
-            // The version is stored; that it cannot be read again is no failure of the import.
+            // The version is stored, so a failed read is no failure of the import.
             let isActive = (try? store.activeVersion(of: model)) == version
             let text =
                 "\(model) version \(version) \(isNew ? "is stored" : "was there already") and is "

@@ -4,7 +4,7 @@ import Foundation
 
 struct Models: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Look at and choose among the versions of a store.",
+        abstract: "List, check and activate the versions of a store.",
         subcommands: [
             List.self, Show.self, Verify.self, Activate.self, Rollback.self, Prune.self, Export.self, Import.self,
             Aliases.self, Repair.self, Migrate.self,
@@ -12,7 +12,7 @@ struct Models: ParsableCommand {
     )
 
     struct List: ParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "A row for each version.")
+        static let configuration = CommandConfiguration(abstract: "List the versions, one row each.")
         @OptionGroup var store: StoreFile
         @Flag(help: "Print one JSON object.") var json = false
 
@@ -42,7 +42,7 @@ struct Models: ParsableCommand {
     }
 
     struct Show: ParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "Everything known about a version.")
+        static let configuration = CommandConfiguration(abstract: "Show all details of a version.")
         @OptionGroup var target: Target
         @Flag(help: "Print one JSON object.") var json = false
 
@@ -80,7 +80,7 @@ struct Models: ParsableCommand {
     }
 
     struct Aliases: ParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "A row for each alias.")
+        static let configuration = CommandConfiguration(abstract: "List the aliases, one row each.")
         @OptionGroup var store: StoreFile
         @Flag(help: "Print one JSON object.") var json = false
 
@@ -106,7 +106,7 @@ struct Models: ParsableCommand {
 
     struct Migrate: ParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Bring a store of an older program to this one's schema."
+            abstract: "Update a store of an older program to this program's schema."
         )
         @OptionGroup var store: StoreFile
         @Flag(help: "Print one JSON object.") var json = false
@@ -124,7 +124,7 @@ struct Models: ParsableCommand {
     struct StoreFile: ParsableArguments {
         @Option(name: .customLong("store"), help: "The store (SQLite).") var path: String
 
-        /// Opens the store; unlike ``CheckpointStore`` for writing, a file that is missing is not created.
+        /// Opens the store; does not create a missing file.
         func open(readOnly: Bool = false) throws -> CheckpointStore {
             guard FileManager.default.fileExists(atPath: path) else { throw CheckpointError.notFound(path: path) }
             return try CheckpointStore(path: path, readOnly: readOnly)
@@ -134,7 +134,7 @@ struct Models: ParsableCommand {
     struct Target: ParsableArguments {
         @OptionGroup var store: StoreFile
         @Option(help: "Name in the store.") var model: String
-        @Option(help: "Version; the active one by default.") var version: Int?
+        @Option(help: "Version; the active one by default, but required by `activate`.") var version: Int?
 
         func resolve(in store: CheckpointStore) throws -> Int {
             try store.manifest(model: model, version: version).version
@@ -143,12 +143,12 @@ struct Models: ParsableCommand {
 }
 
 extension StoredVersion {
-    /// Why it cannot be read, or nil.
+    /// Why the version cannot be read; nil when it can.
     var reason: String? {
         if case .failure(let error) = summary { "\(error)" } else { nil }
     }
 
-    /// What lists and JSON show of a version; a damaged one has a reason and no content.
+    /// The fields of a version in JSON; a damaged version has a reason and no content.
     func fields(of model: String) -> [String: Any] {
         if case .success(let version) = summary { return version.fields }
         return ["model": model, "version": number, "damaged": true, "reason": reason ?? ""]
@@ -156,7 +156,7 @@ extension StoredVersion {
 }
 
 extension VersionSummary {
-    /// What lists and JSON show of a version.
+    /// The fields of a version in lists and JSON.
     var fields: [String: Any] {
         [
             "model": manifest.model, "version": manifest.version, "system": manifest.system, "active": isActive,

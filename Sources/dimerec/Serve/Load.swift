@@ -8,33 +8,36 @@ struct Load: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Load a running service at a constant rate and measure its latency.",
         discussion: """
-            Open loop: request i is due at start + i / rate, and its latency counts from then, also while it waits for a \
-            free connection. service_* figures count from when it was sent. p50_us to max_us are those of answers of 200 \
-            to 299; anything else is an error by status, 503 also as shed. A request that no \
-            connection was free for within the time-out is unsent; one that was sent and not answered within the time-out \
-            is an error. Give the generator's one thread a core of its own (taskset -c 1 dimerec load ...). Up to 16384 \
+            Open loop: request i is due at start + i / rate, and its latency counts from then, including the wait for a \
+            free connection. service_* values count from the send. p50_us to max_us cover answers with status 200 \
+            to 299; other answers count as errors by status, 503 also as shed. A request that no \
+            connection was free for within the time-out is unsent; a sent request without an answer within the time-out \
+            is an error. Give the generator's one thread its own core (taskset -c 1 dimerec load ...). Up to 16384 \
             different requests are sent in turn.
             """
     )
 
-    @Option(help: "The data plane; /retrieve unless a path is given.") var url = "http://127.0.0.1:8080"
+    @Option(help: "The data plane; without a path, /retrieve is used.") var url = "http://127.0.0.1:8080"
     @Option(help: "Requests a second; the first rate of --find-capacity.") var rate: Double = 1000
     @Option(help: "Measured seconds of a run; 10 by default, 3 with --find-capacity.") var duration: Double?
-    @Option(help: "Seconds before them that are not counted.") var warmUp: Double = 2
+    @Option(help: "Warm-up seconds, not measured.") var warmUp: Double = 2
     @Option(help: "Connections, each with one request in flight.") var connections = 8
-    @Option(help: "Histories from these events (CSV), all events equally likely to be the newest.", completion: .file())
+    @Option(
+        help: "Histories from these events (CSV); any event may be the newest, equally likely.",
+        completion: .file()
+    )
     var historyFrom: String?
     @OptionGroup var columns: ColumnOptions
-    @Option(help: "Histories of uniform integer ids 0...N-1; 1000 unless --history-from is given.") var items: Int?
-    @Option(help: "Ids a history: a number or a range such as 10-50.") var historyLength = HistoryLengths(
+    @Option(help: "Histories of uniform integer ids 0 to N-1; 1000 unless --history-from is given.") var items: Int?
+    @Option(help: "Ids per history: a number or a range such as 10-50.") var historyLength = HistoryLengths(
         range: 10...50
     )
-    @Option(name: [.customShort("k"), .long], help: "Items asked for.") var k = 50
+    @Option(name: [.customShort("k"), .long], help: "Items to request.") var k = 50
     @Option(help: "Seed of the histories.") var seed: UInt64 = 42
     @Option(help: "Rates from:to:steps, one run each.") var ramp: Ramp?
-    @Flag(help: "Search the highest rate that keeps --budget-p99-us and is achieved to 99 percent.") var findCapacity =
+    @Flag(help: "Find the highest rate that meets --budget-p99-us and is achieved to 99 percent.") var findCapacity =
         false
-    @Flag(help: "Closed loop: every connection sends as soon as it is answered.") var saturate = false
+    @Flag(help: "Closed loop: every connection sends again as soon as it has an answer.") var saturate = false
     @Option(help: "Exit with 1 when p99 is above this.") var budgetP99Us: Double?
     @Option(help: "Exit with 1 when p99.9 is above this.") var budgetP999Us: Double?
     @Option(help: "How long a request waits for a connection, and then for its answer.") var timeoutMs = 2000
@@ -44,24 +47,24 @@ struct Load: AsyncParsableCommand {
     func validate() throws {
         do { _ = try LoadTarget(url: url) } catch { throw ValidationError("--url: \(error)") }
         guard 0.1...1_000_000 ~= rate, 0.1...86_400 ~= duration ?? 1, 0...3600 ~= warmUp else {
-            throw ValidationError("--rate 0.1...1000000, --duration 0.1...86400, --warm-up 0...3600.")
+            throw ValidationError("--rate must be 0.1 to 1000000, --duration 0.1 to 86400, --warm-up 0 to 3600.")
         }
         guard 1...20_000 ~= connections, 1...60_000 ~= timeoutMs, 1...1_000_000 ~= k else {
-            throw ValidationError("--connections 1...20000, --timeout-ms 1...60000, --k 1...1000000.")
+            throw ValidationError("--connections must be 1 to 20000, --timeout-ms 1 to 60000, --k 1 to 1000000.")
         }
         guard historyFrom == nil || items == nil else {
-            throw ValidationError("Give the histories by --history-from E.csv or by --items N, not both.")
+            throw ValidationError("Give the histories with --history-from E.csv or with --items N, not both.")
         }
-        guard 1...Int(Int32.max) ~= items ?? 1 else { throw ValidationError("--items 1...\(Int32.max).") }
+        guard 1...Int(Int32.max) ~= items ?? 1 else { throw ValidationError("--items must be 1 to \(Int32.max).") }
         guard [ramp != nil, findCapacity, saturate].count(where: { $0 }) <= 1 else {
             throw ValidationError("--ramp, --find-capacity and --saturate exclude each other.")
         }
         guard !findCapacity || budgetP99Us != nil else {
-            throw ValidationError("--find-capacity needs --budget-p99-us, the latency to stay below.")
+            throw ValidationError("--find-capacity needs --budget-p99-us, the highest allowed latency.")
         }
-        guard budgetP99Us ?? 1 > 0, budgetP999Us ?? 1 > 0 else { throw ValidationError("A budget is above 0.") }
+        guard budgetP99Us ?? 1 > 0, budgetP999Us ?? 1 > 0 else { throw ValidationError("A budget must be above 0.") }
         if let report, !report.hasSuffix(".html"), !report.hasSuffix(".svg") {
-            throw ValidationError("--report ends in .html or .svg.")
+            throw ValidationError("--report must end in .html or .svg.")
         }
     }
 
@@ -123,12 +126,12 @@ struct Load: AsyncParsableCommand {
         return LoadOutcome(rows: [try await test.run(saturate ? .closedLoop : .constant(rate: rate))])
     }
 
-    /// What makes the command fail although it has measured.
+    /// Reasons to fail although the measurement is complete.
     private func brokenPromises(_ outcome: LoadOutcome) -> [String] {
         if findCapacity {
-            return outcome.capacity == nil ? ["No rate from 1/s up stays within the budget."] : []
+            return outcome.capacity == nil ? ["No rate of 1/s or more meets the budget."] : []
         }
-        guard outcome.rows.contains(where: { $0.ok > 0 }) else { return ["No request was answered well."] }
+        guard outcome.rows.contains(where: { $0.ok > 0 }) else { return ["No request got a good answer."] }
         return outcome.rows.flatMap { row in
             budget.violations(of: row).map { (row.rate.map { "At \(Int($0))/s: " } ?? "") + $0 }
         }
@@ -150,7 +153,7 @@ struct Load: AsyncParsableCommand {
     }
 }
 
-/// How many ids a history has.
+/// The number of ids of a history: one number or a range.
 struct HistoryLengths: ExpressibleByArgument, CustomStringConvertible {
     var range: ClosedRange<Int>
 

@@ -2,10 +2,10 @@ import Dispatch
 import Foundation
 import LoadTesting
 
-/// Runs one after another over the same connections.
+/// A load test: several runs, one after another, over the same connections.
 struct LoadTest {
     let generator: LoadGenerator
-    /// Measured seconds of a run; nil for what suits the test.
+    /// Measured seconds of a run; nil for the test's default.
     let seconds: Double?
     let warmUp: Double
     let observer: RunObserver
@@ -14,7 +14,7 @@ struct LoadTest {
         try await run(pacing, seconds: seconds ?? 10)
     }
 
-    /// One run a rate; fewer when interrupted.
+    /// Runs once for each rate; fewer times when interrupted.
     func ramp(_ rates: [Double]) async throws -> [LoadMeasurement] {
         var rows: [LoadMeasurement] = []
         for rate in rates where rows.isEmpty || !observer.shouldStop() {
@@ -23,7 +23,7 @@ struct LoadTest {
         return rows
     }
 
-    /// Short runs by doubling and bisection.
+    /// Searches the capacity by short runs, with doubling and bisection.
     func findCapacity(from rate: Double, budget: LatencyBudget) async throws -> LoadOutcome {
         var rows: [LoadMeasurement] = []
         let capacity = try await CapacitySearch(firstRate: rate).run { rate in
@@ -49,14 +49,14 @@ struct LoadTest {
     }
 }
 
-/// What a load test found.
+/// The results of a load test.
 struct LoadOutcome {
-    /// One a run, at least one.
+    /// One measurement for each run, at least one.
     var rows: [LoadMeasurement]
-    /// The highest rate that kept the budget.
+    /// The highest rate that met the budget.
     var capacity: Double?
 
-    /// What the whole test adds up to; of a search, the run at the capacity.
+    /// The sum of all runs; for a capacity search, the run at the capacity.
     private var whole: LoadMeasurement {
         if let capacity, let row = rows.last(where: { $0.rate == capacity }) { return row }
         return rows.dropFirst().reduce(rows[0], +)
@@ -82,7 +82,7 @@ struct LoadOutcome {
         return text
     }
 
-    /// What became of the requests without a good answer; nil when there was none.
+    /// The outcomes of requests without a good answer; nil when there were none.
     private var failures: String? {
         let all = rows.dropFirst().reduce(rows[0], +)
         var parts = all.statuses.filter { !(200...299 ~= $0.key) }.sorted { $0.key < $1.key }
@@ -104,7 +104,7 @@ struct LoadOutcome {
 }
 
 extension LoadMeasurement {
-    /// The figures by the names of the command's JSON.
+    /// The values by their names in the command's JSON.
     fileprivate var fields: [String: Any] {
         var fields: [String: Any] = [
             "duration_s": seconds, "sent": sent, "ok": ok, "errors": errors, "unsent": unsent, "late": late,
@@ -121,7 +121,7 @@ extension LoadMeasurement {
     }
 }
 
-/// The live line of a terminal, drawn on a queue of its own.
+/// The progress line on a terminal, drawn on a separate queue.
 struct LoadProgressView: Sendable {
     private let queue = DispatchQueue(label: "load-progress")
 
@@ -139,7 +139,7 @@ struct LoadProgressView: Sendable {
         }
     }
 
-    /// Takes the line away.
+    /// Clears the line.
     func clear() {
         queue.sync { if Terminal.isInteractive { Terminal.write("\r\u{1B}[2K") } }
     }

@@ -1,7 +1,7 @@
 import DimeRecClient
 
 extension Query {
-    /// Prints the answer of a running server.
+    /// Asks a running server and prints its answer.
     func ask(_ url: String) async throws {
         var options = DimeRecClient.Options()
         options.timeout = .milliseconds(timeoutMs)

@@ -7,29 +7,29 @@ import Serving
 
 struct Query: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Answer one retrieval, by a store without a server or by a running server."
+        abstract: "Answer one retrieval from a store without a server, or from a running server."
     )
 
     @Option(help: "The store (SQLite); needs --model.") var store: String?
     @Option(help: "A running server's data plane, such as http://127.0.0.1:8080.") var url: String?
-    @Option(help: "Name in the store, or the server's name for a model or an alias.") var model: String?
+    @Option(help: "Name of the model in the store, or of the server's model or alias.") var model: String?
     @Option(help: "Version in the store; the active one by default.") var version: Int?
     @Option(help: "Item ids, oldest first, separated by commas.") var history = ""
     @Option(name: .customShort("k"), help: "How many items.") var k = 10
     @Option(help: "Seed of the noise; derived from the request by default.") var seed: UInt64?
     @Flag(help: "Scan every item instead of searching the index.") var exact = false
-    @Option(help: "How long a server may take, all attempts together.") var timeoutMs = 2000
+    @Option(help: "The time limit of a server's answer, over all attempts.") var timeoutMs = 2000
     @Flag(help: "Print the answer as /retrieve gives it.") var json = false
 
     func validate() throws {
         guard (store == nil) != (url == nil) else {
-            throw ValidationError("Name either a store with --store or a running server with --url.")
+            throw ValidationError("Give either a store with --store or a running server with --url.")
         }
         guard store == nil || model != nil else { throw ValidationError("--store needs --model.") }
         guard url == nil || version == nil else {
-            throw ValidationError("--version is of a store; a server answers by the version that it serves.")
+            throw ValidationError("--version needs --store; a server answers with the version that it serves.")
         }
-        guard 1...3_600_000 ~= timeoutMs else { throw ValidationError("--timeout-ms 1...3600000.") }
+        guard 1...3_600_000 ~= timeoutMs else { throw ValidationError("--timeout-ms must be 1 to 3600000.") }
     }
 
     func run() async throws {

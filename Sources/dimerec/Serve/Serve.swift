@@ -14,8 +14,8 @@ struct Serve: AsyncParsableCommand {
         abstract: "Answer retrievals over HTTP from the store's active version.",
         discussion: """
             Settings come from the command line, then from the environment (DIMEREC_HTTP_PORT and so on), then from the \
-            file that --config names (JSON, {"httpPort": 8080}). `dimerec settings` lists them all. SIGTERM ends in order, \
-            a second one at once; SIGHUP looks for what is to be served now.
+            file of --config (JSON, {"httpPort": 8080}). `dimerec settings` lists all settings. SIGTERM stops gracefully, \
+            a second one at once. SIGHUP makes the service check the store for changes.
             """
     )
 
@@ -39,7 +39,7 @@ struct Serve: AsyncParsableCommand {
         }
         let (service, store, reload) = try Self.service(configuration, log: log, logger: logger)
         var services = ServiceGroupConfiguration(services: [service], logger: logger)
-        // Beyond grace and drain nothing is waited for.
+        // After the grace and drain periods the process does not wait any longer.
         services.maximumGracefulShutdownDuration =
             configuration.server.drainGrace + configuration.server.drainTimeout + .seconds(1)
         let group = ServiceGroup(configuration: services)
@@ -55,14 +55,14 @@ struct Serve: AsyncParsableCommand {
         withExtendedLifetime(signals) {}
     }
 
-    /// The service over the store, and what makes it look for what is to be served now.
+    /// The service over the store, and a function that makes it check the store for changes.
     private static func service(
         _ configuration: ServiceConfiguration,
         log: LogSink,
         logger: Logger
     ) throws -> (service: RetrievalServer, store: CheckpointStore, reload: @Sendable () -> Void) {
         guard let path = configuration.store else { throw SettingError.missing(.named("STORE")) }
-        // Opened for writing: the control plane records activations.
+        // The store is opened for writing because the control plane records activations.
         guard FileManager.default.fileExists(atPath: path) else { throw CheckpointError.notFound(path: path) }
         let store = try CheckpointStore(path: path)
         let holder = RoutingHolder()

@@ -2,10 +2,10 @@ import Dispatch
 import Foundation
 import Synchronization
 
-/// What signals do to a running service, for as long as this lives.
+/// Handles signals of a running service while this value exists.
 ///
-/// SIGTERM and SIGINT end it in order, and the second of them at once; SIGHUP reloads; SIGPIPE and SIGUSR1 do nothing. They are
-/// answered on a queue that no request uses, so that a busy service hears them too.
+/// The first SIGTERM or SIGINT stops the service gracefully, the second at once. SIGHUP reloads. SIGPIPE and SIGUSR1
+/// are ignored. The handlers run on a queue that no request uses, so a busy service reacts too.
 struct ServeSignals {
     private final class Flag: Sendable {
         let isRaised = Atomic(false)

@@ -4,9 +4,9 @@ import HTTPAPI
 
 struct Settings: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Tell every setting of serve: name, values, default, what it does."
+        abstract: "List every setting of serve: name, values, default, effect."
     )
-    @Flag(help: "Print the page of the documentation.") var markdown = false
+    @Flag(help: "Print the documentation page in Markdown.") var markdown = false
     @Flag(help: "Print one JSON object.") var json = false
 
     func validate() throws {
@@ -20,7 +20,7 @@ struct Settings: ParsableCommand {
 }
 
 extension ArgumentHelp {
-    /// What the reference says of a setting.
+    /// The help text of a setting, from the settings table.
     init(setting name: String) {
         let setting = Setting.named(name)
         let initial = setting.defaultText.isEmpty ? "" : " By default \(setting.defaultText)."

@@ -1,7 +1,7 @@
 import ArgumentParser
 import Training
 
-/// Which columns of an events file are read, where their names are not recognised.
+/// The columns of an events file whose names are not recognised.
 struct ColumnOptions: ParsableArguments {
     @Option(help: "The column of users, when its name (user, user_id, session_id ...) is not recognised.")
     var userColumn: String?
@@ -10,6 +10,6 @@ struct ColumnOptions: ParsableArguments {
     @Option(help: "The column of times, when its name (timestamp, event_time, date ...) is not recognised.")
     var timeColumn: String?
 
-    /// The names that were given.
+    /// The given names.
     var names: EventColumns { EventColumns(user: userColumn, item: itemColumn, time: timeColumn) }
 }

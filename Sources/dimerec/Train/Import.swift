@@ -2,19 +2,19 @@ import ArgumentParser
 import Foundation
 import Training
 
-/// Turns public raw files into the CSV files that the other commands read.
+/// Converts raw files of public data sets to the CSV files that the other commands read.
 struct Import: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Turn a public data set's raw files into a folder of events.csv (or train, validation and test).",
+        abstract: "Convert a public data set to a folder with events.csv (or train, validation and test).",
         subcommands: [YooChoose.self, KuaiRec.self, MovieLens.self]
     )
 
-    /// What every format shares.
+    /// Options of all formats.
     struct Output: ParsableArguments {
-        @Option(help: "Folder to create; it may be there if it is empty.", completion: .directory) var out: String
+        @Option(help: "Folder to create; an existing one must be empty.", completion: .directory) var out: String
         @Flag(help: "Print one JSON object at the end.") var json = false
 
-        /// Runs an import and prints what it wrote.
+        /// Runs an import and prints the counts.
         func print(_ format: String, _ run: (_ folder: String) throws -> ImportSummary) throws {
             let summary = try run(out)
             guard json else {
@@ -40,7 +40,7 @@ struct Import: ParsableCommand {
     struct YooChoose: ParsableCommand {
         static let configuration = CommandConfiguration(
             commandName: "yoochoose",
-            abstract: "RecSys Challenge 2015, by the usual cut of session-based recommendation."
+            abstract: "RecSys Challenge 2015, with the usual split of session-based recommendation."
         )
 
         @Argument(help: "yoochoose-clicks.dat; .gz too.", completion: .file()) var clicks: String
@@ -69,7 +69,7 @@ struct Import: ParsableCommand {
         @Argument(help: "big_matrix.csv; .gz too.", completion: .file()) var matrix: String
         @Argument(help: "item_categories.csv, for categories.", completion: .file()) var categories: String?
         @Argument(help: "kuairec_caption_category.csv, for titles.", completion: .file()) var captions: String?
-        @Option(help: "Time watched over a video's length that makes an interaction; 0 takes every showing.")
+        @Option(help: "The least ratio of watch time to video length of an interaction; 0 keeps every showing.")
         var minWatchRatio = 2.0
         @Option(help: "Drop videos, then users, with fewer interactions, once.") var minInteractions = 5
         @OptionGroup var output: Output
@@ -90,7 +90,7 @@ struct Import: ParsableCommand {
 
         @Argument(help: "ratings.dat or ratings.csv; .gz too.", completion: .file()) var ratings: String
         @Argument(help: "movies.dat or movies.csv, for titles and genres.", completion: .file()) var movies: String?
-        @Option(help: "Lowest rating that makes an interaction; 0 takes every one.") var minRating = 0.0
+        @Option(help: "The lowest rating of an interaction; 0 keeps every rating.") var minRating = 0.0
         @Option(help: "Drop films, then users, with fewer interactions, once.") var minInteractions = 5
         @OptionGroup var output: Output
 

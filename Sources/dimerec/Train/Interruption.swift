@@ -2,7 +2,7 @@ import Dispatch
 import Foundation
 import Synchronization
 
-/// Turns Ctrl-C and termination into a flag that long work asks about; a second signal ends the process at once.
+/// Turns SIGINT and SIGTERM into a flag that long work checks; a second signal ends the process at once.
 struct Interruption {
     private final class Flag: Sendable {
         let isRaised = Atomic(false)
@@ -20,15 +20,15 @@ struct Interruption {
         for source in sources {
             source.setEventHandler { [flag] in
                 if flag.isRaised.exchange(true, ordering: .relaxed) { exit(130) }
-                Terminal.write("\nstopping after this step; once more to stop at once\n")
+                Terminal.write("\nstopping after this step; send the signal again to stop at once\n")
             }
             source.resume()
         }
     }
 
-    /// Whether someone asked to stop.
+    /// Whether a stop was requested.
     var wasRequested: Bool { flag.isRaised.load(ordering: .relaxed) }
 
-    /// The same question for any thread to ask.
+    /// The same check as a function for any thread.
     var question: @Sendable () -> Bool { { [flag] in flag.isRaised.load(ordering: .relaxed) } }
 }

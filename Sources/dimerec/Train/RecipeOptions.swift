@@ -3,16 +3,15 @@ import Foundation
 import Recommenders
 import Training
 
-/// Which recipes a command runs: files, or the systems that have one for a data set.
+/// The recipes of a command: files, or the names of systems with a recipe for the data set.
 struct RecipeOptions: ParsableArguments {
-    @Option(help: "Recipe, JSON; may be repeated where several are compared.", completion: .file()) var recipe:
-        [String] =
-            []
+    @Option(help: "Recipe, JSON; repeat it to compare several.", completion: .file()) var recipe: [String] =
+        []
     @Option(
-        help: "In place of --recipe: all, or names with commas; their recipes are PREFIX.json and PREFIX-NAME.json."
+        help: "Instead of --recipe: all, or names with commas; uses PREFIX.json and PREFIX-NAME.json."
     )
     var systems: String?
-    @Option(help: "That PREFIX; models/ and the name of the --data folder by default.") var recipes: String?
+    @Option(help: "The PREFIX; by default models/ and the name of the --data folder.") var recipes: String?
 
     func validate() throws {
         guard recipe.isEmpty != (systems == nil) else {
@@ -20,9 +19,9 @@ struct RecipeOptions: ParsableArguments {
         }
     }
 
-    /// The recipes by the names of their files, DimeRec's first.
+    /// Loads the recipes by the names of their files, DimeRec's first.
     ///
-    /// - Parameter dataset: The name of the data set, where its folder was given.
+    /// - Parameter dataset: The name of the data set; nil when no folder was given.
     /// - Returns: Names and recipes.
     /// - Throws: `ValidationError`, `RecipeError` or `ConfigurationError`.
     func load(dataset: String?) throws -> [(name: String, recipe: Recipe)] {
@@ -31,7 +30,7 @@ struct RecipeOptions: ParsableArguments {
         }
     }
 
-    /// Recipes with a name of their own beside that of their system: DiffRec with weights that grow with time.
+    /// Names of recipes besides the names of systems: DiffRec with weights that grow with time.
     private static let variants = ["t-diffrec"]
 
     private func paths(dataset: String?) throws -> [String] {

@@ -6,17 +6,17 @@ public import Training
 
 struct Train: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Train a model, judge it on validation users, and write one version to the store."
+        abstract: "Train a model, evaluate it on the validation part, and write one version to the store."
     )
 
     @Option(help: "Recipe, JSON; see models/.", completion: .file()) var recipe: String
     @OptionGroup var files: TrainingDataOptions
-    @Option(help: "Where versions are stored (SQLite); created when missing.") var store: String
+    @Option(help: "The store (SQLite); created if missing.") var store: String
     @Option(help: "Name in the store; the recipe's file name by default.") var model: String?
     @Option(help: "Seed of every draw.") var seed: UInt64 = 42
-    @Flag(help: "Go on with an interrupted run of the same recipe, data and seed.") var resume = false
+    @Flag(help: "Continue an interrupted run of the same recipe, data and seed.") var resume = false
     @Option(help: "Stop after this many seconds and keep the best weights so far.") var maxSeconds: Double?
-    @Option(help: "Afterwards remove old versions but so many of the newest, and those in use.") var keep: Int?
+    @Option(help: "Afterwards remove old versions except this many of the newest and those in use.") var keep: Int?
     @Flag(help: "Print one JSON object at the end.") var json = false
 
     func validate() throws {
@@ -47,7 +47,7 @@ struct Train: ParsableCommand {
             }
         )
         guard let report else {
-            Terminal.write("stopped; the state is kept in the store, go on with --resume\n")
+            Terminal.write("stopped; the store keeps the state, continue with --resume\n")
             throw ExitCode.interrupted
         }
         if let keep { _ = try store.prune(model: name, keeping: keep) }

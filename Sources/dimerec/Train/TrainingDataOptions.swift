@@ -5,37 +5,37 @@ import Training
 /// The files of interactions that a training command reads.
 struct TrainingDataOptions: ParsableArguments {
     @Option(
-        help: "A folder of events.csv, or train.csv, validation.csv and test.csv; items.csv beside them is read too.",
+        help: "A folder with events.csv, or train.csv, validation.csv and test.csv; items.csv is read too.",
         completion: .directory
     )
     var data: String?
-    @Option(help: "Interactions to part by --split (CSV with users, items and times; .gz too).") var events: String?
+    @Option(help: "Interactions, split by --split (CSV with users, items and times; .gz too).") var events: String?
     @Option(help: "users, time or leave-one-out; overrides the recipe.") var split: SplitKind?
-    @Option(help: "Training interactions, when the parts are files.") var train: String?
-    @Option(help: "Validation interactions, when the parts are files.") var validation: String?
-    @Option(help: "Test interactions, never trained on; `train` only names them in the manifest.") var test: String?
-    @Option(help: "Items (CSV: item, and title and categories if known).") var items: String?
+    @Option(help: "Training interactions, when the parts are separate files.") var train: String?
+    @Option(help: "Validation interactions, when the parts are separate files.") var validation: String?
+    @Option(help: "Test interactions, never trained on; `train` only records them in the manifest.") var test: String?
+    @Option(help: "Items (CSV: item, optional title and categories).") var items: String?
     @OptionGroup var columns: ColumnOptions
 
     func validate() throws {
         guard [data != nil, events != nil, train != nil || validation != nil].count(where: { $0 }) == 1 else {
-            throw ValidationError("Give one of --data, --events, and --train with --validation.")
+            throw ValidationError("Give one of: --data; --events; --train with --validation.")
         }
         guard data == nil || (test == nil && items == nil) else {
-            throw ValidationError("--data names the folder of all files; leave --test and --items out.")
+            throw ValidationError("--data gives all files; omit --test and --items.")
         }
         guard (train == nil) == (validation == nil) else {
-            throw ValidationError("--train needs --validation, and the other way round.")
+            throw ValidationError("--train and --validation must be given together.")
         }
         guard train == nil || split == nil else {
-            throw ValidationError("--split parts one file of --events; with --train the parts are given.")
+            throw ValidationError("--split needs one events file; with --train the parts are given.")
         }
     }
 
-    /// The name of the data set in names of recipes: that of its folder.
+    /// The name of the data set, as in names of recipes: the name of its folder.
     var name: String? { data.map { URL(filePath: $0).standardizedFileURL.lastPathComponent } }
 
-    /// Reads the files, and says what was understood; `configuration` has the recipe's split.
+    /// Reads the files and writes notes about them; `configuration` has the recipe's split.
     func load(_ configuration: DataConfiguration) throws -> TrainingData {
         let data = try filesOfFolder().read(configuration)
         Terminal.write(notes: data.notes)

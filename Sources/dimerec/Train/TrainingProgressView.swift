@@ -1,13 +1,13 @@
 import Foundation
 import Training
 
-/// Shows training: a bar on a terminal, one JSON line per validation otherwise.
+/// Shows training: a progress bar on a terminal, otherwise one JSON line for each validation.
 struct TrainingProgressView {
     private let start = ContinuousClock.now
     private var lastDraw: ContinuousClock.Instant?
     private var firstStep: Int?
 
-    /// Draws or writes what an event says.
+    /// Draws or writes an event.
     mutating func show(_ event: TrainingEvent) {
         switch event {
         case .step(let step, let total, let terms, let rate): drawBar(step, total, terms, rate)
@@ -17,7 +17,7 @@ struct TrainingProgressView {
 
     private mutating func drawBar(_ step: Int, _ total: Int, _ terms: [(name: String, value: Float)], _ rate: Double) {
         guard Terminal.isInteractive else { return }
-        // A resumed run starts late: only steps seen here took time here.
+        // A resumed run does not start at step 1; only steps of this run took time.
         let firstStep = firstStep ?? step - 1
         self.firstStep = firstStep
         let now = ContinuousClock.now

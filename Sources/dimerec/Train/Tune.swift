@@ -3,34 +3,34 @@ import Foundation
 import Kernels
 public import Training
 
-/// `tune`: the values of recipes that do best on validation, with the same number of trials for each.
+/// `tune`: searches the recipe values with the best validation score, with equally many trials for each recipe.
 struct Tune: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract:
-            "Search the values of one or more recipes, the same number of trials for each, by the validation part.",
+            "Search the best values of one or more recipes on the validation part, with equally many trials for each.",
         discussion: """
-            What each system may change stands in SPACES/SYSTEM.json; a system without such a file has its recipe as its \
-            only trial. The folder gets a recipe for each, and the table of its trials; `experiment overall --systems all \
-            --recipes FOLDER/NAME` compares them. Finished trials are kept: the same command goes on after an interruption.
+            SPACES/SYSTEM.json lists the fields that a search may change; without such a file the recipe is the \
+            only trial. The folder gets the best recipe and a table of trials for each; `experiment overall --systems all \
+            --recipes FOLDER/NAME` compares them. Finished trials are kept: the same command continues after an interruption.
             """
     )
 
     @OptionGroup var choice: RecipeOptions
     @OptionGroup var files: TrainingDataOptions
-    @Option(help: "The folder of results; made when missing.", completion: .directory) var out: String
-    @Option(help: "The folder of what may change.", completion: .directory) var spaces = "models/spaces"
-    @Option(help: "Trials of each recipe, the recipe itself among them.") var trials = 9
-    @Option(help: "random: all train in full; halving: only the best of each rung go on.") var strategy = Tuning
+    @Option(help: "The folder of results; created if missing.", completion: .directory) var out: String
+    @Option(help: "The folder of search spaces.", completion: .directory) var spaces = "models/spaces"
+    @Option(help: "Trials of each recipe, including the recipe itself.") var trials = 9
+    @Option(help: "random: all trials in full; halving: only the best of each rung continue.") var strategy = Tuning
         .Strategy
         .halving
     @Option(help: "Seed of the draws and of each training.") var seed: UInt64 = 42
-    @Option(help: "Training steps at most; overrides the recipe.") var maxSteps: Int?
-    @Option(help: "Seconds of each training at most.") var maxSeconds: Double?
+    @Option(help: "Maximum number of training steps; overrides the recipe.") var maxSteps: Int?
+    @Option(help: "Maximum seconds of each training.") var maxSeconds: Double?
     @Flag(help: "Print one JSON object with the recipes and their validation metrics.") var json = false
 
     func validate() throws {
-        guard 1...10_000 ~= trials else { throw ValidationError("--trials 1...10000.") }
-        if let maxSeconds, !(maxSeconds > 0) { throw ValidationError("--max-seconds is above 0.") }
+        guard 1...10_000 ~= trials else { throw ValidationError("--trials must be from 1 to 10000.") }
+        if let maxSeconds, !(maxSeconds > 0) { throw ValidationError("--max-seconds must be above 0.") }
     }
 
     func run() throws {
@@ -57,7 +57,7 @@ struct Tune: ParsableCommand {
                 report: { view.show($0) }
             )
             guard let outcomes else {
-                Terminal.write("stopped; what is done is kept in the folder, the same command goes on\n")
+                Terminal.write("stopped; the folder keeps finished trials, run the same command to continue\n")
                 throw ExitCode.interrupted
             }
             let report = TuningReport(name: name, tuning: tuning, outcomes: outcomes)

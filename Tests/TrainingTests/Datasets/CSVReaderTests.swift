@@ -80,7 +80,7 @@ import Training
         }
     }
 
-    @Test("an open quote does not make it read the whole file") func boundedRow() throws {
+    @Test("an open quote does not make the reader read the whole file") func boundedRow() throws {
         let text = "h,i\n1,2\n3,\"" + String(repeating: "x\n", count: 18 << 20)
         let error = try withFile(text) { path in #expect(throws: CSVError.self) { try rows(path) } }
         guard case .rowTooLong(let place, _) = error else {
@@ -91,7 +91,7 @@ import Training
     }
 
     @Test(
-        "says where quoting is broken",
+        "errors give the place of broken quoting",
         arguments: [
             ("a,b\n1,2\n3,\"x", 3, 3), ("a,b\n1,x\"y\n", 2, 4), ("a,b\n1,\"x\"y\n", 2, 6), ("a,b\nq\rz,1\n", 2, 2),
             ("a,b\n\"1\n2\n3\",x\"\n", 4, 5), ("a,b\né中,x\"\n", 2, 5), ("a,b\n1,2\r", 2, 4), ("\u{FEFF}\"a", 1, 1),
@@ -108,7 +108,7 @@ import Training
     }
 
     @Test(
-        "says where bytes are not UTF-8",
+        "errors give the place of bytes that are not UTF-8",
         arguments: [
             ([0xFF], 3), ([0xC3], 3), ([0x61, 0xC0, 0xAF], 4), ([0xED, 0xA0, 0x80], 3), ([0xF4, 0x90, 0x80, 0x80], 3),
             ([0xC3, 0xA9, 0x80], 4), ([0xE4, 0xB8], 3),
@@ -124,7 +124,7 @@ import Training
         }
     }
 
-    @Test("columns that nobody asks for must be UTF-8 too") func invalidUTF8InExtraColumn() throws {
+    @Test("unused columns must be UTF-8 too") func invalidUTF8InExtraColumn() throws {
         try withFile(Array("user,item,timestamp,x\nu,i,1,".utf8) + [0xFE, 0x0A]) { path in
             var vocabulary = ItemVocabulary()
             let place = CSVError.Location(file: path, line: 2, column: 7)
@@ -134,7 +134,7 @@ import Training
         }
     }
 
-    @Test("refuses rows of another width", arguments: [("1", 1), ("1,2,3", 3)])
+    @Test("rejects rows with another number of fields", arguments: [("1", 1), ("1,2,3", 3)])
     func wrongWidth(row: String, found: Int) throws {
         try withFile("a,b\n\"x\ny\",2\n\(row)\n") { path in
             let place = CSVError.Location(file: path, line: 4, column: 1)
@@ -143,7 +143,7 @@ import Training
     }
 
     @Test(
-        "numbers are finite decimals",
+        "numbers must be finite decimals",
         arguments: [
             ("0", 0), ("-0", 0), ("42", 42), ("-7", -7), ("+7", 7), ("1.5", 1.5), ("1e3", 1000),
             ("123456789012345", 123_456_789_012_345),
@@ -170,7 +170,7 @@ import Training
         }
     }
 
-    @Test("says why a file cannot be read") func unreadable() throws {
+    @Test("gives the reason when a file cannot be read") func unreadable() throws {
         for path in ["/nonexistent/events.csv", "/nonexistent/events.csv.gz", NSTemporaryDirectory()] {
             let error = #expect(throws: CSVError.self) { try rows(path) }
             guard case .unreadable(let file, let reason) = error else {
@@ -190,7 +190,7 @@ import Training
 @Suite("gzip-compressed CSV") struct CompressedCSVTests {
     private let text = "user,item,timestamp\n" + (0..<30_000).map { "u\($0 / 9),i\($0 * 7 % 1_001),\($0)\n" }.joined()
 
-    /// The text as `gzip` packs it.
+    /// The text, compressed by `gzip`.
     private func compressed() throws -> [UInt8] {
         try withFile(text) { path in
             let (process, output) = (Process(), Pipe())
@@ -217,7 +217,7 @@ import Training
         #expect(plain.eventCount == 30_000)
     }
 
-    @Test("a damaged file is an error, wherever the damage is", arguments: ["cut", "flipped", "text", "none"])
+    @Test("a damaged file is an error, for every kind of damage", arguments: ["cut", "flipped", "text", "none"])
     func damaged(kind: String) throws {
         var bytes = try compressed()
         switch kind {

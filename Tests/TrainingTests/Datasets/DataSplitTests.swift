@@ -3,7 +3,7 @@ import Testing
 import Training
 
 @Suite("Data split") struct DataSplitTests {
-    /// Users `u0...` whose events have random times in no particular order.
+    /// Users `u0...` with events at random times, in no particular order.
     private func dataset(users: Int, seed: UInt64 = 3) throws -> InteractionDataset {
         var generator = SequentialGenerator(CounterBasedGenerator(seed: seed, purpose: .simulation))
         var text = "user,item,timestamp\n"
@@ -54,7 +54,7 @@ import Training
         #expect(dataset.userIDs.allSatisfy { abs(tested[$0, default: 0] - 100) < 48 }, "\(tested)")
     }
 
-    @Test("a user split depends on the seed only, and not on who else is there") func stability() throws {
+    @Test("a user split depends on the seed only, not on the other users") func stability() throws {
         let (small, large) = (try dataset(users: 300), try dataset(users: 3_000))
         let first = DataSplit(small, by: .users, seed: 5)
         #expect(first == DataSplit(small, by: .users, seed: 5))
@@ -71,7 +71,7 @@ import Training
         #expect(split.test.userIDs == ["u23"])
     }
 
-    @Test("a time split never learns from after what it asks") func timeOrder() throws {
+    @Test("a time split never trains on events after its held-out events") func timeOrder() throws {
         let dataset = try dataset(users: 503)
         let split = DataSplit(dataset, by: .time, seed: 0)
         let last = Dictionary(uniqueKeysWithValues: zip(dataset.userIDs, dataset.lastTimestamps))
@@ -82,8 +82,7 @@ import Training
         }
     }
 
-    @Test("leave-one-out asks for each event at most once and learns from none that it asks") func leaveOneOut() throws
-    {
+    @Test("leave-one-out holds out each event at most once and trains on none of them") func leaveOneOut() throws {
         let dataset = try dataset(users: 200)
         let split = DataSplit(dataset, by: .leaveOneOut, seed: 0)
         #expect(split.train.targets == .any && split.validation.targets == .last && split.test.targets == .last)
@@ -101,7 +100,7 @@ import Training
         }
     }
 
-    @Test("given files become the parts as they are") func files() throws {
+    @Test("given files become the parts unchanged") func files() throws {
         let (train, validation) = (try dataset(users: 20), try dataset(users: 5, seed: 9))
         let split = DataSplit(train: train, validation: validation, test: nil)
         #expect(split.train.sequences == train.sequences && split.train.userIDs == train.userIDs)

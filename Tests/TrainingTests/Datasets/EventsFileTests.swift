@@ -16,7 +16,7 @@ import Training
         return (data, vocabulary.ids)
     }
 
-    /// The error of a file, without its path.
+    /// The error of a file, with `F` for its path.
     private func refusal(_ bytes: [UInt8], columns: EventColumns = EventColumns()) throws -> String {
         try withFile(bytes) { path in
             var vocabulary = ItemVocabulary()
@@ -42,7 +42,7 @@ import Training
 
     // MARK: Times
 
-    @Test("a file of nanoseconds written newest first is learnt in time order")
+    @Test("a file of nanoseconds in reverse order is read in time order")
     func nanoseconds() throws {
         var lines = ["user,item,timestamp"]
         for place in (0..<8).reversed() { lines.append("u,i\(place),\(1_700_000_000_000_000_000 + place)") }
@@ -51,7 +51,7 @@ import Training
         #expect(loaded.data.lastTimestamps.map(\.description) == ["1700000000000000007"])
     }
 
-    @Test("a split by time tells users apart whose last events are a nanosecond apart")
+    @Test("a split by time orders users whose last events are a nanosecond apart")
     func nanosecondSplit() throws {
         var lines = ["user,item,timestamp"]
         for user in (0..<10).reversed() {
@@ -61,7 +61,7 @@ import Training
         #expect(split.validation.userIDs == ["u8"] && split.test.userIDs == ["u9"])
     }
 
-    @Test("the digest sees a nanosecond, and no other way of writing the same time")
+    @Test("the digest depends on each nanosecond, not on how a time is written")
     func digest() throws {
         func digest(_ time: String) throws -> String { try load("user,item,timestamp\nu,i,\(time)\n").data.digest }
         #expect(try digest("1700000000000000000") != digest("1700000000000000001"))
@@ -70,7 +70,7 @@ import Training
         #expect(try digest("1704103200") == digest("2024-01-01 12:00:00+02:00"))
     }
 
-    @Test("calendar times order events as the same times in seconds do", arguments: 0..<4 as Range<UInt64>)
+    @Test("calendar times give the same order as times in seconds", arguments: 0..<4 as Range<UInt64>)
     func calendarTimes(seed: UInt64) throws {
         var generator = SequentialGenerator(CounterBasedGenerator(seed: seed, purpose: .simulation))
         let format = Date.ISO8601FormatStyle()
@@ -87,7 +87,7 @@ import Training
     }
 
     @Test(
-        "a column that mixes forms is refused with both values and lines",
+        "a column that mixes forms is rejected with both values and lines",
         arguments: [
             ("5", "2024-01-01"), ("2024-01-01", "2024-01-01T10:00:00"), ("2024-01-01T10:00:00", "2024-01-01T10:00:00Z"),
             ("2024-01-01 10:00:00", "1704103200"),
@@ -99,14 +99,14 @@ import Training
         #expect(text.contains("line 4") && text.contains("'\(first)' (") && text.contains("line 2"))
     }
 
-    @Test("an unreadable time is named with the forms that are accepted")
+    @Test("the error of an unreadable time lists the accepted forms")
     func unreadableTime() throws {
         let text = try refusal("user,item,timestamp\nu,i,31/01/2024\n")
         #expect(text.hasPrefix("F:2:5: '31/01/2024' in column 'timestamp' is no time."))
         #expect(text.contains("2024-01-31T10:00:00.123Z"))
     }
 
-    @Test("without a column of times the rows are in order, and a warning says so")
+    @Test("without a column of times the file's order is used, with a warning")
     func noTimes() throws {
         let loaded = try load("user,item,price\nv,c,1\nu,b,9\nu,a,2\nv,a,3\n")
         #expect(sequences(loaded) == ["u": ["b", "a"], "v": ["c", "a"]])
@@ -116,7 +116,7 @@ import Training
         #expect(note.contains("'price'"))
     }
 
-    @Test("negative and far times are times", arguments: ["-5", "99999999999999999999", "9999-12-31", "0001-01-01"])
+    @Test("accepts negative and distant times", arguments: ["-5", "99999999999999999999", "9999-12-31", "0001-01-01"])
     func farTimes(time: String) throws {
         #expect(try load("user,item,timestamp\nu,i,\(time)\n").data.eventCount == 1)
     }
@@ -146,7 +146,7 @@ import Training
         }
     }
 
-    @Test("its own names need no word, wherever they stand")
+    @Test("the program's own names give no note, in any order")
     func ownNames() throws {
         for header in ["user,item,timestamp,user_id", "timestamp,x,item,user"] {
             #expect(try load("\(header)\n1,2,3,4\n").data.notes.isEmpty)
@@ -154,7 +154,7 @@ import Training
     }
 
     @Test(
-        "where several columns match, a documented order decides",
+        "when several columns match, a documented order decides",
         arguments: [
             ("session_id,user_id,item,timestamp", "user_id", "item", "timestamp"),
             ("USER,user,item,timestamp", "user", "item", "timestamp"),
@@ -170,7 +170,7 @@ import Training
         #expect(loaded.data.userIDs == ["U"] && loaded.items == ["I"] && loaded.data.lastTimestamps == [7])
     }
 
-    @Test("flags name columns that are not recognised, and win over those that are")
+    @Test("explicit column names override recognised ones")
     func flags() throws {
         let text = "user,who,what,when,timestamp\nx,u,b,2,1\nx,u,a,1,2\n"
         let loaded = try load(text, columns: EventColumns(user: "who", item: "what", time: "when"))
@@ -183,7 +183,7 @@ import Training
         #expect(try refusal(text, columns: EventColumns(user: "what", item: "what")).contains("'what'"))
     }
 
-    @Test("an unknown header lists its columns and the flag")
+    @Test("the error of an unknown header lists its columns and the option")
     func unknownHeader() throws {
         let text = try refusal("who,what,when\nu,i,1\n")
         #expect(text.contains("users") && text.contains("'who', 'what', 'when'") && text.contains("--user-column"))
@@ -191,7 +191,7 @@ import Training
         #expect(try refusal("user item timestamp\nu i 1\n").contains("'user item timestamp'"))
     }
 
-    @Test("two columns of one meaning and rank are refused, duplicates that nobody reads are not")
+    @Test("ambiguous columns are rejected, duplicates of unused columns are not")
     func ambiguous() throws {
         let text = try refusal("user_id,userId,item,timestamp\nu,v,i,1\n")
         #expect(text.contains("'user_id', 'userId'") && text.contains("--user-column"))
@@ -213,14 +213,14 @@ import Training
         }
     }
 
-    @Test("delimiters inside quotes, and others inside names, do not mislead")
+    @Test("delimiters inside quotes or names do not affect recognition")
     func quotedDelimiters() throws {
         #expect(try load("\"a;b;c;d;e\",user,item,timestamp\n1,u,\"x,y\",2\n").items == ["x,y"])
         #expect(try load("user,item,timestamp,a;b;c;d;e|f|g|h|i\nu,x,2,1\n").items == ["x"])
         #expect(try load("user;item;timestamp;\"a,b,c,d,e,f\"\nu;x,y;2;1\n").items == ["x,y"])
     }
 
-    @Test("a header that arrives in pieces is recognised whole")
+    @Test("a header that arrives in pieces is recognised")
     func slowPipe() throws {
         try withFile("") { path in
             let pipe = path + ".pipe"
@@ -243,14 +243,14 @@ import Training
 
     // MARK: Odd rows
 
-    @Test("spaces around ids and times are layout unless they are quoted")
+    @Test("spaces around ids and times are ignored unless they are quoted")
     func spaces() throws {
         let loaded = try load("user, item, timestamp\nu , b, 2\n u,\" a \", 1 \n")
         #expect(sequences(loaded) == ["u": [" a ", "b"]])
         #expect(try refusal("user,item,timestamp\nu,  ,1\n").hasPrefix("F:2:3: the id in column 'item' is empty"))
     }
 
-    @Test("NUL bytes in ids are refused where they stand")
+    @Test("NUL bytes in ids are rejected with their place")
     func nul() throws {
         #expect(
             try refusal("user,item,timestamp\nu,i,1\nu,j\u{0},2\n").hasPrefix(
@@ -261,7 +261,7 @@ import Training
     }
 
     @Test(
-        "files of other formats are named",
+        "the error names a file's foreign format",
         arguments: [
             (Array("{\"user\": \"u\"}\n".utf8), "JSON"), (Array(" [1]\n".utf8), "JSON"),
             ([0x1F, 0x8B, 8, 0], "gzip"), (Array("PK\u{3}\u{4}".utf8), "ZIP"), (Array("PAR1".utf8), "Parquet"),
@@ -273,7 +273,7 @@ import Training
         #expect(text.hasPrefix("'F' is ") && text.contains(name) && text.contains("not separated text"))
     }
 
-    @Test("more rows than can be numbered are refused, not a trap")
+    @Test("too many rows are an error, not a trap")
     func rowLimit() throws {
         try withFile("user,item,timestamp\nu,a,1\nu,b,2\nu,c,3\n") { path in
             var vocabulary = ItemVocabulary()

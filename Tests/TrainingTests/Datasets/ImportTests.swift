@@ -4,7 +4,7 @@ import Kernels
 import Testing
 import Training
 
-/// Runs a body in a folder that holds some files and exists only meanwhile.
+/// Runs a body in a temporary folder with some files.
 private func withFiles<Result>(_ files: [String: [UInt8]], _ body: (URL) throws -> Result) throws -> Result {
     let folder = FileManager.default.temporaryDirectory.appending(path: "dimerec-\(UUID().uuidString)")
     try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
@@ -17,13 +17,13 @@ extension URL {
     /// The path of a file in this folder.
     fileprivate func file(_ name: String) -> String { appending(path: name).path }
 
-    /// A file of this folder's `out`, as lines.
+    /// The lines of a file in this folder's `out`.
     fileprivate func lines(_ name: String) throws -> [String] {
         try String(contentsOfFile: appending(path: "out/\(name)").path, encoding: .utf8)
             .split(separator: "\n").map(String.init)
     }
 
-    /// What a folder holds.
+    /// The names in a folder.
     fileprivate var names: [String] {
         get throws { try FileManager.default.contentsOfDirectory(atPath: path).sorted() }
     }
@@ -40,7 +40,7 @@ private func sequences(_ path: String) throws -> [String: [String]] {
 }
 
 @Suite("MovieLens import") struct MovieLensImportTests {
-    /// Users with one rating a film; film `m` is rated by users `1...` up to its count.
+    /// Ratings: film `m` is rated once by each of the users `1...` up to its count.
     private func ratings(_ films: [(film: String, users: ClosedRange<Int>)], separator: String) -> String {
         films.flatMap { film in
             film.users.map { [String($0), film.film, "3.5", String(1000 - $0)].joined(separator: separator) + "\n" }
@@ -95,7 +95,7 @@ private func sequences(_ path: String) throws -> [String: [String]] {
         }
     }
 
-    @Test("timestamps at the ends of 64 bits are kept") func extremeTimes() throws {
+    @Test("timestamps at the limits of 64 bits are kept") func extremeTimes() throws {
         let times = ["-9223372036854775808", "9223372036854775807", "-9007199254740991"]
         let ratings = "userId,movieId,rating,timestamp\n" + times.enumerated().map { "1,\($0),5,\($1)\n" }.joined()
         try withFiles(["ratings.csv": Array(ratings.utf8)]) { folder in
@@ -109,8 +109,8 @@ private func sequences(_ path: String) throws -> [String: [String]] {
 
     @Test("drops films first, then users, each once", arguments: [",", "::"])
     func rare(separator: String) throws {
-        // Film z has two ratings and goes; then user 4 has one left and goes; w keeps its place though one of its three
-        // ratings went with user 4.
+        // Film z has two ratings and is dropped. Then user 4 has one rating left and is dropped. Film w stays,
+        // although one of its three ratings was by user 4.
         let films: [(String, ClosedRange<Int>)] = [("x", 1...3), ("y", 1...3), ("w", 2...4), ("z", 3...4)]
         let header = separator == "," ? "userId,movieId,rating,timestamp\n" : ""
         let name = separator == "," ? "ratings.csv" : "ratings.dat"
@@ -129,8 +129,8 @@ private func sequences(_ path: String) throws -> [String: [String]] {
         }
     }
 
-    @Test("an item may end below the minimum, since nothing is dropped twice") func notIterated() throws {
-        // Film b reaches 2 through users 1 and 9; user 9 has nothing else, goes, and leaves b with one.
+    @Test("an item may end below the minimum, because each step runs once") func notIterated() throws {
+        // Film b has 2 ratings, by users 1 and 9. User 9 has no other rating and is dropped, which leaves b with one.
         let text = "1::a::1::1\n2::a::1::1\n1::b::1::2\n9::b::1::1\n2::c::1::2\n3::a::1::1\n3::c::1::2\n"
         try withFiles(["ratings.dat": Array(text.utf8)]) { folder in
             var job = MovieLensImport(ratings: folder.file("ratings.dat"))
@@ -143,14 +143,14 @@ private func sequences(_ path: String) throws -> [String: [String]] {
     }
 
     @Test(
-        "names file, line and column, and leaves nothing behind",
+        "errors have file, line and column, and nothing is left behind",
         arguments: [
             ("1::2::3::4\n1::2::three::4\n", "2:7: 'three' in column 'rating'"),
-            ("1::2::3::4\n1::2::3\n", "2:1: the row has 3 fields in place of 4"),
+            ("1::2::3::4\n1::2::3\n", "2:1: the row has 3 fields instead of 4"),
             ("1::2::3::4\n\n::2::3::4\n", "3:1: the id in column 'userId' is empty"),
             ("1::2::3::\n", "1:10: '' in column 'timestamp'"),
-            ("1::2:3::4\n", "1:1: the row has 3 fields in place of 4"),
-            ("", "Nothing of"),
+            ("1::2:3::4\n", "1:1: the row has 3 fields instead of 4"),
+            ("", "No interactions of"),
         ]
     )
     func errors(text: String, message: String) throws {
@@ -163,7 +163,7 @@ private func sequences(_ path: String) throws -> [String: [String]] {
         }
     }
 
-    @Test("a film listed twice is an error, though the ratings were fine") func duplicateFilm() throws {
+    @Test("a film listed twice is an error, even with valid ratings") func duplicateFilm() throws {
         let files = ["ratings.dat": "1::2::3::4\n", "movies.dat": "2::A::Drama\n3::B::Drama\n2::C::Drama\n"]
         try withFiles(files.mapValues { Array($0.utf8) }) { folder in
             let job = MovieLensImport(ratings: folder.file("ratings.dat"), movies: folder.file("movies.dat"))
@@ -196,7 +196,7 @@ private func sequences(_ path: String) throws -> [String: [String]] {
         return job
     }
 
-    @Test("an empty folder is filled, one with a file is refused and kept") func existing() throws {
+    @Test("an empty folder is filled, one with a file is rejected and kept") func existing() throws {
         try withFiles(ratings) { folder in
             try FileManager.default.createDirectory(atPath: folder.file("out"), withIntermediateDirectories: false)
             _ = try job(folder).run(into: folder.file("out") + "/")
@@ -212,7 +212,7 @@ private func sequences(_ path: String) throws -> [String: [String]] {
         }
     }
 
-    @Test("what a killed import left is no obstacle") func leftover() throws {
+    @Test("files of a killed import are replaced") func leftover() throws {
         try withFiles(ratings) { folder in
             try FileManager.default.createDirectory(
                 atPath: folder.file(".out.part"),
@@ -237,7 +237,7 @@ private func sequences(_ path: String) throws -> [String: [String]] {
     }
 
     @Test(
-        "timestamps and odd ids survive the way through",
+        "timestamps and unusual ids are kept exactly",
         arguments: [
             "0", "-7", "1593878903.438", "1e17", "0.1", "978300760", "1700000000000000001", "18446744073709551615",
             "1700000000.123456789", "123456789012345678901234567890.5",
@@ -275,7 +275,7 @@ private func sequences(_ path: String) throws -> [String: [String]] {
         + row(1, 9, at: "5", ratio: "1.99")
         + row(2, 8, at: "3", ratio: "0") + row(2, 7, at: "2", ratio: "2")
 
-    @Test("keeps what was watched twice over and can be ordered") func interactions() throws {
+    @Test("keeps videos watched for twice their length, with a time") func interactions() throws {
         try withFiles(["big_matrix.csv": Array(matrix.utf8)]) { folder in
             var job = KuaiRecImport(matrix: folder.file("big_matrix.csv"))
             job.minimumInteractions = 1
@@ -286,7 +286,7 @@ private func sequences(_ path: String) throws -> [String: [String]] {
         }
     }
 
-    @Test("a ratio of 0 takes every showing with a time; rare ones go") func everyShowing() throws {
+    @Test("a ratio of 0 keeps every showing with a time, except rare ones") func everyShowing() throws {
         try withFiles(["big_matrix.csv": Array(matrix.utf8)]) { folder in
             var job = KuaiRecImport(matrix: folder.file("big_matrix.csv"))
             job.minimumWatchRatio = 0
@@ -296,7 +296,7 @@ private func sequences(_ path: String) throws -> [String: [String]] {
         }
     }
 
-    @Test("takes categories and captions, in any one or both") func texts() throws {
+    @Test("reads categories, captions, or both") func texts() throws {
         let files = [
             "big_matrix.csv": matrix, "item_categories.csv": "video_id,feat\n7,[8]\n8,\"[27, 9]\"\n55,[1]\n",
             "captions.csv": "video_id,manual_cover_text,caption\n8,x,\"hello, #world\n你好\"\n",
@@ -317,7 +317,7 @@ private func sequences(_ path: String) throws -> [String: [String]] {
         }
     }
 
-    @Test("a list that is none is named", arguments: ["8", "[8", "]", "\"8, 9\""])
+    @Test("an invalid list is an error with its place", arguments: ["8", "[8", "]", "\"8, 9\""])
     func badList(text: String) throws {
         let files = ["big_matrix.csv": matrix, "item_categories.csv": "feat,video_id\n[1],7\n\(text),8\n"]
         try withFiles(files.mapValues { Array($0.utf8) }) { folder in
@@ -334,7 +334,7 @@ private func sequences(_ path: String) throws -> [String: [String]] {
         }
     }
 
-    @Test("another file is refused for its header") func wrongFile() throws {
+    @Test("a file with another header is rejected") func wrongFile() throws {
         try withFiles(["item_categories.csv": Array("video_id,feat\n7,[8]\n".utf8)]) { folder in
             let job = KuaiRecImport(matrix: folder.file("item_categories.csv"))
             let expected = CSVError.missingColumn(

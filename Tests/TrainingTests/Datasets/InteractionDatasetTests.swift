@@ -21,7 +21,7 @@ import Training
         #expect((dataset.userCount, dataset.eventCount, dataset.unknownEvents) == (3, 6, 0))
     }
 
-    @Test("equals grouping and stable sorting by the book", arguments: 0..<10 as Range<UInt64>)
+    @Test("equals plain grouping and stable sorting", arguments: 0..<10 as Range<UInt64>)
     func matchesReference(seed: UInt64) throws {
         var generator = SequentialGenerator(CounterBasedGenerator(seed: seed, purpose: .simulation))
         let events = (0..<2_000).map { _ in
@@ -43,7 +43,7 @@ import Training
     }
 
     @Test(
-        "the digest names the events and nothing else",
+        "the digest depends on the events alone",
         arguments: [
             "timestamp,extra,item,user\n5,x,b,u1\n1,,a,u2\n3,,a,u1\n5,,c,u1\n0.5,,b,u2\n-2,,a,u3\n",
             "\u{FEFF}user,item,timestamp\r\n\"u1\",\"b\",5.0\r\nu2,a,1\r\nu1,a,3e0\r\nu1,c,5\r\nu2,b,.5\r\nu3,a,-2",
@@ -89,7 +89,7 @@ import Training
         #expect(vocabulary.ids == before.ids + ["x"])
     }
 
-    @Test("a vocabulary finds exactly what it holds, however many there are") func vocabulary() {
+    @Test("a vocabulary of any size finds exactly its own ids") func vocabulary() {
         let ids = (0..<20_000).map { "item-\($0)" } + ["", "é", "中"]
         let vocabulary = ItemVocabulary(ids: ids)
         #expect(vocabulary.count == ids.count)
@@ -98,10 +98,10 @@ import Training
     }
 
     @Test(
-        "says what is wrong with a row",
+        "errors describe the problem of a row",
         arguments: [
             ("u,i,soon", "2:5: 'soon' in column 'timestamp'"), (",i,1", "2:1: the id in column 'user' is empty"),
-            ("u,\"\",1", "2:4: the id in column 'item' is empty"), ("u,i", "2:1: the row has 2 fields in place of 3"),
+            ("u,\"\",1", "2:4: the id in column 'item' is empty"), ("u,i", "2:1: the row has 2 fields instead of 3"),
         ]
     )
     func badRow(row: String, message: String) throws {
@@ -114,7 +114,7 @@ import Training
         }
     }
 
-    @Test("needs a row, and each column once") func headerOnly() throws {
+    @Test("a file needs a row, and each column once") func headerOnly() throws {
         var vocabulary = ItemVocabulary()
         try withFile("user,item,timestamp\n") { path in
             #expect(throws: CSVError.empty(file: path)) {
@@ -138,7 +138,7 @@ import Training
         9,Unseen,Musical
         """
 
-    @Test("lines up with a vocabulary") func catalogue() throws {
+    @Test("gives the catalogue of a vocabulary") func catalogue() throws {
         let metadata = try withFile(Self.films) { try ItemMetadata.load(items: $0) }
         let catalogue = metadata.catalogue(of: ItemVocabulary(ids: ["3", "7", "1", "2"]))
         #expect(catalogue.ids == ["3", "7", "1", "2"])
@@ -147,7 +147,7 @@ import Training
         #expect(catalogue.categories == [[1, 0], [], [0], []])
     }
 
-    @Test("refuses an item listed twice") func duplicate() throws {
+    @Test("rejects an item listed twice") func duplicate() throws {
         try withFile(Self.films + "\n2,Again,Drama\n") { path in
             let place = CSVError.Location(file: path, line: 6, column: 1)
             #expect(throws: CSVError.duplicateID(at: place, column: "item", id: "2")) {

@@ -13,7 +13,7 @@ import Training
     }
 
     @Test(
-        "only the item is needed, under any of its names and delimiters",
+        "only the item column is needed, with any known name and delimiter",
         arguments: [
             ("item\na\n", ["a::", "b::"]), ("item,title\na,A\n", ["a:A:", "b::"]),
             ("item,categories\na,x|y\n", ["a::x+y", "b::"]),
@@ -26,13 +26,13 @@ import Training
         #expect(try catalogue(text) == expected)
     }
 
-    @Test("the events file's item column counts where the items file has it too")
+    @Test("the name of the events file's item column is preferred")
     func itemColumn() throws {
         #expect(try catalogue("item,code,title\nz,a,A\n", itemColumn: "code") == ["a:A:", "b::"])
         #expect(try catalogue("item,title\na,A\n", itemColumn: "code") == ["a:A:", "b::"])
     }
 
-    @Test("a file without items lists its columns")
+    @Test("the error of a file without an item column lists its columns")
     func noItems() throws {
         try withFile("title,year\nA,1\n") { path in
             #expect(throws: CSVError.unrecognisedHeader(.item, file: path, found: ["title", "year"])) {
@@ -41,7 +41,7 @@ import Training
         }
     }
 
-    @Test("a file that lists none of the items is worth a warning, one that lists some is not")
+    @Test("a file that lists none of the items gives a warning, one that lists some does not")
     func otherItems() throws {
         let events = "user,item,timestamp\n" + (0..<5).map { "u,a\($0),\($0)\n" }.joined()
         try withFile(events) { events in

@@ -5,7 +5,7 @@ import Testing
 import Training
 
 @Suite("Small data") struct SmallDataTests {
-    /// Users with so many events each.
+    /// Users with the given numbers of events.
     private func csv(_ lengths: [Int]) -> String {
         var lines = ["user,item,timestamp"]
         for (user, length) in lengths.enumerated() {
@@ -18,7 +18,7 @@ import Training
         try withFile(csv(lengths)) { try TrainingData(events: $0, split: kind, seed: 1, items: nil) }
     }
 
-    @Test("a split without rows gives way to one with rows, and a warning names both", arguments: SplitKind.allCases)
+    @Test("a split without rows is replaced by one with rows, and a warning names both", arguments: SplitKind.allCases)
     func fallsBack(kind: SplitKind) throws {
         let data = try data([8, 8], kind)
         #expect(data.splitKind == .leaveOneOut && data.split.hasRows)
@@ -31,20 +31,20 @@ import Training
         #expect(data.notes[0].contains("'\(kind.rawValue)'") && data.notes[0].contains("'leave-one-out'"))
     }
 
-    @Test("leaving one out gives way where no user has enough events")
+    @Test("leave-one-out is replaced when no user has enough events")
     func shortSequences() throws {
         let data = try data([Int](repeating: 2, count: 10), .leaveOneOut)
         #expect(data.splitKind == .time && data.split.hasRows && data.notes.count == 1)
     }
 
-    @Test("a split with rows stays", arguments: SplitKind.allCases)
+    @Test("a split with rows is kept", arguments: SplitKind.allCases)
     func stays(kind: SplitKind) throws {
         let data = try data([Int](repeating: 5, count: 60), kind)
         #expect(data.splitKind == kind && data.notes.isEmpty)
     }
 
     @Test(
-        "data that no split can serve is refused with what is needed",
+        "data that no split suits are rejected with the needed amounts",
         arguments: [[1], [1, 1, 1], [3], [2, 2], [Int](repeating: 1, count: 500)]
     )
     func tooFew(lengths: [Int]) throws {
@@ -63,7 +63,7 @@ import Training
         for kind in SplitKind.allCases { #expect(try data(lengths, kind).split.hasRows) }
     }
 
-    @Test("given files without rows are refused before training")
+    @Test("files without rows are rejected before training")
     func files() throws {
         try withFile(csv([5, 5])) { good in
             try withFile(csv([1, 1])) { bad in
@@ -76,7 +76,7 @@ import Training
         }
     }
 
-    @Test("what fell back is evaluated by the split that it was trained with")
+    @Test("evaluation uses the fallback split of the training")
     func evaluation() throws {
         try withFile(csv([8, 8]), name: "events.csv") { events in
             let store = try CheckpointStore(

@@ -2,7 +2,7 @@ import Kernels
 import Testing
 import Training
 
-/// Numbers as strings of digits, the oracle: Double and its rounding do not occur in it.
+/// The oracle: numbers as strings of digits, without Double and its rounding.
 private struct Digits: Comparable {
     let text: String
     private let whole: String
@@ -41,7 +41,7 @@ private struct Digits: Comparable {
         try #require(DecimalNumber(Array(text.utf8)[...]).flatMap { Timestamp($0) }, "'\(text)'")
     }
 
-    /// Random plain decimals, many of them neighbours of one another.
+    /// Random plain decimals, many of them close neighbours.
     private func numbers(seed: UInt64) -> [String] {
         var generator = SequentialGenerator(CounterBasedGenerator(seed: seed, purpose: .simulation))
         let starts = [
@@ -63,7 +63,7 @@ private struct Digits: Comparable {
         }
     }
 
-    @Test("orders numbers of any size as their digits do", arguments: 0..<20 as Range<UInt64>)
+    @Test("numbers of any size have the order of their digits", arguments: 0..<20 as Range<UInt64>)
     func order(seed: UInt64) throws {
         let texts = numbers(seed: seed)
         let times = try texts.map(timestamp)
@@ -77,7 +77,7 @@ private struct Digits: Comparable {
         }
     }
 
-    @Test("is written so that it reads back as itself", arguments: 0..<20 as Range<UInt64>)
+    @Test("the description reads back as the same time", arguments: 0..<20 as Range<UInt64>)
     func description(seed: UInt64) throws {
         for text in numbers(seed: seed) + ["1e300", "-2.5e-300", "1e-22", "1e22", "0", "-0", "0.1", "5e-324"] {
             let time = try timestamp(text)
@@ -88,7 +88,7 @@ private struct Digits: Comparable {
         #expect(try timestamp("1e3").description == "1000")
     }
 
-    @Test("the short cut for integers is no other time", arguments: 0..<20 as Range<UInt64>)
+    @Test("the fast path for integers gives the same time", arguments: 0..<20 as Range<UInt64>)
     func shortCut(seed: UInt64) throws {
         var generator = SequentialGenerator(CounterBasedGenerator(seed: seed, purpose: .simulation))
         let edges: [Int64] = [.min, .max, 1 << 53, 1 << 53 + 1, -(1 << 53) - 1, 9_999_999_999_999_999, 0]
@@ -108,7 +108,7 @@ private struct Digits: Comparable {
         }
     }
 
-    @Test("two ways of writing a number are one time")
+    @Test("two ways of writing a number give the same time")
     func spelling() throws {
         for texts in [
             ["5", "5.0", "05", "5e0", "+5", "0.5e1", "500e-2"], ["0", "-0", "0.000", "0e9"],
@@ -130,7 +130,7 @@ private struct Digits: Comparable {
     }
 
     @Test(
-        "refuses what is no number, too long or too large",
+        "rejects text, and numbers that are too long or too large",
         arguments: ["", "-", ".", "1e", "1e+", "1.2.3", "e5", "nan", "1e999", "1e9999999", "1 2", "0x1", "--1"]
             + [String(repeating: "1", count: 33), "1e-400", "0." + String(repeating: "3", count: 33)]
     )
@@ -138,7 +138,7 @@ private struct Digits: Comparable {
         #expect(DecimalNumber(Array(text.utf8)[...]).flatMap { Timestamp($0) } == nil)
     }
 
-    @Test("a column gives back what it was given, in any mix")
+    @Test("a column returns its times, in any mix of precisions")
     func column() throws {
         let times = try numbers(seed: 3).map(timestamp)
         var column = TimestampColumn()
@@ -151,7 +151,7 @@ private struct Digits: Comparable {
     private func read(_ text: String) -> CalendarTime? { CalendarTime(Array(text.utf8)[...]) }
 
     @Test(
-        "understands ISO 8601, UTC without a zone",
+        "reads ISO 8601; without a zone it is UTC",
         arguments: [
             ("2024-01-01", 1_704_067_200, 0), ("2024-01-01T10:00:00Z", 1_704_103_200, 0),
             ("2024-01-01T10:00:00", 1_704_103_200, 0), ("2024-01-01 10:00:00", 1_704_103_200, 0),
@@ -169,7 +169,7 @@ private struct Digits: Comparable {
     }
 
     @Test(
-        "refuses what does not exist or is something else",
+        "rejects times that do not exist, and other text",
         arguments: [
             "2024-02-30", "2023-02-29", "1900-02-29", "2024-13-01", "2024-00-10", "2024-01-00", "0000-01-01",
             "24-01-01",
@@ -182,7 +182,7 @@ private struct Digits: Comparable {
         #expect(read(text) == nil)
     }
 
-    @Test("orders as the calendar does, to the nanosecond")
+    @Test("has the order of the calendar, to the nanosecond")
     func order() throws {
         let texts = [
             "1969-12-31T23:59:59.999999999Z", "1970-01-01T00:00:00Z", "1970-01-01T00:00:00.000000001Z",

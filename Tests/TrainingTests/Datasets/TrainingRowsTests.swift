@@ -13,7 +13,7 @@ import Training
         }
     }
 
-    @Test("differs by seed and by epoch, and repeats for the same") func keyed() {
+    @Test("depends on seed and epoch alone") func keyed() {
         func order(_ seed: UInt64, _ epoch: Int) -> [Int] {
             let permutation = RandomPermutation(count: 500, seed: seed, epoch: epoch)
             return (0..<500).map { permutation[$0] }
@@ -21,14 +21,14 @@ import Training
         let orders = [order(1, 0), order(1, 1), order(2, 0), Array(0..<500)]
         for (index, first) in orders.enumerated() {
             for second in orders[(index + 1)...] {
-                // Two random permutations agree in one place on average.
+                // Two random permutations agree in one position on average.
                 #expect(zip(first, second).count { $0 == $1 } < 12)
             }
         }
         #expect(order(1, 1) == order(1, 1))
     }
 
-    @Test("sends every position to every place equally often", arguments: [2, 3, 5, 7, 10, 12, 30])
+    @Test("maps every position to every number equally often", arguments: [2, 3, 5, 7, 10, 12, 30])
     func uniform(count: Int) {
         let epochs = 600 * count
         var hits = [[Int]](repeating: [Int](repeating: 0, count: count), count: count)
@@ -40,7 +40,7 @@ import Training
         #expect(hits.joined().allSatisfy { abs($0 - 600) < 147 }, "\(hits)")
     }
 
-    @Test("neighbours do not stay neighbours") func neighbours() {
+    @Test("separates neighbours") func neighbours() {
         let count = 100_000
         let permutation = RandomPermutation(count: count, seed: 4, epoch: 0)
         let kept = (1..<count).count { abs(permutation[$0] - permutation[$0 - 1]) <= 5 }
@@ -50,7 +50,7 @@ import Training
 }
 
 @Suite("Training rows") struct TrainingRowsTests {
-    @Test("list every prefix of at least one item, in order", arguments: 0..<8 as Range<UInt64>)
+    @Test("lists every prefix of at least one item, in order", arguments: 0..<8 as Range<UInt64>)
     func allPrefixes(seed: UInt64) {
         let sequences = randomSequences(users: 30, items: 20, longest: 7, seed: seed)
         let rows = TrainingRows(sequences)
@@ -71,12 +71,12 @@ import Training
         }
     }
 
-    @Test("no sequence of two items gives no row") func noRows() {
+    @Test("without a sequence of two items there are no rows") func noRows() {
         #expect(TrainingRows(RaggedRows([[1], [], [2]])).count == 0)
         #expect(TrainingRows(RaggedRows()).count == 0)
     }
 
-    @Test("batches run through epochs that each hold every row once", arguments: [1, 7, 64, 1_000])
+    @Test("batches go through epochs; each epoch has every row once", arguments: [1, 7, 64, 1_000])
     func epochs(size: Int) {
         let rows = TrainingRows(randomSequences(users: 40, items: 30, longest: 9, seed: 1))
         let steps = 3 * rows.count / size + 1
@@ -114,10 +114,10 @@ import Training
                     #expect(!history.isEmpty && next.starts(with: history))
                 }
                 let cutsFound = Set(group.map(\.position.cut))
-                // As many different cuts as the newer half of the window has.
+                // As many different cuts as there are in the newer half of the window.
                 #expect(cutsFound.count == min(cuts, min(drawn[window].cut, limit / 2 + 1)))
             }
-            // A part of the step is that part of the whole.
+            // A part of a step equals the same part of the whole step.
             let part = rows.windows(step: step, size: 16, range: 8..<16, cuts: cuts, limit: limit, seed: 3)
             #expect(part.map(\.position) == found[8...].map(\.position))
         }

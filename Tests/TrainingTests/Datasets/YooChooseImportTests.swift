@@ -3,13 +3,13 @@ import Kernels
 import Testing
 import Training
 
-/// The convention's steps one by one on arrays, as slowly as they read.
+/// The convention's steps one by one on arrays: slow, but easy to check.
 private struct ReferenceCut {
     var train: [String: [String]] = [:]
     var validation: [String: [String]] = [:]
     var test: [String: [String]] = [:]
 
-    /// Cuts clicks given in the file's order; dates are seconds.
+    /// Splits clicks given in the file's order; dates are seconds.
     init(_ clicks: [(session: String, date: Int, item: String)], fraction: Int, minimumClicks: Int) {
         var order: [String] = []
         var items: [String: [String]] = [:]
@@ -25,7 +25,7 @@ private struct ReferenceCut {
         for session in order { items[session]?.removeAll { counts[$0, default: 0] < minimumClicks } }
         order.removeAll { (items[$0]?.count ?? 0) < 2 }
         let split = (order.compactMap { dates[$0] }.max() ?? 0) - 86_400
-        // A stable sort by date: the place in the file is the second key.
+        // A stable sort by date: the position in the file is the second key.
         let sorted = order.enumerated()
             .sorted { (dates[$0.element] ?? 0, $0.offset) < (dates[$1.element] ?? 0, $1.offset) }.map(\.element)
         let training = sorted.filter { (dates[$0] ?? 0) < split }
@@ -34,7 +34,7 @@ private struct ReferenceCut {
             let kept = (items[session] ?? []).filter(known.contains)
             if kept.count >= 2 { test[session] = kept }
         }
-        // Rows as the convention lists them: for each session the longest prefix first. What remains of a session is its
+        // Rows in the convention's order: for each session the longest prefix first. The rest of a session is its
         // longest prefix with its target among the newest rows.
         let rows = training.flatMap { session in
             (1..<(items[session]?.count ?? 1)).reversed().map { (session, $0) }
@@ -52,7 +52,7 @@ private struct ReferenceCut {
 }
 
 @Suite("YooChoose import") struct YooChooseImportTests {
-    /// Runs an import of some text and reads the three parts again.
+    /// Imports a text and reads the three parts.
     private func parts(
         _ text: String,
         fraction: Int = 1,
@@ -81,12 +81,12 @@ private struct ReferenceCut {
         }
     }
 
-    /// Sessions of one second's date each, as the raw file writes them.
+    /// Lines of the raw file for sessions whose clicks share one date.
     private func text(_ sessions: [(id: String, time: String, items: String)]) -> String {
         sessions.flatMap { session in session.items.map { "\(session.id),\(session.time),\($0),0\n" } }.joined()
     }
 
-    @Test("parts by the newest day; a session of exactly a day ago is in no part") func dates() throws {
+    @Test("splits by the newest day; a session of exactly a day ago is in no part") func dates() throws {
         let parts = try parts(
             text([
                 ("1", "2014-09-28T10:00:00.001Z", "abc"), ("2", "2014-09-29T10:00:00.000Z", "ab"),
@@ -99,7 +99,7 @@ private struct ReferenceCut {
         #expect(parts.test == ["3": ["b", "c"], "4": ["c", "a"]])
     }
 
-    @Test("rare items go before short sessions go again, and counts leave out sessions of one click") func filters()
+    @Test("drops rare items, then short sessions again; counts ignore sessions of one click") func filters()
         throws
     {
         // Item r is clicked three times, once in a session of one click: below 3. Without it session 2 is too short, and z is as rare.
@@ -116,7 +116,7 @@ private struct ReferenceCut {
         #expect(parts.test == ["9": ["a", "b"]])
     }
 
-    @Test("test sessions keep the items of all training sessions, also of those that the fraction leaves out")
+    @Test("test sessions keep the items of all training sessions, also of sessions outside the fraction")
     func knownItems() throws {
         let parts = try parts(
             text([
@@ -131,7 +131,7 @@ private struct ReferenceCut {
         #expect(parts.test == ["8": ["o", "l"]])
     }
 
-    @Test("the cut counts rows, and a session that it cuts keeps its first clicks") func cut() throws {
+    @Test("the cut counts rows, and a cut session keeps its first clicks") func cut() throws {
         // Nine rows; a third is three: session 3's one, session 2's one, and the first of session 1's.
         let parts = try parts(
             text([
@@ -144,7 +144,7 @@ private struct ReferenceCut {
         #expect(parts.validation == ["3": ["a", "b"]])
     }
 
-    @Test("clicks keep the file's order, repeats included, wherever the session goes on") func fileOrder() throws {
+    @Test("clicks keep the file's order, repeats included, also in interleaved sessions") func fileOrder() throws {
         let clicks = [
             ("1", "2014-09-01T00:00:09.000Z", "a"), ("2", "2014-09-01T00:00:05.000Z", "a"),
             ("1", "2014-09-01T00:00:03.000Z", "b"), ("1", "2014-09-01T00:00:04.000Z", "b"),
@@ -152,18 +152,18 @@ private struct ReferenceCut {
             ("9", "2014-09-30T00:00:00.000Z", "b"),
         ]
         let parts = try parts(clicks.map { "\($0.0),\($0.1),\($0.2),S\n" }.joined())
-        // The last listed click dates session 1 before session 2, so that it is the older one.
+        // The last listed click dates session 1 before session 2, so session 1 is older.
         #expect(parts.train == ["1": ["a", "b", "b"]])
         #expect(parts.validation == ["2": ["a", "b"]])
     }
 
-    @Test("agrees with the convention done step by step on arrays", arguments: 0..<40 as Range<UInt64>)
+    @Test("agrees with the convention's steps on arrays", arguments: 0..<40 as Range<UInt64>)
     func reference(seed: UInt64) throws {
         var generator = SequentialGenerator(CounterBasedGenerator(seed: seed, purpose: .simulation))
         let start = 1_411_344_000  // 2014-09-22T00:00:00Z
         var clicks: [(session: String, date: Int, item: String)] = []
         for session in 0..<Int.random(in: 60...200, using: &generator) {
-            // Few different dates, so that many tie.
+            // Few different dates give many ties.
             let date = start + Int.random(in: 0..<40, using: &generator) * 10_800
             for _ in 0..<Int.random(in: 1...6, using: &generator) {
                 let item = Int.random(in: 0..<30, using: &generator) * Int.random(in: 0...2, using: &generator)
@@ -185,7 +185,7 @@ private struct ReferenceCut {
         #expect(parts.test == expected.test)
     }
 
-    @Test("a part that ends empty is an error, and leaves nothing behind") func emptyPart() throws {
+    @Test("an empty part is an error and leaves nothing behind") func emptyPart() throws {
         try withFile(text([("1", "2014-09-01T00:00:00.000Z", "ab")]), name: "clicks.dat") { path in
             #expect(throws: ImportError.emptyPart("train", source: path)) {
                 try YooChooseImport(clicks: path).run(into: path + "-out")
@@ -197,7 +197,7 @@ private struct ReferenceCut {
     }
 
     @Test(
-        "times are UTC and exist",
+        "times must be in UTC and exist",
         arguments: [
             ("1970-01-01T00:00:00Z", 0), ("1969-12-31T23:59:59Z", -1), ("2014-04-07T10:51:09.277Z", 1_396_867_869),
             ("2000-02-29T00:00:00.5Z", 951_782_400), ("2000-03-01T00:00:00Z", 951_868_800),

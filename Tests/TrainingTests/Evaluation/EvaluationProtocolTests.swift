@@ -4,7 +4,7 @@ import Training
 
 @Suite("Evaluation protocol") struct EvaluationProtocolTests {
     @Test(
-        "cuts where it says",
+        "cuts at the documented lengths",
         arguments: [
             (.allPrefixes, 0, []), (.allPrefixes, 1, []), (.allPrefixes, 2, [1]), (.allPrefixes, 5, [1, 2, 3, 4]),
             (.nextAfter80, 1, []), (.nextAfter80, 2, [1]), (.nextAfter80, 5, [4]), (.nextAfter80, 10, [8]),
@@ -36,7 +36,7 @@ import Training
         DataPart(userIDs: sequences.indices.map { "u\($0)" }, sequences: RaggedRows(sequences), targets: targets)
     }
 
-    @Test("rows ask for the item after the cut") func rows() {
+    @Test("the target of a row is the item after the cut") func rows() {
         let rows = EvaluationRows(part([[4, 5, 6], [7], [8, 9]]), protocol: .allPrefixes)
         #expect((0..<rows.count).map { rows.user(of: $0) } == [0, 0, 2])
         #expect((0..<rows.count).map { rows.cut(of: $0) } == [1, 2, 1])
@@ -45,14 +45,14 @@ import Training
         #expect((0..<rows.count).map { rows.target(of: $0) } == [5, 6, 9])
     }
 
-    @Test("unknown items leave the history but keep their row") func unknownItems() {
+    @Test("unknown items are not in histories but keep their row") func unknownItems() {
         let rows = EvaluationRows(part([[-1, 3, -1, 4, -1], [-1, -1, 2]]), protocol: .allPrefixes)
         #expect((0..<rows.count).map { rows.target(of: $0) } == [3, nil, 4, nil, nil, 2])
         #expect((0..<rows.count).map { rows.history(of: $0, limit: 2) } == [[], [3], [3], [3, 4], [], []])
         #expect(rows.history(of: 3, limit: 1) == [4])
     }
 
-    @Test("a part that only asks for last items gives one row a sequence") func lastOnly() {
+    @Test("a part with only last items as targets gives one row a sequence") func lastOnly() {
         for suited in [EvaluationProtocol.allPrefixes, .lastItem] {
             #expect(suited.suits(.last))
             let rows = EvaluationRows(part([[1, 2, 3], [4, 5, 6, 7]], targets: .last), protocol: suited)

@@ -4,7 +4,7 @@ import Recommenders
 import Testing
 import Training
 
-/// Answers with given vectors: the oracle decides what the evaluator must see.
+/// A model that returns given vectors, so that the oracle knows the scores.
 private struct FixedRecommender: TrainedRecommender {
     struct Configuration: ModelConfiguration {
         var dimension = 0
@@ -122,7 +122,7 @@ private struct FixedRecommender: TrainedRecommender {
         #expect(result.metrics == expected(rows, items, perUser: 1, filter: false))
     }
 
-    @Test("unknown targets are misses, unknown histories are answered by popularity")
+    @Test("unknown targets are misses, unknown histories are ranked by popularity")
     func unknownItems() {
         let sequences = RaggedRows([[-1, 7], [3, -1], [-1, -1], [5, 6]] as [[Int32]])
         let part = DataPart(userIDs: ["a", "b", "c", "d"], sequences: sequences)
@@ -134,7 +134,7 @@ private struct FixedRecommender: TrainedRecommender {
         #expect(Set(known).isSubset(of: [0, 3]))
     }
 
-    @Test("a limit asks evenly spaced rows")
+    @Test("a limit selects evenly spaced rows")
     func limited() {
         let model = FixedRecommender(scoringItems: items(), perUser: 1)
         let result = evaluator(rows, limit: 10).evaluate(model, readOut: .served, noiseSeed: 0)

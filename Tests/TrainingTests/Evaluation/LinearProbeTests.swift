@@ -15,7 +15,7 @@ import Training
             .normalRows(streams: (0..<UInt64(rows)).map { $0 }, columns: columns)
     }
 
-    @Test("names every category of classes that a plane separates, whatever the vectors' lengths")
+    @Test("predicts linearly separable categories, for vectors of any length")
     func separable() throws {
         let categories = categories([0.5, 0.3, 0.2], count: 600)
         var vectors = normals(600, 8)
@@ -27,7 +27,7 @@ import Training
         #expect(probe.accuracy(of: vectors.scalingRows(by: lengths)) == 1)
     }
 
-    @Test("finds nothing where labels have nothing to do with vectors")
+    @Test("finds nothing when labels are independent of vectors")
     func random() throws {
         let probe = try #require(LinearProbe(categories: categories([0.6, 0.3, 0.1], count: 3000)))
         let majority = probe.majorityAccuracy
@@ -38,7 +38,7 @@ import Training
         #expect(probe.randomAccuracy(dimension: 8) == probe.randomAccuracy(dimension: 8))
     }
 
-    @Test("in one dimension it names the more frequent category of each sign")
+    @Test("in one dimension it predicts the more frequent category of each sign")
     func oneDimension() throws {
         // Of items at +1 three quarters have the first category, of those at -1 a tenth: .75 / 2 + .9 / 2.
         let categories = (0..<4000).map { item in
@@ -51,7 +51,7 @@ import Training
         #expect(abs(probe.accuracy(of: signs) - 0.825) < 0.02)
     }
 
-    @Test("equal vectors leave the majority's share, which splits keep exactly")
+    @Test("equal vectors give the majority's share, which splits keep exactly")
     func stratified() throws {
         let categories = (0..<1000).map { [Int32($0 < 650 ? 3 : 1), 0] }
         let probe = try #require(LinearProbe(categories: categories))
@@ -60,7 +60,7 @@ import Training
         #expect(probe.accuracy(of: same) == probe.majorityAccuracy)
     }
 
-    @Test("items without a category take no part")
+    @Test("items without a category are left out")
     func unlabelled() throws {
         let categories = categories([0.5, 0.5], count: 200)
         let vectors = normals(200, 4)

@@ -5,12 +5,12 @@ import Training
 @Suite("PairedBootstrap") struct PairedBootstrapTests {
     private static let random = CounterBasedGenerator(seed: 9, purpose: .simulation)
 
-    /// Hits of a system that hits a row with a probability.
+    /// Random hits of a system with a given hit probability.
     private func hits(_ share: Double, rows: Int, stream: UInt64) -> [Double] {
         Self.random.uniforms(stream: stream, count: rows).map { Double($0) < share ? 1 : 0 }
     }
 
-    @Test("equal systems do not differ, and a system that always gains does so surely")
+    @Test("equal systems do not differ, and a system that always gains is significant")
     func extremes() {
         let bootstrap = PairedBootstrap(userOfRow: (0..<100).map { $0 / 2 }, samples: 200)
         let reference = hits(0.4, rows: 100, stream: 1)
@@ -19,7 +19,7 @@ import Training
         #expect(found[1].mean == 0.25 && found[1].low == 0.25 && found[1].high == 0.25 && found[1].p == 0.01)
     }
 
-    @Test("with a row a user the interval is the normal one of paired differences")
+    @Test("with one row a user the interval is the normal interval of paired differences")
     func normalInterval() {
         let rows = 4000
         let (a, b) = (hits(0.50, rows: rows, stream: 2), hits(0.53, rows: rows, stream: 3))
@@ -32,7 +32,7 @@ import Training
         #expect(abs(found.low - (mean - half)) < 0.1 * half && abs(found.high - (mean + half)) < 0.1 * half)
     }
 
-    @Test("rows of a user are not counted as if they were independent")
+    @Test("rows of a user are not treated as independent")
     func clusters() {
         // Ten equal rows a user: as certain as one row a user, not ten times as much data.
         let (a, b) = (hits(0.5, rows: 400, stream: 4), hits(0.55, rows: 400, stream: 5))

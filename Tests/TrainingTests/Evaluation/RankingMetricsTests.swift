@@ -20,7 +20,7 @@ import Training
     }
 
     @Test(
-        "closed forms of a single rank",
+        "equals the closed forms for a single rank",
         arguments: [
             (0, [1, 1, 1], [1, 1, 1], 1), (2, [1, 1, 1], [0.5, 0.5, 0.5], 1.0 / 3), (9, [1, 1, 1], nil, 0.1),
             (10, [0, 1, 1], nil, 1.0 / 11), (19, [0, 1, 1], nil, 0.05), (20, [0, 0, 1], nil, 0),
@@ -52,7 +52,7 @@ import Training
         #expect(values.count == 8)
     }
 
-    @Test("one target a row bounds the growth of NDCG by that of HR", arguments: 0..<60 as Range<UInt64>)
+    @Test("with one target a row, the growth of HR bounds that of NDCG", arguments: 0..<60 as Range<UInt64>)
     func slopes(seed: UInt64) {
         let metrics = metrics(randomRanks(seed: seed))
         for (low, high) in [(10, 20), (20, 50)] {
@@ -63,7 +63,7 @@ import Training
         }
     }
 
-    @Test("parts merge to the same bits in any order", arguments: 0..<10 as Range<UInt64>)
+    @Test("merging parts in any order gives the same bits", arguments: 0..<10 as Range<UInt64>)
     func merging(seed: UInt64) {
         let ranks = randomRanks(seed: seed)
         let parts = stride(from: 0, to: ranks.count, by: 37).map {

@@ -40,7 +40,7 @@ import Training
         }
     }
 
-    @Test("a list that lacks items ranks those it has") func shortList() throws {
+    @Test("an incomplete list ranks only its items") func shortList() throws {
         let predictor = PopularityPredictor(order: [4, 29], items: Self.items)
         #expect(predictor.rank(of: 4, after: nil) == 0 && predictor.rank(of: 29, after: 3) == 1)
         #expect(predictor.rank(of: 0, after: nil) == nil && predictor.rank(of: 28, after: 4) == nil)
@@ -51,7 +51,7 @@ import Training
         }
     }
 
-    @Test("transitions equal counting pairs over the whole catalogue", arguments: 0..<5 as Range<UInt64>)
+    @Test("transitions equal counts of pairs over the whole catalogue", arguments: 0..<5 as Range<UInt64>)
     func transitionRank(seed: UInt64) {
         let sequences = randomSequences(users: 40, items: Self.items - 4, longest: 12, seed: seed)
         let predictor = TransitionPredictor(sequences: sequences, items: Self.items)
@@ -83,7 +83,7 @@ import Training
         #expect(metrics.hitRate(at: 10) == 1.0 / 3)
     }
 
-    @Test("a filtered history leaves the ranking", arguments: 0..<5 as Range<UInt64>)
+    @Test("filtering removes the history from the ranking", arguments: 0..<5 as Range<UInt64>)
     func filtered(seed: UInt64) {
         let train = randomSequences(users: 40, items: Self.items, longest: 12, seed: seed)
         let test = randomSequences(users: 20, items: Self.items, longest: 6, seed: seed + 100)

@@ -6,7 +6,7 @@ import Training
 import FoundationXML
 #endif
 
-/// What a chart's SVG draws.
+/// The elements of a chart's SVG.
 private final class Drawing: NSObject, XMLParserDelegate {
     private(set) var elements: [(name: String, attributes: [String: String], text: String)] = []
     private var open: [Int] = []
@@ -39,7 +39,7 @@ private final class Drawing: NSObject, XMLParserDelegate {
         open.removeLast()
     }
 
-    /// Ticks of a class by their label: where they stand along `axis`.
+    /// Ticks of a class by their label, with their coordinate along `axis`.
     func ticks(_ style: String, _ axis: String) -> [(value: Double, place: Double)] {
         elements.filter { $0.attributes["class"] == style }.compactMap { element in
             guard let value = Double(element.text.trimmingCharacters(in: .whitespacesAndNewlines)),
@@ -49,14 +49,14 @@ private final class Drawing: NSObject, XMLParserDelegate {
         }
     }
 
-    /// A number of every element of a name, in the order drawn.
+    /// A numeric attribute of every element of a name, in drawing order.
     func numbers(_ element: String, _ attribute: String) -> [Double] {
         elements.filter { $0.name == element }.compactMap { $0.attributes[attribute].flatMap(Double.init) }
     }
 }
 
 @Suite("Chart") struct ChartTests {
-    /// Where the ticks say that a value stands.
+    /// The coordinate of a value according to the ticks.
     private func place(_ value: Double, _ ticks: [(value: Double, place: Double)], by map: (Double) -> Double = { $0 })
         throws -> Double
     {
@@ -76,7 +76,7 @@ private final class Drawing: NSObject, XMLParserDelegate {
         return try #require(Drawing(Figure(title: "1 < 2", charts: [chart]).svg))
     }
 
-    @Test("a line's points stand where the ticks say", arguments: [false, true])
+    @Test("a line's points agree with the ticks", arguments: [false, true])
     func lines(isLogarithmic: Bool) throws {
         let points = [(1.0, 0.2), (10, 31), (55, 12.5), (100, 47)].map { Chart.Point(x: $0.0, y: $0.1, deviation: 1.5) }
         let drawing = try drawing(isLogarithmic ? .logarithmic : .linear, [Chart.Series(name: "s", points: points)])
@@ -96,7 +96,7 @@ private final class Drawing: NSObject, XMLParserDelegate {
         #expect(yTicks.map(\.value).min() ?? 9 <= 0.2 - 1.5 && yTicks.map(\.value).max() ?? 0 >= 48.5)
     }
 
-    @Test("a logarithmic axis leaves out what it has no place for")
+    @Test("a logarithmic axis leaves out points at 0 or below")
     func logarithmOfNothing() throws {
         let points = [-1.0, 0, Double.leastNonzeroMagnitude, 0.1, 10].map { Chart.Point(x: $0, y: 2) }
         let series = [
@@ -108,7 +108,7 @@ private final class Drawing: NSObject, XMLParserDelegate {
         #expect(!drawing.elements.contains { $0.text.contains("absent") })
     }
 
-    @Test("bars stand on zero, side by side in their group, as high as their value")
+    @Test("bars start at zero, are side by side in their group, and are as high as their value")
     func bars() throws {
         let series = [
             Chart.Series(name: "first", points: [Chart.Point(x: 0, y: 10), Chart.Point(x: 1, y: 20)]),
@@ -126,12 +126,12 @@ private final class Drawing: NSObject, XMLParserDelegate {
         let names = drawing.elements.filter { $0.attributes["class"] == "x-tick" }
         let centres = names.compactMap { $0.attributes["x"].flatMap(Double.init) }
         #expect(names.map { $0.text.trimmingCharacters(in: .whitespacesAndNewlines) } == ["full", "w/o <x>"])
-        // A name stands where its group's first bar ends and the second begins.
+        // A name is where its group's first bar ends and the second begins.
         expectPlaces([lefts[2], lefts[3]], centres)
         #expect(lefts[0] < lefts[2] && lefts[2] < lefts[1] && lefts[1] < lefts[3])
     }
 
-    @Test("one point, equal values, or none at all still make a document")
+    @Test("one point, equal values, or no points give a valid document")
     func degenerate() throws {
         for axis in [Chart.Axis.linear, .logarithmic, .names(["a"])] {
             for points in [[], [Chart.Point(x: 1, y: 0)], [Chart.Point(x: 1, y: 3), Chart.Point(x: 1, y: 3)]] {

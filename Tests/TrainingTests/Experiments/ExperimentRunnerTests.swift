@@ -55,7 +55,7 @@ import Training
         try withFile("", name: "x") { try body(URL(filePath: $0).deletingLastPathComponent().path + "/results") }
     }
 
-    /// Results without what a clock measured.
+    /// Results without measured times.
     private func timeless(_ results: [CellResult]) -> [CellResult] {
         results.map { result in
             var result = result
@@ -64,7 +64,7 @@ import Training
         }
     }
 
-    /// Runs a grid; counts its training steps and cells that had been done before.
+    /// Runs a grid; counts its training steps and the cells that were already stored.
     private func run(
         _ experiment: Experiment,
         _ cells: [ExperimentCell],
@@ -89,7 +89,7 @@ import Training
         return (results, steps, stored)
     }
 
-    @Test("a grid that was stopped anywhere ends with the results of one that was not", arguments: [3, 12, 19, 25])
+    @Test("a grid that was stopped ends with the results of an uninterrupted one", arguments: [3, 12, 19, 25])
     func resumes(stop: Int) throws {
         let cells = try Array(cells(.ablation).prefix(3))
         try withFolder { whole in
@@ -105,7 +105,7 @@ import Training
         }
     }
 
-    @Test("a cell is trained once, whichever experiments ask for it")
+    @Test("a cell is trained once for all experiments")
     func shared() throws {
         try withFolder { folder in
             let first = try run(.overall, cells(.overall), in: folder)
@@ -120,7 +120,7 @@ import Training
         }
     }
 
-    @Test("every grid runs to a table, a chart and CSV", arguments: [Experiment.ablation, .probing, .gem, .figure4])
+    @Test("every grid gives a table, a chart and CSV", arguments: [Experiment.ablation, .probing, .gem, .figure4])
     func grids(experiment: Experiment) throws {
         try withFolder { folder in
             let cells = try cells(experiment, seeds: [7, 8])
@@ -181,7 +181,7 @@ import Training
         }
     }
 
-    @Test("systems are compared row by row, with what serving them costs")
+    @Test("systems are compared row by row, with their serving costs")
     func comparison() throws {
         try withFolder { folder in
             let data = try data()
@@ -195,7 +195,7 @@ import Training
             let clock = ServingClock(
                 forwardPass: { _, _, _, _ in nil },
                 service: { checkpoint, histories in
-                    // The checkpoint is a whole one, and the histories are known items.
+                    // The checkpoint is complete, and the histories have known items.
                     #expect(checkpoint.manifest.items == 30 && histories.joined().allSatisfy { 0..<30 ~= $0 })
                     return ServingClock.Cost(microseconds: 2, requestsPerSecond: 300)
                 }
@@ -244,7 +244,7 @@ import Training
         }
     }
 
-    @Test("re-ranking is judged by the lists of ten that hold their target, the same before and after")
+    @Test("re-ranking is evaluated on the same lists of ten with their target, before and after")
     func reranking() throws {
         try withFolder { folder in
             let judged = try #require(try run(.reranking, cells(.reranking), in: folder).results)[0].points
@@ -261,7 +261,7 @@ import Training
         }
     }
 
-    @Test("a cell stops at its time limit, counted over interruptions, and is judged by its best weights")
+    @Test("a cell stops at its time limit, counted over interruptions, and its best weights are evaluated")
     func timeLimit() throws {
         try withFolder { folder in
             var limited = try cells(.overall)[0]
@@ -269,16 +269,16 @@ import Training
             let (results, steps, _) = try run(.overall, [limited], in: folder)
             let result = try #require(results)[0]
             #expect(steps == 0 && result.progress.step == 0 && !result.points.isEmpty)
-            // How a recipe was chosen changes no training.
+            // The tuning record does not change the training.
             var tuned = limited
             tuned.variant.recipe.tuning.trials = 9
             #expect(try run(.overall, [tuned], in: folder).stored == 1)
-            // Without the limit it is another training.
+            // Without the limit it is a different training.
             #expect(try run(.overall, cells(.overall), in: folder).steps == 12)
         }
     }
 
-    @Test("a training that diverges is a result of its own and ends nothing")
+    @Test("a diverged training is a result and does not end the grid")
     func divergence() throws {
         let cells = try Array(cells(.ablation).prefix(2))
         try withFolder { folder in
@@ -288,7 +288,7 @@ import Training
             )
             let key = String(try #require(file.split(separator: "-").first))
             try withFolder { folder in
-                // The second cell has taken three steps when its weights are spoilt.
+                // The weights of the second cell are damaged after three steps.
                 #expect(try run(.ablation, cells, in: folder, stopAfter: 15).results == nil)
                 let store = try CheckpointStore(path: folder + "/cells/weights.sqlite")
                 var state = try #require(try store.trainingState(model: key))

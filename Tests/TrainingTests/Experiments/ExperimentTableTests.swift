@@ -21,7 +21,7 @@ import Training
         )
     }
 
-    @Test("print mean and sample deviation in percent, the best in bold, failures by name")
+    @Test("print mean and sample deviation in percent, the best in bold, and failures")
     func markdown() {
         #expect(
             table(isTransposed: false).markdown == """
@@ -70,7 +70,7 @@ import Training
         )
     }
 
-    @Test("gather seeds by row and read-out, leaving out what diverged")
+    @Test("group seeds by row and read-out, without diverged trainings")
     func gathers() {
         let rows = results.table.rows
         #expect(rows.map(\.name) == ["a", "a, mean", "b, c", "popularity"])
@@ -84,7 +84,7 @@ import Training
         #expect(results.divergences == ["b, c, seed 2: diverged at step 3"])
     }
 
-    @Test("CSV has a line for each cell and read-out with all digits, quoted where needed")
+    @Test("CSV has a line for each cell and read-out, in full precision, quoted where needed")
     func csv() throws {
         let lines = results.csv.split(separator: "\n")
         try #require(lines.count == 8)

@@ -18,7 +18,7 @@ import Training
         for variant in variants { try variant.recipe.validate(prefix: "") }
     }
 
-    @Test("an ablation takes out one part of the loss, or the sphere")
+    @Test("an ablation removes one part of the loss, or the sphere")
     func ablation() throws {
         let variants = try variants(.ablation)
         #expect(variants.map(\.recipe.model.loss.guidance) == [1, 0, 1, 1, 1])
@@ -51,7 +51,7 @@ import Training
         )
     }
 
-    @Test("what cannot be swept is refused")
+    @Test("invalid sweeps are rejected")
     func refusals() {
         let two = Self.base + Self.base
         #expect(throws: ExperimentError.recipeCount(.gem, found: 2)) { try Experiment.gem.variants(of: two) }

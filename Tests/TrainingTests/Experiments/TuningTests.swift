@@ -12,7 +12,7 @@ import Training
 
     private func space(_ json: String = json) throws -> TuningSpace { try TuningSpace(json: Data(json.utf8)) }
 
-    @Test("draws are within their bounds, spread over them, and named by trial and seed")
+    @Test("draws are within their bounds, spread over them, and depend on trial and seed")
     func draws() throws {
         let space = try space()
         let samples = (0..<3000).map { space.sample(trial: $0, seed: 5) }
@@ -33,7 +33,7 @@ import Training
         #expect(samples[17] == space.sample(trial: 17, seed: 5) && samples[17] != space.sample(trial: 17, seed: 6))
     }
 
-    @Test("a drawn value is the recipe's, and everything else stays")
+    @Test("a drawn value is set in the recipe, and other values do not change")
     func sets() throws {
         var expected = Recipe(GRU4Rec.self)
         let recipe = try expected.setting([
@@ -48,7 +48,7 @@ import Training
     }
 
     @Test(
-        "what cannot be searched is refused by name",
+        "the error of an invalid search space names the field",
         arguments: [
             (#"{"model.hidden": {"choices": []}}"#, "model.hidden"), (#"{"a": {"uniform": [2, 1]}}"#, "'a'"),
             (#"{"b": {"logarithmic": [0, 1]}}"#, "above 0"), (#"{"c": {"between": [0, 1]}}"#, "'c'"),
@@ -60,7 +60,7 @@ import Training
         #expect("\(error)".contains(part), "\(error)")
     }
 
-    @Test("a field or a value that the recipe cannot have is refused")
+    @Test("an unknown field or an invalid value is rejected")
     func badFields() throws {
         #expect(throws: ConfigurationError.self) { try Recipe(GRU4Rec.self).setting(["model.depth": .integer(2)]) }
         #expect(throws: ConfigurationError.self) { try Recipe(GRU4Rec.self).setting(["model.hidden": .integer(0)]) }
@@ -94,7 +94,7 @@ import Training
         }
     }
 
-    /// Runs a search in a folder; counts its training steps.
+    /// Runs a search in a folder and counts its training steps.
     private func run(
         _ tuning: Tuning,
         in folder: String,
@@ -120,7 +120,7 @@ import Training
         try withFile("", name: "x") { try body(URL(filePath: $0).deletingLastPathComponent().path + "/results") }
     }
 
-    @Test("a recipe with a value out of range is refused", arguments: [-5, 0])
+    @Test("a recipe with a value out of range is rejected", arguments: [-5, 0])
     func badRecipe(maxSteps: Int) {
         var recipe = Self.recipe
         recipe.training.maxSteps = maxSteps
@@ -129,7 +129,7 @@ import Training
         }
     }
 
-    @Test("every trial trains in full, the recipe itself first, and the best validation score is taken")
+    @Test("every trial trains in full, the recipe itself first, and the best validation score wins")
     func random() throws {
         let tuning = try Tuning(base: Self.recipe, space: Self.space(), trials: 4, strategy: .random, seed: 3)
         #expect(tuning.trials.count == 4 && tuning.trials[0].recipe == Self.recipe && tuning.rungs == [9])
@@ -145,7 +145,7 @@ import Training
         }
     }
 
-    @Test("halving gives the best third and the recipe itself three times the steps, and goes on after an interruption")
+    @Test("halving gives the best third and the recipe three times the steps, and continues when interrupted")
     func halving() throws {
         let tuning = try Tuning(base: Self.recipe, space: Self.space(), trials: 9, strategy: .halving, seed: 3)
         #expect(tuning.rungs == [1, 3, 9])
@@ -176,7 +176,7 @@ import Training
         #expect(fitted.rungs.count == 1 && (2...4).contains(fitted.trials.count))
     }
 
-    @Test("the report holds a recipe that training reads, and a line a trial")
+    @Test("the report has a recipe that training reads, and a line for each trial")
     func report() throws {
         let tuning = try Tuning(base: Self.recipe, space: Self.space(), trials: 3, strategy: .random, seed: 3)
         try withFolder { folder in

@@ -20,7 +20,7 @@ import Training
         #expect(dropout.kept([], stream: 0).isEmpty)
     }
 
-    @Test("keeps each place equally often, and at least one item", arguments: [0.1, 0.4, 0.9])
+    @Test("keeps each position equally often, and at least one item", arguments: [0.1, 0.4, 0.9])
     func keepsShare(probability: Double) {
         let dropout = HistoryDropout(probability: probability, seed: 2)
         let history: ArraySlice<Int32> = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]
@@ -31,14 +31,14 @@ import Training
             for item in kept { hits[Int(item)] += 1 }
         }
         for (place, share) in hits.map({ $0 / 10_000 }).enumerated() {
-            // The newest place also gets what the rule for empty histories gives.
+            // The newest item is also kept by the rule for empty histories.
             let rescued = place == 9 ? (0..<10).reduce(1) { product, _ in product * probability } : 0
             // Five standard deviations at most.
             #expect(abs(share - (1 - probability) - rescued) < 0.025, "place \(place): \(share)")
         }
     }
 
-    @Test("of a prefix stays what stays of the whole") func keepsPrefixes() {
+    @Test("keeps the same items of a prefix as of the whole") func keepsPrefixes() {
         let dropout = HistoryDropout(probability: 0.5, seed: 3)
         for (row, history) in histories(200).enumerated() {
             let whole = dropout.kept(history, stream: UInt64(row))
@@ -60,7 +60,7 @@ import Training
     }
 
     @Test(
-        "a batch loses items, rows of one window the same ones, and its parts are those of the whole",
+        "a batch drops items, rows of one window drop the same ones, and parts equal the whole",
         arguments: [1, 4]
     )
     func isPartOfBatches(cuts: Int) throws {

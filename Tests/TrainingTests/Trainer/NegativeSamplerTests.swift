@@ -7,7 +7,7 @@ import Training
     private let sequences = randomSequences(users: 25, items: items, longest: 30, seed: 8)
     private var sampler: NegativeSampler { NegativeSampler(sequences: sequences, items: Self.items, seed: 3) }
 
-    @Test("knows each user's different items") func userItems() {
+    @Test("knows each user's distinct items") func userItems() {
         for user in 0..<sequences.count {
             #expect(Array(sampler.items(of: user)) == Set(sequences[user]).sorted())
         }
@@ -38,7 +38,7 @@ import Training
         }
     }
 
-    @Test("draws depend on seed, step and row, not on how a batch is divided") func sharding() throws {
+    @Test("draws depend on seed, step and row, not on the division of a batch") func sharding() throws {
         let rows = [5, 900, 17, 44, 5_000_000]
         let users = [3, 1, 4, 1, 5]
         let whole = try sampler.privateNegatives(step: 6, rows: rows, users: users, count: 10)
@@ -56,7 +56,7 @@ import Training
         #expect(whole[10..<20] != whole[30..<40], "two rows of one user draw apart")
     }
 
-    @Test("a user of nearly all items still gets negatives, one of all is an error") func exhausted() throws {
+    @Test("a user with nearly all items gets negatives, a user with all items is an error") func exhausted() throws {
         let all = Array(0..<Int32(Self.items))
         let sampler = NegativeSampler(
             sequences: RaggedRows([all.filter { $0 != 23 }, all]),
@@ -71,7 +71,7 @@ import Training
         }
     }
 
-    @Test("the pool is uniform and follows seed and step") func pool() {
+    @Test("the pool is uniform and depends on seed and step") func pool() {
         let pool = sampler.sharedPool(step: 2, count: 500 * Self.items)
         var counts = [Int](repeating: 0, count: Self.items)
         for item in pool { counts[Int(item)] += 1 }

@@ -4,7 +4,7 @@ import Recommenders
 import Testing
 import Training
 
-/// Users who walk along a ring of items: the next item is one of the three that follow.
+/// Users who walk along a ring of items: the next item is one of the three following ones.
 private func ringSequences(users: Int, items: Int) -> RaggedRows {
     var numbers = SequentialGenerator(CounterBasedGenerator(seed: 11, purpose: .simulation))
     return RaggedRows(
@@ -70,7 +70,7 @@ private func ringSequences(users: Int, items: Int) -> RaggedRows {
     }
 
     @Test(
-        "every setting of the negatives changes what is learnt",
+        "every setting of the negatives changes the weights",
         arguments: [
             { $0.model.loss.sharedNegatives = false }, { $0.training.negatives.maskUserItems = false },
             { $0.training.negatives.logQ = .oneSided }, { $0.training.negatives.count = 47 },
@@ -147,7 +147,7 @@ private func ringSequences(users: Int, items: Int) -> RaggedRows {
         },
     ]
 
-    @Test("a state that no run can have left is refused, and changes nothing", arguments: damages)
+    @Test("an impossible state is rejected and changes nothing", arguments: damages)
     func refuses(damage: Damage) throws {
         var interrupted = try trainer(Self.recipe)
         var (taken, saved): (Int, Trainer<DimeRec>.State?) = (0, nil)
@@ -165,7 +165,7 @@ private func ringSequences(users: Int, items: Int) -> RaggedRows {
         #expect(resumed.state.matrices == before && resumed.state.progress == TrainingProgress())
     }
 
-    @Test("training finds what follows, and keeps the best validation")
+    @Test("training learns which items follow, and keeps the best validation")
     func learns() throws {
         var recipe = Self.recipe
         recipe.training.maxSteps = 400
@@ -180,7 +180,7 @@ private func ringSequences(users: Int, items: Int) -> RaggedRows {
         #expect(outcome.progress.best["hr@20"] == seen.max())
     }
 
-    @Test("a validation's losses are the means of the steps before it")
+    @Test("a validation's losses are the means of the steps since the last one")
     func history() throws {
         var trainer = try trainer(Self.recipe)
         var (sums, intervals): ([String: Double], [TrainingProgress.Interval]) = ([:], [])
@@ -197,7 +197,7 @@ private func ringSequences(users: Int, items: Int) -> RaggedRows {
         #expect(intervals.allSatisfy { Set($0.terms.keys) == ["guidance", "reconstruction", "softmax"] })
     }
 
-    @Test("patience ends a run that does not get better")
+    @Test("patience ends a run that does not improve")
     func stopsEarly() throws {
         var recipe = Self.recipe
         recipe.training.learningRate = 1e-8
@@ -219,7 +219,7 @@ private func ringSequences(users: Int, items: Int) -> RaggedRows {
         #expect(throws: TrainingError.diverged(step: 1, term: "reconstruction", bestStep: 0)) { try trainer.run() }
     }
 
-    @Test("no time at all still validates and keeps the weights")
+    @Test("a time limit of 0 still validates and keeps the weights")
     func noTime() throws {
         var trainer = try trainer(Self.recipe)
         let outcome = try trainer.run(maxSeconds: 0)

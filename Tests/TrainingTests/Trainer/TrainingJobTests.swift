@@ -30,7 +30,7 @@ import Training
         return recipe
     }
 
-    /// A store and an events file in a folder that exists only meanwhile.
+    /// Runs a body with a store and an events file in a temporary folder.
     private func withStore(_ body: (_ store: String, _ events: String) throws -> Void) throws {
         try withFile(Self.csv, name: "events.csv") { events in
             try body(URL(filePath: events).deletingLastPathComponent().appending(path: "store.sqlite").path, events)
@@ -42,7 +42,7 @@ import Training
         return TrainingJob(recipe: recipe, data: data, seed: seed, model: "m")
     }
 
-    @Test("a published version holds what was trained")
+    @Test("a published version has the trained model")
     func publishes() throws {
         try withStore { path, events in
             let store = try CheckpointStore(path: path)
@@ -57,7 +57,7 @@ import Training
         }
     }
 
-    @Test("a stopped run publishes nothing, and resumed it publishes the same weights")
+    @Test("a stopped run publishes nothing, and after resuming it publishes the same weights")
     func resumes() throws {
         try withStore { path, events in
             let store = try CheckpointStore(path: path)
@@ -78,7 +78,7 @@ import Training
     }
 
     @Test(
-        "counters that no run has are refused",
+        "impossible counters are rejected",
         arguments: [#""termSteps":9223372036854775807"#, #""termSteps":"x""#]
     )
     func refusesCounters(field: String) throws {
@@ -103,7 +103,7 @@ import Training
         }
     }
 
-    @Test("where only last items may be asked for, validation asks for those, whatever the recipe's protocol")
+    @Test("when only last items are targets, validation uses them, whatever the recipe's protocol")
     func lastItems() throws {
         try withStore { path, events in
             var recipe = Self.recipe
@@ -113,7 +113,7 @@ import Training
         }
     }
 
-    @Test("a model off the sphere is not published")
+    @Test("a model without the sphere is not published")
     func euclidean() throws {
         try withStore { path, events in
             var recipe = Self.recipe

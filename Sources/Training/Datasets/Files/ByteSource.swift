@@ -1,12 +1,12 @@
 import Foundation
 
-/// The bytes of a file in order, through `gzip -dc` when its name ends in `.gz`.
+/// Reads the bytes of a file in order; decompresses with `gzip -dc` when its name ends in `.gz`.
 final class ByteSource {
     private let file: String
     private let input: FileHandle
     private let archive: Archive?
 
-    /// A running `gzip` and where it complains.
+    /// A running `gzip` and its standard error.
     private struct Archive {
         let process: Process
         let complaints: FileHandle
@@ -46,7 +46,7 @@ final class ByteSource {
         if let process = archive?.process, process.isRunning { process.terminate() }
     }
 
-    /// Up to `count` more bytes; none only at the end of a file that was whole.
+    /// Up to `count` more bytes; empty only at the end of a complete file.
     func read(upTo count: Int) throws(CSVError) -> [UInt8] {
         let read: Data?
         do {
@@ -71,7 +71,7 @@ final class ByteSource {
         throw .damagedArchive(file: file, reason: text.isEmpty ? status : text)
     }
 
-    /// The system's own words where it has some.
+    /// The system's error message, if there is one.
     static func reason(_ error: any Error) -> String {
         let error = error as NSError
         let underlying = error.userInfo[NSUnderlyingErrorKey] as? NSError

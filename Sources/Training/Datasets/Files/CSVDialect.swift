@@ -1,12 +1,12 @@
-/// How a file writes its rows.
+/// The format of a file's rows: delimiter, quotes, encoding.
 package struct CSVDialect: Sendable, Equatable {
-    /// What stands between fields.
+    /// The byte between fields.
     let separator: UInt8
-    /// How many of them in a row stand between two fields.
+    /// How many separator bytes in a row separate two fields.
     let separatorWidth: Int
-    /// Whether a quote at the start of a field encloses it; otherwise quotes are characters like others.
+    /// Whether a quote at the start of a field encloses it; otherwise quotes are ordinary characters.
     let hasQuotes: Bool
-    /// Whether a row that is not UTF-8 is read as ISO 8859-1, in place of being an error.
+    /// Whether a row that is not UTF-8 is read as ISO 8859-1 instead of rejected.
     let fallsBackToLatin1: Bool
 
     /// RFC 4180 in strict UTF-8.
@@ -17,8 +17,8 @@ package struct CSVDialect: Sendable, Equatable {
         fallsBackToLatin1: false
     )
 
-    /// MovieLens's `.dat` files: `::` between fields, nothing quoted; the titles of MovieLens 1M are in ISO 8859-1, those
-    /// of MovieLens 10M in UTF-8.
+    /// MovieLens's `.dat` files: `::` between fields, no quotes; MovieLens 1M has titles in ISO 8859-1, MovieLens 10M
+    /// in UTF-8.
     package static let movieLens = CSVDialect(
         separator: UInt8(ascii: ":"),
         separatorWidth: 2,
@@ -42,14 +42,15 @@ package struct CSVDialect: Sendable, Equatable {
         }
     }
 
-    /// The delimiter of a header line among comma, tab, semicolon and pipe.
+    /// Recognises the delimiter of a header line: comma, tab, semicolon or pipe.
     ///
-    /// The one under which the most names mean something wins, then the one that gives the most names, then the first.
+    /// The delimiter that gives the most known column names wins, then the one that gives the most names, then the
+    /// first.
     ///
     /// - Parameters:
     ///   - bytes: The file's start.
-    ///   - score: How many of some names mean something.
-    /// - Returns: Comma where none of them occurs.
+    ///   - score: Counts the known names among some names.
+    /// - Returns: The dialect; with commas when no delimiter occurs.
     static func recognised(in bytes: ArraySlice<UInt8>, _ score: ([String]) -> Int) -> CSVDialect {
         let header = headerLine(of: bytes)
         var best = (dialect: CSVDialect.csv, score: -1, names: 0)
@@ -74,7 +75,7 @@ package struct CSVDialect: Sendable, Equatable {
         return line.last == UInt8(ascii: "\r") ? line.dropLast() : line
     }
 
-    /// Fields of a line without their quotes.
+    /// The fields of a line, without their quotes.
     private static func names(in line: ArraySlice<UInt8>, between separator: UInt8) -> [String] {
         var (names, field, isQuoted): ([String], [UInt8], Bool) = ([], [], false)
         for byte in line {

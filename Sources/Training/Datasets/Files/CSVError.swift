@@ -1,6 +1,6 @@
-/// Why a CSV file was refused: what is wrong, where, and what to do about it.
+/// Why a CSV file was rejected: the problem, its place, and what to do.
 public enum CSVError: Error, Equatable, CustomStringConvertible {
-    /// A place in a file; line and column count from 1, the column in characters.
+    /// A place in a file; line and column count from 1, columns in characters.
     public struct Location: Sendable, Equatable, CustomStringConvertible {
         /// The file as the caller named it.
         public var file: String
@@ -26,7 +26,7 @@ public enum CSVError: Error, Equatable, CustomStringConvertible {
         public var place: Location
         /// Its characters, at most 40.
         public var text: String
-        /// What it is, such as `a date`.
+        /// Its form, such as `a date`.
         public var form: String
 
         /// The value, its form and its line.
@@ -35,46 +35,46 @@ public enum CSVError: Error, Equatable, CustomStringConvertible {
 
     /// The file cannot be opened or read.
     case unreadable(file: String, reason: String)
-    /// `gzip` refused the compressed file.
+    /// `gzip` cannot decompress the file.
     case damagedArchive(file: String, reason: String)
-    /// The file has no header, or nothing below it.
+    /// The file has no header, or no rows below it.
     case empty(file: String)
     /// The file is not separated text.
     case foreignFormat(ForeignFormat, file: String)
     /// More rows than can be numbered.
     case tooManyRows(file: String, limit: Int)
-    /// A column that was asked for by name is not in the header.
+    /// A column that the caller named is not in the header.
     case missingColumn(String, file: String, found: [String])
-    /// No name in the header is one of those that are recognised.
+    /// No name in the header is known for a needed column.
     case unrecognisedHeader(ColumnRole, file: String, found: [String])
-    /// Several names in the header mean the same, and none of them comes first.
+    /// Several names in the header fit one column equally well.
     case ambiguousColumn(ColumnRole, file: String, names: [String])
-    /// One column was asked for twice, as user and item for example.
+    /// The caller named one column for two roles, for example user and item.
     case sharedColumn(String, roles: [ColumnRole], file: String)
     /// The header names a needed column twice.
     case duplicateColumn(String, file: String)
     /// A row has more or fewer fields than the header.
     case wrongFieldCount(at: Location, expected: Int, found: Int)
-    /// Quotes or line ends against RFC 4180.
+    /// Quotes or line ends that violate RFC 4180.
     case malformed(at: Location, reason: String)
-    /// A row longer than the reader holds, as an open quote makes them.
+    /// A row is longer than the reader's limit, usually because a quote is left open.
     case rowTooLong(at: Location, limit: Int)
     /// Bytes that are not UTF-8.
     case invalidUTF8(at: Location)
-    /// A number that is none, or is not finite.
+    /// A field is not a finite number.
     case invalidNumber(at: Location, column: String, text: String)
-    /// A time that is none, or not in UTC.
+    /// A field is not a time in UTC.
     case invalidTime(at: Location, column: String, text: String)
-    /// A time in none of the forms that are understood.
+    /// A time in an unknown form.
     case unreadableTime(at: Location, column: String, text: String)
     /// Two times of a column in different forms.
     case mixedTimes(column: String, first: WrittenTime, other: WrittenTime)
-    /// An id without a character.
+    /// An empty id.
     case emptyID(at: Location, column: String)
-    /// An id that must be unique and is not.
+    /// An id that must be unique occurs twice.
     case duplicateID(at: Location, column: String, id: String)
 
-    /// A sentence for the operator.
+    /// The message for the user.
     public var description: String {
         switch self {
         case .unreadable(let file, let reason):
@@ -82,11 +82,11 @@ public enum CSVError: Error, Equatable, CustomStringConvertible {
         case .damagedArchive(let file, let reason):
             "Cannot decompress '\(file)': \(reason). Check the file with `gzip -t`, or copy it again."
         case .empty(let file):
-            "'\(file)' holds no rows. Is it the right file, with its header if it needs one?"
+            "'\(file)' has no rows. Is it the right file, with a header line if its format needs one?"
         case .foreignFormat(let format, let file):
             "'\(file)' is \(format.rawValue), not separated text. \(format.advice)."
         case .tooManyRows(let file, let limit):
-            "'\(file)' has more than \(limit) rows, the most of one file. Train on its newest rows."
+            "'\(file)' has more than \(limit) rows, the limit for one file. Train on its newest rows."
         case .missingColumn(let column, let file, let found):
             "'\(file)' has no column '\(column)'; its columns are \(Self.list(found))."
         case .unrecognisedHeader(let role, let file, let found):
@@ -100,7 +100,7 @@ public enum CSVError: Error, Equatable, CustomStringConvertible {
         case .duplicateColumn(let column, let file):
             "'\(file)' names the column '\(column)' twice; rename one of them."
         case .wrongFieldCount(let place, let expected, let found):
-            "\(place): the row has \(found) fields in place of \(expected). Quote fields that hold the delimiter."
+            "\(place): the row has \(found) fields instead of \(expected). Quote fields that hold the delimiter."
         case .malformed(let place, let reason):
             "\(place): \(reason)."
         case .rowTooLong(let place, let limit):
@@ -119,7 +119,7 @@ public enum CSVError: Error, Equatable, CustomStringConvertible {
         case .emptyID(let place, let column):
             "\(place): the id in column '\(column)' is empty; fill it in or remove the row."
         case .duplicateID(let place, let column, let id):
-            "\(place): '\(id)' in column '\(column)' was already listed above; keep one of the rows."
+            "\(place): '\(id)' in column '\(column)' is listed twice; keep one of the rows."
         }
     }
 

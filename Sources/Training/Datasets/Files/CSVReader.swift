@@ -1,8 +1,9 @@
-/// A streaming reader of separated values over bytes, by default of RFC 4180.
+/// A streaming reader of separated values, by default RFC 4180.
 ///
-/// Quoted fields may hold delimiters, doubled quotes and line breaks; lines end in LF or CRLF; a byte order mark and blank
-/// lines are skipped; every row is as wide as the header and, unless its ``CSVDialect`` says otherwise, strict UTF-8.
-/// Holds one chunk of the file, and a field without doubled quotes is a view into it.
+/// Quoted fields may hold delimiters, doubled quotes and line breaks. Lines end in LF or CRLF. The reader skips a
+/// byte order mark and blank lines. Every row must have as many fields as the header and be strict UTF-8, unless its
+/// ``CSVDialect`` says otherwise. The reader holds one chunk of the file; a field without doubled quotes is a view
+/// into it.
 package struct CSVReader: ~Copyable {
     /// The file as the caller named it.
     package let file: String
@@ -25,7 +26,7 @@ package struct CSVReader: ~Copyable {
     /// - Parameters:
     ///   - file: The file.
     ///   - rowLimit: The most rows below the header.
-    ///   - score: How many of some names mean something; the delimiter that gives the most is taken.
+    ///   - score: Counts the known names among some names; the delimiter with the highest count is taken.
     /// - Throws: `CSVError` when the file cannot be read or has no header.
     package init(file: String, rowLimit: Int = rowLimit, recognising score: ([String]) -> Int) throws(CSVError) {
         var records = try CSVRecords(file: file, dialect: .csv)
@@ -41,7 +42,7 @@ package struct CSVReader: ~Copyable {
         self.records = records
     }
 
-    /// Opens a file whose first line is a row already, and names its columns.
+    /// Opens a file without a header line; `header` names its columns.
     package init(file: String, dialect: CSVDialect, header: [String]) throws(CSVError) {
         records = try CSVRecords(file: file, dialect: dialect)
         self.file = file
@@ -49,10 +50,10 @@ package struct CSVReader: ~Copyable {
         rowLimit = Self.rowLimit
     }
 
-    /// What stands between fields.
+    /// The format of the rows.
     package var dialect: CSVDialect { records.dialect }
 
-    /// Where each of the named columns is.
+    /// The positions of the named columns.
     package func columns(_ names: [String]) throws(CSVError) -> [Int] {
         var positions: [Int] = []
         for name in names {
@@ -75,7 +76,7 @@ package struct CSVReader: ~Copyable {
         return true
     }
 
-    /// A field of this row, its quoting undone.
+    /// A field of this row, without its quoting.
     package func field(_ column: Int) -> ArraySlice<UInt8> { records.field(column) }
 
     /// A field of this row as text.
@@ -99,7 +100,7 @@ package struct CSVReader: ~Copyable {
         return trimmed
     }
 
-    /// Refuses an id that no request could name.
+    /// Rejects an id that no request could name.
     func requireText(_ id: ArraySlice<UInt8>, _ column: Int) throws(CSVError) {
         guard id.contains(0) else { return }
         throw .malformed(
@@ -118,7 +119,7 @@ package struct CSVReader: ~Copyable {
 
     /// A field of this row as a finite decimal number.
     ///
-    /// Integers of up to 15 digits take a short cut; what a number may hold is digits, signs, a point and an exponent.
+    /// Integers of up to 15 digits take a fast path. Allowed characters: digits, signs, a point and an exponent.
     package func number(_ column: Int) throws(CSVError) -> Double {
         let field = records.field(column)
         if let integer = Self.shortInteger(field) { return Double(integer) }

@@ -1,4 +1,4 @@
-/// The rows of a file as ranges of a sliding chunk.
+/// Splits a file into rows, as ranges of a sliding chunk.
 struct CSVRecords: ~Copyable {
     /// Bytes of a value inside the chunk, without the enclosing quotes.
     private struct Field {
@@ -26,7 +26,7 @@ struct CSVRecords: ~Copyable {
     private var bytes: [UInt8] = []
     private var isAtEnd = false
     private var fields: [Field] = []
-    /// Whether this row is valid UTF-8; it always is unless the dialect takes other rows.
+    /// Whether this row is valid UTF-8; false only when the dialect falls back to ISO 8859-1.
     private(set) var isUTF8 = true
     /// First byte and line of this row, then of the next.
     private var rowStart = 0
@@ -59,7 +59,7 @@ struct CSVRecords: ~Copyable {
         bytes.drop { $0 == lineFeed || $0 == carriageReturn }.contains(lineFeed)
     }
 
-    /// Takes the delimiter of the header, before the first row is read.
+    /// Recognises the delimiter from the header; call it before the first row is read.
     mutating func recogniseDelimiter(_ score: ([String]) -> Int) {
         dialect = CSVDialect.recognised(in: bytes[nextStart...], score)
     }
@@ -104,7 +104,7 @@ struct CSVRecords: ~Copyable {
         }
     }
 
-    /// Drops what was read, keeps the row begun, and reads on; chunks grow with the row so that rescans stay linear.
+    /// Drops the finished rows, keeps the current one, and reads on; chunks grow with it, so rescans stay linear.
     private mutating func refill() throws(CSVError) {
         let pending = bytes.count - nextStart
         guard pending <= Self.longestRow else { throw .rowTooLong(at: start, limit: Self.longestRow) }
@@ -121,7 +121,7 @@ struct CSVRecords: ~Copyable {
         let chunk = bytes
         let bytes = chunk.span
         let (separator, width) = (dialect.separator, dialect.separatorWidth)
-        // Where quotes mean nothing, a line feed stands in for them: it ends fields already.
+        // Without quoting, a line feed takes the quote's place in the search: it ends fields anyway.
         let quote = dialect.hasQuotes ? Self.quote : Self.lineFeed
         var index = rowStart
         var lineBreaks = 0

@@ -1,10 +1,10 @@
-/// How a file writes a time; a column keeps to one form, because values of different forms cannot be ordered safely.
+/// The form of a written time; all times of a column must share one, because others cannot be ordered safely.
 package enum TimeForm: String, Sendable {
     /// Seconds, or any other count.
     case number = "a number"
-    /// `2024-01-31`, which stands for the start of that day in UTC.
+    /// `2024-01-31`: the start of that day in UTC.
     case date = "a date"
-    /// `2024-01-31T10:00:00`, taken as UTC.
+    /// `2024-01-31T10:00:00`, read as UTC.
     case localTime = "a time without zone"
     /// `2024-01-31T10:00:00+02:00`.
     case zonedTime = "a time with zone"
@@ -16,14 +16,14 @@ package struct CalendarTime {
 
     /// Whole seconds, rounded down.
     package let seconds: Int
-    /// Below a second, to the nanosecond.
+    /// The fraction of a second, in nanoseconds.
     package let nanoseconds: Int
-    /// How it is written.
+    /// The form in which it is written.
     package let form: TimeForm
 
-    /// Reads `2024-01-31`, optionally with a time after `T` or a space, and that with a zone.
+    /// Reads `2024-01-31`, optionally followed by `T` or a space, a time, and a zone.
     ///
-    /// A time is hours and minutes, optionally seconds, and those with up to nine decimals. A zone is `Z`, `UTC`, or an
+    /// A time has hours, minutes and optional seconds, the seconds up to nine decimals. A zone is `Z`, `UTC`, or an
     /// offset such as `+02:00`, `+0200` or `+02`. Nil for other text and for times that do not exist.
     package init?(_ text: ArraySlice<UInt8>) {
         var rest = text
@@ -65,7 +65,7 @@ package struct CalendarTime {
         return Timestamp(DecimalNumber(Int128(seconds) * 1_000_000_000 + Int128(nanoseconds), exponent: -9))
     }
 
-    /// Seconds that a zone is ahead of UTC.
+    /// The offset of a zone from UTC, in seconds; positive east of Greenwich.
     private static func offset(_ text: ArraySlice<UInt8>) -> Int? {
         var rest = text
         _ = skip(UInt8(ascii: " "), in: &rest)
@@ -82,7 +82,7 @@ package struct CalendarTime {
         return (sign == UInt8(ascii: "-") ? -60 : 60) * (hours * 60 + minutes)
     }
 
-    /// Nanoseconds of one to nine decimals.
+    /// The nanoseconds that one to nine decimals give.
     private static func fraction(_ rest: inout ArraySlice<UInt8>) -> Int? {
         var (value, digits) = (0, 0)
         while let byte = rest.first, byte &- UInt8(ascii: "0") < 10 {
@@ -120,8 +120,8 @@ package struct CalendarTime {
 
     /// Days from 1 January 1970 in the Gregorian calendar.
     ///
-    /// Years are counted from March, so that a leap day ends one: the days before month m of such a year are then
-    /// `(153 m + 2) / 5`.
+    /// Years are counted from March, so a leap day is the last of its year. The days before month m of such a year
+    /// are then `(153 m + 2) / 5`.
     private static func days(year: Int, month: Int, day: Int) -> Int {
         let year = month > 2 ? year : year - 1
         let dayOfYear = (153 * ((month + 9) % 12) + 2) / 5 + day - 1

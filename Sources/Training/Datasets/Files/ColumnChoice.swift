@@ -1,17 +1,17 @@
 /// The columns that a reader of a file looks for.
 struct ColumnRequest {
-    /// All of them, in the order of reports.
+    /// All roles, in the order of reports.
     var roles: [ColumnRole]
-    /// Those that must be there.
+    /// Roles that the file must have.
     var needed: [ColumnRole]
-    /// Names that were given, which must be there.
+    /// Column names from the caller; the file must have them.
     var named = EventColumns()
-    /// A name that counts before all others where a file has it.
+    /// A name that is tried before all others.
     var preferred: [ColumnRole: String] = [:]
-    /// Names beside ``ColumnRole/names`` that count after them.
+    /// Further names, tried after ``ColumnRole/names``.
     var others: [ColumnRole: [String]] = [:]
 
-    /// Opens a file under the delimiter by which most columns are found.
+    /// Opens a file with the delimiter that gives the most known columns.
     func open(_ file: String, rowLimit: Int = CSVReader.rowLimit) throws(CSVError) -> CSVReader {
         try CSVReader(file: file, rowLimit: rowLimit) { header in
             let names = Set(header.map(ColumnRole.normalised))
@@ -22,13 +22,13 @@ struct ColumnRequest {
         }
     }
 
-    /// Recognised names of a role, the first wins.
+    /// Known names of a role; the first match wins.
     fileprivate func candidates(for role: ColumnRole) -> [String] {
         (preferred[role].map { [ColumnRole.normalised($0)] } ?? []) + role.names + others[role, default: []]
     }
 }
 
-/// Which columns of a file were taken for which roles.
+/// The columns of a file that were chosen for the roles.
 struct ColumnChoice {
     private let file: String
     private let header: [String]
@@ -38,7 +38,7 @@ struct ColumnChoice {
 
     /// Chooses the columns of a file.
     ///
-    /// - Throws: `CSVError` when a needed column is not there, and when it cannot be told which one is meant.
+    /// - Throws: `CSVError` when a needed column is missing or ambiguous.
     init(_ request: ColumnRequest, in reader: borrowing CSVReader) throws(CSVError) {
         (file, header, dialect, roles) = (reader.file, reader.header, reader.dialect, request.roles)
         try take(request.named)
@@ -51,10 +51,10 @@ struct ColumnChoice {
         }
     }
 
-    /// Where a role's column is; nil when there is none.
+    /// The position of a role's column; nil when there is none.
     subscript(role: ColumnRole) -> Int? { positions[role] }
 
-    /// Where the column of a role is that was needed.
+    /// The position of a needed role's column.
     func needed(_ role: ColumnRole) -> Int {
         guard let position = positions[role] else { preconditionFailure("\(role) was not needed of \(header)") }
         return position
@@ -74,7 +74,7 @@ struct ColumnChoice {
         }
     }
 
-    /// The column of the first candidate that the header has; this program's own name wins over the rest.
+    /// The column of the first candidate in the header; this program's own name wins over the rest.
     private func recognised(_ role: ColumnRole, _ request: ColumnRequest) throws(CSVError) -> Int? {
         let free = header.indices.filter { !positions.values.contains($0) }
         let exact = free.filter { header[$0] == role.ownName }
@@ -98,7 +98,7 @@ struct ColumnChoice {
         positions.filter { ColumnRole.normalised(header[$0]) == name }
     }
 
-    /// What a reader should know; nothing when the file has the names and commas of this program's own files.
+    /// Notes for the user; none when the file has the names and commas of this program's own files.
     var notes: [String] {
         var notes: [String] = []
         let isOwn = roles.allSatisfy { role in positions[role].map { header[$0] == role.ownName } ?? true }

@@ -1,20 +1,20 @@
-/// What a column of an events or items file holds, and the names by which it is recognised.
+/// The role of a column in an events or items file, and the names by which it is recognised.
 public enum ColumnRole: String, Sendable, CaseIterable {
-    /// Whose interaction it is.
+    /// The user of an interaction.
     case user
-    /// With which item.
+    /// The item of an interaction.
     case item
-    /// When.
+    /// The time of an interaction.
     case time
     /// An item's title.
     case title
     /// An item's categories.
     case categories
 
-    /// The name that wins over all others, as this program writes it.
+    /// The name that this program writes; it wins over all others.
     var ownName: String { self == .time ? "timestamp" : rawValue }
 
-    /// More than one, for sentences.
+    /// The plural, for messages.
     var plural: String {
         switch self {
         case .user: "users"
@@ -25,7 +25,7 @@ public enum ColumnRole: String, Sendable, CaseIterable {
         }
     }
 
-    /// What to do when the header does not name it.
+    /// The advice when the header does not name this column.
     var remedy: String {
         switch self {
         case .user, .item, .time:
@@ -34,7 +34,7 @@ public enum ColumnRole: String, Sendable, CaseIterable {
         }
     }
 
-    /// Recognised names as ``normalised(_:)`` gives them; a name further left wins over one further right.
+    /// Known names, as ``normalised(_:)`` writes them; an earlier name wins over a later one.
     ///
     /// A person comes before a session, and a full date with time before a date.
     var names: [String] {
@@ -73,7 +73,7 @@ public enum ColumnRole: String, Sendable, CaseIterable {
         }
     }
 
-    /// A name without case, spaces, underscores and hyphens, and without a type such as `:token` at its end.
+    /// A name in lower case, without spaces, underscores, hyphens, or a type suffix such as `:token`.
     static func normalised(_ name: String) -> String {
         let types = [":token", ":token_seq", ":float", ":float_seq"]
         let name = name.lowercased()
@@ -82,16 +82,16 @@ public enum ColumnRole: String, Sendable, CaseIterable {
     }
 }
 
-/// The names of the columns of an events file, where they are not to be recognised.
+/// Explicit names for the columns of an events file.
 public struct EventColumns: Sendable, Equatable {
-    /// The user's, or nil to recognise it.
+    /// The user column; nil to recognise it from the header.
     public var user: String?
-    /// The item's, or nil to recognise it.
+    /// The item column; nil to recognise it from the header.
     public var item: String?
-    /// The time's, or nil to recognise it.
+    /// The time column; nil to recognise it from the header.
     public var time: String?
 
-    /// Names, or nil where one is to be recognised.
+    /// Column names; nil ones are recognised from the header.
     public init(user: String? = nil, item: String? = nil, time: String? = nil) {
         (self.user, self.item, self.time) = (user, item, time)
     }

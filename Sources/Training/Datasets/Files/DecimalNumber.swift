@@ -1,4 +1,4 @@
-/// `coefficient * 10^exponent`, with a sign; the coefficient has at most 32 digits and does not end in 0.
+/// A signed decimal, `coefficient * 10^exponent`; the coefficient has at most 32 digits and does not end in 0.
 package struct DecimalNumber {
     static let significantDigits = 32
 
@@ -83,7 +83,7 @@ package struct DecimalNumber {
         return isNegative ? -value : value
     }
 
-    /// The correctly rounded Double; nil beyond the range of Doubles, and where a number other than 0 rounds to it.
+    /// The correctly rounded Double; nil beyond the range of Doubles, and when a nonzero number rounds to 0.
     var nearestDouble: Double? {
         let magnitude: Double
         if coefficient <= 1 << 53, abs(exponent) < Self.exactPowers.count {
@@ -102,7 +102,7 @@ package struct DecimalNumber {
     /// The exponent of the 34th digit from the first.
     var unit: Int { exponent + digits - 34 }
 
-    /// This number as a multiple of `10^unit`; nil when it is none, or beyond 38 digits.
+    /// This number as a multiple of `10^unit`; nil when it is not a multiple, or needs more than 38 digits.
     func units(of unit: Int) -> Int128? {
         let shift = exponent - unit
         guard shift >= 0, digits + shift < Self.powers.count else { return nil }
@@ -121,7 +121,7 @@ package struct DecimalNumber {
 }
 
 extension DecimalNumber: CustomStringConvertible {
-    /// Digits with a point where it is among or near them, otherwise with an exponent.
+    /// The digits with a decimal point, or with an exponent when the point is far from them.
     package var description: String {
         let text = "\(coefficient)"
         let sign = isNegative ? "-" : ""

@@ -2,9 +2,9 @@
 public enum ForeignFormat: String, Sendable, CaseIterable {
     /// An object or a list.
     case json = "JSON"
-    /// Two bytes a character, as spreadsheets save "Unicode text".
+    /// Two bytes a character; spreadsheets save "Unicode text" like this.
     case utf16 = "UTF-16 text"
-    /// Compressed, without the ending that says so.
+    /// Compressed data in a file without the ending `.gz`.
     case gzip = "gzip-compressed data"
     /// An archive, or a spreadsheet.
     case zip = "a ZIP archive or a spreadsheet"
@@ -13,7 +13,7 @@ public enum ForeignFormat: String, Sendable, CaseIterable {
     /// A database.
     case sqlite = "an SQLite database"
 
-    /// The format of a file that starts with some bytes; nil for what may be separated text.
+    /// The format of a file that starts with these bytes; nil when it may be separated text.
     init?(_ start: ArraySlice<UInt8>) {
         let signatures: [(ForeignFormat, [UInt8])] = [
             (.utf16, [0xFF, 0xFE]), (.utf16, [0xFE, 0xFF]), (.gzip, [0x1F, 0x8B]), (.zip, Array("PK\u{3}\u{4}".utf8)),
@@ -28,12 +28,12 @@ public enum ForeignFormat: String, Sendable, CaseIterable {
             self = .json
             return
         }
-        // Text of one byte a character has no zero among its first characters.
+        // Text with one byte a character has no zero byte at its start.
         guard start.prefix(4).contains(0) else { return nil }
         self = .utf16
     }
 
-    /// What to do with the file.
+    /// The advice for such a file.
     var advice: String {
         switch self {
         case .json: "Write its records as CSV, for example with `jq -r`"

@@ -1,14 +1,15 @@
-/// A point in time or an ordinal, compared exactly as it was written, with up to 32 significant digits.
+/// A point in time or an ordinal, compared exactly, with up to 32 significant digits.
 ///
-/// Nanoseconds since 1970 need 19 digits and a Double holds 15 to 17, so the nearest Double alone would tie neighbours.
-/// Rounding never reverses an order, so the pair of the nearest Double and the rest orders as the written numbers do.
+/// Nanoseconds since 1970 need 19 digits, but a Double holds 15 to 17, so Doubles alone would make neighbours tie. A
+/// timestamp is the nearest Double plus a remainder. Rounding never reverses an order, so comparing these pairs gives
+/// the order of the written numbers.
 public struct Timestamp: Sendable, Hashable, Comparable {
     /// The nearest Double.
     package let nearest: Double
-    /// What the number has beyond ``anchor(of:)`` of `nearest`, in units of that anchor's 34th digit.
+    /// The number minus ``anchor(of:)`` of `nearest`, in units of that anchor's 34th digit.
     package let remainder: Int64
 
-    /// The number that a Double stands for: its shortest decimal, or exactly the integer that it is from 2^53 on.
+    /// A timestamp from a Double: its shortest decimal below 2^53, its exact integer from there on.
     public init(_ value: Double) {
         self.init(nearest: value == 0 ? 0 : value, remainder: 0)
     }
@@ -18,7 +19,7 @@ public struct Timestamp: Sendable, Hashable, Comparable {
         self.remainder = remainder
     }
 
-    /// The short cut for an optional minus and 1 to 19 digits; nil for other text and outside of Int64.
+    /// Fast path for an optional minus and 1 to 19 digits; nil for other text and outside of Int64.
     package init?(digits text: ArraySlice<UInt8>) {
         let isNegative = text.first == UInt8(ascii: "-")
         let digits = isNegative ? text.dropFirst() : text
@@ -42,13 +43,13 @@ public struct Timestamp: Sendable, Hashable, Comparable {
         self.init(nearest: isNegative ? -nearest : nearest, remainder: remainder)
     }
 
-    /// How many units of the 34th digit make 1, by the size of an integer from 2^53 to 2^63.
+    /// How many units of the 34th digit make 1, for integers from 2^53 to 2^63 by size.
     private static let units: [(below: UInt64, perOne: Int64)] = [
         (10_000_000_000_000_000, 1_000_000_000_000_000_000), (100_000_000_000_000_000, 100_000_000_000_000_000),
         (1_000_000_000_000_000_000, 10_000_000_000_000_000), (10_000_000_000_000_000_000, 1_000_000_000_000_000),
     ]
 
-    /// A decimal number; nil when it is too large for a Double, or too small for one.
+    /// A decimal number; nil when it is too large or too small for a Double.
     package init?(_ number: DecimalNumber) {
         if number.coefficient == 0 {
             self.init(0)
@@ -71,11 +72,11 @@ public struct Timestamp: Sendable, Hashable, Comparable {
         left.nearest < right.nearest || (left.nearest == right.nearest && left.remainder < right.remainder)
     }
 
-    /// 2^53: from here to 2^63 the anchor is the Double itself, which integers reach without printing digits.
+    /// 2^53: from here to 2^63 the anchor is the Double itself, so integers need no conversion to digits.
     private static let firstInexactInteger = 9_007_199_254_740_992.0
     private static let firstBeyondInt64 = 9_223_372_036_854_775_808.0
 
-    /// The decimal that a Double stands for.
+    /// The decimal that represents a Double.
     private static func anchor(of value: Double) -> DecimalNumber? {
         if value.magnitude >= firstInexactInteger, value.magnitude < firstBeyondInt64 {
             return DecimalNumber(Int64(value))
@@ -106,13 +107,13 @@ extension Timestamp: ExpressibleByIntegerLiteral, ExpressibleByFloatLiteral {
 /// The times of events in a file's order: 8 bytes each, 16 when any of them needs more than a Double.
 package struct TimestampColumn {
     private var nearest: [Double] = []
-    /// As long as `nearest`, or empty as long as all are 0.
+    /// As many as `nearest`; empty while all are 0.
     private var remainders: [Int64] = []
 
     /// No times yet.
     package init() {}
 
-    /// Adds the next event's.
+    /// Adds the next event's time.
     package mutating func append(_ time: Timestamp) {
         if time.remainder != 0, remainders.isEmpty { remainders = [Int64](repeating: 0, count: nearest.count) }
         if time.remainder != 0 || !remainders.isEmpty { remainders.append(time.remainder) }

@@ -9,11 +9,11 @@ struct CSVWriter {
     private var buffer: [UInt8] = []
     private var isAtRowStart = true
 
-    /// Creates a file, in place of one of that name, and writes its header.
+    /// Creates a file, replacing any file of that name, and writes its header.
     init(path: String, header: [String]) throws(ImportError) {
         guard FileManager.default.createFile(atPath: path, contents: nil),
             let file = FileHandle(forWritingAtPath: path)
-        else { throw .unwritable(path: path, reason: "the file cannot be created; is there such a folder, and room?") }
+        else { throw .unwritable(path: path, reason: "it cannot be created; check its folder and the free space") }
         self.path = path
         self.file = file
         for name in header { append(Array(name.utf8)) }
@@ -24,7 +24,7 @@ struct CSVWriter {
     mutating func append(_ field: some BidirectionalCollection<UInt8>) {
         separate()
         func isSpace(_ byte: UInt8?) -> Bool { byte == UInt8(ascii: " ") || byte == UInt8(ascii: "\t") }
-        // A reader takes spaces around an id for layout unless they are quoted.
+        // A reader drops spaces around an id unless they are quoted.
         let needsQuotes =
             isSpace(field.first) || isSpace(field.last)
             || field.contains { byte in
@@ -56,7 +56,7 @@ struct CSVWriter {
         if buffer.count >= Self.chunk { try flush() }
     }
 
-    /// Writes what is left, and waits until it is on the disk.
+    /// Writes the rest of the buffer and waits until the file is on the disk.
     mutating func close() throws(ImportError) {
         try flush()
         do {

@@ -1,9 +1,9 @@
 import Foundation
 import Kernels
 
-/// A folder of CSV files that appears whole or not at all.
+/// Creates a folder of CSV files atomically: the folder appears complete or not at all.
 ///
-/// The files are written to a hidden folder beside it, which gets its name when everything is on the disk.
+/// Files go to a hidden folder next to the target. It is renamed when everything is on the disk.
 struct DatasetFolder {
     private let folder: URL
     private let source: String
@@ -13,7 +13,7 @@ struct DatasetFolder {
     private var isKnownItem: [Bool]
     private var parts: [ImportSummary.Part] = []
 
-    /// Makes sure, before any long work, that a folder can be created or is empty.
+    /// Checks that a folder is missing or empty; call it before any long work.
     static func requireFree(_ path: String) throws(ImportError) {
         guard FileManager.default.fileExists(atPath: path) else { return }
         guard let names = try? FileManager.default.contentsOfDirectory(atPath: path), names.isEmpty else {
@@ -25,13 +25,13 @@ struct DatasetFolder {
     ///
     /// - Parameters:
     ///   - path: The folder; its parents must exist.
-    ///   - source: The raw file that errors name.
-    ///   - rows: How many rows were read from it.
-    ///   - users: Ids of the users that interactions name.
-    ///   - items: Ids of their items.
+    ///   - source: The raw file, for errors.
+    ///   - rows: Number of rows read from the raw file.
+    ///   - users: Ids of the users of the interactions.
+    ///   - items: Ids of the items of the interactions.
     ///   - body: Writes the files.
-    /// - Returns: Counts of what was written.
-    /// - Throws: ``ImportError``, `SystemCallError` or what `body` throws; nothing is left behind then.
+    /// - Returns: Counts of the written data.
+    /// - Throws: ``ImportError``, `SystemCallError` or any error of `body`. Nothing is left behind then.
     static func create(
         _ path: String,
         source: String,
@@ -43,7 +43,7 @@ struct DatasetFolder {
         try requireFree(path)
         let final = URL(filePath: path, directoryHint: .isDirectory).standardizedFileURL
         let part = final.deletingLastPathComponent().appending(path: ".\(final.lastPathComponent).part")
-        // One that an import left behind which was killed.
+        // A killed import may have left this folder behind.
         try? FileManager.default.removeItem(at: part)
         do {
             try FileManager.default.createDirectory(at: part, withIntermediateDirectories: false)

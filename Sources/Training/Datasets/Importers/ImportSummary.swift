@@ -1,4 +1,4 @@
-/// What an import read and wrote.
+/// Counts of the rows that an import read and wrote.
 public struct ImportSummary: Sendable, Equatable {
     /// One file of interactions.
     public struct Part: Sendable, Equatable {

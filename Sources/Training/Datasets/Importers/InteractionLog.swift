@@ -1,4 +1,4 @@
-/// One user's contact with one item; numbers are places in the tables of their ids.
+/// One interaction; its user and item are numbers in their id tables.
 struct Interaction {
     var user: Int32
     var item: Int32
@@ -16,10 +16,10 @@ struct InteractionLog {
         interactions.append(Interaction(user: user, item: item, timestamp: timestamp))
     }
 
-    /// Drops the rare: first items with fewer than `minimum` interactions, then users with fewer than `minimum` of those
-    /// left.
+    /// Drops rare items, then rare users: items with fewer than `minimum` interactions, then users with fewer than
+    /// `minimum` of the remaining ones.
     ///
-    /// Each is done once, as in ComiRec's preprocessing, so an item may end below the minimum through users that went.
+    /// Each step runs once, as in ComiRec's preprocessing. Dropped users may thus leave an item below the minimum.
     mutating func dropRare(below minimum: Int) {
         drop(below: minimum, of: items.count, by: \.item)
         drop(below: minimum, of: users.count, by: \.user)
@@ -40,12 +40,12 @@ struct ItemTexts {
     /// Names with `|` between them.
     private(set) var categories: [Int32: String] = [:]
 
-    /// No text yet for any of some items.
+    /// No text yet for any of the items.
     init(of items: InternTable) {
         self.items = items
     }
 
-    /// Keeps what a row says about its item, unless no interaction names that; saying it twice is an error.
+    /// Stores the title and categories of a row's item; ignores items without interactions, rejects duplicates.
     mutating func add(
         title: String? = nil,
         categories: String? = nil,

@@ -1,10 +1,10 @@
-/// Turns KuaiRec's `big_matrix.csv` into a folder of `events.csv` and, given files about the videos, `items.csv`.
+/// Converts KuaiRec's `big_matrix.csv` to a folder with `events.csv` and, given files about the videos, `items.csv`.
 ///
-/// A row of the matrix is one showing of a video. It counts as an interaction when the video was watched for at least
-/// twice its length, which is what the data set's authors take for liking it (Gao et al., "KuaiRec: A Fully-observed
-/// Dataset and Insights for Evaluating Recommender Systems", CIKM 2022; second-hand); `minimumWatchRatio` 0 takes every
-/// showing. Rows without a timestamp cannot be ordered and are dropped. Rare videos, then rare users, are dropped once.
-/// A video that comes several times in a row stays several times.
+/// A row of the matrix is one showing of a video. It counts as an interaction when the user watched at least twice
+/// the video's length. The data set's authors take this as liking the video (Gao et al., "KuaiRec: A Fully-observed
+/// Dataset and Insights for Evaluating Recommender Systems", CIKM 2022; second-hand). Set `minimumWatchRatio` to 0 to
+/// keep every showing. Rows without a timestamp cannot be ordered and are dropped. Rare videos, then rare users, are
+/// dropped once. Repeated showings of a video in a row are kept.
 public struct KuaiRecImport: Sendable {
     /// `big_matrix.csv` or `small_matrix.csv`.
     public var matrix: String
@@ -12,9 +12,9 @@ public struct KuaiRecImport: Sendable {
     public var categories: String?
     /// `kuairec_caption_category.csv`, for titles from its column `caption`; it must be well-formed CSV.
     public var captions: String?
-    /// Time watched over the video's length from which on a showing counts.
+    /// The smallest ratio of watch time to video length that counts as an interaction.
     public var minimumWatchRatio = 2.0
-    /// Videos, then users, with fewer interactions are dropped.
+    /// Drop videos, then users, with fewer interactions.
     public var minimumInteractions = 5
 
     /// An import with the default filters.
@@ -26,10 +26,10 @@ public struct KuaiRecImport: Sendable {
 
     /// Reads the files and writes the folder.
     ///
-    /// - Parameter folder: Where to; missing or empty.
+    /// - Parameter folder: The target folder; missing or empty.
     /// - Returns: Counts.
-    /// - Throws: `CSVError` with file, line and column, ``ImportError`` or `SystemCallError`; nothing is left behind then.
-    /// - Complexity: O(n) in rows; 24 bytes an interaction besides the ids.
+    /// - Throws: `CSVError` with file, line and column, ``ImportError`` or `SystemCallError`; leaves nothing behind.
+    /// - Complexity: O(n) in rows; 24 bytes an interaction plus the ids.
     public func run(into folder: String) throws -> ImportSummary {
         try DatasetFolder.requireFree(folder)
         var (log, rows) = try readMatrix()

@@ -1,17 +1,18 @@
-/// Turns MovieLens ratings into a folder of `events.csv` and, given the films, `items.csv`.
+/// Converts MovieLens ratings to a folder with `events.csv` and, given the films, `items.csv`.
 ///
-/// Reads `ratings.dat` and `movies.dat` (1M and 10M: fields between `::`, no header, titles in ISO 8859-1 or UTF-8) and
-/// `ratings.csv` and `movies.csv` (later sets: RFC 4180 with a header), told apart by the name's ending; `.gz` too.
-/// A rating is implicit feedback: that a user rated a film is the event. Rare films, then rare users, are dropped once,
-/// as ComiRec's preprocessing does. Rows keep the file's order, in which ties in time are broken later.
+/// The file name's ending tells the format. `ratings.dat` and `movies.dat` (1M and 10M) have fields between `::`, no
+/// header, titles in ISO 8859-1 or UTF-8. `ratings.csv` and `movies.csv` (later sets) are RFC 4180 with a header.
+/// Either may end in `.gz`. Ratings count as implicit feedback: the event is that a user rated a film. Rare films,
+/// then rare users, are dropped once, as in ComiRec's preprocessing. Rows keep the file's order, which later breaks
+/// ties in time.
 public struct MovieLensImport: Sendable {
     /// The ratings.
     public var ratings: String
     /// The films, for titles and genres.
     public var movies: String?
-    /// The lowest rating that counts as an interaction; by default every one does.
+    /// The lowest rating that counts as an interaction; by default every rating counts.
     public var minimumRating = 0.0
-    /// Films, then users, with fewer interactions are dropped.
+    /// Drop films, then users, with fewer interactions.
     public var minimumInteractions = 5
 
     /// An import with the default filters.
@@ -22,10 +23,10 @@ public struct MovieLensImport: Sendable {
 
     /// Reads the files and writes the folder.
     ///
-    /// - Parameter folder: Where to; missing or empty.
+    /// - Parameter folder: The target folder; missing or empty.
     /// - Returns: Counts.
-    /// - Throws: `CSVError` with file, line and column, ``ImportError`` or `SystemCallError`; nothing is left behind then.
-    /// - Complexity: O(n) in ratings, 24 bytes each besides the ids.
+    /// - Throws: `CSVError` with file, line and column, ``ImportError`` or `SystemCallError`; leaves nothing behind.
+    /// - Complexity: O(n) in ratings; 24 bytes each plus the ids.
     public func run(into folder: String) throws -> ImportSummary {
         try DatasetFolder.requireFree(folder)
         var (log, rows) = try readRatings()

@@ -1,41 +1,41 @@
-/// Turns `yoochoose-clicks.dat` of the RecSys Challenge 2015 into `train.csv`, `validation.csv` and `test.csv`, by the
-/// usual cut of session-based recommendation.
+/// Converts `yoochoose-clicks.dat` of the RecSys Challenge 2015 to `train.csv`, `validation.csv` and `test.csv`, with
+/// the usual split of session-based recommendation.
 ///
-/// The steps and their order are those of SR-GNN's public preprocessing (Wu et al., AAAI 2019), on which the figures
-/// published for "YooChoose 1/64" rest:
-/// 1. Sessions of one click go.
-/// 2. Items with fewer than 5 clicks in the sessions left go, then sessions that are shorter than 2 for it. Once, not
-///    until nothing changes.
-/// 3. A session's date is the second of the click that its session lists last. Sessions less than a day (86,400 s)
-///    older than the newest are for testing, older ones for training; one of exactly a day is neither.
-/// 4. Test sessions lose items that no training session holds, then go if they are shorter than 2. Training sessions
-///    still means all of them: the 1/64 cut below leaves test items that it never saw.
-/// 5. Of the training rows (each prefix of a session that predicts the next click), sessions by date, the newest
-///    `rows / fraction` stay. Where that cuts a session, its first clicks stay, because the convention lists a session's
-///    longest prefix first.
-/// 6. The last tenth of the training sessions validates; this step is ours.
+/// The steps and their order are those of SR-GNN's public preprocessing (Wu et al., AAAI 2019), the basis of the
+/// figures published for "YooChoose 1/64":
+/// 1. Drop sessions of one click.
+/// 2. Drop items with fewer than 5 clicks in the remaining sessions, then sessions with fewer than 2 clicks left.
+///    Once, not until nothing changes.
+/// 3. A session's date is the second of the click that the file lists last for it. Sessions less than a day (86,400
+///    s) older than the newest are for testing, older ones for training. A session of exactly a day is dropped.
+/// 4. Drop from test sessions the items that no training session holds, then test sessions with fewer than 2 clicks
+///    left. Here all training sessions count, so test items may be unseen after the 1/64 cut below.
+/// 5. Order the training rows (each prefix of a session that predicts the next click) by session date and keep the
+///    newest `rows / fraction`. When this cuts a session, its first clicks stay, because the convention lists a
+///    session's longest prefix first.
+/// 6. The last tenth of the training sessions is for validation. This step is ours.
 ///
-/// Sessions keep the file's order of clicks, repeats included, and are written with the place of a click as its
-/// timestamp. The file's category column describes how an item was reached, not the item, and is left out.
+/// Sessions keep the file's order of clicks, repeats included. The timestamp written is the click's position in the
+/// session. The file's category column is left out: it describes how a user reached an item, not the item.
 public struct YooChooseImport: Sendable {
     /// `yoochoose-clicks.dat`: session, time in UTC, item, category; no header; `.gz` too.
     public var clicks: String
-    /// One part in how many of the training rows stays.
+    /// Keep one in this many of the training rows.
     public var fraction = 64
-    /// Items with fewer clicks are dropped.
+    /// Drop items with fewer clicks.
     public var minimumClicks = 5
 
-    /// An import of the usual 1/64 cut.
+    /// An import with the usual fraction 1/64.
     public init(clicks: String) {
         self.clicks = clicks
     }
 
     /// Reads the file and writes the folder.
     ///
-    /// - Parameter folder: Where to; missing or empty.
+    /// - Parameter folder: The target folder; missing or empty.
     /// - Returns: Counts.
-    /// - Throws: `CSVError` with file, line and column, ``ImportError`` or `SystemCallError`; nothing is left behind then.
-    /// - Complexity: O(n + s log s) in clicks and sessions; 12 bytes a click and 32 a session besides the ids.
+    /// - Throws: `CSVError` with file, line and column, ``ImportError`` or `SystemCallError`; leaves nothing behind.
+    /// - Complexity: O(n + s log s) in clicks and sessions; 12 bytes a click and 32 a session plus the ids.
     /// - Precondition: `fraction` is at least 1.
     public func run(into folder: String) throws -> ImportSummary {
         precondition(fraction >= 1, "a fraction of 1/\(fraction)")
@@ -61,7 +61,7 @@ public struct YooChooseImport: Sendable {
         }
     }
 
-    /// The sessions that hold the newest training rows, the first of them cut short if need be.
+    /// The sessions that hold the newest training rows; the first one may be cut short.
     private static func newest(of sessions: [Session], fraction: Int) -> [Session] {
         var missing = sessions.reduce(0) { $0 + $1.clicks.count - 1 } / fraction
         var first = sessions.count
@@ -75,7 +75,7 @@ public struct YooChooseImport: Sendable {
     }
 }
 
-/// A session, its clicks a range of a ``ClickLog``'s.
+/// A session; its clicks are a range in a ``ClickLog``.
 private struct Session {
     let number: Int32
     /// Seconds from 1970 to its last click.
@@ -94,7 +94,7 @@ private struct ClickLog {
     /// Items, session by session.
     private var items: [Int32] = []
 
-    /// Reads a file; the clicks of a session need not stand together.
+    /// Reads a file; the clicks of a session need not be adjacent.
     init(reading file: String) throws(CSVError) {
         var reader = try CSVReader(file: file, dialect: .csv, header: ["session", "timestamp", "item", "category"])
         var (clickSessions, clickItems): ([Int32], [Int32]) = ([], [])
@@ -125,7 +125,7 @@ private struct ClickLog {
         sessions.removeAll { $0.clicks.count < 2 }
     }
 
-    /// Drops items with fewer than `minimum` clicks in the sessions left.
+    /// Drops items with fewer than `minimum` clicks in the remaining sessions.
     mutating func dropRareItems(below minimum: Int) {
         var counts = [Int](repeating: 0, count: itemIDs.count)
         for session in sessions {
@@ -134,7 +134,7 @@ private struct ClickLog {
         Self.keep(&items, of: &sessions) { counts[Int($0)] >= minimum }
     }
 
-    /// Sessions before the newest day and in it, each by date; the file's order breaks ties.
+    /// Sessions before the newest day and sessions in it, each sorted by date; the file's order breaks ties.
     func partByDate() -> (training: [Session], test: [Session]) {
         let newest = sessions.lazy.map(\.date).max() ?? 0
         let start = newest - 86_400
@@ -142,7 +142,7 @@ private struct ClickLog {
         return (byDate.filter { $0.date < start }, byDate.filter { $0.date > start })
     }
 
-    /// Drops the items that no training session holds, and then sessions of fewer than two clicks, from others.
+    /// Drops from the test sessions the items that no training session holds, then sessions of fewer than two clicks.
     mutating func dropItemsOutside(_ training: [Session], from test: inout [Session]) {
         var isKnown = [Bool](repeating: false, count: itemIDs.count)
         for session in training {
@@ -152,7 +152,7 @@ private struct ClickLog {
         test.removeAll { $0.clicks.count < 2 }
     }
 
-    /// The clicks of some sessions, the place in the session as timestamp.
+    /// The clicks of some sessions, with the position in the session as timestamp.
     func interactions(of sessions: ArraySlice<Session>) -> some Sequence<Interaction> {
         sessions.lazy.flatMap { session in
             session.clicks.lazy.map { click in
@@ -165,7 +165,7 @@ private struct ClickLog {
         }
     }
 
-    /// Moves the items that stay to the front of their session.
+    /// Moves the kept items to the front of their session.
     private static func keep(_ items: inout [Int32], of sessions: inout [Session], where stays: (Int32) -> Bool) {
         for index in sessions.indices {
             var end = sessions[index].clicks.lowerBound
