@@ -44,10 +44,11 @@ extension Variable {
         }
     }
 
-    /// Multinomial negative log-likelihood of some columns of each row, `sum_r weight * sum_{i in S_r} -log softmax(l_r)_i`.
+    /// Multinomial negative log-likelihood of some columns of each row,
+    /// `sum_r weight * sum_{i in S_r} -log softmax(l_r)_i`.
     ///
-    /// Derivative: `weight * (|S_r| p_r - [i in S_r])`. Source: Liang et al., "Variational autoencoders for collaborative
-    /// filtering", WWW 2018, equation 2.
+    /// Derivative: `weight * (|S_r| p_r - [i in S_r])`. Source: Liang et al., "Variational autoencoders for
+    /// collaborative filtering", WWW 2018, equation 2.
     ///
     /// - Parameters:
     ///   - logits: `[R, V]`.

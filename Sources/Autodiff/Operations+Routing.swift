@@ -27,8 +27,8 @@ extension Variable {
         }
     }
 
-    /// Rows squashed to lengths below 1, `f(s) x` with `f(s) = s / (1 + s) / sqrt(s + 1e-9)` and `s = |x|^2`; derivative
-    /// `f g + 2 f' <x, g> x`.
+    /// Rows squashed to lengths below 1, `f(s) x` with `f(s) = s / (1 + s) / sqrt(s + 1e-9)` and `s = |x|^2`;
+    /// derivative `f g + 2 f' <x, g> x`.
     public func squashedRows() -> Variable {
         tape.record(value.squashedRows(), inputs: [self]) { [a = self] gradient, tape in
             tape.accumulate(a) { $0.addSquashedRowsGradient(input: a.value, gradient: gradient) }

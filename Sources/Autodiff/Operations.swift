@@ -220,8 +220,8 @@ extension Variable {
     ///   - queries: `[P, d]`.
     ///   - keys: `[P, d]`.
     ///   - values: `[P, d]`.
-    ///   - reversedBias: The bias of each head and distance, the largest distance first, `[h, N]`, or `[h, 2N - 1]` when not
-    ///     causal.
+    ///   - reversedBias: The bias of each head and distance, the largest distance first, `[h, N]`, or `[h, 2N - 1]`
+    ///     when not causal.
     ///   - offsets: Where each sequence starts, and the end of the last.
     ///   - isCausal: Whether a position sees only itself and those before it.
     /// - Returns: `[P, d]`.

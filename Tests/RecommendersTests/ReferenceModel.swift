@@ -267,7 +267,8 @@ struct ReferenceModel {
         return denoiser.normaliseOutput ? Self.unit(output) : output
     }
 
-    /// Equations 18 to 23 with noised vectors and steps given; the three terms, unweighted, as shares of the step's mean.
+    /// Equations 18 to 23 with noised vectors and steps given; the three terms, unweighted, as shares of the step's
+    /// mean.
     func terms(_ batch: TrainingBatch, noised: [Vector], steps: [Int]) -> Vector {
         let loss = configuration.loss
         let scale = loss.learnLogitScale ? exp(self["logScale"][0][0]) : loss.logitScale

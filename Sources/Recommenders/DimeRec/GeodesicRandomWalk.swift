@@ -86,7 +86,8 @@ public struct GeodesicRandomWalk: Sendable {
 
     /// Betas whose calibrated walk has this walk's mean cosines: `1 - (E cos r_t)^2` (method, section 5.2).
     ///
-    /// For R1 and R3 the mean is taken over the chi law by numerical integration; for R2 these are the betas themselves.
+    /// For R1 and R3 the mean is taken over the chi law by numerical integration; for R2 these are the betas
+    /// themselves.
     public var effectiveBetas: [Double] {
         guard reading != .calibrated else { return betas }
         return betas.map { beta in

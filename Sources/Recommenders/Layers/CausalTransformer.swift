@@ -49,7 +49,7 @@ struct CausalTransformer: Sendable {
     ///   - offsets: Where each sequence starts, and the end of the last.
     ///   - parameters: The set that holds the weights.
     /// - Returns: `[P, d]`.
-    /// - Complexity: O(P d (d + hidden) + d sum n^2) a block.
+    /// - Complexity: O(P d (d + hidden) + d sum n^2) for each block.
     func states(items: Variable, offsets: [Int], parameters: ParameterSet) -> Variable {
         var x = items.scaled(by: Float(dimension).squareRoot())
         for index in 0..<blocks { x = block(index).output(x, offsets: offsets, parameters: parameters) }

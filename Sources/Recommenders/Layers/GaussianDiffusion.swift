@@ -18,13 +18,13 @@ package struct GaussianDiffusion: Sendable {
         self.variance = variance
     }
 
-    /// Steps drawn uniformly from 1...T, one a stream.
+    /// Steps drawn uniformly from 1...T, one for each stream.
     package func steps(_ noise: NoiseSource) -> [Int] {
         let generator = CounterBasedGenerator(seed: noise.seed, purpose: .diffusionStep)
         return noise.streams.map { Int(generator.integers(below: schedule.steps, stream: $0, count: 1)[0]) + 1 }
     }
 
-    /// `eps` of the forward noise, `[B, columns]`, a row a stream.
+    /// `eps` of the forward noise, `[B, columns]`, one row for each stream.
     package func normals(_ noise: NoiseSource, columns: Int) -> Matrix {
         CounterBasedGenerator(seed: noise.seed, purpose: .forwardNoise)
             .normalRows(streams: noise.streams, columns: columns)

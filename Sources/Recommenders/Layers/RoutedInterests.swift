@@ -1,16 +1,16 @@
 import Autodiff
 import Kernels
 
-/// Dynamic routing (method, section 3.4): items vote for interests, and routing by agreement decides how much of each item
-/// goes to which interest.
+/// Dynamic routing (method, section 3.4): items vote for interests, and routing by agreement decides how much of each
+/// item goes to which interest.
 ///
 /// Positions count from the newest item, which has the last position. So a short history uses the parameters of the
 /// last positions, which most other histories train too.
 struct RoutedInterests: InterestModule {
     /// How items vote.
     enum Votes: Sendable {
-        /// `u_pk = x_p W_pk`: every position has a matrix `[d, K d]` of its own (ComiRec-DR, Cen et al., KDD 2020). Logits
-        /// start at 0.
+        /// `u_pk = x_p W_pk`: every position has a matrix `[d, K d]` of its own (ComiRec-DR, Cen et al., KDD 2020).
+        /// Logits start at 0.
         case byPosition
         /// `u_pk = x_p W`: all positions and interests share one matrix `[d, d]` (MIND, Li et al., CIKM 2019).
         ///

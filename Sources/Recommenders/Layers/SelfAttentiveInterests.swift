@@ -1,7 +1,8 @@
 import Autodiff
 import Kernels
 
-/// The self-attentive module (method, section 3.2, equations 16 and 17): one softmax over the positions for each interest.
+/// The self-attentive module (method, section 3.2, equations 16 and 17): one softmax over the positions for each
+/// interest.
 struct SelfAttentiveInterests: InterestModule {
     /// The prefix of the parameters' names.
     let prefix: String

@@ -58,10 +58,11 @@ struct TransformerBlock: Sendable {
     /// The block's output, `[P, d]`.
     ///
     /// - Parameters:
-    ///   - x: Its input, `[P, d]`.
+    ///   - x: The block's input, `[P, d]`.
     ///   - offsets: Where each sequence starts, and the end of the last.
     ///   - kept: The positions whose output is needed; nil for all.
-    ///   - dropout: Makes the mask of each of the two additions, a row for each row of the output; nil when not training.
+    ///   - dropout: Makes the mask of each of the two additions, a row for each row of the output; nil when not
+    ///     training.
     ///   - parameters: The set that holds the weights.
     /// - Returns: `[P, d]`, or a row for each position of `kept`.
     func output(

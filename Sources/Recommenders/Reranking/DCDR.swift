@@ -1,8 +1,8 @@
 public import Autodiff
 public import Kernels
 
-/// Re-ranking by discrete conditional diffusion (DCDR, Lin et al., 2023, arXiv 2308.06982; method, section 11): a network
-/// learns to undo swaps of neighbours in good lists, and undoes them in a retriever's list.
+/// Re-ranking by discrete conditional diffusion (DCDR, Lin et al., 2023, arXiv 2308.06982; method, section 11): a
+/// network learns to undo swaps of neighbours in good lists, and undoes them in a retriever's list.
 ///
 /// This is a minimal version. Noise is at most T swaps of neighbouring items (`SwapDiffusion`). The denoiser reads
 /// the candidates' rows in the noised order, the step, and for each place of the good list whether its item gets a
@@ -193,7 +193,8 @@ public struct DCDR: Sendable {
         }
     }
 
-    /// Logits of the edits of some lists: of each swap, named by the place of its first item, then of stopping, `[B, L]`.
+    /// Logits of the edits of some lists: of each swap, named by the place of its first item, then of stopping,
+    /// `[B, L]`.
     private func editLogits(_ lists: [Matrix], steps: [Int], responses: [[Bool]], on tape: Tape) -> Variable {
         let (B, L) = (lists.count, configuration.length)
         for (rows, responses) in zip(lists, responses) {

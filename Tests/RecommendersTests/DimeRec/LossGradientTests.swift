@@ -5,7 +5,8 @@ import TestSupport
 import Testing
 
 @Suite("Gradients of the joint loss") struct LossGradientTests {
-    /// Losses near 5 of a dozen roundings each: 12 * 5 * 1.5 * roundoff / h is 4e-4 at h = 1/64; truncation is below 1e-5.
+    /// Losses near 5 of a dozen roundings each: 12 * 5 * 1.5 * roundoff / h is 4e-4 at h = 1/64; truncation is below
+    /// 1e-5.
     private func expectLossGradient(_ model: DimeRec, _ batch: TrainingBatch, skippedRows: [String: Set<Int32>] = [:]) {
         expectGradient(of: model.parameters, tolerance: 4e-4, skippedRows: skippedRows) { parameters, tape in
             DimeRec(model.configuration, parameters: parameters).loss(batch, on: tape).total

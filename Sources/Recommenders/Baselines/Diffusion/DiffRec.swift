@@ -1,7 +1,8 @@
 public import Autodiff
 public import Kernels
 
-/// DiffRec and T-DiffRec (Wang et al., SIGIR 2023; method, section 11, second of the two): a denoiser of rows over all items.
+/// DiffRec and T-DiffRec (Wang et al., SIGIR 2023; method, section 11, second of the two): a denoiser of rows over
+/// all items.
 ///
 /// A user is a row over all items, with a weight at each item of the history and, in training, at the next item. The
 /// weight is 1; in T-DiffRec (`oldestWeight` below 1) older items weigh less. Training adds a little noise to the

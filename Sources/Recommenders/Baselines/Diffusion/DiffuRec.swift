@@ -1,7 +1,8 @@
 public import Autodiff
 public import Kernels
 
-/// DiffuRec (Li et al., TOIS 2024; method, section 11): a Transformer over a history into which the noised target is mixed.
+/// DiffuRec (Li et al., TOIS 2024; method, section 11): a Transformer over a history into which the noised target is
+/// mixed.
 ///
 /// With `z = LN(dropout(e))`, the network's input is `z + l o (x_t + tau(t))`. Each element has its own `l`, drawn
 /// anew at every step, also in generation. The output at the newest position is the predicted clean row, and the loss

@@ -1,7 +1,8 @@
 public import Autodiff
 public import Kernels
 
-/// DreamRec (Yang et al., NeurIPS 2023; method, section 11): the next item's row generated from noise, guided by the history.
+/// DreamRec (Yang et al., NeurIPS 2023; method, section 11): the next item's row generated from noise, guided by the
+/// history.
 ///
 /// Item rows are not normalised; their elements have a size of about 1, like the noise. The condition is a causal
 /// encoder's newest state; in a share of the training rows a trained null row replaces it. The denoiser learns by

@@ -1,8 +1,8 @@
 public import Autodiff
 public import Kernels
 
-/// L-DiffRec (Wang et al., SIGIR 2023; method, section 11): DiffRec in the latent space of a variational autoencoder of all
-/// items, the published system with one cluster of items.
+/// L-DiffRec (Wang et al., SIGIR 2023; method, section 11): DiffRec in the latent space of a variational autoencoder
+/// of all items, the published system with one cluster of items.
 ///
 /// A linear encoder reads a user's row over all items and gives a normal distribution of the latent row `z`. The
 /// row's weights may fall with age (`oldestWeight` below 1). A denoiser `z' = tanh([z_t; phi(t)] W + b) W' + b'`

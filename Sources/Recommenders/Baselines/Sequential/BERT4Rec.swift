@@ -104,7 +104,7 @@ public struct BERT4Rec: TrainedRecommender {
         loss(batch, hidden: hiddenPlaces(batch), on: tape)
     }
 
-    /// The loss for given places in the sequence of each history and its next item, at least one a row, ascending.
+    /// The loss for given places in the sequence of each history and its next item, ascending, at least one per row.
     package func loss(_ batch: TrainingBatch, hidden: RaggedRows, on tape: Tape) -> TrainingLoss {
         let sequences = ClozeSequences(batch.sequences, hidden: hidden)
         let dropout = Dropout(
