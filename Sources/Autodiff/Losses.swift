@@ -1,7 +1,7 @@
 public import Kernels
 
 extension Variable {
-    /// Softmax cross-entropy of one positive a row against that row's negatives.
+    /// Softmax cross-entropy of one positive per row against that row's negatives.
     ///
     /// `sum_r weight * ( -l_r + log( e^{l_r} + sum_j e^{n_rj + offset} ) )` with `l` the positives' and `n` the
     /// negatives' logits (method, equations 19 and 22). Derivatives: `weight * (p_r - 1)` and `weight * p_rj`.
@@ -9,9 +9,9 @@ extension Variable {
     /// - Parameters:
     ///   - positives: Logits of the positives, `[R, 1]`.
     ///   - negatives: Logits of the negatives, `[R, M]`.
-    ///   - masked: Columns of `negatives` that take no part, by row.
+    ///   - masked: The excluded columns of `negatives`, by row.
     ///   - negativeOffset: Added to every negative's logit: the one-sided logQ correction `log((V - 1) / M)`.
-    ///   - weight: Of each row, such as one over the batch size.
+    ///   - weight: The weight of each row, such as one over the batch size.
     /// - Returns: A scalar. Unit: nats times weight.
     public static func crossEntropy(
         positives: Variable,
@@ -44,15 +44,16 @@ extension Variable {
         }
     }
 
-    /// Multinomial negative log-likelihood of some columns of each row, `sum_r weight * sum_{i in S_r} -log softmax(l_r)_i`.
+    /// Multinomial negative log-likelihood of some columns of each row,
+    /// `sum_r weight * sum_{i in S_r} -log softmax(l_r)_i`.
     ///
-    /// Derivative: `weight * (|S_r| p_r - [i in S_r])`. Source: Liang et al., "Variational autoencoders for collaborative
-    /// filtering", WWW 2018, equation 2.
+    /// Derivative: `weight * (|S_r| p_r - [i in S_r])`. Source: Liang et al., "Variational autoencoders for
+    /// collaborative filtering", WWW 2018, equation 2.
     ///
     /// - Parameters:
     ///   - logits: `[R, V]`.
-    ///   - columns: `S_r`, at least one column a row; one that is named twice counts twice.
-    ///   - weight: Of each row, such as one over the batch size.
+    ///   - columns: `S_r`, at least one column per row; a column that occurs twice counts twice.
+    ///   - weight: The weight of each row, such as one over the batch size.
     /// - Returns: A scalar. Unit: nats times weight.
     public static func multinomial(logits: Variable, columns: RaggedRows, weight: Float) -> Variable {
         let scores = logits.value

@@ -1,12 +1,12 @@
 import Kernels
 
-// What convolutions by unfolding need beside gathers and products; each operation stands beside its derivative. With `g` the
-// gradient of the output:
+// Operations for convolutions by unfolding. Each comment gives the operation and its derivative; `g` is the gradient
+// of the output.
 
 extension Variable {
-    /// Matrices of equally many rows side by side; derivative the columns of `g` that belong to each.
+    /// Joins matrices with equal numbers of rows side by side; derivative the columns of `g` of each matrix.
     ///
-    /// - Precondition: There is at least one.
+    /// - Precondition: There is at least one matrix.
     public static func joinedColumns(_ parts: [Variable]) -> Variable {
         let value = Matrix(joiningColumns: parts.map(\.value))
         guard let tape = parts.first?.tape else { preconditionFailure("no variables to join") }
@@ -20,8 +20,8 @@ extension Variable {
         }
     }
 
-    /// The largest value of each column over consecutive groups of rows, `[rows / size, columns]`; derivative `g` where the
-    /// first largest value stood.
+    /// The largest value of each column over consecutive groups of rows, `[rows / size, columns]`; derivative `g` at
+    /// the first largest value.
     public func maximumOfRowGroups(of size: Int) -> Variable {
         let value = self.value.maximumOfRowGroups(of: size)
         return tape.record(value, inputs: [self]) { [a = self] gradient, tape in

@@ -1,9 +1,10 @@
 public import Kernels
 
-// What dynamic routing needs; each operation stands beside its derivative. With `g` the gradient of the output:
+// Operations for dynamic routing. Each comment gives the operation and its derivative; `g` is the gradient of the
+// output.
 
 extension Variable {
-    /// Consecutive groups of rows, each times its own matrix of a stack; derivative `g_i M_i^T`, `A_i^T g_i`.
+    /// Multiplies each consecutive group of rows by its own matrix of a stack; derivative `g_i M_i^T`, `A_i^T g_i`.
     ///
     /// See `Matrix.groupedProduct(_:offsets:)`.
     public func groupedProduct(_ stack: Variable, offsets: [Int]) -> Variable {
@@ -14,7 +15,7 @@ extension Variable {
         }
     }
 
-    /// Sums of rows over histories under constant weights, block by block; derivative the weights times `g`.
+    /// Sums of rows over histories with constant weights, block by block; derivative the weights times `g`.
     ///
     /// See `Matrix.weightedSums(_:histories:interests:)`.
     public func weightedSums(_ weights: [Float], histories: RaggedRows, interests: Int) -> Variable {
@@ -26,8 +27,8 @@ extension Variable {
         }
     }
 
-    /// Rows squashed to lengths below 1, `f(s) x` with `f(s) = s / (1 + s) / sqrt(s + 1e-9)` and `s = |x|^2`; derivative
-    /// `f g + 2 f' <x, g> x`.
+    /// Rows squashed to lengths below 1, `f(s) x` with `f(s) = s / (1 + s) / sqrt(s + 1e-9)` and `s = |x|^2`;
+    /// derivative `f g + 2 f' <x, g> x`.
     public func squashedRows() -> Variable {
         tape.record(value.squashedRows(), inputs: [self]) { [a = self] gradient, tape in
             tape.accumulate(a) { $0.addSquashedRowsGradient(input: a.value, gradient: gradient) }

@@ -1,6 +1,6 @@
 public import Kernels
 
-// Each operation stands beside its derivative. With `g` the gradient of the output:
+// Each comment gives the operation and its derivative; `g` is the gradient of the output.
 
 extension Variable {
     /// `self * other`, or `self * other^T`; derivative `g B^T`, `A^T g`.
@@ -132,7 +132,7 @@ extension Variable {
         }
     }
 
-    /// The value with no gradient behind it.
+    /// The value as a constant: no gradient flows through it.
     public func stoppingGradient() -> Variable { tape.constant(value) }
 
     /// Dropout with a given mask of zeros and `1 / (1 - p)`; derivative the same mask.
@@ -146,7 +146,7 @@ extension Variable {
         }
     }
 
-    /// Every row against its own `n` rows of `blocks [rows * n, d]`, giving `[rows, n]`.
+    /// Inner products of every row with its own `n` rows of `blocks [rows * n, d]`, as `[rows, n]`.
     public func blockScores(_ blocks: Variable) -> Variable {
         tape.record(value.blockScores(blocks.value), inputs: [self, blocks]) { [a = self] gradient, tape in
             let parts = a.value.blockScoresGradients(blocks.value, gradient: gradient)
@@ -161,7 +161,7 @@ extension Variable {
     ///   - items: Item rows, `[U, d]`.
     ///   - projection: Their projections, `[U, a]`.
     ///   - position: Projected positions, `[N, a]`.
-    ///   - heads: One row of weights a head, `[K, a]`.
+    ///   - heads: One row of weights for each head, `[K, a]`.
     ///   - histories: Row numbers in `items`.
     ///   - firstPosition: The positional row of each history's oldest item.
     /// - Returns: `[B, K d]`.
@@ -214,14 +214,14 @@ extension Variable {
         }
     }
 
-    /// Self-attention of sequences whose positions stand one after another; see ``SelfAttention``.
+    /// Self-attention over sequences that are stored one after another; see ``SelfAttention``.
     ///
     /// - Parameters:
     ///   - queries: `[P, d]`.
     ///   - keys: `[P, d]`.
     ///   - values: `[P, d]`.
-    ///   - reversedBias: The bias of each head and distance, the largest distance first, `[h, N]`, or `[h, 2N - 1]` when not
-    ///     causal.
+    ///   - reversedBias: The bias of each head and distance, the largest distance first, `[h, N]`, or `[h, 2N - 1]`
+    ///     when not causal.
     ///   - offsets: Where each sequence starts, and the end of the last.
     ///   - isCausal: Whether a position sees only itself and those before it.
     /// - Returns: `[P, d]`.
@@ -252,7 +252,7 @@ extension Variable {
 }
 
 extension Variable {
-    /// The states of a gated recurrent unit over sequences whose positions stand one after another, `[P, d]`; see
+    /// The states of a gated recurrent unit over sequences that are stored one after another, `[P, d]`; see
     /// ``GatedRecurrence``.
     ///
     /// - Parameters:

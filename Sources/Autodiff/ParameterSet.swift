@@ -13,12 +13,12 @@ public struct ParameterSet: Sendable, Equatable {
     /// Names in alphabetical order.
     public var names: [String] { matrices.keys.sorted() }
 
-    /// The number of trained numbers.
+    /// The total number of elements.
     public var count: Int { matrices.values.reduce(0) { $0 + $1.count } }
 
     /// One parameter.
     ///
-    /// - Precondition: Reading needs the parameter to exist.
+    /// - Precondition: A parameter that is read exists.
     public subscript(name: String) -> Matrix {
         get {
             guard let matrix = matrices[name] else { preconditionFailure("no parameter '\(name)' among \(names)") }
@@ -36,10 +36,10 @@ public struct ParameterSet: Sendable, Equatable {
         matrices[name] = matrix
     }
 
-    /// Gives one parameter away, so that its new owner may change it without a copy.
+    /// Removes one parameter and returns it, so that the caller can change it without a copy.
     ///
     /// - Parameter name: A parameter's name.
-    /// - Returns: The parameter, which the set has no more.
+    /// - Returns: The parameter; the set no longer contains it.
     public mutating func take(_ name: String) -> Matrix {
         guard let matrix = matrices.removeValue(forKey: name) else {
             preconditionFailure("no parameter '\(name)' among \(names)")
@@ -53,7 +53,7 @@ public struct ParameterSet: Sendable, Equatable {
     }
 }
 
-/// The gradient of some rows of an embedding table; a row may be named more than once.
+/// The gradient of some rows of an embedding table; a row may occur more than once.
 public struct RowGradient: Sendable {
     /// Row numbers.
     public var rows: [Int32]
@@ -79,7 +79,7 @@ public struct Gradients: Sendable {
         for (name, parts) in other.rows { rows[name, default: []] += parts }
     }
 
-    /// One row for each distinct table row that has a gradient, in order of first mention.
+    /// One row for each distinct table row that has a gradient, in order of first occurrence.
     ///
     /// - Parameters:
     ///   - name: The table.

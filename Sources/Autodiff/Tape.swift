@@ -2,9 +2,10 @@ public import Kernels
 
 /// Records operations on matrices and differentiates them in reverse.
 ///
-/// One tape serves one forward pass of one worker: make it, build the loss, call ``backward(from:)``, drop it. Parameters
-/// enter through ``parameter(_:from:)`` and ``gather(_:from:rows:)``; their gradients come back as ``Gradients``.
-/// Source: Griewank and Walther, "Evaluating Derivatives", 2008, chapter 3 (reverse mode on a linear trace).
+/// One tape serves one forward pass of one worker. Create the tape, build the loss, call ``backward(from:)``, then
+/// drop the tape. Parameters enter through ``parameter(_:from:)`` and ``gather(_:from:rows:)``; their gradients come
+/// back as ``Gradients``. Source: Griewank and Walther, "Evaluating Derivatives", 2008, chapter 3 (reverse mode on a
+/// linear trace).
 public final class Tape {
     /// Adds to the gradients of an operation's inputs, given the gradient of its output.
     typealias Backward = (_ gradient: Matrix, _ tape: Tape) -> Void
@@ -23,7 +24,7 @@ public final class Tape {
 
     /// An empty tape.
     ///
-    /// - Parameter recording: With false, values are computed and nothing is kept for gradients.
+    /// - Parameter recording: If false, the tape computes values and keeps nothing for gradients.
     public init(recording: Bool = true) {
         isRecording = recording
     }
@@ -33,9 +34,9 @@ public final class Tape {
         append(value, needsGradient: false, backward: nil)
     }
 
-    /// A whole named parameter; asking twice gives the same variable.
+    /// A whole named parameter; a second call gives the same variable.
     ///
-    /// - Precondition: The set has it.
+    /// - Precondition: The set contains the parameter.
     public func parameter(_ name: String, from set: ParameterSet) -> Variable {
         if let known = parameters[name] { return Variable(tape: self, id: known) }
         let variable = append(set[name], needsGradient: isRecording, backward: nil)
@@ -43,7 +44,7 @@ public final class Tape {
         return variable
     }
 
-    /// Rows of a named embedding table, `[rows.count, d]`; the gradient stays with these rows.
+    /// Rows of a named embedding table, `[rows.count, d]`; only these rows get a gradient.
     public func gather(_ name: String, from set: ParameterSet, rows: [Int32]) -> Variable {
         let variable = append(set[name].gatheringRows(rows), needsGradient: isRecording, backward: nil)
         if isRecording { tables.append((name, rows, variable.id)) }
@@ -53,8 +54,8 @@ public final class Tape {
     /// Differentiates a scalar with respect to everything recorded.
     ///
     /// - Parameter loss: A `[1, 1]` variable of this tape.
-    /// - Returns: Gradients of all parameters and gathered rows that were used; unused ones are absent. The trace is spent:
-    ///   a tape differentiates once.
+    /// - Returns: Gradients of all parameters and gathered rows that were used; unused ones are absent. The call
+    ///   consumes the trace: a tape differentiates only once.
     public func backward(from loss: Variable) -> Gradients {
         precondition(loss.tape === self, "the loss belongs to another tape")
         precondition(loss.value.count == 1, "a loss is a scalar, got shape \(loss.value.shape)")
@@ -66,7 +67,7 @@ public final class Tape {
             nodes[id].gradient = nil
             backward(gradient, self)
         }
-        // Closures hold their variables, and those the tape: dropping them breaks the cycle.
+        // Closures hold variables, and variables hold the tape: dropping the closures breaks the cycle.
         for id in nodes.indices { nodes[id].backward = nil }
         var result = Gradients()
         for (name, id) in parameters { result.dense[name] = nodes[id].gradient }
@@ -77,10 +78,10 @@ public final class Tape {
         return result
     }
 
-    /// The gradient that reached a leaf (a constant made differentiable for a check, a parameter, a gathered table).
+    /// The gradient of a leaf: a parameter, a gathered table, or a value made by `leaf(_:)`.
     package func gradient(of variable: Variable) -> Matrix? { nodes[variable.id].gradient }
 
-    /// A leaf that is differentiated without being a parameter; for checks of single operations.
+    /// A differentiable leaf that is not a parameter, for tests of single operations.
     package func leaf(_ value: Matrix) -> Variable {
         append(value, needsGradient: true, backward: nil)
     }
@@ -97,7 +98,7 @@ public final class Tape {
         return nodes[variable.id].needsGradient
     }
 
-    /// Adds a finished gradient to a variable's.
+    /// Adds a computed gradient to a variable's gradient.
     func accumulate(_ variable: Variable, _ gradient: @autoclosure () -> Matrix) {
         guard needsGradient(variable) else { return }
         let addition = gradient()
@@ -148,7 +149,7 @@ public final class Tape {
 
 /// A matrix on a tape.
 public struct Variable {
-    /// The tape that knows how this value came about.
+    /// The tape that recorded this value.
     public let tape: Tape
     let id: Int
 
@@ -157,7 +158,7 @@ public struct Variable {
 
     /// The value of a `[1, 1]` variable.
     public var scalar: Float {
-        precondition(value.count == 1, "shape \(value.shape) is no scalar")
+        precondition(value.count == 1, "a scalar has shape [1, 1], got \(value.shape)")
         return value[0, 0]
     }
 }

@@ -1,23 +1,23 @@
 public import Foundation
 
-/// A recipe or setting that cannot be used, named by its dotted key.
+/// An invalid recipe or setting; the error names its dotted key.
 public enum ConfigurationError: Error, Equatable, CustomStringConvertible {
-    /// A key that no version of this program reads; usually a typing error.
+    /// An unknown key, usually a typing error.
     case unknownField(key: String, known: [String])
     /// A value outside its range.
     case outOfRange(key: String, value: String, allowed: String)
-    /// A value of another type, or a word that is not among the choices.
+    /// A value of the wrong type, or a word that is not one of the choices.
     case invalidValue(key: String, reason: String)
-    /// A value that the part of the program which owns it refused, in that part's words.
+    /// A value that the owner of the setting rejected; the text is the owner's message.
     case rejected(String)
-    /// Text that is not JSON at all.
+    /// Text that is not valid JSON.
     case notJSON(reason: String)
 
-    /// What is wrong, where, and what to do.
+    /// The problem, its place and the next step.
     public var description: String {
         switch self {
         case .unknownField(let key, let known):
-            "Recipe field '\(key)' does not exist. Fields there: \(known.sorted().joined(separator: ", "))."
+            "Recipe field '\(key)' does not exist. Use one of: \(known.sorted().joined(separator: ", "))."
         case .outOfRange(let key, let value, let allowed):
             "Recipe field '\(key)' is \(value); it must be \(allowed)."
         case .invalidValue(let key, let reason):
@@ -36,37 +36,37 @@ public enum ConfigurationError: Error, Equatable, CustomStringConvertible {
         key: String
     ) throws(ConfigurationError) {
         guard range.contains(value) else {
-            throw .outOfRange(key: key, value: "\(value)", allowed: "within \(range.lowerBound)...\(range.upperBound)")
+            throw .outOfRange(key: key, value: "\(value)", allowed: "from \(range.lowerBound) to \(range.upperBound)")
         }
     }
 }
 
-/// A group of settings whose every field has a default and whose values can be checked.
+/// A group of settings; every field has a default, and `validate` checks the values.
 public protocol ConfigurationSection: Codable, Sendable, Equatable {
     /// The defaults.
     init()
-    /// Throws for a value out of range, naming `prefix` and the field.
+    /// Throws for a value out of range; the error names `prefix` and the field.
     func validate(prefix: String) throws(ConfigurationError)
 }
 
 /// The settings of a recommender's model.
 public protocol ModelConfiguration: ConfigurationSection {
-    /// Items of a history that count, the newest ones.
+    /// How many of a history's newest items are used.
     var historyLength: Int { get }
 }
 
 extension ConfigurationSection {
-    /// Reads a section from JSON; absent fields keep their defaults, unknown ones are errors.
+    /// Reads a section from JSON; absent fields keep their defaults, and unknown fields are errors.
     ///
-    /// The given object is laid over the encoded defaults, so that the defaults stay in one place (the property
-    /// initialisers) and a key that the defaults lack is unknown.
+    /// The given object is merged over the encoded defaults. So the defaults stay in one place (the property
+    /// initialisers), and a key without a default is unknown.
     ///
     /// - Throws: ``ConfigurationError`` naming the field.
     public init(json: Data) throws {
         self = try Self().merged(with: json)
     }
 
-    /// These settings with those that a JSON object gives in their place.
+    /// A copy of these settings in which a JSON object replaces some fields.
     ///
     /// - Throws: ``ConfigurationError`` naming the field.
     public func merged(with json: Data) throws -> Self {
@@ -85,17 +85,18 @@ extension ConfigurationSection {
             guard error.context.codingPath.isEmpty,
                 let field = Self.unreadableField(in: given, key: "", defaults: defaults, wrap: { $0 })
             else { throw ConfigurationError(error) }
-            throw ConfigurationError.invalidValue(key: field.key, reason: "\(field.value) does not fit.")
+            throw ConfigurationError.invalidValue(key: field.key, reason: "\(field.value) is not a valid value.")
         } catch {
-            // A section of another module that checks itself while it is decoded, and names its own field.
+            // A section of another module validates itself while it is decoded; its error names the field.
             throw ConfigurationError.rejected("\(error)")
         }
         try result.validate(prefix: "")
         return result
     }
 
-    /// The first field that does not decode when it alone is laid over the defaults: decoders lose the path of a number
-    /// that does not fit an integer.
+    /// The first field that does not decode when only this field is merged over the defaults.
+    ///
+    /// This finds the path of a number that does not fit an integer; the decoder loses that path.
     private static func unreadableField(
         in given: Any,
         key: String,
@@ -118,7 +119,7 @@ extension ConfigurationSection {
     private static func merging(_ given: Any, over defaults: Any, key: String) throws -> Any {
         guard let defaults = defaults as? [String: Any] else { return given }
         guard let given = given as? [String: Any] else {
-            throw ConfigurationError.invalidValue(key: key, reason: "expected an object with fields.")
+            throw ConfigurationError.invalidValue(key: key, reason: "it must be a JSON object with fields.")
         }
         var merged = defaults
         for (name, value) in given {
@@ -152,13 +153,13 @@ extension DecodingError {
 }
 
 extension ConfigurationError {
-    /// Names the field that a decoder stumbled over.
+    /// An error that names the field at which decoding failed.
     init(_ error: DecodingError) {
         switch error {
         case .typeMismatch(_, let context), .valueNotFound(_, let context), .dataCorrupted(let context):
             self = .invalidValue(key: Self.path(context.codingPath), reason: context.debugDescription)
         case .keyNotFound(let key, let context):
-            self = .invalidValue(key: Self.path(context.codingPath + [key]), reason: "missing.")
+            self = .invalidValue(key: Self.path(context.codingPath + [key]), reason: "it is missing.")
         @unknown default:
             self = .invalidValue(key: "?", reason: "\(error)")
         }

@@ -1,13 +1,13 @@
 public import Kernels
 
-/// What a model's user vectors are compared with.
+/// The items that a model's user vectors are compared with.
 public enum ItemSpace: Sendable {
     /// Item vectors, `[V, d]`, of any length; a score is an inner product.
     case vectors(Matrix)
-    /// The axes: a user vector holds the scores of all items, `[V]`. Systems without item vectors rank so.
+    /// No item vectors: a user vector holds the scores of all items, `[V]`.
     case scores(items: Int)
 
-    /// How many items there are.
+    /// The number of items.
     public var count: Int {
         switch self {
         case .vectors(let rows): rows.rows
@@ -15,7 +15,7 @@ public enum ItemSpace: Sendable {
         }
     }
 
-    /// The item vectors, or nil where there are none.
+    /// The item vectors, or nil if there are none.
     public var vectors: Matrix? {
         switch self {
         case .vectors(let rows): rows
@@ -23,7 +23,7 @@ public enum ItemSpace: Sendable {
         }
     }
 
-    /// The scores of all items for each user, `[users, V]`: the largest over a user's vectors.
+    /// The scores of all items for each user, `[users, V]`: the largest score over the user's vectors.
     ///
     /// - Complexity: O(rows * V * d).
     public func scores(of users: UserVectors) -> Matrix {
@@ -36,17 +36,18 @@ public enum ItemSpace: Sendable {
     }
 }
 
-/// A model's items and user vectors as an index of unit vectors takes them.
+/// A model's items and user vectors in the form that an index of unit vectors needs.
 ///
-/// Item vectors of length one are taken as they are. Others are made so without changing what ranks where: an item `x` becomes
-/// `[x, sqrt(m^2 - |x|^2)] / m` with `m` the longest item's length, a user vector `u` becomes `[u, 0]`, and inner products
-/// keep their order (Bachrach et al., RecSys 2014, section 3.1).
+/// Item vectors of length one stay as they are. Other item vectors get one extra component that makes them unit
+/// vectors: an item `x` becomes `[x, sqrt(m^2 - |x|^2)] / m`, with `m` the length of the longest item, and a user
+/// vector `u` becomes `[u, 0]`. This preserves the ranking by inner product (Bachrach et al., RecSys 2014, section
+/// 3.1).
 public struct SearchSpace: Sendable {
-    /// Unit vectors of the items, `[V, dimension]`; `[V, 0]` where user vectors are scores.
+    /// Unit vectors of the items, `[V, dimension]`; `[V, 0]` if user vectors are scores.
     public let items: Matrix
     /// Length of a query.
     public let dimension: Int
-    /// Elements that a user vector lacks of a query: 0 or 1.
+    /// How many more elements a query has than a user vector: 0 or 1.
     private let added: Int
 
     /// The space of a model.
@@ -71,7 +72,7 @@ public struct SearchSpace: Sendable {
 
     /// User vectors as queries, `[rows, dimension]`.
     ///
-    /// - Precondition: They are of the model whose space this is.
+    /// - Precondition: The vectors come from the model of this space.
     public func queries(_ users: Matrix) -> Matrix {
         precondition(users.columns + added == dimension, "user vectors \(users.shape) in a space of \(dimension)")
         return added == 0 ? users : users.appendingColumn([Float](repeating: 0, count: users.rows))

@@ -1,6 +1,6 @@
 public import Kernels
 
-/// The systems of this build; one line makes a system known to training, evaluation and recipes.
+/// The systems of this build; one line registers a system for training, evaluation and recipes.
 public enum ModelRegistry {
     /// All systems.
     public static let systems: [any Recommender.Type] = [
@@ -14,12 +14,12 @@ public enum ModelRegistry {
 
     /// A system by its name in recipes.
     ///
-    /// - Throws: ``ConfigurationError`` listing the names there are.
+    /// - Throws: ``ConfigurationError`` listing the known names.
     public static func system(named name: String) throws(ConfigurationError) -> any Recommender.Type {
         guard let system = systems.first(where: { $0.system == name }) else {
             throw .invalidValue(
                 key: "system",
-                reason: "'\(name)' is not a system of this build; there are "
+                reason: "'\(name)' is not a system of this build; use one of: "
                     + systems.map { $0.system }.joined(separator: ", ") + "."
             )
         }
@@ -46,9 +46,9 @@ extension Recommender {
         try Self(own(configuration), stored: matrices)
     }
 
-    /// Settings as those of this system.
+    /// Casts settings to this system's type.
     ///
-    /// - Precondition: They are.
+    /// - Precondition: The settings are this system's.
     public static func own(_ configuration: any ModelConfiguration) -> Configuration {
         guard let own = configuration as? Configuration else {
             preconditionFailure("settings \(type(of: configuration)) for the system '\(system)'")

@@ -1,15 +1,15 @@
-/// A parameter that a stored model lacks, or that has another shape or an unusable element.
+/// A stored parameter that is missing, or has a wrong shape or an invalid element.
 public enum ParameterError: Error, Equatable, CustomStringConvertible {
-    /// It is not there.
+    /// The parameter is missing.
     case missing(String)
-    /// It is there with another shape.
+    /// The parameter has a wrong shape.
     case shape(String, expected: [Int], found: [Int])
-    /// The parameters are those of another number of items than the catalogue's.
+    /// The parameters and the catalogue differ in the number of items.
     case itemCount(expected: Int, found: Int)
-    /// An element that the system cannot calculate with.
+    /// An element has an invalid value.
     case value(String, row: Int, column: Int, found: String, allowed: String)
 
-    /// What is wrong and what to look at.
+    /// The problem and a hint at its cause.
     public var description: String {
         switch self {
         case .missing(let name):

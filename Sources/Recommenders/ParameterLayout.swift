@@ -1,21 +1,21 @@
 import Autodiff
 import Kernels
 
-/// The parameters of a model by name, before they exist.
+/// The shapes and initial distributions of a model's parameters, by name.
 ///
-/// Stored matrices are compared with a layout, so the numbers of a recipe alone never allocate memory.
+/// Stored matrices are checked against a layout, so the sizes in a recipe alone never allocate memory.
 public typealias ParameterLayout = [String: InitialParameter]
 
-/// A parameter before it exists: its shape, and how a fresh model draws it.
+/// The shape of a parameter, and the distribution from which a fresh model draws it.
 public struct InitialParameter: Sendable {
     private enum Values {
-        /// The same everywhere.
+        /// The same value everywhere.
         case constant(Float)
         /// Uniform within `sqrt(6 / (rows + columns))`.
         case xavier
         /// Normal with mean 0.
         case normal(deviation: Double)
-        /// Normal but for the last column, which is zero.
+        /// Normal with mean 0, except for the last column, which is zero.
         case normalWithBias(deviation: Double)
     }
 
@@ -72,7 +72,7 @@ public struct InitialParameter: Sendable {
 }
 
 extension ParameterSet {
-    /// The parameters of a fresh model; each has a stream of its own, named by a hash of its name.
+    /// The parameters of a fresh model; each parameter draws from its own stream, numbered by a hash of its name.
     init(_ layout: ParameterLayout, seed: UInt64) {
         let generator = CounterBasedGenerator(seed: seed, purpose: .parameters)
         var matrices: [String: Matrix] = [:]
@@ -86,10 +86,11 @@ extension ParameterSet {
 }
 
 extension TrainedRecommender {
-    /// The most weights of a network, its item tables aside: 2 GiB, and four times as much while it trains.
+    /// The largest number of weights of a network without its item tables: 2 GiB, and four times that during
+    /// training.
     static var mostWeights: Int { 1 << 29 }
 
-    /// Throws when a fresh network would need more memory than a machine can be expected to have.
+    /// Throws if a fresh network would need too much memory.
     ///
     /// - Precondition: Each value of the configuration is within its own range.
     public static func requireSize(
@@ -105,11 +106,11 @@ extension TrainedRecommender {
         throw .invalidValue(
             key: key,
             reason: "the network has \(weights) weights; at most \(mostWeights) are allowed. Its largest parameter is "
-                + "'\(largest?.key ?? "")' of shape \(largest?.value.shape ?? []); lower the sizes that it is made of."
+                + "'\(largest?.key ?? "")' of shape \(largest?.value.shape ?? []); lower the fields that set its size."
         )
     }
 
-    /// Throws unless the parameters have the layout that the configuration asks for, the number of items aside.
+    /// Throws unless the parameters have the layout of the configuration; the number of items is not checked.
     func requireLayout() throws(ParameterError) {
         guard let items = parameters.matrices[DimeRec.itemTable]?.rows else {
             throw ParameterError.missing(DimeRec.itemTable)

@@ -14,50 +14,50 @@ public protocol Recommender: Sendable {
     /// Hyper-parameters.
     var configuration: Configuration { get }
 
-    /// A model over parameters that come from outside.
+    /// A model over stored parameters.
     ///
-    /// - Throws: ``ParameterError`` naming the first that is missing or has another shape than the configuration asks for.
+    /// - Throws: ``ParameterError`` naming the first parameter that is missing or has a wrong shape.
     init(_ configuration: Configuration, stored matrices: consuming [String: Matrix]) throws(ParameterError)
 
-    /// Everything that was learnt, as checkpoints store it.
+    /// All learnt parameters, as checkpoints store them.
     var parameters: ParameterSet { get }
 
-    /// The ways of turning a history into vectors, the one that serves first.
+    /// The ways of turning a history into vectors; the first one is served.
     var readOuts: [ReadOut] { get }
 
-    /// The most steps of the served read-out's reverse chain (T); 1 for a system without one.
+    /// The number of steps of the served read-out's full reverse chain (T); 1 for a system without a chain.
     var reverseSteps: Int { get }
 
     /// User vectors of histories that have at least one item each.
     ///
     /// - Parameters:
     ///   - histories: Item numbers, oldest first, at most `historyLength` each.
-    ///   - noise: Seeds of whatever is random.
+    ///   - noise: Seeds of the random draws.
     ///   - readOut: One of `readOuts`.
-    /// - Returns: Vectors, some for each history.
+    /// - Returns: The same number of vectors for each history.
     func userVectors(_ histories: RaggedRows, noise: NoiseSource, readOut: ReadOut) -> UserVectors
 
     /// Served user vectors after fewer steps of the reverse chain.
     ///
     /// - Parameters:
     ///   - histories: As for ``userVectors(_:noise:readOut:)``.
-    ///   - noise: Seeds of whatever is random.
+    ///   - noise: Seeds of the random draws.
     ///   - steps: 1 to `reverseSteps`.
-    /// - Returns: Vectors, some for each history; with all steps those of the served read-out.
+    /// - Returns: The same number of vectors for each history. With all steps they equal the served read-out.
     func servedVectors(_ histories: RaggedRows, noise: NoiseSource, steps: Int) -> UserVectors
 
-    /// What user vectors are compared with.
+    /// The items that user vectors are compared with.
     var itemSpace: ItemSpace { get }
 }
 
 extension Recommender {
-    /// Items that a history keeps, newest last.
+    /// How many of a history's newest items are used.
     public var historyLength: Int { configuration.historyLength }
 
     /// No reverse chain.
     public var reverseSteps: Int { 1 }
 
-    /// The served read-out, which has no chain to shorten.
+    /// The served read-out; without a chain, the number of steps has no effect.
     public func servedVectors(_ histories: RaggedRows, noise: NoiseSource, steps: Int) -> UserVectors {
         userVectors(histories, noise: noise, readOut: .served)
     }
@@ -73,11 +73,11 @@ public protocol TrainedRecommender: Recommender {
     /// - Precondition: Before the model is used, its parameters have the shapes of ``layout(items:)``.
     init(_ configuration: Configuration, parameters: ParameterSet)
 
-    /// The parameters of a model of `items` items, and how a fresh model draws them; the items' rows are those of
+    /// The parameters of a model of `items` items, and how a fresh model draws them; the item rows are in
     /// ``DimeRec/itemTable``.
     func layout(items: Int) -> ParameterLayout
 
-    /// Everything that training changes.
+    /// All parameters that training changes.
     var parameters: ParameterSet { get set }
 
     /// Whether a batch needs a second draw of negatives, for a second loss.
@@ -87,11 +87,11 @@ public protocol TrainedRecommender: Recommender {
     ///
     /// - Parameters:
     ///   - batch: The rows, with their share of the batch's mean.
-    ///   - tape: Where operations are recorded.
+    ///   - tape: The tape that records the operations.
     /// - Returns: The scalar to differentiate, and its terms by name.
     func loss(_ batch: TrainingBatch, on tape: Tape) -> TrainingLoss
 
-    /// Restores what must hold after an optimiser step, such as a bound on a trained scale.
+    /// Restores constraints after an optimiser step, such as a bound on a trained scale.
     mutating func constrain()
 
     /// The item vectors whose inner products with user vectors rank the items, `[V, d]`; of length one on the sphere.
@@ -99,15 +99,15 @@ public protocol TrainedRecommender: Recommender {
 }
 
 extension TrainedRecommender {
-    /// A fresh model: the layout, drawn.
+    /// A fresh model, drawn by its layout.
     public init(_ configuration: Configuration, items: Int, seed: UInt64) {
         self.init(configuration, parameters: ParameterSet())
         parameters = ParameterSet(layout(items: items), seed: seed)
     }
 
-    /// A model over parameters that come from outside.
+    /// A model over stored parameters.
     ///
-    /// - Throws: ``ParameterError`` naming the first that is missing or has another shape than the configuration asks for.
+    /// - Throws: ``ParameterError`` naming the first parameter that is missing or has a wrong shape.
     public init(_ configuration: Configuration, stored matrices: consuming [String: Matrix]) throws(ParameterError) {
         self.init(configuration, parameters: ParameterSet(matrices))
         try requireLayout()
@@ -129,9 +129,10 @@ public protocol FittedRecommender: Recommender {
     ///
     /// - Parameters:
     ///   - configuration: Hyper-parameters.
-    ///   - sequences: Items of the training part, a row a user or session, oldest first, all known.
+    ///   - sequences: Item numbers of the training part, one row per user or session, oldest first, all below
+    ///     `items`.
     ///   - items: Size of the catalogue.
-    /// - Throws: ``ConfigurationError`` when the settings have no solution for these sequences.
+    /// - Throws: ``ConfigurationError`` if the settings have no solution for these sequences.
     init(_ configuration: Configuration, fitting sequences: RaggedRows, items: Int) throws(ConfigurationError)
 }
 
@@ -162,14 +163,14 @@ public struct UserVectors: Sendable {
     }
 }
 
-/// Where a forward pass takes its random numbers from: a seed for all, a stream for each row.
+/// The random numbers of a forward pass: one seed for all rows, and one stream for each row.
 public struct NoiseSource: Sendable {
     /// Shared by all rows.
     public var seed: UInt64
-    /// One number a row; equal numbers mean equal noise, wherever the row stands in whatever batch.
+    /// One number for each row; equal numbers give equal noise, in any batch and at any place.
     public var streams: [UInt64]
 
-    /// Names the noise of some rows.
+    /// Creates the noise source of some rows.
     public init(seed: UInt64, streams: [UInt64]) {
         self.seed = seed
         self.streams = streams
@@ -178,34 +179,34 @@ public struct NoiseSource: Sendable {
 
 /// The negatives of a training batch.
 public enum Negatives: Sendable {
-    /// One pool for all rows; `masked` lists by row the pool's columns that take no part.
+    /// One pool for all rows; `masked` lists the excluded columns of the pool for each row.
     case pool([Int32], masked: RaggedRows)
     /// `count` negatives for each row, row after row.
     case perRow([Int32], count: Int)
-    /// All items; `masked` lists by row the items that take no part.
+    /// All items; `masked` lists the excluded items for each row.
     case catalogue(masked: RaggedRows)
 }
 
-/// Rows of one optimiser step that one worker differentiates.
+/// The rows of an optimiser step that one worker processes.
 public struct TrainingBatch: Sendable {
-    /// Histories, item numbers, oldest first, at least one item each.
+    /// The item numbers of the histories, oldest first, at least one item each.
     public var histories: RaggedRows
     /// The item that followed each history.
     public var targets: [Int32]
     /// Negatives of the softmax losses.
     public var negatives: Negatives
-    /// A second draw for the second loss, when the recipe wants the two losses to differ.
+    /// Negatives of the second loss, if the recipe gives the two losses different negatives.
     public var secondNegatives: Negatives?
     /// Added to the logits of negatives: the one-sided logQ correction, 0 for none.
     public var negativeOffset: Float
     /// Seed and streams of the rows' noise.
     public var noise: NoiseSource
-    /// Rows of the whole step, over which the loss is a mean.
+    /// The number of rows of the whole step; the loss is the mean over them.
     public var stepRows: Int
-    /// The number of the step, from 0: for weights that change over a training.
+    /// The number of the step, from 0, for loss weights that change during training.
     public var step: Int
 
-    /// Groups what a worker needs.
+    /// Creates a batch.
     public init(
         histories: RaggedRows,
         targets: [Int32],
@@ -236,10 +237,10 @@ public struct TrainingBatch: Sendable {
     }
 }
 
-/// A loss with the terms that it is made of.
+/// A loss and its terms.
 public struct TrainingLoss {
-    /// What is differentiated.
+    /// The scalar to differentiate.
     public var total: Variable
-    /// Unweighted terms by name, in nats or squared distance, each this worker's share of the mean.
+    /// Unweighted terms by name, in nats or squared distance; each is this worker's share of the mean.
     public var terms: [(name: String, value: Float)]
 }

@@ -51,7 +51,7 @@ import Testing
         expectClose(set["w"].elements, expected, absolute: Double(steps) * (0.01 * 6e-5 + 2 * roundoff))
     }
 
-    @Test("lazy rows are dense Adam when every row is touched at every step")
+    @Test("lazy updates equal dense Adam when every row is touched at every step")
     func lazyEqualsDense() {
         let start = normalMatrix(rows: 4, columns: 3, seed: 98)
         var (lazySet, denseSet, wholeSet) = (
@@ -74,7 +74,7 @@ import Testing
         #expect(denseSet["w"] == wholeSet["w"])
     }
 
-    @Test("lazy rows rest while they are away; dense rows coast on their momentum")
+    @Test("untouched rows stay still with lazy updates, and move by their momentum with dense updates")
     func lazyDiffers() {
         let start = normalMatrix(rows: 4, columns: 3, seed: 97)
         var (lazySet, denseSet) = (ParameterSet(["w": start]), ParameterSet(["w": start]))
@@ -98,7 +98,7 @@ import Testing
             #expect(denseSet["w"].row(row) != denseBefore.row(row))
         }
         expectClose(lazySet["w"].row(1), denseSet["w"].doubleRow(1), absolute: 1e-6)
-        // Back after an absence: moments as they were left, bias corrections of the global step.
+        // Touched again: the moments did not change, and bias corrections use the global step.
         take(rows([0], gradient(2, rows: 1)))
         let expected = (0..<3).map { column in
             let (g0, g2) = (Double(gradient(0)[0, column]), Double(gradient(2, rows: 1)[0, column]))
@@ -110,7 +110,7 @@ import Testing
         expectClose(lazySet["w"].row(0), expected, absolute: 2e-6)
     }
 
-    @Test("repeated rows of a batch are one step along their sum")
+    @Test("repeated rows of a batch take one step along their summed gradient")
     func repeatedRows() {
         let start = normalMatrix(rows: 4, columns: 3, seed: 96)
         var (once, twice) = (ParameterSet(["w": start]), ParameterSet(["w": start]))
@@ -120,7 +120,7 @@ import Testing
         #expect(once == twice)
     }
 
-    @Test("stored moments continue as if nothing had happened", arguments: TableUpdate.allCases)
+    @Test("restored moments continue the same training", arguments: TableUpdate.allCases)
     func restore(tableUpdate: TableUpdate) {
         var set = ParameterSet(["w": normalMatrix(rows: 4, columns: 3, seed: 95), "b": Matrix([[1, 2, 3]])])
         var adam = Adam(learningRate: 0.01, tableUpdate: tableUpdate)
@@ -140,7 +140,7 @@ import Testing
         #expect(resumed.step == 4 && resumed.moments == adam.moments)
     }
 
-    @Test("parameter sets know their names, sizes and broken values")
+    @Test("parameter sets report their names, sizes and non-finite values")
     func parameterSet() {
         var set = ParameterSet(["b": Matrix(rows: 2, columns: 3), "a": Matrix([[1, 2]])])
         #expect(set.names == ["a", "b"] && set.count == 8 && set.firstNonFinite == nil)

@@ -4,7 +4,7 @@ import Kernels
 import TestSupport
 import Testing
 
-/// Values of losses and operations: gradients alone would not notice a wrong constant.
+/// Values of losses and operations: gradients alone would not detect a wrong constant.
 @Suite("Values of losses") struct LossValueTests {
     @Test("cross-entropy equals its formula in Double", arguments: [0, 2.5] as [Float])
     func crossEntropy(offset: Float) {
@@ -36,7 +36,7 @@ import Testing
         #expect(Variable.squaredError(a, b, weight: 0.5).scalar == 7)
     }
 
-    @Test("operations give the values that they name")
+    @Test("operations give the values of their formulas")
     func values() {
         let tape = Tape(recording: false)
         let a = tape.constant(Matrix([[1, 2], [3, -4]]))

@@ -8,7 +8,7 @@ import Testing
         "table": gridMatrix(rows: 6, columns: 3, seed: 31), "weights": Matrix([[1, 2, 3]]),
     ])
 
-    @Test("a parameter asked for twice is one variable")
+    @Test("two requests for a parameter give one variable")
     func sharedParameter() {
         let tape = Tape()
         let first = tape.parameter("weights", from: set)
@@ -18,7 +18,7 @@ import Testing
         #expect(gradients.rows.isEmpty)
     }
 
-    @Test("gathered rows give row gradients, one part a gather, repeats merged")
+    @Test("gathered rows give row gradients, one part per gather, with repeats merged")
     func gatheredRows() {
         let tape = Tape()
         let first = tape.gather("table", from: set, rows: [4, 1, 4])
@@ -42,7 +42,7 @@ import Testing
         #expect(Array(gradients.dense.keys) == ["weights"] && gradients.rows.isEmpty)
     }
 
-    @Test("gradients stop where they are told to and flow past it elsewhere")
+    @Test("stopped variables and constants block gradients, and other paths do not")
     func stopped() {
         let tape = Tape()
         let x = tape.leaf(Matrix([[2, 3]]))
@@ -82,7 +82,7 @@ import Testing
         #expect(value(Tape()) == value(Tape(recording: false)))
     }
 
-    @Test("the memory of a tape is released after it was differentiated, and when it never recorded")
+    @Test("a tape releases its memory after differentiation, and when it does not record")
     func release() {
         weak var recorded: Tape?
         weak var silent: Tape?
@@ -90,7 +90,7 @@ import Testing
             let tape = Tape()
             recorded = tape
             let weights = tape.parameter("weights", from: set)
-            // A branch that the loss does not reach holds closures, too.
+            // A branch that the loss does not reach also holds closures.
             let aside = weights.activated(.tanh).scaled(by: 2)
             let loss = weights.multiplied(by: weights).sum()
             _ = tape.backward(from: loss)

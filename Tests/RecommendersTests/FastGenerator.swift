@@ -1,4 +1,4 @@
-/// SplitMix64 (Steele, Lea and Flood, 2014): the walks of these tests draw hundreds of millions of numbers.
+/// SplitMix64 (Steele, Lea and Flood, 2014); it is fast, because the walks draw hundreds of millions of numbers.
 struct FastGenerator: RandomNumberGenerator {
     private var state: UInt64
 

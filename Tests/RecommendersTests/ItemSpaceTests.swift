@@ -13,7 +13,7 @@ import Testing
         )
     }
 
-    @Test("unit rows are searched as they are")
+    @Test("unit rows stay unchanged")
     func keepsUnitRows() {
         let items = Self.normals(20, 6, stream: 1).normalisedRows().unit
         let users = Self.normals(3, 6, stream: 2)

@@ -7,7 +7,7 @@ import Testing
 @Suite("ParameterLayout") struct ParameterLayoutTests {
     static let names = ModelRegistry.systems.filter { $0 is any TrainedRecommender.Type }.map { $0.system }
 
-    /// Networks whose every size is within its range, and which nobody can hold in memory.
+    /// Networks with every size in its range that do not fit into memory.
     static let huge: [(system: String, model: String)] = [
         ("comirec-dr", #"{"dimension": 1024, "historyLength": 1000, "interests": 64}"#),
         ("dimerec", #"{"dimension": 1024, "denoiser": {"recentItems": 1000, "conditionHidden": 8192}}"#),
@@ -24,7 +24,7 @@ import Testing
     }
 
     @Test(
-        "a fresh model has the shapes of its layout, and the layout of any model is that of its settings",
+        "a fresh model has the shapes of its layout, and the layout depends only on the settings",
         arguments: names
     )
     func shapes(name: String) throws {
@@ -37,7 +37,7 @@ import Testing
         check(system)
     }
 
-    @Test("stored parameters of any numbers of rows are only compared", arguments: names, [0, Int.max])
+    @Test("stored parameters with any number of rows are checked without allocation", arguments: names, [0, Int.max])
     func emptyTables(name: String, rows: Int) throws {
         func check<Model: TrainedRecommender>(_ system: Model.Type) {
             // No columns: as many rows as a store can claim, without an element.
@@ -48,7 +48,7 @@ import Testing
         check(system)
     }
 
-    @Test("a small store under the recipe of a huge network is refused by its shapes", arguments: huge)
+    @Test("small stored parameters with the recipe of a huge network are rejected by shape", arguments: huge)
     func storedUnderHuge(name: String, model: String) throws {
         func check<Model: TrainedRecommender>(_ system: Model.Type) throws {
             let stored = Model(Model.Configuration(), items: 7, seed: 3).parameters.matrices
@@ -59,7 +59,7 @@ import Testing
         try check(system)
     }
 
-    @Test("a huge network is refused before it is made, by its largest parameter", arguments: huge)
+    @Test("a huge network is rejected before it is created, and its largest parameter is named", arguments: huge)
     func requiresSize(name: String, model: String) throws {
         func check<Model: TrainedRecommender>(_ system: Model.Type) throws {
             let configuration = try Model.Configuration(json: Data(model.utf8))

@@ -10,7 +10,7 @@ typealias Vector = [Double]
 struct ReferenceModel {
     var configuration: DimeRecConfiguration
     private var parameters: [String: [Vector]]
-    /// Shares of a history's items that dynamic routing is to take as they are, `[n][K]`; others are routed.
+    /// Fixed routing shares of a history's items, `[n][K]`; the items of other histories are routed.
     private var heldShares: [[Int32]: [Vector]] = [:]
 
     init(_ model: DimeRec) { self.init(model.configuration, model.parameters) }
@@ -107,8 +107,8 @@ struct ReferenceModel {
         return configuration.guidance.normaliseRows ? raw.map(Self.unit) : raw
     }
 
-    /// What each item of a history votes for each interest; the newest item has the last position's matrix, unless all
-    /// positions and interests share one.
+    /// Each item's vote for each interest; the newest item uses the last position's matrix, unless all positions and
+    /// interests share one matrix.
     private func votes(_ history: [Int32]) -> [[Vector]] {
         let d = configuration.dimension
         if configuration.guidance.kind == .mind {
@@ -134,7 +134,7 @@ struct ReferenceModel {
         return z.map { $0 * squared / (1 + squared) / (squared + 1e-9).squareRoot() }
     }
 
-    /// What routing starts from: numbers of an item's age and the interest for MIND, and 0 otherwise.
+    /// Initial routing logits: for MIND, numbers that depend on an item's age and the interest; otherwise 0.
     private func startingLogits(_ history: [Int32]) -> [Vector] {
         guard configuration.guidance.kind == .mind else {
             return history.map { _ in Vector(repeating: 0, count: configuration.interests) }
@@ -164,7 +164,7 @@ struct ReferenceModel {
         return shares(logits)
     }
 
-    /// Keeps the shares that these histories have now, whatever becomes of the parameters.
+    /// Fixes the current routing shares of these histories, for any later change of the parameters.
     mutating func holdShares(of histories: RaggedRows) {
         for row in 0..<histories.count {
             let history = Array(histories[row])
@@ -267,7 +267,8 @@ struct ReferenceModel {
         return denoiser.normaliseOutput ? Self.unit(output) : output
     }
 
-    /// Equations 18 to 23 with noised vectors and steps given; the three terms, unweighted, as shares of the step's mean.
+    /// Equations 18 to 23 with noised vectors and steps given; the three terms, unweighted, as shares of the step's
+    /// mean.
     func terms(_ batch: TrainingBatch, noised: [Vector], steps: [Int]) -> Vector {
         let loss = configuration.loss
         let scale = loss.learnLogitScale ? exp(self["logScale"][0][0]) : loss.logitScale

@@ -5,7 +5,7 @@ import Recommenders
 import TestSupport
 import Testing
 
-/// What a script under References computed, and the closed-form weights and rows that it computed it from.
+/// The results of a script under References, and the closed-form weights and rows that it used.
 struct ReferenceValues: Decodable {
     let loss: [Double]
     let guided: [Double]?

@@ -4,7 +4,7 @@ import Recommenders
 import TestSupport
 import Testing
 
-/// A choice of the recipe on a model small enough to differentiate element by element.
+/// A recipe variant of a model that is small enough for differences of every element.
 struct Variant: Sendable, CustomTestStringConvertible {
     enum Draw: Sendable {
         case pool

@@ -11,7 +11,7 @@ import Testing
         NoiseSource(seed: seed, streams: streams)
     }
 
-    @Test("interests equal the equations in Double, also of an empty history", arguments: Variant.all)
+    @Test("interests equal the equations in Double, also for an empty history", arguments: Variant.all)
     func interests(variant: Variant) {
         let model = variant.model
         let found = model.userVectors(
@@ -37,7 +37,7 @@ import Testing
         }
     }
 
-    @Test("one step is the denoiser at T on the stream's normals", arguments: Variant.all)
+    @Test("one step equals the denoiser at T on the stream's normals", arguments: Variant.all)
     func oneStep(variant: Variant) {
         let model = variant.model
         let streams: [UInt64] = [5, 6, 0, 7, 1 << 33]
@@ -55,7 +55,7 @@ import Testing
         }
     }
 
-    @Test("the served vector is the chain around the denoiser", arguments: Variant.all)
+    @Test("the served vector equals the reverse chain around the denoiser", arguments: Variant.all)
     func served(variant: Variant) {
         let model = variant.model
         let reference = ReferenceModel(model)
@@ -69,12 +69,12 @@ import Testing
             )
         }
         let found = model.userVectors(RaggedRows(rows), noise: source(streams), readOut: .served)
-        // Errors of three denoiser calls, each fed the one before.
+        // Rounding errors of three denoiser calls in sequence.
         expectClose(found.rows.elements, expected.doubles, absolute: 3e-5)
         #expect(found.rows == model.generate(histories: RaggedRows(rows), noise: source(streams), steps: 3))
     }
 
-    @Test("a row alone equals the row in a batch; noise follows streams and seed only", arguments: Variant.all)
+    @Test("a row has the same vector alone and in a batch; noise depends on stream and seed", arguments: Variant.all)
     func rowsAreIndependent(variant: Variant) {
         let model = variant.model
         let rows: [[Int32]] = [[0, 1, 2], [3], [4, 4, 5, 1], [6, 2], [3]]
@@ -126,7 +126,7 @@ import Testing
         #expect(right.parameters == left.parameters)
         #expect(best(right, [1, 5, 2, 0]) == best(left, [1, 5, 2, 0]))
         #expect(best(right, [1, 5]) != best(left, [1, 5]))
-        // The same window, seen through a table whose first rows moved to its end.
+        // The same window with a table whose first rows moved to its end.
         var moved = left
         moved.parameters.update("guidance.position") { table in
             for (row, values) in [2, 3, 0, 1].map(table.row).enumerated() { table.setRow(row, to: values) }
@@ -134,7 +134,7 @@ import Testing
         #expect(best(moved, [1, 5]) == best(right, [1, 5]))
     }
 
-    @Test("one item is every interest")
+    @Test("with one item, every interest is that item")
     func singleItem() {
         let model = Variant("single").model
         let item = model.scoringItems.row(3).map(Double.init)

@@ -1,14 +1,15 @@
 public import Autodiff
 import Kernels
 
-/// The mean of the history's items through a linear map (ComiRec's `DNN` baseline; method, section 11): a floor for networks
-/// that know more than a bag of items.
+/// The mean of the history's items through a linear map (ComiRec's `DNN` baseline; method, section 11).
+///
+/// It is the baseline for networks that use more than a bag of items.
 public struct DNN: SoftmaxRecommender {
     /// Hyper-parameters of the network.
     public struct Configuration: ModelConfiguration {
         /// Length of item and user vectors.
         public var dimension = 64
-        /// Items of a history that count, the newest ones.
+        /// How many of a history's newest items are used.
         public var historyLength = 50
         /// Inverse temperature of the softmax.
         public var logitScale = 14.3
@@ -28,7 +29,7 @@ public struct DNN: SoftmaxRecommender {
     public static let system = "dnn"
     /// Hyper-parameters.
     public let configuration: Configuration
-    /// All trained numbers.
+    /// All trained parameters.
     public var parameters: ParameterSet
 
     private static let weights = "output"

@@ -3,34 +3,35 @@ public import Kernels
 
 /// Mult-VAE (Liang et al., WWW 2018; method, section 11): a variational autoencoder of the set of a user's items.
 ///
-/// The encoder reads the set, of length 1 as a vector of all items, and gives a normal distribution of the latent vector;
-/// the decoder gives the probabilities of all items, under which the set and, here, the next item should be likely. It knows
-/// no order and no repeats. Rows are raw; the last column of the item table is the bias. Negatives of a batch take no part.
+/// The encoder reads the set as a vector over all items, of length 1, and gives a normal distribution of the latent
+/// vector. The decoder gives the probabilities of all items. The loss makes the set and, in this version, the next
+/// item likely. The model ignores order and repeats. Item rows are not normalised; the last column of the item table
+/// is the bias. The loss does not use the batch's negatives.
 public struct MultVAE: TrainedRecommender {
     /// Hyper-parameters of the networks and of the loss.
     public struct Configuration: ModelConfiguration {
-        /// The items that should be likely.
+        /// The items whose likelihood is trained.
         public enum Target: String, Codable, Sendable, CaseIterable {
-            /// The history's and the next one.
+            /// The items of the history and the next item.
             case prefixAndNext = "prefix-and-next"
-            /// The next one.
+            /// The next item.
             case next
         }
-        /// Width of the decoder's hidden layer, the length of item rows without their bias.
+        /// Width of the decoder's hidden layer, and length of item rows without their bias.
         public var dimension = 600
-        /// Items of a history that count, the newest ones.
+        /// How many of a history's newest items are used.
         public var historyLength = 50
         /// Width of the encoder's hidden layer.
         public var hidden = 600
         /// Length of the latent vector.
         public var latent = 200
-        /// Share of the items of a history that the encoder does not see while it trains.
+        /// Dropout probability of a history's items at the encoder's input.
         public var dropout = 0.5
-        /// Weight of the divergence of the latent distribution at the end (beta).
+        /// Final weight of the latent distribution's divergence (beta).
         public var beta = 0.2
-        /// Steps over which that weight rises from 0.
+        /// Training steps over which that weight rises from 0.
         public var annealingSteps = 200_000
-        /// The items that should be likely.
+        /// The items whose likelihood is trained.
         public var target = Target.prefixAndNext
 
         /// The defaults.
@@ -61,7 +62,7 @@ public struct MultVAE: TrainedRecommender {
     public static let system = "mult-vae"
     /// Hyper-parameters.
     public let configuration: Configuration
-    /// All trained numbers.
+    /// All trained parameters.
     public var parameters: ParameterSet
 
     /// A model over given parameters.
@@ -97,14 +98,14 @@ public struct MultVAE: TrainedRecommender {
     /// The decoder's last layer with its biases, `[V, d + 1]`.
     public var scoringItems: Matrix { parameters[DimeRec.itemTable] }
 
-    /// What is random in a batch.
+    /// The random draws of a batch.
     package struct Draws {
         /// `eps` of each row, `[B, latent]`.
         package var normals: Matrix
-        /// What each distinct item of each history is multiplied by, 0 or `1 / (1 - p)`, row after row.
+        /// The dropout factor of each distinct item of each history, 0 or `1 / (1 - p)`, row after row.
         package var kept: [Float]
 
-        /// Groups the two.
+        /// Creates a set of draws.
         package init(normals: Matrix, kept: [Float]) {
             self.normals = normals
             self.kept = kept
@@ -165,7 +166,7 @@ public struct MultVAE: TrainedRecommender {
 
     // MARK: Networks
 
-    /// The distinct items of each history, in order of their first mention.
+    /// The distinct items of each history, in order of their first occurrence.
     private static func sets(_ histories: RaggedRows) -> RaggedRows {
         RaggedRows(
             (0..<histories.count).map { row in

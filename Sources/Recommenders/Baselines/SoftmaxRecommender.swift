@@ -1,10 +1,9 @@
 import Autodiff
 import Kernels
 
-/// A system that trains by the sampled softmax over vectors of a user, all on the unit sphere with the items.
+/// A system that trains by the sampled softmax; its user vectors and items are on the unit sphere.
 ///
-/// The loss is DimeRec's for its interests (equations 18 and 19), so that differences between systems are differences
-/// between networks.
+/// The loss is DimeRec's loss of the interests (equations 18 and 19). So these systems differ only in their networks.
 protocol SoftmaxRecommender: TrainedRecommender {
     /// Length of item rows (d).
     var dimension: Int { get }
@@ -18,12 +17,12 @@ protocol SoftmaxRecommender: TrainedRecommender {
     /// Vectors of each user (K).
     var perUser: Int { get }
 
-    /// The vectors of some histories, those of a history next to each other.
+    /// The user vectors of some histories; the vectors of one history are adjacent.
     ///
     /// - Parameters:
     ///   - histories: Item numbers, oldest first, at least one each.
-    ///   - noise: Seeds of whatever is random.
-    ///   - tape: Where operations are recorded.
+    ///   - noise: Seeds of the random draws.
+    ///   - tape: The tape that records the operations.
     /// - Returns: Unit rows, `[B K, d]`.
     func users(_ histories: RaggedRows, noise: NoiseSource, on tape: Tape) -> Variable
 }
@@ -35,7 +34,7 @@ extension SoftmaxRecommender {
     /// Unit rows of the item table, `[V, d]`.
     public var scoringItems: Matrix { parameters[DimeRec.itemTable].normalisedRows().unit }
 
-    /// Softmax cross-entropy of the target against the negatives, of each history's vector nearest to the target.
+    /// Softmax cross-entropy of the target against the negatives, for each history's vector nearest to the target.
     public func loss(_ batch: TrainingBatch, on tape: Tape) -> TrainingLoss {
         let negatives = NegativeRows(
             batch.negatives,
@@ -61,7 +60,7 @@ extension SoftmaxRecommender {
         UserVectors(rows: users(histories, noise: noise, on: Tape(recording: false)).value, perUser: perUser)
     }
 
-    /// Item rows of length about 1 beside the network's parameters.
+    /// The network's parameters, and item rows of length about 1.
     public func layout(items: Int) -> ParameterLayout {
         var layout = network
         layout[DimeRec.itemTable] = .normal(

@@ -1,7 +1,7 @@
 import Autodiff
 import Kernels
 
-/// A system whose one user vector is the newest state of a causal network over the history.
+/// A system with one user vector: the newest state of a causal network over the history.
 protocol StateRecommender: SoftmaxRecommender {
     /// The states of all positions of some sequences, `[P, d]`.
     ///

@@ -1,17 +1,17 @@
 public import Autodiff
 public import Kernels
 
-/// Embarrassingly shallow autoencoder (Steck, WWW 2019): the item-to-item weights that best rebuild each user's items from
-/// the user's other items, in closed form.
+/// Embarrassingly shallow autoencoder (Steck, WWW 2019): the item-to-item weights that best reconstruct each user's
+/// items from the user's other items, in closed form.
 ///
-/// `P = (X^T X + lambda I)^-1`, `B_ij = -P_ij / P_jj` and `B_ii = 0`; an item's score is the sum of its weights from the
-/// items of the history. The order of a history does not count.
+/// `P = (X^T X + lambda I)^-1`, `B_ij = -P_ij / P_jj` and `B_ii = 0`; an item's score is the sum of its weights from
+/// the items of the history. The order of a history has no effect.
 public struct EASE: ScoringRecommender {
     /// Settings.
     public struct Configuration: ModelConfiguration {
-        /// Items of a history that count, the newest ones.
+        /// How many of a history's newest items are used.
         public var historyLength = 50
-        /// Weights that are kept of each item, the largest.
+        /// How many of the largest weights of each item are kept.
         public var neighbours = 500
         /// Regularisation (lambda).
         public var regularisation = 500.0
@@ -40,7 +40,7 @@ public struct EASE: ScoringRecommender {
     /// Solves for the weights.
     ///
     /// - Complexity: O(items cubed) time, 4 bytes times items squared of memory.
-    /// - Throws: ``ConfigurationError`` when the regularisation is lost in the rounding of the users' counts.
+    /// - Throws: ``ConfigurationError`` if the regularisation is too small for single precision.
     public init(
         _ configuration: Configuration,
         fitting sequences: RaggedRows,
@@ -52,8 +52,8 @@ public struct EASE: ScoringRecommender {
             let most = users.having.longest
             throw .invalidValue(
                 key: "model.regularisation",
-                reason: "\(configuration.regularisation) is too small for items that \(most) users have: the system of "
-                    + "equations has no solution in single precision. Raise it, for example to \(max(1, most / 1000))."
+                reason: "\(configuration.regularisation) is too small for an item with \(most) users: the equations "
+                    + "have no solution in single precision. Raise it, for example to \(max(1, most / 1000))."
             )
         }
         let table = NeighbourTable(items: items, keeping: configuration.neighbours) { item in

@@ -8,13 +8,13 @@ public import Kernels
 public struct ItemKNN: ScoringRecommender {
     /// Settings.
     public struct Configuration: ModelConfiguration {
-        /// Items of a history that count, the newest ones.
+        /// How many of a history's newest items are used.
         public var historyLength = 50
-        /// Neighbours that are kept of each item.
+        /// How many neighbours of each item are kept.
         public var neighbours = 100
-        /// Users added to both counts (s), which makes rare items less alike.
+        /// A number added to both user counts (s); it lowers the similarity of rare items.
         public var shrinkage = 20.0
-        /// How much an item counts for each newer one: 1 forgets the order, 0 leaves the newest alone.
+        /// The factor on an item's weight for each newer item: 1 ignores the order, 0 uses only the newest item.
         public var decay = 0.8
 
         /// The defaults.
@@ -39,7 +39,7 @@ public struct ItemKNN: ScoringRecommender {
     public let parameters: ParameterSet
     private let table: NeighbourTable
 
-    /// Counts the users of each pair.
+    /// Counts the users of each pair of items.
     ///
     /// - Complexity: O(sum over users of the square of their distinct items); memory O(items * neighbours + events).
     public init(_ configuration: Configuration, fitting sequences: RaggedRows, items: Int) {

@@ -1,22 +1,22 @@
 import Kernels
 
-/// For each item some others with weights, in two matrices as a checkpoint stores them.
+/// The neighbours of each item and their weights, in the two matrices that a checkpoint stores.
 struct NeighbourTable: Sendable {
-    /// Item numbers, -1 where an item has fewer.
+    /// Item numbers; -1 fills the row of an item with fewer neighbours.
     private let numbers: StoredIntegers
     /// Their weights, `[V, n]`.
     let weights: Matrix
 
-    /// Item numbers as they are stored, `[V, n]`, or `[V, 2 n]` where there are more than 2^24 items.
+    /// The stored item numbers, `[V, n]`, or `[V, 2 n]` for more than 2^24 items.
     var items: Matrix { numbers.matrix }
 
     /// A stored table.
     ///
     /// - Parameters:
-    ///   - items: The parameter of item numbers.
-    ///   - weights: The parameter of weights.
-    ///   - matrices: Both of them.
-    ///   - count: How many items there are, which is the number of rows of both.
+    ///   - items: The name of the parameter with the item numbers.
+    ///   - weights: The name of the parameter with the weights.
+    ///   - matrices: The stored parameters by name.
+    ///   - count: The number of items; both parameters have this number of rows.
     /// - Throws: `ParameterError`.
     init(items: String, weights: String, in matrices: [String: Matrix], count: Int) throws(ParameterError) {
         guard let numbers = matrices[items] else { throw .missing(items) }
@@ -28,12 +28,12 @@ struct NeighbourTable: Sendable {
         self.numbers = try StoredIntegers(stored: numbers, name: items, columns: found.columns, in: -1..<count)
     }
 
-    /// Keeps for each item the `count` neighbours of the largest magnitude, ties to the lower number.
+    /// Keeps the `count` neighbours of each item with the largest absolute weights; ties go to the lower number.
     ///
     /// - Parameters:
-    ///   - items: How many items there are.
-    ///   - count: Neighbours of each.
-    ///   - row: The weights of all items beside one item; zeros are no neighbours.
+    ///   - items: The number of items.
+    ///   - count: Neighbours of each item.
+    ///   - row: Returns the weights of all items for one item; a weight of zero means no neighbour.
     init(items: Int, keeping count: Int, row: (Int) -> [Float]) {
         var numbers = [Int32](repeating: -1, count: items * count)
         var weights = Matrix(rows: items, columns: count)

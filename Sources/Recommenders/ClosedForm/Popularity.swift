@@ -1,18 +1,18 @@
 public import Autodiff
 public import Kernels
 
-/// Ranks items by how often they occur in the training part, whatever the history.
+/// Ranks items by how often they occur in the training part, for any history.
 public struct Popularity: ScoringRecommender {
     /// `popularity`.
     public static let system = "popularity"
-    /// The parameter that every closed-form system has: each item's events by all events, scaled to stay below 1, `[V, 1]`.
+    /// A parameter of every closed-form system: each item's share of all events, scaled to stay below 1, `[V, 1]`.
     static let shares = "popularity"
     /// Settings.
     public let configuration: HistoryConfiguration
     /// The shares.
     public let parameters: ParameterSet
 
-    /// Counts.
+    /// Counts the events of each item.
     public init(_ configuration: HistoryConfiguration, fitting sequences: RaggedRows, items: Int) {
         self.configuration = configuration
         parameters = ParameterSet([Self.shares: Self.shares(sequences, items: items)])
@@ -48,7 +48,7 @@ public struct SessionPopularity: ScoringRecommender {
     /// The shares of events.
     public let parameters: ParameterSet
 
-    /// Counts.
+    /// Counts the events of each item.
     public init(_ configuration: HistoryConfiguration, fitting sequences: RaggedRows, items: Int) {
         self.configuration = configuration
         parameters = Popularity(configuration, fitting: sequences, items: items).parameters
@@ -77,7 +77,7 @@ public struct RepeatLast: ScoringRecommender {
     /// The shares of events.
     public let parameters: ParameterSet
 
-    /// Counts.
+    /// Counts the events of each item.
     public init(_ configuration: HistoryConfiguration, fitting sequences: RaggedRows, items: Int) {
         self.configuration = configuration
         parameters = Popularity(configuration, fitting: sequences, items: items).parameters

@@ -1,17 +1,17 @@
 import Autodiff
 import Kernels
 
-/// A system fitted by counting or solving, whose user vectors are the scores of all items.
+/// A closed-form system whose user vectors are the scores of all items.
 protocol ScoringRecommender: FittedRecommender {
-    /// Adds to the scores of the items that a history speaks for.
+    /// Adds a history's contributions to the scores.
     ///
     /// - Parameters:
     ///   - history: Item numbers, oldest first, at least one.
-    ///   - scores: One for each item; at the start the item's share of the training events, from 0 to below 1, times
-    ///     ``popularityWeight``.
+    ///   - scores: One score for each item. It starts as the item's share of the training events, from 0 to below 1,
+    ///     times ``popularityWeight``.
     func add(_ history: ArraySlice<Int32>, to scores: inout [Float])
 
-    /// What popularity counts beside the rest: so little that it only orders items that are equal otherwise.
+    /// The weight of popularity, so small that popularity only breaks ties.
     var popularityWeight: Float { get }
 }
 
@@ -19,7 +19,7 @@ extension ScoringRecommender {
     /// The scores.
     public var readOuts: [ReadOut] { [.served] }
 
-    /// All items have scores.
+    /// The scores of all items.
     public var itemSpace: ItemSpace { .scores(items: parameters[Popularity.shares].rows) }
 
     /// Scores of all items for each history, `[B, V]`.
@@ -37,7 +37,7 @@ extension ScoringRecommender {
 
     var popularityWeight: Float { 1e-6 }
 
-    /// The stored number of items: the rows of the popularity shares, which are one column.
+    /// The stored number of items: the rows of the popularity shares, a matrix of one column.
     static func items(in parameters: ParameterSet) throws(ParameterError) -> Int {
         guard let shares = parameters.matrices[Popularity.shares] else { throw .missing(Popularity.shares) }
         guard shares.columns == 1 else {
@@ -47,9 +47,9 @@ extension ScoringRecommender {
     }
 }
 
-/// The settings of a system that has none but how much of a history it looks at.
+/// The settings of a system whose only setting is the history length.
 public struct HistoryConfiguration: ModelConfiguration {
-    /// Items of a history that count, the newest ones.
+    /// How many of a history's newest items are used.
     public var historyLength = 50
 
     /// The defaults.

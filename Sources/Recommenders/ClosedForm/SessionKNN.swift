@@ -1,19 +1,21 @@
 public import Autodiff
 public import Kernels
 
-/// Vector multiplication session nearest neighbours, VSKNN (Ludewig and Jannach, UMUAI 2018): sessions like this one.
+/// Vector multiplication session nearest neighbours, VSKNN (Ludewig and Jannach, UMUAI 2018): items of similar
+/// sessions.
 ///
-/// An item of the history weighs its place counted from 1 by the history's length, the newest 1. A past session's likeness is
-/// the sum of the weights of the items that it shares; the most alike ones each add to the scores of their items their
-/// likeness times `1 - 0.1 a`, where `a` is the age of the newest shared item, and nothing from an age of 10 on.
+/// The weight of a history's item is its place, counted from 1, divided by the history's length; the newest item has
+/// weight 1. The similarity of a past session is the sum of the weights of the shared items. Each of the most similar
+/// sessions adds its similarity times `max(0, 1 - 0.1 a)` to the scores of its items, where `a` is the age of the
+/// newest shared item.
 public struct SessionKNN: ScoringRecommender {
     /// Settings.
     public struct Configuration: ModelConfiguration {
-        /// Items of a history that count, the newest ones.
+        /// How many of a history's newest items are used.
         public var historyLength = 50
-        /// Sessions that add to scores.
+        /// How many of the most similar sessions add to scores.
         public var neighbours = 100
-        /// Sessions of an item that are looked at, the last ones of the training part.
+        /// How many sessions of an item are considered: the last ones of the training part.
         public var sampled = 1000
 
         /// The defaults.
@@ -37,7 +39,7 @@ public struct SessionKNN: ScoringRecommender {
     public let parameters: ParameterSet
     private let sessions: Incidence
 
-    /// Keeps the sessions.
+    /// Stores the sessions.
     public init(_ configuration: Configuration, fitting sequences: RaggedRows, items: Int) {
         let sessions = Incidence(sequences, items: items)
         let lengths = (0..<sessions.items.count).map { Int32(sessions.items[$0].count) }

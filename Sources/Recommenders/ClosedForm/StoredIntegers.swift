@@ -2,8 +2,8 @@ package import Kernels
 
 /// Whole numbers kept in a matrix, as a checkpoint stores them.
 ///
-/// A Float32 holds every integer only up to 2^24. Numbers below that bound take one element each, which is how all versions
-/// were stored before; larger ones take two, `65536 * first + second`.
+/// A Float32 holds every integer only up to 2^24. If all numbers are below that bound, each takes one element, as in
+/// older versions. Otherwise each takes two, `65536 * first + second`.
 package struct StoredIntegers: Sendable {
     /// Numbers below this bound take one element.
     package static let singleBound = 1 << 24
@@ -16,9 +16,9 @@ package struct StoredIntegers: Sendable {
     /// Stores numbers.
     ///
     /// - Parameters:
-    ///   - numbers: Row after row; -1 is allowed, as the number of nothing.
-    ///   - columns: Numbers of a row.
-    ///   - bound: What they all lie below; it alone decides the form.
+    ///   - numbers: The numbers, row after row; -1 is allowed and means no number.
+    ///   - columns: Numbers per row.
+    ///   - bound: A bound above all numbers; it alone decides the form.
     package init(_ numbers: [Int32], columns: Int, below bound: Int) {
         isDouble = bound > Self.singleBound
         let elements =
@@ -38,10 +38,10 @@ package struct StoredIntegers: Sendable {
     ///
     /// - Parameters:
     ///   - matrix: The elements.
-    ///   - name: Their name, for errors.
-    ///   - columns: Numbers of a row.
-    ///   - range: What they must lie in.
-    /// - Throws: `ParameterError` for another shape, and for what is no whole number of the range.
+    ///   - name: The parameter's name, for errors.
+    ///   - columns: Numbers per row.
+    ///   - range: The allowed range.
+    /// - Throws: `ParameterError` for a wrong shape, and for an element that is not a whole number in the range.
     package init(
         stored matrix: Matrix,
         name: String,
@@ -67,7 +67,7 @@ package struct StoredIntegers: Sendable {
         }
     }
 
-    /// How many numbers there are.
+    /// The number of stored numbers.
     package var count: Int { isDouble ? matrix.count / 2 : matrix.count }
 
     /// The number at a place, counted row after row.

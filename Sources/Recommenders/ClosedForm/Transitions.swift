@@ -1,14 +1,14 @@
 public import Autodiff
 public import Kernels
 
-/// Ranks items by how often they directly followed the newest one in the training part, then by popularity: a first-order
-/// Markov chain by counts.
+/// Ranks items by how often they directly followed the newest item in the training part, then by popularity: a
+/// first-order Markov chain by counts.
 public struct Transitions: ScoringRecommender {
     /// Settings.
     public struct Configuration: ModelConfiguration {
-        /// Items of a history that count: the newest.
+        /// How many items of a history are used: only the newest.
         public var historyLength = 1
-        /// Followers that are kept of each item, the most frequent ones.
+        /// How many of the most frequent followers of each item are kept.
         public var neighbours = 500
 
         /// The defaults.
@@ -31,7 +31,7 @@ public struct Transitions: ScoringRecommender {
     public let parameters: ParameterSet
     private let table: NeighbourTable
 
-    /// Counts neighbouring pairs.
+    /// Counts pairs of neighbouring items.
     ///
     /// - Complexity: O(events + items * distinct followers).
     public init(_ configuration: Configuration, fitting sequences: RaggedRows, items: Int) {
@@ -72,7 +72,7 @@ public struct Transitions: ScoringRecommender {
         (self.configuration, self.table, self.parameters) = (configuration, table, parameters)
     }
 
-    // Counts differ by 1, shares by less.
+    // Counts differ by at least 1 and shares by less, so popularity only breaks ties.
     var popularityWeight: Float { 1 }
 
     func add(_ history: ArraySlice<Int32>, to scores: inout [Float]) {

@@ -3,9 +3,9 @@ import Kernels
 
 /// The denoiser of the diffusion aggregation module on a tape (method, section 4.1, equation 20).
 ///
-/// `h = act(x_t W_x + vec(G) W_g + W_t tau(t) + b_1)`, optionally one more hidden layer, `y = h W_2 + b_2` plus the chosen
-/// residual, and the clean vector is `y / |y|`. The first layer is three products added in a fixed order, so that serving
-/// may compute the guidance's part once and the step's part never.
+/// `h = act(x_t W_x + vec(G) W_g + W_t tau(t) + b_1)`, optionally one more hidden layer, `y = h W_2 + b_2` plus the
+/// chosen residual, and the clean vector is `y / |y|`. The first layer adds three products in a fixed order. So
+/// serving can compute the guidance's product once per user and the step's product in advance.
 struct DiffusionAggregation {
     let configuration: DimeRecConfiguration
     private var denoiser: DenoiserConfiguration { configuration.denoiser }
@@ -94,29 +94,29 @@ struct DiffusionAggregation {
     /// Makes the dropout mask `[B, width]` of a hidden layer by its number.
     typealias DropoutMask = (_ layer: Int, _ width: Int) -> Matrix
 
-    /// What a history gives to the denoiser.
+    /// A history's inputs of the denoiser.
     struct Condition {
         /// G, `[B, K d]`.
         var interests: Variable
-        /// R, the newest items in order, `[B, M d]`; nil when they take no part.
+        /// R, the newest items in order, `[B, M d]`; nil if they are not used.
         var recent: Variable?
 
-        /// The same values with no gradient behind them.
+        /// The same values as constants: no gradient flows through them.
         func stoppingGradient() -> Condition {
             Condition(interests: interests.stoppingGradient(), recent: recent?.stoppingGradient())
         }
     }
 
-    /// What the denoiser reads besides the noised vector and the step's number.
+    /// The denoiser's inputs besides the noised vector and the step's number.
     struct Terms {
-        /// What the condition adds to the first layer, `[B, H]`.
+        /// The condition's term of the first layer, `[B, H]`.
         var guidance: Variable
         /// `W_t tau(t)` of every step, `[T, H]`.
         var step: Variable
-        /// What the condition adds to the output, `[B, d]`.
+        /// The condition's term of the output, `[B, d]`.
         var residual: Variable?
 
-        /// The same values on another tape, where nothing is differentiated.
+        /// The same values as constants of another tape.
         func constants(on tape: Tape) -> Terms {
             Terms(
                 guidance: tape.constant(guidance.value),
@@ -126,15 +126,15 @@ struct DiffusionAggregation {
         }
     }
 
-    /// Everything that a condition and the step table give to each step.
+    /// The terms of a condition and of the step table, which all steps share.
     ///
-    /// `c = vec(G) W_g + R W_r + b_1`; without a hidden layer that is what the guidance adds, with one it is
+    /// `c = vec(G) W_g + R W_r + b_1`. Without a hidden layer, the guidance term is `c`. With a hidden layer, it is
     /// `act(c) W_c + b_c`, and `act(c) W_o` may be the residual.
     ///
     /// - Parameters:
     ///   - condition: Interests and recent items.
     ///   - dropout: As in ``cleanVectors(noised:steps:terms:dropout:parameters:)``; the condition's layer is number 2.
-    ///   - parameters: Where the weights are.
+    ///   - parameters: The set that holds the weights.
     /// - Returns: Terms on the condition's tape.
     func terms(of condition: Condition, dropout: DropoutMask?, _ parameters: ParameterSet) -> Terms {
         let tape = condition.interests.tape
@@ -161,8 +161,8 @@ struct DiffusionAggregation {
     ///   - steps: `t` of each row, 1...T.
     ///   - terms: From ``terms(of:dropout:_:)``.
     ///   - dropout: Makes the mask of a hidden layer by its number and width; nil when not training.
-    ///   - parameters: Where the weights are.
-    /// - Returns: Unit rows, or raw ones by configuration.
+    ///   - parameters: The set that holds the weights.
+    /// - Returns: Unit rows, or rows that are not normalised, by configuration.
     func cleanVectors(
         noised: Variable,
         steps: [Int],

@@ -17,7 +17,7 @@ public struct DimeRec: TrainedRecommender {
 
     /// Hyper-parameters.
     public let configuration: DimeRecConfiguration
-    /// All trained numbers.
+    /// All trained parameters.
     public var parameters: ParameterSet
     /// Forward noise and its schedule.
     public let noise: ForwardNoise
@@ -80,7 +80,7 @@ public struct DimeRec: TrainedRecommender {
         let condition = condition(of: batch.histories, on: tape)
         let x0 = configuration.geometry.placed(tape.gather(targetTable, from: parameters, rows: batch.targets))
 
-        // Guidance: the interest nearest to the target answers for it (equation 18).
+        // Guidance: the loss uses the interest nearest to the target (equation 18).
         let guided = condition.interests
             .reshaped(rows: x0.value.rows * configuration.interests, columns: configuration.dimension)
             .nearestRows(of: configuration.interests, to: x0.value)
@@ -145,10 +145,10 @@ public struct DimeRec: TrainedRecommender {
         )
     }
 
-    /// Replaces a random share of the clean vectors by what the denoiser answers from pure noise at step T.
+    /// Replaces a random share of the clean vectors by the denoiser's predictions from pure noise at step T.
     ///
-    /// In the reverse chain a noised vector stems from the model's own answer. A denoiser that has only seen noised
-    /// targets trusts it too much; one that has seen its own answers takes it for the guess that it is.
+    /// In the reverse chain a noised vector comes from the model's own prediction. A denoiser that trained only on
+    /// noised targets trusts it too much. Training on its own predictions teaches it to treat them as guesses.
     private func mixingOwnSamples(_ clean: Variable, _ terms: DiffusionAggregation.Terms, _ source: NoiseSource)
         -> Variable
     {

@@ -2,26 +2,27 @@ public import Kernels
 
 /// Every hyper-parameter of DimeRec's model and losses, with the defaults of the method's sections 13 and 14.
 public struct DimeRecConfiguration: ModelConfiguration {
-    /// Where vectors live.
+    /// The geometry of the vectors.
     public enum Geometry: String, Codable, Sendable, CaseIterable {
         /// On the unit sphere: item rows, noised vectors and every step of the reverse chain have length one.
         case sphere
-        /// Anywhere: nothing is put on the sphere, and noise is DDPM's. The ablation without the walk; not for serving.
+        /// Unrestricted: nothing is normalised, and noise is DDPM's. This is the ablation without the walk; not for
+        /// serving.
         case euclidean
     }
     /// Length of item, interest and user vectors.
     public var dimension = 64
-    /// Items of a history that count, the newest ones.
+    /// How many of a history's newest items are used.
     public var historyLength = 50
     /// Interests that the guidance module extracts (K).
     public var interests = 4
     /// Diffusion steps (T).
     public var steps = 20
-    /// Class vectors are rows of the input table; with false they have a table of their own.
+    /// If true, class vectors are rows of the input table; if false, they have their own table.
     public var tiedItems = true
-    /// Re-project item rows onto the sphere after every step, instead of only dividing by their length where used.
+    /// If true, item rows are normalised after every step; if false, only where they are used.
     public var projectItems = false
-    /// Where item, noised and generated vectors live.
+    /// The geometry of item, noised and generated vectors.
     public var geometry = Geometry.sphere
     /// The guidance extraction module.
     public var guidance = GuidanceConfiguration()
@@ -43,7 +44,7 @@ public struct DimeRecConfiguration: ModelConfiguration {
         try ConfigurationError.require(1...1000, contains: historyLength, key: prefix + "historyLength")
         try ConfigurationError.require(1...64, contains: interests, key: prefix + "interests")
         try ConfigurationError.require(1...10_000, contains: steps, key: prefix + "steps")
-        // Sections first: the conditions below calculate with their values.
+        // Validates the sections first: the conditions below use their values.
         try guidance.validate(prefix: prefix + "guidance.")
         try denoiser.validate(prefix: prefix + "denoiser.")
         try noise.validate(prefix: prefix + "noise.")
@@ -62,7 +63,7 @@ public struct DimeRecConfiguration: ModelConfiguration {
             throw .invalidValue(
                 key: prefix + "geometry",
                 reason:
-                    "'euclidean' needs noise.kind 'literal' and projectItems false, since the walk is one on a sphere."
+                    "'euclidean' needs noise.kind 'literal' and projectItems false, because the walk needs a sphere."
             )
         }
     }
@@ -72,7 +73,7 @@ public struct DimeRecConfiguration: ModelConfiguration {
 public struct GuidanceConfiguration: ConfigurationSection {
     /// How interests are extracted.
     public enum Kind: String, Codable, Sendable, CaseIterable {
-        /// Additive attention with one softmax a head, equations 16 and 17.
+        /// Additive attention with one softmax per head, equations 16 and 17.
         case selfAttentive = "self-attentive"
         /// The K most recent items, equation 15.
         case ruleBased = "rule-based"
@@ -92,14 +93,14 @@ public struct GuidanceConfiguration: ConfigurationSection {
         /// Fixed sines and cosines.
         case sinusoid
     }
-    /// Which end of the window short histories leave empty.
+    /// The end of the window that short histories leave empty.
     public enum Padding: String, Codable, Sendable, CaseIterable {
         /// Position 0 is the oldest item kept.
         case right
         /// The last position is the newest item.
         case left
     }
-    /// Which module.
+    /// The kind of module.
     public var kind = Kind.selfAttentive
     /// Width of the self-attentive module's hidden layer, or of the Transformer's feed-forward layers.
     public var hidden = 256
@@ -109,9 +110,9 @@ public struct GuidanceConfiguration: ConfigurationSection {
     public var attentionHeads = 2
     /// The self-attentive module's positional table.
     public var position = Position.learned
-    /// The self-attentive module's padding side, which decides what a position means.
+    /// The self-attentive module's padding side, which determines the meaning of a position.
     public var padding = Padding.right
-    /// Put interests on the sphere before they are used.
+    /// If true, interests are normalised before they are used.
     public var normaliseRows = true
 
     /// The defaults.
@@ -127,14 +128,14 @@ public struct GuidanceConfiguration: ConfigurationSection {
 
 /// The denoiser (method, section 4.1).
 public struct DenoiserConfiguration: ConfigurationSection {
-    /// How K interests enter.
+    /// How the K interests enter the denoiser.
     public enum Layout: String, Codable, Sendable, CaseIterable {
         /// Side by side.
         case concatenated
         /// Their mean.
         case mean
     }
-    /// What is added to the last layer's output before it is normalised.
+    /// The vector that is added to the last layer's output before normalisation.
     public enum Residual: String, Codable, Sendable, CaseIterable {
         /// Nothing.
         case none
@@ -142,14 +143,14 @@ public struct DenoiserConfiguration: ConfigurationSection {
         case noised
         /// The mean interest.
         case meanInterest = "mean-interest"
-        /// A linear map of the condition's hidden layer: what the guidance alone would answer.
+        /// A linear map of the condition's hidden layer: a prediction from the guidance alone.
         case condition
     }
-    /// How the step number enters.
+    /// How the step number enters the denoiser.
     public enum StepEmbedding: String, Codable, Sendable, CaseIterable {
         /// Sines and cosines through a two-layer network.
         case sinusoid
-        /// A trained row a step, added to the hidden layer.
+        /// A trained row for each step, added to the hidden layer.
         case table
     }
     /// Hidden width (H).
@@ -160,17 +161,17 @@ public struct DenoiserConfiguration: ConfigurationSection {
     public var activation = Activation.gelu
     /// Layout of the guidance.
     public var layout = Layout.concatenated
-    /// How many of the newest items stand beside the interests, in order, as part of the condition.
+    /// How many of the newest items are part of the condition, in order, besides the interests.
     public var recentItems = 0
-    /// Width of a hidden layer between the condition and the denoiser, computed once a user; 0 for none.
+    /// Width of a hidden layer between the condition and the denoiser, computed once per user; 0 for none.
     public var conditionHidden = 0
     /// Residual connection.
     public var residual = Residual.none
     /// Step embedding.
     public var stepEmbedding = StepEmbedding.sinusoid
-    /// Dropout on hidden layers while training.
+    /// Dropout on hidden layers during training.
     public var dropout = 0.0
-    /// Put the output on the sphere.
+    /// If true, the output is normalised.
     public var normaliseOutput = true
 
     /// The defaults.
@@ -199,7 +200,7 @@ public struct ScheduleConfiguration: ConfigurationSection {
         case cosine
         /// 1e-4...0.02 scaled by 1000/T and clipped.
         case linear50 = "lin50"
-        /// 1e-4...0.02 as it is.
+        /// 1e-4...0.02 without scaling.
         case linearUnscaled = "lin"
         /// DiffuRec's truncated linear.
         case truncatedLinear = "trunc-lin"
@@ -230,27 +231,27 @@ public struct ScheduleConfiguration: ConfigurationSection {
 
 /// Forward noise (method, sections 5 and 14).
 public struct NoiseConfiguration: ConfigurationSection {
-    /// What noising does.
+    /// The kind of noise.
     public enum Kind: String, Codable, Sendable, CaseIterable {
         /// `normalise(sqrt(alphaBar) x_0 + sqrt(1 - alphaBar) eps)` with standard normal `eps`: the paper's words.
         case literal
         /// The geodesic random walk.
         case geodesic
     }
-    /// How a walk's end is drawn.
+    /// How the end of a walk is drawn.
     public enum Sampler: String, Codable, Sendable, CaseIterable {
         /// The exact shortcut: a scalar chain for the angle, one uniform direction.
         case shortcut
         /// Step by step.
         case walk
     }
-    /// What noising does.
+    /// The kind of noise.
     public var kind = Kind.literal
-    /// How much at which step.
+    /// The noise schedule.
     public var schedule = ScheduleConfiguration()
-    /// What a beta means to the walk.
+    /// How a beta becomes the length of a step of the walk.
     public var reading = GeodesicRandomWalk.Reading.calibrated
-    /// How the walk is drawn.
+    /// How the end of the walk is drawn.
     public var sampler = Sampler.shortcut
 
     /// The defaults.
@@ -266,7 +267,7 @@ public struct NoiseConfiguration: ConfigurationSection {
 public struct ReverseConfiguration: ConfigurationSection {
     /// The size of added noise.
     public enum NoiseScale: String, Codable, Sendable, CaseIterable {
-        /// What matches the forward noise: 1 for literal, `1 / sqrt(d)` for the walk.
+        /// The size of the forward noise: 1 for literal, `1 / sqrt(d)` for the walk.
         case asTraining = "as-training"
         /// 1 per coordinate.
         case unit
@@ -281,7 +282,7 @@ public struct ReverseConfiguration: ConfigurationSection {
     /// The defaults.
     public init() {}
 
-    /// Nothing can be out of range.
+    /// Accepts every value.
     public func validate(prefix: String) throws(ConfigurationError) {}
 }
 
@@ -302,20 +303,20 @@ public struct LossConfiguration: ConfigurationSection {
     public var mu = 1.0
     /// Logit scale s, the inverse temperature.
     public var logitScale = 14.3
-    /// Train the logit scale, starting from `logitScale`, kept within 1...100.
+    /// If true, the logit scale is trained: it starts from `logitScale` and stays within 1...100.
     public var learnLogitScale = false
     /// Reduction of the reconstruction loss.
     public var reconstruction = Reduction.sum
-    /// Stop the reconstruction loss's gradient into the target's item vector.
+    /// If true, the reconstruction loss sends no gradient into the target's item vector.
     public var detachTarget = false
-    /// Stop gradients through the noised vector into the target's item vector.
+    /// If true, no gradient flows through the noised vector into the target's item vector.
     public var detachNoised = true
-    /// Stop the diffusion losses' gradients into the guidance module.
+    /// If true, the diffusion losses send no gradient into the guidance module.
     public var detachGuidance = false
-    /// Feed both softmax losses the same negatives.
+    /// If true, both softmax losses use the same negatives.
     public var sharedNegatives = true
-    /// Share of the training rows whose noised vector is made from the model's own answer instead of the target, as the
-    /// reverse chain makes it.
+    /// Share of the training rows whose noised vector comes from the model's own prediction instead of the target, as
+    /// in the reverse chain.
     public var ownSamples = 0.0
 
     /// The defaults.

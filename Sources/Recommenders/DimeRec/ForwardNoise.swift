@@ -3,7 +3,7 @@ public import Kernels
 
 /// Noises clean vectors to a diffusion step (method, sections 5 and 14).
 public struct ForwardNoise: Sendable {
-    /// The levels that noising uses.
+    /// The noise schedule in use.
     public let schedule: NoiseSchedule
     private let configuration: NoiseConfiguration
     private let geometry: DimeRecConfiguration.Geometry
@@ -31,12 +31,12 @@ public struct ForwardNoise: Sendable {
         configuration.kind == .literal ? 1 : 1 / Float(walk.dimension).squareRoot()
     }
 
-    /// Steps drawn uniformly from 1...T, one a row.
+    /// Steps drawn uniformly from 1...T, one for each row.
     public func steps(_ noise: NoiseSource) -> [Int] {
         GaussianDiffusion(schedule: schedule).steps(noise)
     }
 
-    /// The noised vectors as `factor_i * x_i + offset_i`, still to be put on the sphere for literal noise.
+    /// The noised vectors as `factor_i * x_i + offset_i`; for literal noise the caller normalises them on the sphere.
     func affine(_ clean: Matrix, steps: [Int], noise: NoiseSource) -> (factors: [Float], offsets: Matrix) {
         switch configuration.kind {
         case .literal:
@@ -70,7 +70,7 @@ public struct ForwardNoise: Sendable {
         noised(Tape(recording: false).constant(clean), steps: steps, noise: noise).value
     }
 
-    /// Noised vectors on a tape; the noise's direction and size are data, the clean vector may carry a gradient.
+    /// Noised vectors on a tape; the noise is constant, and the clean vector may have a gradient.
     func noised(_ clean: Variable, steps: [Int], noise: NoiseSource) -> Variable {
         let (factors, offsets) = affine(clean.value, steps: steps, noise: noise)
         return geometry.placed(clean.scalingRows(by: factors).adding(clean.tape.constant(offsets)))

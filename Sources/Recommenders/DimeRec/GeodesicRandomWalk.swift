@@ -3,9 +3,9 @@ import Kernels
 
 /// A random walk on the unit sphere whose steps have uniform directions (method, section 5).
 ///
-/// After `t` steps from `x_0` the walk is at `cos(theta) x_0 + sin(theta) u` with `u` uniform on the unit tangent sphere
-/// and independent of `theta`: the law of a path is invariant under rotations that fix `x_0`. So only the angle needs the
-/// steps, and it is a scalar chain; the result has exactly the walk's distribution.
+/// After `t` steps from `x_0` the walk is at `cos(theta) x_0 + sin(theta) u` with `u` uniform on the unit tangent
+/// sphere and independent of `theta`: the law of a path is invariant under rotations that fix `x_0`. So only the
+/// angle needs the steps, and the angle is a scalar chain. The result has exactly the walk's distribution.
 public struct GeodesicRandomWalk: Sendable {
     /// How a schedule's beta becomes the length of a step (method, section 5.2).
     public enum Reading: String, Sendable, Codable, CaseIterable {
@@ -21,7 +21,7 @@ public struct GeodesicRandomWalk: Sendable {
     public let dimension: Int
     /// `beta_t` at index `t - 1`.
     public let betas: [Double]
-    /// What a beta means.
+    /// How a beta becomes the length of a step.
     public let reading: Reading
 
     /// A walk in `dimension` dimensions.
@@ -86,7 +86,8 @@ public struct GeodesicRandomWalk: Sendable {
 
     /// Betas whose calibrated walk has this walk's mean cosines: `1 - (E cos r_t)^2` (method, section 5.2).
     ///
-    /// For R1 and R3 the mean is taken over the chi law by numerical integration; for R2 these are the betas themselves.
+    /// For R1 and R3 the mean is taken over the chi law by numerical integration; for R2 these are the betas
+    /// themselves.
     public var effectiveBetas: [Double] {
         guard reading != .calibrated else { return betas }
         return betas.map { beta in
@@ -110,7 +111,8 @@ public struct GeodesicRandomWalk: Sendable {
     /// A normal vector projected on the tangent space at a unit vector.
     private func tangentNormal(at x: [Double], using generator: inout some RandomNumberGenerator) -> [Double] {
         var v = x.map { _ in normal(using: &generator) }
-        // Divided by |x|^2: a Float32 start is off the sphere by its rounding, which a short tangent would magnify.
+        // Divides by |x|^2: rounding puts a Float32 start off the sphere, and a short tangent would magnify this
+        // error.
         var (along, square) = (0.0, 0.0)
         for i in x.indices {
             along += v[i] * x[i]

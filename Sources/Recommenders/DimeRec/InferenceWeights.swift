@@ -1,16 +1,16 @@
 import Autodiff
 public import Kernels
 
-/// A trained DimeRec in the form in which one user's forward pass reads it, with everything that does not depend on the
-/// user or the noise computed ahead (method, section 7.1).
+/// A trained DimeRec for the forward pass of one user; terms that do not depend on the user or the noise are
+/// precomputed (method, section 7.1).
 public struct InferenceWeights: Sendable {
     /// The layers between a condition `[vec(G); R]` and the denoiser.
     public struct Condition: Sendable {
         /// `[vec(G); R] [W_g; W_r] + b_1`, activated when a hidden layer follows.
         public var first: DenseLayer
-        /// From the hidden layer to what is added at every step; nil without a hidden layer.
+        /// From the hidden layer to the term that is added at every step; nil without a hidden layer.
         public var second: DenseLayer?
-        /// From the hidden layer to the residual; nil when the residual is another.
+        /// From the hidden layer to the residual; nil for any other residual.
         public var residual: DenseLayer?
     }
     /// Hyper-parameters.
@@ -19,7 +19,7 @@ public struct InferenceWeights: Sendable {
     public let items: Matrix
     /// The guidance module.
     public let guidance: any InterestExtractor
-    /// From the condition, interests and then recent items, to what it adds at every step; once a user.
+    /// From the condition (interests, then recent items) to its term at every step; computed once per user.
     public let condition: Condition
     /// The denoiser, with `W_t tau(t)` of every step.
     public let chain: DenoisingChain
@@ -27,12 +27,12 @@ public struct InferenceWeights: Sendable {
     private let schedule: NoiseSchedule
     private let noiseScale: Float
 
-    /// The reverse chain of `count` steps, 1 to T; allocates only for fewer than T.
+    /// The reverse chain of `count` steps, 1 to T; it allocates memory only for fewer than T.
     public func reverseSteps(_ count: Int) -> DenoisingChain.Steps {
         count == configuration.steps ? fullChain : DenoisingChain.Steps(reverseStepList(count))
     }
 
-    /// The steps that `reverseSteps` of the same count holds, one by one.
+    /// The steps of `reverseSteps(count)` as a list.
     public func reverseStepList(_ count: Int) -> [DenoisingChain.Step] { Self.steps(count, of: schedule, noiseScale) }
 
     private static func steps(_ count: Int, of schedule: NoiseSchedule, _ scale: Float) -> [DenoisingChain.Step] {
@@ -67,10 +67,10 @@ public struct InferenceWeights: Sendable {
 extension DimeRec {
     /// The weights for serving.
     ///
-    /// The model is used up: where nobody else holds its item table, the weights take that over without a copy, since a
-    /// catalogue's table is most of what a version takes in memory.
+    /// This call consumes the model. If nothing else holds the item table, the weights take it over without a copy,
+    /// because the item table is most of a version's memory.
     ///
-    /// - Parameter keyBytes: The most memory that the items' attention keys may take; see `HistoryAttention`.
+    /// - Parameter keyBytes: The memory limit of the items' attention keys; see `HistoryAttention`.
     /// - Returns: Weights laid out for the inference kernels.
     public consuming func inferenceWeights(keyBytes: Int = 256 << 20) -> InferenceWeights {
         var items = parameters.take(Self.itemTable)

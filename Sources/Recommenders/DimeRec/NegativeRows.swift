@@ -69,8 +69,8 @@ struct NegativeRows {
         }
     }
 
-    /// `weight / M * sum_r sum_j -log sigmoid(s <q_r, e_+> - s <q_r, e_j>)` over the row's `M` negatives, those that are masked
-    /// left out (BPR; Rendle et al., UAI 2009).
+    /// `weight / M * sum_r sum_j -log sigmoid(s <q_r, e_+> - s <q_r, e_j>)` over the row's `M` negatives without the
+    /// masked ones (BPR; Rendle et al., UAI 2009).
     func pairwiseLoss(of queries: Variable, positives: Variable, scale: LogitScale, weight: Float) -> Variable {
         let scaled = scale.applied(to: queries)
         let scores: Variable
@@ -80,7 +80,7 @@ struct NegativeRows {
         case .perRow: scores = scaled.blockScores(rows)
         }
         let (count, columns) = (scores.value.rows, scores.value.columns)
-        // A pair is a softmax over two: one positive and one negative a row.
+        // A pair is a softmax over two logits: one positive and one negative per row.
         return .crossEntropy(
             positives: scaled.rowDots(positives).gatheringRows(
                 (0..<count).flatMap { [Int32](repeating: Int32($0), count: columns) }

@@ -1,6 +1,6 @@
 import Foundation
 
-/// How noise grows over the diffusion steps `t = 1...T`, and what follows from it (method, section 2).
+/// The noise levels of the diffusion steps `t = 1...T`, and the reverse steps for them (method, section 2).
 ///
 /// Everything is Float64; `alphaBar[t]` is the product of `1 - beta` up to `t`, with `alphaBar[0] = 1`.
 public struct NoiseSchedule: Sendable, Equatable {
@@ -51,7 +51,7 @@ public struct NoiseSchedule: Sendable, Equatable {
         }
     }
 
-    /// A schedule whose `alphaBar_t` is in proportion to `level(t / T)`, its betas clipped.
+    /// A schedule whose `alphaBar_t` is proportional to `level(t / T)`; its betas are clipped.
     private init(steps T: Int, within range: ClosedRange<Double>, level: (Double) -> Double) {
         self.init(
             betas: (1...T).map { t in
@@ -63,16 +63,16 @@ public struct NoiseSchedule: Sendable, Equatable {
 
     /// The variance of a reverse step's noise (Ho et al., 2020, section 3.2).
     public enum ReverseVariance: String, Codable, Sendable, CaseIterable {
-        /// `betatilde_t`, that of the posterior: exact when the clean vector is known.
+        /// `betatilde_t`, the variance of the posterior: exact when the clean vector is known.
         case posterior
-        /// `beta_t`, that of the forward step: exact when clean vectors are standard normal.
+        /// `beta_t`, the variance of the forward step: exact when clean vectors are standard normal.
         case forward
     }
 
     /// One reverse step from `t` down (equations 8 and 9): the posterior mean is
     /// `clean * xhat + noisy * x`, its standard deviation `deviation` per coordinate.
     public struct ReverseStep: Sendable, Equatable {
-        /// The step whose noise level the input has; the denoiser is asked about it.
+        /// The step of the input's noise level, which the denoiser gets.
         public var t: Int
         /// `c1_t`, the weight of the predicted clean vector.
         public var clean: Double
@@ -88,8 +88,8 @@ public struct NoiseSchedule: Sendable, Equatable {
     /// section 7.5). The last step always has `clean == 1`, `noisy == 0`, `deviation == 0`.
     ///
     /// - Parameters:
-    ///   - count: How many; nil for T.
-    ///   - variance: Of the noise that a step adds.
+    ///   - count: The number of steps; nil for T.
+    ///   - variance: The variance of the noise that a step adds.
     /// - Returns: `count` steps.
     /// - Precondition: `count` is within 1...T.
     public func reverseSteps(_ count: Int? = nil, variance: ReverseVariance = .posterior) -> [ReverseStep] {

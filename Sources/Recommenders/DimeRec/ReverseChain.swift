@@ -2,19 +2,20 @@ import Autodiff
 public import Kernels
 
 extension ReadOut {
-    /// The K interests themselves; an item's score is the best of them.
+    /// The K interests themselves; an item's score is the largest over them.
     ///
-    /// This is also the union of the K interests' top lists, merged by score: an item among the best n by its best score is
-    /// among the best n of the interest that gives it, since whatever stands before it there stands before it in all.
+    /// This equals the union of the K interests' top lists, merged by score. If an item is in the merged top n, it is
+    /// also in the top n of the interest that gives its best score: every item above it there is above it in the
+    /// merged list too.
     public static let guidanceBest = ReadOut("guidance-best")
     /// The normalised mean of the interests.
     public static let guidanceMean = ReadOut("guidance-mean")
-    /// The denoiser's answer at step T, from pure noise: one step instead of T.
+    /// The denoiser's prediction at step T, from pure noise: one step instead of T.
     public static let oneStep = ReadOut("one-step")
 }
 
 extension DimeRec {
-    /// The generated vector, and three that use less than the whole model.
+    /// The generated vector, and three vectors that use only a part of the model.
     public var readOuts: [ReadOut] { [.served, .oneStep, .guidanceBest, .guidanceMean] }
 
     /// User vectors by a read-out; see ``Recommender/userVectors(_:noise:readOut:)``.
@@ -37,7 +38,7 @@ extension DimeRec {
         }
     }
 
-    /// T.
+    /// The number of diffusion steps (T).
     public var reverseSteps: Int { configuration.steps }
 
     /// The generated vector after fewer steps.
@@ -47,13 +48,14 @@ extension DimeRec {
 
     /// Algorithm 2: from noise to the next interest in `steps` reverse steps, `[B, d]`.
     ///
-    /// Row `b` draws from stream `noise.streams[b]`: the start from its first `d` normals, each later step from the next.
+    /// Row `b` draws from stream `noise.streams[b]`: the start uses its first `d` normals, and each later step the
+    /// next `d`.
     ///
     /// - Parameters:
-    ///   - histories: A row a user.
+    ///   - histories: One row for each user.
     ///   - noise: Seed and streams.
     ///   - steps: How many reverse steps, 1 to T.
-    ///   - visit: Told the noisy vectors `[B, d]` on entry of each step and the clean ones that it predicts.
+    ///   - visit: Called at each step with its noisy input vectors `[B, d]` and the predicted clean vectors.
     /// - Returns: The generated vectors.
     public func generate(
         histories: RaggedRows,
@@ -85,7 +87,7 @@ extension DimeRec {
         }
     }
 
-    /// Size of the noise that each reverse step adds per coordinate, before the posterior's deviation.
+    /// The scale of each reverse step's noise per coordinate; it multiplies the posterior's deviation.
     package var reverseNoiseScale: Float {
         switch configuration.reverse.noiseScale {
         case .asTraining: noise.reverseScale
@@ -97,7 +99,7 @@ extension DimeRec {
 
     /// The reverse chain around any denoiser; `predict` maps `x_t [B, d]` and `t` to predicted clean vectors.
     ///
-    /// The first of a stream's `steps * d` normals make the start, the others are used in the order of the steps.
+    /// The first `d` of a stream's `steps * d` normals are the start; the steps use the others in order.
     package func reverseChain(noise source: NoiseSource, steps: Int, predict: (Matrix, Int) -> Matrix) -> Matrix {
         let d = configuration.dimension
         let schedule = noise.schedule.reverseSteps(steps)

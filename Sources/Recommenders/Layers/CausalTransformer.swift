@@ -6,7 +6,7 @@ import Kernels
 ///
 /// `x = sqrt(d) e`; per block `x += A(LN(x))`, `x += act(LN(x) W_1 + b_1) W_2 + b_2`; at the end `LN(x)`.
 struct CausalTransformer: Sendable {
-    /// Leads the names of the parameters.
+    /// The prefix of the parameters' names.
     let prefix: String
     /// Width of item rows and states (d).
     let dimension: Int
@@ -47,9 +47,9 @@ struct CausalTransformer: Sendable {
     /// - Parameters:
     ///   - items: The item row of each position, `[P, d]`, sequence after sequence.
     ///   - offsets: Where each sequence starts, and the end of the last.
-    ///   - parameters: Where the weights are.
+    ///   - parameters: The set that holds the weights.
     /// - Returns: `[P, d]`.
-    /// - Complexity: O(P d (d + hidden) + d sum n^2) a block.
+    /// - Complexity: O(P d (d + hidden) + d sum n^2) for each block.
     func states(items: Variable, offsets: [Int], parameters: ParameterSet) -> Variable {
         var x = items.scaled(by: Float(dimension).squareRoot())
         for index in 0..<blocks { x = block(index).output(x, offsets: offsets, parameters: parameters) }
@@ -90,14 +90,14 @@ struct CausalTransformer: Sendable {
     }
 }
 
-/// Sequences of which others are prefixes, each kept once.
+/// Sequences without those that are a prefix of the next one.
 ///
-/// A history that is a prefix of the one after it needs no states of its own: a causal network gives it those of the
-/// longer one. Training draws several cuts of one window, and evaluations ask for every prefix, so many are.
+/// A prefix needs no computation of its own, because a causal network gives it the states of the longer history.
+/// Prefixes are common: training draws several cuts of one window, and evaluations ask for every prefix.
 struct SharedPrefixes {
     /// The sequences that are no prefix of their successor.
     private(set) var sequences = RaggedRows()
-    /// For each history, where its oldest item stands among the positions of `sequences`.
+    /// The position of each history's oldest item in `sequences`.
     private(set) var firsts: [Int] = []
 
     init(_ histories: RaggedRows) {

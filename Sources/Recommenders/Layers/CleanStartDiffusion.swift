@@ -2,7 +2,7 @@ import Autodiff
 import Foundation
 import Kernels
 
-/// How little noise a diffusion adds that generates from the user's own row (Wang et al., SIGIR 2023, sections 3.2 and 3.3).
+/// The noise of a diffusion that starts from the user's own row (Wang et al., SIGIR 2023, sections 3.2 and 3.3).
 ///
 /// The variance `1 - alphaBar_t` rises linearly over the steps, after a first `beta` of 1e-5.
 public struct CleanStartConfiguration: ConfigurationSection {
@@ -35,21 +35,21 @@ public struct CleanStartConfiguration: ConfigurationSection {
 }
 
 extension NoiseSchedule {
-    /// A schedule whose variances `1 - alphaBar_t` rise linearly, but for `beta_1 = 1e-5`.
+    /// A schedule whose variances `1 - alphaBar_t` rise linearly, except for `beta_1 = 1e-5`.
     ///
-    /// `beta_t = 1 - (1 - v_t) / (1 - v_{t-1})`, at most 0.999. The first variance only counts as what the second one rises
-    /// from (method, section 11, "linear-var").
+    /// `beta_t = 1 - (1 - v_t) / (1 - v_{t-1})`, at most 0.999. The first variance is only the start of the rise
+    /// (method, section 11, "linear-var").
     init(linearVariance range: ClosedRange<Double>, steps T: Int) {
         let rise = T == 1 ? 0 : (range.upperBound - range.lowerBound) / Double(T - 1)
         let variances = (0..<T).map { range.lowerBound + rise * Double($0) }
         self.init(betas: [1e-5] + zip(variances, variances.dropFirst()).map { min(($1 - $0) / (1 - $0), 0.999) })
     }
 
-    /// Weights of the squared error at the steps 1...T: how much of the signal-to-noise ratio `alphaBar / (1 - alphaBar)` a
-    /// step loses, relative to the mean of all steps but the first; 1 at the first.
+    /// Weights of the squared error at the steps 1...T: the drop of the signal-to-noise ratio
+    /// `alphaBar / (1 - alphaBar)` at a step, divided by the mean over all steps but the first; 1 at the first step.
     ///
-    /// The published differences are not divided by their mean, which is about 1e3 to 1e5, so that beside them the 1 of the
-    /// first step is nothing, although that step's answer is the one that serves.
+    /// The published weights are not divided by their mean, which is about 1e3 to 1e5. There the weight 1 of the
+    /// first step is negligible, although that step's prediction is served.
     var signalWeights: [Double] {
         let ratios = alphaBar.dropFirst().map { $0 / (1 - $0) }
         let differences = zip(ratios, ratios.dropFirst()).map { $0 - $1 }
@@ -59,14 +59,14 @@ extension NoiseSchedule {
 }
 
 extension GaussianDiffusion {
-    /// What the last reverse step is asked about when the chain starts from given rows and adds no noise.
+    /// The input of the last reverse step of a chain that starts from given rows and adds no noise.
     ///
-    /// The last step's answer is the denoiser's own (`c1_1 = 1`), so it is left to the caller.
+    /// The last step returns the denoiser's prediction (`c1_1 = 1`), so the caller computes it.
     ///
     /// - Parameters:
-    ///   - rows: Where the chain starts, as if they were `x_T`.
+    ///   - rows: The start of the chain, used as `x_T`.
     ///   - count: How many steps, 1 to T, the last one included.
-    ///   - predict: Maps `x_t` and `t` to the clean rows that a denoiser sees in them.
+    ///   - predict: Maps `x_t` and `t` to the predicted clean rows.
     /// - Returns: The rows before the last step, and its `t`.
     func descended(from rows: Matrix, steps count: Int, predict: (Matrix, Int) -> Matrix) -> (rows: Matrix, t: Int) {
         let steps = schedule.reverseSteps(count)
@@ -80,13 +80,13 @@ extension GaussianDiffusion {
     }
 }
 
-/// The hidden layer of a denoiser of whole rows: `tanh(z + phi(t) W + b)` of what `z` the noised rows give.
+/// The hidden layer of a denoiser of rows over all items, `tanh(z + phi(t) W + b)`, with `z` from the noised rows.
 ///
-/// `phi` are ten sines and cosines of `t - 1`. The published layer maps them by one more linear map, which this one absorbs.
+/// `phi` is ten sines and cosines of `t - 1`. The published layer has one more linear map of `phi`; `W` includes it.
 struct StepAwareLayer: Sendable {
-    /// Leads the names of the parameters.
+    /// The prefix of the parameters' names.
     let prefix: String
-    /// Its width.
+    /// The width of the layer.
     let width: Int
 
     private static let sinusoidCount = 10
@@ -99,7 +99,7 @@ struct StepAwareLayer: Sendable {
         ]
     }
 
-    /// The layer's answers, `[B, width]`, to `z [B, width]` at the step of each row.
+    /// The layer's outputs, `[B, width]`, for `z [B, width]` at the step of each row.
     func output(_ z: Variable, steps: [Int], parameters: ParameterSet) -> Variable {
         let phi = z.tape.constant(sinusoids(positions: steps.map { Double($0 - 1) }, width: Self.sinusoidCount))
         return z.adding(phi.product(z.tape.parameter("\(prefix).step", from: parameters)))

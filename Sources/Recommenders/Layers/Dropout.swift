@@ -4,9 +4,9 @@ package import Kernels
 package struct Dropout: Sendable {
     /// The share of elements that become zero.
     package let probability: Double
-    /// A stream a row.
+    /// One stream for each row.
     package let noise: NoiseSource
-    /// How many layers draw masks; their numbers are below it.
+    /// How many layers draw masks; layer numbers are below this.
     package let layers: Int
 
     /// Masks of some rows.

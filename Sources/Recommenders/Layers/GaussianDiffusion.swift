@@ -3,11 +3,11 @@ package import Kernels
 
 /// Diffusion of rows of any length by Gaussian noise (Ho et al., 2020; method, section 2).
 ///
-/// Forward, `x_t = sqrt(alphaBar_t) x_0 + sqrt(1 - alphaBar_t) eps` (equation 4). In reverse, from `x_T = eps`, each step is
-/// the posterior given the clean row that a denoiser predicts (equations 7 to 9). A schedule that leaves `alphaBar_T` far
-/// from zero makes the start differ from the noised rows of training; that is the systems' own published choice.
+/// Forward, `x_t = sqrt(alphaBar_t) x_0 + sqrt(1 - alphaBar_t) eps` (equation 4). In reverse, from `x_T = eps`, each
+/// step is the posterior given the predicted clean row (equations 7 to 9). If `alphaBar_T` is far from zero, the
+/// start differs from the noised rows of training; the published systems accept this.
 package struct GaussianDiffusion: Sendable {
-    /// The levels.
+    /// The noise schedule.
     package let schedule: NoiseSchedule
     /// The variance of the noise that a reverse step adds.
     package let variance: NoiseSchedule.ReverseVariance
@@ -18,19 +18,19 @@ package struct GaussianDiffusion: Sendable {
         self.variance = variance
     }
 
-    /// Steps drawn uniformly from 1...T, one a stream.
+    /// Steps drawn uniformly from 1...T, one for each stream.
     package func steps(_ noise: NoiseSource) -> [Int] {
         let generator = CounterBasedGenerator(seed: noise.seed, purpose: .diffusionStep)
         return noise.streams.map { Int(generator.integers(below: schedule.steps, stream: $0, count: 1)[0]) + 1 }
     }
 
-    /// `eps` of the forward noise, `[B, columns]`, a row a stream.
+    /// `eps` of the forward noise, `[B, columns]`, one row for each stream.
     package func normals(_ noise: NoiseSource, columns: Int) -> Matrix {
         CounterBasedGenerator(seed: noise.seed, purpose: .forwardNoise)
             .normalRows(streams: noise.streams, columns: columns)
     }
 
-    /// Noised rows, as the factor of each clean row and what is added to it.
+    /// Noised rows, as a factor and an offset of each clean row.
     func affine(steps: [Int], normals: Matrix) -> (factors: [Float], offsets: Matrix) {
         (
             steps.map { Float(schedule.alphaBar[$0].squareRoot()) },
@@ -52,14 +52,14 @@ package struct GaussianDiffusion: Sendable {
 
     /// The reverse chain from pure noise, `[B, columns]`.
     ///
-    /// Row `b` draws from stream `noise.streams[b]`, at each step from the seed of that stage, so that the chain keeps one
-    /// step's noise at a time.
+    /// Row `b` draws from stream `noise.streams[b]`. Each step has its own seed, so the chain holds the noise of one
+    /// step at a time.
     ///
     /// - Parameters:
     ///   - columns: Length of the rows (d).
     ///   - noise: Seed and streams.
     ///   - count: How many steps, 1 to T; nil for all.
-    ///   - predict: Maps `x_t [B, d]` and `t` to the clean rows that a denoiser sees in them.
+    ///   - predict: Maps `x_t [B, d]` and `t` to the predicted clean rows.
     /// - Returns: The last prediction.
     package func generate(
         columns: Int,
@@ -85,9 +85,10 @@ package struct GaussianDiffusion: Sendable {
 }
 
 extension NoiseSource {
-    /// The same streams under a seed of their own for one stage of a chain; stage 0 has the seed itself.
+    /// The same streams with the seed of one stage of a chain; stage 0 keeps the seed.
     func stage(_ index: Int) -> NoiseSource {
-        // An odd multiplier maps stages to different seeds; 2^64 over the golden ratio keeps near ones far apart.
+        // An odd multiplier maps stages to different seeds; 2^64 over the golden ratio keeps the seeds of near stages
+        // far apart.
         NoiseSource(seed: seed &+ UInt64(index) &* 0x9e37_79b9_7f4a_7c15, streams: streams)
     }
 }

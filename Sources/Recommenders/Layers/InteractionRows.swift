@@ -3,10 +3,10 @@ import Kernels
 
 /// Users as rows over all items: the distinct items of a sequence, each with a weight by its age.
 ///
-/// Weights rise linearly from the oldest position's to 1 at the newest; of an item's positions the newest counts (T-DiffRec,
-/// Wang et al., SIGIR 2023, section 3.5).
+/// Weights rise linearly from the oldest position to 1 at the newest; a repeated item has the weight of its newest
+/// position (T-DiffRec, Wang et al., SIGIR 2023, section 3.5).
 struct InteractionRows {
-    /// The distinct items of each sequence, in order of their first mention.
+    /// The distinct items of each sequence, in order of their first occurrence.
     let items: RaggedRows
     /// Their weights, row after row.
     let weights: [Float]
@@ -55,9 +55,9 @@ struct InteractionRows {
     ///
     /// - Parameters:
     ///   - table: The name of the table.
-    ///   - parameters: Where it is.
-    ///   - kept: What each item is multiplied by, row after row; nil for 1.
-    ///   - tape: Where operations are recorded.
+    ///   - parameters: The set that holds the table.
+    ///   - kept: The dropout factor of each item, row after row; nil for 1.
+    ///   - tape: The tape that records the operations.
     /// - Returns: `[B, d]`.
     func product(_ table: String, _ parameters: ParameterSet, kept: [Float]? = nil, on tape: Tape) -> Variable {
         let distinct = DistinctItems(items)

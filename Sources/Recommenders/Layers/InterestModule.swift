@@ -1,27 +1,28 @@
 import Autodiff
 import Kernels
 
-/// A way of turning histories into interests: what DimeRec is guided by, and all that a multi-interest system is.
+/// Turns histories into interests: DimeRec's guidance, or the user vectors of a multi-interest system.
 protocol InterestModule: Sendable {
     /// The parameters, each name starting with the module's prefix.
     var layout: ParameterLayout { get }
 
-    /// Interests as the module gives them, not yet on the sphere.
+    /// The module's interests, not yet normalised.
     ///
     /// - Parameters:
     ///   - items: Unit rows of the items that occur, `[U, d]`.
     ///   - histories: Row numbers in `items`.
-    ///   - parameters: Where the weights are.
+    ///   - parameters: The set that holds the weights.
     /// - Returns: `[B, K d]`; zero for an empty history.
     func interests(items: Variable, histories: RaggedRows, parameters: ParameterSet) -> Variable
 
-    /// The same for one history at a time, for serving.
+    /// The module for serving, which reads one history at a time.
     ///
     /// - Parameters:
     ///   - items: Unit rows of all items, `[V, d]`.
-    ///   - parameters: Where the weights are.
-    ///   - keyBytes: The most memory that the self-attentive module's keys of all items may take.
-    /// - Returns: What gives the interests that ``interests(items:histories:parameters:)`` gives, to some roundings.
+    ///   - parameters: The set that holds the weights.
+    ///   - keyBytes: The memory limit of the self-attentive module's keys of all items.
+    /// - Returns: An extractor whose interests equal those of ``interests(items:histories:parameters:)`` up to
+    ///   rounding.
     func extractor(items: Matrix, parameters: ParameterSet, keyBytes: Int) -> any InterestExtractor
 }
 
@@ -29,7 +30,7 @@ protocol InterestModule: Sendable {
 struct DistinctItems {
     /// Item numbers, in the order of their first occurrence.
     private(set) var ids: [Int32] = []
-    /// The histories over places in `ids`.
+    /// The histories, as places in `ids`.
     private(set) var histories = RaggedRows()
 
     init(_ batch: RaggedRows) {
@@ -47,12 +48,13 @@ struct DistinctItems {
 }
 
 extension Variable {
-    /// Of each target's `count` rows the one with the largest inner product with it (equation 18); ties to the lowest.
+    /// For each target, the one of its `count` rows with the largest inner product (equation 18); ties go to the
+    /// lowest.
     ///
     /// The choice is not differentiated.
     ///
     /// - Parameters:
-    ///   - count: K; this has shape `[B K, d]`, the rows of a target next to each other.
+    ///   - count: K; this variable has shape `[B K, d]`, and the rows of a target are adjacent.
     ///   - targets: `[B, d]`.
     /// - Returns: `[B, d]`.
     func nearestRows(of count: Int, to targets: Matrix) -> Variable {

@@ -8,7 +8,7 @@ struct LatentGaussian {
     /// Logarithms of the variances, `[B, latent]`.
     let logVariance: Variable
 
-    /// A draw of each row by given standard normals, `mean + exp(logVariance / 2) eps`.
+    /// A sample of each row from given standard normals, `mean + exp(logVariance / 2) eps`.
     func sample(_ normals: Matrix) -> Variable {
         mean.adding(logVariance.scaled(by: 0.5).exponential().multiplied(by: mean.tape.constant(normals)))
     }

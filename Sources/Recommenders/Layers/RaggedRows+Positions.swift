@@ -1,7 +1,7 @@
 import Kernels
 
 extension RaggedRows {
-    /// The same lengths, every element numbered in order.
+    /// Rows of the same lengths, with their elements numbered in order.
     var positions: RaggedRows {
         var next: Int32 = -1
         return mapIDs { _ in

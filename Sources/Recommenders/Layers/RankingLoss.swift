@@ -1,10 +1,11 @@
 import Autodiff
 
-/// How a system that scores by inner products learns to rank the next item above a batch's negatives.
+/// The loss by which a system with inner-product scores ranks the next item above a batch's negatives.
 public enum RankingLoss: String, Codable, Sendable, CaseIterable {
     /// Softmax cross-entropy of the next item against the negatives.
     case softmax
-    /// Bayesian personalised ranking: `-log sigmoid` of the difference to each negative, its mean (Rendle et al., UAI 2009).
+    /// Bayesian personalised ranking: the mean over the negatives of `-log sigmoid` of the score difference (Rendle
+    /// et al., UAI 2009).
     case bpr
 
     /// The loss of user vectors `[B, d]` against the item table of some parameters.

@@ -3,7 +3,7 @@ import Kernels
 
 /// One layer of gated recurrent units over item sequences, with a linear map of the states back to item vectors.
 struct RecurrentEncoder: Sendable {
-    /// Leads the names of the parameters.
+    /// The prefix of the parameters' names.
     let prefix: String
     /// Width of item rows (d).
     let dimension: Int
@@ -26,7 +26,7 @@ struct RecurrentEncoder: Sendable {
     func states(items: Variable, offsets: [Int], parameters: ParameterSet) -> Variable {
         let tape = items.tape
         func weights(_ name: String) -> Variable { tape.parameter("\(prefix).\(name)", from: parameters) }
-        // Unit rows have elements of about 1 / sqrt(d); gates want inputs of size 1.
+        // Unit rows have elements of about 1 / sqrt(d); gates expect inputs of size 1.
         return items.scaled(by: Float(dimension).squareRoot())
             .product(weights("input")).addingToEachRow(weights("input.bias"))
             .gatedRecurrence(recurrent: weights("recurrent"), bias: weights("recurrent.bias"), offsets: offsets)

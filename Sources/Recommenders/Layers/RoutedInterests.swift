@@ -1,33 +1,33 @@
 import Autodiff
 import Kernels
 
-/// Dynamic routing (method, section 3.4): items vote for interests, and routing by agreement decides how much of each item
-/// goes to which interest.
+/// Dynamic routing (method, section 3.4): items vote for interests, and routing by agreement decides how much of each
+/// item goes to which interest.
 ///
-/// A position is counted from the newest item, which has the last one: so that a short history, which most are at times, is
-/// read by the numbers that most others train, and its newest item by those that all do.
+/// Positions count from the newest item, which has the last position. So a short history uses the parameters of the
+/// last positions, which most other histories train too.
 struct RoutedInterests: InterestModule {
     /// How items vote.
     enum Votes: Sendable {
-        /// `u_pk = x_p W_pk`: every position has a matrix `[d, K d]` of its own (ComiRec-DR, Cen et al., KDD 2020). Logits
-        /// start at 0.
+        /// `u_pk = x_p W_pk`: every position has a matrix `[d, K d]` of its own (ComiRec-DR, Cen et al., KDD 2020).
+        /// Logits start at 0.
         case byPosition
         /// `u_pk = x_p W`: all positions and interests share one matrix `[d, d]` (MIND, Li et al., CIKM 2019).
         ///
-        /// From equal logits all interests would stay equal, so each logit `b_kp` starts at a standard normal number. The
-        /// originals draw new ones for each request; here they are a function of interest and position alone, as fixed as a
-        /// table of sinusoids. So training and serving route alike, a history gets the same interests in every batch, and
-        /// an interest keeps its leaning towards certain positions, which the matrix and the items can learn to use.
+        /// With equal logits all interests would stay equal, so each logit `b_kp` starts at a standard normal number.
+        /// The originals draw new numbers for each request. Here they depend only on interest and position, like a
+        /// table of sinusoids. So training and serving route in the same way, a history gets the same interests in
+        /// every batch, and the model can learn to use an interest's preference for certain positions.
         case shared
     }
 
-    /// Leads the name of the parameter.
+    /// The prefix of the parameter's name.
     let prefix: String
     /// Width of item rows (d).
     let dimension: Int
     /// How items vote.
     let votes: Votes
-    /// What routing starts from, `[K, N]`.
+    /// The initial routing logits, `[K, N]`.
     private let logits: Matrix
 
     /// A module of K interests for histories of at most N items.
@@ -49,7 +49,7 @@ struct RoutedInterests: InterestModule {
     private var interests: Int { logits.rows }
     private var historyLength: Int { logits.columns }
 
-    /// The name of the positions' matrices, one below the other, `[N d, K d]`, or of the shared one, `[d, d]`.
+    /// The name of the positions' matrices, one below the other, `[N d, K d]`, or of the shared matrix, `[d, d]`.
     private var votesName: String { prefix + ".votes" }
 
     var layout: ParameterLayout {
@@ -88,13 +88,13 @@ struct RoutedInterests: InterestModule {
     }
 }
 
-/// The items of a batch of histories, position by position, so that what belongs to a position is one product.
+/// The items of a batch of histories, grouped by position, so that each position needs one product.
 private struct RowsByPosition {
     /// Row numbers of the items.
     private(set) var ids: [Int32]
-    /// Where each position starts among `ids`, and the end of the last; the last position is the newest items'.
+    /// Where each position starts in `ids`, and the end of the last; the last position holds the newest items.
     private(set) var offsets: [Int]
-    /// For each history, oldest first, where its items stand among `ids`.
+    /// For each history, oldest first, the places of its items in `ids`.
     private(set) var histories = RaggedRows()
 
     init(_ batch: RaggedRows, count: Int) {

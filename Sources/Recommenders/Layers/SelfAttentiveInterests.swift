@@ -1,9 +1,10 @@
 import Autodiff
 import Kernels
 
-/// The self-attentive module (method, section 3.2, equations 16 and 17): one softmax over the positions for each interest.
+/// The self-attentive module (method, section 3.2, equations 16 and 17): one softmax over the positions for each
+/// interest.
 struct SelfAttentiveInterests: InterestModule {
-    /// Leads the names of the parameters.
+    /// The prefix of the parameters' names.
     let prefix: String
     /// Width of item rows (d).
     let dimension: Int
@@ -15,7 +16,7 @@ struct SelfAttentiveInterests: InterestModule {
     let hidden: Int
     /// The positional table.
     let position: GuidanceConfiguration.Position
-    /// Which end of the window short histories leave empty.
+    /// The end of the window that short histories leave empty.
     let padding: GuidanceConfiguration.Padding
 
     private var projectionName: String { prefix + ".projection" }

@@ -5,13 +5,13 @@ import Kernels
 ///
 /// `tau = act(phi W_1 + b_1) W_2 + b_2`, with `phi` as ``sinusoids(positions:width:)`` gives it.
 struct StepEmbedding: Sendable {
-    /// Leads the names of the parameters.
+    /// The prefix of the parameters' names.
     let prefix: String
     /// Length of `phi` and of the rows.
     let width: Int
     /// Width of the hidden layer.
     let hidden: Int
-    /// Its non-linearity.
+    /// Non-linearity of the hidden layer.
     let activation: Activation
 
     /// The parameters: Xavier-uniform weights, zero biases.

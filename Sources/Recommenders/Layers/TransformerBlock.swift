@@ -1,24 +1,24 @@
 import Autodiff
 import Kernels
 
-/// One pre-norm Transformer block over sequences whose positions stand one after another (Vaswani et al., 2017).
+/// One pre-norm Transformer block over sequences that are stored one after another (Vaswani et al., 2017).
 ///
-/// `x += A(LN(x)) W_o`, `x += gelu(LN(x) W_1 + b_1) W_2 + b_2`, with both additions dropped out while training.
+/// `x += A(LN(x)) W_o`, `x += gelu(LN(x) W_1 + b_1) W_2 + b_2`, with dropout on both additions during training.
 struct TransformerBlock: Sendable {
-    /// What a position attends to, and whether it tells distances.
+    /// The positions that a position attends to, and whether attention uses distances.
     enum Sight: Sendable {
-        /// Itself and those before it, by trained distance biases.
+        /// Itself and the positions before it, with trained distance biases.
         case earlier
-        /// All positions of its sequence, by trained distance biases.
+        /// All positions of its sequence, with trained distance biases.
         case all
-        /// All positions of its sequence alike, as a set.
+        /// All positions of its sequence as a set, without distances.
         case unordered
     }
 
     /// Makes the dropout mask of one of the block's two additions.
     typealias DropoutMask = (_ addition: Int) -> Matrix
 
-    /// Leads the names of the parameters.
+    /// The prefix of the parameters' names.
     let prefix: String
     /// Width of the states (d).
     let dimension: Int
@@ -28,7 +28,7 @@ struct TransformerBlock: Sendable {
     let hidden: Int
     /// The longest sequence (N).
     let longest: Int
-    /// What positions see.
+    /// The positions that attention uses.
     let sight: Sight
 
     /// The full name of a parameter.
@@ -36,7 +36,7 @@ struct TransformerBlock: Sendable {
 
     private var distances: Int { sight == .earlier ? longest : 2 * longest - 1 }
 
-    /// The parameters: Xavier-uniform weights, no biases.
+    /// The parameters: Xavier-uniform weights, zero biases.
     var layout: ParameterLayout {
         let d = dimension
         var layout: ParameterLayout = [:]
@@ -58,11 +58,12 @@ struct TransformerBlock: Sendable {
     /// The block's output, `[P, d]`.
     ///
     /// - Parameters:
-    ///   - x: Its input, `[P, d]`.
+    ///   - x: The block's input, `[P, d]`.
     ///   - offsets: Where each sequence starts, and the end of the last.
-    ///   - kept: Positions whose output is asked for, when not all are.
-    ///   - dropout: Makes the mask of each of the two additions, a row for each row of the output; nil when not training.
-    ///   - parameters: Where the weights are.
+    ///   - kept: The positions whose output is needed; nil for all.
+    ///   - dropout: Makes the mask of each of the two additions, a row for each row of the output; nil when not
+    ///     training.
+    ///   - parameters: The set that holds the weights.
     /// - Returns: `[P, d]`, or a row for each position of `kept`.
     func output(
         _ x: Variable,

@@ -1,23 +1,23 @@
 public import Autodiff
 public import Kernels
 
-/// Re-ranking by discrete conditional diffusion (DCDR, Lin et al., 2023, arXiv 2308.06982; method, section 11): a network
-/// learns to undo swaps of neighbours in good lists, and undoes them in a retriever's list.
+/// Re-ranking by discrete conditional diffusion (DCDR, Lin et al., 2023, arXiv 2308.06982; method, section 11): a
+/// network learns to undo swaps of neighbours in good lists, and undoes them in a retriever's list.
 ///
-/// The smallest form of it. A list is noised by at most T swaps of neighbouring items (`SwapDiffusion`). The denoiser sees the
-/// candidates' rows in the noised order, the step, and for each place whether the item that belongs there is to get a positive
-/// response; self-attention over the list gives a softmax over the `L - 1` swaps and stopping, and the loss is the
-/// cross-entropy of the edit to undo. Re-ranking takes a ranked list for a noised one at step T, asks for positive responses at
-/// every place, and follows the most probable edits by beam search until they stop.
+/// This is a minimal version. Noise is at most T swaps of neighbouring items (`SwapDiffusion`). The denoiser reads
+/// the candidates' rows in the noised order, the step, and for each place of the good list whether its item gets a
+/// positive response. Self-attention over the list gives a softmax over the `L - 1` swaps and stopping. The loss is
+/// the cross-entropy of the edit to undo. Re-ranking treats a ranked list as noised at step T, asks for positive
+/// responses at every place, and follows the most probable edits by beam search until they stop.
 ///
 /// Limits:
-/// * The method learns from lists that users were shown, with their responses to each item. Public data sets have neither;
-///   lists made by a retriever, with the user's later items as responses, demonstrate it and measure nothing about users.
-/// * The denoiser knows of a user what the rows say: a candidate's row should hold how it relates to the user, such as its
-///   score or its product with the user's vector, beside what it is.
-/// * T swaps move an item at most T places, and a list with more than T inversions is mended in part only.
-/// * The original also replaces items by others, and lets a separate evaluator choose among the lists; here the most probable
-///   list is the answer.
+/// * The method needs logged lists with the users' responses to each item. Public data sets have neither. A
+///   retriever's lists, with the user's later items as responses, only demonstrate the method.
+/// * The denoiser knows the user only through the rows. So a candidate's row should describe the item and its
+///   relation to the user, such as its score or its product with the user's vector.
+/// * T swaps move an item at most T places, and a list with more than T inversions is restored only in part.
+/// * The original also replaces items by others, and a separate evaluator chooses among the lists. This version
+///   returns the most probable list.
 public struct DCDR: Sendable {
     /// Hyper-parameters.
     public struct Configuration: ConfigurationSection {
@@ -33,7 +33,7 @@ public struct DCDR: Sendable {
         public var hidden = 64
         /// The most swaps (T).
         public var steps = 10
-        /// Lists that the beam search follows.
+        /// How many lists the beam search follows.
         public var beam = 4
 
         /// The defaults.
@@ -55,14 +55,14 @@ public struct DCDR: Sendable {
         }
     }
 
-    /// A list that users were shown, or that stands for one.
+    /// A list that users were shown, or a substitute for one.
     public struct List: Sendable {
         /// A row of features of about size 1 for each item, in the order of the list, `[L, f]`.
         public var rows: Matrix
         /// Whether the item at each place got a positive response.
         public var responses: [Bool]
 
-        /// Groups the two.
+        /// Creates a list.
         public init(rows: Matrix, responses: [Bool]) {
             precondition(rows.rows == responses.count, "\(rows.rows) items, \(responses.count) responses")
             self.rows = rows
@@ -72,7 +72,7 @@ public struct DCDR: Sendable {
 
     /// Hyper-parameters.
     public let configuration: Configuration
-    /// All trained numbers.
+    /// All trained parameters.
     public var parameters: ParameterSet
     /// Columns of the candidates' rows (f).
     public let features: Int
@@ -85,7 +85,7 @@ public struct DCDR: Sendable {
     /// - Parameters:
     ///   - configuration: A valid one.
     ///   - features: Columns of the candidates' rows.
-    ///   - seed: Of the initial weights.
+    ///   - seed: The seed of the initial weights.
     public init(_ configuration: Configuration, features: Int, seed: UInt64) {
         self.configuration = configuration
         self.features = features
@@ -117,14 +117,14 @@ public struct DCDR: Sendable {
         parameters = ParameterSet(layout, seed: seed)
     }
 
-    /// The mean cross-entropy of the edit to undo, of each list at a step and with swaps of its own.
+    /// The mean cross-entropy of the edit to undo; each list has its own step and swaps.
     ///
     /// Unit: nats.
     ///
     /// - Parameters:
-    ///   - lists: Of L items each.
+    ///   - lists: Lists of L items each.
     ///   - noise: A stream for each list, from which its step and swaps are drawn.
-    ///   - tape: Where operations are recorded.
+    ///   - tape: The tape that records the operations.
     /// - Returns: A scalar.
     public func loss(_ lists: [List], noise: NoiseSource, on tape: Tape) -> Variable {
         precondition(lists.count == noise.streams.count, "\(lists.count) lists, \(noise.streams.count) noise streams")
@@ -146,11 +146,11 @@ public struct DCDR: Sendable {
     /// Learns from lists by Adam.
     ///
     /// - Parameters:
-    ///   - lists: Of L items each, in the order that is to be restored; at least one.
+    ///   - lists: Lists of L items each, in the order to restore; at least one list.
     ///   - steps: How many steps to take.
-    ///   - batch: Lists of each step, drawn at random.
-    ///   - learningRate: Of Adam.
-    ///   - seed: Of all draws.
+    ///   - batch: Lists per step, drawn at random.
+    ///   - learningRate: Adam's learning rate.
+    ///   - seed: The seed of all draws.
     /// - Returns: The loss of each step.
     public mutating func train(
         on lists: [List],
@@ -176,8 +176,9 @@ public struct DCDR: Sendable {
     ///
     /// - Parameters:
     ///   - rows: A row of features for each candidate, best first, `[L, f]`.
-    ///   - responses: Whether the item that comes to each place should get a positive response; nil asks for that everywhere.
-    /// - Returns: For each place of the new order, where its item stood in `rows`.
+    ///   - responses: Whether the item at each place of the result should get a positive response; nil asks for one
+    ///     everywhere.
+    /// - Returns: For each place of the new order, the place of its item in `rows`.
     /// - Complexity: At most T passes of the denoiser over `beam` lists.
     public func reranked(_ rows: Matrix, responses: [Bool]? = nil) -> [Int] {
         let (length, steps) = (configuration.length, configuration.steps)
@@ -192,7 +193,8 @@ public struct DCDR: Sendable {
         }
     }
 
-    /// Logits of the edits of some lists: of each swap, named by the place of its first item, then of stopping, `[B, L]`.
+    /// Logits of the edits of some lists: of each swap, named by the place of its first item, then of stopping,
+    /// `[B, L]`.
     private func editLogits(_ lists: [Matrix], steps: [Int], responses: [[Bool]], on tape: Tape) -> Variable {
         let (B, L) = (lists.count, configuration.length)
         for (rows, responses) in zip(lists, responses) {

@@ -2,16 +2,16 @@ package import Kernels
 
 /// The forward process of ``DCDR``: a list's diffusion by swaps of neighbours.
 ///
-/// Of the T steps some first ones, a number drawn uniformly from 0 to T, leave the list as it is; each later one swaps one of
-/// the neighbouring pairs that are still in their first order, drawn uniformly. So no swap undoes another, `m` swaps leave
-/// exactly `m` inversions, and a swap is its own inverse. In reverse, what has once come to a step without a swap is done:
-/// all that are left have none, which is what makes stopping early exact.
+/// The first steps leave the list unchanged; their number is drawn uniformly from 0 to T. Each later step swaps one
+/// neighbouring pair that is still in its original order, drawn uniformly. So no swap undoes another, `m` swaps leave
+/// exactly `m` inversions, and a swap is its own inverse. In reverse, a step without a swap is followed only by steps
+/// without one, so stopping there is exact.
 package enum SwapDiffusion {
     /// A list after some steps.
     package struct Noised: Equatable {
         /// The step `t`, from 1 to T.
         package var step: Int
-        /// Where each of its items stood at first.
+        /// The original place of each of its items.
         package var order: [Int]
         /// The swaps, each named by the place of the pair's first item, in the order in which they were made.
         package var swaps: [Int]
@@ -34,16 +34,16 @@ package enum SwapDiffusion {
 
     /// The most probable result of the reverse process, by beam search.
     ///
-    /// Paths that lead to the same list at the same step are one, their probabilities added. The search ends early when no
-    /// list can become more probable than the best one that is done.
+    /// Paths that lead to the same list at the same step are merged, and their probabilities added. The search ends
+    /// early when no list can become more probable than the best finished list.
     ///
     /// - Parameters:
     ///   - length: Items of the list.
     ///   - steps: T, at which the given list counts as noised.
     ///   - beam: How many lists are followed at each step.
-    ///   - probabilities: Of each edit of some lists at a step, a row a list: `length - 1` swaps, then stopping. A list says where
-    ///     each of its items stood at first.
-    /// - Returns: Where each item of the result stood in the given list.
+    ///   - probabilities: Returns the probability of each edit of some lists at a step, one row per list:
+    ///     `length - 1` swaps, then stopping. A list holds the original place of each of its items.
+    /// - Returns: The place in the given list of each of the result's items.
     /// - Complexity: At most T calls with at most `beam` lists.
     package static func mostProbable(
         length: Int,

@@ -15,7 +15,7 @@ import Testing
 
     private let batch = Variant("pool").batch
 
-    /// Weights that are sines, with which everything has a part in the answers.
+    /// Weights that are sines, so that every parameter changes the output.
     private static func waves(_ model: BERT4Rec) -> ParameterSet {
         let norms = ["input.norm", "output.norm"].flatMap { ["\($0).gain", "\($0).bias"] }
         let block = [
@@ -68,7 +68,7 @@ import Testing
         }
     }
 
-    @Test("what is served is what training with the next item hidden makes likely")
+    @Test("served scores equal the logits of training with only the next item hidden")
     func nextItem() {
         var model = Self.model { $0.nextShare = 1 }
         model.parameters = Self.waves(model)
@@ -83,7 +83,7 @@ import Testing
         #expect(abs(found - expected.scalar) < 1e-5)
     }
 
-    @Test("hidden items are not seen, others are, on both sides")
+    @Test("hidden items are not visible; other items are, on both sides")
     func sight() {
         var model = Self.model()
         model.parameters = Self.waves(model)
@@ -101,13 +101,13 @@ import Testing
         let middle = loss([0, 1, 2], 3, hidden: [1])
         #expect(abs(middle - loss([5, 1, 2], 3, hidden: [1])) > 1e-3)
         #expect(abs(middle - loss([0, 1, 2], 6, hidden: [1])) > 1e-3)
-        // What the other place expects does not depend on the item that is hidden here.
+        // The prediction at the other place does not depend on the item hidden here.
         func likelihoods(_ item: Int32) -> [Float] { (0..<7).map { loss([0, item, 2], $0, hidden: [1, 3]) } }
         let (one, five) = (likelihoods(1), likelihoods(5))
         for target in 1..<7 { #expect(abs((one[target] - one[0]) - (five[target] - five[0])) < 1e-5) }
     }
 
-    @Test("each item is hidden with the probability that is asked for, the next one alone in its share of rows")
+    @Test("items are hidden with the configured probability, and only the next item in its share of rows")
     func shares() {
         let count = 20_000
         let batch = TrainingBatch(
@@ -134,7 +134,7 @@ import Testing
         }
     }
 
-    @Test("stored parameters must be those of the configuration")
+    @Test("stored parameters must fit the configuration")
     func storedParameters() throws {
         let model = Self.model()
         let matrices = model.parameters.matrices

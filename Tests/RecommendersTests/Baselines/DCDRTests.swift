@@ -13,7 +13,7 @@ import Testing
         return count
     }
 
-    @Test("forward swaps are undone by themselves, last first, and each leaves one more inversion")
+    @Test("each forward swap adds one inversion, and the same swaps in reverse order undo them")
     func inverse() {
         var labels: [Int: Int] = [:]
         for stream in 0..<2000 as Range<UInt64> {
@@ -44,7 +44,7 @@ import Testing
         ).softmaxRows()
     }
 
-    @Test("a beam that holds all lists finds what adding up all paths finds", arguments: 1...8)
+    @Test("a beam that holds all lists finds the same list as the sum over all paths", arguments: 1...8)
     func exactSearch(steps: Int) {
         var results: [[Int]: Double] = [:]
         func follow(_ list: [Int], _ probability: Double, step: Int) {
@@ -66,7 +66,7 @@ import Testing
         #expect(found == best)
     }
 
-    @Test("the search stops when nothing can change its result any more")
+    @Test("the search stops when its result can no longer change")
     func earlyStop() {
         var calls = 0
         let found = SwapDiffusion.mostProbable(length: 3, steps: 9, beam: 6) { lists, step in
@@ -106,7 +106,7 @@ import Testing
         }
     }
 
-    @Test("a list's loss does not depend on its batch, and responses count")
+    @Test("a list's loss depends on its responses, not on its batch")
     func batches() {
         let model = Self.tiny()
         func loss(_ lists: [DCDR.List], _ streams: [UInt64]) -> Float {
@@ -120,8 +120,8 @@ import Testing
         #expect(abs(loss(other, [0, 1, 2, 3, 4]) - alone) > 1e-3)
     }
 
-    /// Lists of ten items with eight features; items with a positive response come first, and among equals those with the
-    /// larger hidden value.
+    /// Lists of ten items with eight features; items with a positive response come first, and among equal responses,
+    /// items with the larger hidden value come first.
     private static func sortedList(_ stream: UInt64) -> DCDR.List {
         let numbers = CounterBasedGenerator(seed: 21, purpose: .simulation).normals(stream: stream, count: 80)
         let rows = (0..<10).map { Array(numbers[$0 * 8..<($0 + 1) * 8]) }

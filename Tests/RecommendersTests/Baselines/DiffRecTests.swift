@@ -56,7 +56,7 @@ import Testing
     }
 
     @Test(
-        "DiffRec agrees with an independent reference, its chain with one of dense rows",
+        "DiffRec agrees with an independent reference, and its chain with a chain of dense rows",
         arguments: DiffRec.Configuration.Target.allCases
     )
     func diffrecReference(target: DiffRec.Configuration.Target) throws {
@@ -138,7 +138,7 @@ import Testing
         }
     }
 
-    @Test("older items weigh less, repeats as their newest, and one alone as much as ever")
+    @Test("older items weigh less, a repeated item weighs as its newest place, a single item weighs 1")
     func ages() {
         var model = Self.diffrec { $0.noise.steps = 1 }
         model.parameters = Self.waves(model)
@@ -159,7 +159,7 @@ import Testing
         #expect(zip(scores(set, [[3]]).row(0), scores(model, [[3]]).row(0)).allSatisfy { $0 == $1 })
     }
 
-    @Test("stored parameters must be those of the configuration")
+    @Test("stored parameters must fit the configuration")
     func storedParameters() throws {
         func check<Model: Recommender>(_ model: Model, lacking name: String) throws {
             let matrices = model.parameters.matrices

@@ -102,7 +102,7 @@ import Testing
         mixing.scale(by: 1.01)
         let others = DiffuRec.Draws(steps: draws.steps, normals: draws.normals, mixing: mixing)
         let changed = model.loss(Self.batch, draws: others, on: Tape(recording: false)).total.scalar
-        #expect(abs(Double(changed) - reference.loss[0]) > 1e-4, "the noised vector takes no part")
+        #expect(abs(Double(changed) - reference.loss[0]) > 1e-4, "the loss does not depend on the noised vector")
     }
 
     @Test("the sequential DiffRec agrees with an independent reference")
@@ -177,14 +177,14 @@ import Testing
         )
     }
 
-    @Test("without conditions a DreamRec ignores histories, and guidance pushes away from that")
+    @Test("without a condition DreamRec ignores histories, and guidance moves away from that prediction")
     func guidance() {
         let noise = NoiseSource(seed: 3, streams: [7, 7, 7, 7])
         func rows(_ w: Double) -> Matrix {
             Self.dreamrec { ($0.guidanceWeight, $0.steps) = (w, 1) }
                 .userVectors(Self.batch.histories, noise: noise, readOut: .served).rows
         }
-        // One step is linear in w, and the unconditional answer of w = -1 is the same for all histories.
+        // One step is linear in w, and its unconditional prediction (w = -1) is the same for all histories.
         let (zero, two) = (rows(0), rows(2))
         var unconditional = zero
         unconditional.scale(by: 1.5)
@@ -198,7 +198,7 @@ import Testing
         #expect(model.loss(Self.batch, on: Tape(recording: false)).total.scalar == before)
     }
 
-    @Test("a detached target's row learns from histories alone")
+    @Test("a detached target's row learns only from histories")
     func detachedTarget() {
         func gradient(_ detached: Bool) -> Matrix {
             let model = Self.dreamrec { ($0.detachTarget, $0.nullProbability) = (detached, 0) }
@@ -216,7 +216,7 @@ import Testing
         }
     }
 
-    @Test("a history is a set with a newest item, unless distances count")
+    @Test("a history is a set with a newest item, unless distances are on")
     func order() {
         let noise = NoiseSource(seed: 3, streams: [7, 7, 7])
         let histories = RaggedRows([[0, 1, 2], [1, 0, 2], [0, 2, 1]] as [[Int32]])
@@ -233,7 +233,7 @@ import Testing
         #expect(zip(ordered.row(1), ordered.row(0)).contains { abs($0 - $1) > 1e-3 })
     }
 
-    @Test("stored parameters must be those of the configuration")
+    @Test("stored parameters must fit the configuration")
     func storedParameters() throws {
         let dreamrec = Self.dreamrec()
         #expect(

@@ -52,7 +52,7 @@ import Testing
     }
 
     @Test(
-        "with the truth for a denoiser the chain runs through the marginals that its start implies",
+        "with the true rows as predictions, the chain follows the marginals that its start implies",
         arguments: ScheduleConfiguration.Kind.allCases,
         [4, 20]
     )
@@ -73,18 +73,18 @@ import Testing
         #expect(index == count && end == clean)
     }
 
-    @Test("the exact denoiser of normal data generates them through their own noised marginals")
+    @Test("the exact denoiser of normal data generates the data along its noised marginals")
     func normalData() {
-        // Data of variance 1: the forward variance makes the chain exact, with the posterior mean for a prediction.
+        // Data of variance 1: the forward variance makes the chain exact if the prediction is the posterior mean.
         let diffusion = diffusion(.exponential, .forward)
         let levels = diffusion.schedule.alphaBar
         _ = diffusion.generate(columns: 1, noise: noise) { x, t in
-            // Data of mean 2; the start lacks what is left of it at step T.
+            // Data of mean 2; the start lacks the part of it that is left at step T.
             let lost = t == 20 ? 2 * levels[20].squareRoot() : 0
             if t == 20 || t <= 12 {
                 expectMoments(x, mean: 2 * levels[t].squareRoot() - lost, deviation: 1, "t = \(t)")
             }
-            // E[x_0 | x_t] = m + sqrt(abar) (x_t - sqrt(abar) m), and the start moved to where the data's would be.
+            // E[x_0 | x_t] = m + sqrt(abar) (x_t - sqrt(abar) m), with the start moved to the data's noised mean.
             let root = Float(levels[t].squareRoot())
             var clean = Matrix(rows: x.rows, columns: 1, repeating: 2 * (1 - root * root) + root * Float(lost))
             clean.add(x, scale: root)

@@ -62,7 +62,7 @@ import Testing
         }
     }
 
-    @Test("every user has K unit vectors, the same in a batch as alone")
+    @Test("every user has K unit vectors, the same in a batch and alone")
     func userVectors() {
         func check(_ model: some TrainedRecommender) {
             let noise = NoiseSource(seed: 0, streams: [0, 1, 2, 3])
@@ -84,7 +84,7 @@ import Testing
         check(Self.mind())
     }
 
-    @Test("MIND's interests differ, for which its logits must")
+    @Test("MIND's interests differ, because its initial logits do")
     func mindsInterests() {
         let rows = Self.mind().userVectors(
             RaggedRows([[4, 2, 5, 1, 6]]),

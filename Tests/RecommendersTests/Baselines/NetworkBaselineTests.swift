@@ -135,7 +135,7 @@ import Testing
         }
     }
 
-    @Test("a Mult-VAE reads a set, and weighs the divergence by the step")
+    @Test("Mult-VAE reads a set, and the divergence's weight depends on the step")
     func multVAE() {
         let model = Self.multVAE()
         let found = rows(model, [[0, 1, 2], [2, 1, 0, 0], [2, 1]])
@@ -155,12 +155,12 @@ import Testing
         }
     }
 
-    @Test("Caser and FPMC see the newest items alone, Caser in their order and FPMC as a set")
+    @Test("Caser and FPMC use only the newest items: Caser in order, FPMC as a set")
     func newest() {
         func differ(_ found: Matrix, _ row: Int) -> Bool {
             zip(found.row(row), found.row(0)).contains { abs($0 - $1) > 1e-3 }
         }
-        // The weights of the reference, with which the last layer answers; fresh ones may leave all of its ReLUs closed.
+        // The reference's weights: with fresh weights all ReLUs of the last layer may be zero.
         var caser = Self.caser()
         caser.parameters = ReferenceValues.weights(
             of: caser,
@@ -188,7 +188,7 @@ import Testing
         check(Self.fossil())
     }
 
-    @Test("stored parameters must be those of the configuration")
+    @Test("stored parameters must fit the configuration")
     func storedParameters() throws {
         func check<Model: Recommender>(_ model: Model, lacking name: String) throws {
             let matrices = model.parameters.matrices

@@ -68,7 +68,7 @@ import Testing
         check(Self.sasrec())
     }
 
-    @Test("a prefix in a batch gets the vector that it gets alone")
+    @Test("a prefix has the same vector in a batch and alone")
     func prefixes() {
         func check(_ model: some TrainedRecommender) {
             let rows: [[Int32]] = [[0], [0, 1], [0, 1, 2], [5, 1, 2], [5, 1, 2], [3]]
@@ -114,7 +114,7 @@ import Testing
         expectClose(found.rows.row(0), ReferenceModel.unit(times(h, weights("output"))), absolute: 2e-6)
     }
 
-    @Test("stored parameters must be those of the configuration")
+    @Test("stored parameters must fit the configuration")
     func storedParameters() throws {
         let model = Self.gru()
         let again = try GRU4Rec(model.configuration, stored: model.parameters.matrices)

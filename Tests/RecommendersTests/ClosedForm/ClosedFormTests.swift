@@ -4,7 +4,7 @@ import Recommenders
 import TestSupport
 import Testing
 
-/// Systems that count or solve, beside plain loops in Double.
+/// Compares closed-form systems with plain loops in Double.
 @Suite("closed-form systems") struct ClosedFormTests {
     private static let items = 30
     private static let sequences: [[Int32]] = {
@@ -47,7 +47,7 @@ import Testing
     @Test("popularity is each item's share of the events")
     func popularity() throws { try expect(fitted(Popularity.self), equals: { _ in Self.shares }) }
 
-    @Test("session popularity counts the history first, repeat-last the newest")
+    @Test("session-popularity ranks the history first, repeat-last the newest item")
     func historyFirst() throws {
         try expect(
             fitted(SessionPopularity.self),
@@ -66,7 +66,7 @@ import Testing
         )
     }
 
-    @Test("transitions count what followed the newest item")
+    @Test("transitions count the items that followed the newest item")
     func transitions() throws {
         try expect(
             fitted(Transitions.self),
@@ -84,7 +84,7 @@ import Testing
         )
     }
 
-    @Test("item-knn sums discounted cosines of users' item sets")
+    @Test("item-knn sums discounted cosines of the items' user sets")
     func itemKNN() throws {
         let users = Self.sequences.map { Set($0) }
         func similarity(_ i: Int32, _ j: Int32) -> Double {
@@ -108,7 +108,7 @@ import Testing
         )
     }
 
-    @Test("a table keeps the largest weights of each item alone")
+    @Test("a table keeps only the largest weights of each item")
     func keepsLargest() throws {
         let all = try scores(fitted(ItemKNN.self), [4])
         let few = try scores(fitted(ItemKNN.self) { $0.neighbours = 3 }, [4])
@@ -119,13 +119,13 @@ import Testing
         #expect(kept.allSatisfy { few[$0] >= dropped })
     }
 
-    @Test("vsknn adds the items of the most alike sessions", arguments: [2, 100])
+    @Test("vsknn adds the items of the most similar sessions", arguments: [2, 100])
     func sessionKNN(neighbours: Int) throws {
         let sessions = Self.sequences.map { Set($0) }
         try expect(
             fitted(SessionKNN.self) { $0.neighbours = neighbours },
             equals: { history in
-                // Likeness in Float and newest item first, as the system adds it, so that ties are its ties.
+                // Similarity in Float, newest item first, in the system's order of additions, so that ties are equal.
                 let found = sessions.indices.compactMap { session -> (session: Int, likeness: Float, age: Int)? in
                     let shared = Set(history).filter { sessions[session].contains($0) }
                     let places: [Int] = shared.compactMap { history.lastIndex(of: $0) }.sorted(by: >)
@@ -144,7 +144,7 @@ import Testing
         )
     }
 
-    @Test("EASE's weights are where the gradient of its problem vanishes")
+    @Test("the gradient of EASE's problem is zero at its weights")
     func ease() throws {
         let regularisation = 5.0
         let model = try fitted(EASE.self) { $0.regularisation = regularisation }
@@ -168,7 +168,7 @@ import Testing
         }
     }
 
-    @Test("what is stored answers as what was fitted")
+    @Test("a stored model gives the same answers as the fitted model")
     func restores() throws {
         func check<Model: FittedRecommender>(_ system: Model.Type) throws {
             let model = try fitted(system)

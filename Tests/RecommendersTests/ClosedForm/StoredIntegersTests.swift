@@ -22,7 +22,7 @@ import Testing
         #expect(stored.matrix.rows == numbers.count / 4 && stored.matrix.elements.allSatisfy(\.isFinite))
     }
 
-    @Test("below the bound the elements are the numbers, as they always were")
+    @Test("below the bound the elements are the numbers, as in older versions")
     func oldForm() throws {
         let numbers = numbers(below: Self.bound)
         let matrix = StoredIntegers(numbers, columns: 1, below: Self.bound).matrix
@@ -30,7 +30,7 @@ import Testing
         #expect(matrix.shape == [numbers.count, 1])
     }
 
-    @Test("what is no number of the range is refused", arguments: [Float.nan, .infinity, 0.5, -2, 100, 1e30])
+    @Test("an element outside the range is rejected", arguments: [Float.nan, .infinity, 0.5, -2, 100, 1e30])
     func refuses(element: Float) {
         let matrix = Matrix(rows: 3, columns: 1, elements: [0, element, 99])
         #expect(throws: ParameterError.self) {
@@ -53,7 +53,7 @@ import Testing
         return model.userVectors(RaggedRows([[1, 4]] as [[Int32]]), noise: noise, readOut: .served).rows.elements
     }
 
-    @Test("models answer alike from both forms")
+    @Test("models give the same answers from both forms")
     func models() throws {
         func check<Model: FittedRecommender>(_ system: Model.Type, _ names: [String]) throws {
             let model = try Model(Model.Configuration(), fitting: Self.sequences, items: 5)
@@ -74,7 +74,7 @@ import Testing
         try check(EASE.self, ["neighbours"])
     }
 
-    @Test("VSKNN tells items apart whose numbers a Float32 does not")
+    @Test("VSKNN distinguishes items whose numbers are equal in Float32")
     func largeCatalogue() throws {
         let first = Int32(Self.bound)
         let sequences = RaggedRows([[first, first + 1, 5], [first + 2, 7]] as [[Int32]])
@@ -90,7 +90,7 @@ import Testing
         }
     }
 
-    @Test("sessions whose lengths do not add up are refused")
+    @Test("sessions with lengths that do not add up are rejected")
     func lengths() throws {
         let model = SessionKNN(SessionKNN.Configuration(), fitting: Self.sequences, items: 5)
         for lengths in [[3, 3, 2, 3], [3, 3, 2, 5], [3, 3, 2], [12, 12, 12, 12]] as [[Float]] {

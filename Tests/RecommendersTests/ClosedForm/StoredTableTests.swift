@@ -3,7 +3,7 @@ import Kernels
 import Recommenders
 import Testing
 
-/// What closed-form systems make of stored tables that they cannot have written.
+/// Closed-form systems reject stored tables that they cannot have written.
 @Suite("stored tables of closed-form systems") struct StoredTableTests {
     private static let items = 6
     private static let sequences: [[Int32]] = [[0, 1, 2], [2, 3], [4, 5, 4, 0]]
@@ -74,7 +74,7 @@ import Testing
         return damages
     }()
 
-    @Test("a shape or an element that no fit gives is refused by name", arguments: damages)
+    @Test("a wrong shape or element is rejected, and the parameter is named", arguments: damages)
     func refuses(damage: Damage) throws {
         func check<Model: FittedRecommender>(_ system: Model.Type) throws {
             let model = try Model(Model.Configuration(), fitting: RaggedRows(Self.sequences), items: Self.items)
@@ -93,7 +93,7 @@ import Testing
         try check(fitted)
     }
 
-    @Test("EASE refuses a regularisation that rounding swallows")
+    @Test("EASE rejects a regularisation that is lost in rounding")
     func singular() throws {
         var configuration = EASE.Configuration()
         configuration.regularisation = 0.001

@@ -18,7 +18,7 @@ import Testing
     }
 
     @Test(
-        "literal noise is its definition: standard normals, then the sphere if there is one",
+        "literal noise equals its definition: standard normals, then normalisation on the sphere",
         arguments: DimeRecConfiguration.Geometry.allCases
     )
     func literal(geometry: DimeRecConfiguration.Geometry) {
@@ -58,7 +58,7 @@ import Testing
         #expect(noise.reverseScale == 0.25)
     }
 
-    @Test("the schedule of a literal walk is that of its effective betas")
+    @Test("the schedule of a literal walk has its effective betas")
     func effectiveSchedule() {
         var configuration = NoiseConfiguration()
         configuration.kind = .geodesic
@@ -74,7 +74,7 @@ import Testing
     }
 
     @Test(
-        "a row's noise follows its stream, wherever it stands",
+        "a row's noise depends on its stream, not on its place",
         arguments: NoiseConfiguration.Kind.allCases,
         NoiseConfiguration.Sampler.allCases
     )

@@ -10,7 +10,7 @@ import Testing
         var name: String
         var kind: ScheduleConfiguration.Kind
         var reading: GeodesicRandomWalk.Reading
-        /// Nil starts at the first axis, else from a random direction.
+        /// The seed of a random start; nil starts at the first axis.
         var start: UInt64?
         var testDescription: String { start == nil ? "\(name) from an axis" : name }
     }
@@ -24,7 +24,7 @@ import Testing
 
     private static let d = 64
     private static let n = 20_000
-    /// Steps at which directions are looked at, too.
+    /// Steps at which directions are checked too.
     private static let checked = [2, 5, 10, 20]
 
     static func walk(
@@ -37,7 +37,7 @@ import Testing
         return GeodesicRandomWalk(dimension: d, betas: betas, reading: reading)
     }
 
-    /// Ends of walks: cosines to the start, and at the checked steps the ends themselves.
+    /// Ends of walks: the cosines to the start and, at the checked steps, the end vectors.
     private struct Sample {
         var cosines: [[Double]]
         var ends: [Int: [[Float]]] = [:]
@@ -129,7 +129,7 @@ import Testing
         }
     }
 
-    /// Tests 3 and 4: the tangent part's direction is uniform and does not know the angle.
+    /// Tests 3 and 4: the tangent part's direction is uniform and independent of the angle.
     private func expectUniformDirections(_ ends: [[Float]], from start: [Float], _ label: String) {
         let d = start.count
         var mean = [Double](repeating: 0, count: d)
@@ -146,7 +146,7 @@ import Testing
                 projections[index].append(zip(tangent, probe).reduce(0) { $0 + $1.0 * Double($1.1) } / length)
             }
         }
-        // Chi-square with d - 1 = 63 degrees of freedom is within [34, 104] but once in a thousand.
+        // Chi-square with d - 1 = 63 degrees of freedom leaves [34, 104] once in a thousand.
         let rayleigh = Double(ends.count * (d - 1)) * mean.reduce(0) { $0 + $1 * $1 }
         #expect(rayleigh > 34 && rayleigh < 104, "\(label): Rayleigh \(rayleigh)")
         for projection in projections {
@@ -163,7 +163,7 @@ import Testing
         let short = shortcut(walk, from: start, seed: 12)
         expectMoments(full, walk, "walk")
         expectMoments(short, walk, "shortcut")
-        // Test 2. One calibrated step has one angle: its moments say it all.
+        // Test 2. One calibrated step has a single angle, so its moments are enough.
         let limit = 1.95 * (2 / Double(Self.n)).squareRoot()
         for t in (shape.reading == .calibrated ? 2 : 1)...20 {
             #expect(kolmogorovDistance(full.cosines[t - 1], short.cosines[t - 1]) < limit, "cosine, t = \(t)")
@@ -199,7 +199,7 @@ import Testing
             expectMoments(short, walk, "shortcut")
         }
         let limit = 1.95 * (2 / Double(Self.n)).squareRoot()
-        // Float32 ends and Double chains share values but for rounding where a calibrated walk's cosines are discrete.
+        // Where a calibrated walk's cosines are discrete, Float32 ends and Double chains differ only by rounding.
         func rounded(_ sample: [Double]) -> [Double] { sample.map { ($0 * 1e4).rounded() } }
         for t in 2...5 {
             let distance = kolmogorovDistance(rounded(full.cosines[t - 1]), rounded(short.cosines[t - 1]))
@@ -214,7 +214,7 @@ import Testing
     }
 
     @Test(
-        "ends are unit vectors, offsets tangent; no steps or no noise mean no move",
+        "ends are unit vectors, offsets are tangent, and without steps or noise the walk does not move",
         arguments: [2, 3, 64],
         GeodesicRandomWalk.Reading.allCases
     )
@@ -239,7 +239,7 @@ import Testing
         expectClose(still.walk(from: start, after: 3, using: &numbers), start.map(Double.init), absolute: 2e-7)
     }
 
-    @Test("a walk of several steps is single steps one after another")
+    @Test("a walk of several steps equals single steps one after another")
     func composition() {
         let walk = Self.walk(.exponential, .calibrated)
         let start = directions(1, Self.d, seed: 41)[0]

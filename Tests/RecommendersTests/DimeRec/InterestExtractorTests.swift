@@ -3,7 +3,7 @@ import Recommenders
 import TestSupport
 import Testing
 
-/// What serving computes of one history, against the training graph, at the sizes that serve.
+/// Compares serving's interests of one history with the training graph, at the sizes in use.
 @Suite("Interest extractors") struct InterestExtractorTests {
     struct Case: Sendable, CustomTestStringConvertible {
         let kind: GuidanceConfiguration.Kind
@@ -13,7 +13,7 @@ import Testing
         let blocks: Int
         var testDescription: String { "\(kind.rawValue), d \(d), K \(interests), \(heads) heads, \(blocks) blocks" }
 
-        /// Histories of up to 70 items of a catalogue of 150, and parameters none of which is constant.
+        /// Histories of up to 70 items of a catalogue of 150, and parameters that are not constant.
         var model: DimeRec {
             var configuration = DimeRecConfiguration()
             (configuration.dimension, configuration.interests, configuration.historyLength) = (d, interests, 70)
@@ -43,7 +43,7 @@ import Testing
             .integers(below: 150, stream: UInt64(length), count: length)
     }
 
-    /// Interests by one reader, history after history, with room around them that must be left alone.
+    /// Interests by one reader, history after history; the reader must not change the elements around them.
     private func interests(_ model: DimeRec, keyBytes: Int, _ histories: [[Int32]]) -> [[Float]] {
         let count = model.configuration.interests * model.configuration.dimension
         let reader = model.inferenceWeights(keyBytes: keyBytes).guidance.makeReader()
@@ -56,7 +56,7 @@ import Testing
         }
     }
 
-    @Test("equal the training graph at every length, whatever the memory for tables", arguments: cases)
+    @Test("equal the training graph at every length, for any memory limit of the tables", arguments: cases)
     func equalsGraph(shape: Case) {
         let model = shape.model
         let found = interests(model, keyBytes: .max, Self.histories)
@@ -70,7 +70,7 @@ import Testing
         expectClose(found.flatMap { $0 }, expected.doubles, absolute: 2e-5)
     }
 
-    @Test("do not depend on the histories before", arguments: cases)
+    @Test("do not depend on earlier histories", arguments: cases)
     func reusesScratch(shape: Case) {
         let model = shape.model
         let found = interests(model, keyBytes: 0, Self.histories.reversed())

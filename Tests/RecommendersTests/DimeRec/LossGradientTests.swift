@@ -5,7 +5,8 @@ import TestSupport
 import Testing
 
 @Suite("Gradients of the joint loss") struct LossGradientTests {
-    /// Losses near 5 of a dozen roundings each: 12 * 5 * 1.5 * roundoff / h is 4e-4 at h = 1/64; truncation is below 1e-5.
+    /// Losses near 5 of a dozen roundings each: 12 * 5 * 1.5 * roundoff / h is 4e-4 at h = 1/64; truncation is below
+    /// 1e-5.
     private func expectLossGradient(_ model: DimeRec, _ batch: TrainingBatch, skippedRows: [String: Set<Int32>] = [:]) {
         expectGradient(of: model.parameters, tolerance: 4e-4, skippedRows: skippedRows) { parameters, tape in
             DimeRec(model.configuration, parameters: parameters).loss(batch, on: tape).total
@@ -14,7 +15,7 @@ import Testing
 
     private static let routingKinds: [GuidanceConfiguration.Kind] = [.dynamicRouting, .mind]
 
-    /// With several interests the shares of dynamic routing count as constants, which differences cannot know.
+    /// With several interests, gradients treat the shares of dynamic routing as constants; differences do not.
     private static let differentiable =
         Variant.all.filter { !routingKinds.contains($0.configuration.guidance.kind) }
         + routingKinds.map { kind in
@@ -45,7 +46,7 @@ import Testing
     }
 
     @Test(
-        "with geodesic noise, whose direction and size are data; targets' rows aside",
+        "with geodesic noise as a constant, except for the targets' rows",
         arguments: NoiseConfiguration.Sampler.allCases
     )
     func geodesic(sampler: NoiseConfiguration.Sampler) {
@@ -63,7 +64,7 @@ import Testing
         expectLossGradient(untied.model, untied.batch, skippedRows: ["items.output": Set(Variant.targets)])
     }
 
-    /// With noised vectors held fixed, the equations in Double say what the targets' rows should get.
+    /// With fixed noised vectors, the equations in Double give the expected gradients of the targets' rows.
     @Test("targets' rows with noised vectors held fixed", arguments: NoiseConfiguration.Kind.allCases, [true, false])
     func targets(kind: NoiseConfiguration.Kind, tied: Bool) {
         let variant = Variant("held") {
@@ -133,7 +134,7 @@ import Testing
 
     private func isZero(_ matrix: Matrix) -> Bool { matrix.elements.allSatisfy { $0 == 0 } }
 
-    @Test("a detached guidance module hears nothing from the diffusion losses")
+    @Test("a detached guidance module gets no gradient from the diffusion losses")
     func detachGuidance() {
         for name in ["guidance.projection", "guidance.projection.bias", "guidance.position", "guidance.heads", "items"]
         {
@@ -149,7 +150,7 @@ import Testing
         #expect(!isZero(gradients(of: "denoiser.noised") { ($0.mu, $0.detachGuidance) = (1, true) }))
     }
 
-    @Test("a detached target hears nothing from the reconstruction loss but through the noised vector")
+    @Test("the reconstruction loss reaches a detached target only through the noised vector")
     func detachTarget() {
         func classes(_ target: Bool, _ noised: Bool) -> Matrix {
             gradients(of: "items.output") { ($0.lambda, $0.detachTarget, $0.detachNoised) = (1, target, noised) }

@@ -24,7 +24,7 @@ import Testing
         expectClose([loss.total.scalar], [reference.total(expected)], absolute: 1e-5)
     }
 
-    @Test("own samples: the noised vector stems from the denoiser's answer to noise at T")
+    @Test("own samples: the noised vector comes from the denoiser's prediction from noise at T")
     func ownSamples() {
         let variant = Variant("own samples") {
             $0.loss.ownSamples = 1
@@ -49,7 +49,7 @@ import Testing
         expectClose(model.loss(batch, on: Tape()).terms.map(\.value), expected, absolute: 1e-5)
     }
 
-    @Test("own samples: some rows have them and others not")
+    @Test("own samples: only a share of the rows has them")
     func shareOfOwnSamples() {
         func softmax(_ share: Double) -> Float {
             let variant = Variant("share") { $0.loss.ownSamples = share }
@@ -58,7 +58,7 @@ import Testing
         #expect(softmax(0.5) != softmax(0) && softmax(0.5) != softmax(1))
     }
 
-    @Test("off the sphere its terms are the same equations of rows as they are")
+    @Test("without the sphere, its terms are the same equations of unnormalised rows")
     func euclideanTerms() {
         let (model, batch) = (Variant.euclidean.model, Variant.euclidean.batch)
         #expect(model.scoringItems == model.parameters["items"])

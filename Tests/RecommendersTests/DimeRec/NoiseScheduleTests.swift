@@ -53,7 +53,7 @@ import Testing
         }
     }
 
-    @Test("the square-root schedule is its definition until its last step, which is clipped", arguments: [5, 20, 500])
+    @Test("the square-root schedule equals its definition, except for the clipped last step", arguments: [5, 20, 500])
     func squareRoot(steps: Int) {
         let schedule = schedule(.squareRoot, steps: steps)
         for t in 0..<steps {
@@ -98,7 +98,7 @@ import Testing
             let variance = step.noisy * step.noisy * (1 - now) + step.deviation * step.deviation
             #expect(abs(variance - (1 - before)) < 1e-12)
         }
-        // Exactly: no rounding may leave noise in the answer, or a root of a negative number.
+        // Exact values: rounding must leave no noise in the result and no root of a negative number.
         let last = steps[count - 1]
         #expect(last.clean == 1 && last.noisy == 0 && last.deviation == 0)
     }
@@ -106,7 +106,8 @@ import Testing
     @Test("the forward variance keeps standard normal rows standard normal", arguments: [1, 2, 7, 20])
     func forwardVariance(count: Int) {
         let schedule = schedule(.exponential)
-        // Given x_t, such a row has mean sqrt(alphaBar) x_t; with it for a prediction, variance 1 must remain.
+        // Given x_t, such a row has mean sqrt(alphaBar) x_t; with this mean as the prediction, the variance must stay
+        // 1.
         for step in schedule.reverseSteps(count, variance: .forward).dropLast() {
             let factor = step.clean * schedule.alphaBar[step.t].squareRoot() + step.noisy
             #expect(abs(factor * factor + step.deviation * step.deviation - 1) < 1e-12)
@@ -115,7 +116,7 @@ import Testing
         #expect(last.clean == 1 && last.noisy == 0 && last.deviation == 0)
     }
 
-    @Test("a single beta, and the trap on an impossible one")
+    @Test("a single beta is a schedule, and an impossible beta traps")
     func single() async {
         let schedule = NoiseSchedule(betas: [0.36])
         #expect(schedule.alphaBar == [1, 0.64])

@@ -20,7 +20,7 @@ import Testing
         return DimeRec(configuration, parameters: .init())
     }
 
-    /// Mean cosine to the truth on entry of each step, with the truth in place of the denoiser.
+    /// Mean cosine to the true clean vector before each step, with that vector as the prediction.
     private func oracleCosines(_ model: DimeRec, rows: Int = 4000) -> [Int: Double] {
         let truth = normalMatrix(rows: 1, columns: 64, seed: 1).normalisedRows().unit
         let clean = truth.gatheringRows([Int32](repeating: 0, count: rows))
@@ -34,7 +34,7 @@ import Testing
         return result
     }
 
-    @Test("with the truth for a denoiser, the calibrated chain runs through the schedule's cosines")
+    @Test("with the true vector as the prediction, the calibrated chain follows the schedule's cosines")
     func calibratedOracle() {
         for scale in [ReverseConfiguration.NoiseScale.asTraining, .calibrated] {
             let model = model(.geodesic, .linear50, scale)
@@ -49,7 +49,7 @@ import Testing
         }
     }
 
-    @Test("unscaled noise and no noise miss them as the method measured")
+    @Test("unscaled noise and no noise miss these cosines by as much as the method measured")
     func otherScales() {
         let unit = oracleCosines(model(.geodesic, .linear50, .unit))
         for (t, target) in [(15, 0.002), (10, 0.023), (5, 0.103), (2, 0.399), (1, 0.868)] {
@@ -106,7 +106,7 @@ import Testing
         )
     }
 
-    @Test("off the sphere a step is DDPM's posterior mean plus noise, from a standard normal start")
+    @Test("without the sphere, a step is DDPM's posterior mean plus noise, from a standard normal start")
     func euclideanSteps() {
         var configuration = DimeRecConfiguration()
         configuration.dimension = 16

@@ -2,10 +2,10 @@
 
 Run: for system in sasrec gru4rec dnn; do python causal.py $system > $system.json; done
 
-Written from the published descriptions (Kang and McAuley, ICDM 2018; Hidasi et al., ICLR 2016), with the project's stated
-deviations: item rows, of which the networks see sqrt(d) times, and users on the unit sphere; the softmax over one pool of
-negatives; for SASRec pre-norm blocks with a trained bias for each distance. The recurrence is torch.nn.GRU. Weights are sines
-of their element numbers, so that no file of weights is needed.
+Written from the published descriptions (Kang and McAuley, ICDM 2018; Hidasi et al., ICLR 2016), with the project's
+stated deviations: item rows, which the networks scale by sqrt(d), and users on the unit sphere; the softmax over one
+pool of negatives; for SASRec pre-norm blocks with a trained bias for each distance. The recurrence is torch.nn.GRU.
+Weights are sines of their element numbers, so that no file of weights is needed.
 """
 import json
 import math

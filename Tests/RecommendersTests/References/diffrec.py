@@ -2,10 +2,11 @@
 
 Run: python diffrec.py prefix-and-next > diffrec-prefix-and-next.json, and the same with next.
 
-Written from the published description (Wang et al., SIGIR 2023), on dense rows and with step embeddings appended to the input.
-Older items weigh less. Either the row of the history and the next item is denoised, or that of the next item alone is predicted
-from that of the history, which then is the known rest of the clean row. Weights are sines of their element numbers, so
-that no file of weights is needed. "guided" are the scores of the histories after all reverse steps, on dense rows.
+Written from the published description (Wang et al., SIGIR 2023), on dense rows and with step embeddings appended to
+the input. Older items weigh less. With "prefix-and-next" the network denoises the row of the history and the next
+item. With "next" it predicts the row of the next item from the row of the history, the known rest of the clean row.
+Weights are sines of their element numbers, so that no file of weights is needed. "guided" are the scores of the
+histories after all reverse steps, on dense rows.
 """
 import json
 import math

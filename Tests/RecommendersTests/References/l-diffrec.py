@@ -2,9 +2,9 @@
 
 Run: python l-diffrec.py > l-diffrec.json
 
-Written from the published description (Wang et al., SIGIR 2023) for one cluster of items, on dense rows. The next item is to be
-likely, older items weigh less; step 30 of the annealing. Weights are sines of their element numbers, so that no file of weights
-is needed. "guided" are the scores of the histories after all reverse steps.
+Written from the published description (Wang et al., SIGIR 2023) for one cluster of items, on dense rows. Trains the
+likelihood of the next item; older items weigh less; step 30 of the annealing. Weights are sines of their element
+numbers, so that no file of weights is needed. "guided" are the scores of the histories after all reverse steps.
 """
 import json
 import math

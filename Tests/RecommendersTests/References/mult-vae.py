@@ -2,9 +2,9 @@
 
 Run: python mult-vae.py > mult-vae.json
 
-Written from the published description (Liang et al., WWW 2018): the input is a dense row over all items here. The next item
-belongs to what should be likely; step 30 of 100 of the annealing. Weights are sines of their element numbers, so that no file
-of weights is needed.
+Written from the published description (Liang et al., WWW 2018): the input is a dense row over all items here. Trains
+the likelihood of the set and the next item; step 30 of 100 of the annealing. Weights are sines of their element
+numbers, so that no file of weights is needed.
 """
 import json
 import math

@@ -1,39 +1,42 @@
 public import Autodiff
 public import Kernels
 
-/// DiffRec and T-DiffRec (Wang et al., SIGIR 2023; method, section 11, second of the two): a denoiser of rows over all items.
+/// DiffRec and T-DiffRec (Wang et al., SIGIR 2023; method, section 11, second of the two): a denoiser of rows over
+/// all items.
 ///
-/// A user is a row that has a weight at each of the items of the history and, in training, at the next one: 1, or in T-DiffRec
-/// (`oldestWeight` below 1) less for older ones. The row is noised a little, half of it is dropped out, and
-/// `x_0' = tanh([x_t; phi(t)] W + b) W' + b'` is to have the least squared error to the clean row. A user's scores are the
-/// answer after T reverse steps without noise that start from the row as it is.
+/// A user is a row over all items, with a weight at each item of the history and, in training, at the next item. The
+/// weight is 1; in T-DiffRec (`oldestWeight` below 1) older items weigh less. Training adds a little noise to the
+/// row, drops out half of it, and minimises the squared error of `x_0' = tanh([x_t; phi(t)] W + b) W' + b'` to the
+/// clean row. Serving starts from the row without noise and takes T reverse steps without noise; the last prediction
+/// holds the user's scores.
 ///
-/// With ``Target/next`` the row that is noised has no next item, which is what the network predicts; the rest of the clean row
-/// is known. Reverse steps then need no row of all items either way: the first layer is linear, so the chain runs on what it
-/// makes of the rows, by one matrix `[hidden + 1, hidden]`. Training draws noise for each element, at the cost of dense products
-/// of `[B, V]` with `[V, hidden]`, forward and for gradients. Steps are drawn uniformly: the published importance sampling needs
-/// the losses of steps before, and draws here depend on seed and step alone. Negatives of a batch take no part.
+/// With ``Target/next`` the noised row lacks the next item, and the network predicts the next item; the rest of the
+/// clean row is known. For both targets, reverse steps need no row over all items: the first layer is linear, so the
+/// chain runs on that layer's outputs by one matrix `[hidden + 1, hidden]`. Training draws noise for each element,
+/// which costs dense products of `[B, V]` with `[V, hidden]`, forward and for gradients. Steps are drawn uniformly:
+/// the published importance sampling needs the losses of earlier steps, but draws here depend only on seed and step.
+/// The loss does not use the batch's negatives.
 public struct DiffRec: ChainRecommender {
     /// Hyper-parameters of the network and of the diffusion.
     public struct Configuration: ModelConfiguration {
-        /// What the network is to predict.
+        /// The row that the network predicts.
         public enum Target: String, Codable, Sendable, CaseIterable {
-            /// The row of the history and the next item, from that row.
+            /// The row of the history and the next item, from its noised form.
             case prefixAndNext = "prefix-and-next"
-            /// The row of the next item, from that of the history.
+            /// The row of the next item, from the noised row of the history.
             case next
         }
-        /// Width of the hidden layer, the length of item rows without their bias.
+        /// Width of the hidden layer, and length of item rows without their bias.
         public var hidden = 300
-        /// Items of a history that count, the newest ones.
+        /// How many of a history's newest items are used.
         public var historyLength = 50
-        /// The weight of the oldest item of several; 1 for DiffRec, less for T-DiffRec.
+        /// The weight of the oldest of several items; 1 for DiffRec, less for T-DiffRec.
         public var oldestWeight = 1.0
-        /// How much noise is added in how many steps.
+        /// The number of steps and the noise levels.
         public var noise = CleanStartConfiguration()
-        /// Share of the elements of a noised row that the network does not see while it trains.
+        /// Dropout probability of the elements of a noised row.
         public var dropout = 0.5
-        /// What the network is to predict.
+        /// The row that the network predicts.
         public var target = Target.next
 
         /// The defaults.
@@ -56,11 +59,11 @@ public struct DiffRec: ChainRecommender {
     public static let system = "diffrec"
     /// Hyper-parameters.
     public let configuration: Configuration
-    /// All trained numbers.
+    /// All trained parameters.
     public var parameters: ParameterSet { didSet { chain = nil } }
     private let diffusion: GaussianDiffusion
     private let hiddenLayer: StepAwareLayer
-    /// The last layer times the first, `[hidden + 1, hidden]`, for weights that do not change any more.
+    /// The last layer times the first, `[hidden + 1, hidden]`; only for stored parameters, until they change.
     private var chain: Matrix?
 
     /// A model over given parameters.
@@ -84,7 +87,7 @@ public struct DiffRec: ChainRecommender {
         return layout
     }
 
-    /// A model over parameters that come from outside.
+    /// A model over stored parameters.
     ///
     /// - Throws: ``ParameterError``.
     public init(_ configuration: Configuration, stored matrices: consuming [String: Matrix]) throws(ParameterError) {
@@ -96,22 +99,22 @@ public struct DiffRec: ChainRecommender {
     /// The hidden layer at the last reverse step.
     public var readOuts: [ReadOut] { [.served] }
 
-    /// T.
+    /// The number of diffusion steps (T).
     public var reverseSteps: Int { configuration.noise.steps }
 
     /// The last layer with its biases, `[V, hidden + 1]`.
     public var scoringItems: Matrix { parameters[DimeRec.itemTable] }
 
-    /// What is random in a batch.
+    /// The random draws of a batch.
     package struct Draws {
         /// `t` of each row.
         package var steps: [Int]
         /// `eps` of each row, `[B, V]`.
         package var normals: Matrix
-        /// What each element of the noised rows is multiplied by, 0 or `1 / (1 - p)`, `[B, V]`.
+        /// The dropout factor of each element of the noised rows, 0 or `1 / (1 - p)`, `[B, V]`.
         package var kept: Matrix
 
-        /// Groups the three.
+        /// Creates a set of draws.
         package init(steps: [Int], normals: Matrix, kept: Matrix) {
             self.steps = steps
             self.normals = normals
@@ -158,9 +161,9 @@ public struct DiffRec: ChainRecommender {
         return TrainingLoss(total: error, terms: [("reconstruction", error.scalar)])
     }
 
-    /// The hidden layer at the last of fewer reverse steps, with a 1 at the end.
+    /// The hidden layer at the last of `steps` reverse steps, with a 1 at the end.
     ///
-    /// - Complexity: O(B hidden (items of a history + steps hidden)) for weights from outside; those that train add
+    /// - Complexity: O(B hidden (items of a history + steps hidden)) for stored parameters; a model in training adds
     ///   O(V hidden^2).
     public func servedVectors(_ histories: RaggedRows, noise: NoiseSource, steps: Int) -> UserVectors {
         let tape = Tape(recording: false)
@@ -184,7 +187,7 @@ public struct DiffRec: ChainRecommender {
 
     // MARK: Rows
 
-    /// The items of the rows that are noised.
+    /// The items of the noised rows.
     private func inputs(_ batch: TrainingBatch) -> RaggedRows {
         switch configuration.target {
         case .prefixAndNext: batch.sequences

@@ -1,19 +1,20 @@
 public import Autodiff
 public import Kernels
 
-/// DiffuRec (Li et al., TOIS 2024; method, section 11): a Transformer over a history into which the noised target is mixed.
+/// DiffuRec (Li et al., TOIS 2024; method, section 11): a Transformer over a history into which the noised target is
+/// mixed.
 ///
-/// `z = LN(dropout(e))`; the network's input is `z + l o (x_t + tau(t))` with an `l` of its own for each element, drawn
-/// anew at every step, in generation too. The newest output is the predicted clean row, and a softmax against the
-/// negatives is the whole loss. Generation takes T reverse steps from pure noise. Differences to the published system:
-/// projections of queries, keys and values have no bias, attention weights no dropout, and sines of the step embedding
-/// follow DreamRec's frequencies.
+/// With `z = LN(dropout(e))`, the network's input is `z + l o (x_t + tau(t))`. Each element has its own `l`, drawn
+/// anew at every step, also in generation. The output at the newest position is the predicted clean row, and the loss
+/// is a softmax against the negatives. Generation takes T reverse steps from pure noise. Differences to the published
+/// system: projections of queries, keys and values have no bias; attention weights have no dropout; the step
+/// embedding uses DreamRec's frequencies.
 public struct DiffuRec: ChainRecommender {
     /// Hyper-parameters of the network and of the diffusion.
     public struct Configuration: TransformerConfiguration {
         /// Length of item rows; even.
         public var dimension = 64
-        /// Items of a history that count, the newest ones.
+        /// How many of a history's newest items are used.
         public var historyLength = 50
         /// Diffusion steps (T).
         public var steps = 32
@@ -29,13 +30,13 @@ public struct DiffuRec: ChainRecommender {
         public var heads = 4
         /// Width of the feed-forward layers.
         public var hidden = 256
-        /// Whether attention knows distances; as published a history is a set with a newest item.
+        /// Whether attention uses distances; as published, a history is a set with a newest item.
         public var distances = false
-        /// Dropout on item rows while training.
+        /// Dropout on item rows during training.
         public var itemDropout = 0.3
-        /// Dropout on what blocks add, and on their output, while training.
+        /// Dropout on the residual branches and on the last block's output, during training.
         public var dropout = 0.1
-        /// Where item rows and predictions live: raw as published, or on the unit sphere.
+        /// The geometry of item rows and predictions: not normalised, as published, or on the unit sphere.
         public var geometry = DimeRecConfiguration.Geometry.euclidean
         /// Inverse temperature of the softmax.
         public var logitScale = 1.0
@@ -59,7 +60,7 @@ public struct DiffuRec: ChainRecommender {
     public static let system = "diffurec"
     /// Hyper-parameters.
     public let configuration: Configuration
-    /// All trained numbers.
+    /// All trained parameters.
     public var parameters: ParameterSet
     private let stepEmbedding: StepEmbedding
     private let diffusion: GaussianDiffusion
@@ -109,13 +110,13 @@ public struct DiffuRec: ChainRecommender {
         return layout
     }
 
-    /// T.
+    /// The number of diffusion steps (T).
     public var reverseSteps: Int { configuration.steps }
 
     /// The item rows, `[V, d]`; unit rows on the sphere.
     public var scoringItems: Matrix { configuration.geometry.placed(parameters[DimeRec.itemTable]) }
 
-    /// What is random in a batch, dropout aside.
+    /// The random draws of a batch, without dropout.
     package struct Draws {
         /// `t` of each row.
         package var steps: [Int]
@@ -124,7 +125,7 @@ public struct DiffuRec: ChainRecommender {
         /// `l` of each position, `[P, d]`.
         package var mixing: Matrix
 
-        /// Groups the three.
+        /// Creates a set of draws.
         package init(steps: [Int], normals: Matrix, mixing: Matrix) {
             self.steps = steps
             self.normals = normals
@@ -203,7 +204,7 @@ public struct DiffuRec: ChainRecommender {
         return Matrix(rows: histories.ids.count, columns: d, elements: elements.map { size + size * $0 })
     }
 
-    /// Layers that draw dropout masks: the item rows, the output, then two additions of each block.
+    /// The dropout mask of a layer; the numbers are 0 for the item rows, 1 for the output, then two for each block.
     private func mask(_ layer: Int, _ p: Double, _ noise: NoiseSource, counts: [Int]?) -> Matrix {
         Dropout(probability: p, noise: noise, layers: 64).mask(layer, width: configuration.dimension, counts: counts)
     }
@@ -226,7 +227,7 @@ public struct DiffuRec: ChainRecommender {
     ///   - noised: `x_t`, `[B, d]`.
     ///   - steps: `t` of each row.
     ///   - items: `z`, `[P, d]`.
-    ///   - histories: Whose positions those are.
+    ///   - histories: The histories of those positions.
     ///   - mixing: `l`, `[P, d]`.
     ///   - dropout: Streams of the masks; nil when not training.
     /// - Returns: The newest output of each history.
@@ -242,7 +243,7 @@ public struct DiffuRec: ChainRecommender {
         let counts = (0..<histories.count).map { histories[$0].count }
         let owners = counts.enumerated().flatMap { [Int32](repeating: Int32($0.offset), count: $0.element) }
         let newest = histories.offsets.dropFirst().map { Int32($0 - 1) }
-        // The published code spreads t over 0..<1000 whatever T is.
+        // The published code spreads t over 0..<1000 for any T.
         let positions = steps.map { Double($0 - 1) * 1000 / Double(configuration.steps) }
         let guess = noised.adding(stepEmbedding.rows(positions, on: tape, parameters))
         var x = items.adding(guess.gatheringRows(owners).multiplied(by: tape.constant(mixing)))

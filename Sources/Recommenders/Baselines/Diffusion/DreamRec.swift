@@ -1,13 +1,15 @@
 public import Autodiff
 public import Kernels
 
-/// DreamRec (Yang et al., NeurIPS 2023; method, section 11): the next item's row generated from noise, guided by the history.
+/// DreamRec (Yang et al., NeurIPS 2023; method, section 11): the next item's row generated from noise, guided by the
+/// history.
 ///
-/// Rows are raw, with elements of about 1 as the noise's. A causal encoder's newest state is the condition, now and then
-/// replaced by a trained null row; the denoiser learns by squared error alone, to a target that learns too. In generation
-/// the answer is `(1 + w) f(x_t, h, t) - w f(x_t, null, t)`. Differences to the published system: the encoder is
-/// ``CausalTransformer``, pre-norm with ordinary residuals, trained distances instead of positions and no dropout; Adam
-/// instead of AdamW.
+/// Item rows are not normalised; their elements have a size of about 1, like the noise. The condition is a causal
+/// encoder's newest state; in a share of the training rows a trained null row replaces it. The denoiser learns by
+/// squared error alone, and the target row learns too. In generation the prediction is
+/// `(1 + w) f(x_t, h, t) - w f(x_t, null, t)`. Differences to the published system: the encoder is
+/// ``CausalTransformer`` (pre-norm, ordinary residuals, trained distances instead of positions, no dropout), and the
+/// optimiser is Adam instead of AdamW.
 public struct DreamRec: ChainRecommender {
     /// Hyper-parameters of the networks and of the diffusion.
     public struct Configuration: TransformerConfiguration {
@@ -20,7 +22,7 @@ public struct DreamRec: ChainRecommender {
         }
         /// Length of item rows; even.
         public var dimension = 64
-        /// Items of a history that count, the newest ones.
+        /// How many of a history's newest items are used.
         public var historyLength = 50
         /// Diffusion steps (T).
         public var steps = 500
@@ -30,9 +32,9 @@ public struct DreamRec: ChainRecommender {
         public var guidanceWeight = 2.0
         /// Share of the training rows whose condition is the null row (p).
         public var nullProbability = 0.1
-        /// Take the target's row as given, so that item rows learn by the condition alone.
+        /// If true, the target's row gets no gradient, so that item rows learn only through the condition.
         ///
-        /// As published it learns to be predictable, which rows that are all alike are best at.
+        /// If false, as published, target rows learn to be easy to predict; equal rows are the easiest.
         public var detachTarget = false
         /// The denoiser's depth.
         public var denoiser = Denoiser.hidden
@@ -70,7 +72,7 @@ public struct DreamRec: ChainRecommender {
     public static let system = "dreamrec"
     /// Hyper-parameters.
     public let configuration: Configuration
-    /// All trained numbers.
+    /// All trained parameters.
     public var parameters: ParameterSet
     private let encoder: CausalTransformer
     private let stepEmbedding: StepEmbedding
@@ -112,13 +114,13 @@ public struct DreamRec: ChainRecommender {
         return layout
     }
 
-    /// T.
+    /// The number of diffusion steps (T).
     public var reverseSteps: Int { configuration.steps }
 
     /// The item rows as they are, `[V, d]`.
     public var scoringItems: Matrix { parameters[DimeRec.itemTable] }
 
-    /// What is random in a batch.
+    /// The random draws of a batch.
     package struct Draws {
         /// `t` of each row.
         package var steps: [Int]
@@ -127,7 +129,7 @@ public struct DreamRec: ChainRecommender {
         /// Whether a row's condition is the null row.
         package var isUnconditional: [Bool]
 
-        /// Groups the three.
+        /// Creates a set of draws.
         package init(steps: [Int], normals: Matrix, isUnconditional: [Bool]) {
             self.steps = steps
             self.normals = normals
@@ -135,7 +137,7 @@ public struct DreamRec: ChainRecommender {
         }
     }
 
-    /// Mean squared error of the predicted rows; negatives take no part.
+    /// Mean squared error of the predicted rows; it uses no negatives.
     public func loss(_ batch: TrainingBatch, on tape: Tape) -> TrainingLoss {
         let generator = CounterBasedGenerator(seed: batch.noise.seed, purpose: .nullCondition)
         let draws = Draws(
@@ -178,7 +180,8 @@ public struct DreamRec: ChainRecommender {
         )
     }
 
-    /// The guided prediction of clean rows from `x_t [B, d]` and `t`; what depends on histories alone is computed once.
+    /// The guided prediction of clean rows from `x_t [B, d]` and `t`; the parts that depend only on histories are
+    /// computed once.
     package func guidedDenoiser(_ histories: RaggedRows) -> (Matrix, Int) -> Matrix {
         let fixed = Tape(recording: false)
         let guided = conditionTerm(condition(of: histories, on: fixed)).value
@@ -201,7 +204,7 @@ public struct DreamRec: ChainRecommender {
     private func condition(of histories: RaggedRows, on tape: Tape) -> Variable {
         let shared = SharedPrefixes(histories)
         let newest = shared.firsts.indices.map { Int32(shared.firsts[$0] + histories[$0].count - 1) }
-        // The encoder wants rows of length 1 and these are sqrt(d) long.
+        // The encoder expects rows of length 1; these have length sqrt(d).
         let items = tape.gather(DimeRec.itemTable, from: parameters, rows: shared.sequences.ids)
             .scaled(by: 1 / Float(configuration.dimension).squareRoot())
         return encoder.states(items: items, offsets: shared.sequences.offsets, parameters: parameters)
@@ -212,13 +215,13 @@ public struct DreamRec: ChainRecommender {
         tape.parameter(Name.null, from: parameters).gatheringRows([Int32](repeating: 0, count: count))
     }
 
-    /// What a condition adds to the first layer.
+    /// A condition's term of the first layer.
     private func conditionTerm(_ condition: Variable) -> Variable {
         condition.product(condition.tape.parameter(Name.condition, from: parameters))
             .addingToEachRow(condition.tape.parameter(Name.bias, from: parameters))
     }
 
-    /// What the numbers of steps add to it; as published they count from 0.
+    /// The steps' term of the first layer; as published, steps count from 0.
     private func stepTerm(_ steps: [Int], on tape: Tape) -> Variable {
         stepEmbedding.rows(steps.map { Double($0 - 1) }, on: tape, parameters)
             .product(tape.parameter(Name.step, from: parameters))

@@ -1,46 +1,49 @@
 public import Autodiff
 public import Kernels
 
-/// L-DiffRec (Wang et al., SIGIR 2023; method, section 11): DiffRec in the latent space of a variational autoencoder of all
-/// items, the published system with one cluster of items.
+/// L-DiffRec (Wang et al., SIGIR 2023; method, section 11): DiffRec in the latent space of a variational autoencoder
+/// of all items, the published system with one cluster of items.
 ///
-/// A linear encoder reads a user's row over all items, whose weights may fall with age (`oldestWeight` below 1), and gives a
-/// normal distribution of the latent row `z`. A denoiser `z' = tanh([z_t; phi(t)] W + b) W' + b'` predicts it from its noised
-/// form, and a linear decoder of `z'` gives the probabilities of items:
-/// `L = lambda w_t mean (z - z')^2 + sum_{i in S} -log softmax_i + beta_s KL(q(z) || N(0, I))`, `beta_s` rising with the training
-/// step. Serving starts T reverse steps without noise from the mean of `z`, so `z'` must stay near `z`: with a small `lambda` the
-/// likelihood alone shapes it, and the chain, which takes it for `z` again, leads astray. As in ``DiffRec``, steps are drawn
-/// uniformly, `w_t` has mean 1, and negatives of a batch take no part.
+/// A linear encoder reads a user's row over all items and gives a normal distribution of the latent row `z`. The
+/// row's weights may fall with age (`oldestWeight` below 1). A denoiser `z' = tanh([z_t; phi(t)] W + b) W' + b'`
+/// predicts `z` from its noised form, and a linear decoder of `z'` gives the probabilities of items.
 ///
-/// Published are a `lambda` that falls from .03 to .005, beside `w_t` of mean 2.5e4, so 750 to 125 here, and a `beta` of .3,
-/// beside the likelihood of all of a user's items. Beside that of one next item it leaves the latent row empty, as does a latent
-/// deviation of 1 to begin with, the published one, beside rows of a few items; so the defaults are others.
+/// The loss is `L = lambda w_t mean (z - z')^2 + sum_{i in S} -log softmax_i + beta_s KL(q(z) || N(0, I))`, and
+/// `beta_s` rises with the training step. Serving starts from the mean of `z` and takes T reverse steps without
+/// noise, so `z'` must stay near `z`. With a small `lambda` only the likelihood shapes `z'`; the chain uses `z'` as
+/// `z` again and drifts away. As in ``DiffRec``, steps are drawn uniformly, `w_t` has mean 1, and the loss does not
+/// use the batch's negatives.
+///
+/// The defaults differ from the published values. The published `lambda` falls from .03 to .005 with `w_t` of mean
+/// 2.5e4, which is 750 to 125 here. The published `beta` is .3, with the likelihood of all items of a user. With the
+/// likelihood of one next item, that `beta` leaves the latent row empty. The published initial latent deviation of 1
+/// has the same effect with rows of a few items.
 public struct LatentDiffRec: ChainRecommender {
     /// Hyper-parameters of the networks and of the loss.
     public struct Configuration: ModelConfiguration {
         /// Length of the latent row, and of item rows without their bias.
         public var dimension = 300
-        /// Items of a history that count, the newest ones.
+        /// How many of a history's newest items are used.
         public var historyLength = 50
-        /// The weight of the oldest item of several; 1 for all alike.
+        /// The weight of the oldest of several items; 1 gives all items the same weight.
         public var oldestWeight = 1.0
         /// Width of the denoiser's hidden layer.
         public var hidden = 300
-        /// How much noise is added in how many steps.
+        /// The number of steps and the noise levels.
         public var noise = CleanStartConfiguration(steps: 5, firstVariance: 1e-5, lastVariance: 2e-3)
-        /// Share of the items of a row that the encoder does not see while it trains.
+        /// Dropout probability of a row's items at the encoder's input.
         public var itemDropout = 0.1
-        /// Share of the elements of a noised latent row that the denoiser does not see while it trains.
+        /// Dropout probability of the elements of a noised latent row.
         public var dropout = 0.1
         /// Weight of the denoiser's squared error (lambda).
         public var lambda = 10.0
-        /// Weight of the divergence of the latent distribution at the end (beta).
+        /// Final weight of the latent distribution's divergence (beta).
         public var beta = 0.003
-        /// Steps over which that weight rises from 0.
+        /// Training steps over which that weight rises from 0.
         public var annealingSteps = 200
-        /// Deviation of the latent distribution of a row without items before training.
+        /// Initial deviation of the latent distribution of a row without items.
         public var initialDeviation = 0.08
-        /// The items that should be likely, and those that the encoder reads.
+        /// The items whose likelihood is trained, and the items that the encoder reads.
         public var target = DiffRec.Configuration.Target.next
 
         /// The defaults.
@@ -74,7 +77,7 @@ public struct LatentDiffRec: ChainRecommender {
     public static let system = "l-diffrec"
     /// Hyper-parameters.
     public let configuration: Configuration
-    /// All trained numbers.
+    /// All trained parameters.
     public var parameters: ParameterSet
     private let diffusion: GaussianDiffusion
     private let hiddenLayer: StepAwareLayer
@@ -87,7 +90,7 @@ public struct LatentDiffRec: ChainRecommender {
         hiddenLayer = StepAwareLayer(prefix: "denoiser", width: configuration.hidden)
     }
 
-    /// Weights Xavier-uniform, biases zero but for that of the latent deviation.
+    /// Weights Xavier-uniform, biases zero except for the bias of the latent deviation.
     public func layout(items: Int) -> ParameterLayout {
         let (d, hidden) = (configuration.dimension, configuration.hidden)
         var layout = hiddenLayer.layout
@@ -112,24 +115,24 @@ public struct LatentDiffRec: ChainRecommender {
     /// The denoised latent row.
     public var readOuts: [ReadOut] { [.served] }
 
-    /// T.
+    /// The number of diffusion steps (T).
     public var reverseSteps: Int { configuration.noise.steps }
 
     /// The decoder with its biases, `[V, d + 1]`.
     public var scoringItems: Matrix { parameters[DimeRec.itemTable] }
 
-    /// What is random in a batch.
+    /// The random draws of a batch.
     package struct Draws {
         /// `t` of each row.
         package var steps: [Int]
         /// The normals of the latent rows, then those of their noise, `[B, 2 d]`.
         package var normals: Matrix
-        /// What each distinct item that the encoder reads is multiplied by, 0 or `1 / (1 - p)`, row after row.
+        /// The dropout factor of each distinct item that the encoder reads, 0 or `1 / (1 - p)`, row after row.
         package var keptItems: [Float]
-        /// The same of each element of the noised latent rows, `[B, d]`.
+        /// The dropout factor of each element of the noised latent rows, `[B, d]`.
         package var kept: Matrix
 
-        /// Groups the four.
+        /// Creates a set of draws.
         package init(steps: [Int], normals: Matrix, keptItems: [Float], kept: Matrix) {
             self.steps = steps
             self.normals = normals
@@ -208,7 +211,7 @@ public struct LatentDiffRec: ChainRecommender {
 
     // MARK: Networks
 
-    /// What the encoder reads in training.
+    /// The rows that the encoder reads in training.
     private func rows(_ batch: TrainingBatch) -> InteractionRows {
         let sequences =
             switch configuration.target {

@@ -4,16 +4,17 @@ public import Kernels
 /// The sequential DiffRec (Du and others, 2023; method, section 11, first of the two): a Transformer denoises the last
 /// token of a sequence, the next item.
 ///
-/// An item becomes a Gaussian token `z_0 ~ N(e, s_0^2 I)`; diffusion noises it to `x_t`, which stands behind the history's
-/// rows as one more position. The network's output there is the predicted row, with three losses: squared error to `z_0`, at
-/// `t = 1` to `e` itself, and the cross-entropy of rounding to an item. Described from the method's account of it, without
-/// its code. Blocks are pre-norm with distance biases, and the rounding loss is the harness's softmax on the prediction.
+/// An item becomes a Gaussian token `z_0 ~ N(e, s_0^2 I)`, and diffusion noises it to `x_t`. The noised token is one
+/// more position behind the history's rows, and the network's output there is the predicted row. There are three
+/// losses: the squared error to `z_0`, at `t = 1` the squared error to `e` itself, and the cross-entropy of rounding
+/// to an item. The code follows the method's description, not the published code. Blocks are pre-norm with distance
+/// biases, and the rounding loss is the shared softmax on the prediction.
 public struct SequentialDiffRec: ChainRecommender {
     /// Hyper-parameters of the network and of the diffusion.
     public struct Configuration: TransformerConfiguration {
         /// Length of item rows; even.
         public var dimension = 64
-        /// Items of a history that count, the newest ones.
+        /// How many of a history's newest items are used.
         public var historyLength = 50
         /// Diffusion steps (T).
         public var steps = 32
@@ -27,9 +28,9 @@ public struct SequentialDiffRec: ChainRecommender {
         public var heads = 2
         /// Width of the feed-forward layers.
         public var hidden = 256
-        /// Dropout on what blocks add while training.
+        /// Dropout on the residual branches during training.
         public var dropout = 0.1
-        /// Weight of the rounding loss beside the squared error.
+        /// Weight of the rounding loss relative to the squared error.
         public var rounding = 1.0
         /// Inverse temperature of the rounding softmax.
         public var logitScale = 1.0
@@ -53,7 +54,7 @@ public struct SequentialDiffRec: ChainRecommender {
     public static let system = "diffrec-sequential"
     /// Hyper-parameters.
     public let configuration: Configuration
-    /// All trained numbers.
+    /// All trained parameters.
     public var parameters: ParameterSet
     private let stepEmbedding: StepEmbedding
     private let diffusion: GaussianDiffusion
@@ -100,13 +101,13 @@ public struct SequentialDiffRec: ChainRecommender {
         return layout
     }
 
-    /// T.
+    /// The number of diffusion steps (T).
     public var reverseSteps: Int { configuration.steps }
 
     /// The item rows as they are, `[V, d]`.
     public var scoringItems: Matrix { parameters[DimeRec.itemTable] }
 
-    /// What is random in a batch, dropout aside.
+    /// The random draws of a batch, without dropout.
     package struct Draws {
         /// `t` of each row.
         package var steps: [Int]
@@ -115,7 +116,7 @@ public struct SequentialDiffRec: ChainRecommender {
         /// The normals of each token around its item's row, `[B, d]`.
         package var token: Matrix
 
-        /// Groups the three.
+        /// Creates a set of draws.
         package init(steps: [Int], normals: Matrix, token: Matrix) {
             self.steps = steps
             self.normals = normals
@@ -148,7 +149,7 @@ public struct SequentialDiffRec: ChainRecommender {
         let row = tape.gather(DimeRec.itemTable, from: parameters, rows: batch.targets)
         let (s0, weight) = (Float(configuration.tokenDeviation), 1 / Float(batch.stepRows))
         let token = row.adding(tape.constant(draws.token), scale: s0)
-        // At t = 1 the item's own row is the aim.
+        // At t = 1 the item's own row is the target.
         let offsets = draws.token.scalingRows(by: draws.steps.map { $0 == 1 ? 0 : s0 })
         let predicted = clean(
             noised: diffusion.noised(token, steps: draws.steps, normals: draws.normals),
@@ -193,7 +194,7 @@ public struct SequentialDiffRec: ChainRecommender {
     /// - Parameters:
     ///   - noised: `x_t`, `[B, d]`.
     ///   - steps: `t` of each row.
-    ///   - histories: What stands before.
+    ///   - histories: The histories before the tokens.
     ///   - dropout: Streams of the masks; nil when not training.
     /// - Returns: The output at the last position of each sequence.
     private func clean(noised: Variable, steps: [Int], histories: RaggedRows, dropout: NoiseSource?) -> Variable {
@@ -230,17 +231,17 @@ public struct SequentialDiffRec: ChainRecommender {
     }
 }
 
-/// Histories with one more position behind each.
+/// Histories with one more position, the token, behind each.
 private struct TokenSequences {
     /// Where each sequence starts, and the end of the last.
     var offsets = [0]
-    /// The item of each position; any for a token.
+    /// The item of each position; for a token, any item.
     var items: [Int32] = []
-    /// Which history a position belongs to.
+    /// The history of each position.
     var owners: [Int32] = []
-    /// Whether a position is the one behind its history.
+    /// Whether a position is a token.
     var isToken: [Bool] = []
-    /// The positions behind the histories.
+    /// The positions of the tokens.
     var tokens: [Int32] = []
 
     /// Positions of each sequence.

@@ -1,9 +1,9 @@
 public import Autodiff
 
 /// ComiRec-DR (Cen et al., KDD 2020; method, sections 3.4 and 11): the items of the history vote for interests, and
-/// routing by agreement decides which interest gets how much of each.
+/// routing by agreement decides how much of each item goes to each interest.
 ///
-/// Interests and items are on the unit sphere, where the original's have any length.
+/// Interests and items are on the unit sphere; in the original they have any length.
 public struct ComiRecDR: MultiInterestRecommender {
     /// Hyper-parameters of the network.
     public typealias Configuration = MultiInterestConfiguration
@@ -12,7 +12,7 @@ public struct ComiRecDR: MultiInterestRecommender {
     public static let system = "comirec-dr"
     /// Hyper-parameters.
     public let configuration: Configuration
-    /// All trained numbers.
+    /// All trained parameters.
     public var parameters: ParameterSet
     let module: any InterestModule
 

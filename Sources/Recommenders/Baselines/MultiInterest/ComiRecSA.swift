@@ -2,13 +2,13 @@ public import Autodiff
 
 /// ComiRec-SA (Cen et al., KDD 2020; method, sections 3.2 and 11): one softmax over the history for each interest.
 ///
-/// Interests and items are on the unit sphere, where the original's have any length.
+/// Interests and items are on the unit sphere; in the original they have any length.
 public struct ComiRecSA: MultiInterestRecommender {
     /// Hyper-parameters of the network.
     public struct Configuration: ModelConfiguration {
         /// Length of item and user vectors.
         public var dimension = 64
-        /// Items of a history that count, the newest ones.
+        /// How many of a history's newest items are used.
         public var historyLength = 50
         /// Interests, each a user vector (K).
         public var interests = 4
@@ -16,7 +16,7 @@ public struct ComiRecSA: MultiInterestRecommender {
         public var hidden = 256
         /// The positional table.
         public var position = GuidanceConfiguration.Position.learned
-        /// Which end of the window short histories leave empty; the original's is the right one.
+        /// The end of the window that short histories leave empty; the original uses the right end.
         public var padding = GuidanceConfiguration.Padding.left
         /// Inverse temperature of the softmax.
         public var logitScale = 14.3
@@ -41,7 +41,7 @@ public struct ComiRecSA: MultiInterestRecommender {
     public static let system = "comirec-sa"
     /// Hyper-parameters.
     public let configuration: Configuration
-    /// All trained numbers.
+    /// All trained parameters.
     public var parameters: ParameterSet
     let module: any InterestModule
 

@@ -1,13 +1,13 @@
 public import Autodiff
 
-/// MIND (Li et al., CIKM 2019; method, sections 3.4 and 11): the items of the history vote by one shared matrix, and routing
-/// by agreement from random logits makes K interests of their votes.
+/// MIND (Li et al., CIKM 2019; method, sections 3.4 and 11): the items of the history vote through one shared matrix,
+/// and routing by agreement from random logits turns the votes into K interests.
 ///
-/// It is the form of ComiRec's repository. A user has K interests however short the history; the loss reads the one nearest
-/// to the target, which is the label-aware attention of the original with its power going to infinity; all K serve. The
-/// original's dense ReLU layers after routing, which that repository has for one data set only, are left out: interests and
-/// items are on the unit sphere, and a ReLU would leave one orthant of it. What the logits start from, see
-/// `RoutedInterests.Votes`.
+/// This is the version of ComiRec's repository. A user always has K interests, and all K serve. The loss uses the
+/// interest nearest to the target: this is the original's label-aware attention with its power going to infinity. The
+/// original's dense ReLU layers after routing are left out. ComiRec's repository has them for one data set only, and
+/// a ReLU would restrict interests to one orthant of the unit sphere. `RoutedInterests.Votes` describes the initial
+/// logits.
 public struct MIND: MultiInterestRecommender {
     /// Hyper-parameters of the network.
     public typealias Configuration = MultiInterestConfiguration
@@ -16,7 +16,7 @@ public struct MIND: MultiInterestRecommender {
     public static let system = "mind"
     /// Hyper-parameters.
     public let configuration: Configuration
-    /// All trained numbers.
+    /// All trained parameters.
     public var parameters: ParameterSet
     let module: any InterestModule
 

@@ -1,7 +1,7 @@
 import Autodiff
 import Kernels
 
-/// A system whose K user vectors are what an interest module gives.
+/// A system whose K user vectors are the interests of an interest module.
 protocol MultiInterestRecommender: SoftmaxRecommender {
     /// The module.
     var module: any InterestModule { get }
@@ -18,11 +18,11 @@ extension MultiInterestRecommender {
     var network: ParameterLayout { module.layout }
 }
 
-/// Hyper-parameters of a multi-interest system whose module has none of its own.
+/// Hyper-parameters of a multi-interest system whose module has no hyper-parameters of its own.
 public struct MultiInterestConfiguration: ModelConfiguration {
     /// Length of item and user vectors.
     public var dimension = 64
-    /// Items of a history that count, the newest ones.
+    /// How many of a history's newest items are used.
     public var historyLength = 50
     /// Interests, each a user vector (K).
     public var interests = 4

@@ -3,18 +3,21 @@ public import Kernels
 
 /// BERT4Rec (Sun et al., CIKM 2019; method, section 11): a Transformer that sees both sides of a hidden item.
 ///
-/// It learns by a Cloze task over a history and its next item: some items are replaced by one trained row, [MASK], and each
-/// should be likely among all items at its place. In a share of the rows that is the next item alone, as in serving, which puts
-/// [MASK] behind the history and reads the state there. Positions count from the newest, so that this place is always the same.
-/// Only hidden places go through the last feed-forward layer, the head and the softmax. Differences to the published system:
-/// blocks normalise their inputs instead of their outputs, projections of queries, keys and values have no bias, attention
-/// weights no dropout, and weights do not decay. Rows are raw, and items have biases. Negatives of a batch take no part.
+/// It learns by a Cloze task over a history and its next item. One trained row, [MASK], replaces some items, and the
+/// model predicts each hidden item among all items. In a share of the rows only the next item is hidden, as in
+/// serving: serving puts [MASK] behind the history and reads the state there. Positions count from the newest, so
+/// that this place is always the same. Only hidden places go through the last feed-forward layer, the head and the
+/// softmax.
+///
+/// Differences to the published system: blocks normalise their inputs instead of their outputs; projections of
+/// queries, keys and values have no bias; attention weights have no dropout; there is no weight decay. Item rows are
+/// not normalised, and items have biases. The loss does not use the batch's negatives.
 public struct BERT4Rec: TrainedRecommender {
     /// Hyper-parameters of the network and of the Cloze task.
     public struct Configuration: TransformerConfiguration {
         /// Length of item rows without their bias.
         public var dimension = 64
-        /// Items of a history that count, the newest ones.
+        /// How many of a history's newest items are used.
         public var historyLength = 50
         /// Blocks.
         public var blocks = 2
@@ -22,11 +25,11 @@ public struct BERT4Rec: TrainedRecommender {
         public var heads = 2
         /// Width of the feed-forward layers.
         public var hidden = 256
-        /// Dropout on the input and on what blocks add while training.
+        /// Dropout on the input and on the residual branches during training.
         public var dropout = 0.1
-        /// The probability of each item of a sequence to be hidden; where that hides none, the newest is.
+        /// The probability that an item of a sequence is hidden; if none is, the newest item is hidden.
         public var maskProbability = 0.2
-        /// The share of rows in which the next item alone is hidden.
+        /// The share of rows in which only the next item is hidden.
         public var nextShare = 0.5
 
         /// The defaults.
@@ -56,7 +59,7 @@ public struct BERT4Rec: TrainedRecommender {
     public static let system = "bert4rec"
     /// Hyper-parameters.
     public let configuration: Configuration
-    /// All trained numbers.
+    /// All trained parameters.
     public var parameters: ParameterSet
 
     /// A model over given parameters.
@@ -88,7 +91,7 @@ public struct BERT4Rec: TrainedRecommender {
         return layout
     }
 
-    /// The head's answer at a [MASK] behind the history.
+    /// The head's output at a [MASK] behind the history.
     public var readOuts: [ReadOut] { [.served] }
 
     /// Rows and biases of items, `[V, d + 1]`.
@@ -101,7 +104,7 @@ public struct BERT4Rec: TrainedRecommender {
         loss(batch, hidden: hiddenPlaces(batch), on: tape)
     }
 
-    /// The loss for given places in the sequence of each history and its next item, at least one a row, ascending.
+    /// The loss for given places in the sequence of each history and its next item, ascending, at least one per row.
     package func loss(_ batch: TrainingBatch, hidden: RaggedRows, on tape: Tape) -> TrainingLoss {
         let sequences = ClozeSequences(batch.sequences, hidden: hidden)
         let dropout = Dropout(
@@ -120,7 +123,7 @@ public struct BERT4Rec: TrainedRecommender {
         return TrainingLoss(total: likelihood, terms: [("cloze", likelihood.scalar)])
     }
 
-    /// The head's answers behind the histories, with a 1 at the end.
+    /// The head's outputs behind the histories, each with a 1 at the end.
     public func userVectors(_ histories: RaggedRows, noise: NoiseSource, readOut: ReadOut) -> UserVectors {
         let sequences = ClozeSequences(
             RaggedRows((0..<histories.count).map { histories[$0] + [0] } as [[Int32]]),
@@ -131,7 +134,7 @@ public struct BERT4Rec: TrainedRecommender {
 
     // MARK: Cloze task
 
-    /// Draws what a batch hides: places in the sequence of each history and its next item, ascending.
+    /// Draws the hidden places of a batch, ascending, in the sequence of each history and its next item.
     package func hiddenPlaces(_ batch: TrainingBatch) -> RaggedRows {
         let generator = CounterBasedGenerator(seed: batch.noise.seed, purpose: .cloze)
         return RaggedRows(
@@ -157,7 +160,7 @@ public struct BERT4Rec: TrainedRecommender {
         )
     }
 
-    /// What the head answers at the hidden places, `[places, d]`.
+    /// The head's outputs at the hidden places, `[places, d]`.
     private func answers(_ sequences: ClozeSequences, dropout: Dropout?, on tape: Tape) -> Variable {
         let d = configuration.dimension
         let items = tape.parameter(DimeRec.itemTable, from: parameters).gatheringRows(sequences.items)
@@ -188,19 +191,19 @@ public struct BERT4Rec: TrainedRecommender {
     }
 }
 
-/// Sequences of items some of which are hidden, their positions one after another.
+/// Sequences of items with some items hidden, stored one after another.
 private struct ClozeSequences {
     /// Where each sequence starts, and the end of the last.
     var offsets = [0]
     /// The item of each position.
     var items: [Int32] = []
-    /// How many positions of its sequence are newer.
+    /// The number of newer positions in its sequence.
     var ages: [Int32] = []
-    /// Whether [MASK] stands there.
+    /// Whether [MASK] replaces the item.
     var isHidden: [Bool] = []
-    /// The positions where it does.
+    /// The hidden positions.
     var hidden: [Int32] = []
-    /// How many of them each sequence has.
+    /// The number of hidden positions of each sequence.
     var hiddenCounts: [Int] = []
 
     /// Positions of each sequence.

@@ -3,25 +3,27 @@ public import Kernels
 
 /// Caser without its users (Tang and Wang, WSDM 2018; method, section 11): convolutions over the newest items' rows.
 ///
-/// The newest `L` rows are an image, older places of a short history zero. Horizontal filters of every height find patterns
-/// of consecutive items, each one's largest answer counts; vertical filters are weighted sums over the places. Both go through
-/// dropout and one layer with ReLU. Histories here come from users whom training did not see, so the published user row beside
-/// its output is left out; the loss is not the published binary one with three targets, and vertical filters have no biases,
-/// which the layer behind them has. Rows are raw; the last column of the item table is the bias.
+/// The newest `L` rows form an image; the older places of a short history are zero. Horizontal filters of every
+/// height find patterns of consecutive items, and the largest output of each filter is used. Vertical filters are
+/// weighted sums over the places. Both outputs go through dropout and one layer with ReLU.
+///
+/// Differences to the published system: there is no user row beside the output, because histories come from users
+/// that training did not see; the loss is not binary with three targets; vertical filters have no biases, because the
+/// next layer has them. Item rows are not normalised; the last column of the item table is the bias.
 public struct Caser: TrainedRecommender {
     /// Hyper-parameters.
     public struct Configuration: ModelConfiguration {
-        /// Length of item rows, as next ones without their bias.
+        /// Length of item rows, without the bias of next items.
         public var dimension = 64
-        /// The newest items that count (L), the largest height of a filter.
+        /// How many of the newest items are used (L); also the largest height of a filter.
         public var historyLength = 5
         /// Horizontal filters of each height.
         public var horizontalFilters = 16
         /// Vertical filters.
         public var verticalFilters = 4
-        /// Share of the filters' answers that the last layer does not see while it trains.
+        /// Dropout probability of the filters' outputs.
         public var dropout = 0.5
-        /// What is learnt from a batch.
+        /// The training loss.
         public var loss = RankingLoss.softmax
 
         /// The defaults.
@@ -50,7 +52,7 @@ public struct Caser: TrainedRecommender {
     public static let system = "caser"
     /// Hyper-parameters.
     public let configuration: Configuration
-    /// All trained numbers.
+    /// All trained parameters.
     public var parameters: ParameterSet
 
     /// A model over given parameters.
@@ -83,10 +85,10 @@ public struct Caser: TrainedRecommender {
         return layout
     }
 
-    /// The last layer.
+    /// The last layer's output.
     public var readOuts: [ReadOut] { [.served] }
 
-    /// Rows and biases of items as next ones, `[V, d + 1]`.
+    /// Rows and biases of next items, `[V, d + 1]`.
     public var scoringItems: Matrix { parameters[DimeRec.itemTable] }
 
     /// The configured loss of the next item against the batch's negatives.
@@ -100,7 +102,7 @@ public struct Caser: TrainedRecommender {
         )
     }
 
-    /// The last layer, with a 1 at the end.
+    /// The last layer's output, with a 1 at the end.
     public func userVectors(_ histories: RaggedRows, noise: NoiseSource, readOut: ReadOut) -> UserVectors {
         UserVectors(rows: users(histories, dropout: nil, on: Tape(recording: false)).value)
     }
@@ -119,11 +121,11 @@ public struct Caser: TrainedRecommender {
             .appendingOne()
     }
 
-    /// The rows of the newest items, oldest first, behind rows of zeros, `[B L, d]`.
+    /// The rows of the newest items, oldest first, after rows of zeros, `[B L, d]`.
     private func image(_ histories: RaggedRows, on tape: Tape) -> Variable {
         let places = configuration.historyLength
         let newest = (0..<histories.count).map { histories[$0].suffix(places) }
-        // A place is a sum of one row or of none.
+        // Each place is the sum of one row or of no row.
         let cells = RaggedRows(
             newest.flatMap { items in
                 [[Int32]](repeating: [], count: places - items.count) + items.map { [$0] }
@@ -145,7 +147,7 @@ public struct Caser: TrainedRecommender {
         return terms.dropFirst().reduce(terms[0]) { $0.adding($1) }
     }
 
-    /// The largest answers of the horizontal filters of one height, `[B, filters]`.
+    /// The largest outputs of the horizontal filters of one height, `[B, filters]`.
     private func horizontal(height: Int, image: Variable, rows: Int) -> Variable {
         let places = configuration.historyLength
         let windows = places - height + 1

@@ -3,16 +3,17 @@ public import Kernels
 
 /// FPMC without its users (Rendle et al., WWW 2010; method, section 11): a factorised Markov chain of items.
 ///
-/// A next item scores `<X_i, mean_l Y_l>` over the newest items `l`. Histories here come from users whom training did not
-/// see, so the published `<VU_u, VI_i>` of a user and an item is left out. Items and users are on the unit sphere.
+/// The score of a next item is `<X_i, mean_l Y_l>` over the newest items `l`. The published term `<VU_u, VI_i>` of a
+/// user and an item is left out, because histories come from users that training did not see. Items and users are on
+/// the unit sphere.
 public struct FPMC: TrainedRecommender {
     /// Hyper-parameters.
     public struct Configuration: ModelConfiguration {
         /// Length of item and user vectors.
         public var dimension = 64
-        /// The newest items that predict the next, the published basket.
+        /// How many of the newest items predict the next item (the published basket).
         public var historyLength = 1
-        /// What is learnt from a batch.
+        /// The training loss.
         public var loss = RankingLoss.softmax
         /// Inverse temperature of the loss.
         public var logitScale = 14.3
@@ -34,7 +35,7 @@ public struct FPMC: TrainedRecommender {
     public static let system = "fpmc"
     /// Hyper-parameters.
     public let configuration: Configuration
-    /// All trained numbers.
+    /// All trained parameters.
     public var parameters: ParameterSet
 
     /// A model over given parameters.
@@ -56,7 +57,7 @@ public struct FPMC: TrainedRecommender {
     /// The mean of the newest items' rows.
     public var readOuts: [ReadOut] { [.served] }
 
-    /// Unit rows of items as next ones, `[V, d]`.
+    /// Unit rows of next items, `[V, d]`.
     public var scoringItems: Matrix { parameters[DimeRec.itemTable].normalisedRows().unit }
 
     /// The configured loss of the next item against the batch's negatives.

@@ -2,24 +2,25 @@ public import Autodiff
 import Foundation
 public import Kernels
 
-/// Fossil without its users (He and McAuley, ICDM 2016; method, section 11): item similarity and a Markov chain of the newest.
+/// Fossil without its users (He and McAuley, ICDM 2016; method, section 11): item similarity and a Markov chain of
+/// the newest items.
 ///
-/// An item scores `b_i + <|S|^-a sum_{j in S} P_j + sum_k eta_k P_{s_k}, Q_i>`, with `S` the history, repeats and all, and
-/// `s_k` its `k`-th newest item. Histories here come from users whom training did not see, so the published per-user part of
-/// `eta` is left out; an item that is in the history stays in its own sum. Rows are raw; the last column of the item table
-/// is the bias.
+/// The score of an item is `b_i + <|S|^-a sum_{j in S} P_j + sum_k eta_k P_{s_k}, Q_i>`. `S` is the history with its
+/// repeats, and `s_k` is its `k`-th newest item. The published per-user part of `eta` is left out, because histories
+/// come from users that training did not see. An item of the history stays in its own sum. Item rows are not
+/// normalised; the last column of the item table is the bias.
 public struct Fossil: TrainedRecommender {
     /// Hyper-parameters.
     public struct Configuration: ModelConfiguration {
         /// Length of item rows without their bias.
         public var dimension = 64
-        /// Items of a history that count, the newest ones.
+        /// How many of a history's newest items are used.
         public var historyLength = 50
         /// How many of the newest items have a weight of their own (L).
         public var order = 3
         /// How much a long history's sum is shrunk (a): 0 for a sum, 1 for a mean.
         public var exponent = 0.2
-        /// What is learnt from a batch.
+        /// The training loss.
         public var loss = RankingLoss.softmax
 
         /// The defaults.
@@ -43,7 +44,7 @@ public struct Fossil: TrainedRecommender {
     public static let system = "fossil"
     /// Hyper-parameters.
     public let configuration: Configuration
-    /// All trained numbers.
+    /// All trained parameters.
     public var parameters: ParameterSet
 
     /// A model over given parameters.
@@ -52,7 +53,7 @@ public struct Fossil: TrainedRecommender {
         self.parameters = parameters
     }
 
-    /// Rows of length about 1, no biases, weights of the newest items 1.
+    /// Rows of length about 1, biases 0, weights of the newest items 1.
     public func layout(items: Int) -> ParameterLayout {
         let d = configuration.dimension
         let deviation = 1 / Double(d).squareRoot()
@@ -70,7 +71,7 @@ public struct Fossil: TrainedRecommender {
     /// The weighted sum of the history's rows.
     public var readOuts: [ReadOut] { [.served] }
 
-    /// Rows and biases of items as next ones, `[V, d + 1]`.
+    /// Rows and biases of next items, `[V, d + 1]`.
     public var scoringItems: Matrix { parameters[DimeRec.itemTable] }
 
     /// The configured loss of the next item against the batch's negatives.

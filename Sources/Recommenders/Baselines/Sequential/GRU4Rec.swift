@@ -1,12 +1,13 @@
 public import Autodiff
 
-/// GRU4Rec (Hidasi et al., ICLR 2016; method, section 11): one layer of gated recurrent units, its last state the user.
+/// GRU4Rec (Hidasi et al., ICLR 2016; method, section 11): one layer of gated recurrent units whose last state is the
+/// user vector.
 public struct GRU4Rec: StateRecommender {
     /// Hyper-parameters of the network.
     public struct Configuration: ModelConfiguration {
         /// Length of item and user vectors.
         public var dimension = 64
-        /// Items of a history that count, the newest ones.
+        /// How many of a history's newest items are used.
         public var historyLength = 50
         /// Width of the states.
         public var hidden = 128
@@ -29,7 +30,7 @@ public struct GRU4Rec: StateRecommender {
     public static let system = "gru4rec"
     /// Hyper-parameters.
     public let configuration: Configuration
-    /// All trained numbers.
+    /// All trained parameters.
     public var parameters: ParameterSet
     private let encoder: RecurrentEncoder
 

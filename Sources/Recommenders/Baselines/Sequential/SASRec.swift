@@ -1,15 +1,16 @@
 public import Autodiff
 
-/// SASRec (Kang and McAuley, ICDM 2018; method, section 11): a causal Transformer, its last state the user.
+/// SASRec (Kang and McAuley, ICDM 2018; method, section 11): a causal Transformer whose last state is the user
+/// vector.
 ///
-/// Blocks are pre-norm with trained distance biases (see ``CausalTransformer``) and the loss is the softmax of all systems
-/// here, not the original's binary loss with one negative.
+/// Blocks are pre-norm with trained distance biases (see ``CausalTransformer``). The loss is the softmax loss that
+/// these systems share, not the original's binary loss with one negative.
 public struct SASRec: StateRecommender {
     /// Hyper-parameters of the network.
     public struct Configuration: TransformerConfiguration {
         /// Length of item and user vectors.
         public var dimension = 64
-        /// Items of a history that count, the newest ones.
+        /// How many of a history's newest items are used.
         public var historyLength = 50
         /// Blocks.
         public var blocks = 2
@@ -34,7 +35,7 @@ public struct SASRec: StateRecommender {
     public static let system = "sasrec"
     /// Hyper-parameters.
     public let configuration: Configuration
-    /// All trained numbers.
+    /// All trained parameters.
     public var parameters: ParameterSet
     private let transformer: CausalTransformer
 

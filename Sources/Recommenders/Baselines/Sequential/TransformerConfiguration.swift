@@ -23,7 +23,7 @@ extension TransformerConfiguration {
         }
     }
 
-    /// The same for a system that also embeds step numbers, by as many sines as cosines.
+    /// Throws for a size out of range of a system that also embeds step numbers, by as many sines as cosines.
     func validateSizesWithSteps(prefix: String) throws(ConfigurationError) {
         try validateSizes(prefix: prefix)
         guard dimension % 2 == 0 else {

@@ -46,8 +46,9 @@ struct GuidanceExtraction {
     /// - Parameters:
     ///   - items: Unit rows of the items that occur, `[U, d]`.
     ///   - histories: Row numbers in `items`.
-    ///   - parameters: Where the weights are.
-    /// - Returns: `[B, K d]`, each interest a unit row (or raw, by configuration); zero for an empty history.
+    ///   - parameters: The set that holds the weights.
+    /// - Returns: `[B, K d]`, each interest a unit row, or not normalised by configuration; zero for an empty
+    ///   history.
     func interests(items: Variable, histories: RaggedRows, parameters: ParameterSet) -> Variable {
         let raw = module.interests(items: items, histories: histories, parameters: parameters)
         guard configuration.guidance.normaliseRows else { return raw }

@@ -3,7 +3,8 @@ import Kernels
 
 /// The MLP module (method, section 3.4): the mean of the history's items through two dense layers.
 ///
-/// `G = tanh(mean W_1 + b_1) W_2 + b_2` with `W_1 [d, 4 d]` and `W_2 [4 d, K d]`. The order of a history does not matter.
+/// `G = tanh(mean W_1 + b_1) W_2 + b_2` with `W_1 [d, 4 d]` and `W_2 [4 d, K d]`. The order of a history does not
+/// matter.
 struct MLPGuidance: InterestModule {
     let configuration: DimeRecConfiguration
 

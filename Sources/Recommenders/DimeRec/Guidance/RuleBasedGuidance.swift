@@ -1,8 +1,8 @@
 import Autodiff
 import Kernels
 
-/// The rule-based module (method, section 3.1, equation 15): the K newest items, oldest first, zero rows in front of
-/// short histories.
+/// The rule-based module (method, section 3.1, equation 15): the K newest items, oldest first, with zero rows in
+/// front of short histories.
 struct RuleBasedGuidance: InterestModule {
     let configuration: DimeRecConfiguration
 
@@ -46,13 +46,14 @@ extension Variable {
             .newestRows(count, ends: Array(histories.offsets.dropFirst()), firsts: Array(histories.offsets.dropLast()))
     }
 
-    /// The `count` newest rows of each history side by side, `[B, count d]`, zero rows in front of short ones.
+    /// The `count` newest rows of each history side by side, `[B, count d]`, with zero rows in front of short
+    /// histories.
     ///
     /// - Parameters:
     ///   - count: Rows of each history.
     ///   - ends: For each history, the number of the row after its newest.
     ///   - firsts: For each history, the number of its oldest row.
-    /// - Returns: A row a history.
+    /// - Returns: One row for each history.
     func newestRows(_ count: Int, ends: [Int], firsts: [Int]) -> Variable {
         var rows: [Int32] = []
         var present: [Float] = []

@@ -1,8 +1,8 @@
 import Autodiff
 import Kernels
 
-/// The SASRec module (method, section 3.4): the last K states of a causal Transformer, zero rows in front of short
-/// histories.
+/// The SASRec module (method, section 3.4): the last K states of a causal Transformer, with zero rows in front of
+/// short histories.
 struct TransformerGuidance: InterestModule {
     let configuration: DimeRecConfiguration
     let transformer: CausalTransformer
