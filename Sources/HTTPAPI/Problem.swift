@@ -113,7 +113,7 @@ package struct Problem: Error, Equatable {
     ///   - request: Pointer to the request in the body.
     package init(_ error: RetrievalError, of request: String = "") {
         switch error {
-        case .notReady:
+        case .notReady, .modelsAbsent:
             self.init(.notReady, error.description)
         case .invalidArgument(let field, let message):
             self.init(.invalidArgument, at: "\(request)/\(field)", message)
@@ -133,7 +133,7 @@ package struct Problem: Error, Equatable {
     /// The problem of a change of what is served that did not happen.
     package init(_ error: ServingError) {
         switch error {
-        case .modelNotServed, .aliasNotFound: self.init(.notFound, error.description)
+        case .modelNotServed, .modelNotNamed, .aliasNotFound: self.init(.notFound, error.description)
         case .versionNotFound: self.init(.versionNotFound, error.description)
         case .busyLoading: self.init(.busyLoading, error.description)
         case .superseded: self.init(.superseded, error.description)

@@ -131,6 +131,9 @@ private struct ControlPlaneServer: Service, CustomStringConvertible {
     func run() async throws {
         let host = configuration.controlHost
         let port = configuration.controlPort
+        // The framework logs its own cancellation as an error when another listener cannot start.
+        var frameworkLogger = logger
+        frameworkLogger.logLevel = .critical
         let settings = ControlConnectionSettings(
             maxBodyBytes: max(ControlPlane.maxBodyBytes, configuration.maxBodyBytes),
             idleTimeout: TimeAmount(configuration.idleTimeout),
@@ -142,8 +145,12 @@ private struct ControlPlaneServer: Service, CustomStringConvertible {
                 ControlPlaneChannel(responder: responder, settings: settings, connections: connections)
             },
             configuration: ApplicationConfiguration(address: .hostname(host, port: port)),
-            onServerRunning: { channel in onListening(channel.localAddress?.port ?? port) },
-            logger: logger
+            onServerRunning: { [logger] channel in
+                let port = channel.localAddress?.port ?? port
+                logger.info("control plane listens", metadata: ["http.host": "\(host)", "http.port": "\(port)"])
+                onListening(port)
+            },
+            logger: frameworkLogger
         )
         do {
             try await application.run()

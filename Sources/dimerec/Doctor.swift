@@ -35,10 +35,11 @@ struct Doctor: ParsableCommand {
     }
 
     private func openFiles() -> (name: String, ok: Bool, detail: String) {
-        let limits = (try? String(contentsOfFile: "/proc/self/limits", encoding: .utf8)) ?? ""
-        let line = limits.split(separator: "\n").first { $0.hasPrefix("Max open files") }
-        let soft = line?.split(separator: " ").dropFirst(3).first.flatMap { Int($0) } ?? 0
-        return ("limits", soft >= 4096, "\(soft) open files; 10,000 connections need 16384 (`ulimit -n 16384`)")
+        // What `serve` does at its start.
+        let limit = OpenFileLimit.raise()
+        let needed = 10_384
+        let advice = limit >= needed ? "enough for" : "\(needed) are needed (`ulimit -Hn \(needed)`) for"
+        return ("limits", limit >= needed, "\(limit) open files, \(advice) 10,000 connections")
     }
 
     private func versions(_ path: String) throws -> [(name: String, ok: Bool, detail: String)] {

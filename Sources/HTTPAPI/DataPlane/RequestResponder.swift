@@ -253,7 +253,7 @@ final class RequestResponder {
     private func readyTable() throws(Problem) -> RoutingTable {
         guard !status.isDraining else { throw Problem(.notReady, "The server is shutting down.") }
         let table = service.holder.current
-        guard table.isReady else { throw Problem(RetrievalError.notReady) }
+        do throws(RetrievalError) { try table.requireReady() } catch { throw Problem(error) }
         return table
     }
 

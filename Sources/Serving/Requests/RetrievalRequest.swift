@@ -135,6 +135,8 @@ public enum Fallback: String, Sendable {
 public enum RetrievalError: Error, Equatable, CustomStringConvertible {
     /// No snapshot has been published yet.
     case notReady
+    /// The store lacks a model that the service was told to serve.
+    case modelsAbsent(AbsentModels)
     /// A field's value is out of its range.
     case invalidArgument(field: String, message: String)
     /// The request names a model or alias that is not served.
@@ -153,6 +155,8 @@ public enum RetrievalError: Error, Equatable, CustomStringConvertible {
         switch self {
         case .notReady:
             "No model has been loaded yet; ask again shortly."
+        case .modelsAbsent(let absent):
+            absent.description
         case .invalidArgument(let field, let message):
             "'\(field)' \(message)"
         case .modelNotServed(let name, let served):

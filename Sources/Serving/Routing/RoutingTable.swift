@@ -17,6 +17,7 @@ public final class RoutingTable: Sendable {
     /// Whether requests that name no model have a route, now or later.
     private let hasStandard: Bool
     private let isSettled: Bool
+    private let absent: AbsentModels?
 
     /// A table.
     ///
@@ -25,17 +26,20 @@ public final class RoutingTable: Sendable {
     ///   - standard: The name of the route of requests that name no model; nil when they must name one.
     ///   - expected: Names whose versions are not loaded yet or were rejected.
     ///   - isSettled: Whether the controller tried to load every version once.
+    ///   - absent: Names that the service was told to serve and that the store does not have; nil when it has all.
     public init(
         routes: [String: TrafficRoute],
         standard: String?,
         expected: Set<String>,
-        isSettled: Bool = true
+        isSettled: Bool = true,
+        absent: AbsentModels? = nil
     ) {
         self.routes = routes
         self.standard = standard.flatMap { routes[$0] }
         self.expected = expected
         hasStandard = standard != nil
         self.isSettled = isSettled
+        self.absent = absent
     }
 
     /// A table with a single snapshot, by its model's name and for requests that name none.
@@ -47,6 +51,14 @@ public final class RoutingTable: Sendable {
     /// Whether requests that name no model can be answered, or, if all must name one, those to at least one model.
     public var isReady: Bool { hasStandard ? standard != nil : isSettled && !routes.isEmpty }
 
+    /// Checks ``isReady``.
+    ///
+    /// - Throws: ``RetrievalError/notReady``, or ``RetrievalError/modelsAbsent(_:)`` when waiting does not help.
+    public func requireReady() throws(RetrievalError) {
+        guard !isReady else { return }
+        throw absent.map { .modelsAbsent($0) } ?? .notReady
+    }
+
     /// The route of a request.
     ///
     /// - Parameter name: The model or alias that the request names, or nil.
@@ -55,10 +67,11 @@ public final class RoutingTable: Sendable {
     public func route(to name: String?) throws(RetrievalError) -> TrafficRoute {
         guard let name else {
             if let standard { return standard }
-            guard isReady else { throw .notReady }
+            try requireReady()
             throw .modelNotNamed(served: routes.keys.sorted())
         }
         if let route = routes[name] { return route }
+        if let absent, absent.names.contains(name) { throw .modelsAbsent(absent) }
         guard !expected.contains(name), !routes.isEmpty else { throw .notReady }
         throw .modelNotServed(name, served: routes.keys.sorted())
     }
@@ -69,6 +82,21 @@ public final class RoutingTable: Sendable {
             for arm in route.arms where arm.snapshot.version == version && arm.snapshot.model == model { return arm }
         }
         return nil
+    }
+}
+
+/// Models or aliases that the service was told to serve and that its store does not have.
+public struct AbsentModels: Sendable, Equatable {
+    /// The missing names.
+    public let names: [String]
+    /// The models of the store.
+    public let available: [String]
+
+    /// What is missing, what there is, and what to do.
+    public var description: String {
+        let there = available.isEmpty ? "no model yet" : available.map { "'\($0)'" }.joined(separator: ", ")
+        return "The store has no model or alias \(names.map { "'\($0)'" }.joined(separator: ", ")), which MODEL names; "
+            + "it has \(there). Train or import that model, or change MODEL."
     }
 }
 

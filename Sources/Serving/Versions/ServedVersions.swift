@@ -28,6 +28,8 @@ struct ServedVersions {
     var names: [String] = []
     /// The name that answers requests without a name; nil when they must name one.
     var standard: String?
+    /// Names that were asked for and that the store does not have.
+    var absent: AbsentModels?
     /// Whether every version to serve was tried once.
     var isSettled = false
     /// How many running changes need each version; a needed version stays in memory.
@@ -180,7 +182,8 @@ struct ServedVersions {
             routes: routes,
             standard: standard,
             expected: Set(names).subtracting(routes.keys),
-            isSettled: isSettled
+            isSettled: isSettled,
+            absent: absent
         )
     }
 }

@@ -225,9 +225,7 @@ extension ServingController {
         let (standard, alias, names) = look { state in
             (state.standard, state.standard.flatMap { state.aliases[$0]?.model }, state.names)
         }
-        guard let name = alias ?? standard else {
-            throw .modelNotServed("", served: names)
-        }
+        guard let name = alias ?? standard else { throw .modelNotNamed(served: names) }
         return name
     }
 

@@ -78,9 +78,18 @@ extension ServingController {
             }
         }
         guard !names.isEmpty else { return models }
+        tellOfAbsent(names.filter { name in !models.contains(name) && !aliases.contains { $0.name == name } }, models)
         return models.filter { model in
             names.contains(model) || aliases.contains { $0.model == model && $0.split.isEmpty }
         }
+    }
+
+    /// Warns once of models that the service was told to serve and that the store does not have.
+    private func tellOfAbsent(_ names: [String], _ models: [String]) {
+        let absent = names.isEmpty ? nil : AbsentModels(names: names, available: models)
+        guard look({ $0.absent != absent }) else { return }
+        publish { $0.absent = absent }
+        if let absent { logger.warning("a model to serve is missing", metadata: ["reason": "\(absent.description)"]) }
     }
 
     /// Brings a model's active version into service if it is not.

@@ -50,6 +50,8 @@ public struct VersionID: Sendable, Hashable, CustomStringConvertible {
 public enum ServingError: Error, Equatable, CustomStringConvertible {
     /// This process does not serve the model.
     case modelNotServed(String, served: [String])
+    /// Several models are served and the change names none.
+    case modelNotNamed(served: [String])
     /// There is no such version.
     case versionNotFound(VersionID)
     /// There is no such alias.
@@ -82,6 +84,8 @@ public enum ServingError: Error, Equatable, CustomStringConvertible {
         switch self {
         case .modelNotServed(let model, let served):
             "Model '\(model)' is not served by this process; name one of: \(served.joined(separator: ", "))."
+        case .modelNotNamed(let served):
+            "Several models are served; name one of \(served.joined(separator: ", "))."
         case .versionNotFound(let id):
             "Model '\(id.model)' has no version \(id.version); list its versions with GET /v1/models/\(id.model)."
         case .aliasNotFound(let name):

@@ -75,5 +75,8 @@ struct Train: ParsableCommand {
 }
 
 extension SplitKind: ExpressibleByArgument {}
-extension SplitPart: ExpressibleByArgument {}
+extension SplitPart: ExpressibleByArgument {
+    /// Nobody is judged on what they learnt from.
+    public static var allValueStrings: [String] { [SplitPart.validation, .test].map(\.rawValue) }
+}
 extension EvaluationProtocol: ExpressibleByArgument {}
