@@ -2,7 +2,7 @@
 
 #include <sqlite3.h>
 
-// Limits for the foreign databases that this thread opens next: bytes of a value, steps of a statement. 0: no limit.
+// Limits for the untrusted databases that this thread opens next: bytes of a value, steps of a statement. 0: no limit.
 static _Thread_local int longest_value;
 static _Thread_local int most_steps;
 
