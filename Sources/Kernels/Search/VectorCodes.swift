@@ -162,7 +162,7 @@ public struct NibbleCodes: Sendable {
 
     /// Takes over the joined results of one or more calls of ``encode(_:dimension:)``.
     ///
-    /// `items` holds the item number of each position, -1 for padding.
+    /// `items` holds the item number of each position; numbers of padding are negative.
     public init(codes: some Collection<UInt8>, factors: [Float], items: [Int32], dimension: Int) {
         precondition(
             dimension % 8 == 0 && items.count % Self.block == 0 && factors.count == items.count

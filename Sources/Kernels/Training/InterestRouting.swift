@@ -4,9 +4,9 @@ import CKernels
 ///
 /// Sabour, Frosst and Hinton, NeurIPS 2017, as used by MIND and ComiRec-DR; method, section 3.4. Item `p` votes
 /// `u_pk` for interest `k`. Its share for that interest is `w_pk`: a softmax of logits over the **interests**. The
-/// logits start at given values, which are 0 where interests vote differently. Each of three rounds computes `z_k =
-/// sum_p w_pk u_pk` and `v_k = squash(z_k)`. The first two rounds add `<u_pk, v_k>` to the logits. The interests are
-/// the `v_k` of the last round.
+/// logits start at given values, which are 0 where interests vote differently. Each of three rounds computes
+/// `z_k = sum_p w_pk u_pk` and `v_k = squash(z_k)`. The first two rounds add `<u_pk, v_k>` to the logits. The interests
+/// are the `v_k` of the last round.
 public enum InterestRouting {
     /// Computes the shares of the last round.
     ///
