@@ -19,7 +19,7 @@ INLINE void softmax(float *x, size_t n) {
     for (size_t j = 0; j < n; j++) x[j] /= sum;
 }
 
-// Turns logits [K, n] into weights and adds up the items under them.
+// Turns logits [K, n] into softmax weights and sums the items with those weights.
 INLINE void attend(const float *items, const int32_t *ids, size_t n, size_t K, size_t d, float *weights,
                    float *interests) {
     FAST
@@ -109,7 +109,7 @@ CLONES void ck_attention_gradient(const float *items, const float *projection, c
 
 // MARK: One history at a time, for serving.
 
-// How many items ahead a history's keys are fetched: a row takes some 40 ns to work on and 100 ns to arrive from memory.
+// Keys are prefetched this many items ahead: one row takes about 40 ns to compute and 100 ns to arrive from memory.
 enum { AHEAD = 8 };
 
 CLONES void ck_attention_keys(const float *items, const int32_t *ids, size_t n, const float *w1, size_t a, size_t d,
@@ -120,7 +120,7 @@ CLONES void ck_attention_keys(const float *items, const int32_t *ids, size_t n, 
         const float *x[4];
         float *z[4];
         for (size_t v = 0; v < 4; v++) {
-            size_t q = p + v < n ? p + v : p; // a last group of fewer repeats its first
+            size_t q = p + v < n ? p + v : p; // a short last group repeats its first item
             x[v] = items + (ids ? (size_t)ids[q] : q) * d;
             z[v] = scratch + v * a;
         }
@@ -133,7 +133,7 @@ CLONES void ck_attention_keys(const float *items, const int32_t *ids, size_t n, 
     }
 }
 
-// The logits of one item under four heads, n apart: <tanh(z + q), head>.
+// The logits <tanh(z + q), head> of one item for four heads. They are stored n floats apart.
 INLINE void four_logits(const float *key, const float *position, const float *heads, size_t stride, size_t n, float *out) {
     FAST
     float s0[16] = {0}, s1[16] = {0}, s2[16] = {0}, s3[16] = {0};

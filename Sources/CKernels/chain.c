@@ -22,8 +22,8 @@ INLINE void scale(float factor, const float *from, float *to, size_t n) {
 // The chain's start: noise on the sphere.
 CLONES static void start(const float *noise, size_t d, float *x) { scale(inverse_length(noise, d), noise, x, d); }
 
-// What follows a denoiser's output y: residual, normalisation, and the posterior's draw in place of x; or, in the last
-// step, the prediction itself. One function for one user and for four, so that their bytes agree.
+// Adds the residual to the denoiser's output y, normalises it, and overwrites x with a draw from the posterior. The
+// last step stores the prediction instead. Batches of one and of four users share this function to give the same bytes.
 CLONES static void finish_step(const ck_denoiser *net, const ck_reverse_step *step, int is_last, const float *residual,
                                const float *noise, float *y, float *x) {
     FAST

@@ -1,8 +1,8 @@
 // Quantised vectors for the partitioned index: encoding, and scans by integer inner products.
 //
-// Sixteen vectors make a block, stored so that four consecutive bytes belong to one vector: one instruction of the VNNI
-// set then adds four products to each of sixteen sums. Integer sums are exact, so every CPU level gives the same codes
-// and, up to the last bits of one multiplication and addition, the same scores.
+// A block holds sixteen vectors. Four consecutive bytes belong to one vector, so that one VNNI instruction adds four
+// products to each of sixteen sums. Integer sums are exact: every CPU level gives the same codes. Scores agree up to
+// the last bits of one multiplication and addition.
 #include "CKernels.h"
 #include "clones.h"
 #include <math.h>
@@ -73,7 +73,7 @@ INLINE size_t scan(products *multiply, const uint8_t *codes, const float *factor
             any |= estimates[l] >= threshold;
         }
         if (!any) continue;
-        __builtin_prefetch(items + first + b * LANES); // whoever takes the candidates looks them up
+        __builtin_prefetch(items + first + b * LANES); // the caller maps candidates to items next
         for (size_t l = 0; l < LANES; l++) {
             scores[count] = estimates[l];
             positions[count] = first + (int32_t)(b * LANES + l);
@@ -97,7 +97,7 @@ CLONES size_t ck_portable_scan(const uint8_t *codes, const float *factors, size_
 }
 
 #if defined(__x86_64__) && defined(__linux__)
-// The compiler finds no byte product in plain loops, so these two inner loops name the instruction.
+// The compiler does not use the byte product instruction for plain loops, so these two inner loops name it.
 #include <immintrin.h>
 #define VNNI __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx2,fma,bmi2")))
 
@@ -205,7 +205,7 @@ CLONES void ck_encode_bytes(const float *rows, size_t count, size_t stride, size
     }
 }
 
-// The code of x at a step is the nearest odd multiple of half the step, between -15 and 15 halves.
+// The code of x: the index 0 to 15 of the nearest odd multiple of half the step, from -15 to 15 halves.
 INLINE int32_t level(float x, float inverse_step) {
     float scaled = x * inverse_step + 8.0f;
     int32_t code = (int32_t)scaled - (scaled < 0);
@@ -222,7 +222,7 @@ CLONES void ck_encode_nibbles(const float *rows, size_t count, size_t stride, si
         for (size_t j = 0; j < kept; j++) length += x[j] * x[j];
         uint8_t *vector = codes + i / LANES * kept * 8 + i % LANES * 4;
         factors[i] = 0.0f;
-        if (!(largest > 0)) continue; // at its centroid: the code is all zeros and its factor too
+        if (!(largest > 0)) continue; // the vector equals its centroid: code and factor stay zero
         float best = -1.0f, best_step = 0.0f;
         for (size_t trial = 0; trial < TRIALS; trial++) {
             float step = largest * (0.5f + 0.5f * (float)trial / (TRIALS - 1)) / 7.5f, inverse = 1.0f / step;

@@ -2,7 +2,7 @@
 
 #include <sqlite3.h>
 
-// What the databases that this thread opens next may be, when they come from elsewhere; 0 is no bound.
+// Limits for the untrusted databases that this thread opens next: bytes of a value, steps of a statement. 0: no limit.
 static _Thread_local int longest_value;
 static _Thread_local int most_steps;
 
@@ -11,7 +11,7 @@ static int end_statement(void *unused) {
     return 1;
 }
 
-// SQLite calls this for every connection that is opened, before anything of the file is read.
+// SQLite calls this for every new connection, before it reads the file.
 static int confine(sqlite3 *db, char **error, const void *routines) {
     (void)error;
     (void)routines;
@@ -27,7 +27,7 @@ static int confine(sqlite3 *db, char **error, const void *routines) {
         sqlite3_limit(db, SQLITE_LIMIT_ATTACHED, 0);
         sqlite3_limit(db, SQLITE_LIMIT_LENGTH, longest_value);
     }
-    // The handler is called when a statement has taken so many steps.
+    // SQLite calls the handler after this many steps of a statement; the handler ends the statement.
     if (most_steps) sqlite3_progress_handler(db, most_steps, end_statement, (void *)0);
     return SQLITE_OK;
 }

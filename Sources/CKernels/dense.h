@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-// Rows of a large table are read in random order: ask for a later one while this one is worked on.
+// Prefetches a row that is needed later: the CPU cannot predict the random order in which rows are read.
 INLINE void prefetch_row(const float *row, size_t n) {
     for (size_t j = 0; j < n; j += 16) __builtin_prefetch(row + j);
     __builtin_prefetch(row + n - 1); // rows need not start at a cache line
@@ -19,11 +19,11 @@ INLINE float dot(const float *a, const float *b, size_t n) {
     return sum;
 }
 
-// Packed weights (ck_pack): outputs in blocks of 64, in each block the 64 weights of one input after those of the other.
-// The 64 sums of a block stay in registers while its weights stream by once, on cache lines of their own.
+// Packed weights (ck_pack): outputs lie in blocks of 64. A block holds 64 weights for the first input, then 64 for the
+// second, and so on. The 64 sums of a block stay in registers while its weights are read once, from whole cache lines.
 //
-// Every sum has one order, whatever else is computed beside it: the bias, the first half of the inputs one by one, an odd
-// last input; to that is added the sum over the second half. So a vector gets the same bytes alone and among others.
+// Every sum has one fixed order: bias, first half of the inputs one by one, odd last input; then the sum over the
+// second half is added. So a vector gets the same bytes alone and in a batch.
 #define BLOCK 64
 
 // One vector: both halves run at once, which keeps enough sums in flight to hide the latency of a multiply-add.
@@ -44,7 +44,7 @@ INLINE void block_one(const float *w, const float *bias, const float *x, size_t 
     for (size_t j = 0; j < BLOCK; j++) y[j] = first[j] + second[j];
 }
 
-// Four vectors: a weight is loaded once for all of them; one half after the other, as there are registers for one.
+// Four vectors: each weight is loaded once for all of them. The halves run in turn, for lack of registers for both.
 INLINE void block_four(const float *w, const float *const bias[4], const float *const x[4], size_t in,
                        float *const y[4]) {
     FAST
@@ -80,7 +80,7 @@ INLINE void block_four(const float *w, const float *const bias[4], const float *
     for (size_t j = 0; j < BLOCK; j++) y[3][j] += s3[j];
 }
 
-// out[j] = sum over p of weights[p] * rows[ids[p] * stride + j], j < width <= BLOCK; without ids the rows stand in order.
+// out[j] = sum over p of weights[p] * rows[ids[p] * stride + j], j < width <= BLOCK; ids NULL: row p.
 INLINE void weighted_block(const float *rows, const int32_t *ids, size_t n, size_t stride, size_t width,
                            const float *weights, float *out) {
     FAST
@@ -92,7 +92,7 @@ INLINE void weighted_block(const float *rows, const int32_t *ids, size_t n, size
     for (size_t j = 0; j < width; j++) out[j] = sums[j];
 }
 
-// The same at any width. Where the width of a block is known, its sums stay in registers.
+// The same for any width. Blocks of constant width keep their sums in registers.
 INLINE void weighted_rows(const float *rows, const int32_t *ids, size_t n, size_t stride, size_t width,
                           const float *weights, float *out) {
     size_t j = 0;

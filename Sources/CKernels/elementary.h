@@ -18,7 +18,7 @@ INLINE uint32_t ck_to_bits(float value) {
     return bits;
 }
 
-// exp(x) for x in [-87, 88], clamped outside; relative error below 2e-7.
+// exp(x) for x in [-87, 88]; clamped outside this range. Relative error below 2e-7.
 // x = k ln 2 + r with |r| <= ln 2 / 2; exp(r) by its Taylor polynomial of degree 7; k goes into the exponent.
 INLINE float ck_expf(float x) {
     FAST

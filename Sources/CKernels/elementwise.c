@@ -12,7 +12,8 @@ INLINE float activation_slope(int activation, float x) {
         return 1.0f - y * y;
     }
     case CK_GELU: {
-        // Beyond 10 the slope is 0 or 1 to the last bit; without the bound x^2 outgrows what is left of s (1 - s).
+        // Beyond 10 the slope is 0 or 1 to the last bit. Without this bound a large x^2 would amplify the rounding
+        // error of s (1 - s).
         x = x < -10.0f ? -10.0f : x;
         x = x > 10.0f ? 10.0f : x;
         float s = ck_sigmoidf(GELU_SCALE * (x + GELU_CUBIC * x * x * x));
@@ -75,7 +76,7 @@ CLONES void ck_multiply(const float *a, const float *b, float *out, size_t n) {
 }
 
 CLONES size_t ck_first_non_finite(const float *a, size_t n) {
-    // Blocks are judged as a whole, so that the common case (all finite) runs in lanes.
+    // Each block is tested as a whole, so that the common case (all finite) is vectorised.
     const size_t block = 256;
     for (size_t start = 0; start < n; start += block) {
         size_t end = start + block < n ? start + block : n;

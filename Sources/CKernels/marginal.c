@@ -40,7 +40,7 @@ CLONES size_t ck_marginal_choice(const float *panels, size_t count, size_t d, co
             nearest[start + l] = n;
             value[l] = (1.0f - diversity) * relevance[start + l] - diversity * n;
         }
-        // Most panels hold nothing better, which is seen without a maximum across lanes.
+        // Most panels hold no better candidate. This test needs no maximum across lanes.
         uint32_t any = 0;
         for (size_t l = 0; l < CK_PANEL; l++) any |= value[l] > best_value;
         if (!any) continue;

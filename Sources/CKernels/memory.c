@@ -27,7 +27,7 @@ void *ck_allocate(size_t bytes) {
     void *memory = aligned_alloc(alignment, rounded > 0 ? rounded : alignment);
     if (!memory) return NULL;
 #if defined(__linux__)
-    if (alignment == page) madvise(memory, rounded, MADV_HUGEPAGE); // advice: without it only slower
+    if (alignment == page) madvise(memory, rounded, MADV_HUGEPAGE); // a failure only costs speed
 #endif
     return memset(memory, 0, rounded > 0 ? rounded : alignment);
 }

@@ -14,7 +14,6 @@ void ck_lower_thread_priority(int nice) {
     setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), nice);
 }
 
-// Replaces this process by itself under one more environment variable; returns only when that fails.
 void ck_restart_with(const char *name, const char *value) {
     static char arguments[1 << 20];
     static char *argv[1 << 14];

@@ -3,7 +3,7 @@
 #include "elementary.h"
 #include <math.h>
 
-// Blocks are made LANES at a time whatever the count, so that a number depends on its counter alone.
+// Blocks are always generated LANES at a time, so that a number depends on its counter alone.
 #define LANES 16
 
 INLINE void philox_lanes(uint64_t key, uint32_t domain, uint64_t stream, uint32_t first, uint32_t out[4][LANES]) {
@@ -53,7 +53,7 @@ INLINE void box_muller(const uint32_t *a, const uint32_t *b, float *x, float *y)
     for (int l = 0; l < LANES; l++) {
         float u1 = (float)(int32_t)((a[l] >> 8) + 1) * 0x1p-24f;
         float u2 = (float)((int32_t)b[l] >> 8) * 0x1p-24f;
-        float square = -2.0f * ck_logf(u1); // a hair below zero where the polynomial rounds log(1)
+        float square = -2.0f * ck_logf(u1); // slightly negative where the polynomial rounds log(1)
         float radius = __builtin_elementwise_sqrt(square > 0.0f ? square : 0.0f);
         float sine, cosine;
         ck_sincos_turn(u2, &sine, &cosine);

@@ -3,10 +3,11 @@
 #include "dense.h"
 #include "elementary.h"
 
-// Rounds of routing; the last one's weights are the answer.
+// Rounds of routing. The weights of the last round are the result.
 enum { ROUNDS = 3 };
 
-// Squashing multiplies a vector of squared length s by this: short ones vanish, long ones get a length just below 1.
+// Squashing multiplies a vector of squared length s by this factor. Short vectors shrink to almost 0; long vectors get
+// a length just below 1.
 INLINE float squash_factor(float s) { return s / ((1.0f + s) * __builtin_elementwise_sqrt(s + 1e-9f)); }
 
 CLONES void ck_squash_rows(const float *in, float *out, size_t rows, size_t d) {

@@ -4,7 +4,7 @@
 #include "elementary.h"
 #include <math.h>
 
-// Both score functions add in the same order, so that an approximate index answers with the exact index's scores.
+// Both score functions sum in the same order, so that an approximate index returns the same scores as the exact index.
 INLINE float score(const float *row, const float *query, size_t d) { return d == 64 ? dot(row, query, 64) : dot(row, query, d); }
 
 CLONES void ck_scores(const float *rows, size_t count, size_t d, const float *query, float *out) {
@@ -39,7 +39,7 @@ CLONES void ck_normalise_rows_gradient(const float *y, const float *norms, const
     for (size_t i = 0; i < rows; i++) {
         const float *yi = y + i * d, *g = grad_out + i * d;
         float *out = grad_in + i * d;
-        int guarded = norms[i] <= epsilon; // below the guard y = x / epsilon is linear
+        int guarded = norms[i] <= epsilon; // then y = x / epsilon, which is linear
         float factor = 1.0f / (guarded ? epsilon : norms[i]);
         float along = guarded ? 0.0f : dot(yi, g, d);
         for (size_t j = 0; j < d; j++) out[j] += (g[j] - along * yi[j]) * factor;
@@ -202,7 +202,7 @@ CLONES float ck_cross_entropy(float *row, size_t n, float positive, float *posit
     float sum = 0.0f;
     for (size_t j = 0; j < n; j++) {
         float e = ck_expf(row[j] - m);
-        e = row[j] < -1e8f ? 0.0f : e; // masked entries carry no probability at all
+        e = row[j] < -1e8f ? 0.0f : e; // masked entries get probability 0
         row[j] = e;
         sum += e;
     }

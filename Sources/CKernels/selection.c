@@ -1,4 +1,4 @@
-// Selecting among scores: candidates above a running threshold, and the order of the few that are left.
+// Selection by score: candidates above a running threshold, and the order of the remaining few.
 #include "CKernels.h"
 #include "clones.h"
 #include <math.h>
@@ -34,13 +34,13 @@ size_t ck_admit(float *scores, int32_t *positions, size_t from, size_t to, const
         float place = (score - CK_LOWEST_SCORE) * (1 / CK_SCORE_BIN);
         // NaN fails every comparison, and its conversion to an integer is undefined: it counts as the lowest score.
         int32_t bin = !(place > 0) ? 0 : place >= CK_SCORE_BINS ? CK_SCORE_BINS - 1 : (int32_t)place;
-        if (bin < best_bin) continue; // the k-th best is above it already
+        if (bin < best_bin) continue; // the k-th best score is already higher
         counts[bin]++;
         above++;
         lowest = bin < lowest ? bin : lowest;
     }
     if (above >= k) {
-        if (best_bin < lowest) best_bin = lowest; // nothing was counted below
+        if (best_bin < lowest) best_bin = lowest; // lower bins are empty
         for (; above >= k + counts[best_bin]; best_bin++) above -= counts[best_bin];
     }
     threshold->above = above;
@@ -90,7 +90,7 @@ INLINE void rank_sort(const float *scores, const int32_t *ids, size_t n, float *
             equal += scores[j] == score;
         }
         size_t rank = (size_t)better;
-        if (equal > 1) // rare, so that ids are not looked at above
+        if (equal > 1) // ties are rare, so the loop above does not compare ids
             for (size_t j = 0; j < n; j++) rank += (scores[j] == score) & (ids[j] < ids[i]);
         sorted_scores[rank] = score;
         sorted_ids[rank] = ids[i];
@@ -99,14 +99,14 @@ INLINE void rank_sort(const float *scores, const int32_t *ids, size_t n, float *
 
 enum { BINS = 256 };
 
-// The bin of a score, 0 to 255 for any float: an infinite or undefined place must not become an index.
+// The bin of a score, from 0 to 255 for any float: infinity and NaN must not become an index.
 INLINE int32_t bin_of(float score, float low, float factor) {
     float place = (score - low) * factor;
     return !(place > 0) ? 0 : place >= BINS - 1 ? BINS - 1 : (int32_t)place;
 }
 
-// Moves the entries among which the best k are to the front: those from the k-th best's bin on. Keeps all of them where
-// the scores are too close, or too far apart, to be divided into bins.
+// Moves the entries of the k-th best score's bin and of all higher bins to the front; the best k are among them. Keeps
+// all entries if the scores are too close or too far apart for bins.
 INLINE size_t keep_best(float *scores, int32_t *ids, size_t n, size_t k) {
     float low = scores[0], high = scores[0];
     for (size_t i = 1; i < n; i++) {
@@ -131,7 +131,7 @@ INLINE size_t keep_best(float *scores, int32_t *ids, size_t n, size_t k) {
 
 CLONES size_t ck_best_sorted(float *scores, int32_t *ids, size_t *n, size_t k, size_t limit, float *sorted_scores,
                              int32_t *sorted_ids) {
-    // NaN has no rank of its own, which would leave a place unwritten: it ranks with the worst.
+    // NaN compares with nothing, so it would leave a place unwritten. It ranks with the worst instead.
     for (size_t i = 0; i < *n; i++) scores[i] = scores[i] == scores[i] ? scores[i] : -INFINITY;
     if (*n > 48 && k < *n) *n = keep_best(scores, ids, *n, k);
     if (*n > limit) return 0;

@@ -58,7 +58,7 @@ CLONES void ck_layer_norm_gradient(const float *standardised, const float *inver
     }
 }
 
-// out[c][p] = x[p][c]: columns of a head become rows, so that sums over features run along positions without a reduction.
+// out[c][p] = x[p][c]: a head's columns become rows, so that sums over features vectorise along positions.
 INLINE void transpose_head(const float *x, size_t n, size_t d, size_t width, float *out) {
     for (size_t p = 0; p < n; p++)
         for (size_t c = 0; c < width; c++) out[c * n + p] = x[p * d + c];
@@ -84,7 +84,7 @@ INLINE void softmax_in_place(float *x, size_t n) {
     for (size_t j = 0; j < n; j++) x[j] *= inverse;
 }
 
-// Weights of a head are kept position after position, row p holding those of the positions it sees at p * n.
+// A head's weights lie row by row: row p starts at p * n and holds the weights of the positions that p sees.
 CLONES void ck_self_attention(const float *q, const float *k, const float *v, const float *reversed_bias, size_t n,
                               size_t longest, int causal, size_t d, size_t heads, float *weights, float *out,
                               float *scratch) {
@@ -93,7 +93,7 @@ CLONES void ck_self_attention(const float *q, const float *k, const float *v, co
     float scale = 1.0f / sqrtf((float)width);
     for (size_t h = 0; h < heads; h++) {
         transpose_head(k + h * width, n, d, width, scratch);
-        // The bias of distance p - j stands at longest - 1 - (p - j), so it runs forward with j.
+        // The bias of distance p - j is at longest - 1 - (p - j), so its index rises with j.
         const float *bias = reversed_bias + h * distances + longest - 1;
         for (size_t p = 0; p < n; p++) {
             size_t seen = causal ? p + 1 : n;
@@ -156,7 +156,7 @@ CLONES void ck_newest_attention(const float *q, const float *k, const float *v, 
     float scale = 1.0f / sqrtf((float)width);
     float *features = scratch, *weights = scratch + width * stride;
     for (size_t h = 0; h < heads; h++) {
-        // A head's keys, position beside position, so that the products of one query with sixteen keys run in lanes.
+        // A head's keys, transposed, so that one query is multiplied with sixteen keys at once.
         for (size_t c = 0; c < width; c++)
             for (size_t p = 0; p < stride; p++) features[c * stride + p] = p < n ? k[p * d + h * width + c] : 0.0f;
         const float *bias = reversed_bias + h * longest + longest - 1;

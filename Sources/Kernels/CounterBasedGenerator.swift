@@ -1,6 +1,6 @@
 import CKernels
 
-/// What a random number is for: numbers of different purposes never share a counter.
+/// The purpose of a random number: numbers of different purposes never share a counter.
 public enum RandomPurpose: UInt32, Sendable {
     /// Initial weights.
     case parameters = 1
@@ -8,50 +8,50 @@ public enum RandomPurpose: UInt32, Sendable {
     case shuffle
     /// Negative items of a batch.
     case negatives
-    /// Which diffusion step each training row is noised to.
+    /// The diffusion step of each training row.
     case diffusionStep
     /// Forward noise of training rows.
     case forwardNoise
     /// Angles of the geodesic walk.
     case walkAngle
-    /// The noise that a reverse chain starts from and adds.
+    /// The start and the added noise of a reverse chain.
     case reverseNoise
     /// Dropout masks.
     case dropout
-    /// Which part a user falls into.
+    /// The assignment of users to the parts of a split.
     case split
-    /// Seeds of partitions in an index.
+    /// Initial partitions, samples and rotations of an index.
     case clustering
-    /// Data made up for benchmarks, simulations and tests.
+    /// Synthetic data for benchmarks, simulations and tests.
     case simulation
-    /// What a denoiser answers for itself while it trains, and for which rows.
+    /// A denoiser's own samples during training, and the rows that get them.
     case ownSample
-    /// Which cuts of a window a training step asks for.
+    /// The cuts of a window that a training step uses.
     case cuts
     /// Splits and random vectors of linear probes.
     case probing
-    /// Which training rows a denoiser sees without their condition.
+    /// The training rows that a denoiser sees without their condition.
     case nullCondition
-    /// How much of a noised vector is added to each element of a history.
+    /// The share of a noised vector that is added to each element of a history.
     case mixing
-    /// What routing's logits start at where interests vote alike.
+    /// Initial logits of routing when all interests vote alike.
     case routing
     /// Swaps of neighbours that a re-ranker learns to undo.
     case edits
-    /// Which items of a training sequence a Cloze task hides.
+    /// The items of a training sequence that a Cloze task masks.
     case cloze
-    /// Which items of a history a training row does not see.
+    /// The items of a history that are hidden from a training row.
     case historyDropout
 }
 
 /// Random numbers that are a pure function of seed, purpose, stream and position: Philox4x32-10.
 ///
-/// Nothing advances, so any number can be drawn anywhere, in any order, on any thread, with the same value. Give every
-/// row, user or request its own stream. Source: Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011.
+/// The generator has no state: a number has the same value in any order and on any thread. Give every row, user or
+/// request its own stream. Source: Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011.
 public struct CounterBasedGenerator: Sendable {
-    /// Names the whole family of streams.
+    /// Selects the family of streams.
     public let seed: UInt64
-    /// What the numbers are for.
+    /// The purpose of the numbers.
     public let purpose: RandomPurpose
 
     /// The generator of one seed and purpose.
@@ -60,7 +60,7 @@ public struct CounterBasedGenerator: Sendable {
         self.purpose = purpose
     }
 
-    /// `count` words of 32 random bits from the front of a stream.
+    /// The first `count` words of 32 random bits of a stream.
     public func words(stream: UInt64, count: Int) -> [UInt32] {
         let blocks = (count + 3) / 4
         var words = [UInt32](repeating: 0, count: blocks * 4)
@@ -69,20 +69,20 @@ public struct CounterBasedGenerator: Sendable {
         return words
     }
 
-    /// `count` integers in `0..<bound` from the front of a stream.
+    /// The first `count` integers of a stream, in `0..<bound`.
     ///
-    /// Multiply-shift: each value's probability is off by less than `bound / 2^32` relative.
+    /// Uses multiply-shift: the relative error of each value's probability is below `bound / 2^32`.
     public func integers(below bound: Int, stream: UInt64, count: Int) -> [Int32] {
         precondition(bound > 0 && bound <= Int(Int32.max), "bound \(bound) is outside 1...\(Int32.max)")
         return words(stream: stream, count: count).map { Int32((UInt64($0) * UInt64(bound)) >> 32) }
     }
 
-    /// `count` numbers in [0, 1) with 32 random bits each, from the front of a stream.
+    /// The first `count` numbers of a stream, in [0, 1), with 32 random bits each.
     public func uniforms(stream: UInt64, count: Int) -> [Double] {
         words(stream: stream, count: count).map { (Double($0) + 0.5) * 0x1p-32 }
     }
 
-    /// `count` standard normals from the front of a stream; Box-Muller on 24-bit uniforms, at most 5.77 in magnitude.
+    /// The first `count` standard normals of a stream: Box-Muller on 24-bit uniforms, at most 5.77 in magnitude.
     public func normals(stream: UInt64, count: Int) -> [Float] {
         unsafe [Float](unsafeUninitializedCapacity: count) { buffer, initialized in
             if let base = buffer.baseAddress { unsafe ck_normals(seed, purpose.rawValue, stream, base, count) }
@@ -97,7 +97,7 @@ public struct CounterBasedGenerator: Sendable {
         }
     }
 
-    /// The first `range.count` standard normals of a stream into places of a reused array.
+    /// Writes the first `range.count` standard normals of a stream to `range` of a reused array.
     public func normals(stream: UInt64, into out: inout [Float], at range: Range<Int>) {
         precondition(out.indices.contains(range), "normals into places \(range) of \(out.count)")
         unsafe out.withUnsafeMutableBufferPointer { out in
@@ -120,7 +120,7 @@ public struct SequentialGenerator: RandomNumberGenerator, Sendable {
     private let stream: UInt64
     private var block: UInt32 = 0
 
-    /// Starts at the front of a stream.
+    /// Starts at the beginning of a stream.
     public init(_ source: CounterBasedGenerator, stream: UInt64 = 0) {
         self.source = source
         self.stream = stream

@@ -1,28 +1,28 @@
 public import Kernels
 
-/// Scores every item: exact, and the oracle of every other index.
+/// Scores every item: exact, and the reference for every other index.
 ///
-/// Complexity: O(items * dimension) for a search, one pass over memory; O(items) more for nothing else.
+/// Complexity: O(items * dimension) for a search, in one pass over memory.
 public struct FlatIndex: VectorIndex {
-    /// The item vectors, row `i` that of item `i`.
+    /// The item vectors, row `i` for item `i`.
     public let vectors: Matrix
 
-    /// Takes over unit vectors.
+    /// Builds the index of unit vectors.
     ///
-    /// - Parameter vectors: A unit vector an item, row `i` that of item `i`; any number, also none.
-    /// - Throws: ``IndexError`` naming the first item whose vector is not finite, is zero, or is not of length one.
+    /// - Parameter vectors: One unit vector per item, row `i` for item `i`; may be empty.
+    /// - Throws: ``IndexError`` with the first item whose vector is not finite, is zero, or does not have length one.
     public init(vectors: Matrix) throws(IndexError) {
         try requireUnitRows(vectors)
         self.vectors = vectors
     }
 
-    /// How many items can be found.
+    /// The number of items in the index.
     public var count: Int { vectors.rows }
 
     /// The length of every vector and query.
     public var dimension: Int { vectors.columns }
 
-    /// Finds the best `k` eligible items; exact, so `effort` is ignored.
+    /// Finds the best `k` eligible items exactly; `effort` is ignored.
     public func search(
         _ query: Span<Float>,
         k: Int,
@@ -33,21 +33,22 @@ public struct FlatIndex: VectorIndex {
         workspace.scanExactly(vectors, query, k: k, among: eligible)
     }
 
-    /// The built structure without the vectors: for a flat index only what it is of.
+    /// The saved form without the vectors: for a flat index only the header with its kind and size.
     public func serialised() -> [UInt8] {
         IndexFormat.header(kind: .flat, count: count, dimension: dimension).bytes
     }
 }
 
 extension SearchWorkspace {
-    /// Rows a block: their scores take 8 KB of the first-level cache.
+    /// Rows per block: their scores take 8 KB of the first-level cache.
     private static let block = 2048
-    /// With fewer than one allowed row in so many they are fetched singly; a choice, not measured.
+    /// Rows are fetched singly if fewer than one in this many is allowed; the value is not measured.
     private static let gatherBelow = 4
 
-    /// Leaves the best `k` eligible rows of `vectors` in `results`, every eligible row scored.
+    /// Scores every eligible row of `vectors` and leaves the best `k` in `results`.
     ///
-    /// Few rows are scored first and then sorted out at once; many go by in blocks, under the threshold of the best so far.
+    /// Few rows are all scored and then ranked. Many rows are scored in blocks, and the threshold of the best so far
+    /// refuses most of them.
     func scanExactly(_ vectors: Matrix, _ query: Span<Float>, k: Int, among eligible: borrowing Eligibility) {
         precondition(query.count == vectors.columns, "a query of \(query.count) elements against \(vectors.columns)")
         (scanned, rescored, fellBack) = (0, 0, false)
@@ -67,7 +68,7 @@ extension SearchWorkspace {
         }
     }
 
-    /// Leaves the best `k` eligible of as many items as there are scores in `results`.
+    /// Leaves the best `k` eligible items in `results`, given one score per item.
     func rankExactly(_ scores: Span<Float>, k: Int, among eligible: borrowing Eligibility) {
         (scanned, rescored, fellBack) = (0, 0, false)
         let (allowed, removed) = (eligible.allowed, eligible.removed)
@@ -123,12 +124,12 @@ extension SearchWorkspace {
     }
 }
 
-/// Throws for the first row that is not a finite vector of length one (to 1 %, far above rounding).
+/// Throws unless every row is a finite vector of length one (to 1 %, far above rounding).
 ///
 /// - Parameters:
-///   - vectors: The rows to look at.
+///   - vectors: The rows to check.
 ///   - first: The item number of row 0.
-/// - Throws: ``IndexError`` with the item number.
+/// - Throws: ``IndexError`` with the number of the first bad item.
 func requireUnitRows(_ vectors: Matrix, first: Int = 0) throws(IndexError) {
     guard first + vectors.rows <= Int32.max else { throw .tooManyItems(first + vectors.rows) }
     if let (row, _) = vectors.firstNonFinite { throw .notFinite(item: first + row) }

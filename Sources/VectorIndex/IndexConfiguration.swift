@@ -1,6 +1,6 @@
-/// Which index to build and how.
+/// The kind of index and its build options.
 public struct IndexConfiguration: Codable, Sendable, Equatable {
-    /// Kinds of index.
+    /// The kinds of index.
     public enum Kind: String, Codable, Sendable {
         /// ``flat`` for small catalogues, ``partitioned`` for larger ones.
         case auto
@@ -10,22 +10,23 @@ public struct IndexConfiguration: Codable, Sendable, Equatable {
         case partitioned
     }
 
-    /// The kind.
+    /// The kind of index.
     public var kind = Kind.auto
-    /// How many partitions; nil chooses by the number of items.
+    /// The number of partitions; nil chooses it by the number of items.
     public var partitions: Int?
-    /// The part of the exact best 50 that a search with the default effort is to find.
+    /// The recall at 50 that searches with the default effort must reach.
     public var recall = 0.99
     /// Seed of the clustering.
     public var seed: UInt64 = 42
 
-    /// Below so many items `auto` scans them all.
+    /// `auto` builds a partitioned index from this number of items on.
     ///
-    /// Measured with 64 dimensions on one thread, in us: exact 3.4, 6.1, 11 and 23 at 500, 1,000, 2,000 and 4,000 items,
-    /// partitioned 5.2, 4.4, 4.0 and 3.9. Up to here exactness costs some microseconds at most.
+    /// Measured with 64 dimensions on one thread, in us: exact 3.4, 6.1, 11 and 23 at 500, 1,000, 2,000 and 4,000
+    /// items, partitioned 5.2, 4.4, 4.0 and 3.9. So exact search of smaller catalogues costs a few microseconds more
+    /// at most.
     public static let autoPartitionsFrom = 2000
 
-    /// Every choice at its default, or as given.
+    /// A configuration with defaults for all omitted options.
     public init(kind: Kind = .auto, partitions: Int? = nil, recall: Double = 0.99, seed: UInt64 = 42) {
         self.kind = kind
         self.partitions = partitions
@@ -50,7 +51,7 @@ public struct IndexConfiguration: Codable, Sendable, Equatable {
         try validate()
     }
 
-    /// Encodes every key, an automatic choice as null, so that the encoded defaults name all fields.
+    /// Encodes every key, so that the encoded defaults show all fields; an automatic choice is null.
     public func encode(to encoder: any Encoder) throws {
         var values = encoder.container(keyedBy: CodingKeys.self)
         try values.encode(kind, forKey: .kind)
@@ -59,7 +60,7 @@ public struct IndexConfiguration: Codable, Sendable, Equatable {
         try values.encode(seed, forKey: .seed)
     }
 
-    /// Throws ``IndexError/invalidConfiguration(key:value:allowed:)`` for a value out of range.
+    /// Throws ``IndexError/invalidConfiguration(key:value:allowed:)`` if a value is out of range.
     public func validate() throws(IndexError) {
         let allowed = 1...1 << 20
         if let partitions, !allowed.contains(partitions) {

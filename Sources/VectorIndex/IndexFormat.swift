@@ -2,29 +2,30 @@ public import Kernels
 
 /// Builds indexes, and reads their saved form.
 ///
-/// The saved form holds no vectors: those are in the checkpoint already. All numbers are little-endian: 8 bytes of magic,
-/// format and kind (UInt32), items and dimension (UInt64). A partitioned index goes on with its partitions, positions,
-/// coded dimension and effort (UInt64); widths of bound and margin, means, spreads and rotation (Float32); list sizes and
-/// item numbers by position (Int32); factors (Float32) and codes. It is independent of the CPU that wrote it.
+/// The saved form holds no vectors, because the checkpoint has them. All numbers are little-endian. The header is: 8
+/// bytes of magic, format and kind (UInt32), items and dimension (UInt64). Then follow for a partitioned index:
+/// partitions, positions, coded dimension and effort (UInt64); widths of bound and margin, means, spreads and rotation
+/// (Float32); list sizes and item numbers by position (Int32); factors (Float32); codes. The bytes do not depend on the
+/// CPU that wrote them.
 public enum IndexFormat {
     private static let magic = Array("DIMERIDX".utf8)
     private static let version: UInt32 = 2
 
-    /// What follows the header.
+    /// The kind of index in the header.
     enum Kind: UInt32 {
         case flat = 1
         case partitioned = 2
         case scores = 3
     }
 
-    /// Builds the index that a configuration asks for.
+    /// Builds the index of a configuration.
     ///
     /// - Parameters:
-    ///   - vectors: A unit vector an item, row `i` that of item `i`.
-    ///   - configuration: Which index, and how.
-    ///   - queries: Queries like those to come, to tune the effort with; nil takes items moved by noise.
+    ///   - vectors: One unit vector per item, row `i` for item `i`.
+    ///   - configuration: The kind of index and its build options.
+    ///   - queries: Typical queries to tune the effort; nil uses item vectors with added noise.
     /// - Returns: The index; `auto` is exact below ``IndexConfiguration/autoPartitionsFrom`` items.
-    /// - Throws: ``IndexError``, naming the item or the key.
+    /// - Throws: ``IndexError`` with the item or the key.
     public static func build(
         vectors: Matrix,
         configuration: IndexConfiguration = IndexConfiguration(),
@@ -42,11 +43,11 @@ public enum IndexFormat {
     /// Reads a saved index.
     ///
     /// - Parameters:
-    ///   - bytes: What ``VectorIndex/serialised()`` gave.
+    ///   - bytes: The result of ``VectorIndex/serialised()``.
     ///   - vectors: The vectors that the index was built from.
-    /// - Returns: An index that answers as the saved one did.
-    /// - Throws: ``IndexError`` for bytes that are no whole index of these vectors; nothing is allocated for numbers that
-    ///   the bytes do not justify.
+    /// - Returns: An index that gives the same answers as the saved one.
+    /// - Throws: ``IndexError`` if the bytes are not a complete index of these vectors. Damaged sizes never cause large
+    ///   allocations.
     public static func load(_ bytes: [UInt8], vectors: Matrix) throws(IndexError) -> any VectorIndex {
         var reader = LittleEndianReader(bytes)
         guard let start = reader.bytes(magic.count), Array(start) == magic else { throw .notAnIndex }
@@ -71,7 +72,7 @@ public enum IndexFormat {
         return index
     }
 
-    /// Adds what follows the header of a partitioned index.
+    /// Writes a partitioned index without its header.
     static func append(_ index: PartitionedIndex, to writer: inout LittleEndianWriter) {
         let (codes, factors) = index.codes.saved
         for number in [index.partitions, index.codes.count, index.codes.dimension, index.defaultEffort] {

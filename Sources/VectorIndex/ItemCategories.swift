@@ -2,11 +2,11 @@ public import Kernels
 
 /// The categories of every item and the items of every category.
 ///
-/// Both directions lie in flat memory: 4 bytes for every pair of an item and a category on the item's side, at most as
-/// many on the category's, whose items are a list while they are few and an ``ItemSet`` from where that is smaller. A
+/// Both directions lie in flat memory. Each pair of item and category takes 4 bytes on the item's side, and at most 4
+/// bytes on the category's side: a category stores its items as a list or as an ``ItemSet``, whichever is smaller. A
 /// million items with three categories each take 8 MB for the ends of the items' lists and at most 24 MB for the pairs.
 ///
-/// A value: what a copy changes by ``set(_:of:)`` lies beside that memory, which both share.
+/// This is a value type. Changes by ``set(_:of:)`` are stored beside the flat memory, which copies share.
 public struct ItemCategories: Sendable {
     /// The items of one category.
     private enum Members {
@@ -14,30 +14,30 @@ public struct ItemCategories: Sendable {
         case many(ItemSet)
     }
 
-    /// A member of a list takes 32 bits, an item of a set one.
+    /// A list needs 32 bits per member; a set needs one bit per item of the catalogue.
     private static let bitsPerListed = 32
 
-    /// How many items there are.
+    /// The number of items.
     public private(set) var itemCount: Int
-    /// How many categories there are.
+    /// The number of categories.
     public private(set) var categoryCount: Int
-    /// The categories of item 0, then of item 1 and so on, each item's in the order in which it lists them.
+    /// The categories of item 0, then of item 1 and so on, in the order of each item's list.
     private var numbers: [Int32] = []
-    /// Where each item's categories end in `numbers`; empty when no item has any.
+    /// The end of each item's categories in `numbers`; empty if the catalogue has no categories.
     private var ends: [Int] = []
     private let members: [Members]
-    /// Items below it are in `ends` and `members`.
+    /// Items below this number are in `ends` and `members`.
     private let builtCount: Int
-    /// The categories of items that were changed or added.
+    /// The categories of changed and added items.
     private var changed: [Int32: [Int32]] = [:]
 
     /// Indexes lists of categories.
     ///
     /// - Parameters:
-    ///   - lists: The numbers of each item's categories, each from 0 to below `categoryCount`, the main one first, also
-    ///     repeated; or no lists at all, when the catalogue has no categories.
-    ///   - itemCount: How many items there are.
-    ///   - categoryCount: How many categories there are.
+    ///   - lists: The category numbers of each item, in `0..<categoryCount`, the main category first; numbers may
+    ///     repeat. Empty if the catalogue has no categories.
+    ///   - itemCount: The number of items.
+    ///   - categoryCount: The number of categories.
     /// - Complexity: O(items + categories + pairs).
     public init(_ lists: [[Int32]], itemCount: Int, categoryCount: Int) {
         precondition(lists.isEmpty || lists.count == itemCount, "\(lists.count) lists for \(itemCount) items")
@@ -56,7 +56,7 @@ public struct ItemCategories: Sendable {
             }
             ends.append(numbers.count)
         }
-        // A counting sort by category: the items of each lie together, ascending.
+        // A counting sort by category: each category's items are consecutive and ascending.
         var places = [Int](repeating: 0, count: categoryCount)
         for category in counts.indices.dropFirst() { places[category] = places[category - 1] + counts[category - 1] }
         var items = [Int32](repeating: 0, count: numbers.count)
@@ -73,22 +73,22 @@ public struct ItemCategories: Sendable {
         }
     }
 
-    /// The numbers of an item's categories in the order in which it lists them, each once.
+    /// An item's category numbers in the order of its list, each once.
     public func categories(of item: Int32) -> ArraySlice<Int32> {
         if !changed.isEmpty, let list = changed[item] { return list[...] }
         return Int(item) < builtCount ? numbers[range(item)] : []
     }
 
-    /// Whether an item's categories are other than those it was built with.
+    /// Whether an item's categories were set after the build.
     public func isChanged(_ item: Int32) -> Bool { changed[item] != nil }
 
-    /// Gives an item other categories; an item or a category that is not there yet is added, with all numbers below it.
+    /// Sets an item's categories; new item and category numbers are added, with all numbers below them.
     ///
     /// - Parameters:
-    ///   - list: Numbers of categories, the main one first, also repeated; nil restores what the item was built with, which for
-    ///     an added one is none.
+    ///   - list: Category numbers, the main category first; numbers may repeat. nil restores the categories of the
+    ///     build; an added item then has none.
     ///   - item: The item's number.
-    /// - Complexity: O(categories of the item); O(changed items) more when a copy shares them.
+    /// - Complexity: O(categories of the item), plus O(changed items) if a copy shares them.
     public mutating func set(_ list: [Int32]?, of item: Int32) {
         precondition(item >= 0, "item \(item)")
         itemCount = max(itemCount, Int(item) + 1)
@@ -99,15 +99,14 @@ public struct ItemCategories: Sendable {
         if let last = list?.max() { categoryCount = max(categoryCount, Int(last) + 1) }
     }
 
-    /// The items that have one of some categories and none of others.
+    /// The items that have at least one category of `anyOf` and no category of `noneOf`.
     ///
     /// - Parameters:
-    ///   - anyOf: Numbers of categories of which an item must have at least one, so that of none it has none; nil asks
-    ///     for nothing.
-    ///   - noneOf: Numbers of categories of which an item must have none.
+    ///   - anyOf: Category numbers. An empty list matches no item; nil matches every item.
+    ///   - noneOf: Category numbers.
     /// - Returns: A set of bound ``itemCount``.
-    /// - Complexity: O(items / 64) for the set and for each frequent category, and O(1) for each item of a rare one and for
-    ///   each changed or added item.
+    /// - Complexity: O(items / 64) for the set and for each frequent category, plus O(1) for each item of a rare
+    ///   category and for each changed or added item.
     public func items(anyOf: [Int32]?, noneOf: [Int32]) -> ItemSet {
         var set = ItemSet(bound: builtCount, full: anyOf == nil)
         for category in anyOf ?? [] where Int(category) < members.count {

@@ -1,22 +1,22 @@
 public import Kernels
 
-/// An index that changes without a rebuild: an immutable base, base items that no longer count, and a delta of vectors.
+/// An index that changes without a rebuild: an immutable base, tombstones for base items, and a delta of new vectors.
 ///
-/// A value: changing a copy leaves the original as it was, so that searches of the original go on. Copies share the base
-/// and all but the changed parts of the rest. A search finds what
-/// the base's search finds among the items that still count, and every item of the delta, scored exactly.
+/// This is a value type: changing a copy does not affect searches of the original. Copies share the base and all
+/// unchanged parts. A search combines the base's answers without the tombstoned items and the delta's items, which are
+/// scored exactly.
 ///
-/// Base items have the numbers below `base.count`, and added items the following ones. A number never becomes another
-/// item's: that of a removed item may come back by ``replace(_:with:)`` only.
+/// Base items have the numbers below `base.count`; added items have the following numbers. A number always belongs to
+/// the same item: only ``replace(_:with:)`` brings a removed item back under its number.
 ///
-/// Complexity: a search costs the base's, plus O(changed * dimension) for the items that were added or replaced; items
-/// that were removed cost a bit of memory a candidate. A change of a shared value copies `base.count / 8` bytes, some ten
-/// bytes for each item with a vector of its own, and at most two chunks of 256 vectors. So a few percent of the base are meant to be changed
-/// before ``merged(baseVectors:)`` gives the vectors of the next build.
+/// Complexity: a search costs as much as the base's search, plus O(changed * dimension) for added and replaced items.
+/// For removed items it reads one bit per candidate. A change of a shared value copies `base.count / 8` bytes, about
+/// ten bytes for each added or replaced item, and at most two chunks of 256 vectors. Build a new index from
+/// ``merged(baseVectors:)`` when a few percent of the base have changed.
 public struct LiveIndex: VectorIndex {
-    /// What was built; it is searched as it was.
+    /// The built index, which never changes.
     public let base: any VectorIndex
-    /// Item numbers are below it: one more than the highest that any item ever had.
+    /// The upper bound of item numbers: one more than the highest number that any item ever had.
     public private(set) var bound: Int
 
     /// Items of the base that were removed, or replaced by a vector of the delta.
@@ -26,7 +26,7 @@ public struct LiveIndex: VectorIndex {
 
     /// An index without changes.
     ///
-    /// - Parameter base: What was built. If it is a live index itself, this is a copy of it.
+    /// - Parameter base: The built index. If it is a live index, the result is a copy of it.
     public init(_ base: any VectorIndex) {
         if let live = base as? LiveIndex {
             self = live
@@ -38,36 +38,35 @@ public struct LiveIndex: VectorIndex {
         }
     }
 
-    /// How many items can be found.
+    /// The number of items that a search can return.
     public var count: Int { base.count - superseded.count + delta.count }
 
     /// The length of every vector and query.
     public var dimension: Int { base.dimension }
 
-    /// How many vectors every search scores beside the base's: those of added and replaced items.
+    /// The number of added and replaced items, whose vectors every search scores.
     public var changed: Int { delta.count }
 
-    /// Whether an item can be found.
+    /// Whether a search can return the item.
     ///
     /// - Complexity: O(1).
     public func contains(_ item: Int32) -> Bool {
         isInBase(item) || delta.position(of: item) != nil
     }
 
-    /// The vector of an item that was added or replaced; nil for one whose vector is the base's and for one that cannot be
-    /// found.
+    /// The vector of an added or replaced item; nil if the item has the base's vector or is not in the index.
     public func changedVector(of item: Int32) -> [Float]? {
         place(of: item).map { $0.vectors.row($0.row) }
     }
 
-    /// Where the vector of an item that was added or replaced is.
+    /// The place of an added or replaced item's vector.
     func place(of item: Int32) -> (vectors: Matrix, row: Int)? {
         guard delta.count > 0, !isInBase(item), let position = delta.position(of: item) else { return nil }
         let chunk = delta.chunks[position / ChunkedVectors.chunkRows]
         return (chunk.vectors, position % ChunkedVectors.chunkRows)
     }
 
-    /// The same changes over another index of the same items, which shares them.
+    /// The same changes over another base of the same items; both values share the changes.
     public func over(_ base: any VectorIndex) -> LiveIndex {
         precondition(
             base.count == self.base.count && base.dimension == dimension,
@@ -86,9 +85,9 @@ public struct LiveIndex: VectorIndex {
     /// Adds an item.
     ///
     /// - Parameter vector: Its unit vector.
-    /// - Returns: Its number, the bound so far.
-    /// - Throws: ``IndexError`` for a vector that is of another length, not finite, zero, or not of length one; then
-    ///   nothing has changed.
+    /// - Returns: Its number, which is the former bound.
+    /// - Throws: ``IndexError`` if the vector has another dimension, is not finite, is zero, or does not have length
+    ///   one; then nothing has changed.
     @discardableResult
     public mutating func add(_ vector: [Float]) throws(IndexError) -> Int32 {
         try validate(vector, of: bound)
@@ -98,12 +97,12 @@ public struct LiveIndex: VectorIndex {
         return item
     }
 
-    /// Gives an item another vector; one that was removed can be found again.
+    /// Gives an item another vector; a removed item returns to the index.
     ///
     /// - Parameters:
     ///   - item: A number below the bound.
     ///   - vector: Its unit vector from now on.
-    /// - Throws: ``IndexError/unknownItem(_:)`` for a number that no item ever had, or what ``add(_:)`` throws; then
+    /// - Throws: ``IndexError/unknownItem(_:)`` if no item ever had the number, or the errors of ``add(_:)``; then
     ///   nothing has changed.
     public mutating func replace(_ item: Int32, with vector: [Float]) throws(IndexError) {
         guard item >= 0, item < bound else { throw .unknownItem(Int(item)) }
@@ -118,9 +117,9 @@ public struct LiveIndex: VectorIndex {
         }
     }
 
-    /// Takes out an item, so that no search returns it.
+    /// Removes an item, so that no search returns it.
     ///
-    /// - Throws: ``IndexError/unknownItem(_:)`` for an item that cannot be found anyway; then nothing has changed.
+    /// - Throws: ``IndexError/unknownItem(_:)`` if the item is not in the index; then nothing has changed.
     public mutating func remove(_ item: Int32) throws(IndexError) {
         if isInBase(item) {
             superseded.insert(item)
@@ -131,9 +130,9 @@ public struct LiveIndex: VectorIndex {
         }
     }
 
-    /// Makes a base item what it was in the base.
+    /// Gives a base item its original vector again.
     ///
-    /// - Throws: ``IndexError/unknownItem(_:)`` for an item that the base never held; then nothing has changed.
+    /// - Throws: ``IndexError/unknownItem(_:)`` if the item is not in the base; then nothing has changed.
     public mutating func restore(_ item: Int32) throws(IndexError) {
         guard item >= 0, item < base.count else { throw .unknownItem(Int(item)) }
         guard !isInBase(item) else { return }
@@ -145,10 +144,10 @@ public struct LiveIndex: VectorIndex {
     ///
     /// - Parameters:
     ///   - query: A vector of `dimension` finite elements; its length does not change the order.
-    ///   - k: How many to return; fewer come back only when fewer are eligible.
-    ///   - effort: The base's.
-    ///   - eligible: Which items may be returned; `allowed` covers added items when its bound does. `removed` is nil: the
-    ///     index keeps that set itself.
+    ///   - k: The number of items to return; fewer are returned only if fewer are eligible.
+    ///   - effort: The effort of the base's search.
+    ///   - eligible: The items that may be returned. `allowed` includes added items only below its bound. `removed`
+    ///     must be nil, because the index keeps that set itself.
     ///   - workspace: The calling thread's own.
     public func search(
         _ query: Span<Float>,
@@ -167,11 +166,11 @@ public struct LiveIndex: VectorIndex {
         if delta.count > 0 { workspace.merge(delta, query, k: min(k, count), among: eligible, bound: bound) }
     }
 
-    /// What the next index is to be built from: the vectors of all items that can be found.
+    /// The vectors of all items in the index, for the next build.
     ///
-    /// - Parameter baseVectors: The vectors that the base was built from, row `i` that of item `i`.
-    /// - Returns: The vectors, and for each row the item's number here, ascending: so equal scores come in the same order
-    ///   from an index over these rows. Row numbers are the items' numbers in that index.
+    /// - Parameter baseVectors: The vectors that the base was built from, row `i` for item `i`.
+    /// - Returns: The vectors, and each row's item number in this index. The row numbers are the item numbers of the
+    ///   next index. The items ascend, so equal scores keep their order.
     /// - Complexity: O(bound * dimension).
     public func merged(baseVectors: Matrix) -> (vectors: Matrix, items: [Int32]) {
         precondition(
@@ -202,10 +201,10 @@ public struct LiveIndex: VectorIndex {
         return (Matrix(rows: items.count, columns: dimension, elements: elements), items)
     }
 
-    /// The saved form of the base: changes are saved by building from ``merged(baseVectors:)``.
+    /// The saved form of the base; to save the changes, build an index from ``merged(baseVectors:)``.
     public func serialised() -> [UInt8] { base.serialised() }
 
-    /// Whether an item is found by the vector that the base has.
+    /// Whether an item still has its vector of the base.
     public func isInBase(_ item: Int32) -> Bool {
         item >= 0 && item < base.count && !superseded.contains(item)
     }

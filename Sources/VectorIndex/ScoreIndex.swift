@@ -1,20 +1,20 @@
 import Kernels
 
-/// Ranks items by a query that holds their scores: what serves a model without item vectors.
+/// Ranks items by a query that holds their scores; it serves models without item vectors.
 ///
-/// The items are the axes of the space, so a query's inner product with an item is one of its elements. Exact; finding the
-/// best costs one pass over the scores.
+/// Each item is an axis of the space, so its inner product with a query is the query's element for that item. The
+/// result is exact and costs one pass over the scores.
 public struct ScoreIndex: VectorIndex {
-    /// How many items there are.
+    /// The number of items.
     public let count: Int
 
-    /// An index of so many items.
+    /// An index of `count` items.
     public init(count: Int) { self.count = count }
 
-    /// As many as there are items.
+    /// The length of every query: the number of items.
     public var dimension: Int { count }
 
-    /// Finds the eligible items with the largest elements; exact, so `effort` is ignored.
+    /// Finds the eligible items with the largest elements exactly; `effort` is ignored.
     public func search(
         _ query: Span<Float>,
         k: Int,
@@ -25,7 +25,7 @@ public struct ScoreIndex: VectorIndex {
         workspace.rankExactly(query, k: k, among: eligible)
     }
 
-    /// What the index is of.
+    /// The saved form: only the header with kind and size.
     public func serialised() -> [UInt8] {
         IndexFormat.header(kind: .scores, count: count, dimension: count).bytes
     }

@@ -1,25 +1,25 @@
 public import Kernels
 
-/// The reusable buffers of one thread's searches, and the results of its last one.
+/// The reusable buffers of one thread's searches, and the results of the last search.
 ///
-/// Works with any index, and grows to what the largest needs. Serves one search at a time.
+/// Works with any index, and grows as needed. Serves one search at a time.
 public final class SearchWorkspace {
-    /// What the last search found, best first.
+    /// The items that the last search found, best first.
     public internal(set) var results: [Scored] = []
-    /// How many coded vectors the last search of a ``PartitionedIndex`` looked at; 0 when it was exact.
+    /// The number of coded vectors that the last search of a ``PartitionedIndex`` scanned; 0 if it was exact.
     public internal(set) var scanned = 0
-    /// How many candidates it scored exactly; 0 when it scored every eligible item.
+    /// The number of candidates that the last search scored exactly; 0 if it scored every eligible item.
     public internal(set) var rescored = 0
-    /// Whether a ``PartitionedIndex`` scored every eligible item because that costs less than its lists, or was asked for.
+    /// Whether a ``PartitionedIndex`` scored every eligible item, because that was cheaper or requested.
     public internal(set) var fellBack = false
 
     /// The best so far, exactly scored.
     var best = TopK(k: 0)
     /// Exact scores of a block of rows, or of `rows`.
     var scores: [Float] = []
-    /// Rows to score that do not lie together.
+    /// Rows to score that are not consecutive.
     var rows: [Int32] = []
-    /// The items that the search in progress leaves out; empty between searches.
+    /// The items that the current search excludes; empty between searches.
     private(set) var excluded = ItemSet(bound: 0)
 
     /// Candidates by estimated score.
@@ -28,24 +28,24 @@ public final class SearchWorkspace {
     var order = PartitionOrder()
     /// The query's inner product with every partition's mean.
     var meanScores: [Float] = []
-    /// What a partition's items are not expected to exceed.
+    /// The soft upper bound of each partition's scores.
     var bounds: [Float] = []
-    /// The unit query, in the index's rotated coordinates after the search began.
+    /// The query scaled to length one, and the same in the index's rotated coordinates.
     private var unit: [Float] = []
     private var rotated: [Float] = []
-    /// The whole rotated query, and the elements of it that lists are coded in.
+    /// The whole rotated query, and only its coded coordinates.
     private(set) var query = QuantisedQuery()
     private(set) var keptQuery = QuantisedQuery()
-    /// Sorts out some hundreds of exact scores.
+    /// Ranks the exact scores of the candidates.
     var ranked = ScoreList()
 
     /// An empty workspace.
     public init() {}
 
-    /// Runs a search with `excluded` holding what it must leave out.
+    /// Runs `body` with the exclusions in `excluded`.
     ///
-    /// - Complexity: O(number of exclusions), and O(items) the first time; the set keeps room for more items, so that an
-    ///   index and one that gained items share it.
+    /// - Complexity: O(number of exclusions), and O(items) the first time. The set has room for more items, so it is
+    ///   not rebuilt each time an index gains items.
     func withExclusions(_ exclusions: [Int32], items: Int, _ body: () -> Void) {
         if excluded.bound < items { excluded = ItemSet(bound: (items + 0xFFFF) / 0x10000 * 0x10000) }
         for item in exclusions { excluded.insert(item) }
@@ -76,7 +76,7 @@ public final class SearchWorkspace {
             for element in query.indices { unit[element] = query[element] * factor }
             return
         }
-        // The square of a Float of some 1e20 or 1e-20 leaves the range of Float; that of a Double does not.
+        // The square of a number around 1e20 or 1e-20 leaves the range of Float, but not that of Double.
         var exact = 0.0
         for element in query.indices { exact += Double(query[element]) * Double(query[element]) }
         let factor = exact > 0 ? 1 / exact.squareRoot() : 0

@@ -2,11 +2,11 @@ public import Kernels
 
 /// Finds the items whose unit vectors have the largest inner product with a query.
 ///
-/// Results carry item numbers (the catalogue's dense numbers, row numbers of the matrix the index was built from), never
-/// offsets of an index's own layout. Results are sorted best first, ties by the lower number. Searching never mutates the
-/// index: any number of threads may search it at once, each with a workspace of its own.
+/// Results have item numbers: the catalogue's dense numbers, which are row numbers of the matrix that the index was
+/// built from. Results are sorted best first, ties by the lower number. A search never changes the index: any number
+/// of threads may search it at once, each with its own workspace.
 public protocol VectorIndex: Sendable {
-    /// How many items can be found.
+    /// The number of items that a search can return.
     var count: Int { get }
 
     /// The length of every vector and query.
@@ -14,15 +14,15 @@ public protocol VectorIndex: Sendable {
 
     /// Finds the best `k` eligible items and leaves them in the workspace's ``SearchWorkspace/results``.
     ///
-    /// Fewer than `k` come back only when fewer are eligible. Allocates nothing once the workspace has grown to the size
-    /// that such searches need.
+    /// Fewer than `k` items are returned only if fewer are eligible. A search allocates nothing once the workspace is
+    /// large enough.
     ///
     /// - Parameters:
     ///   - query: A vector of `dimension` finite elements; its length does not change the order.
-    ///   - k: How many to return.
-    ///   - effort: The index's own knob trading recall for time (partitions visited at most); nil is the built-in choice.
-    ///     An exact index ignores it.
-    ///   - eligible: Which items may be returned.
+    ///   - k: The number of items to return.
+    ///   - effort: The trade-off of recall and time: the largest number of visited partitions; nil is the index's
+    ///     default. An exact index ignores it.
+    ///   - eligible: The items that may be returned.
     ///   - workspace: The calling thread's own.
     func search(
         _ query: Span<Float>,
@@ -32,12 +32,12 @@ public protocol VectorIndex: Sendable {
         in workspace: SearchWorkspace
     )
 
-    /// The built structure without the vectors, for storing beside them; see ``IndexFormat``.
+    /// The saved form without the vectors; see ``IndexFormat``.
     func serialised() -> [UInt8]
 }
 
 extension VectorIndex {
-    /// The best `k` items that are not excluded, for callers that keep no workspace.
+    /// The best `k` items that are not excluded, for callers without a workspace.
     public func search(_ query: Span<Float>, k: Int, effort: Int? = nil, excluding: [Int32] = []) -> [Scored] {
         let workspace = SearchWorkspace()
         search(query, k: k, effort: effort, among: Eligibility(excluded: excluding), in: workspace)
@@ -45,22 +45,22 @@ extension VectorIndex {
     }
 }
 
-/// Which items a search may return: those of `allowed` that are neither `excluded` nor `removed`.
+/// The items that a search may return: items of `allowed` that are neither `excluded` nor `removed`.
 public struct Eligibility: Sendable {
-    /// The items to choose from; nil is every item.
+    /// The items to choose from; nil allows every item.
     ///
-    /// Items from its bound on are not allowed, and elements that are no items of the index are ignored: so a set stays
-    /// usable when a ``LiveIndex`` gains items.
+    /// Items from its bound on are not allowed. Numbers that are not in the index are ignored. So a set stays usable
+    /// when a ``LiveIndex`` gains items.
     public var allowed: ItemSet?
-    /// Items of this request to leave out; in any order, repeated, also numbers that no item has.
+    /// Items that this request excludes, in any order; numbers may repeat or be unknown.
     public var excluded: [Int32]
-    /// Items that the index still holds but that count as deleted; nil is none.
+    /// Tombstones: items that the index still holds but that count as deleted; nil means none.
     ///
-    /// A ``LiveIndex`` gives its base such a set, of the base's bound. Unlike `excluded` it may be a good part of all
-    /// items: a search asks it of every candidate and never walks it.
+    /// A ``LiveIndex`` gives its base such a set, of the base's bound. It may hold a large part of all items: a search
+    /// tests every candidate against it and never enumerates it.
     public var removed: ItemSet?
 
-    /// Restricts a search, or by default does not.
+    /// Creates a restriction; the default allows every item.
     public init(allowed: ItemSet? = nil, excluded: [Int32] = [], removed: ItemSet? = nil) {
         self.allowed = allowed
         self.excluded = excluded

@@ -50,7 +50,7 @@ import Testing
         #expect(generator.words(stream: 77, count: count) == Array(blocks.prefix(count)))
     }
 
-    @Test("the sequential generator walks the same blocks")
+    @Test("the sequential generator uses the same blocks")
     func sequential() {
         var numbers = SequentialGenerator(generator, stream: 9)
         let words = generator.words(stream: 9, count: 40)
@@ -62,7 +62,7 @@ import Testing
         let blocks = (count + 63) / 64 * 16
         let words = generator.words(stream: 3, count: blocks * 4)
         var expected: [Double] = []
-        // Groups of 16 blocks, in each the four normals of all blocks one kind after another.
+        // Groups of 16 blocks; each holds the first normals of all blocks, then the second ones, and so on.
         for group in stride(from: 0, to: blocks, by: 16) {
             for kind in 0..<4 {
                 for block in group..<group + 16 {
@@ -73,11 +73,11 @@ import Testing
                 }
             }
         }
-        // A radius of at most 5.77 times 1e-6 of the sine and 3e-7 of the radius itself.
+        // The radius, at most 5.77, times the errors: 1e-6 of the sine and 3e-7 of the radius itself.
         expectClose(generator.normals(stream: 3, count: count), Array(expected.prefix(count)), absolute: 8e-6)
     }
 
-    @Test("a number depends on its position, not on how many are drawn", arguments: tailLengths)
+    @Test("a number depends on its position, not on the number of draws", arguments: tailLengths)
     func prefixes(count: Int) {
         let all = generator.normals(stream: 12, count: 1000)
         #expect(generator.normals(stream: 12, count: count) == Array(all.prefix(count)))
@@ -94,19 +94,19 @@ import Testing
         }
     }
 
-    @Test("normals have the normal law")
+    @Test("normals are normally distributed")
     func normalLaw() {
         let n = 200_000.0
         let sample = generator.normals(stream: 1, count: Int(n)).map(Double.init)
         #expect(kolmogorovDistance(sample, from: normalDistribution) < 1.95 / n.squareRoot())
-        // Four standard errors of the first four moments of a normal sample.
+        // Four standard errors for the first four moments of a normal sample.
         func moment(_ power: Double) -> Double { sample.reduce(0) { $0 + pow($1, power) } / n }
         #expect(abs(moment(1)) < 4 / n.squareRoot())
         #expect(abs(moment(2) - 1) < 4 * (2 / n).squareRoot())
         #expect(abs(moment(3)) < 4 * (15 / n).squareRoot())
         #expect(abs(moment(4) - 3) < 4 * (96 / n).squareRoot())
         #expect(sample.allSatisfy { abs($0) <= 5.78 })
-        // Neighbours, the two of a Box-Muller pair (16 apart), and rows of neighbouring streams do not correlate.
+        // Neighbours, Box-Muller pairs (16 apart) and rows of neighbouring streams are uncorrelated.
         for lag in [1, 16, 32, 64] {
             let r = correlation(Array(sample.dropLast(lag)), Array(sample.dropFirst(lag)))
             #expect(abs(r) < 4 / n.squareRoot(), "lag \(lag)")
@@ -115,7 +115,7 @@ import Testing
         #expect(abs(correlation(sample, neighbour)) < 4 / n.squareRoot())
     }
 
-    @Test("normals across streams have the normal law")
+    @Test("normals across streams are normally distributed")
     func acrossStreams() {
         let rows = generator.normalRows(streams: Array(0..<100_000), columns: 3)
         for column in 0..<3 {
@@ -124,7 +124,7 @@ import Testing
         }
     }
 
-    @Test("seeds, purposes and streams do not share numbers")
+    @Test("different seeds, purposes and streams give different numbers")
     func separation() {
         let purposes = (1...11).compactMap { RandomPurpose(rawValue: $0) }
         #expect(purposes.count == 11)

@@ -48,7 +48,7 @@ import Testing
             )
         }
 
-        /// What the training graph computes, itself tested against the equations in Double.
+        /// The result of the training graph, which has its own test against the equations in Double.
         func reference(_ history: [Int32], first: Int) -> [Float] {
             let inputs = AdditiveAttention.Inputs(
                 items: items,
@@ -68,14 +68,14 @@ import Testing
 
     private func interests(_ attention: HistoryAttention, _ history: [Int32], _ shape: Case) -> [Float] {
         var scratch = attention.makeScratch()
-        // Room around the answer, which must be left alone.
+        // Places around the answer, which must not change.
         var out = [Float](repeating: 7, count: shape.heads * shape.d + 2)
         attention.interests(of: history[...], scratch: &scratch, into: &out, at: 1)
         #expect(out.first == 7 && out.last == 7)
         return Array(out.dropFirst().dropLast())
     }
 
-    @Test("equals the training graph at every length, and the keys' memory changes no byte", arguments: cases)
+    @Test("equals the training graph at every length; stored keys do not change a byte", arguments: cases)
     func equalsGraph(shape: Case) {
         let tables = Tables(shape)
         for countsFromNewest in [false, true] {
@@ -86,7 +86,7 @@ import Testing
                 let history = history(length)
                 let found = interests(kept, history, shape)
                 #expect(interests(computed, history, shape) == found)
-                // Logits sum `width` products of size about 1 with tanh good to 3e-7, on both sides.
+                // Logits sum `width` products of size about 1 with a tanh error of 3e-7, on both sides.
                 let tolerance = 8e-7 * Double(shape.width + 8)
                 expectClose(found, tables.reference(history, first: first).map(Double.init), absolute: tolerance)
             }
@@ -94,7 +94,7 @@ import Testing
     }
 
     @Test(
-        "is right where tanh is flat and the product of its exponentials leaves the range of a Float",
+        "is correct where tanh is flat and the product of exponentials overflows Float",
         arguments: cases
     )
     func saturates(shape: Case) {
@@ -102,12 +102,12 @@ import Testing
         let attention = tables.attention(keyBytes: .max)
         let history = history(20)
         let found = interests(attention, history, shape)
-        // z + q is a difference of terms up to 86, so tanh is good to 86 * 2^-23 on either side.
+        // z + q is a difference of terms up to 86, so tanh has an error of 86 * 2^-23 on either side.
         let tolerance = 4e-5 * Double(shape.width + 8)
         expectClose(found, tables.reference(history, first: 0).map(Double.init), absolute: tolerance)
     }
 
-    @Test("scratch of a longer history does not leak into a shorter one")
+    @Test("scratch memory of a longer history does not affect a shorter one")
     func reusesScratch() {
         let shape = Case(heads: 3, width: 17, d: 24)
         let attention = Tables(shape).attention(keyBytes: 0)
@@ -120,7 +120,7 @@ import Testing
         #expect(used == fresh)
     }
 
-    @Test("traps where a history leaves the positional table or the items")
+    @Test("traps if a history exceeds the positional table or the items")
     func traps() async {
         await #expect(processExitsWith: .failure) {
             let attention = Tables(Case(heads: 1, width: 2, d: 2)).attention(keyBytes: 0)

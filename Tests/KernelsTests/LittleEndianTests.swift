@@ -2,7 +2,7 @@ import Kernels
 import Testing
 
 @Suite("little-endian bytes") struct LittleEndianTests {
-    @Test("a matrix's bytes are those of its bit patterns", arguments: [0, 1, 3, 64, 1000])
+    @Test("a matrix's bytes are its elements' bit patterns", arguments: [0, 1, 3, 64, 1000])
     func matrixBytes(count: Int) {
         var elements = CounterBasedGenerator(seed: 1, purpose: .simulation).normals(stream: 0, count: count)
         for (index, value) in [Float.nan, .infinity, -0, .leastNonzeroMagnitude].enumerated() where index < count {
@@ -19,7 +19,7 @@ import Testing
         #expect(copy.elements.map(\.bitPattern) == elements.map(\.bitPattern))
     }
 
-    @Test("what is written in turn is read in turn, at any alignment")
+    @Test("values are read in the order in which they were written, at any alignment")
     func roundTrip() {
         for lead in 0..<5 {
             var writer = LittleEndianWriter(reserving: 10)
@@ -41,7 +41,7 @@ import Testing
         }
     }
 
-    @Test("counts that the bytes do not justify are refused", arguments: [-1, 5, 1 << 31, 1 << 61, Int.max, Int.min])
+    @Test("negative counts and too large counts are refused", arguments: [-1, 5, 1 << 31, 1 << 61, Int.max, Int.min])
     func hostileCounts(count: Int) {
         var reader = LittleEndianReader([UInt8](repeating: 255, count: 17))
         #expect(reader.int32s(count) == nil)

@@ -5,10 +5,10 @@ import Testing
 
 @Suite("Thread priority") struct ThreadPriorityTests {
     #if os(Linux)
-    /// The nice value of the calling thread, which is what Linux takes process 0 for.
+    /// The nice value of the calling thread: for Linux, process 0 means the calling thread.
     private static func priority() -> Int32 { getpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0) }
 
-    @Test("lowers the calling thread and no other")
+    @Test("lowers only the calling thread's priority")
     func lowersOneThread() {
         let before = Self.priority()
         let found = Mutex<Int32?>(nil)

@@ -4,8 +4,8 @@ import Testing
 import VectorIndex
 
 @Suite("CategoryPenalty") struct CategoryPenaltyTests {
-    /// Candidates with scores of which some are equal, numbered by items of up to `categories` main categories; every
-    /// seventh item has none, and some have a second one, which must not matter.
+    /// Candidates with some equal scores and up to `categories` main categories; every seventh item has no category,
+    /// and some have a second one, which must not matter.
     private struct Case {
         let candidates: [Scored]
         let lists: [[Int32]]
@@ -35,7 +35,7 @@ import VectorIndex
             return workspace.results
         }
 
-        /// The definition: at each place the first of the best candidates that are left.
+        /// The definition: each place gets the first of the best remaining candidates.
         func greedy(k: Int, penalty: Double) -> [Scored] {
             var answer: [Scored] = []
             while answer.count < min(k, candidates.count) {
@@ -53,7 +53,7 @@ import VectorIndex
     }
 
     @Test(
-        "the answer is that of greedy choice by brute force",
+        "the answer equals a greedy choice by brute force",
         arguments: [0, 1.0 / 128, 1.0 / 64, 0.1, 3, 1e300],
         [1, 2, 5, 60]
     )
@@ -65,14 +65,14 @@ import VectorIndex
         }
     }
 
-    @Test("a large penalty takes a category again only after all others had their turn")
+    @Test("with a large penalty a category repeats only after all others")
     func takesTurns() {
         let item = Case(80, categories: 5, seed: 3)
         let mains = item.rerank(k: 80, penalty: 10).compactMap { item.lists[Int($0.id)].first }
         #expect(Set(mains.prefix(5)).count == 5 && Set(mains.prefix(10).suffix(5)).count == 5)
     }
 
-    @Test("items without categories keep their order and are never held back")
+    @Test("items without categories keep their order and get no penalty")
     func withoutCategories() {
         let scores: [Float] = [0.9, 0.8, 0.7, 0.6]
         let candidates = scores.enumerated().map { Scored(id: Int32($0.offset), score: $0.element) }

@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 import VectorIndex
 
-/// What every index must do, at the effort at which it is exact.
+/// The contract of every index, at the effort at which it is exact.
 @Suite("every index") struct ConformanceTests {
     private static let kinds: [IndexConfiguration.Kind] = [.flat, .partitioned]
 
@@ -34,7 +34,7 @@ import VectorIndex
         }
     }
 
-    /// Scores agree position by position; ids do, except where the next score is closer than rounding.
+    /// Scores agree position by position; ids agree unless the next score is closer than rounding.
     private func expectSame(_ found: [Scored], _ truth: [(id: Int32, score: Double)], k: Int) throws {
         try #require(found.count == min(k, truth.count))
         #expect(found == found.sorted())
@@ -58,7 +58,7 @@ import VectorIndex
         #expect(found.count == truth.count)
     }
 
-    @Test("k of none, one, all and more than all", arguments: kinds, [0, 1, 99, 100, 101, Int.max])
+    @Test("k is 0, one, all, and more than all items", arguments: kinds, [0, 1, 99, 100, 101, Int.max])
     func everyK(kind: IndexConfiguration.Kind, k: Int) throws {
         let index = try build(kind, UnitVectors.uniform(100, dimension: 8))
         let found = index.search(query(8, 0).span, k: k, effort: nil, excluding: [])
@@ -80,7 +80,7 @@ import VectorIndex
         #expect(all.map(\.id) == (0..<50).map { Int32($0) })
     }
 
-    @Test("exclusions never shorten the answer while other items exist", arguments: kinds)
+    @Test("exclusions never shorten the answer if enough other items exist", arguments: kinds)
     func exclusions(kind: IndexConfiguration.Kind) throws {
         let vectors = UnitVectors.clustered(1000, dimension: 16, clusters: 20)
         let index = try build(kind, vectors)
@@ -95,7 +95,7 @@ import VectorIndex
         #expect(index.search(query.span, k: 10, effort: nil, excluding: everything + everything).isEmpty)
     }
 
-    @Test("removed items are left out at every filter, and never shorten the answer", arguments: kinds)
+    @Test("removed items are never returned with any filter, and never shorten the answer", arguments: kinds)
     func removals(kind: IndexConfiguration.Kind) throws {
         let vectors = UnitVectors.clustered(1000, dimension: 16, clusters: 20)
         let index = try build(kind, vectors)
@@ -124,7 +124,7 @@ import VectorIndex
         }
     }
 
-    @Test("the length of a query changes no order", arguments: kinds)
+    @Test("the length of a query does not change the order", arguments: kinds)
     func scale(kind: IndexConfiguration.Kind) throws {
         let vectors = UnitVectors.uniform(3000, dimension: 20)
         let index = try build(kind, vectors)
@@ -159,7 +159,7 @@ import VectorIndex
         #expect(loaded.search(query(5, 0).span, k: 3, effort: nil, excluding: []).count == count)
     }
 
-    @Test("bad vectors are refused by number", arguments: kinds)
+    @Test("bad vectors are refused with the item's number", arguments: kinds)
     func badVectors(kind: IndexConfiguration.Kind) throws {
         let good = UnitVectors.uniform(5000, dimension: 6)
         let cases: [([Float], IndexError)] = [

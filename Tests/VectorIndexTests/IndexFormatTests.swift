@@ -11,7 +11,7 @@ import VectorIndex
         try IndexFormat.build(vectors: Self.vectors, configuration: IndexConfiguration(kind: kind)).serialised()
     }
 
-    @Test("a loaded index answers as the saved one", arguments: [IndexConfiguration.Kind.flat, .partitioned])
+    @Test("a loaded index gives the saved index's answers", arguments: [IndexConfiguration.Kind.flat, .partitioned])
     func roundTrip(kind: IndexConfiguration.Kind) throws {
         let vectors = UnitVectors.clustered(5000, dimension: 24, clusters: 40)
         let index = try IndexFormat.build(vectors: vectors, configuration: IndexConfiguration(kind: kind))
@@ -37,7 +37,7 @@ import VectorIndex
         #expect(throws: IndexError.self) { try IndexFormat.load(bytes + [0], vectors: Self.vectors) }
     }
 
-    @Test("every flipped bit is refused or leaves an index that answers in full")
+    @Test("every flipped bit is refused or gives an index that returns full answers")
     func bitFlips() throws {
         let bytes = try saved(.partitioned)
         let query = Self.vectors.row(7)
@@ -73,7 +73,7 @@ import VectorIndex
         }
     }
 
-    @Test("vectors of another shape are refused with both values")
+    @Test("vectors of another shape are refused; the error has both values")
     func otherVectors() throws {
         for kind in [IndexConfiguration.Kind.flat, .partitioned] {
             let bytes = try saved(kind)
@@ -96,7 +96,7 @@ import VectorIndex
         }
     }
 
-    @Test("foreign bytes and other formats are named")
+    @Test("foreign bytes and other formats are refused with their own errors")
     func foreign() throws {
         var bytes = try saved(.flat)
         bytes[8] = 9

@@ -5,7 +5,7 @@ import VectorIndex
 @Suite("ItemCategories") struct ItemCategoriesTests {
     private let generator = CounterBasedGenerator(seed: 3, purpose: .simulation)
 
-    /// Category `c` has about one item in `c + 1`, so that the first are frequent and the last rare; some lists repeat.
+    /// Category `c` has about one item in `c + 1`, so the first are frequent and the last rare; some lists repeat.
     private func lists(items: Int, categories: Int) -> [[Int32]] {
         (0..<items).map { item in
             let draws = generator.uniforms(stream: UInt64(item), count: categories)
@@ -33,12 +33,12 @@ import VectorIndex
         }
     }
 
-    /// Each category where it comes first.
+    /// The list without repeats, in order of first occurrence.
     private func distinct(_ list: [Int32]) -> [Int32] {
         list.indices.filter { list.firstIndex(of: list[$0]) == $0 }.map { list[$0] }
     }
 
-    @Test("an item's categories come in the order of its list, and once")
+    @Test("an item's categories come once, in the order of its list")
     func categories() {
         let lists = lists(items: 60, categories: 12)
         let index = ItemCategories(lists, itemCount: 60, categoryCount: 12)
@@ -47,7 +47,7 @@ import VectorIndex
         }
     }
 
-    @Test("changed lists filter as lists that were built, and leave older values as they were", arguments: [0, 1, 300])
+    @Test("changed lists filter like built lists and do not affect older copies", arguments: [0, 1, 300])
     func changes(items: Int) {
         var lists = lists(items: items, categories: 6)
         let built = lists
@@ -80,7 +80,7 @@ import VectorIndex
         }
     }
 
-    @Test("a catalogue without categories")
+    @Test("a catalogue may have no categories")
     func none() {
         let index = ItemCategories([], itemCount: 3, categoryCount: 0)
         #expect(index.items(anyOf: nil, noneOf: []).count == 3)

@@ -10,7 +10,7 @@ import VectorIndex
         try IndexFormat.build(vectors: vectors, configuration: IndexConfiguration(kind: kind, partitions: 9))
     }
 
-    /// The items that can be found, with their vectors: what a live index must be equal to.
+    /// The reference for a live index: its items with their vectors.
     private typealias Model = [Int32: [Float]]
 
     private func model(_ vectors: Matrix) -> Model {
@@ -29,7 +29,7 @@ import VectorIndex
         #expect(zip(workspace.results, truth).allSatisfy { abs(Double($0.score) - $1.score) < 1e-5 })
     }
 
-    @Test("any sequence of changes answers as a sort of what is left", arguments: kinds, [0, 1, 40, 700])
+    @Test("any sequence of changes gives the answers of a sort", arguments: kinds, [0, 1, 40, 700])
     func randomChanges(kind: IndexConfiguration.Kind, count: Int) throws {
         let dimension = 6
         let vectors = UnitVectors.uniform(count, dimension: dimension)
@@ -40,7 +40,7 @@ import VectorIndex
         var kept: (LiveIndex, Model)?
         for step in 0..<1700 {
             let item = Int32.random(in: -1...Int32(index.bound), using: &random)
-            // Now and then the vector of another item, so that scores are equal.
+            // Sometimes the vector of another item, for equal scores.
             let vector =
                 step % 5 == 0 ? model[Int32.random(in: 0...40, using: &random)] ?? fresh.row(step) : fresh.row(step)
             switch Int.random(in: 0..<17, using: &random) {
@@ -85,7 +85,7 @@ import VectorIndex
         #expect(index.changed > 256, "the delta fills more than a chunk")
     }
 
-    @Test("everything removed, then everything back")
+    @Test("all items are removed, then all are added back")
     func emptied() throws {
         let vectors = UnitVectors.uniform(600, dimension: 8)
         var index = LiveIndex(try base(.partitioned, vectors))
@@ -100,7 +100,7 @@ import VectorIndex
         #expect(index.changed == 0)
     }
 
-    @Test("an index over the merged vectors answers as the live one")
+    @Test("an index over the merged vectors gives the answers of the live index")
     func merged() throws {
         let vectors = UnitVectors.clustered(3000, dimension: 16, clusters: 30)
         let fresh = UnitVectors.clustered(700, dimension: 16, clusters: 30, seed: 5)
@@ -123,10 +123,10 @@ import VectorIndex
         }
     }
 
-    @Test("recall at 5 percent churn is that of the base", arguments: [16, 64])
+    @Test("recall at 5 percent churn equals the base's recall", arguments: [16, 64])
     func recallUnderChurn(dimension: Int) throws {
         func draw(_ count: Int, _ stream: UInt64) -> Matrix {
-            // Moved copies of the same items, so that changes stay within the groups.
+            // Copies of the same items with noise, so that changes stay within the groups.
             var rows = UnitVectors.clustered(count, dimension: dimension, clusters: 200, spread: 0.7)
             rows.add(UnitVectors.uniform(count, dimension: dimension, seed: stream), scale: stream > 0 ? 0.3 : 0)
             return rows.normalisedRows().unit
@@ -203,7 +203,7 @@ import VectorIndex
         expectEqual(index, model(vectors), vectors.row(4), k: 20, Eligibility())
     }
 
-    @Test("the same changes count over another index of the same items")
+    @Test("changes can move to another index of the same items")
     func over() throws {
         let vectors = UnitVectors.uniform(300, dimension: 8)
         var index = LiveIndex(try base(.partitioned, vectors))

@@ -64,7 +64,7 @@ import VectorIndex
     }
 
     @Test(
-        "each choice is the formula's, to rounding",
+        "each choice equals the formula's, up to rounding",
         arguments: [Float(0.05), 0.3, 0.5, 0.8, 1],
         [true, false]
     )
@@ -74,7 +74,7 @@ import VectorIndex
         try expectFormula(Case(vectors, lists: lists, candidates: 160), k: 40, diversity: diversity)
     }
 
-    @Test("dimensions and candidates beside whole registers and panels", arguments: [1, 2, 7, 65], [1, 2, 63, 64, 65])
+    @Test("any dimension and number of candidates", arguments: [1, 2, 7, 65], [1, 2, 63, 64, 65])
     func matchesFormula(dimension: Int, candidates: Int) throws {
         let vectors = UnitVectors.uniform(100, dimension: dimension, seed: 9)
         let item = Case(vectors, lists: lists(100, categories: 5), candidates: candidates)
@@ -93,8 +93,8 @@ import VectorIndex
         }
     }
 
-    /// In these dimensions every cosine and value is exact in Float, and many are equal.
-    @Test("ties go to the candidate that came first", arguments: [Float(0.25), 0.5, 0.75, 1])
+    /// Here every cosine and value is exact in Float, and many are equal.
+    @Test("ties go to the earlier candidate", arguments: [Float(0.25), 0.5, 0.75, 1])
     func breaksTies(diversity: Float) throws {
         let signs = CounterBasedGenerator(seed: 4, purpose: .simulation).integers(below: 2, stream: 0, count: 4 * 120)
         let vectors = Matrix(rows: 120, columns: 4, elements: signs.map { $0 == 0 ? -0.5 : 0.5 })
@@ -117,7 +117,7 @@ import VectorIndex
         #expect(Set(item.rerank(k: k, diversity: 0.7).map(\.id)).count == min(k, 100))
     }
 
-    @Test("all candidates are reordered when k is as many or more, the best stays first")
+    @Test("a k of all candidates or more reorders all; the best stays first")
     func reorders() {
         let item = Case(UnitVectors.clustered(300, dimension: 16, clusters: 5), candidates: 60)
         let answer = item.rerank(k: 100, diversity: 1)
@@ -126,7 +126,7 @@ import VectorIndex
         #expect(Case(UnitVectors.uniform(5, dimension: 8), candidates: 0).rerank(k: 3, diversity: 1).isEmpty)
     }
 
-    @Test("of equal vectors one comes, and the others only after everything else")
+    @Test("of equal vectors one is chosen; the others follow all other items")
     func duplicates() {
         let distinct = UnitVectors.uniform(10, dimension: 32, seed: 2)
         let vectors = distinct.gatheringRows((0..<40).map { Int32($0 % 10) })
@@ -134,7 +134,7 @@ import VectorIndex
         #expect(Set(answer.prefix(10).map { $0.id % 10 }).count == 10)
     }
 
-    @Test("answers become less alike as diversity grows, without categories and with", arguments: [false, true])
+    @Test("answers become less similar as diversity grows, with and without categories", arguments: [false, true])
     func diversifies(hasCategories: Bool) {
         let vectors = UnitVectors.clustered(2000, dimension: 32, clusters: 60, spread: 0.7, seed: 5)
         let lists = hasCategories ? lists(2000, categories: 11) : []
@@ -151,7 +151,7 @@ import VectorIndex
         #expect(means[4] < 0.8 * means[0])
     }
 
-    @Test("changed items count by their new vectors, as in vectors that were so from the start", arguments: [1, 7, 65])
+    @Test("changed items count with their new vectors", arguments: [1, 7, 65])
     func changedItems(dimension: Int) throws {
         let count = 150
         let vectors = UnitVectors.uniform(count, dimension: dimension, seed: 3)
@@ -185,7 +185,7 @@ import VectorIndex
         )
     }
 
-    @Test("a workspace leaves nothing behind")
+    @Test("a re-ranking does not affect the next one")
     func reuses() {
         let workspace = MaximalMarginalRelevance()
         let vectors = UnitVectors.clustered(400, dimension: 16, clusters: 8)

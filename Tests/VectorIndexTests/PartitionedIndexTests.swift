@@ -5,7 +5,7 @@ import VectorIndex
 
 @Suite("PartitionedIndex") struct PartitionedIndexTests {
     private static let vectors = UnitVectors.clustered(20000, dimension: 64, clusters: 200, spread: 0.7)
-    /// Items moved by noise, as generated user vectors are near items, by another generator than the build's own.
+    /// Items with added noise, like user vectors, which are near items; not the random numbers of the build.
     private static let queries: Matrix = {
         var queries = vectors.gatheringRows((0..<200).map { Int32($0 * 97) })
         queries.add(UnitVectors.uniform(200, dimension: 64, seed: 77), scale: 0.3)
@@ -23,7 +23,7 @@ import VectorIndex
         return Double(found) / Double(50 * Self.queries.rows)
     }
 
-    @Test("recall@50 is at least 0.99 by default, with a part of the partitions")
+    @Test("recall@50 is at least 0.99 by default with only some of the partitions")
     func defaultRecall() throws {
         let index = try PartitionedIndex(vectors: Self.vectors)
         try index.checkInvariants()
@@ -41,20 +41,20 @@ import VectorIndex
         #expect(recalls.last == 1)
     }
 
-    @Test("a query's length changes nothing, however its square fits a Float", arguments: [1e-30, 1e-20, 1e20, 1e36])
+    @Test("a query's length changes nothing, even if its square overflows", arguments: [1e-30, 1e-20, 1e20, 1e36])
     func queryLength(length: Float) throws {
         let index = try PartitionedIndex(vectors: Self.vectors)
         for row in 0..<20 {
             let query = Self.queries.row(row)
             let scaled = query.map { $0 * length }
-            // Roundings of the scaled elements may change the order of the last few answers.
+            // Rounding of the scaled elements may reorder the last few answers.
             let found = Set(index.search(scaled.span, k: 50, effort: nil, excluding: []).map(\.id))
             let expected = index.search(query.span, k: 50, effort: nil, excluding: [])
             #expect(expected.prefix(40).allSatisfy { found.contains($0.id) })
         }
     }
 
-    @Test("an effort above the default finds more than the tuned bounds would let it")
+    @Test("an effort above the default widens the tuned bounds and finds more")
     func widerBounds() throws {
         let vectors = UnitVectors.uniform(6000, dimension: 32)
         let index = try PartitionedIndex(vectors: vectors, configuration: IndexConfiguration(recall: 0.8))
@@ -70,7 +70,7 @@ import VectorIndex
         #expect(recall(index.partitions - 1) > 0.99)
     }
 
-    @Test("structureless vectors get the effort that they need")
+    @Test("vectors without clusters get enough effort")
     func uniformVectors() throws {
         let vectors = UnitVectors.uniform(4000, dimension: 64)
         let index = try PartitionedIndex(vectors: vectors)
@@ -94,7 +94,7 @@ import VectorIndex
         #expect(index.partitions >= min(partitions, 1000) / 2, "empty partitions are refilled, not lost")
     }
 
-    @Test("opposite pairs, whose mean is no direction, still partition")
+    @Test("opposite pairs, whose mean is zero, can be partitioned")
     func cancellingMeans() throws {
         let half = UnitVectors.uniform(100, dimension: 4)
         var opposite = half
@@ -117,7 +117,7 @@ import VectorIndex
         #expect(first.serialised() != second.serialised())
     }
 
-    @Test("at its default effort it visits a fraction of what the flat index does")
+    @Test("the default effort scans a fraction of the items")
     func work() throws {
         let index = try PartitionedIndex(vectors: Self.vectors)
         let visited = index.partitions + index.defaultEffort * index.count / index.partitions

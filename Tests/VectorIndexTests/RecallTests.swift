@@ -8,7 +8,7 @@ import VectorIndex
     private static let vectors = UnitVectors.clustered(30000, dimension: 64, clusters: 300, spread: 0.6)
     private static let index = Result { try PartitionedIndex(vectors: vectors) }
 
-    /// Items moved by noise, by another generator than the build's own.
+    /// Items with added noise; not the random numbers of the build.
     private func queries(_ vectors: Matrix, count: Int) -> Matrix {
         let step = vectors.rows / count
         var queries = vectors.gatheringRows((0..<Int32(count)).map { $0 * Int32(step) })
@@ -26,7 +26,7 @@ import VectorIndex
             index.search(query.span, k: k, effort: nil, among: eligible, in: workspace)
             flat.search(query.span, k: k, effort: nil, among: eligible, in: exact)
             let truth = Set(exact.results.map(\.id))
-            #expect(workspace.results.count == exact.results.count, "never fewer than are eligible")
+            #expect(workspace.results.count == exact.results.count, "as many results as the exact index")
             #expect(workspace.results == workspace.results.sorted())
             found += workspace.results.count { truth.contains($0.id) }
             wanted += truth.count
@@ -55,7 +55,7 @@ import VectorIndex
         #expect(found >= 0.99)
     }
 
-    @Test("excluding the best thousand leaves the next", arguments: [1000])
+    @Test("excluding the best thousand gives the next best", arguments: [1000])
     func manyExclusions(count: Int) throws {
         let index = try Self.index.get()
         let query = Self.vectors.row(123)
@@ -95,7 +95,7 @@ import VectorIndex
         #expect(zip(recalls, [0.79, 0.94, 0.995]).allSatisfy { $0 >= $1 })
     }
 
-    @Test("the queries to come set the effort: hard ones more, easy ones less")
+    @Test("given queries set the effort: more for hard ones, less for easy ones")
     func givenQueries() throws {
         let vectors = UnitVectors.clustered(8000, dimension: 32, clusters: 40, spread: 0.5)
         let easy = try PartitionedIndex(vectors: vectors, queries: vectors.rows(0..<500))
@@ -103,7 +103,7 @@ import VectorIndex
         #expect(easy.defaultEffort < hard.defaultEffort)
     }
 
-    @Test("thousands of copies of some items hide nobody")
+    @Test("thousands of copies of some items do not hide other items")
     func heavyDuplicates() throws {
         let distinct = UnitVectors.clustered(4000, dimension: 32, clusters: 40)
         let copies = [Int32](repeating: 7, count: 3000) + [Int32](repeating: 8, count: 3000)

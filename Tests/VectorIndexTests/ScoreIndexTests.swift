@@ -4,7 +4,7 @@ import VectorIndex
 
 @Suite("ScoreIndex") struct ScoreIndexTests {
     private static func scores(_ count: Int) -> [Float] {
-        // Few distinct values, so that ties are many.
+        // Few distinct values give many ties.
         CounterBasedGenerator(seed: 3, purpose: .simulation).uniforms(stream: 1, count: count)
             .map { Float(($0 * 20).rounded()) }
     }
@@ -29,7 +29,7 @@ import VectorIndex
         #expect(workspace.results == Array(truth))
     }
 
-    @Test("is read back from its bytes, and only over as many items without vectors")
+    @Test("loads from its bytes, and only for the same number of items")
     func roundTrip() throws {
         let bytes = ScoreIndex(count: 12).serialised()
         let index = try IndexFormat.load(bytes, vectors: Matrix(rows: 12, columns: 0))

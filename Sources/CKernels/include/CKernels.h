@@ -1,4 +1,4 @@
-// The few loops that are compiled once per CPU level (x86-64-v4, x86-64-v3, baseline) and chosen at run time.
+// The hot loops, compiled once per CPU level (x86-64-v4, x86-64-v3, baseline) and chosen at run time.
 // Every pointer is borrowed for the call; every matrix is row-major with a dense stride; sizes are element counts.
 // Nothing here allocates, and no function reads or writes past the sizes given.
 #ifndef CKERNELS_H
@@ -23,7 +23,7 @@ double ck_sum_of_squares(const float *a, size_t n);
 void ck_scale(float factor, float *y, size_t n);
 void ck_axpy(float factor, const float *x, float *y, size_t n);
 void ck_multiply(const float *a, const float *b, float *out, size_t n);
-// First index of a value that is NaN or infinite, or n.
+// The index of the first value that is NaN or infinite; n if there is none.
 size_t ck_first_non_finite(const float *a, size_t n);
 
 // MARK: Rows.
@@ -40,7 +40,7 @@ void ck_softmax_rows(const float *in, float *out, size_t rows, size_t d);
 void ck_softmax_rows_gradient(const float *y, const float *grad_out, float *grad_in, size_t rows, size_t d);
 void ck_gather_rows(const float *table, const int32_t *ids, size_t count, size_t d, float *out);
 void ck_scatter_add_rows(const float *rows, const int32_t *ids, size_t count, size_t d, float *table);
-// The same for those i alone whose id is at least first and below end.
+// The same, only for ids in [first, end).
 void ck_scatter_add_rows_between(const float *rows, const int32_t *ids, size_t count, size_t d, int32_t first,
                                  int32_t end, float *table);
 void ck_add_bias(const float *bias, float *rows, size_t count, size_t d);
@@ -48,27 +48,28 @@ void ck_sum_rows(const float *rows, size_t count, size_t d, float *out);
 void ck_scale_rows(const float *in, const float *factors, float *out, size_t rows, size_t d);
 // out[g] = element-by-element maximum of the group's `size` rows.
 void ck_group_maximum(const float *rows, size_t groups, size_t size, size_t d, float *out);
-// Number of j with scores[j] > scores[target], plus those below target that tie with it.
+// Number of j with scores[j] > scores[target], plus the number of ties at j < target.
 size_t ck_rank_above(const float *scores, size_t n, size_t target);
-// Appends to `found` each index in [from, n) whose score is >= threshold, at most `capacity`; returns the next index.
+// Stores the indices in [from, n) whose score is >= threshold in `found`, at most `capacity`. Returns the index at
+// which to continue.
 size_t ck_filter_above(const float *scores, size_t from, size_t n, float threshold, int32_t *found, size_t capacity,
                        size_t *found_count);
 
-// MARK: Greedy re-ranking. Candidates lie in panels of CK_PANEL, each [d][CK_PANEL], the last one padded.
+// MARK: Greedy re-ranking. Candidates lie in panels of CK_PANEL, each [d][CK_PANEL]; the last panel is padded.
 enum { CK_PANEL = 64 };
-// Candidate i is row ids[i]; places beyond `count` are left as they are.
+// Candidate i is row ids[i]. Places beyond `count` are not written.
 void ck_gather_panels(const float *rows, const int32_t *ids, size_t count, size_t d, float *panels);
-// One item joined the answer: raises nearest[i] to its similarity with candidate i, and returns the first i with the
-// largest (1 - diversity) relevance[i] - diversity nearest[i]. The similarity is the cosine <query, i>; where the item
-// has `own` > 0 categories and the candidate categories[i] > 0 it is the mean of that and Jaccard's index, of which
-// shared[i] is the intersection. With own = 0, `categories` and `shared` are not read. `count` is a multiple of CK_PANEL;
-// a candidate whose `nearest` is infinite is out.
+// Call this when the item `query` joins the answer. Raises nearest[i] to the item's similarity with candidate i.
+// Returns the first i with the largest (1 - diversity) relevance[i] - diversity nearest[i]. The similarity is the
+// cosine <query, i>. If the item has own > 0 categories and the candidate categories[i] > 0, it is the mean of the
+// cosine and Jaccard's index, with shared[i] common categories. own = 0: `categories` and `shared` are not read.
+// `count` is a multiple of CK_PANEL. Candidates with an infinite `nearest` are never chosen.
 size_t ck_marginal_choice(const float *panels, size_t count, size_t d, const float *query, const float *relevance,
                           float diversity, const float *categories, const float *shared, float own, float *nearest);
 
 // MARK: Softmax cross-entropy over one row of logits.
-// On entry row holds logits of negatives, `positive` the logit of the target. Returns -log p(positive); row becomes the
-// softmax probabilities of the negatives, *positive_probability that of the target.
+// On entry `row` holds the logits of the negatives and `positive` the target's logit. Returns -log p(positive). Writes
+// the softmax probabilities: the negatives' into `row`, the target's into *positive_probability.
 float ck_cross_entropy(float *row, size_t n, float positive, float *positive_probability);
 
 // MARK: Row-by-row products.
@@ -81,30 +82,30 @@ void ck_block_scores_gradient(const float *queries, const float *blocks, const f
                               size_t d, float *grad_queries, float *grad_blocks);
 
 // MARK: Dense layers.
-// Weights [in][out] in blocks of 64 outputs, zeros beyond `out`: room for in * (out rounded up to 64) floats.
+// Packs weights [in][out] in blocks of 64 outputs, with zeros beyond `out`. packed: in * (out rounded up to 64) floats.
 void ck_pack(const float *weights, size_t in, size_t out, float *packed);
-// y[v] = activation(x[v] W + bias[v]), x [vectors, in], y [vectors, out], W packed; a bias_stride of 0 gives all vectors
-// one bias. A vector's result does not depend on the others.
+// y[v] = activation(x[v] W + bias[v]), x [vectors, in], y [vectors, out], W packed. bias_stride 0: all vectors share
+// one bias. A vector's result does not depend on the other vectors.
 void ck_dense(const float *packed, size_t in, size_t out, const float *bias, size_t bias_stride, const float *x,
               size_t vectors, int activation, float *y);
 
 // MARK: The reverse chain (method, section 6.2).
 enum ck_residual { CK_RESIDUAL_NONE = 0, CK_RESIDUAL_NOISED = 1, CK_RESIDUAL_GUIDANCE = 2 };
-// The denoiser: h = act(x noised + guidance + step_terms[t]); h = act(h middle + middle_bias) if there is a middle layer;
-// y = h output + output_bias + residual, normalised or not. Weights are packed.
+// The denoiser: h = act(x noised + guidance + step_terms[t]); h = act(h middle + middle_bias) if there is a middle
+// layer; y = h output + output_bias + residual, normalised or not. Weights are packed.
 typedef struct {
     const float *noised, *middle, *middle_bias, *output, *output_bias, *step_terms;
     size_t d, hidden;
     int activation, residual, normalise;
 } ck_denoiser;
-// The denoiser is asked with row `row` of step_terms; x = normalise(clean * predicted + noisy * x + deviation * noise).
+// Row `row` of step_terms enters the denoiser; x = normalise(clean * predicted + noisy * x + deviation * noise).
 typedef struct {
     int32_t row;
     float clean, noisy, deviation;
 } ck_reverse_step;
-// All `count` steps for each user from its noise [count, d] (rows noise_stride apart): out [users, d] receives the last
-// step's prediction. guidance: [users, hidden]; residual: [users, d], read only as the kind says. scratch: 4 * (3 * hidden + d) floats.
-// A user's result does not depend on the others.
+// Runs all `count` steps for each user, starting from the user's noise [count, d]; users' noise is noise_stride apart.
+// out [users, d] receives the last step's prediction. guidance: [users, hidden]; residual: [users, d], read only for
+// CK_RESIDUAL_GUIDANCE. scratch: 4 * (3 * hidden + d) floats. A user's result does not depend on the other users.
 void ck_reverse_chain(const ck_denoiser *net, const ck_reverse_step *steps, size_t count, size_t users,
                       const float *guidance, const float *residual, const float *noise, size_t noise_stride,
                       float *scratch, float *out);
@@ -114,19 +115,19 @@ void ck_reverse_chain(const ck_denoiser *net, const ck_reverse_step *steps, size
 // weights [K, n] receives the softmax, interests [K, d] the weighted sums. scratch: a floats.
 void ck_attention(const float *items, const float *projection, const int32_t *ids, size_t n, const float *position,
                   const float *heads, size_t K, size_t a, size_t d, float *weights, float *interests, float *scratch);
-// Adds gradients; scratch: a + K * n floats.
+// Adds to all four gradients. scratch: a + K * n floats.
 void ck_attention_gradient(const float *items, const float *projection, const int32_t *ids, size_t n,
                            const float *position, const float *heads, size_t K, size_t a, size_t d,
                            const float *weights, const float *grad_interests, float *grad_items,
                            float *grad_projection, float *grad_position, float *grad_heads, float *scratch);
 
 // The same for serving, with keys exp(2 z) in place of projections z: tanh(z + q) = 1 - 2 / (exp(2 z) exp(2 q) + 1).
-// Rows of keys, positions and heads are `stride` floats, a multiple of 16, ones (heads: zeros) beyond a.
+// Rows of keys, positions and heads are `stride` floats, a multiple of 16; the padding beyond a is ones (heads: zeros).
 // keys[i] = exp(2 items[ids[i]] W1) with W1 packed; ids NULL: items [n, d] in order. scratch: 5 * a floats.
 void ck_attention_keys(const float *items, const int32_t *ids, size_t n, const float *w1, size_t a, size_t d,
                        size_t stride, float *scratch, float *keys);
-// One history: keys of item ids[p] in row ids[p], or in row p when `gathered`. heads: [K rounded up to 4, stride]; weights: as
-// many times n floats. interests: [K, d].
+// One history. The key of item ids[p] is row ids[p] of keys, or row p if `gathered`. heads: [K rounded up to 4,
+// stride]; weights: [K rounded up to 4, n]; interests: [K, d].
 void ck_history_attention(const float *items, const int32_t *ids, size_t n, const float *keys, int gathered,
                           const float *positions, const float *heads, size_t K, size_t stride, size_t d,
                           float *weights, float *interests);
@@ -134,38 +135,38 @@ void ck_history_attention(const float *items, const int32_t *ids, size_t n, cons
 // MARK: Counter-based random numbers (Philox4x32-10; Salmon et al., SC 2011).
 // Block b of a stream is the four words of counter (b, stream low, stream high, domain) under `key`.
 void ck_philox(uint64_t key, uint32_t domain, uint64_t stream, uint32_t first_block, size_t blocks, uint32_t *out);
-// Standard normals, four a block (Box-Muller on both word pairs), starting at block 0 of the stream.
+// Standard normals, four per block (Box-Muller on both word pairs), starting at block 0 of the stream.
 void ck_normals(uint64_t key, uint32_t domain, uint64_t stream, float *out, size_t n);
-// `rows` streams one after another, stream numbers in `streams`, d normals each.
+// d normals from each of the `rows` streams whose numbers are in `streams`, one stream after another.
 void ck_normal_rows(uint64_t key, uint32_t domain, const uint64_t *streams, size_t rows, size_t d, float *out);
 
 // MARK: Adam (Kingma and Ba, 2015). step_size = lr / (1 - b1^t); v_correction = 1 / (1 - b2^t).
 void ck_adam(float *w, float *m, float *v, const float *g, size_t n, float b1, float b2, float step_size,
              float v_correction, float epsilon);
 
-// MARK: Quantised vectors (codes.c). Blocks of 16 vectors, 64 bytes a group of dimensions; query codes are padded with
-// zeros to whole groups.
+// MARK: Quantised vectors (codes.c). A block of 16 vectors takes 64 bytes for each group of dimensions. Query codes are
+// padded with zeros to whole groups.
 // codes[j] = round(x[j] / step), -127...127; *sum is their sum; returns the step.
 float ck_quantise(const float *x, size_t n, int8_t *codes, int32_t *sum);
 // Bytes 128 + round(x / scale) of `count` rows, zero beyond d; groups of 4 dimensions.
 void ck_encode_bytes(const float *rows, size_t count, size_t stride, size_t d, size_t groups, uint8_t *codes,
                      float *scales);
-// 4-bit codes c of the first `kept` elements of each row, groups of 8: x is near factor * (2 c - 15). codes: zeros on
-// entry.
+// 4-bit codes c of the first `kept` elements of each row, in groups of 8: x is about factor * (2 c - 15). `codes` must
+// be zero on entry.
 void ck_encode_nibbles(const float *rows, size_t count, size_t stride, size_t kept, uint8_t *codes, float *factors);
-// scores[i] = <vector i, query>, bounds[i] = scores[i] + width * spreads[i] of byte-coded vectors; returns the largest
-// bound. `sum` and `step` are those of the query.
+// For byte-coded vectors: scores[i] = <vector i, query>, bounds[i] = scores[i] + width * spreads[i]. Returns the
+// largest bound. `sum` and `step` come from ck_quantise(query).
 float ck_bounds(const uint8_t *codes, const float *scales, const float *spreads, size_t blocks, size_t groups,
                 const int8_t *query, int32_t sum, float step, float width, float *scores, float *bounds);
-// Appends base + <vector, query> of each 4-bit coded vector that reaches the threshold, and `first` plus its number.
-// Room for all vectors is needed; returns how many. Fetches up to 4 blocks ahead into the cache, and of `items` what
-// belongs to the vectors it appends, by `first` plus number.
+// For 4-bit coded vectors: stores base + <vector, query> and the position (`first` + number) of each vector that
+// reaches the threshold, and returns their number. Needs room for all vectors. Prefetches codes up to 4 blocks ahead,
+// and the entries of `items` at the stored positions.
 size_t ck_scan(const uint8_t *codes, const float *factors, size_t blocks, size_t groups, const int8_t *query,
                int32_t sum, float step, float base, float threshold, int32_t first, const int32_t *items,
                float *scores, int32_t *positions);
-// Fetches memory into the cache.
+// Prefetches memory into the cache.
 void ck_prefetch(const void *memory, size_t bytes);
-// The same without VNNI, for CPUs without it and for comparison.
+// ck_bounds and ck_scan without VNNI, for CPUs without it and for tests.
 float ck_portable_bounds(const uint8_t *codes, const float *scales, const float *spreads, size_t blocks,
                          size_t groups, const int8_t *query, int32_t sum, float step, float width, float *scores,
                          float *bounds);
@@ -177,89 +178,91 @@ size_t ck_portable_scan(const uint8_t *codes, const float *factors, size_t block
 #define CK_SCORE_BINS 2048
 #define CK_LOWEST_SCORE -1.05f
 #define CK_SCORE_BIN (2.1f / CK_SCORE_BINS)
-// The k-th best score so far, to a bin's width: `bin` is the highest for which `above`, the number of scores in it and
-// higher bins, is at least k.
+// The k-th best score so far, to a bin's width. `above` counts the scores in `bin` and in higher bins; `bin` is the
+// highest bin with above >= k.
 typedef struct {
     uint32_t counts[CK_SCORE_BINS];
     uint32_t k, above;
-    int32_t bin, lowest; // lowest: no score was counted in a lower bin
+    int32_t bin, lowest; // lowest: all lower bins are empty
 } ck_threshold;
 void ck_start_threshold(ck_threshold *threshold, uint32_t k);
-// The lower edge of the bin of the k-th best score; minus infinity while there are fewer.
+// The lower edge of the k-th best score's bin; minus infinity while there are fewer than k scores.
 float ck_current_threshold(const ck_threshold *threshold);
-// Turns candidates' positions [from, to) into items, leaves out those that are negative, not allowed, excluded or
-// removed (bit sets over items; NULL: none; `allowed` reaches only to its bound), counts the rest in the threshold and adds `margin` to their scores. Returns
-// the new end.
+// Maps the candidates' positions [from, to) to items. Drops items that are negative, not allowed, excluded or removed
+// (bit sets over items; NULL: no such rule), and items from `allowed_bound` on. Counts the scores of the others in
+// the threshold, then adds `margin` to them. Returns the new end.
 size_t ck_admit(float *scores, int32_t *positions, size_t from, size_t to, const int32_t *items,
                 const uint64_t *allowed, int32_t allowed_bound, const uint64_t *excluded, const uint64_t *removed,
                 float margin, ck_threshold *threshold);
-// Moves the entries whose score reaches the threshold to the front, in order; returns how many.
+// Moves the entries whose score reaches the threshold to the front, in order. Returns their number.
 size_t ck_keep_at_least(float threshold, float *scores, int32_t *items, size_t count);
-// The values in [low, high) and their positions, ascending by position; returns how many. Room for n + 1 is needed.
+// Stores the values in [low, high) and their positions, by rising position. Returns their number. Needs room for n + 1.
 size_t ck_select(const float *values, size_t n, float low, float high, float *found, int32_t *positions);
-// Sorts n entries of different ids by falling score, ties by rising id, by counting for each entry how many come before
-// it: O(n^2), but 16 comparisons an instruction. No score is NaN.
+// Sorts n entries of distinct ids by falling score, ties by rising id. It counts for each entry the entries before it:
+// O(n^2), but 16 comparisons per instruction. No score may be NaN.
 void ck_rank_sort(const float *scores, const int32_t *ids, size_t n, float *sorted_scores, int32_t *sorted_ids);
-// The best k of *n < 65536 entries, sorted like this. Moves those that compete for the k places to the front and sets *n
-// to their number. Returns how many are sorted: the smaller of k and *n, or 0 when *n exceeds the limit.
+// The best k of *n < 65536 entries, in the order of ck_rank_sort. Moves the entries that compete for the k places to
+// the front and sets *n to their number. Returns the smaller of k and *n, or 0 without sorting if *n exceeds the limit.
 size_t ck_best_sorted(float *scores, int32_t *ids, size_t *n, size_t k, size_t limit, float *sorted_scores,
                       int32_t *sorted_ids);
 
 // MARK: Memory.
-// Zeroed memory at the start of a cache line, on large pages where it is large; trap-free: NULL when there is none.
+// Zeroed memory, aligned to a cache line; large blocks use large pages. Returns NULL when there is no memory.
 void *ck_allocate(size_t bytes);
 void ck_free(void *memory);
 
 // MARK: The C library's allocator.
-// Keeps freed blocks for reuse: one arena, nothing mapped below 32 MiB, nothing given back.
+// Makes the allocator keep freed blocks for reuse: one arena, no mmap below 32 MiB, no memory returned to the system.
 void ck_keep_freed_memory(void);
 
 // MARK: The process.
-// Replaces this process by itself under one more environment variable; returns only when that fails.
+// Restarts this process (exec) with one more environment variable. Returns only when the restart fails.
 void ck_restart_with(const char *name, const char *value);
-// Takes the calling thread out of a real-time policy and gives it a nice value; Linux keeps both a thread. Without effect
-// elsewhere.
+// Takes the calling thread out of a real-time policy and sets its nice value. Linux keeps both per thread. No effect on
+// other systems.
 void ck_lower_thread_priority(int nice);
 
 // MARK: Causal Transformer blocks over ragged sequences.
 
-// Rows with mean 0 and variance 1 (plus 1e-6) times gain plus bias; keeps what the gradient needs.
+// Standardises each row to mean 0 and variance 1 (epsilon 1e-6), then applies gain and bias. Stores `standardised` and
+// `inverse_deviations` for the gradient.
 void ck_layer_norm(const float *x, const float *gain, const float *bias, float *out, float *standardised,
                    float *inverse_deviations, size_t rows, size_t d);
 // Adds to all three gradients.
 void ck_layer_norm_gradient(const float *standardised, const float *inverse_deviations, const float *gain,
                             const float *gradient, float *grad_x, float *grad_gain, float *grad_bias, size_t rows,
                             size_t d);
-// One sequence of n positions; q, k, v, out [n, d]; scratch d / heads * n. Causal: reversed_bias [heads, longest], distance
-// 0 last, weights [heads, n, n] in lower triangles. Otherwise reversed_bias [heads, 2 longest - 1], distance 0 in the middle.
+// One sequence of n positions; q, k, v, out [n, d]; scratch d / heads * n; weights [heads, n, n]. Causal: reversed_bias
+// [heads, longest] with distance 0 last, weights in lower triangles. Otherwise: reversed_bias [heads, 2 longest - 1]
+// with distance 0 in the middle.
 void ck_self_attention(const float *q, const float *k, const float *v, const float *reversed_bias, size_t n,
                        size_t longest, int causal, size_t d, size_t heads, float *weights, float *out, float *scratch);
 // Adds to all four gradients; scratch (d / heads + 1) * n.
 void ck_self_attention_gradient(const float *q, const float *k, const float *v, const float *weights, size_t n,
                                 size_t longest, int causal, size_t d, size_t heads, const float *gradient, float *grad_q,
                                 float *grad_k, float *grad_v, float *grad_reversed_bias, float *scratch);
-// Layer normalisation that keeps nothing.
+// Layer normalisation for inference: stores nothing for the gradient.
 void ck_apply_layer_norm(const float *x, const float *gain, const float *bias, float *out, size_t rows, size_t d);
-// Causal attention of the `newest` last positions alone, over all n: q, out [newest, d]; k, v [n, d]. scratch:
+// Causal attention of only the last `newest` positions over all n: q, out [newest, d]; k, v [n, d]. scratch:
 // (d / heads + 1) * (n rounded up to 16) floats.
 void ck_newest_attention(const float *q, const float *k, const float *v, const float *reversed_bias, size_t n,
                          size_t newest, size_t longest, size_t d, size_t heads, float *scratch, float *out);
 
-// MARK: Dynamic routing (routing.c). Rows of votes are [K, d]; a history is n of them, named by ids, or the first n.
+// MARK: Dynamic routing (routing.c). Each row of votes is [K, d]. A history is the n rows `ids`, or the first n rows.
 // out = squash(in), row by row: s / (1 + s) / sqrt(s + 1e-9) times the row, s its squared length.
 void ck_squash_rows(const float *in, float *out, size_t rows, size_t d);
 void ck_squash_rows_gradient(const float *in, const float *grad_out, float *grad_in, size_t rows, size_t d);
 // out[k] = sum over p of weights[k][p] * rows[ids[p]][k]; rows [., K, d], weights [K, n], out [K, d].
 void ck_weighted_sums(const float *rows, const int32_t *ids, size_t n, size_t K, size_t d, const float *weights,
                       float *out);
-// Adds to the gradient of the rows.
+// Adds to grad_rows.
 void ck_weighted_sums_gradient(const int32_t *ids, size_t n, size_t K, size_t d, const float *weights,
                                const float *grad_out, float *grad_rows);
 // weights [K, n] of the third round of routing, which starts from the logits start[k * stride + p].
 // scratch: K * n + 2 * n + d floats.
 void ck_routing_weights(const float *votes, const int32_t *ids, size_t n, size_t K, size_t d, const float *start,
                         size_t stride, float *weights, float *scratch);
-// One history from votes to squashed interests [K, d]; item ids[p] votes by the matrix [d, K d] that is packed at
+// One history, from votes to squashed interests [K, d]. The matrix [d, K d] for the votes of item ids[p] is packed at
 // packed + p * block. scratch: n * K * (d + 2) + K * d + 2 * n + d floats.
 void ck_history_routing(const float *items, const int32_t *ids, size_t n, const float *packed, size_t block, size_t K,
                         size_t d, const float *start, size_t stride, float *scratch, float *interests);
@@ -273,7 +276,7 @@ void ck_gru(const float *x, const float *u, const float *bias, size_t n, size_t 
 void ck_gru_gradient(const float *transposed_u, const float *gates, const float *states, const float *gradient,
                      size_t n, size_t d, float *grad_x, float *grad_a, float *scratch);
 
-// MARK: SQLite files of others; see DatabaseConfinement.
+// MARK: SQLite files from untrusted sources; see DatabaseConfinement.
 void ck_confine_databases(void);
 void ck_bound_databases(int value, int steps);
 

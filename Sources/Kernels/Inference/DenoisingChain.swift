@@ -2,23 +2,26 @@ import CKernels
 
 /// The reverse diffusion chain over a small denoiser, for one user or a few at a time (method, section 6.2).
 ///
-/// The denoiser is `h = act(x W_x + g + r_t)`, optionally `h = act(h W_m + b_m)`, and `y = h W_2 + b_2 + residual`, put on
-/// the sphere or not. `g` is what the guidance adds at every step, computed once a user; `r_t` is row `t` of a table,
-/// computed once a model. All steps run in one call. A user's result does not depend on who else is in the call.
+/// The denoiser is `h = act(x W_x + g + r_t)`, optionally `h = act(h W_m + b_m)`, and `y = h W_2 + b_2 + residual`.
+/// `y` is normalised to length one if the model asks for it. `g` is the guidance's term at every step, computed once
+/// per user. `r_t` is row `t` of a table, computed once per model. All steps run in one call. A user's result does
+/// not depend on the other users in the call.
 public struct DenoisingChain: Sendable {
-    /// What is added to the denoiser's output before it is normalised.
+    /// The vector that is added to the denoiser's output before normalisation.
     public enum Residual: Sendable {
         /// Nothing.
         case none
         /// The noisy vector itself.
         case noised
-        /// A vector that the guidance gives.
+        /// A vector from the guidance.
         case guidance
     }
 
-    /// One reverse step: `x = normalise(clean * predicted + noisy * x + deviation * noise)`; the last gives `predicted`.
+    /// One reverse step: `x = normalise(clean * predicted + noisy * x + deviation * noise)`.
+    ///
+    /// The last step returns `predicted`.
     public struct Step: Sendable {
-        /// Which row of the step table the denoiser is asked with.
+        /// The row of the step table that the denoiser reads.
         public var row: Int
         /// Weight of the predicted vector.
         public var clean: Float
@@ -36,15 +39,15 @@ public struct DenoisingChain: Sendable {
         }
     }
 
-    /// Steps in the form in which the kernel reads them.
+    /// Steps in the kernel's layout.
     public struct Steps: Sendable {
         fileprivate let steps: [ck_reverse_step]
         private let highestRow: Int
 
-        /// How many there are.
+        /// The number of steps.
         public var count: Int { steps.count }
 
-        /// At least one step.
+        /// Converts at least one step.
         public init(_ steps: [Step]) {
             precondition(!steps.isEmpty && steps.allSatisfy { $0.row >= 0 }, "a chain of \(steps.count) steps")
             highestRow = steps.map(\.row).max() ?? 0
@@ -72,12 +75,12 @@ public struct DenoisingChain: Sendable {
     /// A chain over a denoiser's weights.
     ///
     /// - Parameters:
-    ///   - noised: `W_x`, shape `[dimension, hidden]`, with the hidden layers' activation; its bias is not used.
+    ///   - noised: `W_x`, shape `[dimension, hidden]`, with the activation of the hidden layers; its bias is ignored.
     ///   - middle: The second hidden layer, shape `[hidden, hidden]`, or nil.
     ///   - output: `W_2` and `b_2`, shape `[hidden, dimension]`.
-    ///   - stepTerms: `r_t`, one row a step, shape `[T, hidden]`.
-    ///   - residual: What is added to the output.
-    ///   - normalisesOutput: Whether a prediction is put on the sphere.
+    ///   - stepTerms: `r_t`, one row per step, shape `[T, hidden]`.
+    ///   - residual: The vector that is added to the output.
+    ///   - normalisesOutput: Whether predictions are normalised to length one.
     public init(
         noised: DenseLayer,
         middle: DenseLayer?,
@@ -108,14 +111,14 @@ public struct DenoisingChain: Sendable {
     ///
     /// - Parameters:
     ///   - steps: From the noisiest to the last.
-    ///   - users: Which rows of the arrays.
+    ///   - users: The users' rows in the arrays.
     ///   - guidance: `g`, shape `[., hidden]`.
-    ///   - residual: Shape `[., dimension]`; read only when the residual is the guidance's.
-    ///   - noise: For each user `steps.count * dimension` standard normals, of which the first `dimension` are the start.
-    ///   - noiseStride: Floats from one user's noise to the next one's.
+    ///   - residual: Shape `[., dimension]`; read only for ``DenoisingChain/Residual/guidance``.
+    ///   - noise: `steps.count * dimension` standard normals for each user; the first `dimension` are the start.
+    ///   - noiseStride: Floats from one user's noise to the next user's.
     ///   - scratch: Reused room, ``scratchCount`` floats.
-    ///   - out: Shape `[., dimension]`; the users' rows are overwritten with the last predictions.
-    /// - Complexity: O(users * steps * dimension * hidden), no allocation. Four users read the weights once.
+    ///   - out: Shape `[., dimension]`; receives the last predictions in the users' rows.
+    /// - Complexity: O(users * steps * dimension * hidden), no allocation. The weights are read once for four users.
     public func run(
         _ steps: Steps,
         users: Range<Int>,
@@ -163,7 +166,7 @@ public struct DenoisingChain: Sendable {
         }
     }
 
-    /// The weights as the kernel names them, valid during `body`.
+    /// Passes the weights in the kernel's layout; they are valid only during `body`.
     @safe private func withNetwork(_ body: (UnsafePointer<ck_denoiser>) -> Void) {
         let kind =
             switch residual {

@@ -2,11 +2,11 @@ import CKernels
 
 /// The self-attentive read-out of one history at a time (method, equations 16 and 17), laid out for serving.
 ///
-/// It computes what ``AdditiveAttention`` does, from the same four tables. Because
-/// `tanh(z + q) = 1 - 2 / (exp(2 z) exp(2 q) + 1)`, the hidden layer of an item at a position needs no product and no
-/// exponential once `exp(2 z)` of every item, its *key*, is at hand: the keys of all items are kept when they fit the
-/// given memory, and else computed for each history, with the same bytes as the result. A `z` or `q` beyond 43 in
-/// magnitude counts as 43; those of trained models are a few units at most.
+/// It computes the same function as ``AdditiveAttention``, from the same four tables. Because
+/// `tanh(z + q) = 1 - 2 / (exp(2 z) exp(2 q) + 1)`, the hidden layer of an item at a position needs no matrix product
+/// and no exponential once the item's *key* `exp(2 z)` is known. The keys of all items are stored if they fit the given
+/// memory. Otherwise they are computed for each history; the result has the same bytes. A `z` or `q` beyond 43 in
+/// magnitude counts as 43; in trained models both are a few units at most.
 public struct HistoryAttention: InterestExtractor {
     private let items: Matrix
     private let projection: DenseLayer
@@ -27,9 +27,9 @@ public struct HistoryAttention: InterestExtractor {
     ///   - items: Unit item rows, `[V, d]`.
     ///   - projection: `W1`, `[d, a]`.
     ///   - position: The projected positional table with the bias, `[N, a]`.
-    ///   - heads: One row of weights a head, `[K, a]`.
-    ///   - countsFromNewest: Whether the newest item has the last position, instead of the oldest the first.
-    ///   - keyBytes: The most memory that the items' keys may take; they take `V * a * 4` bytes, `a` rounded up to 16.
+    ///   - heads: One row of weights per head, `[K, a]`.
+    ///   - countsFromNewest: Whether the newest item has the last position; otherwise the oldest item has the first.
+    ///   - keyBytes: The memory limit of the items' keys. They need `V * a * 4` bytes, with `a` rounded up to 16.
     /// - Complexity: O(V * d * a) when the keys fit.
     public init(
         items: Matrix,
@@ -72,12 +72,12 @@ public struct HistoryAttention: InterestExtractor {
         self.keys = keys
     }
 
-    /// No room yet; it grows with the histories.
+    /// Empty scratch memory, which grows with the histories.
     public func makeScratch() -> Scratch { Scratch() }
 
     /// Interests of one history; see ``InterestExtractor/interests(of:scratch:into:at:)``.
     ///
-    /// - Complexity: O(n a) with the keys at hand, else O(n d a).
+    /// - Complexity: O(n a) with stored keys, else O(n d a).
     public func interests(
         of history: ArraySlice<Int32>,
         scratch: inout Scratch,
@@ -151,7 +151,7 @@ public struct HistoryAttention: InterestExtractor {
         }
     }
 
-    /// Room of one call.
+    /// Scratch memory of one call.
     public struct Scratch: Sendable {
         fileprivate var weights = AlignedMemory<Float>(count: 0)
         fileprivate var keys = AlignedMemory<Float>(count: 0)

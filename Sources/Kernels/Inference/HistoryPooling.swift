@@ -1,6 +1,6 @@
 import CKernels
 
-/// The mean of one history's items through two dense layers (method, section 3.4, the MLP module), laid out for serving.
+/// Two dense layers over the mean of one history's items (method, section 3.4, the MLP module), laid out for serving.
 public struct HistoryPooling: InterestExtractor {
     private let items: Matrix
     private let expand: DenseLayer
@@ -13,7 +13,7 @@ public struct HistoryPooling: InterestExtractor {
     ///   - items: Unit item rows, `[V, d]`.
     ///   - expand: `[d, hidden]` with its activation.
     ///   - contract: `[hidden, K d]`.
-    ///   - longest: The longest history.
+    ///   - longest: The length of the longest history.
     public init(items: Matrix, expand: DenseLayer, contract: DenseLayer, longest: Int) {
         precondition(
             expand.inputs == items.columns && contract.inputs == expand.outputs,
@@ -25,14 +25,14 @@ public struct HistoryPooling: InterestExtractor {
         self.longest = longest
     }
 
-    /// Room of one call.
+    /// Scratch memory of one call.
     public struct Scratch: Sendable {
         fileprivate var weights: [Float]
         fileprivate var mean: [Float]
         fileprivate var hidden: [Float]
     }
 
-    /// Room for the longest history.
+    /// Scratch memory for the longest history.
     public func makeScratch() -> Scratch {
         Scratch(
             weights: [Float](repeating: 0, count: longest),

@@ -2,11 +2,11 @@ import CKernels
 
 /// Dynamic routing of one history at a time (method, section 3.4), laid out for serving.
 ///
-/// It computes what ``InterestRouting`` does of votes `x_i W_p`, where the newest item has the last position and all
-/// positions may share one matrix.
+/// It computes the same function as ``InterestRouting`` from the votes `x_i W_p`. The newest item has the last
+/// position. All positions may share one matrix.
 public struct HistoryRouting: InterestExtractor {
     private let items: Matrix
-    /// The matrices as `ck_pack` lays them out, one or N of them.
+    /// The matrices in the layout of `ck_pack`: one or N.
     private let weights: AlignedMemory<Float>
     private let isShared: Bool
     private let logits: Matrix
@@ -18,9 +18,9 @@ public struct HistoryRouting: InterestExtractor {
     ///
     /// - Parameters:
     ///   - items: Unit item rows, `[V, d]`.
-    ///   - weights: A matrix `[d, K d]` of every position, one below the other, `[N d, K d]`, the newest item's the last; or
-    ///     one of all positions, `[d, K d]`.
-    ///   - logits: What routing starts from, `[K, N]`.
+    ///   - weights: One matrix `[d, K d]` per position, stacked to `[N d, K d]`, the newest item's matrix last; or
+    ///     one matrix `[d, K d]` for all positions.
+    ///   - logits: The initial logits of routing, `[K, N]`.
     public init(items: Matrix, weights: Matrix, logits: Matrix) {
         let d = items.columns
         precondition(
@@ -42,15 +42,15 @@ public struct HistoryRouting: InterestExtractor {
         }
     }
 
-    /// Floats of a packed matrix.
+    /// The number of floats in a packed matrix.
     private static func packedCount(d: Int, outputs: Int) -> Int { d * ((outputs + 63) / 64 * 64) }
 
-    /// Room of one call.
+    /// Scratch memory of one call.
     public struct Scratch: Sendable {
         fileprivate let memory: AlignedMemory<Float>
     }
 
-    /// Room for the longest history.
+    /// Scratch memory for the longest history.
     public func makeScratch() -> Scratch {
         let (d, K) = (items.columns, interestCount)
         return Scratch(memory: AlignedMemory(count: longest * K * (d + 2) + K * d + 2 * longest + d))
@@ -58,7 +58,7 @@ public struct HistoryRouting: InterestExtractor {
 
     /// Interests of one history; see ``InterestExtractor/interests(of:scratch:into:at:)``.
     ///
-    /// - Complexity: O(n K d^2), reading as many weights once.
+    /// - Complexity: O(n K d^2); reads as many weights, each once.
     public func interests(
         of history: ArraySlice<Int32>,
         scratch: inout Scratch,

@@ -2,11 +2,11 @@ import CKernels
 
 /// The newest states of a causal Transformer over one history, laid out for serving.
 ///
-/// It computes the last K rows of what a stack of ``LayerNorm``, ``SelfAttention`` and dense layers gives the whole
-/// history, zero rows in front of short ones. Nobody asks for the other states of the last block, so that only their keys
-/// and values are computed there. What the first block projects depends on the item alone, since distances take the place
-/// of positions; yet tables of it would not pay: 70 items are projected in about the time in which their rows arrive from
-/// memory.
+/// A stack of ``LayerNorm``, ``SelfAttention`` and dense layers over the whole history gives one state per item; this
+/// type computes the last K states. Short histories get zero rows in front. The last block computes only keys and
+/// values for the other states, because nothing reads their outputs. The first block's projections depend on the item
+/// alone, since the biases depend on distances. Tables of them would still not pay: projecting 70 items takes about
+/// as long as loading 70 rows from memory.
 public struct HistoryTransformer: InterestExtractor {
     /// The weights of a block: `x += mix(attention(norm(x)))`, then `x += contract(expand(norm(x)))`.
     public struct Block: Sendable {
@@ -18,13 +18,13 @@ public struct HistoryTransformer: InterestExtractor {
         /// Groups the weights.
         ///
         /// - Parameters:
-        ///   - attentionNorm: Normalises what attention reads.
+        ///   - attentionNorm: Normalises the input of attention.
         ///   - projections: Queries, keys and values, `[d, d]` each.
         ///   - reversedBias: The bias of each head and distance, the largest distance first, `[h, N]`.
-        ///   - mix: What the heads' outputs go through, `[d, d]`.
-        ///   - feedNorm: Normalises what the feed-forward layers read.
-        ///   - expand: The first of them with its activation, `[d, hidden]`.
-        ///   - contract: The second, `[hidden, d]`.
+        ///   - mix: Applied to the heads' joined outputs, `[d, d]`.
+        ///   - feedNorm: Normalises the input of the feed-forward layers.
+        ///   - expand: The first feed-forward layer with its activation, `[d, hidden]`.
+        ///   - contract: The second feed-forward layer, `[hidden, d]`.
         public init(
             attentionNorm: NormLayer,
             projections: (queries: DenseLayer, keys: DenseLayer, values: DenseLayer),
@@ -55,10 +55,10 @@ public struct HistoryTransformer: InterestExtractor {
     ///
     /// - Parameters:
     ///   - items: Unit item rows, `[V, d]`.
-    ///   - scale: What multiplies an item row to make the first block's input.
+    ///   - scale: The factor from an item row to the first block's input.
     ///   - blocks: At least one.
     ///   - norm: Normalises the last block's output.
-    ///   - states: How many of the newest states are asked for (K).
+    ///   - states: The number of newest states to return (K).
     public init(items: Matrix, scale: Float, blocks: [Block], norm: NormLayer, states: Int) {
         let shape = blocks.first?.reversedBias.shape ?? []
         precondition(
@@ -74,7 +74,7 @@ public struct HistoryTransformer: InterestExtractor {
         longest = shape[1]
     }
 
-    /// Room of one call.
+    /// Scratch memory of one call.
     public struct Scratch: Sendable {
         /// The residual stream.
         fileprivate var states: [Float]
@@ -82,15 +82,15 @@ public struct HistoryTransformer: InterestExtractor {
         fileprivate var queries: [Float]
         fileprivate var keys: [Float]
         fileprivate var values: [Float]
-        /// What the attention's heads give, side by side.
+        /// The outputs of the attention heads, side by side.
         fileprivate var mixed: [Float]
         fileprivate var hidden: [Float]
-        /// What a branch adds to the states.
+        /// The output of a branch, which is added to the states.
         fileprivate var branch: [Float]
         fileprivate var attention: [Float]
     }
 
-    /// Room for the longest history.
+    /// Scratch memory for the longest history.
     public func makeScratch() -> Scratch {
         let row = [Float](repeating: 0, count: longest * items.columns)
         let width = items.columns / blocks[0].reversedBias.rows
@@ -110,7 +110,7 @@ public struct HistoryTransformer: InterestExtractor {
 
     /// Interests of one history; see ``InterestExtractor/interests(of:scratch:into:at:)``.
     ///
-    /// - Complexity: O(n d (d + hidden) + n^2 d) a block, the last one O(n d^2 + K d (n + hidden)).
+    /// - Complexity: O(n d (d + hidden) + n^2 d) per block; O(n d^2 + K d (n + hidden)) for the last block.
     public func interests(
         of history: ArraySlice<Int32>,
         scratch: inout Scratch,
@@ -133,7 +133,7 @@ public struct HistoryTransformer: InterestExtractor {
         norm.apply(rows: newest, of: scratch.states, into: &interests, at: start + missing)
     }
 
-    /// Keys and values of all rows, queries of the newest.
+    /// Computes the keys and values of all rows, and the queries of the newest rows.
     private func project(_ block: Block, rows: Int, newest: Int, _ s: inout Scratch) {
         block.attentionNorm.apply(rows: rows, of: s.states, into: &s.normed)
         block.queries.apply(rows: newest, of: s.normed, from: (rows - newest) * items.columns, into: &s.queries)
@@ -141,7 +141,7 @@ public struct HistoryTransformer: InterestExtractor {
         block.values.apply(rows: rows, of: s.normed, into: &s.values)
     }
 
-    /// The attention branch of the newest rows, which move to the front of the states.
+    /// Adds the attention branch to the newest rows, which move to the front of the states.
     private func attend(_ block: Block, rows: Int, newest: Int, _ s: inout Scratch) {
         let (d, heads) = (items.columns, block.reversedBias.rows)
         block.reversedBias.withPointer { bias in

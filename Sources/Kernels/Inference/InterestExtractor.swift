@@ -1,32 +1,32 @@
 import CKernels
 
-/// A guidance module's weights, laid out for one history at a time: what serving reads of it.
+/// A guidance module's weights in the layout for serving: one history at a time.
 ///
-/// An extractor is immutable and shared by all threads. A thread asks it through a reader of its own.
+/// An extractor is immutable and shared by all threads. Each thread uses it through its own reader.
 public protocol InterestExtractor: Sendable {
-    /// Room that calls reuse; one call uses it at a time.
+    /// Reusable memory for one call at a time.
     associatedtype Scratch
 
-    /// Room for any history.
+    /// Scratch memory for any history.
     func makeScratch() -> Scratch
 
-    /// Interests of one history as the module gives them, not yet on the sphere.
+    /// Computes the module's interests for one history, not yet normalised to length one.
     ///
     /// - Parameters:
     ///   - history: Item rows, oldest first, not empty.
-    ///   - scratch: What ``makeScratch()`` made.
+    ///   - scratch: Memory from ``makeScratch()``.
     ///   - interests: Receives `K d` values from `start` on, interest after interest.
-    ///   - start: Where they go.
-    /// - Complexity: Nothing is allocated once `scratch` has seen a history as long.
+    ///   - start: The position of the first value.
+    /// - Complexity: Allocates nothing once `scratch` was used for a history of this length.
     func interests(of history: ArraySlice<Int32>, scratch: inout Scratch, into interests: inout [Float], at start: Int)
 }
 
 extension InterestExtractor {
-    /// The extractor with scratch room of its own, for one thread.
+    /// The extractor with its own scratch memory, for one thread.
     public func makeReader() -> any HistoryReader { Reader(self) }
 }
 
-/// An ``InterestExtractor`` of any kind with its scratch room, used by one thread at a time.
+/// An ``InterestExtractor`` of any type with its scratch memory, for one thread at a time.
 public protocol HistoryReader: AnyObject {
     /// Interests of one history; see ``InterestExtractor/interests(of:scratch:into:at:)``.
     func interests(of history: ArraySlice<Int32>, into interests: inout [Float], at start: Int)
@@ -47,7 +47,8 @@ private final class Reader<Extractor: InterestExtractor>: HistoryReader {
 }
 
 extension Matrix {
-    /// Traps unless every item of a history is a row, there are 1 to `longest` of them, and `count` values fit `out`.
+    /// Traps unless a history has 1 to `longest` items, each item is a row, and `count` values fit into `out` at
+    /// `start`.
     func requireHistory(_ history: ArraySlice<Int32>, longest: Int, count: Int, at start: Int, in out: [Float]) {
         precondition(1...longest ~= history.count, "a history of \(history.count) items for 1...\(longest)")
         precondition(
@@ -57,7 +58,7 @@ extension Matrix {
         for id in history { precondition(id >= 0 && Int(id) < rows, "item row \(id) of \(rows)") }
     }
 
-    /// Copies rows side by side to the front of a reused array.
+    /// Copies rows one after another to the front of a reused array.
     func copyRows(_ ids: ArraySlice<Int32>, into out: inout [Float]) {
         precondition(ids.count * columns <= out.count, "\(ids.count) rows of \(columns) into \(out.count) places")
         withPointer { rows in

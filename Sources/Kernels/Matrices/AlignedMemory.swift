@@ -1,11 +1,11 @@
 import CKernels
 
-/// Zeroed memory that starts at a cache line and lies on large pages where it is large.
+/// Zeroed memory aligned to a cache line; large blocks use large pages.
 ///
-/// Arrays start 32 bytes into their block, so that a 64-byte load from one always touches two cache lines; codes that are
-/// streamed by the megabyte are kept here instead.
+/// A Swift array starts 32 bytes into its block, so every 64-byte load from it touches two cache lines. Codes that are
+/// scanned by the megabyte are stored here instead.
 @safe final class AlignedMemory<Element: BitwiseCopyable>: @unchecked Sendable {
-    /// How many elements there are.
+    /// The number of elements.
     let count: Int
     private let base: UnsafeMutablePointer<Element>
 
@@ -20,7 +20,7 @@ import CKernels
 
     deinit { unsafe ck_free(base) }
 
-    /// The elements of an array, then zeros up to `count` of them.
+    /// The elements of an array, then zeros up to `count` elements.
     convenience init(_ elements: [Element], count: Int? = nil) {
         self.init(count: max(count ?? 0, elements.count))
         unsafe elements.withUnsafeBufferPointer { source in
@@ -32,6 +32,6 @@ import CKernels
     /// A copy of the elements.
     var elements: [Element] { unsafe Array(UnsafeBufferPointer(start: base, count: count)) }
 
-    /// Access for kernels; nobody else may use the memory while `body` writes.
+    /// Gives kernels access; no other code may use the memory while `body` writes.
     @safe func withPointer<Result>(_ body: (UnsafeMutablePointer<Element>) -> Result) -> Result { unsafe body(base) }
 }

@@ -1,7 +1,7 @@
 extension Matrix {
-    /// Matrices of equally many rows side by side, `[rows, sum of columns]`.
+    /// Joins matrices side by side, `[rows, sum of columns]`.
     ///
-    /// - Precondition: There is at least one, and their rows agree.
+    /// - Precondition: There is at least one matrix, and all have the same number of rows.
     public init(joiningColumns parts: [Matrix]) {
         guard let first = parts.first else { preconditionFailure("no matrices to join") }
         precondition(parts.allSatisfy { $0.rows == first.rows }, "columns of \(parts.map(\.shape)) do not join")
@@ -27,11 +27,11 @@ extension Matrix {
         return Matrix(rows: rows, columns: range.count, elements: elements)
     }
 
-    /// Adds the gradient of ``maximumOfRowGroups(of:)``, all of it to the first row of a group that has the largest value.
+    /// Adds the gradient of ``maximumOfRowGroups(of:)``: only the first row with a group's largest value receives it.
     ///
     /// - Parameters:
-    ///   - size: Rows of a group.
-    ///   - input: What the maximum was taken of, of this matrix' shape.
+    ///   - size: Rows per group.
+    ///   - input: The input of the maximum, with the shape of this matrix.
     ///   - output: The maxima, `[rows / size, columns]`.
     ///   - gradient: The gradient of the maxima.
     public mutating func addMaximumOfRowGroupsGradient(of size: Int, input: Matrix, output: Matrix, gradient: Matrix) {

@@ -2,8 +2,8 @@ import CKernels
 
 /// A dense layer for a few vectors at a time: `y = activation(x W + b)`.
 ///
-/// Weights are laid out in blocks of 64 outputs, whose sums stay in registers while the inputs stream by; each sum has
-/// one order, so that a vector gets the same bytes alone and among others. For hundreds of rows use
+/// Weights are laid out in blocks of 64 outputs, whose sums stay in registers. Each sum has one fixed order, so a
+/// vector gets the same bytes alone and in a batch. For hundreds of rows use
 /// ``Matrix/product(_:transposed:_:transposed:)``.
 public struct DenseLayer: Sendable {
     /// Weights, shape `[inputs, outputs]`.
@@ -12,14 +12,14 @@ public struct DenseLayer: Sendable {
     public let bias: [Float]
     /// Applied to every output.
     public let activation: Activation
-    /// The weights as `ck_pack` lays them out.
+    /// The weights in the layout of `ck_pack`.
     let packed: AlignedMemory<Float>
 
     /// Builds a layer.
     ///
     /// - Parameters:
     ///   - weights: Shape `[inputs, outputs]`.
-    ///   - bias: `outputs` values; nil is zero.
+    ///   - bias: `outputs` values; nil means zero.
     ///   - activation: Applied to every output.
     public init(weights: Matrix, bias: [Float]? = nil, activation: Activation = .identity) {
         self.weights = weights
@@ -48,12 +48,12 @@ public struct DenseLayer: Sendable {
     /// Applies the layer to consecutive vectors, `x` of shape `[rows, inputs]` and `y` of shape `[rows, outputs]`.
     ///
     /// - Parameters:
-    ///   - rows: How many vectors.
+    ///   - rows: The number of vectors.
     ///   - x: The vectors.
-    ///   - first: Where in `x` they start.
+    ///   - first: The position of the first vector in `x`.
     ///   - y: Receives the results.
-    ///   - start: Where in `y` they go.
-    /// - Complexity: O(rows * inputs * outputs), no allocation; four rows read the weights once.
+    ///   - start: The position of the first result in `y`.
+    /// - Complexity: O(rows * inputs * outputs), no allocation; the weights are read once for four rows.
     public func apply(rows: Int, of x: [Float], from first: Int = 0, into y: inout [Float], at start: Int = 0) {
         precondition(
             rows >= 0 && first >= 0 && start >= 0 && x.count >= first + rows * inputs
@@ -75,13 +75,13 @@ public struct DenseLayer: Sendable {
 
 /// Arithmetic on single vectors in reused arrays; nothing here allocates.
 public enum VectorArithmetic {
-    /// `x / max(|x|, 1e-6)` of consecutive stretches of `width` values in `range`.
+    /// Replaces each vector `x` of `width` consecutive values in `range` by `x / max(|x|, 1e-6)`.
     ///
     /// - Parameters:
     ///   - x: The vectors, changed in place.
-    ///   - range: Which of the values, a multiple of `width`.
-    ///   - width: The length of a vector.
-    ///   - norms: Receives the lengths.
+    ///   - range: The values to change; their number is a multiple of `width`.
+    ///   - width: The number of elements in a vector.
+    ///   - norms: Receives the vectors' Euclidean lengths.
     public static func normalise(_ x: inout [Float], in range: Range<Int>, width: Int, norms: inout [Float]) {
         precondition(
             width > 0 && range.count % width == 0 && x.indices.contains(range) && norms.count >= range.count / width,

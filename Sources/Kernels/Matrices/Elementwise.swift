@@ -13,7 +13,7 @@ public enum Activation: String, Sendable, Codable, CaseIterable {
     /// `max(x, 0)`.
     case relu
 
-    /// The kind as CKernels names it.
+    /// The CKernels constant.
     var code: Int32 {
         let kind =
             switch self {
@@ -46,7 +46,7 @@ extension Matrix {
         }
     }
 
-    /// `e^x` of every element; inputs are clamped to [-87, 88], relative error below 2e-7.
+    /// `e^x` of every element, for inputs clamped to [-87, 88]; relative error below 2e-7.
     public func exponentials() -> Matrix {
         Matrix(rows: rows, columns: columns) { out in withPointer { unsafe ck_exp($0, out, count) } }
     }

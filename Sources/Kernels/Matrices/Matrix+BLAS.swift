@@ -5,7 +5,7 @@ import COpenBLAS
 import Glibc
 #endif
 
-/// The BLAS behind matrix products: which one it is, and how it must be started.
+/// The BLAS library behind matrix products: its configuration and its start.
 public enum BLAS {
     /// The CPU family that OpenBLAS chose its kernels for, such as `SkylakeX` or `Zen`.
     public static var coreName: String {
@@ -19,15 +19,16 @@ public enum BLAS {
         return unsafe String(cString: text)
     }
 
-    /// The `OPENBLAS_CORETYPE` that would run faster here than what OpenBLAS detected, or nil.
+    /// The value of `OPENBLAS_CORETYPE` that is faster on this CPU than OpenBLAS's own choice, or nil.
     ///
-    /// The variable is read when the library loads, so the caller must set it and start the process anew.
+    /// OpenBLAS reads the variable when the library loads, so the caller must set it and restart the process.
     public static var betterCoreType: String? { betterCoreType(than: coreName, features: CPU.features) }
 
-    /// The faster kernels on a CPU with some features than those that OpenBLAS chose, or nil.
+    /// The kernels that are faster than `core` on a CPU with these features, or nil.
     ///
-    /// OpenBLAS goes by model numbers. A model that is newer than the library gets the kernels of an old one: AMD's newer
-    /// families those for AVX2 though they have AVX-512, Intel's newer ones those for SSE3, at a fifth of the speed.
+    /// OpenBLAS chooses kernels by CPU model number. A CPU that is newer than the library gets the kernels of an old
+    /// model: newer AMD families with AVX-512 get AVX2 kernels; newer Intel models get SSE3 kernels, at a fifth of
+    /// the speed.
     package static func betterCoreType(than core: String, features: Set<String>) -> String? {
         let wide: Set = ["SkylakeX", "Cooperlake", "SapphireRapids"]
         if ["avx512f", "avx512bw", "avx512dq", "avx512vl"].allSatisfy(features.contains) {
@@ -37,10 +38,10 @@ public enum BLAS {
         return ["Haswell", "Zen", "Excavator"].contains(core) ? nil : "Haswell"
     }
 
-    /// Starts the process anew when OpenBLAS would then choose faster kernels; call it first of all.
+    /// Restarts the process if OpenBLAS would then use faster kernels; call it before everything else.
     ///
-    /// `DIMEREC_BLAS_CORE` names the kernels to use instead of ``betterCoreType``. `OPENBLAS_CORETYPE` alone is overruled:
-    /// images pin it for other programs. Returns when nothing is to be gained or the restart fails.
+    /// `DIMEREC_BLAS_CORE` names the kernels to use instead of ``betterCoreType``. A given `OPENBLAS_CORETYPE` is
+    /// overruled, because images set it for other programs. Returns if no restart is needed or the restart fails.
     public static func restartForBetterCore() {
         let variable = "OPENBLAS_CORETYPE"
         guard let core = environment("DIMEREC_BLAS_CORE") ?? betterCoreType, environment(variable) != core else {
@@ -54,13 +55,13 @@ public enum BLAS {
         return unsafe String(cString: value)
     }
 
-    /// One thread per call, set once: callers split their batch over workers themselves.
+    /// One thread per call, set once: callers split their batches over workers.
     fileprivate static let singleThreaded: Void = openblas_set_num_threads(1)
 }
 
-/// What the CPU can do.
+/// The CPU's features and the priority of threads.
 public enum CPU {
-    /// Feature flags as the kernel names them (`avx2`, `avx512f` ...); empty where `/proc/cpuinfo` is absent.
+    /// Feature flags as the kernel names them (`avx2`, `avx512f` ...); empty if `/proc/cpuinfo` is missing.
     public static let features: Set<String> = {
         guard let file = unsafe fopen("/proc/cpuinfo", "r") else { return [] }
         defer { unsafe fclose(file) }
@@ -72,7 +73,7 @@ public enum CPU {
         return []
     }()
 
-    /// The widest of the compiled kernel variants that this CPU runs: `x86-64-v4`, `x86-64-v3` or `baseline`.
+    /// The widest compiled kernel variant that this CPU can run: `x86-64-v4`, `x86-64-v3` or `baseline`.
     public static var kernelLevel: String {
         if ["avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl"].allSatisfy(features.contains) {
             return "x86-64-v4"
@@ -80,16 +81,16 @@ public enum CPU {
         return ["avx2", "bmi2", "fma", "f16c", "movbe"].allSatisfy(features.contains) ? "x86-64-v3" : "baseline"
     }
 
-    /// Lets the calling thread run only on what other threads leave of the processor, for good.
+    /// Gives the calling thread a low priority for the rest of its life.
     ///
-    /// Also where the process runs under a real-time policy (`chrt`), which its threads inherit.
+    /// Also takes the thread out of a real-time policy (`chrt`), which threads inherit from the process.
     ///
-    /// - Parameter nice: 1 to 19; at 19 a thread gets a seventieth of a core that another thread keeps busy.
+    /// - Parameter nice: 1 to 19; at 19 the thread gets about 1/70 of a core that another thread keeps busy.
     public static func lowerThreadPriority(nice: Int = 19) { ck_lower_thread_priority(Int32(nice)) }
 }
 
 extension Matrix {
-    /// `op(a) * op(b)`, where `op` transposes when asked to.
+    /// `op(a) * op(b)`, where `op` transposes if requested.
     ///
     /// - Precondition: The inner dimensions agree.
     /// - Complexity: O(rows * columns * inner), one thread.
@@ -109,7 +110,7 @@ extension Matrix {
 
     /// `self = keeping * self + scale * op(a) * op(b)`.
     ///
-    /// - Precondition: Shapes agree. With `keeping == 0` former contents, NaN included, are ignored.
+    /// - Precondition: Shapes agree. With `keeping == 0` former contents are ignored, NaN included.
     public mutating func addProduct(
         _ a: Matrix,
         transposed transposeA: Bool = false,
@@ -144,8 +145,8 @@ extension Matrix {
 }
 
 extension BLAS {
-    /// `c = keeping * c + scale * op(a) * op(b)` of dense row-major matrices, `c` of shape `[m, n]`, where `op` transposes
-    /// when asked to.
+    /// `c = keeping * c + scale * op(a) * op(b)` of dense row-major matrices; `c` has shape `[m, n]`; `op` transposes
+    /// if requested.
     static func product(
         _ a: (start: UnsafePointer<Float>, isTransposed: Bool),
         _ b: (start: UnsafePointer<Float>, isTransposed: Bool),

@@ -1,9 +1,10 @@
 import COpenBLAS
 
 extension Matrix {
-    /// Eigenvalues of a symmetric matrix, largest first, with the unit eigenvectors as columns in the same order.
+    /// Eigenvalues of a symmetric matrix, largest first, and the unit eigenvectors as columns in the same order.
     ///
-    /// LAPACK's `dsyev`, in double precision; only the lower triangle is read. The sign of a vector is the library's.
+    /// Uses LAPACK's `dsyev` in double precision, and reads only the lower triangle. The library chooses the vectors'
+    /// signs.
     ///
     /// - Precondition: The matrix is square and finite.
     /// - Complexity: O(rows cubed).
@@ -15,7 +16,7 @@ extension Matrix {
         var (order, info) = (Int32(rows), Int32(0))
         var workspace = [Double](repeating: 0, count: 64 * rows)
         var workspaceSize = Int32(workspace.count)
-        // Column-major with the upper triangle is row-major with the lower one.
+        // A row-major lower triangle is a column-major upper triangle.
         unsafe dsyev_("V", "U", &order, &matrix, &order, &values, &workspace, &workspaceSize, &info)
         precondition(info == 0, "LAPACK found no eigenvectors of a matrix of shape \(shape): info \(info)")
         var vectors = Matrix(rows: rows, columns: columns)

@@ -1,11 +1,11 @@
 extension Matrix {
-    /// Consecutive groups of rows, each times a matrix of its own.
+    /// Multiplies consecutive groups of rows, each by its own matrix.
     ///
     /// - Parameters:
-    ///   - stack: The groups' matrices one below the other, `[G columns, n]`.
-    ///   - offsets: Where each group starts among the rows, and the end of the last: `G + 1` values from 0 to `rows`.
+    ///   - stack: The groups' matrices, stacked to `[G columns, n]`.
+    ///   - offsets: The first row of each group, and the end of the last group: `G + 1` values from 0 to `rows`.
     /// - Returns: `[rows, n]`.
-    /// - Complexity: O(rows * columns * n), one product a group.
+    /// - Complexity: O(rows * columns * n), one product per group.
     public func groupedProduct(_ stack: Matrix, offsets: [Int]) -> Matrix {
         requireGroups(stack, offsets)
         let (inner, n) = (columns, stack.columns)
@@ -28,7 +28,8 @@ extension Matrix {
         }
     }
 
-    /// Adds the gradient of `groupedProduct` by the rows: each group of `gradient` times the transpose of its matrix.
+    /// Adds the gradient of `groupedProduct` with respect to its rows: each group of `gradient` times its transposed
+    /// matrix.
     public mutating func addGroupedRowsGradient(_ gradient: Matrix, stack: Matrix, offsets: [Int]) {
         requireGroups(stack, offsets)
         precondition(gradient.shape == [rows, stack.columns], "gradient \(gradient.shape) for rows \(shape)")
@@ -51,7 +52,8 @@ extension Matrix {
         }
     }
 
-    /// Adds the gradient of `groupedProduct` by the stack: the transpose of each group of `rows` times that of `gradient`.
+    /// Adds the gradient of `groupedProduct` with respect to `stack`: each transposed group of `rows` times its
+    /// `gradient`.
     public mutating func addGroupedStackGradient(_ gradient: Matrix, rows: Matrix, offsets: [Int]) {
         rows.requireGroups(self, offsets)
         precondition(gradient.shape == [rows.rows, columns], "gradient \(gradient.shape) for a stack \(shape)")
@@ -83,7 +85,7 @@ extension Matrix {
     }
 }
 
-/// The groups that have rows: number, first row, rows.
+/// The groups that are not empty: number, first row, number of rows.
 private func groups(_ offsets: [Int]) -> [(group: Int, start: Int, count: Int)] {
     (0..<offsets.count - 1).compactMap { group in
         let count = offsets[group + 1] - offsets[group]

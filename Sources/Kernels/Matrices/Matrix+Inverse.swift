@@ -5,7 +5,7 @@ extension Matrix {
     ///
     /// Only the lower triangle is read. The result is symmetric to the last bit.
     ///
-    /// - Returns: The inverse, or nil when the matrix is not positive definite in single precision.
+    /// - Returns: The inverse, or nil if the matrix is not positive definite in single precision.
     /// - Precondition: The matrix is square.
     /// - Complexity: O(rows cubed); no memory besides the result.
     public consuming func inverseOfPositiveDefinite() -> Matrix? {
@@ -13,7 +13,7 @@ extension Matrix {
         guard rows > 0 else { return self }
         var (order, info) = (Int32(rows), Int32(0))
         withMutablePointer { matrix in
-            // Column-major with the upper triangle is row-major with the lower one.
+            // A row-major lower triangle is a column-major upper triangle.
             unsafe spotrf_("U", &order, matrix, &order, &info)
             if info == 0 { unsafe spotri_("U", &order, matrix, &order, &info) }
         }

@@ -1,7 +1,7 @@
 /// A dense row-major Float32 matrix with value semantics.
 ///
-/// Row `i` occupies `elements[i * columns ..< (i + 1) * columns]`. Arithmetic lives in extensions beside this file; each
-/// operation is coarse (a whole matrix, or many rows) because calls do not inline across modules.
+/// Row `i` is `elements[i * columns ..< (i + 1) * columns]`. Arithmetic is in extensions beside this file. Each
+/// operation works on a whole matrix or on many rows, because calls do not inline across modules.
 public struct Matrix: Sendable, Equatable {
     /// Number of rows.
     public let rows: Int
@@ -38,7 +38,7 @@ public struct Matrix: Sendable, Equatable {
         self.init(rows: rows.count, columns: columns, elements: rows.flatMap { $0 })
     }
 
-    /// A matrix whose every element `fill` writes; its storage starts uninitialised.
+    /// A matrix over uninitialised storage; `fill` must write every element.
     @safe init(rows: Int, columns: Int, fill: (UnsafeMutablePointer<Float>) -> Void) {
         self.rows = rows
         self.columns = columns
@@ -83,13 +83,13 @@ public struct Matrix: Sendable, Equatable {
         )
     }
 
-    /// These rows, then those of another matrix of equal width.
+    /// The rows of this matrix, then the rows of another matrix with as many columns.
     public func appendingRows(of other: Matrix) -> Matrix {
         precondition(other.columns == columns, "rows of \(other.shape) after those of \(shape)")
         return Matrix(rows: rows + other.rows, columns: columns, elements: elements + other.elements)
     }
 
-    /// These columns and one more, which has an element for each row.
+    /// The columns of this matrix and one more, with one element per row.
     public func appendingColumn(_ column: [Float]) -> Matrix {
         precondition(column.count == rows, "a column of \(column.count) elements for shape \(shape)")
         var result = Matrix(rows: rows, columns: columns + 1)

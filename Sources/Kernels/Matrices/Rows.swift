@@ -4,8 +4,8 @@ import Dispatch
 extension Matrix {
     /// Rows divided by their Euclidean length.
     ///
-    /// - Parameter epsilon: A guard: shorter rows are divided by it instead, so a zero row stays zero.
-    /// - Returns: The unit rows and the lengths they had.
+    /// - Parameter epsilon: Rows shorter than this are divided by it instead, so a zero row stays zero.
+    /// - Returns: The unit rows and their former lengths.
     public func normalisedRows(epsilon: Float = 1e-6) -> (unit: Matrix, norms: [Float]) {
         var norms = [Float](repeating: 0, count: rows)
         let unit = Matrix(rows: rows, columns: columns) { out in
@@ -14,14 +14,14 @@ extension Matrix {
         return (unit, norms)
     }
 
-    /// Scales every row to length one, as `normalisedRows` does, in place when nobody else holds the elements.
+    /// Scales every row to length one like `normalisedRows`, in place if no copy shares the elements.
     public mutating func normaliseRows(epsilon: Float = 1e-6) {
         var norms = [Float](repeating: 0, count: rows)
         let (rows, columns) = (rows, columns)
         withMutablePointer { unsafe ck_normalise_rows($0, $0, &norms, rows, columns, epsilon) }
     }
 
-    /// Adds the gradient of `normalisedRows`: `(g - y <y, g>) / |x|` per row, with `unit` the rows `y`.
+    /// Adds the gradient of `normalisedRows`: `(g - y <y, g>) / |x|` per row, with the rows `y` in `unit`.
     public mutating func addNormalisedRowsGradient(
         unit: Matrix,
         norms: [Float],
@@ -47,7 +47,7 @@ extension Matrix {
         }
     }
 
-    /// Adds the gradient of `softmaxRows`, with `output` its result.
+    /// Adds the gradient of `softmaxRows`, whose result is `output`.
     public mutating func addSoftmaxRowsGradient(output: Matrix, gradient: Matrix) {
         requireShape(output, gradient, in: "softmax gradient")
         let (rows, columns) = (rows, columns)
@@ -58,7 +58,7 @@ extension Matrix {
         }
     }
 
-    /// The rows named by `ids`, in that order.
+    /// The rows `ids`, in that order.
     public func gatheringRows(_ ids: [Int32]) -> Matrix {
         requireRows(ids)
         return Matrix(rows: ids.count, columns: columns) { out in
@@ -66,7 +66,7 @@ extension Matrix {
         }
     }
 
-    /// `self[ids[i]] += source[i]`; repeated ids add up in order.
+    /// Adds `source[i]` to row `ids[i]` for each `i` in order; ids may repeat.
     public mutating func scatterAddRows(_ source: Matrix, at ids: [Int32]) {
         precondition(
             source.rows == ids.count && source.columns == columns,
@@ -79,9 +79,9 @@ extension Matrix {
         }
     }
 
-    /// The same as ``scatterAddRows(_:at:)`` to the last bit, by as many threads as there are cores, for callers that are one.
+    /// Like ``scatterAddRows(_:at:)``, with the same bytes, but on all cores, for single-threaded callers.
     ///
-    /// Each thread adds what goes to a stretch of the rows.
+    /// Each thread writes to its own range of rows.
     public mutating func scatterAddRowsConcurrently(_ source: Matrix, at ids: [Int32]) {
         let parts = min(rows, source.count / Self.elementsOfPart)
         guard parts > 1 else { return scatterAddRows(source, at: ids) }
@@ -110,10 +110,10 @@ extension Matrix {
         }
     }
 
-    /// Source elements of a part that is worth a thread of its own.
+    /// Source elements that are worth a thread.
     private static let elementsOfPart = 1 << 16
 
-    /// Where a scatter reads and writes; threads may share it because each writes to rows of its own.
+    /// The memory of a scatter; threads may share it because each writes to its own rows.
     @safe private struct ScatterStorage: @unchecked Sendable {
         let source: UnsafePointer<Float>
         let target: UnsafeMutablePointer<Float>
@@ -150,7 +150,7 @@ extension Matrix {
         return out
     }
 
-    /// The inner product of `query` with every row, into a reused array.
+    /// Writes the inner product of `query` with every row into a reused array.
     public func scores(of query: Span<Float>, into out: inout [Float]) {
         precondition(query.count == columns, "a query of \(query.count) elements against rows of \(columns)")
         if out.count != rows { out = [Float](repeating: 0, count: rows) }
@@ -159,7 +159,7 @@ extension Matrix {
         }
     }
 
-    /// The inner product of `query` with the rows of a range, into the front of a reused array.
+    /// Writes the inner products of `query` with a range of rows to the front of a reused array.
     public func scores(of query: Span<Float>, inRows range: Range<Int>, into out: inout [Float]) {
         precondition(query.count == columns, "a query of \(query.count) elements against rows of \(columns)")
         precondition(range.lowerBound >= 0 && range.upperBound <= rows, "rows \(range) are outside 0..<\(rows)")
@@ -177,14 +177,14 @@ extension Matrix {
         }
     }
 
-    /// The inner product of `query` with the rows named by `ids`.
+    /// The inner products of `query` with the rows `ids`.
     public func scores(of query: Span<Float>, atRows ids: [Int32]) -> [Float] {
         var out: [Float] = []
         scores(of: query, atRows: ids, into: &out)
         return out
     }
 
-    /// The inner product of `query` with the rows named by `ids`, into the front of a reused array, which may grow.
+    /// Writes the inner products of `query` with the rows `ids` to the front of a reused array, which may grow.
     public func scores(of query: Span<Float>, atRows ids: [Int32], into out: inout [Float]) {
         precondition(query.count == columns, "a query of \(query.count) elements against rows of \(columns)")
         requireRows(ids)
@@ -204,13 +204,13 @@ extension Matrix {
         }
     }
 
-    /// Rank of `column` in row `row` when scores fall and ties go to the lower column; 0 is the top.
+    /// The rank of `column` in row `row` by falling score, from 0; ties go to the lower column.
     public func rank(ofColumn column: Int, inRow row: Int) -> Int {
         precondition(row < rows && column < columns, "[\(row), \(column)] is outside \(shape)")
         return withPointer { unsafe ck_rank_above($0 + row * columns, columns, column) }
     }
 
-    /// Traps on an id that names no row.
+    /// Traps if an id is not a row number.
     private func requireRows(_ ids: [Int32]) {
         var bad: Int32?
         for id in ids where id < 0 || Int(id) >= rows { bad = id }

@@ -1,20 +1,20 @@
 import CKernels
 
-/// What SQLite files may do to this process.
+/// Protects this process from malicious SQLite files.
 public enum DatabaseConfinement {
-    /// Confines every connection that the process opens from now on: defensive mode, no trust in the file's own schema,
-    /// and low limits on columns, the depth of expressions and of triggers, and the length of statements.
+    /// Confines every connection that the process opens from now on.
     ///
-    /// Calling it again changes nothing.
+    /// Connections use defensive mode and do not trust the file's own schema. Columns, the depth of expressions and of
+    /// triggers, and the length of statements have low limits. Calling it again changes nothing.
     public static func begin() { ck_confine_databases() }
 
-    /// Bounds the connections that `body` opens on this thread, for files that come from elsewhere; they attach no file.
+    /// Limits the connections to untrusted files that `body` opens on this thread; they cannot attach other files.
     ///
     /// - Parameters:
-    ///   - valueBytes: The longest text or blob.
-    ///   - steps: The most steps of a statement before it ends with `SQLITE_INTERRUPT`.
-    ///   - body: Opens connections.
-    /// - Returns: What `body` returns.
+    ///   - valueBytes: The largest text or blob, in bytes.
+    ///   - steps: The number of steps after which a statement ends with `SQLITE_INTERRUPT`.
+    ///   - body: Opens the connections.
+    /// - Returns: The result of `body`.
     public static func bounded<Value>(valueBytes: Int, steps: Int, _ body: () throws -> Value) rethrows -> Value {
         ck_bound_databases(Int32(clamping: valueBytes), Int32(clamping: steps))
         defer { ck_bound_databases(0, 0) }

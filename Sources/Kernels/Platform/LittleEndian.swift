@@ -11,9 +11,9 @@ extension Matrix {
         return elements[range].littleEndianBytes
     }
 
-    /// Overwrites elements from `start` on by little-endian Float32 values, four bytes each.
+    /// Overwrites elements from `start` on with little-endian Float32 values, four bytes each.
     ///
-    /// - Precondition: The bytes are whole elements and end inside the matrix.
+    /// - Precondition: The bytes are whole elements and fit into the matrix.
     /// - Complexity: One copy of memory.
     public mutating func setElements(from start: Int, littleEndian bytes: Span<UInt8>) {
         let added = bytes.count / 4
@@ -31,7 +31,7 @@ extension Matrix {
 }
 
 extension ArraySlice where Element: BitwiseCopyable {
-    /// The elements' memory, which is little-endian here.
+    /// The bytes of the elements; this machine is little-endian.
     fileprivate var littleEndianBytes: [UInt8] {
         unsafe withUnsafeBytes { source in
             unsafe [UInt8](unsafeUninitializedCapacity: source.count) { buffer, initialized in
@@ -42,22 +42,22 @@ extension ArraySlice where Element: BitwiseCopyable {
     }
 }
 
-/// Puts integers, text and arrays one after another, little-endian and unaligned.
+/// Writes integers, text and arrays one after another, little-endian and unaligned.
 package struct LittleEndianWriter {
-    /// What was written so far.
+    /// The bytes written so far.
     package private(set) var bytes: [UInt8] = []
 
     /// Nothing written yet.
     package init(reserving capacity: Int = 0) { bytes.reserveCapacity(capacity) }
 
-    /// Adds one integer at its full width.
+    /// Adds one integer with all its bytes.
     package mutating func append(_ value: some FixedWidthInteger) {
         for shift in stride(from: 0, to: value.bitWidth, by: 8) {
             bytes.append(UInt8(truncatingIfNeeded: value >> shift))
         }
     }
 
-    /// Adds bytes as they are.
+    /// Adds bytes.
     package mutating func append(bytes added: some Sequence<UInt8>) { bytes.append(contentsOf: added) }
 
     /// Adds every number of an array, without its count.
@@ -72,7 +72,7 @@ package struct LittleEndianWriter {
     }
 }
 
-/// Takes apart what ``LittleEndianWriter`` put together; answers nil, and allocates nothing, when too little is left.
+/// Reads the output of ``LittleEndianWriter``; returns nil and allocates nothing if too few bytes are left.
 package struct LittleEndianReader {
     private let bytes: [UInt8]
     private var position = 0
@@ -80,7 +80,7 @@ package struct LittleEndianReader {
     /// Starts at the first byte.
     package init(_ bytes: [UInt8]) { self.bytes = bytes }
 
-    /// How many bytes are left.
+    /// The number of bytes left.
     package var remaining: Int { bytes.count - position }
 
     /// The next integer.
@@ -91,7 +91,7 @@ package struct LittleEndianReader {
         return value
     }
 
-    /// The next 64-bit count, when `Int` can hold it.
+    /// The next 64-bit count, or nil if it does not fit into `Int`.
     package mutating func count() -> Int? { integer(UInt64.self).flatMap { Int(exactly: $0) } }
 
     /// The next `count` bytes.

@@ -4,12 +4,12 @@ import Glibc
 import Darwin
 #endif
 
-/// How many files and connections this process may have open.
+/// The limit on files and connections that this process may have open.
 public enum OpenFileLimit {
-    /// More is never used, and some programs walk through all descriptors that there may be.
+    /// The process never needs more, and some programs loop over all possible descriptors.
     private static let most: rlim_t = 1 << 20
 
-    /// Raises the soft limit to the hard one, as far as the system allows.
+    /// Raises the soft limit to the hard limit, as far as the system allows.
     ///
     /// - Returns: The limit from now on.
     public static func raise() -> Int {

@@ -1,20 +1,20 @@
 import CKernels
 
-/// The candidates of one greedy re-ranking: how relevant each is, and how similar to what was chosen.
+/// The candidates of one greedy re-ranking: each one's relevance, and its similarity to the chosen items.
 ///
-/// Vectors lie in panels of 64 candidates, element by element, so that a chosen item is compared with a whole panel in
-/// registers and nothing is summed across lanes. Refilling reuses the storage.
+/// Vectors lie in panels of 64 candidates, element by element. So a chosen item is compared with a whole panel in
+/// registers, without sums across lanes. Refilling reuses the storage.
 public struct CandidatePanels: Sendable {
     private static let width = CK_PANEL
 
-    /// How many candidates there are.
+    /// The number of candidates.
     public private(set) var count = 0
-    /// The row of each candidate's vector; `unnumbered` for a vector from elsewhere.
+    /// The row of each candidate's vector; `unnumbered` for a vector of another matrix.
     private var ids: [Int32] = []
     private let unnumbered: Int32 = -1
     private var panels: [Float] = []
     private var relevance: [Float] = []
-    /// Each candidate's largest similarity to a chosen item, infinite for the chosen ones and for padding.
+    /// Each candidate's largest similarity to a chosen item; infinite for chosen candidates and padding.
     private var nearest: [Float] = []
 
     /// No candidates.
@@ -23,12 +23,12 @@ public struct CandidatePanels: Sendable {
     /// `count` rounded up to whole panels.
     public var paddedCount: Int { nearest.count }
 
-    /// Takes the vectors and scores of candidates, of which none is chosen yet.
+    /// Replaces the candidates; none of them is chosen yet.
     ///
     /// - Parameters:
     ///   - candidates: Rows of `vectors` with their relevance, which is finite.
-    ///   - vectors: Vectors, one a row.
-    ///   - others: Candidates whose vector is another one.
+    ///   - vectors: One vector per row.
+    ///   - others: Candidates whose vectors are not in `vectors`.
     public mutating func fill(_ candidates: [Scored], from vectors: Matrix, except others: [CandidateVector] = []) {
         count = candidates.count
         let padded = (count + Self.width - 1) / Self.width * Self.width
@@ -62,24 +62,24 @@ public struct CandidatePanels: Sendable {
         }
     }
 
-    /// Where a candidate's first element is; the following ones are `width` apart.
+    /// The position of a candidate's first element; the following elements are `width` apart.
     private func firstElement(_ position: Int, _ columns: Int) -> Int {
         position / Self.width * Self.width * columns + position % Self.width
     }
 
-    /// Chooses a candidate and finds the best one after it.
+    /// Chooses a candidate and finds the best of the others.
     ///
-    /// The best has the largest `(1 - diversity) * relevance - diversity * s`, `s` being its largest similarity to a
-    /// chosen candidate; ties go to the earlier one. Similarity is the cosine; where both have categories it is the mean
-    /// of the cosine and of Jaccard's index of the categories.
+    /// The best has the largest `(1 - diversity) * relevance - diversity * s`, where `s` is its largest similarity to a
+    /// chosen candidate; ties go to the earlier candidate. Similarity is the cosine. If both have categories, it is the
+    /// mean of the cosine and of Jaccard's index of the categories.
     ///
     /// - Parameters:
-    ///   - position: Which candidate joins the chosen ones.
-    ///   - vectors: The vectors that the candidates were taken from.
+    ///   - position: The candidate to choose.
+    ///   - vectors: The `vectors` that ``fill(_:from:except:)`` got.
     ///   - diversity: More than 0, up to 1.
-    ///   - categories: How many categories each candidate has, then zeros up to ``paddedCount``.
-    ///   - shared: How many of them the chosen candidate has too, up to ``paddedCount``.
-    /// - Returns: The position of the best candidate; of no meaning when all are chosen.
+    ///   - categories: The number of categories of each candidate, then zeros up to ``paddedCount``.
+    ///   - shared: The number of categories that each candidate shares with the chosen one, up to ``paddedCount``.
+    /// - Returns: The position of the best candidate; meaningless if all are chosen.
     /// - Complexity: O(`count` * columns).
     public mutating func choose(
         _ position: Int,
@@ -89,7 +89,7 @@ public struct CandidatePanels: Sendable {
         shared: [Float]
     ) -> Int {
         precondition(position >= 0 && position < count, "candidate \(position) is outside 0..<\(count)")
-        precondition(diversity > 0 && diversity <= 1, "a diversity of \(diversity) is outside 0...1")
+        precondition(diversity > 0 && diversity <= 1, "diversity must be above 0 and at most 1; got \(diversity)")
         precondition(
             categories.count == paddedCount && shared.count == paddedCount,
             "\(categories.count) and \(shared.count) counts for \(paddedCount) places"
@@ -124,16 +124,16 @@ public struct CandidatePanels: Sendable {
     }
 }
 
-/// A vector of a candidate that is not among the rows that the other candidates are.
+/// The vector of a candidate that is not a row of the common matrix.
 public struct CandidateVector: Sendable {
     /// The candidate's position.
     public var position: Int
-    /// What holds its vector.
+    /// The matrix that holds its vector.
     public var vectors: Matrix
-    /// Which row of `vectors` it is.
+    /// The row of `vectors`.
     public var row: Int
 
-    /// Names a row.
+    /// Refers to a row.
     public init(position: Int, vectors: Matrix, row: Int) {
         self.position = position
         self.vectors = vectors

@@ -1,26 +1,26 @@
 import CKernels
 
-/// Collects the candidates of a search by estimated score, under a threshold that rises as better ones are found.
+/// Collects the candidates of a search by estimated score, with a rising threshold.
 ///
-/// The threshold is the `k`-th best estimate so far, to a thousandth: estimates are counted in bins, which costs one
-/// increment a candidate instead of a heap. A candidate is kept while its estimate plus its margin reaches the threshold,
-/// so that errors smaller than the margins lose nothing.
+/// The threshold is the `k`-th best estimate so far, to a thousandth. Estimates are counted in bins, which costs one
+/// increment per candidate instead of a heap operation. A candidate is kept while its estimate plus its margin reaches
+/// the threshold, so errors smaller than the margins lose no answer.
 public final class CandidateQueue {
-    /// The `k`-th best estimate so far, a little below it rather than above; minus infinity before there are `k`.
+    /// The `k`-th best estimate so far, rounded down; minus infinity while there are fewer than `k`.
     public private(set) var threshold = -Float.infinity
-    /// How many candidates are kept.
+    /// The number of kept candidates.
     public private(set) var count = 0
 
     private var state = AlignedMemory<ck_threshold>(count: 1)
     private var scores = AlignedMemory<Float>(count: 0)
     private var items = AlignedMemory<Int32>(count: 0)
-    /// How many were kept when the threshold last sorted them out.
+    /// The number of candidates that the last compaction kept.
     private var compacted = 0
 
-    /// A queue that keeps nothing.
+    /// An empty queue.
     public init() {}
 
-    /// Starts over for the best `k` of vectors and queries of length one.
+    /// Starts a search for the best `k`; vectors and queries have length one.
     public func reset(k: Int) {
         precondition(k >= 1 && k <= Int32.max, "k is \(k)")
         threshold = -.infinity
@@ -29,15 +29,15 @@ public final class CandidateQueue {
         state.withPointer { unsafe ck_start_threshold($0, UInt32(k)) }
     }
 
-    /// Scans a range of blocks and keeps what may belong to the best.
+    /// Scans a range of blocks and keeps the candidates that may be among the best.
     ///
     /// - Parameters:
-    ///   - codes: What to scan.
-    ///   - blocks: Which blocks of it.
-    ///   - query: The query that estimates are for.
+    ///   - codes: The codes to scan.
+    ///   - blocks: The blocks of `codes` to scan.
+    ///   - query: The query.
     ///   - base: Added to every inner product.
-    ///   - margin: How far an estimate may lie below the true score.
-    ///   - restriction: Which items may be kept.
+    ///   - margin: The largest distance of an estimate below the true score.
+    ///   - restriction: The items that may be kept.
     public func scan(
         _ codes: borrowing NibbleCodes,
         blocks: Range<Int>,
@@ -84,7 +84,7 @@ public final class CandidateQueue {
         }
     }
 
-    /// Writes the items that may still belong to the best, and forgets them.
+    /// Moves the items that may still be among the best to `out`, and empties the queue.
     public func drain(into out: inout [Int32]) {
         keepPromising()
         out.removeAll(keepingCapacity: true)
@@ -110,19 +110,19 @@ public final class CandidateQueue {
     }
 }
 
-/// Which items a scan may keep: allowed, and neither excluded nor removed.
+/// The items that a scan may keep: allowed, and neither excluded nor removed.
 public struct ItemRestriction: Sendable {
-    /// Item numbers are below it.
+    /// All item numbers are below this bound.
     let bound: Int
     fileprivate let allowed: ItemSet?
     fileprivate let excluded: ItemSet?
     fileprivate let removed: ItemSet?
 
-    /// Combines sets; nil for a set that restricts nothing.
+    /// Combines sets; nil means no restriction.
     ///
     /// - Parameters:
-    ///   - bound: Item numbers are below it.
-    ///   - allowed: Its bound may be lower: items from there on are not allowed.
+    ///   - bound: All item numbers are below it.
+    ///   - allowed: Its bound may be lower; items from its bound on are not allowed.
     ///   - excluded: Its bound is at least `bound`.
     ///   - removed: Its bound is at least `bound`.
     public init(bound: Int, allowed: ItemSet? = nil, excluded: ItemSet? = nil, removed: ItemSet? = nil) {

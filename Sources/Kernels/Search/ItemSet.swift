@@ -1,16 +1,16 @@
 /// A set of row numbers below a bound, one bit each.
 ///
-/// Membership is one bit of memory, so that a search can ask it of every candidate. Complexity: O(1) for an element,
+/// A membership test reads one bit of memory, so a search can test every candidate. Complexity: O(1) for an element,
 /// O(bound / 64) for set algebra.
 public struct ItemSet: Sendable, Equatable, Sequence {
-    /// Elements are below it.
+    /// All elements are below this bound.
     public private(set) var bound: Int
-    /// How many elements there are.
+    /// The number of elements.
     public private(set) var count: Int
     /// Bit `i % 64` of word `i / 64` is element `i`.
     private(set) var words: [UInt64]
 
-    /// No element below `bound`, or every one.
+    /// An empty set, or the set of all numbers below `bound`.
     public init(bound: Int, full: Bool = false) {
         precondition(bound >= 0, "a bound of \(bound)")
         self.bound = bound
@@ -19,7 +19,7 @@ public struct ItemSet: Sendable, Equatable, Sequence {
         count = full ? bound : 0
     }
 
-    /// The given elements; those outside the bound are left out.
+    /// The set of the given elements; elements outside the bound are ignored.
     public init(_ elements: some Sequence<Int32>, bound: Int) {
         self.init(bound: bound)
         for element in elements { insert(element) }
@@ -40,7 +40,7 @@ public struct ItemSet: Sendable, Equatable, Sequence {
         self.bound = bound
     }
 
-    /// Adds an element; one outside the bound is left out.
+    /// Adds an element; ignores an element outside the bound.
     public mutating func insert(_ element: Int32) {
         guard element >= 0, element < bound else { return }
         let bit: UInt64 = 1 << UInt64(element & 63)
@@ -50,7 +50,7 @@ public struct ItemSet: Sendable, Equatable, Sequence {
         }
     }
 
-    /// Takes out an element.
+    /// Removes an element.
     public mutating func remove(_ element: Int32) {
         guard element >= 0, element < bound else { return }
         let bit: UInt64 = 1 << UInt64(element & 63)
@@ -63,7 +63,7 @@ public struct ItemSet: Sendable, Equatable, Sequence {
     /// Adds the elements of another set of the same bound.
     public mutating func formUnion(_ other: ItemSet) { combine(other) { $0 | $1 } }
 
-    /// Takes out the elements of another set of the same bound.
+    /// Removes the elements of another set of the same bound.
     public mutating func subtract(_ other: ItemSet) { combine(other) { $0 & ~$1 } }
 
     private mutating func combine(_ other: ItemSet, _ operation: (UInt64, UInt64) -> UInt64) {
@@ -82,7 +82,7 @@ public struct ItemSet: Sendable, Equatable, Sequence {
     public struct Iterator: IteratorProtocol {
         private let words: [UInt64]
         private var index = 0
-        /// The elements of the current word that are still to come.
+        /// The remaining elements of the current word.
         private var rest: UInt64
 
         fileprivate init(_ words: [UInt64]) {

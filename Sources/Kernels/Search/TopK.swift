@@ -2,7 +2,7 @@ import CKernels
 
 /// An item and its score.
 public struct Scored: Sendable, Equatable, Comparable {
-    /// What was scored: a row number, or whatever the owner of the scores numbers by.
+    /// The scored item: a row number, or another number that the owner of the scores defines.
     public var id: Int32
     /// Its score; larger is better.
     public var score: Float
@@ -13,7 +13,7 @@ public struct Scored: Sendable, Equatable, Comparable {
         self.score = score
     }
 
-    /// Better comes first: the higher score, and on equal scores the lower id.
+    /// Better entries come first: the higher score, and at equal scores the lower id.
     public static func < (left: Scored, right: Scored) -> Bool {
         left.score != right.score ? left.score > right.score : left.id < right.id
     }
@@ -21,30 +21,30 @@ public struct Scored: Sendable, Equatable, Comparable {
 
 /// Keeps the best `k` of a stream of scored ids.
 ///
-/// A binary heap with the worst kept entry at the root; ties are broken as in ``Scored``, so the outcome does not depend
+/// A binary heap with the worst kept entry at the root. Ties are broken as in ``Scored``, so the result does not depend
 /// on the order of offers. Complexity: O(log k) for an accepted offer, O(1) for a refused one.
 public struct TopK: Sendable {
-    /// How many are kept at most.
+    /// The largest number of kept entries.
     public private(set) var k: Int
     private var heap: [Scored] = []
-    /// Positions of scores that may enter, for offers of many.
+    /// Positions of the scores that may enter, when many are offered at once.
     private var found: [Int32] = []
 
     /// An empty selection of at most `k`.
     public init(k: Int) {
         precondition(k >= 0, "k is \(k)")
         self.k = k
-        if k > 0 { heap.reserveCapacity(k) }  // an array without elements allocates for a capacity of 0 too
+        if k > 0 { heap.reserveCapacity(k) }  // an empty array allocates even for a capacity of 0
     }
 
-    /// Forgets what was kept, to keep at most another `k`; storage is reused.
+    /// Removes all entries and sets another `k`; storage is reused.
     public mutating func reset(k: Int) {
         precondition(k >= 0, "k is \(k)")
         self.k = k
         heap.removeAll(keepingCapacity: true)
     }
 
-    /// An offer below this score is refused; minus infinity until `k` are kept.
+    /// Offers below this score are refused; minus infinity until `k` entries are kept.
     public var threshold: Float {
         guard k > 0 else { return .infinity }
         return heap.count < k ? -.infinity : heap[0].score
@@ -61,12 +61,12 @@ public struct TopK: Sendable {
         }
     }
 
-    /// Offers the scores of consecutive ids `first...`, skipping what cannot enter in blocks.
+    /// Offers many scores, and skips whole blocks of scores that cannot enter.
     ///
     /// - Parameters:
     ///   - scores: Scores; only the first `count` are read.
-    ///   - count: How many to read.
-    ///   - id: Maps a position to the id that is kept; nil refuses it.
+    ///   - count: The number of scores to read.
+    ///   - id: Maps a position to its id; nil refuses the position.
     public mutating func offer(_ scores: [Float], count: Int, id: (Int) -> Int32?) {
         precondition(count <= scores.count, "\(count) of \(scores.count) scores")
         if found.isEmpty { found = [Int32](repeating: 0, count: 256) }
@@ -82,12 +82,12 @@ public struct TopK: Sendable {
         }
     }
 
-    /// What was kept, best first.
+    /// The kept entries, best first.
     public func sorted() -> [Scored] { heap.sorted() }
 
-    /// Moves what was kept into an array, best first, and keeps nothing.
+    /// Moves the kept entries to an array, best first.
     ///
-    /// - Complexity: O(k log k), in place: nothing is allocated when `out` has room.
+    /// - Complexity: O(k log k), in place: nothing is allocated if `out` has room.
     public mutating func drainSorted(into out: inout [Scored]) {
         out.removeAll(keepingCapacity: true)
         out.append(contentsOf: heap)

@@ -4,7 +4,7 @@ import CKernels
 public struct QuantisedQuery: Sendable {
     /// Elements divided by `step` and rounded, then zeros up to a multiple of 8.
     private(set) var codes: [Int8] = []
-    /// What one unit of a code is worth.
+    /// The value of one unit of a code.
     private(set) var step: Float = 0
     /// The sum of the codes.
     private(set) var sum: Int32 = 0
@@ -12,7 +12,7 @@ public struct QuantisedQuery: Sendable {
     /// A query without elements.
     public init() {}
 
-    /// Takes over the first `count` elements of a vector; storage is reused.
+    /// Quantises the first `count` elements of a vector; storage is reused.
     public mutating func set(_ vector: [Float], count: Int) {
         precondition(count <= vector.count, "\(count) of \(vector.count) elements")
         let padded = (count + 7) / 8 * 8
@@ -21,11 +21,11 @@ public struct QuantisedQuery: Sendable {
     }
 }
 
-/// Vectors of 8 bits an element with a spread each, and bounds on what lies around them.
+/// Vectors with 8 bits per element and one spread per vector, for upper bounds on the scores near each vector.
 ///
-/// Each vector has its own scale. Memory: `dimension + 8` bytes a vector.
+/// Each vector has its own scale. Memory: `dimension + 8` bytes per vector.
 public struct ByteCodes: Sendable {
-    /// How many vectors there are.
+    /// The number of vectors.
     public let count: Int
     /// The length of a vector.
     public let dimension: Int
@@ -37,7 +37,7 @@ public struct ByteCodes: Sendable {
     private var blocks: Int { (count + 15) / 16 }
     private var groups: Int { (dimension + 3) / 4 }
 
-    /// Codes the rows of a matrix, with a spread of at least 0 for each.
+    /// Encodes the rows of a matrix; each has a spread of at least 0.
     public init(_ rows: Matrix, spreads: [Float]) {
         precondition(spreads.count == rows.rows, "\(spreads.count) spreads for \(rows.rows) rows")
         count = rows.rows
@@ -56,17 +56,17 @@ public struct ByteCodes: Sendable {
         self.spreads = spreads + [Float](repeating: 0, count: padded - count)
     }
 
-    /// Places that ``bounds(of:width:scores:bounds:)`` writes: `count` rounded up to whole blocks of 16.
+    /// The number of values that ``bounds(of:width:scores:bounds:)`` writes: `count` rounded up to whole blocks of 16.
     public var paddedCount: Int { blocks * 16 }
 
     /// Inner products with a query, and the upper bounds `product + width * spread`.
     ///
     /// - Parameters:
     ///   - query: A query of `dimension` elements.
-    ///   - width: How many spreads a bound lies above its product.
-    ///   - scores: Receives the products in its first `count` places; it has `paddedCount`.
-    ///   - bounds: Receives the bounds likewise.
-    /// - Returns: The largest bound (an empty set of vectors: minus infinity).
+    ///   - width: The distance of a bound above its product, in spreads.
+    ///   - scores: Receives the products in its first `count` places; it has at least `paddedCount` places.
+    ///   - bounds: Receives the bounds, with the same sizes.
+    /// - Returns: The largest bound; minus infinity if there are no vectors.
     public func bounds(
         of query: QuantisedQuery,
         width: Float,
@@ -76,7 +76,7 @@ public struct ByteCodes: Sendable {
         self.bounds(of: query, width: width, scores: &scores, bounds: &bounds, isPortable: false)
     }
 
-    /// The same, if wanted without the instructions that only some CPUs have.
+    /// The same; `isPortable` avoids instructions that only some CPUs have.
     package func bounds(
         of query: QuantisedQuery,
         width: Float,
@@ -106,33 +106,33 @@ public struct ByteCodes: Sendable {
     }
 }
 
-/// Vectors of 4 bits an element and a factor each, in blocks of 16, to be scanned by integer inner products.
+/// Vectors with 4 bits per element and one factor per vector, in blocks of 16, for scans by integer inner products.
 ///
-/// A vector is near `factor * (2 code - 15)`: uniform levels, their scale chosen for each vector so that code and vector
-/// have the largest cosine, and the factor so that the estimate of the vector's own length is right (the corrected
-/// estimator of Gao and Long, "RaBitQ", SIGMOD 2024, with their multi-bit extension of 2025). Memory: `dimension / 2 + 4`
-/// bytes a vector.
+/// A vector is about `factor * (2 code - 15)`, with uniform levels. The scale of the levels maximises the cosine of
+/// code and vector. The factor makes the estimate of the vector's own length exact (the corrected estimator of Gao
+/// and Long, "RaBitQ", SIGMOD 2024, with their multi-bit extension of 2025). Memory: `dimension / 2 + 4` bytes per
+/// vector.
 public struct NibbleCodes: Sendable {
     /// The length of a vector, a multiple of 8.
     public let dimension: Int
-    /// Item numbers by position; -1 at positions that fill up blocks.
+    /// Item numbers by position; -1 at positions that pad a block.
     public let items: [Int32]
-    /// Item numbers are below it.
+    /// All item numbers are below this bound.
     let itemBound: Int
-    /// How many positions there are, a multiple of the block.
+    /// The number of positions, a multiple of ``block``.
     public var count: Int { items.count }
     /// Vectors in a block.
     public static let block = 16
-    /// Places that a scan may prefetch beyond the last: kept, so that no address lies outside.
+    /// Extra places after the last vector, so that a prefetch never leaves the memory.
     private static let readAhead = 64
 
     private let codes: AlignedMemory<UInt8>
     private let factors: AlignedMemory<Float>
 
-    /// The codes and factors of rows, the last block filled up with zeros.
+    /// The codes and factors of rows; the last block is padded with zeros.
     ///
-    /// Of each row the first `dimension` elements are coded, a multiple of 8. Complexity: O(rows * dimension), times 16
-    /// scales that are tried.
+    /// Encodes the first `dimension` elements of each row, a multiple of 8. Complexity: O(rows * dimension), times
+    /// the 16 scales that are tried.
     public static func encode(_ rows: Matrix, dimension: Int) -> (codes: [UInt8], factors: [Float]) {
         precondition(
             dimension % 8 == 0 && dimension <= rows.columns,
@@ -147,7 +147,7 @@ public struct NibbleCodes: Sendable {
         return (codes, factors)
     }
 
-    /// The vectors that codes and factors stand for, `[factors, dimension]`.
+    /// The vectors that codes and factors represent, `[factors, dimension]`.
     public static func decode(_ codes: [UInt8], _ factors: [Float], dimension: Int) -> Matrix {
         var rows = Matrix(rows: factors.count, columns: dimension)
         for (row, factor) in factors.enumerated() {
@@ -160,8 +160,9 @@ public struct NibbleCodes: Sendable {
         return rows
     }
 
-    /// Takes over what ``encode(_:dimension:)`` gave, once or put together, with the item number of each position (negative
-    /// where there is none).
+    /// Takes over the joined results of one or more calls of ``encode(_:dimension:)``.
+    ///
+    /// `items` holds the item number of each position; numbers of padding are negative.
     public init(codes: some Collection<UInt8>, factors: [Float], items: [Int32], dimension: Int) {
         precondition(
             dimension % 8 == 0 && items.count % Self.block == 0 && factors.count == items.count
@@ -180,8 +181,9 @@ public struct NibbleCodes: Sendable {
         (Array(codes.elements.prefix(count * dimension / 2)), Array(factors.elements.prefix(count)))
     }
 
-    /// The estimated inner product of a query with every vector, by position, if wanted without the instructions that only
-    /// some CPUs have.
+    /// The estimated inner product of a query with every vector, by position.
+    ///
+    /// `isPortable` avoids instructions that only some CPUs have.
     package func estimates(of query: QuantisedQuery, isPortable: Bool = false) -> [Float] {
         precondition(query.codes.count >= dimension, "\(query.codes.count) query codes for \(dimension)")
         var scores = [Float](repeating: 0, count: count)
@@ -208,16 +210,18 @@ public struct NibbleCodes: Sendable {
         return scores
     }
 
-    /// Fetches the beginning of a block into the cache, for a scan that comes soon.
+    /// Prefetches the beginning of a block into the cache for the next scan.
     public func prefetch(block: Int) {
         let start = min(block * Self.block, count)
         codes.withPointer { unsafe ck_prefetch($0 + start * dimension / 2, 8 * dimension) }
         factors.withPointer { unsafe ck_prefetch($0 + start, 64) }
     }
 
-    /// Writes the estimate and position of every vector of a range of blocks whose estimate reaches a threshold.
+    /// Writes the estimates in a range of blocks that reach a threshold, with their positions.
     ///
-    /// - Returns: How many were written; there is room for all.
+    /// `scores` and `positions` have room for all vectors of the range.
+    ///
+    /// - Returns: The number of written estimates.
     func scan(
         blocks: Range<Int>,
         _ query: QuantisedQuery,

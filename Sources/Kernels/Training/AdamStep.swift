@@ -39,7 +39,7 @@ public struct AdamStep: Sendable {
         }
     }
 
-    /// Updates only the rows named by `ids`, each of which must be named once; row `i` of `gradient` belongs to `ids[i]`.
+    /// Updates only the rows `ids`, which must all differ; row `i` of `gradient` belongs to `ids[i]`.
     public func updateRows(
         _ ids: [Int32],
         of weights: inout Matrix,
@@ -67,10 +67,10 @@ public struct AdamStep: Sendable {
         }
     }
 
-    /// Elements of a part that is worth a thread of its own.
+    /// Elements that are worth a thread.
     private static let elementsOfPart = 1 << 16
 
-    /// Updates stretches of `ids` on as many threads as there are cores; what comes out does not depend on their number.
+    /// Updates ranges of `ids` on all cores; the result does not depend on the number of threads.
     private func updateRows(_ ids: [Int32], columns: Int, _ storage: Storage) {
         let parts = max(1, ids.count * columns / Self.elementsOfPart)
         DispatchQueue.concurrentPerform(iterations: parts) { part in
@@ -92,9 +92,9 @@ public struct AdamStep: Sendable {
         }
     }
 
-    /// Where an update reads and writes.
+    /// The memory that an update reads and writes.
     ///
-    /// Threads may share it: each row is named once, so no two of them write to the same place.
+    /// Threads may share it: all ids differ, so no two threads write to the same row.
     @safe private struct Storage: @unchecked Sendable {
         let weights: UnsafeMutablePointer<Float>
         let first: UnsafeMutablePointer<Float>
@@ -103,7 +103,7 @@ public struct AdamStep: Sendable {
     }
 }
 
-/// `base^exponent` in Double for a whole exponent, by squaring; exact enough for bias corrections at any step count.
+/// `base^exponent` in Double for a whole exponent, by squaring; accurate enough for bias corrections at any step.
 private func pow(_ base: Double, _ exponent: Int) -> Double {
     var (result, power, left) = (1.0, base, exponent)
     while left > 0 {

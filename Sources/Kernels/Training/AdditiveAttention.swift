@@ -6,7 +6,7 @@ import CKernels
 public struct RaggedRows: Sendable, Equatable {
     /// Row numbers of all histories.
     public private(set) var ids: [Int32] = []
-    /// Where each history starts, and the end of the last: `count + 1` values.
+    /// The start of each history, and the end of the last: `count + 1` values.
     public private(set) var offsets: [Int] = [0]
 
     /// No histories yet.
@@ -20,7 +20,7 @@ public struct RaggedRows: Sendable, Equatable {
     /// The number of histories.
     public var count: Int { offsets.count - 1 }
 
-    /// The longest history.
+    /// The length of the longest history.
     public var longest: Int { zip(offsets, offsets.dropFirst()).map { $1 - $0 }.max() ?? 0 }
 
     /// Adds a history at the end.
@@ -32,7 +32,7 @@ public struct RaggedRows: Sendable, Equatable {
     /// One history.
     public subscript(index: Int) -> ArraySlice<Int32> { ids[offsets[index]..<offsets[index + 1]] }
 
-    /// The same shape over renumbered rows.
+    /// The same histories with every row number mapped.
     public func mapIDs(_ transform: (Int32) -> Int32) -> RaggedRows {
         var result = self
         result.ids = ids.map(transform)
@@ -53,7 +53,7 @@ public enum AdditiveAttention {
         public var projection: Matrix
         /// The projected positional table, `[N, a]`.
         public var position: Matrix
-        /// One row of weights a head, `[K, a]`.
+        /// One row of weights per head, `[K, a]`.
         public var heads: Matrix
 
         /// Groups the four tables.
@@ -73,7 +73,7 @@ public enum AdditiveAttention {
         }
     }
 
-    /// Interests of every history, and the attention weights that the gradient needs.
+    /// Computes the interests of every history, and the attention weights for the gradient.
     ///
     /// - Parameters:
     ///   - inputs: The four tables.
@@ -123,9 +123,9 @@ public enum AdditiveAttention {
         return (interests, weights)
     }
 
-    /// Gradients with respect to the four tables, given those of the interests.
+    /// Computes the gradients of the four tables from the gradient of the interests.
     ///
-    /// The hidden layer is computed again instead of stored: at batch 256 and 50 positions it would be 13 MB.
+    /// Recomputes the hidden layer, which would take 13 MB at batch 256 and 50 positions.
     public static func gradients(
         _ inputs: Inputs,
         histories: RaggedRows,

@@ -1,9 +1,10 @@
 import CKernels
 
-/// A gated recurrent unit over ragged sequences (Cho et al., 2014), in the form whose reset gate acts after the product:
+/// A gated recurrent unit over ragged sequences (Cho et al., 2014), with the reset gate applied after the product.
+///
 /// `r, z = sigmoid(x + h U + b)`, `c = tanh(x_c + r o (h U_c + b_c))`, `h' = (1 - z) o c + z o h`, from a zero state.
 public enum GatedRecurrence {
-    /// What the gradient needs of a forward pass.
+    /// The values of a forward pass that the gradient needs.
     public struct Trace: Sendable {
         /// Reset, update, candidate and the candidate's recurrent part, `[P, 4 d]`.
         var gates: Matrix
@@ -11,14 +12,14 @@ public enum GatedRecurrence {
         var states: Matrix
     }
 
-    /// The hidden states of all positions.
+    /// Computes the hidden states of all positions.
     ///
     /// - Parameters:
-    ///   - inputs: The inputs' part of the three gates, reset, update and candidate, `[P, 3 d]`.
+    ///   - inputs: The inputs' terms of the three gates reset, update and candidate, `[P, 3 d]`.
     ///   - recurrent: U, `[d, 3 d]`.
     ///   - bias: b, `[1, 3 d]`.
-    ///   - offsets: Where each sequence starts, and the end of the last.
-    /// - Returns: States `[P, d]`, and what the gradient needs.
+    ///   - offsets: The start of each sequence, and the end of the last.
+    /// - Returns: States `[P, d]`, and the trace for the gradient.
     /// - Complexity: O(P d^2).
     public static func forward(
         _ inputs: Matrix,
@@ -56,7 +57,7 @@ public enum GatedRecurrence {
         return (states, Trace(gates: gates, states: states))
     }
 
-    /// Gradients of inputs, recurrent weights and bias, given that of the states.
+    /// Computes the gradients of inputs, recurrent weights and bias from the gradient of the states.
     public static func gradients(
         _ trace: Trace,
         recurrent: Matrix,
@@ -93,7 +94,7 @@ public enum GatedRecurrence {
                 }
             }
         }
-        // A position's recurrent product came from the state before it; each sequence starts from zero.
+        // A position's recurrent product uses the state before it; each sequence starts from zero.
         var before: [Int32] = []
         var present: [Float] = []
         for (start, end) in zip(offsets, offsets.dropFirst()) {
@@ -120,7 +121,7 @@ public enum GatedRecurrence {
 }
 
 extension Matrix {
-    /// Columns as rows.
+    /// The transpose.
     public func transposed() -> Matrix {
         Matrix(rows: columns, columns: rows) { out in
             withPointer { source in

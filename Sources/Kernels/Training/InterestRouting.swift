@@ -1,20 +1,21 @@
 import CKernels
 
-/// Routing by agreement from the items of a history to K interests (Sabour, Frosst and Hinton, NeurIPS 2017, as MIND and
-/// ComiRec-DR use it; method, section 3.4).
+/// Routing by agreement from the items of a history to K interests.
 ///
-/// Item `p` votes `u_pk` for interest `k`, and `w_pk` is the share of the item that goes there: a softmax over the
-/// **interests** of logits that start at given values, which are 0 where interests vote differently. Three rounds form `z_k = sum_p w_pk u_pk` and `v_k = squash(z_k)`; the first two
-/// add `<u_pk, v_k>` to the logits. An interest is the `v_k` of the last round.
+/// Sabour, Frosst and Hinton, NeurIPS 2017, as used by MIND and ComiRec-DR; method, section 3.4. Item `p` votes
+/// `u_pk` for interest `k`. Its share for that interest is `w_pk`: a softmax of logits over the **interests**. The
+/// logits start at given values, which are 0 where interests vote differently. Each of three rounds computes
+/// `z_k = sum_p w_pk u_pk` and `v_k = squash(z_k)`. The first two rounds add `<u_pk, v_k>` to the logits. The interests
+/// are the `v_k` of the last round.
 public enum InterestRouting {
-    /// The shares of the last round.
+    /// Computes the shares of the last round.
     ///
-    /// They count as constants when votes are differentiated.
+    /// The gradient treats them as constants.
     ///
     /// - Parameters:
-    ///   - votes: `[P, K d]`, a row an item of a history.
-    ///   - histories: Row numbers in `votes`, at most N of each history.
-    ///   - logits: What they start at by interest and position, `[K, N]`; the newest item has the last position.
+    ///   - votes: `[P, K d]`, one row per item of a history.
+    ///   - histories: Row numbers in `votes`, at most N per history.
+    ///   - logits: The initial logits by interest and position, `[K, N]`; the newest item has the last position.
     /// - Returns: `[K, n_i]` of each history, concatenated.
     /// - Complexity: O(total length * K * d).
     public static func weights(of votes: Matrix, histories: RaggedRows, logits: Matrix) -> [Float] {
@@ -55,7 +56,7 @@ public enum InterestRouting {
 }
 
 extension Matrix {
-    /// Weighted sums over histories, block by block of the columns.
+    /// Computes weighted sums over histories, one per block of columns.
     ///
     /// - Parameters:
     ///   - weights: `[K, n_i]` of each history, concatenated.
@@ -75,7 +76,7 @@ extension Matrix {
         }
     }
 
-    /// Adds the gradient of `weightedSums` by the rows, given that of the sums.
+    /// Adds the gradient of `weightedSums` with respect to its rows, from the gradient of the sums.
     public mutating func addWeightedSumsGradient(
         _ gradient: Matrix,
         weights: [Float],
@@ -98,7 +99,8 @@ extension Matrix {
         }
     }
 
-    /// Rows scaled to `s / (1 + s) / sqrt(s + 1e-9)` of themselves, `s` being their squared length: to lengths below 1.
+    /// Multiplies each row by `s / (1 + s) / sqrt(s + 1e-9)`, where `s` is its squared length: the result is shorter
+    /// than 1.
     public func squashedRows() -> Matrix {
         Matrix(rows: rows, columns: columns) { out in withPointer { unsafe ck_squash_rows($0, out, rows, columns) } }
     }
@@ -125,7 +127,7 @@ extension Matrix {
     }
 }
 
-/// Hands every history's ids and weights to `body`.
+/// Calls `body` with each history's ids and weights.
 private func forEach(
     _ histories: RaggedRows,
     _ interests: Int,

@@ -2,7 +2,7 @@ import CKernels
 
 /// Layer normalisation of rows (Ba, Kiros and Hinton, 2016): `gain * (x - mean) / sqrt(variance + 1e-6) + bias`.
 public enum LayerNorm {
-    /// What the gradient needs of a forward pass.
+    /// The values of a forward pass that the gradient needs.
     public struct Trace: Sendable {
         /// Rows of mean 0 and variance 1, `[R, d]`.
         var standardised: Matrix
@@ -10,7 +10,7 @@ public enum LayerNorm {
         var inverseDeviations: [Float]
     }
 
-    /// Normalises the rows of `x`, `[R, d]`, by `gain` and `bias`, `[1, d]`.
+    /// Normalises the rows of `x`, `[R, d]`, and applies `gain` and `bias`, `[1, d]` each.
     public static func forward(_ x: Matrix, gain: Matrix, bias: Matrix) -> (output: Matrix, trace: Trace) {
         precondition(
             gain.shape == [1, x.columns] && bias.shape == [1, x.columns],
@@ -36,7 +36,7 @@ public enum LayerNorm {
         return (output, trace)
     }
 
-    /// Gradients of input, gain and bias, given that of the output.
+    /// Computes the gradients of input, gain and bias from the gradient of the output.
     public static func gradients(
         _ trace: Trace,
         gain: Matrix,
@@ -74,12 +74,12 @@ public enum LayerNorm {
     }
 }
 
-/// A layer normalisation with its trained rows, for a few vectors at a time; see ``LayerNorm``.
+/// A layer normalisation with trained gain and bias, for a few vectors at a time; see ``LayerNorm``.
 public struct NormLayer: Sendable {
     private let gain: [Float]
     private let bias: [Float]
 
-    /// A layer of gain and bias, `[1, d]` each.
+    /// A layer with gain and bias, `[1, d]` each.
     public init(gain: Matrix, bias: Matrix) {
         precondition(gain.rows == 1 && gain.shape == bias.shape, "gain \(gain.shape), bias \(bias.shape)")
         self.gain = gain.elements
@@ -89,7 +89,7 @@ public struct NormLayer: Sendable {
     /// Length of a vector.
     public var width: Int { gain.count }
 
-    /// Normalises the first `rows` vectors of `x` into `y` from `start` on; nothing is allocated.
+    /// Normalises the first `rows` vectors of `x` and writes them to `y` from `start` on; allocates nothing.
     public func apply(rows: Int, of x: [Float], into y: inout [Float], at start: Int = 0) {
         precondition(
             rows >= 0 && start >= 0 && x.count >= rows * width && y.count >= start + rows * width,

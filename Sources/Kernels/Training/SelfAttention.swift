@@ -3,9 +3,9 @@ import CKernels
 /// Multi-head self-attention of ragged sequences (Vaswani et al., 2017), with a bias for each distance in place of
 /// positions (Shaw et al., 2018; Raffel et al., 2020).
 ///
-/// `w_pj = softmax_j(<q_p, k_j> / sqrt(d / h) + bias_{p - j})`, `o_p = sum_j w_pj v_j`, head by head, with `j` over the
-/// positions that `p` sees: itself and those before it when causal, all of its sequence otherwise. Because only distances
-/// count, a prefix of a sequence gives the same causal rows alone as within the sequence.
+/// `w_pj = softmax_j(<q_p, k_j> / sqrt(d / h) + bias_{p - j})`, `o_p = sum_j w_pj v_j`, for each head. `j` runs over
+/// the positions that `p` sees: itself and earlier positions if causal, otherwise its whole sequence. Only distances
+/// count, so a prefix of a sequence gives the same causal rows as the whole sequence.
 public enum SelfAttention {
     /// Queries, keys and values of all positions, sequence after sequence, and the bias of each distance.
     public struct Inputs: Sendable {
@@ -15,17 +15,17 @@ public enum SelfAttention {
         public var keys: Matrix
         /// `[P, d]`.
         public var values: Matrix
-        /// `[h, N]`, the distance N - 1 first and 0 last; `[h, 2N - 1]`, going on to -(N - 1), when not causal.
+        /// Biases by head and falling distance: `[h, N]`, N - 1 to 0, if causal; else `[h, 2N - 1]`, N - 1 to -(N - 1).
         public var reversedBias: Matrix
-        /// Whether a position sees only itself and those before it.
+        /// Whether a position sees only itself and earlier positions.
         public var isCausal: Bool
 
-        /// The longest sequence that there are biases for (N).
+        /// The length of the longest sequence that has biases (N).
         public var longest: Int { isCausal ? reversedBias.columns : (reversedBias.columns + 1) / 2 }
 
-        /// Groups the five.
+        /// Groups the inputs.
         ///
-        /// - Precondition: Shapes agree, and heads divide the width.
+        /// - Precondition: Shapes agree, and the number of heads divides the width.
         public init(queries: Matrix, keys: Matrix, values: Matrix, reversedBias: Matrix, isCausal: Bool) {
             precondition(
                 queries.shape == keys.shape && keys.shape == values.shape && reversedBias.rows > 0
@@ -41,11 +41,11 @@ public enum SelfAttention {
         }
     }
 
-    /// Outputs of all positions, and the weights that the gradient needs.
+    /// Computes the outputs of all positions, and the weights for the gradient.
     ///
     /// - Parameters:
     ///   - inputs: Rows of all positions.
-    ///   - offsets: Where each sequence starts, and the end of the last.
+    ///   - offsets: The start of each sequence, and the end of the last.
     /// - Returns: Outputs `[P, d]`; weights `[h, n, n]` of each sequence of n positions, one after another.
     /// - Complexity: O(d * sum of n^2).
     public static func forward(_ inputs: Inputs, offsets: [Int]) -> (output: Matrix, weights: [Float]) {
@@ -81,7 +81,7 @@ public enum SelfAttention {
         return (output, weights)
     }
 
-    /// Gradients with respect to the four matrices, given that of the output.
+    /// Computes the gradients of the four matrices from the gradient of the output.
     public static func gradients(_ inputs: Inputs, offsets: [Int], weights: [Float], gradient: Matrix) -> Inputs {
         let starts = weightStarts(inputs, offsets)
         let (heads, d, longest) = (inputs.reversedBias.rows, inputs.queries.columns, inputs.longest)
@@ -128,7 +128,7 @@ public enum SelfAttention {
         return result
     }
 
-    /// Where each sequence's weights start, and how many there are in all.
+    /// The start of each sequence's weights, and the total number of weights.
     private static func weightStarts(_ inputs: Inputs, _ offsets: [Int]) -> [Int] {
         precondition(
             offsets.first == 0 && offsets.last == inputs.queries.rows,

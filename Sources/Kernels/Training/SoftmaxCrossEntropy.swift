@@ -2,14 +2,14 @@ import CKernels
 
 /// Softmax cross-entropy of one positive against a row of negatives, and the products that feed it.
 public enum SoftmaxCrossEntropy {
-    /// Turns logits of negatives into probabilities, row by row.
+    /// Replaces the logits of negatives by probabilities, row by row.
     ///
     /// `loss_r = -log( exp(positive_r) / (exp(positive_r) + sum_j exp(logits_rj)) )`, shifted by the row's maximum.
     ///
     /// - Parameters:
     ///   - logits: Negatives' logits `[R, M]`; on return their softmax probabilities.
     ///   - positives: The positives' logits, R values.
-    ///   - masked: Per row the columns that take no part, or nil.
+    ///   - masked: For each row the columns to ignore, or nil.
     /// - Returns: R losses in nats, and the positives' probabilities.
     public static func apply(
         logits: inout Matrix,
@@ -38,7 +38,7 @@ public enum SoftmaxCrossEntropy {
 }
 
 extension Matrix {
-    /// `<self[i], other[i]>` of every row, as a column `[rows, 1]`.
+    /// `<self[i], other[i]>` for every row, as a column `[rows, 1]`.
     public func rowDots(_ other: Matrix) -> Matrix {
         requireShape(other, in: "row dots")
         return Matrix(rows: rows, columns: 1) { out in
@@ -55,7 +55,7 @@ extension Matrix {
         }
     }
 
-    /// Gradients of ``blockScores(_:)`` with respect to the rows and to their blocks.
+    /// The gradients of ``blockScores(_:)`` with respect to the rows and their blocks.
     public func blockScoresGradients(_ blocks: Matrix, gradient: Matrix) -> (rows: Matrix, blocks: Matrix) {
         precondition(
             gradient.rows == rows && blocks.rows == rows * gradient.columns && blocks.columns == columns,

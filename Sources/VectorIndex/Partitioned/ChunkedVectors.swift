@@ -1,26 +1,26 @@
 import Kernels
 
-/// Vectors of numbered items, in no order, kept in chunks: a changed copy shares all chunks but the changed ones.
+/// Vectors of numbered items in chunks, without an order; copies share all unchanged chunks.
 ///
-/// Positions are packed: position `p` is row `p % rows` of chunk `p / rows`, and a removal moves the last row into the gap.
-/// Complexity: a change of a copy copies the list of chunks, the table of positions and at most two chunks; a change of a
-/// value that nobody shares copies nothing.
+/// Positions have no gaps: position `p` is row `p % chunkRows` of chunk `p / chunkRows`, and a removal moves the last
+/// row into the gap. Complexity: a change of a shared value copies the list of chunks, the table of positions and at
+/// most two chunks; a change of an unshared value copies nothing.
 struct ChunkedVectors: Sendable {
-    /// Rows a chunk: 64 KB with 64 dimensions, so that copying one takes microseconds and a scan has few starts.
+    /// Rows per chunk: 64 KB with 64 dimensions, so a copy takes microseconds and a scan has few chunks.
     static let chunkRows = 256
 
     struct Chunk: Sendable {
         /// The item of each row in use.
         var items: [Int32] = []
-        /// `chunkRows` rows; those from `items.count` on are not in use.
+        /// `chunkRows` rows; rows from `items.count` on are unused.
         var vectors: Matrix
     }
 
-    /// All full but the last.
+    /// The chunks; only the last may be partly filled.
     private(set) var chunks: [Chunk] = []
-    /// Where each item's vector is.
+    /// The position of each item's vector.
     private var positions: [Int32: Int32] = [:]
-    /// How many items have a vector here.
+    /// The number of vectors.
     var count: Int { positions.count }
     let dimension: Int
 
@@ -29,10 +29,10 @@ struct ChunkedVectors: Sendable {
         self.dimension = dimension
     }
 
-    /// Where an item's vector is.
+    /// The position of an item's vector.
     func position(of item: Int32) -> Int? { positions[item].map { Int($0) } }
 
-    /// Gives an item that has no vector here one.
+    /// Adds the vector of an item that has none yet.
     mutating func append(_ vector: [Float], of item: Int32) {
         let position = count
         if position == chunks.count * Self.chunkRows {
@@ -42,7 +42,7 @@ struct ChunkedVectors: Sendable {
         write(vector, of: item, at: position)
     }
 
-    /// Overwrites the vector at a position, whose item is the given one from now on.
+    /// Overwrites the item and vector at a position.
     mutating func write(_ vector: [Float], of item: Int32, at position: Int) {
         let (chunk, row) = (position / Self.chunkRows, position % Self.chunkRows)
         chunks[chunk].items[row] = item
@@ -50,7 +50,7 @@ struct ChunkedVectors: Sendable {
         positions[item] = Int32(position)
     }
 
-    /// Takes out the item and vector at a position.
+    /// Removes the item and vector at a position.
     mutating func remove(at position: Int) {
         let last = chunks.count - 1
         let row = chunks[last].items.count - 1
@@ -64,13 +64,13 @@ struct ChunkedVectors: Sendable {
 }
 
 extension SearchWorkspace {
-    /// One row in so many makes fetching them singly as fast as scoring a whole chunk.
+    /// Fetching rows singly is as fast as scoring a whole chunk when one row in this many is wanted.
     private static let gatherBelow = 4
 
     /// Adds the eligible items of `delta` to `results`, and leaves the best `k` of both.
     ///
-    /// Every row is scored unless a filter leaves few. The k-th best of what is in `results` already refuses nearly all of
-    /// them, 64 at a time. `bound`: item numbers are below it.
+    /// Every row is scored unless a filter leaves few. The k-th best of the base's results refuses nearly all rows,
+    /// 64 at a time. All item numbers are below `bound`.
     func merge(
         _ delta: borrowing ChunkedVectors,
         _ query: Span<Float>,

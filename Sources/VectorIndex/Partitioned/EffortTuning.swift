@@ -2,17 +2,17 @@ import Dispatch
 import Kernels
 import Synchronization
 
-/// Finds the widths and the effort at which an index reaches a recall with the least work.
+/// Finds the search widths and the effort that reach a recall with the least work.
 ///
-/// Real searches for held-out queries are compared with the exact answers. Work is counted in scanned codes, not in time,
-/// so that the same vectors always give the same index.
+/// Compares real searches for held-out queries with the exact answers. Work is counted in scanned codes, not in time,
+/// so the same vectors always give the same index.
 struct EffortTuning {
     private static let sampleSize = 256
-    /// Bounds that are tried, in spreads.
+    /// Candidate widths of the bound, in spreads.
     private static let boundWidths: [Float] = stride(from: 2, through: 5, by: 0.1).map { Float($0) }
-    /// So many widths from the narrowest that is enough on are compared, each with its own limit of effort.
+    /// The number of compared widths, from the narrowest sufficient one on; each gets its own limit of effort.
     private static let compared = 8
-    /// Other queries than the held-out ones are to reach the recall too: this part of what is missing to 1 is kept back.
+    /// A reserve for queries other than the held-out ones: tuning asks for this part of `1 - recall` more.
     private static let reserve = 0.2
 
     private let queries: Matrix
@@ -23,10 +23,10 @@ struct EffortTuning {
     ///
     /// - Parameters:
     ///   - vectors: The items.
-    ///   - queries: At least one row of the vectors' dimension, or nil for items moved by noise of 0.3 and 0.6 of their
-    ///     length in turn.
-    ///   - recall: The part of the exact best 50 that searches are to find.
-    ///   - seed: Chooses the queries.
+    ///   - queries: At least one row of the vectors' dimension; nil uses item vectors with added noise of 0.3 and 0.6
+    ///     of their length in turn.
+    ///   - recall: The recall at 50 that searches must reach.
+    ///   - seed: The seed of the choice of queries.
     init(_ vectors: Matrix, queries: Matrix?, recall: Double, seed: UInt64) {
         let generator = CounterBasedGenerator(seed: seed, purpose: .clustering)
         self.queries = queries.map { Self.sample($0, generator) } ?? Self.itemLikeQueries(vectors, generator)
@@ -34,9 +34,9 @@ struct EffortTuning {
         wanted = recall + (1 - recall) * Self.reserve
     }
 
-    /// The widths for an index whose own are only a start.
+    /// The tuned widths for an index that has initial widths.
     ///
-    /// Where even every partition is not enough for the recall, the margin is the cause: it is doubled, and the last
+    /// If a search of all partitions does not reach the recall, the margin is too narrow: it is doubled. The last
     /// resort is an effort of all partitions, at which a search is exact.
     func tuned(_ index: PartitionedIndex) -> SearchWidths {
         var widths = index.widths
@@ -63,7 +63,7 @@ struct EffortTuning {
         return zip(candidates, costs).min { $0.1 < $1.1 }?.0
     }
 
-    /// The first number that satisfies a condition which, once true, stays true; nil when none does.
+    /// The first number that satisfies a monotonic condition; nil if none does.
     private static func first(in range: Range<Int>, where condition: (Int) -> Bool) -> Int? {
         var (low, high) = (range.lowerBound, range.upperBound)
         while low < high {
@@ -73,7 +73,7 @@ struct EffortTuning {
         return low < range.upperBound ? low : nil
     }
 
-    /// The recall, and the work: the mean of the scanned codes and half of what the costliest hundredth needs.
+    /// The recall, and the cost: the mean number of scanned codes plus half of its 99th percentile.
     private func measure(_ index: PartitionedIndex) -> (recall: Double, cost: Double) {
         let tasks = min(16, queries.rows)
         let results = Mutex((found: 0, scanned: [Int]()))
@@ -116,7 +116,7 @@ struct EffortTuning {
         return queries.normalisedRows().unit
     }
 
-    /// The items of the exact best 50 for each query, one pass over the vectors.
+    /// The exact best 50 items for each query, in one pass over the vectors.
     private static func exactNeighbours(of queries: Matrix, in vectors: Matrix) -> [[Int32]] {
         let block = 4096
         let blocks = (vectors.rows + block - 1) / block
@@ -137,9 +137,9 @@ struct EffortTuning {
 }
 
 extension SearchWidths {
-    /// The start of tuning: a margin above almost every error of the codes, and no limit yet.
+    /// The initial widths for tuning: a margin above almost every error of the codes, and no limit of effort.
     ///
-    /// `codingError` is the root mean square of the residuals' coding error, as a part of the residuals'.
+    /// `codingError` is the root mean square of the residuals' coding error, relative to that of the residuals.
     static func untuned(codingError: Double, partitions: Int) -> SearchWidths {
         SearchWidths(bound: 3.4, margin: 1.5 * Float(codingError), effort: max(1, partitions))
     }

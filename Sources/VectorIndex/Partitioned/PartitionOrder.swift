@@ -1,22 +1,22 @@
 import Kernels
 
-/// Names partitions by falling bound, sorting only as many as are asked for.
+/// Enumerates partitions by falling bound, and sorts only as many as a search visits.
 ///
-/// A search needs a few of thousands. Bounds are taken from the top in bands that widen while they hold few partitions
-/// and shrink when they hold too many; each band is sorted when it is reached.
+/// A search visits a few of thousands of partitions. The bounds are divided into bands from the top. A band is sorted
+/// when the search reaches it. Bands get wider while they hold few partitions, and narrower when they hold too many.
 struct PartitionOrder {
-    /// As many are sorted at once, at most.
+    /// The largest number of partitions that are sorted at once.
     private static let batchLimit = 256
     /// The height of the first band.
     private static let firstBand: Float = 0.1
-    /// Bounds that are closer than this are not told apart.
+    /// A band of this height or less is sorted whatever its number of partitions.
     private static let finestBand: Float = 1e-6
 
     private var batch = ScoreList()
     private var position = 0
     private var named = 0
     private var largest: Float = 0
-    /// All with this bound or a higher one were named.
+    /// All partitions with this bound or a higher one are in this batch or in earlier ones.
     private var upper = Float.infinity
     /// The height of the next band.
     private var band: Float = 0
@@ -50,6 +50,6 @@ struct PartitionOrder {
         return Int(batch[position].id)
     }
 
-    /// The partition that ``next(_:count:)`` names next, if that is known yet.
+    /// The partition that ``next(_:count:)`` returns next, or nil if it is not known yet.
     var upcoming: Int? { position < batch.count ? Int(batch[position].id) : nil }
 }

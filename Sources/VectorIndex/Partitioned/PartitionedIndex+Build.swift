@@ -3,16 +3,16 @@ public import Kernels
 import Synchronization
 
 extension PartitionedIndex {
-    /// Residuals that the rotation is fitted to.
+    /// The largest number of residuals that the rotation is fitted to.
     private static let rotationSample = 1 << 16
 
-    /// Partitions unit vectors; the same vectors and configuration give the same index, on any number of threads.
+    /// Builds the index; the same vectors and configuration give the same index on any number of threads.
     ///
     /// - Parameters:
-    ///   - vectors: A unit vector an item, row `i` that of item `i`; at least one.
-    ///   - configuration: How many partitions, the recall to reach and the seed; its kind is ignored.
-    ///   - queries: Queries like those to come, to tune the effort with; nil takes items moved by noise.
-    /// - Throws: ``IndexError`` naming the first item whose vector is not finite, is zero, or is not of length one.
+    ///   - vectors: One unit vector per item, row `i` for item `i`; at least one.
+    ///   - configuration: The number of partitions, the recall to reach and the seed; its kind is ignored.
+    ///   - queries: Typical queries to tune the effort; nil uses item vectors with added noise.
+    /// - Throws: ``IndexError`` with the first item whose vector is not finite, is zero, or does not have length one.
     /// - Complexity: O(items * partitions * dimension), on all cores.
     public init(
         vectors: Matrix,
@@ -48,10 +48,11 @@ extension PartitionedIndex {
         self = try index(widths)
     }
 
-    /// Partitions for a catalogue when none are asked for.
+    /// The default number of partitions for a catalogue.
     ///
-    /// Measured with 64 elements at 100,000 and a million items, clustered and not: 2, 3 and 4 times the square root differ
-    /// by less than a tenth at equal recall, 8 is slower by a fifth; the fewer, the faster the build.
+    /// Measured with 64 dimensions at 100,000 and a million items, clustered and not: at equal recall 2, 3 and 4
+    /// times the square root differ by less than a tenth in speed; 8 times is slower by a fifth. Fewer partitions
+    /// build faster.
     static func partitions(forItems items: Int) -> Int { max(1, min(16384, Int(3 * Double(items).squareRoot()))) }
 
     private static func rotation(_ vectors: Matrix, means: Matrix, lists: Lists, seed: UInt64) -> ResidualRotation {
@@ -64,13 +65,13 @@ extension PartitionedIndex {
     }
 }
 
-/// Which items each partition has; partitions that got none are left out.
+/// The items of each partition, without empty partitions.
 struct Lists {
     /// The list of each item.
     let listOf: [Int32]
     /// Items in each list.
     let sizes: [Int32]
-    /// Item numbers list after list, ascending in each.
+    /// Item numbers, list after list, ascending in each list.
     private let members: [Int32]
     /// List `p` is `members[starts[p] ..< starts[p + 1]]`.
     private let starts: [Int]
@@ -107,10 +108,10 @@ struct Lists {
         return means.scalingRows(by: sizes.map { 1 / Float($0) })
     }
 
-    /// Codes every item's residual.
+    /// Encodes every item's residual.
     ///
-    /// - Returns: The codes; each list's mean squared residual; and the coding's error, its root mean square as a part of
-    ///   the residuals'.
+    /// - Returns: The codes; the mean squared residual of each list; and the root mean square of the coding error,
+    ///   relative to that of the residuals.
     func coded(
         _ vectors: Matrix,
         means: Matrix,

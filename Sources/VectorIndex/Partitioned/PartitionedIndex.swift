@@ -1,50 +1,50 @@
 public import Kernels
 
-/// Inverted lists of 4-bit codes over k-means partitions, scanned until the next list cannot matter, then scored exactly.
+/// Inverted lists of 4-bit codes over k-means partitions, with exact re-scoring of the candidates.
 ///
 /// A search goes through four stages:
 /// 1. Every partition gets a bound on its items' scores: the query's inner product with the mean of the items, plus
-///    `widths.bound` spreads of theirs. It is soft: items beyond it are rare, not impossible.
+///    `widths.bound` spreads. The bound is soft: items above it are rare, but possible.
 /// 2. Partitions are visited by falling bound. A list is scanned by integer inner products with its items' codes: the
-///    residuals to the mean, rotated, 4 bits an element. The `k`-th best estimate so far is the threshold; what cannot
-///    reach it within the margin of the codes' error is dropped at once.
-/// 3. The search ends when the next bound is below the threshold, or after `effort` partitions. So a query inside a clear
-///    group looks at a few lists and a query between groups at many: less work than a fixed number at the same recall.
-/// 4. The candidates that are left, two or three for each answer, are scored with the float vectors.
+///    rotated residuals to the mean, 4 bits per element. The `k`-th best estimate so far is the threshold. Items whose
+///    estimate plus the margin of the codes' error is below the threshold are dropped at once.
+/// 3. The search ends when the next bound is below the threshold, or after `effort` partitions. So a query inside a
+///    clear group visits few lists and a query between groups many: less work than a fixed number at the same recall.
+/// 4. The remaining candidates, two or three per answer, are scored with the float vectors.
 ///
-/// With fewer than `k` candidates a search goes on to further lists: fewer than `k` items come back only when fewer are
-/// eligible. Where a filter leaves few items these are scored exactly, without any list.
+/// With fewer than `k` candidates a search goes on to further lists, so fewer than `k` items are returned only if fewer
+/// are eligible. If a filter leaves few items, these are scored exactly, without any list.
 ///
 /// Sources: inverted lists, Sivic and Zisserman, "Video Google", ICCV 2003; scans of 4-bit codes with exact re-scoring,
 /// Guo et al., "Accelerating Large-Scale Inference with Anisotropic Vector Quantization" (ScaNN), ICML 2020. The soft
-/// bounds are ours. The page IndexResults of the documentation compares it with graphs and other indexes.
+/// bounds are ours. The page IndexResults of the documentation compares this index with graphs and other indexes.
 ///
-/// Complexity: O(partitions * dimension + scanned * dimension / 2 + candidates * dimension) for a search. Memory beside
-/// the vectors: `codes.dimension / 2 + 8` bytes an item, a tenth to a fifth of the vectors.
+/// Complexity: O(partitions * dimension + scanned * dimension / 2 + candidates * dimension) for a search. Memory
+/// besides the vectors: `codes.dimension / 2 + 8` bytes per item, a tenth to a fifth of the vectors.
 public struct PartitionedIndex: VectorIndex {
-    /// The item vectors, row `i` that of item `i`.
+    /// The item vectors, row `i` for item `i`.
     public let vectors: Matrix
-    /// Partitions that a search for 50 items visits at most, unless told otherwise; found at build.
+    /// The default limit of visited partitions for a search of 50 items; tuned at build.
     public var defaultEffort: Int { widths.effort }
 
-    /// How many dimensions the items' codes have after the rotation.
+    /// The number of dimensions of the items' codes after the rotation.
     public var codedDimension: Int { codes.dimension }
-    /// How many spreads of its items a partition's bound lies above its mean's score; found at build.
+    /// The distance of a partition's bound above its mean's score, in spreads; tuned at build.
     public var boundWidth: Float { widths.bound }
-    /// How many spreads below the threshold a candidate's estimate may be.
+    /// The largest distance of a candidate's estimate below the threshold, in spreads; tuned at build.
     public var marginWidth: Float { widths.margin }
 
-    /// Mean of each partition's items, `[partitions, dimension]`.
+    /// The mean of each partition's items, `[partitions, dimension]`.
     let means: Matrix
-    /// For each partition the deviation of its items' scores, for a query in the span of the residuals.
+    /// The standard deviation of each partition's item scores, for a query in the span of the residuals.
     let spreads: [Float]
-    /// Orthogonal, `[dimension, padded dimension]`; its first `codes.dimension` columns span what lists are coded in.
+    /// Orthogonal, `[dimension, padded dimension]`; its first `codes.dimension` columns are the coded coordinates.
     let rotation: DenseLayer
-    /// How many items each partition has, at least 1.
+    /// The number of items in each partition, at least 1.
     let sizes: [Int32]
     /// The items' coded residuals, list after list, each in whole blocks.
     let codes: NibbleCodes
-    /// What was tuned at build.
+    /// The search widths, tuned at build.
     private(set) var widths: SearchWidths
 
     /// List `p` has blocks `firstBlocks[p] ..< firstBlocks[p + 1]`.
@@ -52,30 +52,32 @@ public struct PartitionedIndex: VectorIndex {
     /// The rotated means.
     private let codedMeans: ByteCodes
 
-    /// How many items can be found.
+    /// The number of items in the index.
     public var count: Int { vectors.rows }
     /// The length of every vector and query.
     public var dimension: Int { vectors.columns }
-    /// How many partitions there are; with so much effort or more a search is exact.
+    /// The number of partitions; a search with this effort or more is exact.
     public var partitions: Int { means.rows }
 
-    /// What the 8-bit codes of query and means, and the threshold's bins, may be wrong by.
+    /// The largest error of the 8-bit codes of query and means and of the threshold's bins.
     private static let rounding: Float = 0.003
-    /// What scoring a float vector costs in scanned codes, about: 7 ns in a row of 64 elements, against 1 to 2 for a code.
+    /// The approximate cost of scoring a float vector, in scanned codes: 7 ns for 64 elements, against 1 to 2 ns per
+    /// code.
     private static let exactCost = 8
     /// Spreads that are added to the bounds of filtered and deep searches.
     private static let deepWidening: Float = 1
-    /// The number of answers that the default effort is for.
+    /// The number of answers for which the default effort is tuned.
     static let tunedK = 50
 
-    /// Finds the best `k` eligible items that lie in the partitions it visits.
+    /// Finds the best `k` eligible items in the partitions that it visits.
     ///
     /// - Parameters:
     ///   - query: A vector of `dimension` finite elements; its length does not change the order.
-    ///   - k: How many to return; fewer come back only when fewer are eligible.
-    ///   - effort: Partitions to visit at most; with `partitions` or more the search is exact. The default is tuned for 50
-    ///     answers and rises with `k`, exclusions and the part of the items that a filter leaves out.
-    ///   - eligible: Which items may be returned.
+    ///   - k: The number of items to return; fewer are returned only if fewer are eligible.
+    ///   - effort: The largest number of partitions to visit; with `partitions` or more the search is exact. The
+    ///     default is tuned for 50 answers. It rises with `k`, with exclusions and with the part of the items that a
+    ///     filter leaves out.
+    ///   - eligible: The items that may be returned.
     ///   - workspace: The calling thread's own.
     public func search(
         _ query: Span<Float>,
@@ -101,7 +103,7 @@ public struct PartitionedIndex: VectorIndex {
         workspace.rescore(vectors, query, k: k)
     }
 
-    /// Leaves in the workspace every item that may be among the best `k`.
+    /// Collects every item that may be among the best `k` in the workspace.
     private func collect(
         _ query: Span<Float>,
         k: Int,
@@ -116,7 +118,7 @@ public struct PartitionedIndex: VectorIndex {
             scores: &workspace.meanScores,
             bounds: &workspace.bounds
         )
-        // Locals: every access to a property of the workspace is checked for conflicts at run time.
+        // Local copies avoid the run-time exclusivity check of every access to a property of the workspace.
         let (candidates, keptQuery) = (workspace.candidates, workspace.keptQuery)
         let (scores, bounds) = (workspace.meanScores, workspace.bounds)
         var order = PartitionOrder()
@@ -145,13 +147,13 @@ public struct PartitionedIndex: VectorIndex {
         workspace.scanned = scanned
     }
 
-    /// How a search is done; nil when scoring every eligible item costs less, or is asked for.
+    /// The widths of a search; nil if scoring every eligible item costs less or is requested.
     ///
-    /// The widths are tuned for answers among the best 50 of all items. Where a filter, exclusions or a large `k` reach
-    /// deeper, lists are no longer clearly near or far, and the eligible items of a list may all lie on one side of its
-    /// mean: then bounds are wider, and the limit of effort rises with the square of the depth. A filter may leave nothing
-    /// near the query at all, so the end of a filtered search is left to the bounds alone. An effort above the tuned one
-    /// asks for more recall than the bounds were tuned for, and widens them too.
+    /// The widths are tuned for answers among the best 50 of all items. A filter, exclusions or a large `k` reach
+    /// deeper. There lists are no longer clearly near or far, and a list's eligible items may all lie on one side of
+    /// its mean. So the bounds get wider, and the limit of effort rises with the square of the depth. A filter may
+    /// leave no item near the query, so only the bounds end a filtered search. An effort above the tuned one asks for
+    /// more recall, so it widens the bounds too.
     private func plan(k: Int, effort: Int?, among eligible: borrowing Eligibility) -> SearchWidths? {
         let allowed = eligible.allowed?.count ?? count
         guard k > 0, allowed > 0, effort ?? 0 < partitions else { return nil }
@@ -172,14 +174,14 @@ public struct PartitionedIndex: VectorIndex {
         return plan
     }
 
-    /// The built structure without the vectors, for storing beside them; ``IndexFormat`` reads it.
+    /// The saved form without the vectors; ``IndexFormat`` reads it.
     public func serialised() -> [UInt8] {
         var writer = IndexFormat.header(kind: .partitioned, count: count, dimension: dimension)
         IndexFormat.append(self, to: &writer)
         return writer.bytes
     }
 
-    /// Checks that the parts fit together, and codes what is derived from them.
+    /// Checks the parts, and encodes the rotated means.
     ///
     /// - Throws: ``IndexError/damaged(_:)`` unless every item is in exactly one list and every number is in its range.
     init(
@@ -197,7 +199,7 @@ public struct PartitionedIndex: VectorIndex {
         else {
             throw .damaged("parts of \(means.shape) and \(rotation.shape) do not fit vectors of \(vectors.shape)")
         }
-        // Parts of unit vectors are at most 1; their differences at most 2.
+        // Elements of unit vectors are at most 1 in magnitude; differences of unit vectors are at most 2 long.
         guard means.elements.allSatisfy({ $0.magnitude < 1.01 }), rotation.elements.allSatisfy({ $0.magnitude < 1.01 }),
             spreads.allSatisfy({ 0..<2.01 ~= $0 })
         else { throw .damaged("a mean, a spread or the rotation is out of range") }
@@ -260,16 +262,16 @@ public struct PartitionedIndex: VectorIndex {
     }
 }
 
-/// What is tuned when an index is built.
+/// The search parameters that are tuned when an index is built.
 struct SearchWidths: Equatable {
-    /// How many spreads a partition's bound lies above its mean's score.
+    /// The distance of a partition's bound above its mean's score, in spreads.
     var bound: Float
-    /// How many spreads an estimate may lie below the true score and its item still be kept.
+    /// The largest error of an estimate below the true score at which its item is still kept, in spreads.
     var margin: Float
-    /// Partitions visited at most for 50 answers.
+    /// The largest number of visited partitions for 50 answers.
     var effort: Int
 
-    /// Whether the numbers can be searched with.
+    /// Whether all values are in range.
     func isUsable(partitions: Int) -> Bool {
         (0...100).contains(bound) && (0...100).contains(margin) && (1...max(1, partitions)).contains(effort)
     }

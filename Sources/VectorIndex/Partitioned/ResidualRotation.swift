@@ -1,19 +1,19 @@
 import Kernels
 
-/// The coordinates in which residuals are coded: those that hold nearly all of their energy, each with an equal share.
+/// The coordinates in which residuals are coded: they hold nearly all energy, in about equal shares.
 ///
-/// Item vectors often fill fewer dimensions than they have. The principal axes of the residuals come first; those that
-/// together hold `energyKept` are coded and the rest is left out. The kept ones are then turned by a random rotation among
-/// themselves, so that one step of quantisation suits all. Measured with 100,000
-/// clustered vectors of 64 elements, at 4 bits: a score's error is .0045 after a random rotation, .0078 along the axes.
+/// Item vectors often fill fewer dimensions than they have. Only the principal axes of the residuals that together hold
+/// `energyKept` are coded. A random rotation mixes these axes, so that one quantisation step suits all coordinates.
+/// Measured with 100,000 clustered vectors of 64 elements, at 4 bits: a score's error is .0045 after a random rotation,
+/// .0078 along the axes.
 struct ResidualRotation {
     /// Orthonormal columns (zero where the dimension is padded), `[dimension, padded dimension]`.
     let matrix: Matrix
-    /// How many of the columns are coded, a multiple of 8.
+    /// The number of coded columns, a multiple of 8.
     let kept: Int
-    /// Over how many dimensions the energy is spread: `(sum of variances)^2 / sum of their squares`.
+    /// The effective number of dimensions: `(sum of variances)^2 / sum of their squares`.
     let effectiveDimension: Double
-    /// The part of the energy that is left out.
+    /// The part of the energy that is not coded.
     let energyLost: Double
 
     private static let energyKept = 0.98
@@ -52,7 +52,7 @@ struct ResidualRotation {
         self.matrix = matrix
     }
 
-    /// A rotation drawn uniformly: the Gram-Schmidt process on normal vectors, twice for accuracy.
+    /// A uniformly random rotation: the Gram-Schmidt process on normal vectors, twice for accuracy.
     private static func randomRotation(_ size: Int, seed: UInt64) -> Matrix {
         let generator = CounterBasedGenerator(seed: seed, purpose: .clustering)
         let normals = generator.normalRows(streams: (0..<UInt64(size)).map { 1 << 32 + $0 }, columns: size)

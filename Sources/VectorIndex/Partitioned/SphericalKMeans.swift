@@ -4,17 +4,17 @@ import Synchronization
 
 /// Clusters unit vectors by direction: each belongs to the centroid with the largest inner product.
 ///
-/// Lloyd's iterations with centroids scaled back to length one after each (Dhillon and Modha, "Concept decompositions for
+/// Lloyd's iterations; each scales the centroids back to length one (Dhillon and Modha, "Concept decompositions for
 /// large sparse text data using clustering", 2001). Deterministic for a seed, on any number of threads.
 enum SphericalKMeans {
     private static let iterations = 10
     private static let samplePerPartition = 48
-    /// Scores that a block of assignments holds: 4 MB.
+    /// Scores per block of assignments: 4 MB.
     private static let blockScores = 1 << 20
 
     /// Unit centroids of at most `partitions` partitions, found on a sample of the vectors.
     ///
-    /// - Complexity: O(iterations * sample * partitions * dimension), with a sample of 48 vectors a partition.
+    /// - Complexity: O(iterations * sample * partitions * dimension), with a sample of 48 vectors per partition.
     static func centroids(of vectors: Matrix, partitions: Int, seed: UInt64) -> Matrix {
         let generator = CounterBasedGenerator(seed: seed, purpose: .clustering)
         let size = min(vectors.rows, partitions * samplePerPartition)
@@ -27,7 +27,7 @@ enum SphericalKMeans {
         return centroids
     }
 
-    /// For each vector its best centroid and their inner product; ties go to the lower centroid.
+    /// The best centroid of each vector and their inner product; ties go to the lower centroid.
     ///
     /// - Complexity: O(vectors * centroids * dimension), on all cores.
     static func assign(_ vectors: Matrix, to centroids: Matrix) -> [Scored] {
@@ -43,7 +43,7 @@ enum SphericalKMeans {
         return results.withLock { Array($0.joined()) }
     }
 
-    /// `count` of the numbers below `total`, one from each of `count` equal ranges, ascending.
+    /// `count` numbers below `total`, one from each of `count` equal ranges, ascending.
     static func spreadSample(_ count: Int, of total: Int, _ source: CounterBasedGenerator, stream: UInt64) -> [Int32] {
         guard count < total else { return (0..<Int32(total)).map { $0 } }
         return source.uniforms(stream: stream, count: count).enumerated().map { index, position in
@@ -64,8 +64,9 @@ enum SphericalKMeans {
         }
     }
 
-    /// Means of the members, scaled to length one; a partition without a direction of its own restarts at one of the
-    /// vectors that are farthest from their centroid.
+    /// The means of the members, scaled to length one.
+    ///
+    /// A partition whose mean has no direction restarts at one of the vectors that are farthest from their centroids.
     private static func update(_ centroids: Matrix, sample: Matrix, nearest: [Scored]) -> Matrix {
         var sums = Matrix(rows: centroids.rows, columns: centroids.columns)
         sums.scatterAddRows(sample, at: nearest.map(\.id))

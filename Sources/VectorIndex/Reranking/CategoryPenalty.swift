@@ -2,29 +2,29 @@ public import Kernels
 
 /// Re-ranks a search's candidates so that no category crowds out the others.
 ///
-/// ComiRec's controllable diversity (Cen et al., KDD 2020, section 3.4; method, section 11): item by item, the answer gets the
-/// candidate `i` with the largest
+/// ComiRec's controllable diversity (Cen et al., KDD 2020, section 3.4; method, section 11): each step adds the
+/// candidate `i` with the largest value to the answer:
 ///
-/// `score(i) - penalty * (items of i's main category that are in the answer already)`
+/// `score(i) - penalty * (number of items in the answer with i's main category)`
 ///
-/// where ties go to the candidate that came first. An item's main category is the first that it lists; an item without one
-/// has no penalty and gives none.
+/// Ties go to the earlier candidate. An item's main category is the first in its list. Items without a category get and
+/// cause no penalty.
 ///
-/// Within a category the penalty is the same for all, so its candidates keep their order and only the first of those that
-/// are left can be chosen.
+/// All candidates of a category have the same penalty, so they keep their order, and only the first remaining one can
+/// be chosen.
 ///
-/// Owns the buffers of one thread's re-rankings, and the outcome of the last one.
+/// Owns the buffers of one thread's re-rankings, and the result of the last one.
 public final class CategoryPenalty {
     /// The candidates of one main category, best first.
     private struct Queue {
-        /// The best that is left, and the last; positions among all candidates.
+        /// The best remaining candidate and the last one, as positions among all candidates.
         var next: Int
         var last: Int
-        /// How many items of the category are in the answer; stays 0 for those without a category.
+        /// The number of items of the category in the answer; always 0 for items without a category.
         var chosen = 0
     }
 
-    /// What the last re-ranking chose, in the order of choice, with the candidates' own scores.
+    /// The items that the last re-ranking chose, in that order, with their original scores.
     public private(set) var results: [Scored] = []
 
     private var queues: [Queue] = []
@@ -41,11 +41,11 @@ public final class CategoryPenalty {
     ///
     /// - Parameters:
     ///   - candidates: Items with their scores, best first.
-    ///   - k: How many to choose; all when there are fewer.
+    ///   - k: The number of items to choose; all if there are fewer candidates.
     ///   - penalty: At least 0 and finite, in units of the scores; 0 keeps the candidates' own order.
-    ///   - categories: Of the same items.
-    /// - Complexity: O(candidates + k * main categories among them); nothing is allocated once the buffers have grown to
-    ///   such sizes.
+    ///   - categories: The categories of the items.
+    /// - Complexity: O(candidates + k * main categories among them); allocates nothing once the buffers are large
+    ///   enough.
     public func rerank(_ candidates: [Scored], keeping k: Int, penalty: Double, categories: ItemCategories) {
         precondition(penalty >= 0 && penalty.isFinite, "a penalty of \(penalty)")
         precondition(k >= 0, "k is \(k)")

@@ -2,20 +2,20 @@ public import Kernels
 
 /// Re-ranks a search's candidates so that the answer does not repeat itself.
 ///
-/// Maximal marginal relevance (Carbonell and Goldstein, SIGIR 1998): item by item, the answer gets the candidate `i` with
-/// the largest
+/// Maximal marginal relevance (Carbonell and Goldstein, SIGIR 1998): each step adds the candidate `i` with the largest
+/// value to the answer:
 ///
 /// `(1 - d) * relevance(i) - d * max over j in the answer of similarity(i, j)`
 ///
-/// where `d` is the diversity and relevance the candidate's score. The first is the most relevant one; ties go to the
-/// candidate that came first. Similarity is the cosine of the two items' vectors; where both items have categories it is
-/// the mean of that cosine and of the overlap of their categories (Jaccard's index: those that both have by those that
-/// either has). The vectors alone leave runs of one category in the answer, and the categories alone leave nothing to
-/// choose by once each of them has appeared.
+/// Here `d` is the diversity, and the relevance is the candidate's score. The first item is the most relevant one;
+/// ties go to the earlier candidate. Similarity is the cosine of the two items' vectors. If both items have
+/// categories, it is the mean of the cosine and of Jaccard's index of the categories (shared ones divided by all of
+/// both). Vectors alone leave runs of one category in the answer. Categories alone cannot decide once each of them
+/// has appeared.
 ///
-/// Owns the buffers of one thread's re-rankings, and the outcome of the last one.
+/// Owns the buffers of one thread's re-rankings, and the result of the last one.
 public final class MaximalMarginalRelevance {
-    /// What the last re-ranking chose, in the order of choice, with the candidates' own scores.
+    /// The items that the last re-ranking chose, in that order, with their original scores.
     public private(set) var results: [Scored] = []
 
     private var panels = CandidatePanels()
@@ -28,13 +28,13 @@ public final class MaximalMarginalRelevance {
     ///
     /// - Parameters:
     ///   - candidates: Items with their relevance, best first.
-    ///   - k: How many to choose; all when there are fewer.
-    ///   - diversity: `d`, from 0 (the candidates' own order) to 1 (relevance decides the first item and ties only).
-    ///   - vectors: Unit vectors, row `i` that of item `i`.
-    ///   - changes: The live index whose base has those vectors: its vectors of added and replaced items count instead.
-    ///   - categories: Of the same items.
-    /// - Complexity: O(k * candidates * columns); nothing is allocated once the buffers have grown to such sizes, unless
-    ///   changed items are among the candidates.
+    ///   - k: The number of items to choose; all if there are fewer candidates.
+    ///   - diversity: `d`, from 0 (the candidates' own order) to 1 (relevance decides only the first item and ties).
+    ///   - vectors: Unit vectors, row `i` for item `i`.
+    ///   - changes: The live index over `vectors`; its vectors of added and replaced items take precedence.
+    ///   - categories: The categories of the items.
+    /// - Complexity: O(k * candidates * columns); allocates nothing once the buffers are large enough, unless changed
+    ///   items are among the candidates.
     public func rerank(
         _ candidates: [Scored],
         keeping k: Int,
@@ -43,7 +43,7 @@ public final class MaximalMarginalRelevance {
         changes: LiveIndex? = nil,
         categories: ItemCategories
     ) {
-        precondition(0...1 ~= diversity, "a diversity of \(diversity) is outside 0...1")
+        precondition(0...1 ~= diversity, "diversity must be from 0 to 1; got \(diversity)")
         precondition(k >= 0, "k is \(k)")
         let items = changes?.bound ?? vectors.rows
         precondition(items == categories.itemCount, "\(items) items, categories of \(categories.itemCount)")
@@ -79,17 +79,17 @@ public final class MaximalMarginalRelevance {
 
 /// Counts the categories that candidates share with one of them.
 private struct CategoryOverlaps {
-    /// How many categories each candidate has, then padding of zeros.
+    /// The number of categories of each candidate, then padding of zeros.
     private(set) var categories: [Float] = []
-    /// How many of them the last counted item has too.
+    /// The number of categories that each candidate shares with the last counted item.
     private(set) var shared: [Float] = []
-    /// The candidates of each category, as chains of links: the first link of each category, or `end`.
+    /// The first link of each category's chain of candidates, or `end`.
     private var first: [Int32] = []
     private var links: [(candidate: Int32, category: Int32, next: Int32)] = []
     private let end: Int32 = -1
 
     mutating func fill(_ candidates: [Scored], padded: Int, _ itemCategories: ItemCategories) {
-        // Only what the last filling touched is reset: there may be far more categories than candidates.
+        // Resets only the categories of the last call: there may be far more categories than candidates.
         for link in links where Int(link.category) < first.count { first[Int(link.category)] = end }
         while first.count < itemCategories.categoryCount { first.append(end) }
         links.removeAll(keepingCapacity: true)

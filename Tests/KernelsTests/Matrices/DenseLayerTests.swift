@@ -17,7 +17,7 @@ import Testing
                 return sum
             }
         }
-        // One place more than needed: the layer must leave it alone.
+        // One extra place, which the layer must not change.
         var y = [Float](repeating: 7, count: outputs + 1)
         DenseLayer(weights: weights, bias: bias).apply(to: x, into: &y)
         #expect(y[outputs] == 7)
@@ -27,7 +27,7 @@ import Testing
         let expected = sums(bias)
         for activation in Activation.allCases {
             DenseLayer(weights: weights, bias: bias, activation: activation).apply(to: x, into: &y)
-            // Slopes are at most 1.13; then the activation's own error.
+            // Slopes are at most 1.13; the activation adds its own error.
             expectClose(
                 Array(y.prefix(outputs)),
                 expected.map { ElementwiseTests.reference(activation, $0.value).value }
@@ -35,7 +35,7 @@ import Testing
         }
     }
 
-    @Test("a row has the same bytes alone and among others", arguments: [1, 63, 64, 130], [1, 2, 7, 64])
+    @Test("a row has the same bytes alone and in a batch", arguments: [1, 63, 64, 130], [1, 2, 7, 64])
     func isIndependentOfBatch(outputs: Int, inputs: Int) {
         let weights = normalMatrix(rows: inputs, columns: outputs, seed: 35)
         let bias = normalMatrix(rows: 1, columns: outputs, seed: 36).elements

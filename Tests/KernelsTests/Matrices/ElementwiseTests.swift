@@ -31,13 +31,13 @@ import Testing
         var gradient = before
         gradient.addActivationGradient(activation, input: x, gradient: upstream)
         let references = x.doubles.map { Self.reference(activation, $0) }
-        // tanh is good to 3e-7 absolute; the others multiply a sigmoid of that quality by x.
+        // tanh has an absolute error of 3e-7; the others multiply a sigmoid with this error by x.
         expectClose(x.activated(activation).elements, references.map(\.value)) { 5e-7 * max(1, abs(Double(x[0, $0]))) }
         expectClose(
             gradient.elements,
             references.indices.map { Double(before[0, $0]) + Double(upstream[0, $0]) * references[$0].slope }
         ) {
-            // A slope holds x times the sigmoid's error; adding it to what was there rounds once more.
+            // A slope has x times the sigmoid's error; adding it to the former value rounds once more.
             1e-6 * (1 + abs(Double(x[0, $0]))) * (1 + abs(Double(upstream[0, $0]))) + 1e-7 * abs(Double(before[0, $0]))
         }
     }
@@ -56,11 +56,11 @@ import Testing
         expectClose(x.activated(activation).elements, references.map(\.value)) {
             5e-7 * max(1, abs(references[$0].value))
         }
-        // Slopes are 0 or 1 far out, and multiply the sigmoid's error by at most 10 where they are not.
+        // Slopes are 0 or 1 for large x; elsewhere they multiply the sigmoid's error by at most 10.
         expectClose(gradient.elements, references.map(\.slope), absolute: 3e-6)
     }
 
-    @Test("exp to 2e-7 relative over its range, clamped outside")
+    @Test("exp has a relative error of 2e-7 in its range and is clamped outside")
     func exponential() {
         let x = Matrix([(0...20000).map { -87 + 175 * Float($0) / 20000 }])
         expectClose(x.exponentials().elements, x.doubles.map(exp), absolute: 0, relative: 2e-7)

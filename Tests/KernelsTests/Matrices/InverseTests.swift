@@ -19,7 +19,7 @@ import Testing
         }
     }
 
-    @Test("a matrix that is not positive definite has none")
+    @Test("a matrix that is not positive definite has no inverse")
     func singular() {
         #expect(Matrix([[0]]).inverseOfPositiveDefinite() == nil)
         #expect(Matrix([[1, 2], [2, 1]]).inverseOfPositiveDefinite() == nil)

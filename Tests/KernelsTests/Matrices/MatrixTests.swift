@@ -18,7 +18,7 @@ import Testing
         #expect(Matrix([]).shape == [0, 0])
     }
 
-    @Test("changes one copy only")
+    @Test("a change affects only one copy")
     func valueSemantics() {
         let original = Matrix([[1, 2], [3, 4]])
         var copy = original
@@ -29,7 +29,7 @@ import Testing
         #expect(copy.elements == [2, 18, 10, 12])
     }
 
-    @Test("traps on shapes that cannot be")
+    @Test("traps on impossible shapes")
     func traps() async {
         await #expect(processExitsWith: .failure) { _ = Matrix(rows: 2, columns: 2, elements: [1, 2, 3]) }
         await #expect(processExitsWith: .failure) { _ = Matrix([[1, 2], [3]]) }

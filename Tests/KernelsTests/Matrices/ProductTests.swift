@@ -82,7 +82,7 @@ import Testing
         }
     }
 
-    @Test("keeping nothing forgets even NaN")
+    @Test("keeping 0 ignores former contents, NaN included")
     func forgetsNaN() {
         var sum = Matrix(rows: 2, columns: 3, repeating: .nan)
         sum.addProduct(Matrix([[1, 2], [3, 4]]), Matrix([[1, 0, 1], [0, 1, 1]]), keeping: 0)
@@ -93,7 +93,7 @@ import Testing
     }
 
     @Test(
-        "a CPU that OpenBLAS takes for an older one gets the kernels that suit its features",
+        "a CPU that OpenBLAS mistakes for an older model gets the kernels for its features",
         arguments: [
             ("Prescott", "avx512", "SkylakeX"), ("Haswell", "avx512", "SkylakeX"), ("Zen", "avx512", "SkylakeX"),
             ("Generic", "avx2", "Haswell"), ("Sandybridge", "avx2", "Haswell"), ("SkylakeX", "avx512", nil),
@@ -109,7 +109,7 @@ import Testing
         #expect(BLAS.betterCoreType(than: core, features: features[level] ?? []) == expected)
     }
 
-    @Test("BLAS and CPU say what they are")
+    @Test("BLAS and CPU report their names and features")
     func description() {
         #expect(!BLAS.coreName.isEmpty && BLAS.coreName != "unknown")
         #expect(BLAS.configuration.contains("OpenBLAS"))

@@ -23,7 +23,8 @@ import Testing
             let norm = dot(values, values).value.squareRoot()
             let length = max(norm, 1e-6)
             let y = values.map { $0 / length }
-            // A sum of squares has no cancellation: relative error of at most (columns + 2) roundings, halved by the root.
+            // A sum of squares has no cancellation: relative error of at most (columns + 2) roundings, halved by the
+            // root.
             let relative = Double(columns + 8) * roundoff
             expectClose([norms[row]], [norm], absolute: 0, relative: relative)
             expectClose(unit.row(row), y, absolute: 0, relative: relative)
@@ -38,7 +39,7 @@ import Testing
         }
     }
 
-    @Test("rows below the guard are divided by it, and so is their gradient")
+    @Test("rows shorter than the guard, and their gradients, are divided by it")
     func shortRows() {
         let x = Matrix([[0, 0, 0], [3e-7, 0, 4e-7], [0, 2, 0]])
         let (unit, norms) = x.normalisedRows()
@@ -70,7 +71,8 @@ import Testing
             let largest = values.max() ?? 0
             let powers = values.map { exp($0 - largest) }
             let p = powers.map { $0 / powers.reduce(0, +) }
-            // The exponent's argument, up to about 30 in magnitude, is rounded once: 30 roundings relative, and the sum's.
+            // The argument of exp, up to about 30 in magnitude, is rounded once: 30 relative roundings, plus those of
+            // the sum.
             let relative = Double(columns + 40) * roundoff
             expectClose(y.row(row), p, absolute: 1e-30, relative: relative)
             let g = upstream.doubleRow(row)
@@ -91,7 +93,7 @@ import Testing
         )
     }
 
-    @Test("many threads scatter to the last bit what one does")
+    @Test("many threads give the same bytes as one thread")
     func scattersConcurrently() {
         let ids = (0..<6000).map { (place: Int) -> Int32 in Int32(place * place % 999) }
         let source = normalMatrix(rows: ids.count, columns: 33, seed: 21)
@@ -103,7 +105,7 @@ import Testing
         #expect(one != start)
     }
 
-    @Test("gathers and scatters, repeats included", arguments: tailLengths)
+    @Test("gathers and scatters, with repeated ids", arguments: tailLengths)
     func gatherScatter(columns: Int) {
         let table = normalMatrix(rows: 6, columns: columns, seed: 16)
         let ids: [Int32] = [5, 0, 0, 3, 5, 0, 2]
@@ -155,7 +157,7 @@ import Testing
         rows.scores(of: query.elements.span, inRows: 5..<15, into: &part)
         #expect(part == scores[5..<15] + [7, 7])
         let ids: [Int32] = [20, 3, 3, 0, 11, 12, 13, 14, 15, 16, 17, 18]
-        // Another loop, so another order of summation than `scores`.
+        // This loop sums in another order than `scores`.
         expectClose(rows.scores(of: query.elements.span, atRows: ids), ids.map { expected[Int($0)] })
         #expect(rows.scores(of: query.elements.span, atRows: []) == [])
     }
@@ -201,9 +203,9 @@ import Testing
         }
     }
 
-    @Test("rank counts better columns, and equal ones before", arguments: tailLengths.filter { $0 > 0 })
+    @Test("rank counts better columns and earlier equal columns", arguments: tailLengths.filter { $0 > 0 })
     func rank(columns: Int) {
-        // Few distinct values, so that ties abound.
+        // Few distinct values give many ties.
         let coarse = normalMatrix(rows: 3, columns: columns, seed: 27).elements.map { ($0 * 2).rounded() }
         let scores = Matrix(rows: 3, columns: columns, elements: coarse)
         for row in 0..<3 {

@@ -35,7 +35,7 @@ import Testing
         return (Set(items), queue.threshold)
     }
 
-    @Test("keeps every eligible item within the margin of the k-th best, and few more", arguments: [1, 7, 50, 400])
+    @Test("keeps every eligible item within the margin of the k-th best, and few others", arguments: [1, 7, 50, 400])
     func keeps(k: Int) {
         let bound = Self.count
         let excluded = ItemSet(stride(from: Int32(0), to: 1000, by: 3), bound: bound)
@@ -88,7 +88,7 @@ import Testing
         }
     }
 
-    @Test("selects a half-open range, sorted, or says that it is too much")
+    @Test("selects a half-open range, sorted, or reports too many entries")
     func selects() {
         let values = (0..<100).map { Float(($0 * 37) % 100) }
         var list = ScoreList()

@@ -26,7 +26,7 @@ import Testing
         }
     }
 
-    @Test("inserting and removing twice counts once; what is outside the bound is nowhere")
+    @Test("inserting and removing twice counts once; elements outside the bound are ignored")
     func counts() {
         var set = ItemSet(bound: 70)
         for element: Int32 in [69, 69, 0, 70, -1, .max, .min] { set.insert(element) }

@@ -21,18 +21,18 @@ import Testing
         Case("ordinary") { _ in },
         Case("all equal") { $0 = $0.map { _ in 3 } },
         Case("an infinity") { $0[200] = .infinity },
-        Case("a minus infinity") { $0[200] = -.infinity },
+        Case("one minus infinity") { $0[200] = -.infinity },
         Case("both infinities, several times") { for i in 0..<90 { $0[3 * i] = i % 2 == 0 ? .infinity : -.infinity } },
-        Case("a span beyond the range of Float") { ($0[7], $0[250]) = (-3e38, 3e38) },
-        Case("a span too small to be divided into bins") {
+        Case("a difference beyond the range of Float") { ($0[7], $0[250]) = (-3e38, 3e38) },
+        Case("a difference too small for bins") {
             $0 = $0.indices.map { Float($0 % 7) * .leastNormalMagnitude / 16 }
         },
         Case("NaN first") { $0[0] = .nan },
-        Case("NaN among others") { for i in 0..<40 { $0[7 * i + 5] = .nan } },
+        Case("NaN among other scores") { for i in 0..<40 { $0[7 * i + 5] = .nan } },
         Case("only NaN") { $0 = $0.map { _ in .nan } },
     ]
 
-    @Test("the best are those of a sort, whatever the scores", arguments: cases, [1, 5, 100, 299, 300])
+    @Test("equals a sort for any scores", arguments: cases, [1, 5, 100, 299, 300])
     func matchesSort(item: Case, k: Int) {
         // NaN ranks with minus infinity.
         let expected = item.scores.enumerated()

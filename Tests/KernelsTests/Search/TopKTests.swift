@@ -10,7 +10,7 @@ import Testing
         )
     }
 
-    /// `levels` distinct scores; few make many ties.
+    /// `levels` distinct scores; few levels give many ties.
     private func scores(_ count: Int, levels: Float, seed: UInt64) -> [Float] {
         normalMatrix(rows: 1, columns: count, seed: seed).elements.map { ($0 * levels).rounded() / levels }
     }
@@ -19,7 +19,7 @@ import Testing
     func matchesSort(count: Int, k: Int) {
         for levels in [1, 4, 1e6] as [Float] {
             let scores = scores(count, levels: levels, seed: UInt64(count * 31 + k))
-            // Ids that do not follow positions: the tie rule is about ids.
+            // Ids in another order than positions: ties are broken by id.
             let identify = { (position: Int) in Int32((position * 7919) % 10007) }
             let candidates = scores.indices.map { Scored(id: identify($0), score: scores[$0]) }
             let expected = reference(candidates, k)
@@ -41,7 +41,7 @@ import Testing
         }
     }
 
-    @Test("ascending and descending scores fill the same selection", arguments: [500, 5000])
+    @Test("ascending and descending scores give the same selection", arguments: [500, 5000])
     func orderedScores(count: Int) {
         for ascending in [true, false] {
             let scores = (0..<count).map { Float(ascending ? $0 : count - $0) }
@@ -53,7 +53,7 @@ import Testing
         }
     }
 
-    @Test("the threshold refuses exactly what cannot enter")
+    @Test("the threshold refuses exactly the scores that cannot enter")
     func threshold() {
         var selection = TopK(k: 2)
         #expect(selection.threshold == -.infinity)

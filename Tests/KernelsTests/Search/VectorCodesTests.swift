@@ -10,7 +10,7 @@ import Testing
         return (vector, query)
     }
 
-    @Test("8-bit products are within the steps of both sides, bounds above them", arguments: [1, 3, 8, 30, 64, 256])
+    @Test("8-bit products are exact to both sides' steps; bounds lie above", arguments: [1, 3, 8, 30, 64, 256])
     func byteCodes(dimension: Int) {
         let rows = UnitVectors.uniform(37, dimension: dimension)
         let spreads = (0..<37).map { Float($0) * 0.01 }
@@ -38,7 +38,7 @@ import Testing
     }
 
     @Test(
-        "estimates are the products with what the codes stand for, on every CPU",
+        "estimates are the products with the decoded vectors, on every CPU",
         arguments: [8, 16, 24, 64, 128, 256]
     )
     func nibbleEstimates(dimension: Int) {
@@ -60,7 +60,7 @@ import Testing
         #expect(packed.saved.factors == factors)
     }
 
-    @Test("a vector's estimate of its own length is right, and the error is that of 4 bits")
+    @Test("the estimate of a vector's own length is exact, and the error matches 4 bits")
     func nibbleAccuracy() {
         let rows = UnitVectors.uniform(500, dimension: 64)
         let (codes, factors) = NibbleCodes.encode(rows, dimension: 64)
@@ -71,11 +71,11 @@ import Testing
             #expect(abs(zip(x, y).reduce(0) { $0 + $1.0 * $1.1 } - 1) < 1e-5)
             squaredError += zip(x, y).reduce(0) { $0 + ($1.0 - $1.1) * ($1.0 - $1.1) }
         }
-        // 0.0115 is the distortion of the best 16 uniform levels for a normal variable; a bounded one does better.
+        // 0.0115 is the distortion of the best 16 uniform levels for a normal variable; a bounded variable has less.
         #expect(squaredError / 500 < 0.013)
     }
 
-    @Test("a zero vector and a vector of one element are coded")
+    @Test("zero vectors and vectors of one element are encoded")
     func degenerate() {
         var rows = Matrix(rows: 2, columns: 8)
         rows[1, 3] = -0.5

@@ -27,12 +27,12 @@ import Testing
         }
         let adam = AdamStep(step: step, learningRate: 0.005, beta1: 0.9, beta2: 0.999, epsilon: 1e-8)
         adam.update(&weights, first: &first, second: &second, gradient: gradient)
-        // 1 - Float(beta) is off by up to a rounding of beta: 6e-8 / 0.001 = 6e-5 of the second moment's new part.
+        // 1 - Float(beta) has an error of one rounding of beta: 6e-8 / 0.001 = 6e-5 of the second moment's new part.
         expectClose(first.elements, expected.map(\.1)) { 1e-6 * (abs(expected[$0].1) + abs(Double(gradient[0, $0]))) }
         expectClose(second.elements, expected.map(\.2)) {
             1e-6 * expected[$0].2 + 1e-7 * pow(Double(gradient[0, $0]), 2)
         }
-        // The step carries that error as a root, and the first moment's, which may cancel; then the weight rounds.
+        // The step has the root of that error and the first moment's error, which may cancel; then the weight rounds.
         expectClose(weights.elements, expected.map(\.0)) {
             let move = abs(expected[$0].0 - Double(start[0][0, $0]))
             let scale = 0.005 / (1 - pow(0.9, Double(step)))
@@ -42,9 +42,9 @@ import Testing
         }
     }
 
-    @Test("rows named are updated like whole matrices, the others stay", arguments: [1, 8, 17, 64], [6, 4500])
+    @Test("updates the given rows like whole matrices, and no others", arguments: [1, 8, 17, 64], [6, 4500])
     func rows(columns: Int, count: Int) {
-        // Of 4,500 rows two in three are more than one thread takes.
+        // Two thirds of 4,500 rows are more than one thread's share.
         let ids: [Int32] =
             count == 6 ? [4, 0, 5] : (1...3000).reversed().map { (n: Int) -> Int32 in Int32(n * 3 / 2 - 1) }
         let start = normalMatrix(rows: count, columns: columns, seed: 61)

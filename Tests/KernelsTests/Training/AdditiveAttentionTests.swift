@@ -21,7 +21,7 @@ import Testing
 
         static var tables: [WritableKeyPath<Tables, [[Double]]>] { [\.items, \.projection, \.position, \.heads] }
 
-        /// Equations 16 and 17 as they are written.
+        /// Equations 16 and 17, term by term.
         func interests(_ histories: RaggedRows, _ firstPosition: [Int]) -> [Double] {
             (0..<histories.count).flatMap { row -> [Double] in
                 let history = Array(histories[row])
@@ -78,8 +78,8 @@ import Testing
         let first = Self.firstPositions(leftPadded: leftPadded)
         let (interests, weights) = AdditiveAttention.forward(inputs, histories: Self.histories, firstPosition: first)
         #expect(interests.shape == [Self.histories.count, shape.heads * shape.d])
-        // Logits sum `width` products of size about 1 with tanh good to 3e-7; weights inherit the logits' error, and the
-        // weighted sum of items of size up to 4 theirs.
+        // Logits sum `width` products of size about 1 with a tanh error of 3e-7. Weights inherit the logits' error, and
+        // the weighted sum of items of size up to 4 inherits the weights' error.
         let tolerance = 4 * 4e-7 * Double(shape.width + 8)
         expectClose(interests.elements, Tables(inputs).interests(Self.histories, first), absolute: tolerance)
         var place = 0
@@ -126,13 +126,13 @@ import Testing
                     tables[keyPath: path][row][column] = value
                 }
             }
-            // As forward, times the upstream inner products `d` terms long and the number of places that add up.
+            // As forward, times upstream inner products of `d` terms and the number of summed positions.
             let tolerance = 4e-7 * Double(shape.width + shape.d + 8) * Double(shape.heads + 12)
             expectClose(gradient.elements, expected, absolute: tolerance, "\(path)")
         }
     }
 
-    @Test("traps where a history leaves the positional table or the items")
+    @Test("traps if a history exceeds the positional table or the items")
     func traps() async {
         await #expect(processExitsWith: .failure) {
             let shape = Case(heads: 1, width: 2, d: 2)
@@ -148,7 +148,7 @@ import Testing
         }
     }
 
-    @Test("ragged rows keep their shape under renumbering")
+    @Test("ragged rows keep their lengths when ids are mapped")
     func raggedRows() {
         let rows = Self.histories
         #expect(rows.count == 7 && rows.longest == 7)

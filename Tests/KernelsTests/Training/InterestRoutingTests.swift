@@ -14,7 +14,7 @@ import Testing
         Case(interests: 1, d: 3), Case(interests: 2, d: 1), Case(interests: 3, d: 20), Case(interests: 4, d: 64),
         Case(interests: 5, d: 100),
     ]
-    /// One of them empty, one with repeats, one longer than a vector register.
+    /// One history is empty, one has repeats, and one is longer than a vector register.
     private static let histories = RaggedRows(
         [[2, 0, 1], [], [4], [5, 5, 3, 5], (0..<37).map { Int32($0 * 7 % 40) }] as [[Int32]]
     )
@@ -25,7 +25,7 @@ import Testing
         return votes
     }
 
-    /// Dynamic routing in Double as the method's section 3.4 writes it: shares by interest and place.
+    /// Dynamic routing in Double (method, section 3.4): shares by interest and position.
     private func reference(_ votes: [[[Double]]], from start: [[Double]]) -> [[Double]] {
         let interests = start.count
         func shares(_ logits: [[Double]]) -> [[Double]] {
@@ -53,7 +53,7 @@ import Testing
         return shares(logits)
     }
 
-    @Test("shares equal the loop in Double, and those of an item add up to 1", arguments: cases, [0, 1] as [Float])
+    @Test("shares equal the loop in Double, and an item's shares sum to 1", arguments: cases, [0, 1] as [Float])
     func weights(shape: Case, deviation: Float) {
         let votes = votes(shape)
         var logits = normalMatrix(rows: shape.interests, columns: 40, seed: 96)
@@ -69,7 +69,7 @@ import Testing
             for place in own.indices { #expect(abs(shares.reduce(0) { $0 + $1[place] } - 1) < 1e-12) }
             expected += shares.flatMap { $0 }
         }
-        // Logits of a few units after sums over 37 places and d coordinates.
+        // Logits are a few units after sums over 37 positions and d coordinates.
         expectClose(found, expected, absolute: 3e-6)
         if shape.interests > 1, shape.d > 1 {
             #expect(Set(found).count > found.count / 2, "routing moved the shares")
@@ -103,7 +103,7 @@ import Testing
         #expect(InterestRouting.weights(of: found, histories: RaggedRows([[]] as [[Int32]]), logits: found).isEmpty)
     }
 
-    @Test("squashing keeps the direction, makes lengths s / (1 + s) and leaves zero alone", arguments: tailLengths)
+    @Test("squashing keeps the direction and zero, and gives lengths s / (1 + s)", arguments: tailLengths)
     func squash(d: Int) {
         var rows = normalMatrix(rows: 4, columns: d, seed: 93)
         for (row, factor) in [0, 1e-3, 1, 30].enumerated() as EnumeratedSequence<[Float]> {
@@ -115,11 +115,11 @@ import Testing
             let squared = values.reduce(0) { $0 + $1 * $1 }
             return values.map { $0 * squared / (1 + squared) / (squared + 1e-9).squareRoot() }
         }
-        // The squared length's sum and a handful of roundings after it.
+        // The sum of the squared length, and a few roundings after it.
         expectClose(found.elements, expected, absolute: 0, relative: Double(d + 10) * roundoff)
     }
 
-    @Test("a grouped product is each group's product, groups without rows too", arguments: [1, 3, 64, 65])
+    @Test("a grouped product equals each group's product, with empty groups too", arguments: [1, 3, 64, 65])
     func groupedProduct(n: Int) {
         let offsets = [0, 2, 2, 7, 8]
         let rows = normalMatrix(rows: 8, columns: 5, seed: 94)

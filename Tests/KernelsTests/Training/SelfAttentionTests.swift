@@ -44,11 +44,11 @@ import Testing
         )
         let offsets = [0, 17, 17, 18, 30]
         let (output, _) = SelfAttention.forward(inputs, offsets: offsets)
-        // A few dozen roundings of values of at most 4.
+        // A few dozen roundings of values up to 4.
         expectClose(output.elements, reference(inputs, offsets: offsets), absolute: 5e-6)
     }
 
-    @Test("a sequence longer than the biases, and an even number of two-sided ones, trap")
+    @Test("traps on a sequence longer than the biases, and on an even number of two-sided biases")
     func traps() async {
         await #expect(processExitsWith: .failure) {
             let rows = Matrix(rows: 4, columns: 2)

@@ -40,7 +40,7 @@ import Testing
                     positive: Double(positives[row]),
                     masked: masked.map { Set($0[row]) } ?? []
                 )
-                // Arguments of exp reach 60: that many roundings, and the sum's.
+                // Arguments of exp reach 60: as many roundings, plus those of the sum.
                 let relative = Double(columns + 80) * roundoff
                 expectClose(logits.row(row), expected.negatives, absolute: 1e-30, relative: relative, "row \(row)")
                 expectClose([probabilities[row]], [expected.positive], absolute: 1e-30, relative: relative)
@@ -49,7 +49,7 @@ import Testing
         }
     }
 
-    @Test("a masked column carries no probability even when all are masked")
+    @Test("a masked column has probability 0, even if all are masked")
     func fullyMasked() {
         var logits = Matrix([[5, 6, 7]])
         let (losses, probabilities) = SoftmaxCrossEntropy.apply(
