@@ -26,7 +26,6 @@ func tests(_ name: String, _ dependencies: [Target.Dependency] = [], resources: 
 
 let asyncHTTPClient = Target.Dependency.product(name: "AsyncHTTPClient", package: "async-http-client")
 let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
-let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
 let grdb = Target.Dependency.product(name: "GRDB", package: "GRDB.swift")
 let histogram = Target.Dependency.product(name: "Histogram", package: "hdrhistogram-swift")
 let hummingbird = Target.Dependency.product(name: "Hummingbird", package: "hummingbird")
@@ -56,7 +55,6 @@ let package = Package(
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
-        .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
         .package(url: "https://github.com/apple/swift-nio-extras", from: "1.35.0"),
@@ -73,11 +71,11 @@ let package = Package(
         library("Kernels", ["COpenBLAS", "CKernels"]),
         library("Autodiff", ["Kernels"]),
         library("VectorIndex", ["Kernels"]),
-        library("CheckpointStore", ["Kernels", crypto, grdb]),
+        library("CheckpointStore", ["Kernels", grdb]),
         library("Recommenders", ["Kernels", "Autodiff", "CheckpointStore"]),
         library(
             "Training",
-            ["Kernels", "Autodiff", "Recommenders", "VectorIndex", "CheckpointStore", crypto, logging]
+            ["Kernels", "Autodiff", "Recommenders", "VectorIndex", "CheckpointStore", logging]
         ),
         library("Serving", ["Kernels", "Recommenders", "VectorIndex", "CheckpointStore", logging, lifecycle]),
         library(

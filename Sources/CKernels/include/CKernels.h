@@ -280,4 +280,7 @@ void ck_gru_gradient(const float *transposed_u, const float *gates, const float 
 void ck_confine_databases(void);
 void ck_bound_databases(int value, int steps);
 
+// MARK: SHA-256. Adds whole blocks of 64 bytes to a state; `portable` leaves the CPU's SHA instructions out.
+void ck_sha256_blocks(uint32_t state[8], const uint8_t *data, size_t blocks, int portable);
+
 #endif

@@ -1,6 +1,6 @@
-import Crypto
 import Foundation
 package import GRDB
+import Kernels
 
 /// The tables of a store, as a list of named steps; new steps are only appended.
 package enum Migrations {

@@ -1,4 +1,3 @@
-import Crypto
 import Foundation
 import GRDB
 import Kernels
@@ -116,7 +115,7 @@ struct Bundle {
         let size = entry.size ?? 0
         for (position, start) in stride(from: 0, to: size, by: chunkBytes).enumerated() {
             let chunk = Data(content.chunk(from: start, size: min(chunkBytes, size - start)))
-            hash.update(data: chunk)
+            hash.update(chunk.span)
             try insertion.execute(arguments: [id, position, chunk])
         }
         entry.digest = Data(hash.finalize())
@@ -246,7 +245,7 @@ struct Bundle {
             guard try row.integer(0, "chunk position") == position, chunk.count <= size - start else {
                 throw damaged("has a chunk too many or too few")
             }
-            hash.update(data: chunk)
+            hash.update(chunk.span)
             if !chunk.isEmpty { try body(start, chunk) }
             position += 1
             start += chunk.count
@@ -275,7 +274,7 @@ struct Bundle {
             text.append(Int64(entry.columns))
             append(entry.digest)
         }
-        return Data(SHA256.hash(data: text.bytes))
+        return Data(SHA256.hash(text.bytes.span))
     }
 
     private static func sorted(_ names: some Sequence<String>) -> [String] { names.sorted(by: precedes) }

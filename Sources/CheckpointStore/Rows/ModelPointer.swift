@@ -1,6 +1,6 @@
-import Crypto
 import Foundation
 import GRDB
+import Kernels
 
 /// A model's highest version number and its active version, with a digest: a flipped bit must not activate another version.
 ///
@@ -114,6 +114,6 @@ extension SHA256 {
     ///
     /// Only the last field may contain a line feed.
     static func row(_ kind: String, _ fields: String...) -> Data {
-        Data(hash(data: Data((["dimerec \(kind) 1"] + fields).joined(separator: "\n").utf8)))
+        Data(hash(Array((["dimerec \(kind) 1"] + fields).joined(separator: "\n").utf8).span))
     }
 }

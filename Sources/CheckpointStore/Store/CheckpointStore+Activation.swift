@@ -1,6 +1,6 @@
-import Crypto
 import Foundation
 import GRDB
+import Kernels
 
 extension CheckpointStore {
     /// The version that `load(model:)` returns, or nil when none was activated.

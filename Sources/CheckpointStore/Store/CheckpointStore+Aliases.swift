@@ -1,6 +1,6 @@
-import Crypto
 import Foundation
 import GRDB
+import Kernels
 
 extension CheckpointStore {
     /// All intact aliases, sorted by name.

@@ -1,6 +1,6 @@
-import Crypto
 import Foundation
 import GRDB
+import Kernels
 
 extension CheckpointStore {
     /// Records a change of an item and replaces its earlier change.

@@ -1,4 +1,4 @@
-import Crypto
+import Kernels
 
 /// The SHA-256 of events in order: lengths and bytes of user and item, and the time.
 struct EventDigest {
@@ -29,7 +29,7 @@ struct EventDigest {
         add(UInt32(text.count))
         if text.count > Self.room - filled { flush() }
         guard text.count <= Self.room else {
-            hash.update(data: text)
+            hash.update(Array(text).span)
             return
         }
         for byte in text {
@@ -51,7 +51,7 @@ struct EventDigest {
     }
 
     private mutating func flush() {
-        hash.update(data: buffer[..<filled])
+        hash.update(buffer.span.extracting(0..<filled))
         filled = 0
     }
 }

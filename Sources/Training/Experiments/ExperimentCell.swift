@@ -1,5 +1,4 @@
 import CheckpointStore
-import Crypto
 import Foundation
 import Kernels
 import Recommenders
@@ -114,6 +113,6 @@ extension DurableFile {
 enum ContentDigest {
     /// In hexadecimal.
     static func hexadecimal(of text: String) -> String {
-        SHA256.hash(data: Data(text.utf8)).map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
+        SHA256.hash(Array(text.utf8).span).map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
     }
 }
