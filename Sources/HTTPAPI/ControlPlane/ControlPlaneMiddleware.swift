@@ -47,9 +47,7 @@ struct ProblemMiddleware: RouterMiddleware {
     }
 }
 
-/// Requires the token.
-///
-/// If no token is set, requires that the Host header names this machine.
+/// Requires the token; if none is set, requires that the Host header names this machine.
 ///
 /// The check of the Host header prevents DNS rebinding: a page of another site, open in a browser on this machine,
 /// points its own host name at this server and so passes as one of the server's own pages.

@@ -21,7 +21,7 @@ final class ListenerHandler: ChannelInboundHandler {
     private let logger: Logger
     private var failsToAccept = false
     private var accepted = 0
-    /// Whether connections of the present batch go to other event loops, which takes them a moment.
+    /// Whether some connections of the current batch go to other event loops, which need a moment to open them.
     private var hasForeignConnections = false
     private var closing: EventLoopPromise<Void>?
     private var context: ChannelHandlerContext?
@@ -44,7 +44,7 @@ final class ListenerHandler: ChannelInboundHandler {
 
     func channelReadComplete(context: ChannelHandlerContext) {
         context.fireChannelReadComplete()
-        // The backlog was empty a moment ago, which is the best time to close.
+        // Close now: the backlog was empty a moment ago.
         if let closing, !hasForeignConnections { context.close(promise: closing) }
         hasForeignConnections = false
     }
