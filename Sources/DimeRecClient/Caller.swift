@@ -2,24 +2,24 @@ import Foundation
 import NIOHTTP1
 import Synchronization
 
-/// A request to any of the addresses of a plane.
+/// A request to one plane, at any of its addresses.
 struct Call {
     var method = HTTPMethod.GET
-    /// Percent-encoded.
+    /// The path, percent-encoded.
     var path: String
     var headers: [(String, String)] = []
     var body: Data?
-    /// Whether it may be sent again although it may have been done.
+    /// Whether the client may retry even if the service may have executed the request.
     var isIdempotent = true
-    /// Whether the service is told how long the answer is waited for.
+    /// Whether to send the remaining time as X-Deadline-Ms.
     var tellsDeadline = false
-    /// How long the call may take, all attempts together.
+    /// How long the call may take, all attempts included.
     var timeout: Duration
 }
 
-/// Sends calls to the addresses of one plane until one of them answers.
+/// Sends calls to the addresses of one plane, with retries, until one of them answers.
 final class Caller: Sendable {
-    /// The longest deadline that the service takes.
+    /// The longest deadline that the service accepts.
     private static let longestDeadline = Duration.seconds(3600)
 
     private let transport: Transport
@@ -27,7 +27,7 @@ final class Caller: Sendable {
     private let policy: RetryPolicy
     private let attemptTimeout: Duration?
     private let sleep: @Sendable (Duration) async throws -> Void
-    /// The address that the next call begins with: the one that answered last.
+    /// The first address of the next call: the one that answered last.
     private let preferred = Atomic(0)
 
     init(
@@ -54,10 +54,10 @@ final class Caller: Sendable {
         return base.hasSuffix("/") ? String(base.dropLast()) : base
     }
 
-    /// The body of an answer of 200 to 299.
+    /// Returns the body of the first answer with a status of 200 to 299.
     ///
-    /// The addresses are tried in turn, each at once after the one before, but after a whole round with a backoff. An address
-    /// that answers 503 with Retry-After is left alone for that long.
+    /// Tries the addresses in turn without a pause, and backs off after each full round. Skips an address that answers
+    /// 503 with Retry-After for that long.
     func send(_ call: Call) async throws -> Data {
         let clock = ContinuousClock()
         let end = clock.now + call.timeout
@@ -71,7 +71,7 @@ final class Caller: Sendable {
             if attempt >= bases.count, attempt % bases.count == 0 {
                 wait = max(wait, policy.delay(beforeRound: attempt / bases.count, using: &random))
             }
-            // There is nothing to wait for beyond the end of the call.
+            // A wait beyond the end of the call is useless.
             if let failure, clock.now + wait >= end { throw failure }
             if wait > .zero { try await sleep(wait) }
             let left = clock.now.duration(to: end)
@@ -94,13 +94,13 @@ final class Caller: Sendable {
         throw failure ?? DimeRecError.deadlineExceeded(after: call.timeout, last: nil)
     }
 
-    /// The address, in the order that begins at a number, that may be asked the soonest.
+    /// The address that is available soonest; ties go to the first one from `start`.
     private func next(_ start: Int, resting: [ContinuousClock.Instant]) -> Int {
         let order = bases.indices.map { (start + $0) % bases.count }
         return order.min { resting[$0] < resting[$1] } ?? 0
     }
 
-    /// Whether an address answers a call with 200 to 299, asked once.
+    /// Whether any address answers a call with 200 to 299; asks each address once.
     func succeeds(_ call: Call) async -> Bool {
         for base in bases {
             let body = try? await attemptOnce(call, at: base, within: call.timeout)
@@ -109,7 +109,7 @@ final class Caller: Sendable {
         return false
     }
 
-    /// A failure that another attempt may not meet.
+    /// A failure after which a retry may succeed.
     private struct Passing: Error {
         let error: DimeRecError
         var retryAfter: Duration?
@@ -131,9 +131,9 @@ final class Caller: Sendable {
         }
         guard !(200..<300 ~= answer.status) else { return answer.body }
         guard let problem = try? JSONDecoder().decode(Problem.self, from: answer.body) else {
-            let reason = "it is no problem document"
+            let reason = "it is not a problem document"
             let error = DimeRecError.invalidAnswer(url: base, status: answer.status, reason: reason)
-            // A proxy in front of a service that is away has its own words.
+            // A proxy in front of an unavailable service sends its own error page.
             guard answer.status == 503 else { throw error }
             throw Passing(error: error, retryAfter: Self.retryAfter(answer))
         }
@@ -155,7 +155,7 @@ final class Caller: Sendable {
         }
     }
 
-    /// Retry-After in seconds; the form with a date is not used by the service.
+    /// Retry-After in seconds; the service does not use the form with a date.
     private static func retryAfter(_ answer: Transport.Answer) -> Duration? {
         guard let text = answer.headers.first(name: "retry-after"), let seconds = Int(text), 0...86_400 ~= seconds
         else { return nil }

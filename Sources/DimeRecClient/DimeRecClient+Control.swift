@@ -8,39 +8,40 @@ extension DimeRecClient {
         return list["models"] ?? []
     }
 
-    /// Makes a version the one that is served.
+    /// Activates a version.
     ///
-    /// Doing it again changes nothing.
+    /// The call is idempotent.
     ///
     /// - Parameters:
     ///   - version: The version.
     ///   - model: The model's name.
-    ///   - waits: Whether to wait until it serves; otherwise the answer's state may be `loading`.
+    ///   - waits: Whether to wait until the version is in service; otherwise the returned state may be `loading`.
     /// - Returns: The version and its state.
     /// - Throws: ``DimeRecError``.
     public func activate(version: Int, of model: String, waits: Bool = true) async throws -> VersionAction {
         try await change(.POST, "/v1/models/\(Self.segment(model))/versions/\(version):activate?wait=\(waits)")
     }
 
-    /// Goes back to the version that was active before.
+    /// Rolls back to the previously active version.
     ///
-    /// Doing it again goes further back, so it is sent again only when it cannot have been done.
+    /// The call is not idempotent: a second call goes further back. So the client retries only if the service cannot
+    /// have executed the call.
     ///
     /// - Parameter model: The model's name.
-    /// - Returns: That version and its state.
+    /// - Returns: The version that is active now, and its state.
     /// - Throws: ``DimeRecError``.
     public func rollback(model: String) async throws -> VersionAction {
         try await change(.POST, "/v1/models/\(Self.segment(model)):rollback", isIdempotent: false)
     }
 
-    /// Gives a name to the versions of a model, or changes what it means.
+    /// Creates or changes an alias, a name for the versions of a model.
     ///
     /// - Parameters:
-    ///   - name: What requests call it.
-    ///   - alias: What it means.
-    ///   - revision: The revision that it must have now, 0 for an alias that must not exist, nil for no condition. When it is
-    ///     another, the service's problem has status 412.
-    /// - Returns: What is stored, with its new revision.
+    ///   - name: The alias' name in requests.
+    ///   - alias: The alias' model, split and bounds.
+    ///   - revision: The expected current revision, 0 if the alias must not exist, nil for no condition. If it
+    ///     differs, the service answers with a problem of status 412.
+    /// - Returns: The stored alias, with its new revision.
     /// - Throws: ``DimeRecError``.
     public func setAlias(
         _ name: String,

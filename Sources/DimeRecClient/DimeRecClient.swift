@@ -11,37 +11,37 @@ import NIOHTTP1
 /// for item in answer.items { print(item.id, item.score) }
 /// ```
 ///
-/// One client serves any number of tasks; it keeps its connections, and they end with the last reference to it. Every call
-/// throws ``DimeRecError``, or CancellationError when its task was cancelled.
+/// Any number of tasks can share one client. The client keeps connections open until its last reference is gone. Every
+/// call throws ``DimeRecError``, or CancellationError if its task was cancelled.
 ///
-/// A retrieval changes nothing, so it is sent again, to the next address if there are several, when nobody listened, when the
-/// connection broke, and when the service answered 503, not before its Retry-After: all of that until the call's time is
-/// over, which the service is told by `X-Deadline-Ms`. Calls that change what is served are sent again only when the service
-/// cannot have seen them or refused them by 503.
+/// A retrieval changes nothing, so the client retries it until the call's timeout, with the next address if there are
+/// several. It retries if the address is unreachable, if the connection breaks, or, after Retry-After, if the service
+/// answers 503. `X-Deadline-Ms` tells the service the remaining time. The client retries a call that is not idempotent
+/// only if the service cannot have received it or refused it with 503.
 public final class DimeRecClient: Sendable {
-    /// What a client may be told.
+    /// The options of a client.
     public struct Options: Sendable {
-        /// How long a call of the data plane may take, all attempts together.
+        /// How long a call of the data plane may take, all attempts included.
         public var timeout: Duration = .seconds(2)
-        /// How long one attempt may take before another address is tried; nil is as long as the call.
+        /// How long one attempt may take before the client tries the next address; nil is as long as the call.
         public var attemptTimeout: Duration?
-        /// How long a connection may take to open.
+        /// How long opening a connection may take.
         public var connectTimeout: Duration = .milliseconds(500)
-        /// How many requests one call may send.
+        /// The most attempts of one call.
         public var attempts = 4
-        /// The longest wait after every address was tried once; it doubles with every round.
+        /// The longest wait after the first round over all addresses; it doubles with every round.
         public var backoff: Duration = .milliseconds(50)
         /// The longest wait between two rounds.
         public var longestBackoff: Duration = .seconds(1)
-        /// Connections that are kept to each address.
+        /// The most idle connections kept for each address.
         public var connections = 8
-        /// The longest answer, in bytes.
+        /// The largest accepted answer, in bytes.
         public var answerLimit = 16 << 20
-        /// The control plane's address, for calls about models and versions.
+        /// The control plane's address, for calls about models, versions and aliases.
         public var controlURL: String?
-        /// The control plane's bearer token; sent nowhere else.
+        /// The control plane's bearer token; the client sends it nowhere else.
         public var token: String?
-        /// How long a call of the control plane may take, such as an activation that is waited for.
+        /// How long a call of the control plane may take, such as an activation with wait.
         public var controlTimeout: Duration = .seconds(60)
 
         /// The defaults.
@@ -52,33 +52,33 @@ public final class DimeRecClient: Sendable {
     let options: Options
     private let data: Caller
 
-    /// A client of one address.
+    /// Creates a client of one address.
     ///
     /// - Parameters:
-    ///   - url: The data plane, such as http://127.0.0.1:8080.
-    ///   - options: Time limits, attempts, and where the control plane is.
+    ///   - url: The data plane's address, such as http://127.0.0.1:8080.
+    ///   - options: Timeouts, attempts and the control plane's address.
     /// - Throws: ``DimeRecError/invalidURL(_:)``.
     public convenience init(url: String, options: Options = Options()) throws(DimeRecError) {
         try self.init(urls: [url], options: options)
     }
 
-    /// A client of several replicas: the first address is used until it fails, then the next.
+    /// Creates a client of several replicas; it uses an address until it fails, then the next one.
     ///
     /// - Parameters:
-    ///   - urls: The data planes, at least one.
-    ///   - options: Time limits, attempts, and where the control plane is.
+    ///   - urls: The addresses of the data planes, at least one.
+    ///   - options: Timeouts, attempts and the control plane's address.
     /// - Throws: ``DimeRecError/invalidURL(_:)``.
     public convenience init(urls: [String], options: Options = Options()) throws(DimeRecError) {
         try self.init(urls: urls, options: options, sleep: { try await Task.sleep(for: $0) })
     }
 
-    /// A client that waits between rounds as a test wants it.
+    /// Creates a client whose waits a test can replace.
     package init(
         urls: [String],
         options: Options,
         sleep: @escaping @Sendable (Duration) async throws -> Void
     ) throws(DimeRecError) {
-        precondition(options.attempts >= 1, "\(options.attempts) attempts send nothing")
+        precondition(options.attempts >= 1, "\(options.attempts) attempts; there must be at least one")
         self.options = options
         let transport = Transport(
             connections: options.connections,
@@ -103,23 +103,23 @@ public final class DimeRecClient: Sendable {
         if let controlURL = options.controlURL { control = try caller([controlURL]) } else { control = nil }
     }
 
-    /// Asks what comes next for a history.
+    /// Retrieves the next items for a history.
     ///
     /// - Parameters:
-    ///   - request: The history and what else is asked.
-    ///   - timeout: How long this call may take; nil is the options' own.
-    /// - Returns: The items that come next, best first.
+    ///   - request: The history and the other parameters.
+    ///   - timeout: How long this call may take; nil uses the options' timeout.
+    /// - Returns: The next items, best first.
     /// - Throws: ``DimeRecError``.
     public func retrieve(_ request: RetrievalRequest, timeout: Duration? = nil) async throws -> RetrievalAnswer {
         try await ask("/retrieve", request, timeout)
     }
 
-    /// Asks for several histories at once, which costs less than asking one by one.
+    /// Retrieves for several histories in one request, which costs less than single requests.
     ///
     /// - Parameters:
-    ///   - requests: At least one, and not more than the service's MAX_BATCH.
-    ///   - timeout: How long this call may take; nil is the options' own.
-    /// - Returns: For each request, in their order, its answer or its problem.
+    ///   - requests: At least one request, at most the service's MAX_BATCH.
+    ///   - timeout: How long this call may take; nil uses the options' timeout.
+    /// - Returns: The answer or problem of each request, in the order of the requests.
     /// - Throws: ``DimeRecError``.
     public func retrieveBatch(_ requests: [RetrievalRequest], timeout: Duration? = nil) async throws -> [BatchResult] {
         let results: Results = try await ask("/retrieve:batch", ["requests": requests], timeout)
@@ -130,31 +130,31 @@ public final class DimeRecClient: Sendable {
         return results.results
     }
 
-    /// Asks for the items that are most like another.
+    /// Retrieves the items most similar to an item.
     ///
     /// - Parameters:
     ///   - item: The id of an item of the catalogue.
-    ///   - k: How many items to answer; nil is the service's default.
-    ///   - timeout: How long this call may take; nil is the options' own.
+    ///   - k: How many items to return; nil is the service's default.
+    ///   - timeout: How long this call may take; nil uses the options' timeout.
     /// - Returns: The items, best first.
     /// - Throws: ``DimeRecError``; an unknown item is a problem of status 404.
     public func similar(to item: String, k: Int? = nil, timeout: Duration? = nil) async throws -> SimilarAnswer {
         try await ask("/v1/similar", Similarity(item: item, k: k), timeout)
     }
 
-    /// Asks what the catalogue knows of an item; an unknown one is answered as not known.
+    /// Retrieves the catalogue's entry of an item; an unknown item is returned as not known.
     public func item(_ id: String, timeout: Duration? = nil) async throws -> ItemDescription {
         let path = "/v1/items/" + Self.segment(id)
         let call = Call(path: path, tellsDeadline: true, timeout: timeout ?? options.timeout)
         return try Self.decode(try await data.send(call), of: path)
     }
 
-    /// Whether one of the addresses is ready to answer; each is asked once.
+    /// Whether at least one address is ready; asks each address at most once.
     public func isReady() async -> Bool {
         await data.succeeds(Call(path: "/health/ready", timeout: options.timeout))
     }
 
-    /// The answer of `POST /retrieve` as the service wrote it.
+    /// The unparsed answer of `POST /retrieve`.
     package func retrieveText(_ request: RetrievalRequest) async throws -> String {
         String(decoding: try await send("/retrieve", request, nil), as: UTF8.self)
     }
@@ -186,7 +186,7 @@ public final class DimeRecClient: Sendable {
         }
     }
 
-    /// A text as one segment of a path.
+    /// Percent-encodes a text as one path segment.
     static func segment(_ text: String) -> String {
         let safe = CharacterSet(charactersIn: "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
         return text.addingPercentEncoding(withAllowedCharacters: safe) ?? text

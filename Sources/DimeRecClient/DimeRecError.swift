@@ -1,18 +1,18 @@
-/// Why a call has no answer.
+/// Why a call failed.
 public enum DimeRecError: Error, Equatable, CustomStringConvertible {
-    /// The service says what is wrong.
+    /// The service answered with a problem.
     case problem(Problem)
-    /// Whatever answered, it does not keep the service's contract: a proxy, say.
+    /// The answer breaks the service's contract; it may come from a proxy.
     case invalidAnswer(url: String, status: Int, reason: String)
-    /// Nobody listens, on the last address that was tried.
+    /// The last tried address is unreachable.
     case unreachable(url: String, reason: String)
-    /// A connection broke before the answer was whole; what was asked may have been done.
+    /// The connection broke before the answer was complete; the service may have executed the request.
     case connectionLost(url: String, reason: String)
-    /// The time of the call is over; `last` is why the attempt before had no answer.
+    /// The call timed out; `last` is the failure of the previous attempt.
     case deadlineExceeded(after: Duration, last: String?)
-    /// A base address that no request can be sent to.
+    /// The base address is invalid.
     case invalidURL(String)
-    /// A call of the control plane, and the options have no address for it.
+    /// The call needs the control plane, but the options have no address for it.
     case noControlPlane
 
     /// What is wrong and what to do.
@@ -24,20 +24,20 @@ public enum DimeRecError: Error, Equatable, CustomStringConvertible {
         case .unreachable(let url, let reason):
             "\(url) cannot be reached (\(reason)). Is the service running there?"
         case .connectionLost(let url, let reason):
-            "The connection to \(url) broke before the answer was whole: \(reason)."
+            "The connection to \(url) broke before the answer was complete: \(reason)."
         case .deadlineExceeded(let duration, let last):
-            "There was no answer within \(duration)" + (last.map { "; before that: \($0)" } ?? ".")
-        case .invalidURL(let text): "'\(text)' is no address; it must be like http://127.0.0.1:8080."
-        case .noControlPlane: "The options have no controlURL, which calls about models and versions go to."
+            "There was no answer within \(duration)" + (last.map { "; the previous attempt failed: \($0)" } ?? ".")
+        case .invalidURL(let text): "'\(text)' is not a base address; give one like http://127.0.0.1:8080."
+        case .noControlPlane: "controlURL is not set; calls about models, versions and aliases need it."
         }
     }
 }
 
-/// An error answer of the service, after RFC 9457.
+/// An error answer of the service, as RFC 9457 defines it.
 public struct Problem: Codable, Sendable, Equatable, CustomStringConvertible {
-    /// One place of the body that is wrong.
+    /// One wrong place in the body.
     public struct Location: Codable, Sendable, Equatable {
-        /// RFC 6901 pointer into the body.
+        /// The RFC 6901 pointer into the body.
         public let pointer: String
         /// What is wrong there.
         public let message: String
@@ -45,15 +45,15 @@ public struct Problem: Codable, Sendable, Equatable, CustomStringConvertible {
 
     /// The HTTP status.
     public let status: Int
-    /// What went wrong, for programs: `invalid_argument`, `overloaded`, `not_ready` and so on.
+    /// The machine-readable error code: `invalid_argument`, `overloaded`, `not_ready` and so on.
     public let code: String
-    /// What went wrong, the same for every occurrence.
+    /// A short description, the same for every occurrence.
     public let title: String
-    /// What went wrong this time, and what to do.
+    /// A description of this occurrence, with the next step.
     public let detail: String
     /// The request's id in the service's log.
     public let instance: String
-    /// Where the body is wrong.
+    /// The wrong places in the body.
     public let errors: [Location]
 
     /// Status, code and detail.

@@ -1,40 +1,41 @@
-/// What comes next for a history: the body of `POST /retrieve`.
+/// A retrieval of the next items for a history: the body of `POST /retrieve`.
 ///
-/// Whatever is nil is left out, so that the service's own default counts.
+/// Properties that are nil are omitted, so that the service's defaults apply.
 public struct RetrievalRequest: Codable, Sendable, Equatable {
     /// Item ids, oldest first; may be empty and may hold unknown ids.
     public var history: [String]
-    /// How many items to answer.
+    /// How many items to return.
     public var k: Int?
-    /// Item ids that must not be answered.
+    /// Ids of items to leave out of the answer.
     public var exclude: [String]?
-    /// Whether the items of the history must not be answered.
+    /// Whether to leave the items of the history out of the answer.
     public var excludeHistory: Bool?
-    /// Which categories may be answered.
+    /// A filter of the items by category.
     public var filter: CategoryFilter?
-    /// The model or alias to ask.
+    /// The model or alias.
     public var model: String?
-    /// Who asks: an alias with several versions answers the same user by the same version.
+    /// The user's id: an alias with several versions answers the same user with the same version.
     public var user: String?
-    /// Names the noise; the same seed, version and request give the same answer.
+    /// The seed of the noise; the same seed, version and request give the same answer.
     public var seed: UInt64?
-    /// Reverse steps, 1 to the model's own number.
+    /// The number of reverse steps, from 1 to the model's own number.
     public var steps: Int?
-    /// How many starting noises are drawn and their answers merged.
+    /// How many starting noises to draw; the service merges their answers.
     public var samples: Int?
-    /// How much the items' likeness to each other counts against their relevance, 0 to 1.
+    /// The weight of the items' similarity to each other against their relevance, from 0 to 1.
     public var diversity: Double?
-    /// How much each item of a main category that was chosen already takes from the score of the next one of that category,
-    /// at least 0; not together with a diversity.
+    /// The penalty for repeated main categories, at least 0; not together with a diversity.
+    ///
+    /// Each chosen item of a main category subtracts this much from the score of the next item of that category.
     public var categoryPenalty: Double?
     /// Whether to score every item instead of searching the index.
     public var exact: Bool?
-    /// The index's effort.
+    /// The search effort of the index.
     public var effort: Int?
-    /// Whether the answer explains itself.
+    /// Whether the answer includes an explanation.
     public var explain: Bool?
 
-    /// Asks for `k` items after a history.
+    /// Creates a request for `k` items after a history.
     public init(history: [String], k: Int? = nil) {
         self.history = history
         self.k = k
@@ -59,14 +60,14 @@ public struct RetrievalRequest: Codable, Sendable, Equatable {
     }
 }
 
-/// Which items may be answered, by their categories.
+/// A filter of the items by category.
 public struct CategoryFilter: Codable, Sendable, Equatable {
-    /// An item needs one of these; empty asks for nothing.
+    /// An item must have at least one of these; an empty list allows all.
     public var anyOf: [String]
     /// An item must have none of these.
     public var noneOf: [String]
 
-    /// Describes a filter.
+    /// Creates a filter.
     public init(anyOf: [String] = [], noneOf: [String] = []) {
         self.anyOf = anyOf
         self.noneOf = noneOf
@@ -78,14 +79,14 @@ public struct CategoryFilter: Codable, Sendable, Equatable {
     }
 }
 
-/// An answered item.
+/// An item of an answer.
 public struct ScoredItem: Codable, Sendable, Equatable {
-    /// The catalogue's id.
+    /// The item's id in the catalogue.
     public let id: String
     /// The cosine of the user vector and the item, or of two items.
     public let score: Double
 
-    /// Reads an item, whose id may be a JSON integer.
+    /// Reads an item; the id may be a JSON integer.
     public init(from decoder: any Decoder) throws {
         let values = try decoder.container(keyedBy: CodingKeys.self)
         if let number = try? values.decode(Int.self, forKey: .id) {
@@ -99,7 +100,7 @@ public struct ScoredItem: Codable, Sendable, Equatable {
 
 /// The answer to a ``RetrievalRequest``.
 public struct RetrievalAnswer: Codable, Sendable, Equatable {
-    /// Best first; re-ranked ones in the order in which they were chosen.
+    /// The items, best first; re-ranked items in the order of selection.
     public let items: [ScoredItem]
     /// The model that answered.
     public let model: String
@@ -107,13 +108,13 @@ public struct RetrievalAnswer: Codable, Sendable, Equatable {
     public let version: Int
     /// The request's id in the service's log.
     public let requestID: String
-    /// What was answered instead of a prediction, `popular`, or nil.
+    /// The replacement for a prediction, `popular`, or nil.
     public let fallback: String?
-    /// How many ids of the history are not in the catalogue.
+    /// How many history ids are not in the catalogue.
     public let unknownIDs: Int
-    /// Whether fewer than `k` items could be answered.
+    /// Whether the answer has fewer than `k` items because no more items qualify.
     public let truncated: Bool
-    /// How the answer came about, if that was asked.
+    /// The explanation of the answer, if requested.
     public let explain: Explanation?
 
     private enum CodingKeys: String, CodingKey {
@@ -128,36 +129,36 @@ public struct RetrievalAnswer: Codable, Sendable, Equatable {
     }
 }
 
-/// How an answer came about.
+/// The explanation of an answer.
 public struct Explanation: Codable, Sendable, Equatable {
-    /// How many items the index looked at.
+    /// How many items the index examined.
     public struct Candidates: Codable, Sendable, Equatable {
-        /// Coded vectors that were scanned.
+        /// How many coded vectors were scanned.
         public let scanned: Int
-        /// Candidates of those that were scored exactly.
+        /// How many of these candidates were scored exactly.
         public let rescored: Int
     }
 
-    /// The seed that was used.
+    /// The used seed.
     public let seed: UInt64
-    /// The reverse steps that were used.
+    /// The used number of reverse steps.
     public let steps: Int
     /// Whether every item was scored.
     public let exact: Bool
-    /// How many items the index looked at.
+    /// How many items the index examined.
     public let candidates: Candidates
-    /// Microseconds by stage.
+    /// The time of each stage, in microseconds.
     public let microseconds: [String: Double]
 }
 
 /// The answer to one request of a batch.
 public enum BatchResult: Decodable, Sendable, Equatable {
-    /// Its answer.
+    /// The request's answer.
     case answer(RetrievalAnswer)
-    /// Why it has none.
+    /// The request's problem.
     case problem(Problem)
 
-    /// Reads an answer or a problem, which alone has a status.
+    /// Reads an answer or a problem; only a problem has a status.
     public init(from decoder: any Decoder) throws {
         let keys = try decoder.container(keyedBy: CodingKeys.self)
         self =
@@ -169,9 +170,9 @@ public enum BatchResult: Decodable, Sendable, Equatable {
     }
 }
 
-/// The items that are most like another.
+/// The items most similar to an item.
 public struct SimilarAnswer: Codable, Sendable, Equatable {
-    /// Best first.
+    /// The items, best first.
     public let items: [ScoredItem]
     /// The model that answered.
     public let model: String
@@ -179,7 +180,7 @@ public struct SimilarAnswer: Codable, Sendable, Equatable {
     public let version: Int
     /// The request's id in the service's log.
     public let requestID: String
-    /// Whether there are fewer items than were asked for.
+    /// Whether the answer has fewer items than requested.
     public let truncated: Bool
 
     private enum CodingKeys: String, CodingKey {
@@ -191,17 +192,17 @@ public struct SimilarAnswer: Codable, Sendable, Equatable {
     }
 }
 
-/// What the catalogue knows of an item.
+/// The catalogue's entry of an item.
 public struct ItemDescription: Codable, Sendable, Equatable {
-    /// The id that was asked for.
+    /// The requested id.
     public let id: String
-    /// Whether it is in the catalogue.
+    /// Whether the item is in the catalogue.
     public let known: Bool
-    /// Its title, if it has one.
+    /// The item's title, if it has one.
     public let title: String?
-    /// Its categories.
+    /// The item's categories.
     public let categories: [String]
-    /// The model whose catalogue it is.
+    /// The model of the catalogue.
     public let model: String
     /// The version of that model.
     public let version: Int

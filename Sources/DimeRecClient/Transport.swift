@@ -4,7 +4,7 @@ import NIOCore
 import NIOHTTP1
 import NIOPosix
 
-/// Sends one request over a kept connection and reads the whole answer.
+/// Sends one request over a pooled connection and reads the whole answer.
 final class Transport: Sendable {
     struct Request {
         var method: HTTPMethod
@@ -37,23 +37,23 @@ final class Transport: Sendable {
         configuration.redirectConfiguration = .disallow
         configuration.httpVersion = .http1Only
         configuration.timeout.connect = TimeAmount(connectTimeout)
-        // Less than the service's own IDLE_TIMEOUT_S, so that it is not the service that closes under a request.
+        // Below the service's IDLE_TIMEOUT_S, so that the service does not close a connection under a request.
         configuration.connectionPool.idleTimeout = .seconds(45)
         configuration.connectionPool.concurrentHTTP1ConnectionsPerHostSoftLimit = connections
-        // Whether to try again is decided here, where the other addresses are known.
+        // The client decides about retries itself, because it knows the other addresses.
         configuration.connectionPool.retryConnectionEstablishment = false
         client = HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)
     }
 
-    /// Connections end with the last reference.
+    /// Connections close with the last reference.
     deinit { client.shutdown { _ in } }
 
-    /// No exchange takes longer, whatever time it is given.
+    /// The upper bound of any exchange's time.
     private static let longest = Duration.seconds(24 * 3600)
 
-    /// Sends and reads, both within a time.
+    /// Sends a request and reads the answer within a time.
     ///
-    /// - Throws: ``Failure``, or CancellationError when the task was cancelled.
+    /// - Throws: ``Failure``, or CancellationError if the task was cancelled.
     func send(_ request: Request, within time: Duration) async throws -> Answer {
         do {
             return try await withThrowingTaskGroup(of: Answer.self) { group in
@@ -84,7 +84,7 @@ final class Transport: Sendable {
 }
 
 extension Transport.Failure {
-    /// What an error of the connection says about the request.
+    /// Converts a connection error: the service may or may not have seen the request.
     fileprivate init(_ error: any Error, limit: Int) {
         switch error {
         case let failure as Transport.Failure: self = failure

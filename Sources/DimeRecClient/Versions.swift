@@ -1,10 +1,10 @@
-/// A model of the store, with its versions.
+/// A model of the store with its versions.
 public struct ModelDescription: Codable, Sendable, Equatable {
-    /// Its name.
+    /// The model's name.
     public let name: String
-    /// The version that is to be served.
+    /// The active version.
     public let activeVersion: Int?
-    /// Its versions.
+    /// The model's versions.
     public let versions: [VersionDescription]
 
     private enum CodingKeys: String, CodingKey {
@@ -18,19 +18,19 @@ public struct ModelDescription: Codable, Sendable, Equatable {
 public struct VersionDescription: Codable, Sendable, Equatable {
     /// The model's name.
     public let model: String
-    /// 1, 2, 3 and so on.
+    /// The version's number, from 1.
     public let version: Int
-    /// Where it stands: available, loading, warming, active, draining, unloaded, rejected or damaged.
+    /// The version's state: available, loading, warming, active, draining, unloaded, rejected or damaged.
     public let state: String
-    /// Why it was rejected, or what is damaged.
+    /// The reason for the rejection, or the damage.
     public let reason: String?
-    /// When it was made, ISO 8601; like the following, nil in a damaged version.
+    /// When the version was made, ISO 8601; this and the next properties are nil for a damaged version.
     public let createdAt: String?
-    /// Elements of a vector.
+    /// The dimension of the vectors.
     public let dimension: Int?
-    /// Items of its catalogue.
+    /// The number of items in the catalogue.
     public let items: Int?
-    /// What its training measured, by name.
+    /// The metrics of its training, by name.
     public let metrics: [String: Double]?
 
     private enum CodingKeys: String, CodingKey {
@@ -45,42 +45,42 @@ public struct VersionDescription: Codable, Sendable, Equatable {
     }
 }
 
-/// What an action on a version came to.
+/// The result of an action on a version.
 public struct VersionAction: Codable, Sendable, Equatable {
     /// The model's name.
     public let model: String
     /// The version.
     public let version: Int
-    /// Its state now; `loading` while an activation that was not waited for is under way.
+    /// The version's state; `loading` during an activation without wait.
     public let state: String
 }
 
-/// A name that requests may use instead of a model's, and the versions that answer it.
+/// An alias: a name for requests, and the versions that answer them.
 public struct AliasDescription: Codable, Sendable, Equatable {
-    /// One version's part of the requests.
+    /// One version's share of the requests.
     public struct Share: Codable, Sendable, Equatable {
         /// The version.
         public var version: Int
-        /// Its part of the requests, 0 to 100.
+        /// The version's share of the requests, in percent, 0 to 100.
         public var percent: Double
 
-        /// Gives a version a part.
+        /// Creates a share.
         public init(version: Int, percent: Double) {
             self.version = version
             self.percent = percent
         }
     }
 
-    /// What the versions beyond the first must keep, or they lose their part.
+    /// The bounds of the canary versions (all but the first); a version that breaks a bound loses its share.
     public struct Bounds: Codable, Sendable, Equatable {
-        /// The most of a version's requests that may fail, 0 to 1.
+        /// The highest allowed share of failed requests, 0 to 1.
         public var maxErrorRate: Double?
-        /// The longest 99th percentile of its own work, in milliseconds.
+        /// The highest allowed 99th percentile of the version's own work, in milliseconds.
         public var maxP99Ms: Double?
-        /// How many requests it must have answered before it is judged.
+        /// How many requests the version must answer before the bounds apply.
         public var minRequests: Int?
 
-        /// Groups bounds.
+        /// Creates bounds.
         public init(maxErrorRate: Double? = nil, maxP99Ms: Double? = nil, minRequests: Int? = nil) {
             self.maxErrorRate = maxErrorRate
             self.maxP99Ms = maxP99Ms
@@ -96,16 +96,18 @@ public struct AliasDescription: Codable, Sendable, Equatable {
 
     /// The model whose versions answer.
     public var model: String
-    /// The versions and their parts, 100 together, the stable one first; empty follows the model's active version.
+    /// The traffic split, 100 percent in total, the stable version first; empty follows the model's active version.
     public var split: [Share]
-    /// The part of the requests, 0 to 100, that another version of the split computes too, without answering.
+    /// Shadow traffic: the percentage of requests, 0 to 100, that are also sent to another version of the split.
+    ///
+    /// Its answers are discarded.
     public var shadow: Double?
-    /// What the versions beyond the first must keep.
+    /// The bounds of the canary versions.
     public var bounds: Bounds?
-    /// Rises with every change; the service's to choose, and not sent.
+    /// Increases with every change; the service sets it, and the client does not send it.
     public let revision: Int?
 
-    /// Describes an alias.
+    /// Creates an alias.
     public init(model: String, split: [Share] = [], shadow: Double? = nil, bounds: Bounds? = nil) {
         self.model = model
         self.split = split

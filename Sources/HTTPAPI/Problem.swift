@@ -1,8 +1,8 @@
 package import Serving
 
-/// An error answer of either plane, after RFC 9457 (`application/problem+json`).
+/// An error answer of either plane, as RFC 9457 defines it (`application/problem+json`).
 package struct Problem: Error, Equatable {
-    /// What went wrong, for programs; its status is fixed.
+    /// The machine-readable error code; each code has one HTTP status.
     package enum Code: String, CaseIterable {
         case invalidJSON = "invalid_json"
         case invalidArgument = "invalid_argument"
@@ -45,7 +45,7 @@ package struct Problem: Error, Equatable {
             }
         }
 
-        /// A short name for people, the same for every occurrence.
+        /// A short description for people, the same for every occurrence.
         package var title: String {
             switch self {
             case .invalidJSON: "The body is not JSON"
@@ -63,7 +63,7 @@ package struct Problem: Error, Equatable {
             case .bodyTooLarge: "The body is too large"
             case .unsupportedMediaType: "The body must be application/json"
             case .checkpointRejected: "The version cannot be served"
-            case .unprocessable: "The request contradicts what is stored"
+            case .unprocessable: "The request conflicts with the stored data"
             case .overloaded: "Too busy"
             case .notReady: "Not ready yet"
             case .storeUnavailable: "The store cannot be used"
@@ -73,9 +73,9 @@ package struct Problem: Error, Equatable {
         }
     }
 
-    /// One place in the body that is wrong.
+    /// One wrong place in the body.
     package struct Location: Equatable {
-        /// RFC 6901 pointer into the body.
+        /// The RFC 6901 pointer into the body.
         package let pointer: String
         /// What is wrong there.
         package let message: String
@@ -84,10 +84,10 @@ package struct Problem: Error, Equatable {
     package let code: Code
     package let detail: String
     package let errors: [Location]
-    /// The methods that a path has, for 405.
+    /// The methods that the path supports, for 405.
     package let allow: String?
 
-    /// A problem of the whole request.
+    /// A problem that concerns the whole request.
     package init(_ code: Code, _ detail: String, allow: String? = nil) {
         self.code = code
         self.detail = detail
@@ -103,14 +103,14 @@ package struct Problem: Error, Equatable {
         errors = [Location(pointer: pointer, message: message)]
     }
 
-    /// There is no room for a request.
-    static let overloaded = Problem(.overloaded, "More is asked than this server answers in time; ask again later.")
+    /// The problem of a request that the service sheds.
+    static let overloaded = Problem(.overloaded, "The server cannot answer more requests in time; try again later.")
 
-    /// The problem of a request that was well-formed but could not be answered.
+    /// The problem of a well-formed request that could not be answered.
     ///
     /// - Parameters:
-    ///   - error: Why not.
-    ///   - request: Pointer to the request in the body.
+    ///   - error: The reason.
+    ///   - request: The pointer to the request in the body.
     package init(_ error: RetrievalError, of request: String = "") {
         switch error {
         case .notReady, .modelsAbsent:
@@ -126,11 +126,11 @@ package struct Problem: Error, Equatable {
         case .deadlineExceeded:
             self.init(.deadlineExceeded, error.description)
         case .nonFiniteUserVector:
-            self.init(.internalError, "The request could not be answered; its id names it in the log.")
+            self.init(.internalError, "The request could not be answered; find its id in the server's log.")
         }
     }
 
-    /// The problem of a change of what is served that did not happen.
+    /// The problem of a failed change to versions, aliases or items.
     package init(_ error: ServingError) {
         switch error {
         case .modelNotServed, .modelNotNamed, .aliasNotFound: self.init(.notFound, error.description)
@@ -149,7 +149,7 @@ package struct Problem: Error, Equatable {
         }
     }
 
-    /// When to try again, in seconds, for what passes by itself.
+    /// The seconds to wait before a retry, for temporary problems; otherwise nil.
     package var retryAfter: Int? {
         switch code {
         case .overloaded, .notReady, .busyLoading, .storeUnavailable: 1
@@ -160,7 +160,7 @@ package struct Problem: Error, Equatable {
     /// Writes the body.
     ///
     /// - Parameters:
-    ///   - writer: Where to.
+    ///   - writer: The writer to append to.
     ///   - instance: The request's id.
     package func write(to writer: inout JSONWriter, instance: some Collection<UInt8>) {
         writer.raw("{\"type\":\"about:blank\",\"title\":")

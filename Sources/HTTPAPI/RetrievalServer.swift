@@ -6,11 +6,11 @@ import NIOCore
 public import ServiceLifecycle
 public import Serving
 
-/// The whole service: data plane, control plane and the controller of what is served, started and ended together.
+/// The whole service: data plane, control plane and serving controller, started and stopped together.
 ///
-/// The data plane listens before any model is loaded and says that it is not ready. On graceful shutdown it goes first:
-/// not ready, grace, no new connections, open ones drained with `Connection: close`; then the control plane and the
-/// controller end.
+/// The data plane listens before any model is loaded and reports "not ready". Graceful shutdown stops the data plane
+/// first. It reports "not ready", waits for the grace period, stops accepting connections, and drains open ones with
+/// `Connection: close`. Then the control plane and the controller stop.
 public struct RetrievalServer: Service, CustomStringConvertible {
     private let configuration: ServerConfiguration
     private let service: RetrievalService
@@ -21,26 +21,26 @@ public struct RetrievalServer: Service, CustomStringConvertible {
     private let logger: Logger
     private let onListening: @Sendable (Listener, Int) -> Void
 
-    /// Which of the two listeners.
+    /// One of the two listeners.
     public enum Listener: Sendable {
         /// Answers retrievals.
         case data
-        /// Shows and changes what is served.
+        /// Shows and changes the versions in service.
         case control
     }
 
-    /// A server that is not started yet.
+    /// Creates a server without starting it.
     ///
     /// - Parameters:
-    ///   - configuration: Checked here.
-    ///   - source: The store.
-    ///   - holder: Where the controller publishes.
+    ///   - configuration: The settings; the initializer checks them.
+    ///   - source: The store of versions.
+    ///   - holder: Receives the versions that the controller publishes.
     ///   - controller: Loads versions from the same store into the same holder.
-    ///   - sampler: Looks again at some answers.
-    ///   - build: What GET /version answers.
+    ///   - sampler: Compares a sample of answers with exact search and shadow versions.
+    ///   - build: The answer of GET /version.
     ///   - droppedLogLines: How many lines the log has lost, for GET /metrics.
-    ///   - logger: Receives everything the server has to say.
-    ///   - onListening: Told each listener's port once it accepts connections.
+    ///   - logger: Receives all log events of the server.
+    ///   - onListening: Called with each listener's port once it accepts connections.
     /// - Throws: ``ServerError``.
     public init(
         configuration: ServerConfiguration,
@@ -83,12 +83,14 @@ public struct RetrievalServer: Service, CustomStringConvertible {
         )
     }
 
-    /// What logs call it: without the configuration, which holds the token.
+    /// The name in logs.
+    ///
+    /// The default description would print the configuration, which holds the token.
     public var description: String { "retrieval server" }
 
     /// Serves until graceful shutdown.
     ///
-    /// - Throws: ``ServerError`` when a listener cannot start.
+    /// - Throws: ``ServerError`` if a listener cannot start.
     public func run() async throws {
         let limit = OpenFileLimit.raise()
         let budget = DescriptorBudget(configuration, limit: limit)
@@ -110,7 +112,7 @@ public struct RetrievalServer: Service, CustomStringConvertible {
             logger: logger,
             onListening: { onListening(.control, $0) }
         )
-        // Shut down from the last to the first.
+        // The group stops services from the last to the first.
         let group = ServiceGroup(
             configuration: ServiceGroupConfiguration(services: [controller, control, dataPlane], logger: logger)
         )

@@ -1,57 +1,63 @@
 import NIOCore
 public import Serving
 
-/// Everything about the two listeners that an operator may set; the names in messages are those of the configuration.
+/// The settings of the two listeners.
+///
+/// Messages use the setting names of the configuration.
 public struct ServerConfiguration: Sendable, Equatable {
-    /// HTTP_HOST: where the data plane listens.
+    /// HTTP_HOST: the data plane's address.
     public var httpHost = "127.0.0.1"
     /// HTTP_PORT: the data plane's port; 0 lets the system choose.
     public var httpPort = 8080
-    /// CONTROL_HOST: where the control plane listens.
+    /// CONTROL_HOST: the control plane's address.
     public var controlHost = "127.0.0.1"
     /// CONTROL_PORT: the control plane's port; 0 lets the system choose.
     public var controlPort = 8081
-    /// The bearer token that writes need, read from CONTROL_TOKEN_FILE; nil leaves them open to this machine.
+    /// The bearer token for writes, read from CONTROL_TOKEN_FILE.
+    ///
+    /// With nil, any program on this machine may write.
     public var controlToken: String?
     /// SERVE_THREADS: event loops of the data plane.
     public var serveThreads = 1
-    /// WORKER_THREADS: threads for what is too heavy for an event loop; nil is one for each core that no event loop has, at
-    /// least one.
+    /// WORKER_THREADS: threads for requests that are too heavy for an event loop.
+    ///
+    /// Nil is one thread for each core without an event loop, at least one.
     public var workerThreads: Int?
-    /// MAX_INFLIGHT: how many requests may be queued or under way at the worker threads, and how many of those that are
-    /// readable at once an event loop answers before it may refuse others.
+    /// MAX_INFLIGHT: the most requests that may be queued or in progress at the worker threads.
+    ///
+    /// It is also how many requests of one batch of events an event loop answers before it may refuse the rest.
     public var maxInflight = 512
-    /// QUEUE_DELAY_MS: how long a request may wait for its turn before it may be refused.
+    /// QUEUE_DELAY_MS: how long a request may wait before the service may refuse it.
     public var queueDelay: Duration = .milliseconds(20)
-    /// DEADLINE_MS: how long an answer is waited for unless the request's X-Deadline-Ms is shorter; zero is for ever.
+    /// DEADLINE_MS: the deadline of a request, unless its X-Deadline-Ms is shorter; zero is none.
     public var deadline: Duration = .zero
-    /// MAX_CONNECTIONS: connections of the data plane at one time.
+    /// MAX_CONNECTIONS: the most open connections of the data plane.
     public var maxConnections = 10_000
-    /// CONTROL_MAX_CONNECTIONS: connections of the control plane at one time.
+    /// CONTROL_MAX_CONNECTIONS: the most open connections of the control plane.
     public var controlMaxConnections = 256
     /// MAX_BODY_BYTES: the largest request body.
     public var maxBodyBytes = 262_144
     /// MAX_K, MAX_HISTORY and MAX_BATCH.
     public var limits = RetrievalLimits()
-    /// TRACE_FILE: where the spans of sampled requests are appended; nil is nowhere.
+    /// TRACE_FILE: the file to which spans of sampled requests are appended; nil writes none.
     public var traceFile: String?
-    /// TRACE_SAMPLE: one in so many requests that continue no trace begins a sampled one; 0 is none.
+    /// TRACE_SAMPLE: starts a sampled trace for one in this many requests without a trace; 0 starts none.
     public var traceSample = 0
-    /// SLOW_REQUEST_MS: requests that take so long are logged as warnings; zero is none.
+    /// SLOW_REQUEST_MS: requests that take at least this long are logged as warnings; zero logs none.
     public var slowRequest: Duration = .zero
-    /// IDLE_TIMEOUT_S: how long a connection may do nothing.
+    /// IDLE_TIMEOUT_S: how long a connection may be idle.
     public var idleTimeout: Duration = .seconds(60)
     /// REQUEST_READ_TIMEOUT_MS: how long a request may take to arrive.
     public var requestReadTimeout: Duration = .milliseconds(2000)
-    /// DRAIN_GRACE_S: how long to answer "not ready" before no connection is accepted any more.
+    /// DRAIN_GRACE_S: how long the server reports "not ready" before it stops accepting connections.
     public var drainGrace: Duration = .zero
-    /// DRAIN_TIMEOUT_S: how long open connections may take to end.
+    /// DRAIN_TIMEOUT_S: how long open connections then have to finish.
     public var drainTimeout: Duration = .seconds(10)
 
     /// The defaults.
     public init() {}
 
-    /// Checks every value against the range that ``Setting/all`` gives it.
+    /// Checks every value against its range in ``Setting/all``.
     ///
     /// - Throws: ``ServerError/invalidConfiguration(key:message:)`` or ``ServerError/openControlPlane(host:)``.
     public func validate() throws(ServerError) {
@@ -70,7 +76,7 @@ public struct ServerConfiguration: Sendable, Equatable {
         }
     }
 
-    /// How many worker threads there are.
+    /// The number of worker threads.
     var effectiveWorkerThreads: Int {
         workerThreads ?? max(1, System.coreCount - serveThreads)
     }
@@ -86,11 +92,11 @@ public struct ServerConfiguration: Sendable, Equatable {
 public enum ServerError: Error, Equatable, CustomStringConvertible {
     /// A setting is out of its range.
     case invalidConfiguration(key: String, message: String)
-    /// Other machines could change what is served.
+    /// The control plane is open to other machines without a token.
     case openControlPlane(host: String)
-    /// Another process listens there.
+    /// Another process listens on the port.
     case portInUse(host: String, port: Int, key: String)
-    /// The address cannot be listened on.
+    /// The server cannot listen on the address.
     case cannotListen(host: String, port: Int, key: String, reason: String)
 
     /// What is wrong and what to do.
@@ -99,7 +105,7 @@ public enum ServerError: Error, Equatable, CustomStringConvertible {
         case .invalidConfiguration(let key, let message):
             "\(key) \(message)."
         case .openControlPlane(let host):
-            "CONTROL_HOST is \(host), which other machines reach, and there is no token; set CONTROL_TOKEN_FILE to a file"
+            "CONTROL_HOST is \(host), which other machines can reach, and there is no token; set CONTROL_TOKEN_FILE to a file"
                 + " with a secret, or CONTROL_HOST to 127.0.0.1."
         case .portInUse(let host, let port, let key):
             "Port \(port) on \(host) is in use by another process; stop it (`ss -ltnp 'sport = :\(port)'` names it) or"

@@ -1,13 +1,13 @@
-/// Finds the highest rate that a service sustains.
+/// Finds the highest request rate that a service sustains.
 public struct CapacitySearch: Sendable {
     /// The first rate tried, in requests a second.
     public var firstRate: Double
-    /// The bracket is narrowed until its ends differ by this fraction.
+    /// The bisection stops when the bounds differ by this fraction.
     public var tolerance: Double
-    /// No higher rate is tried.
+    /// The highest rate to try.
     public var highestRate: Double
 
-    /// A search from `firstRate`, which is positive.
+    /// Creates a search that starts at `firstRate`, which must be positive.
     public init(firstRate: Double = 1000, tolerance: Double = 0.05, highestRate: Double = 1_000_000) {
         precondition(firstRate > 0 && firstRate <= highestRate && tolerance > 0, "rate \(firstRate), \(tolerance)")
         self.firstRate = firstRate
@@ -15,12 +15,12 @@ public struct CapacitySearch: Sendable {
         self.highestRate = highestRate
     }
 
-    /// Doubles the rate while it is sustained, or halves it until it is, then bisects between the two.
+    /// Doubles the rate while the service sustains it, or halves it until it does, then bisects.
     ///
-    /// A rate fails only when two trials in a row fail: one stall of the machine is no limit of the service.
+    /// A rate fails only after two failed trials in a row: one stall of the machine is not a limit of the service.
     ///
-    /// - Parameter isSustained: Tries a rate; nil ends the search with what is known.
-    /// - Returns: The highest rate that was sustained, nil when not even one request a second was.
+    /// - Parameter isSustained: Tries a rate; nil ends the search with the result so far.
+    /// - Returns: The highest sustained rate; nil if not even one request a second was sustained.
     public func run(_ isSustained: (Double) async throws -> Bool?) async rethrows -> Double? {
         var sustained: Double?
         var failed: Double?

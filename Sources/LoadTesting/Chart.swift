@@ -1,6 +1,6 @@
 import Foundation
 
-/// Lines over a linear axis of given ticks; latencies in microseconds on a logarithmic one.
+/// A line chart: a linear x axis with given ticks, and a logarithmic y axis of latencies in microseconds.
 struct Chart {
     struct Series {
         var name: String
@@ -21,14 +21,14 @@ struct Chart {
         self.title = title
     }
 
-    /// Around five round numbers from 0 to the first that is not below `value`, which is positive.
+    /// About five round numbers, from 0 to the first that is not below `value`, which must be positive.
     static func roundValues(upTo value: Double) -> [Double] {
         let magnitude = pow(10, log10(value / 5).rounded(.down))
         let step = [1, 2, 5, 10].map { $0 * magnitude }.first { $0 * 5 >= value } ?? value
         return (0...Int((value / step).rounded(.up))).map { Double($0) * step }
     }
 
-    /// The chart as a group whose corner is at `x`, `y`.
+    /// The chart as an SVG group with its corner at `x`, `y`.
     func svg(x: Double, y: Double, width: Double) -> String {
         let (left, right, top, bottom) = (70.0, width - 110, 34.0, Self.height - 46)
         let values = series.flatMap { $0.points.map { max($0.y, 1) } }
@@ -78,7 +78,7 @@ struct Chart {
         return text + "</g>\n"
     }
 
-    /// Microseconds in the unit that a person would use.
+    /// Microseconds in a readable unit.
     private static func duration(_ microseconds: Double) -> String {
         microseconds >= 1_000_000
             ? "\(Int(microseconds / 1_000_000)) s"

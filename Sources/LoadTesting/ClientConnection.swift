@@ -1,6 +1,6 @@
 import NIOCore
 
-/// A request on its way.
+/// A request in flight.
 struct PendingRequest {
     var due: NIODeadline
     var sent: NIODeadline
@@ -14,7 +14,7 @@ final class ClientConnection: ChannelInboundHandler {
     private let loop: LoadLoop
     private var parser = ResponseParser()
     private var context: ChannelHandlerContext?
-    /// The request that waits for its answer.
+    /// The request in flight, if any.
     private(set) var pending: PendingRequest?
 
     init(loop: LoadLoop) {
@@ -29,7 +29,7 @@ final class ClientConnection: ChannelInboundHandler {
         self.context = nil
     }
 
-    /// Sends a request that was due at a time; returns when it was sent.
+    /// Sends a request that was due at a time; returns the time of sending.
     func send(_ request: ByteBuffer, due: NIODeadline) -> NIODeadline {
         let now = NIODeadline.now()
         pending = PendingRequest(due: due, sent: now)
@@ -37,7 +37,7 @@ final class ClientConnection: ChannelInboundHandler {
         return now
     }
 
-    /// Closes without an answer to the request in flight, which is no longer waited for.
+    /// Closes the connection and abandons the request in flight.
     func abandon() {
         pending = nil
         close()
@@ -53,7 +53,7 @@ final class ClientConnection: ChannelInboundHandler {
         var position = 0
         do {
             while let answer = try parser.next(in: buffer.readableBytesUInt8Span, from: &position) {
-                // Nothing was asked: the server says goodbye to an idle connection.
+                // No request is in flight: this answer announces that the server closes an idle connection.
                 guard let request = pending else { return close() }
                 pending = nil
                 if answer.closes { close() }

@@ -1,20 +1,19 @@
 public import Kernels
 
-/// Where the histories of the requests come from.
+/// The source of the requests' histories.
 public enum HistorySource: Sendable {
-    /// Uniform integer ids `0..<items`.
+    /// Synthetic histories: uniform integer ids `0..<items`.
     case synthetic(items: Int)
     /// Recorded sequences, oldest first; row values are positions in `ids`.
     ///
-    /// Every event is as likely as any other to be the newest of a history, so that long sequences count for more, as
-    /// they do in real traffic.
+    /// Every event is equally likely to be the newest of a history. So long sequences weigh more, as in real traffic.
     case recorded(sequences: RaggedRows, ids: [String])
 
-    /// The ids of one history, as JSON values: integers where made up, strings where recorded.
+    /// The ids of one history, as JSON values: integers if synthetic, strings if recorded.
     ///
     /// - Parameters:
-    ///   - number: Which history; the same number, lengths and seed give the same history.
-    ///   - lengths: How many ids; fewer where a recorded sequence has fewer events up to the one drawn.
+    ///   - number: The history's number; the same number, lengths and seed give the same history.
+    ///   - lengths: The number of ids. A recorded sequence gives fewer if it has fewer events up to the drawn one.
     ///   - random: The generator.
     /// - Returns: JSON values, oldest first.
     func history(_ number: Int, lengths: ClosedRange<Int>, random: CounterBasedGenerator) -> [String] {
@@ -25,7 +24,7 @@ public enum HistorySource: Sendable {
             return random.integers(below: items, stream: content, count: length).map { "\($0)" }
         case .recorded(let sequences, let ids):
             let newest = Int(random.integers(below: sequences.ids.count, stream: content, count: 1)[0])
-            // The last offset that does not lie behind the event is where its sequence starts.
+            // The event's sequence starts at the last offset that is not after the event.
             var (low, high) = (0, sequences.count)
             while high - low > 1 {
                 let middle = (low + high) / 2

@@ -1,13 +1,15 @@
 import Histogram
 
-/// Latencies of up to a minute with three significant digits (HdrHistogram); longer ones count as a minute.
+/// A histogram of latencies up to a minute with three significant digits (HdrHistogram).
+///
+/// Longer latencies count as a minute.
 public struct LatencyHistogram: Sendable {
     private static let longest: UInt64 = 60_000_000_000
 
-    /// Nanoseconds, told apart from 64 up.
+    /// Values in nanoseconds; values below 64 may share a bucket.
     private var histogram: Histogram<UInt64>
 
-    /// No latencies yet.
+    /// Creates an empty histogram.
     public init() {
         self.init(digits: .three)
     }
@@ -20,7 +22,7 @@ public struct LatencyHistogram: Sendable {
         )
     }
 
-    /// Two significant digits in a tenth of the memory, for figures that are only looked at.
+    /// A histogram with two significant digits in a tenth of the memory, for figures that are only displayed.
     static func coarse() -> LatencyHistogram { LatencyHistogram(digits: .two) }
 
     /// Adds one latency in nanoseconds.
@@ -28,21 +30,21 @@ public struct LatencyHistogram: Sendable {
         histogram.record(min(UInt64(max(nanoseconds, 0)), Self.longest))
     }
 
-    /// Adds all latencies of another.
+    /// Adds all latencies of another histogram.
     package mutating func add(_ other: LatencyHistogram) {
         histogram.add(other.histogram)
     }
 
-    /// How many latencies there are.
+    /// The number of latencies.
     public var count: Int { Int(histogram.totalCount) }
 
-    /// The largest latency, in microseconds; 0 when there is none.
+    /// The largest latency, in microseconds; 0 if there is none.
     public var maximum: Double { count == 0 ? 0 : Double(histogram.maxRecorded) / 1000 }
 
-    /// The arithmetic mean, in microseconds; 0 when there is none.
+    /// The arithmetic mean, in microseconds; 0 if there is no latency.
     public var mean: Double { count == 0 ? 0 : histogram.mean / 1000 }
 
-    /// The latency that a fraction of all do not exceed, in microseconds; 0 when there is none.
+    /// A quantile of the latencies, in microseconds; 0 if there is no latency.
     ///
     /// - Parameter fraction: 0 to 1, such as 0.999.
     /// - Complexity: O(buckets), some tens of thousands.
@@ -51,7 +53,7 @@ public struct LatencyHistogram: Sendable {
         return min(Double(histogram.valueAtPercentile(fraction * 100)) / 1000, maximum)
     }
 
-    /// How many latencies are at least this many microseconds, to the histogram's precision.
+    /// The number of latencies of at least this many microseconds, within the histogram's precision.
     public func count(from microseconds: Double) -> Int {
         Int(histogram.count(within: UInt64(microseconds * 1000)...Self.longest))
     }

@@ -1,17 +1,17 @@
 import Foundation
 
-/// A page about one or several runs: latency by percentile, tails by rate, and the figures as a table.
+/// A report of one or several runs: latency by percentile, tail latency by rate, and a table of the figures.
 ///
-/// One self-contained SVG without scripts, which follows the reader's dark or light preference.
+/// The report is one self-contained SVG without scripts. It follows the reader's preference for dark or light mode.
 public struct LatencyReport: Sendable {
-    /// What was measured, as a heading.
+    /// The heading.
     public var title: String
     /// The runs, in the order of the table.
     public var runs: [LoadMeasurement]
 
-    /// A report of at least one run.
+    /// Creates a report of at least one run.
     public init(title: String, runs: [LoadMeasurement]) {
-        precondition(!runs.isEmpty, "a report of no run")
+        precondition(!runs.isEmpty, "a report needs at least one run")
         self.title = title
         self.runs = runs
     }
@@ -45,7 +45,7 @@ public struct LatencyReport: Sendable {
             """
     }
 
-    /// The report as an HTML page that holds the SVG.
+    /// The report as an HTML page with the SVG.
     public var html: String {
         """
         <!DOCTYPE html>
@@ -60,11 +60,11 @@ public struct LatencyReport: Sendable {
 
     // MARK: Charts
 
-    /// Percentiles at the distance of their tail, as HdrHistogram draws them: 90, 99 and 99.9 percent equally far apart.
+    /// Latency by percentile, with 90, 99 and 99.9 percent equally far apart, as HdrHistogram draws it.
     private var percentileChart: Chart {
         let most = runs.map(\.latency.count).max() ?? 0
         let nines = max(2, Int(log10(Double(max(most, 1))).rounded(.up)))
-        var chart = Chart(title: "Latency by percentile, from when the request was due")
+        var chart = Chart(title: "Latency by percentile, from the due time of the request")
         chart.xTicks = [(0, "0"), (log10(2), "50")] + (1...nines).map { (Double($0), Self.percent($0)) }
         chart.xLabel = "percent"
         for (number, run) in runs.enumerated() where run.latency.count > 0 {
@@ -88,7 +88,7 @@ public struct LatencyReport: Sendable {
         return chart
     }
 
-    /// Tails by rate; nil with fewer than two open-loop runs.
+    /// Tail latency by rate; nil with fewer than two open-loop runs.
     private var rateChart: Chart? {
         let rows = runs.filter { $0.rate != nil && $0.latency.count > 0 }.sorted { ($0.rate ?? 0) < ($1.rate ?? 0) }
         guard let last = rows.last?.rate, rows.count > 1 else { return nil }

@@ -2,14 +2,14 @@ import Foundation
 import NIOCore
 import NIOPosix
 
-/// What looks on while a run goes.
+/// An observer of a run.
 public struct RunObserver: Sendable {
-    /// Told once a second what happened, on the generator's own thread: return at once.
+    /// Receives the progress once a second, on the generator's thread; it must return at once.
     public let onProgress: (@Sendable (LoadProgress) -> Void)?
-    /// Asked a thousand times a second; true ends the run as if its time were over.
+    /// Called a thousand times a second; true ends the run as if its time were over.
     public let shouldStop: @Sendable () -> Bool
 
-    /// An observer; by default nothing is told and nothing ends the run early.
+    /// Creates an observer; by default it ignores the progress and never ends the run early.
     public init(
         onProgress: (@Sendable (LoadProgress) -> Void)? = nil,
         shouldStop: @escaping @Sendable () -> Bool = { false }
@@ -21,11 +21,11 @@ public struct RunObserver: Sendable {
 
 /// Sends requests to one server over a fixed number of connections, from one thread, and measures the answers.
 ///
-/// Latency counts from when a request was due, also while it waited for a free connection, so that a stall of the server
-/// shows in every request that it delayed (no coordinated omission). A connection has one request in flight; one that
-/// the server closes is opened again. A request that waited for the time-out is given up unsent; one that was sent has the
-/// time-out for its answer, however long it waited, so that overload does not turn into time-outs only. Give the thread
-/// a core of its own.
+/// Latency counts from the due time of a request, including its wait for a free connection. So a stall of the server
+/// shows in every request that it delayed (no coordinated omission). A connection has one request in flight; the
+/// generator reopens a connection that the server closes. A request that waits for a connection longer than the
+/// time-out is given up unsent. A sent request has the full time-out for its answer, however long it waited, so that
+/// overload does not produce only time-outs. Give the thread its own core.
 public struct LoadGenerator: Sendable {
     private let group: MultiThreadedEventLoopGroup
     private let loop: NIOLoopBound<LoadLoop>
@@ -34,11 +34,11 @@ public struct LoadGenerator: Sendable {
     ///
     /// - Parameters:
     ///   - target: The server.
-    ///   - requests: What is sent.
-    ///   - connections: How many, at least one.
+    ///   - requests: The requests to send.
+    ///   - connections: The number of connections, at least one.
     ///   - timeout: How long a request waits for a connection, and then for its answer.
-    /// - Returns: A generator, to be closed.
-    /// - Throws: `LoadError.unreachable` when the server takes no connection.
+    /// - Returns: A generator; the caller must close it.
+    /// - Throws: `LoadError.unreachable` if the server accepts no connection.
     public static func connect(
         to target: LoadTarget,
         requests: RequestPool,
@@ -62,17 +62,17 @@ public struct LoadGenerator: Sendable {
         }
     }
 
-    /// NIO wraps what happened at each address that it tried.
+    /// The reason of a failed connection; NIO wraps one error for each address that it tried.
     private static func reason(of error: any Error) -> String {
         guard let attempt = (error as? NIOConnectionError)?.connectionErrors.first?.error else { return "\(error)" }
         return (attempt as? IOError)?.errnoCode == ECONNREFUSED ? "connection refused" : "\(attempt)"
     }
 
-    /// Runs for a warm-up, which is not counted, and a measured time.
+    /// Runs for a warm-up, which does not count, and a measured time.
     ///
-    /// One run at a time. Takes up to twice the time-out longer while late answers are waited for.
+    /// Only one run at a time. The run waits for late answers, up to twice the time-out longer.
     ///
-    /// - Throws: `LoadError.badAnswer` when the server sends something else than answers with a stated length.
+    /// - Throws: `LoadError.badAnswer` if the server sends anything other than answers with Content-Length.
     public func measure(
         _ pacing: Pacing,
         duration: Duration,

@@ -1,13 +1,13 @@
 import NIOCore
 import NIOPosix
 
-/// The generator's work on its one event loop: sends what is due on free connections, and keeps account.
+/// The generator's work on its event loop: sends due requests on free connections and records the outcomes.
 ///
-/// The loop sleeps in `epoll_wait`, wakes ``wakingTime`` before a request is due, and polls from there on, because a timer
-/// alone would send tens of microseconds late. Polling all the time saves another wake-up per answer, but then the
-/// scheduler takes the thread for a hog and stops it for milliseconds as soon as anything else wants its core. NIO's loop
-/// has no poll mode, and a task that submits itself again would keep it from its sockets; a callback in ``pollInterval``
-/// makes it look at them first.
+/// The loop sleeps in `epoll_wait`, wakes ``wakingTime`` before a request is due, and polls from then on, because a
+/// timer alone would send tens of microseconds late. Constant polling would save another wake-up per answer. But then
+/// the scheduler treats the thread as CPU-bound and preempts it for milliseconds as soon as another thread wants its
+/// core. NIO's loop has no poll mode, and a task that resubmits itself would block its sockets. A callback after
+/// ``pollInterval`` lets the loop serve them first.
 final class LoadLoop: NIOScheduledCallbackHandler {
     private static let pollInterval = TimeAmount.microseconds(1)
     private static let wakingTime = TimeAmount.microseconds(50)
@@ -34,7 +34,7 @@ final class LoadLoop: NIOScheduledCallbackHandler {
             if case .constant(let rate) = schedule.pacing { measurement.rate = rate }
         }
 
-        /// Counts a request without an answer.
+        /// Counts a request that got no answer.
         func count(_ due: NIODeadline, as kind: WritableKeyPath<LoadMeasurement, Int>) {
             progress.errors += 1
             if schedule.isMeasured(due) { measurement[keyPath: kind] += 1 }
@@ -47,7 +47,7 @@ final class LoadLoop: NIOScheduledCallbackHandler {
     private let timeout: TimeAmount
     private var nextRequest = 0
     private var connections: [ClientConnection] = []
-    /// Connections without a request, longest free first.
+    /// The free connections, longest free first.
     private var idle = CircularBuffer<ClientConnection>()
     private var inFlight = 0
     private var run: Run?
@@ -64,7 +64,7 @@ final class LoadLoop: NIOScheduledCallbackHandler {
 
     // MARK: Connections
 
-    /// Opens one connection more.
+    /// Opens one more connection.
     func open() -> EventLoopFuture<Void> {
         let loop = NIOLoopBound(self, eventLoop: eventLoop)
         return ClientBootstrap(group: eventLoop)
@@ -88,7 +88,7 @@ final class LoadLoop: NIOScheduledCallbackHandler {
         if let run { sendDue(run, .now()) }
     }
 
-    /// A connection ended; another takes its place.
+    /// Replaces a connection that closed.
     func closed(_ connection: ClientConnection) {
         guard let place = connections.firstIndex(where: { $0 === connection }) else { return }
         connections.remove(at: place)
@@ -108,7 +108,7 @@ final class LoadLoop: NIOScheduledCallbackHandler {
         }
     }
 
-    /// Closes all connections for good.
+    /// Closes all connections permanently.
     func close() {
         isClosing = true
         for connection in connections { connection.close() }
@@ -116,7 +116,7 @@ final class LoadLoop: NIOScheduledCallbackHandler {
 
     // MARK: A run
 
-    /// Starts a run; its measurement comes when every request that fell due was answered or given up.
+    /// Starts a run; its measurement is ready when every due request is answered or given up.
     func start(
         _ pacing: Pacing,
         duration: TimeAmount,
@@ -134,7 +134,7 @@ final class LoadLoop: NIOScheduledCallbackHandler {
         return promise.futureResult
     }
 
-    /// Takes an answer in and sends what is due on the connection that it frees.
+    /// Records an answer and sends the next due request on the freed connection.
     func received(_ answer: Answer, to request: PendingRequest, on connection: ClientConnection, at now: NIODeadline) {
         inFlight -= 1
         if !answer.closes { idle.append(connection) }
@@ -174,7 +174,8 @@ final class LoadLoop: NIOScheduledCallbackHandler {
         sendDue(run, now)
     }
 
-    /// Makes sure that the loop wakes in time for the next request; while requests wait, answers wake it.
+    /// Ensures that the loop wakes in time for the next request; while requests wait for a connection, answers wake
+    /// it.
     private func scheduleWake(_ run: Run, _ now: NIODeadline) {
         var time = nextHousekeeping
         if let due = run.schedule.nextDue(at: now), due > now {
@@ -191,7 +192,7 @@ final class LoadLoop: NIOScheduledCallbackHandler {
         }
     }
 
-    /// Sends the requests that are due as long as a connection is free, and goes on from there.
+    /// Sends due requests while a connection is free, then schedules the next wake-up.
     private func sendDue(_ run: Run, _ now: NIODeadline) {
         while let connection = idle.first, let due = run.schedule.nextDue(at: now), due <= now {
             run.schedule.take()
@@ -210,7 +211,7 @@ final class LoadLoop: NIOScheduledCallbackHandler {
         if inFlight == 0, run.schedule.nextDue(at: now) == nil { finish(run) } else { scheduleWake(run, now) }
     }
 
-    /// Gives up what waited too long, and tells the observer how it goes.
+    /// Gives up requests that waited too long, and reports the progress.
     private func keepHouse(_ run: Run, _ now: NIODeadline) {
         for connection in connections {
             guard let request = connection.pending, now - request.sent > timeout else { continue }

@@ -1,17 +1,17 @@
 import FoundationEssentials
 
-/// Where the requests go.
+/// The target of the requests.
 public struct LoadTarget: Sendable, Equatable {
-    /// Host name or address, without the brackets of an IPv6 address.
+    /// The host name or address; an IPv6 address without brackets.
     public let host: String
-    /// TCP port, 80 by default.
+    /// The TCP port, 80 by default.
     public let port: Int
-    /// Path and query, `/retrieve` by default.
+    /// The path and query, `/retrieve` by default.
     public let path: String
 
-    /// Takes a URL apart.
+    /// Parses a URL.
     ///
-    /// - Throws: `LoadError.badTarget` when it is not plain HTTP, has no host, or carries a user or a fragment.
+    /// - Throws: `LoadError.badTarget` if the URL is not plain HTTP, has no host, or has a user or a fragment.
     public init(url: String) throws(LoadError) {
         guard let parts = URLComponents(string: url), parts.scheme == "http", let host = parts.host, !host.isEmpty,
             parts.user == nil, parts.fragment == nil, let port = Optional(parts.port ?? 80), 1...65_535 ~= port

@@ -1,11 +1,11 @@
 import Kernels
 package import NIOCore
 
-/// Requests assembled ahead of the run, each as one piece of bytes, head and body.
+/// Requests assembled before the run, each with head and body in one buffer.
 ///
-/// The run takes them in order and starts again at the front.
+/// The run sends them in order and starts over after the last.
 public struct RequestPool: Sendable {
-    /// How many requests are assembled at most; beyond this the run repeats them.
+    /// The most requests to assemble; a longer run repeats them.
     public static let limit = 16_384
 
     /// The requests in the order of sending.
@@ -14,12 +14,12 @@ public struct RequestPool: Sendable {
     /// Assembles `POST` requests.
     ///
     /// - Parameters:
-    ///   - target: Where they go.
-    ///   - source: Where their histories come from; at least one item or event.
-    ///   - lengths: Ids a history, from 0 up.
+    ///   - target: The target of the requests.
+    ///   - source: The source of the histories, with at least one item or event.
+    ///   - lengths: The number of ids in a history, from 0.
     ///   - k: How many items a request asks for.
-    ///   - count: How many different requests, at least one.
-    ///   - seed: The same seed and other arguments give the same bytes.
+    ///   - count: The number of different requests, at least one.
+    ///   - seed: The seed; the same seed and other arguments give the same bytes.
     public init(
         target: LoadTarget,
         source: HistorySource,

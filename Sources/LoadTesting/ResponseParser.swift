@@ -1,21 +1,21 @@
-/// What the head of an answer says.
+/// The head of an answer.
 package struct Answer: Equatable, Sendable {
     /// The status code.
     package var status: Int
-    /// Whether the server closes the connection after it.
+    /// Whether the server closes the connection after the answer.
     package var closes: Bool
 
-    /// What a head says.
+    /// Creates a head.
     package init(status: Int, closes: Bool) {
         self.status = status
         self.closes = closes
     }
 }
 
-/// Finds the answers in a connection's bytes, however they were cut into reads.
+/// Finds the answers in a connection's bytes, however the reads cut them.
 ///
-/// Reads the status, `Content-Length` and `Connection`, skips everything else, and keeps one header line at most, in
-/// storage that is reused: nothing is allocated for an answer. Source: RFC 9112, sections 4 and 6.
+/// Reads the status, `Content-Length` and `Connection`, and skips all other fields. It keeps at most one header line,
+/// in reused storage, so an answer needs no allocation. Source: RFC 9112, sections 4 and 6.
 package struct ResponseParser {
     private static let headLimit = 65_536
 
@@ -30,10 +30,10 @@ package struct ResponseParser {
     private var length: Int?
     private var headBytes = 0
     private var line: [UInt8] = []
-    /// Whether the present line is a field of no interest.
+    /// Whether to skip the current line.
     private var isSkipping = false
 
-    /// At the start of an answer.
+    /// Creates a parser at the start of an answer.
     package init() {
         line.reserveCapacity(256)
     }
@@ -41,10 +41,10 @@ package struct ResponseParser {
     /// Reads on until an answer is complete.
     ///
     /// - Parameters:
-    ///   - bytes: What was read.
-    ///   - position: Where to go on; moved behind what was used.
-    /// - Returns: The answer that ends before the moved position, or nil when all bytes are used and more are needed.
-    /// - Throws: `ResponseError` when this is no answer of stated length; the connection is then of no more use.
+    ///   - bytes: The received bytes.
+    ///   - position: Where to continue; moved past the consumed bytes.
+    /// - Returns: The answer that ends before the moved position; nil if all bytes are consumed and more are needed.
+    /// - Throws: `ResponseError` if the answer has no Content-Length or is not HTTP; the connection is then unusable.
     package mutating func next(in bytes: Span<UInt8>, from position: inout Int) throws(ResponseError) -> Answer? {
         while position < bytes.count {
             if case .body(let left) = phase {
@@ -73,7 +73,7 @@ package struct ResponseParser {
         return nil
     }
 
-    /// Only fields that start with the letter of one that matters are kept.
+    /// Keeps only fields whose first letter matches a relevant field.
     private mutating func keep(_ byte: UInt8) {
         if isSkipping { return }
         if line.isEmpty, case .fields = phase {
@@ -87,7 +87,7 @@ package struct ResponseParser {
         line.append(byte)
     }
 
-    /// Takes in a whole line; true at the empty line that ends the head.
+    /// Handles a complete line; true for the empty line that ends the head.
     private mutating func endLine() throws(ResponseError) -> Bool {
         guard case .fields = phase else {
             try readStatus()
@@ -120,7 +120,7 @@ package struct ResponseParser {
         answer.closes = line[7] == UInt8(ascii: "0")
     }
 
-    /// The value of the present line when its name is `name`, which is in lower case.
+    /// The value of the current line if its name is `name`, which must be in lower case.
     private func value(of name: StaticString) -> ArraySlice<UInt8>? {
         let count = name.utf8CodeUnitCount
         guard line.count > count, line[count] == UInt8(ascii: ":"), isNamed(name) else { return nil }

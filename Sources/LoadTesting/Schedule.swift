@@ -1,17 +1,19 @@
 package import NIOCore
 
-/// When the requests of one run are due.
+/// The due times of one run's requests.
 package struct Schedule {
     let pacing: Pacing
     let start: NIODeadline
-    /// Requests due before this warm up and are not counted.
+    /// Requests due before this time belong to the warm-up and do not count.
     let measuredFrom: NIODeadline
-    /// Nothing falls due from here on; moved forward by an interruption.
+    /// The end: no request is due from here on.
+    ///
+    /// An interruption moves it to an earlier time.
     package var end: NIODeadline
     /// How many requests were sent or given up.
     package private(set) var taken = 0
 
-    /// A schedule of a warm-up and a measured time.
+    /// Creates a schedule of a warm-up and a measured time.
     package init(_ pacing: Pacing, start: NIODeadline, warmUp: TimeAmount, duration: TimeAmount) {
         self.pacing = pacing
         self.start = start
@@ -19,9 +21,9 @@ package struct Schedule {
         end = measuredFrom + duration
     }
 
-    /// When the next request is due, which may be in the future; nil when none is left.
+    /// When the next request is due, possibly in the future; nil if none is left.
     ///
-    /// Computed from the start every time, so that rounding does not add up.
+    /// The time is always computed from the start, so that rounding errors do not accumulate.
     package func nextDue(at now: NIODeadline) -> NIODeadline? {
         let due =
             switch pacing {
@@ -31,11 +33,11 @@ package struct Schedule {
         return due < end ? due : nil
     }
 
-    /// The next request is sent or given up.
+    /// Advances past a request that was sent or given up.
     package mutating func take() {
         taken += 1
     }
 
-    /// Whether a request due then is counted.
+    /// Whether a request that is due at a time counts.
     package func isMeasured(_ due: NIODeadline) -> Bool { due >= measuredFrom }
 }

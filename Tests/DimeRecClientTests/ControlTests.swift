@@ -1,7 +1,7 @@
 import DimeRecClient
 import Testing
 
-@Suite("Control plane by the client", .timeLimit(.minutes(2))) struct ControlTests {
+@Suite("Control plane through the client", .timeLimit(.minutes(2))) struct ControlTests {
     private static let action = "{\"model\":\"m\",\"version\":4,\"state\":\"active\"}"
     private static let token = "0123456789-secret"
 
@@ -14,7 +14,7 @@ import Testing
         }
     }
 
-    @Test("models with their versions")
+    @Test("models are listed with their versions")
     func readsModels() async throws {
         let body = """
             {"models":[{"name":"m","active_version":2,"versions":[{"model":"m","version":2,"state":"rejected",\
@@ -32,7 +32,7 @@ import Testing
         }
     }
 
-    @Test("activation, rollback and alias as the service wants them, with the token")
+    @Test("activation, rollback and alias requests have the service's form and the token")
     func writes() async throws {
         let alias = "{\"model\":\"m\",\"split\":[{\"version\":3,\"percent\":95}],\"shadow\":5,\"revision\":8}"
         try await ScriptedServer({ _, request in
@@ -78,7 +78,7 @@ import Testing
         }
     }
 
-    @Test("what may have been done is not sent again unless that changes nothing")
+    @Test("a call that may have been executed is retried only if it is idempotent")
     func sendsOnce() async throws {
         let half = "HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{"
         try await ScriptedServer({ _, _ in .bytesAndClose(half) }).serving { server, url in
@@ -103,7 +103,7 @@ import Testing
         }
     }
 
-    @Test("a rollback that was refused by 503 is sent again, a conflict is not")
+    @Test("a rollback refused with 503 is retried; a conflict is not")
     func sendsRefusedAgain() async throws {
         try await ScriptedServer({ number, _ in
             switch number {
@@ -121,7 +121,7 @@ import Testing
         }
     }
 
-    @Test("without an address of the control plane nothing is sent")
+    @Test("without the control plane's address nothing is sent")
     func needsAddress() async throws {
         let client = try DimeRecClient(url: "http://127.0.0.1:1")
         await #expect(throws: DimeRecError.noControlPlane) { _ = try await client.models() }

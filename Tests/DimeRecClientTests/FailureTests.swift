@@ -1,10 +1,10 @@
 import DimeRecClient
 import Testing
 
-@Suite("Failures and the client", .timeLimit(.minutes(2))) struct FailureTests {
+@Suite("Failures in the client", .timeLimit(.minutes(2))) struct FailureTests {
     private let question = RetrievalRequest(history: ["i1"])
 
-    @Test("503 and then 200 is an answer, not before Retry-After; the deadline is what is left")
+    @Test("after 503 the client retries, not before Retry-After, with the remaining time as the deadline")
     func waitsForRetryAfter() async throws {
         try await ScriptedServer({ number, _ in
             number == 0 ? .problem(503, "overloaded", headers: ["Retry-After: 7"]) : .answer(200, retrieved)
@@ -18,7 +18,7 @@ import Testing
         }
     }
 
-    @Test("a time without end is told to the service as an hour")
+    @Test("an unlimited timeout is sent to the service as an hour")
     func endlessTime() async throws {
         try await ScriptedServer({ _, _ in .answer(200, retrieved) }).serving { server, url in
             let client = try makeClient([url]) { $0.timeout = .seconds(Int64.max) }
@@ -27,7 +27,7 @@ import Testing
         }
     }
 
-    @Test("a Retry-After beyond the deadline is not waited for")
+    @Test("the client does not wait for a Retry-After beyond the deadline")
     func givesUp() async throws {
         try await ScriptedServer({ _, _ in .problem(503, "overloaded", headers: ["Retry-After: 31"]) }).serving {
             server,
@@ -38,7 +38,7 @@ import Testing
         }
     }
 
-    @Test("without Retry-After the waits grow and are jittered, and the attempts are counted")
+    @Test("without Retry-After the waits grow with jitter, and the attempts are limited")
     func backsOff() async throws {
         try await ScriptedServer({ _, _ in .problem(503, "overloaded") }).serving { server, url in
             let waits = Waits()
@@ -55,7 +55,7 @@ import Testing
         }
     }
 
-    @Test("a dead replica costs one attempt and no wait, and the next call begins with the one that lives")
+    @Test("a dead replica costs one attempt and no wait; the next call starts with the live one")
     func failsOver() async throws {
         var dead = ""
         try await ScriptedServer({ _, _ in .silence }).serving { _, url in dead = url }
@@ -74,7 +74,7 @@ import Testing
         }
     }
 
-    @Test("a replica that says 503 is left alone, and one that works is used from then on")
+    @Test("a replica that answers 503 is skipped; a working one is used from then on")
     func prefersTheOneThatWorks() async throws {
         try await ScriptedServer({ _, _ in .problem(503, "not_ready", headers: ["Retry-After: 1"]) }).serving {
             busy,
@@ -88,7 +88,7 @@ import Testing
         }
     }
 
-    @Test("a deadline that passes is an error, and the service was told of it")
+    @Test("a passed deadline is an error, and the service received the deadline")
     func keepsDeadline() async throws {
         try await ScriptedServer({ _, _ in .silence }).serving { server, url in
             let error = DimeRecError.deadlineExceeded(after: .milliseconds(500), last: nil)
@@ -100,7 +100,7 @@ import Testing
         }
     }
 
-    @Test("the deadline holds for the body too")
+    @Test("the deadline includes the body")
     func keepsDeadlineInBody() async throws {
         let half = "HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n{\"items\":"
         try await ScriptedServer({ _, _ in .bytes(half) }).serving { _, url in
@@ -111,7 +111,7 @@ import Testing
         }
     }
 
-    @Test("a replica that is silent for an attempt's time is passed over")
+    @Test("a replica that is silent for the attempt's timeout is skipped")
     func limitsAttempts() async throws {
         try await ScriptedServer({ _, _ in .silence }).serving { silent, silentURL in
             try await ScriptedServer({ _, _ in .answer(200, retrieved) }).serving { server, url in
@@ -123,7 +123,7 @@ import Testing
     }
 
     @Test(
-        "half an answer is asked for again",
+        "the client retries after an incomplete answer",
         arguments: [
             "HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n{\"items\":", "HTTP/1.1 200 OK\r\nContent-Le", "",
             "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n{\"ite", "no HTTP at all\r\n\r\n",
@@ -140,7 +140,7 @@ import Testing
     }
 
     @Test(
-        "a problem is thrown as it is, at once",
+        "a problem is thrown at once and unchanged",
         arguments: [(400, "invalid_argument"), (404, "not_found"), (504, "x")]
     )
     func throwsProblem(status: Int, code: String) async throws {
@@ -151,7 +151,7 @@ import Testing
     }
 
     @Test(
-        "what does not keep the contract is named as that",
+        "an answer that breaks the contract is invalidAnswer",
         arguments: [(200, "{}"), (200, "<html>"), (200, ""), (502, "<html>"), (301, "{}")]
     )
     func namesStrangers(status: Int, body: String) async throws {
@@ -173,7 +173,7 @@ import Testing
         }
     }
 
-    @Test("a cancelled task throws CancellationError and asks no more")
+    @Test("a cancelled task throws CancellationError and sends no more requests")
     func cancels() async throws {
         try await ScriptedServer({ _, _ in .silence }).serving { server, url in
             let task = Task { [question] in try await makeClient([url]).retrieve(question) }
@@ -184,7 +184,7 @@ import Testing
         }
     }
 
-    @Test("many calls at once share the connections")
+    @Test("concurrent calls share the connections")
     func sharesConnections() async throws {
         try await ScriptedServer({ _, _ in .answer(200, retrieved) }).serving { server, url in
             let client = try makeClient([url]) { $0.connections = 3 }
@@ -197,7 +197,7 @@ import Testing
     }
 
     @Test(
-        "an address that nothing can be sent to is refused",
+        "an invalid base address is refused",
         arguments: ["", "localhost", "127.0.0.1:8080", "ftp://a", "http://", "http://a?b", "http://u@a"]
     )
     func refusesAddresses(url: String) {
@@ -205,7 +205,7 @@ import Testing
     }
 }
 
-/// Expects the service's problem of a status and a code.
+/// Expects a problem of the service with a status and a code.
 func expectProblem(_ status: Int, _ code: String, _ call: () async throws -> Void) async {
     do {
         try await call()

@@ -8,7 +8,7 @@ func repositoryFile(_ path: String) throws -> String {
     return try String(contentsOf: root.appending(path: path), encoding: .utf8)
 }
 
-/// The lines of RetrievalTests between two comments, without what they begin with.
+/// The lines of RetrievalTests between two comments, without their indentation.
 func sourceLines(between first: String, and last: String) throws -> [String] {
     let lines = try repositoryFile("Tests/DimeRecClientTests/RetrievalTests.swift").split(separator: "\n").map {
         $0.trimmingCharacters(in: .whitespaces)

@@ -8,7 +8,7 @@ let retrieved = """
     "fallback":null,"unknown_ids":1,"truncated":true}
     """
 
-/// Keeps how long somebody was told to wait, and does not wait.
+/// Records the requested waits without waiting.
 final class Waits: Sendable {
     private let durations = Mutex<[Duration]>([])
 
@@ -26,15 +26,15 @@ func makeClient(
 ) throws -> DimeRecClient {
     var options = DimeRecClient.Options()
     options.timeout = .seconds(30)
-    // That the machine is busy with other tests is no dead replica.
+    // The machine may be busy with other tests, so generous timeouts prevent false failures.
     options.connectTimeout = .seconds(10)
     change(&options)
     guard let waits else { return try DimeRecClient(urls: urls, options: options) }
     return try DimeRecClient(urls: urls, options: options, sleep: { waits.note($0) })
 }
 
-@Suite("Retrieval by the client", .timeLimit(.minutes(2))) struct RetrievalTests {
-    @Test("a request is what the service reads, with every field and with none")
+@Suite("Retrieval through the client", .timeLimit(.minutes(2))) struct RetrievalTests {
+    @Test("the service reads a request as sent, with all fields and with none")
     func writesRequest() async throws {
         try await ScriptedServer({ _, _ in .answer(200, retrieved) }).serving { server, url in
             let client = try makeClient([url])
@@ -68,7 +68,7 @@ func makeClient(
         }
     }
 
-    @Test("a user is sent by that name")
+    @Test("the user is sent in the field user")
     func writesUser() async throws {
         try await ScriptedServer({ _, _ in .answer(200, retrieved) }).serving { server, url in
             var request = RetrievalRequest(history: [])
@@ -78,7 +78,7 @@ func makeClient(
         }
     }
 
-    @Test("the answers of a batch, of similar items, of an item and of readiness")
+    @Test("answers of a batch, similar items, an item and readiness are read")
     func readsAnswers() async throws {
         try await ScriptedServer({ _, request in
             switch request.line {
@@ -118,7 +118,7 @@ func makeClient(
         }
     }
 
-    @Test("not ready where the service says so, and where nobody listens")
+    @Test("the client is not ready if the service says so or no service listens")
     func isNotReady() async throws {
         try await ScriptedServer({ _, _ in .problem(503, "not_ready", headers: ["Retry-After: 1"]) }).serving {
             server,
@@ -127,12 +127,12 @@ func makeClient(
             #expect(await !client.isReady())
             #expect(server.requests.count == 1)
         }
-        // A port that a server has left may be another test's by now; the first one is nobody's.
+        // Another test may use a port that a server has released; no test uses port 1.
         let client = try makeClient(["http://127.0.0.1:1"])
         #expect(await !client.isReady())
     }
 
-    @Test("the example of the README is the one that runs here")
+    @Test("the README's example is the code that runs here")
     func runsExample() async throws {
         try await ScriptedServer({ _, _ in .answer(200, retrieved) }).serving { _, url in
             let items = try await example(url)

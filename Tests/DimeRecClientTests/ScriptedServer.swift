@@ -2,18 +2,18 @@ import NIOCore
 import NIOPosix
 import Synchronization
 
-/// A server that answers each request as a script says, byte for byte.
+/// A server that answers each request with the bytes of a script.
 final class ScriptedServer: Sendable {
-    /// What happens to a request.
+    /// A reaction to a request.
     enum Reaction {
-        /// These bytes.
+        /// Sends these bytes.
         case bytes(String)
-        /// These bytes, then the end of the connection.
+        /// Sends these bytes, then closes the connection.
         case bytesAndClose(String)
-        /// Nothing, for ever.
+        /// Never answers.
         case silence
 
-        /// A whole answer.
+        /// A complete answer.
         static func answer(_ status: Int, _ body: String, headers: [String] = []) -> Reaction {
             let type = status < 400 ? "application/json" : "application/problem+json"
             let lines =
@@ -33,7 +33,7 @@ final class ScriptedServer: Sendable {
         }
     }
 
-    /// A request as it came.
+    /// A received request.
     struct Request {
         let head: [String]
         let body: String
@@ -100,12 +100,12 @@ final class ScriptedServer: Sendable {
     private let state = Mutex(State())
     private let channel = Mutex<(any Channel)?>(nil)
 
-    /// A server that reacts to its `n`-th request, from 0, by a script.
+    /// Creates a server that reacts to its `n`-th request, from 0, by a script.
     init(_ script: @escaping @Sendable (Int, Request) -> Reaction) {
         self.script = script
     }
 
-    /// Runs a test beside this server; the test gets its address.
+    /// Runs a test with this server; the test receives the server's address.
     func serving(_ test: (ScriptedServer, String) async throws -> Void) async throws {
         let url = try await start()
         do {
@@ -141,9 +141,9 @@ final class ScriptedServer: Sendable {
         return script(number, request)
     }
 
-    /// The requests that came.
+    /// The received requests.
     var requests: [Request] { state.withLock(\.requests) }
 
-    /// How many connections were opened.
+    /// How many connections clients opened.
     var connections: Int { state.withLock(\.connections) }
 }

@@ -1,7 +1,7 @@
 import HTTPAPI
 import Serving
 
-/// What the service's own reader makes of a retrieval's body, field by field.
+/// A retrieval's body as the service's own reader parses it, field by field.
 func serviceReading(_ body: String) throws -> [String: String] {
     var request = RetrievalRequest()
     var reader = RetrievalRequestReader()

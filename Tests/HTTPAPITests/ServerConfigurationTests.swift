@@ -9,7 +9,7 @@ import Testing
     }
 
     @Test(
-        "a control plane that other machines reach needs a token",
+        "a control plane that other machines can reach needs a token",
         arguments: [
             ("127.0.0.1", true), ("127.1.2.3", true), ("localhost", true), ("::1", true), ("0.0.0.0", false),
             ("::", false),
@@ -30,7 +30,7 @@ import Testing
         #expect(throws: ServerError.self) { try configuration.validate() }
     }
 
-    @Test("a value out of range names its key")
+    @Test("the error of a value out of range names its key")
     func namesKeys() {
         let changes: [(String, @Sendable (inout ServerConfiguration) -> Void)] = [
             ("HTTP_PORT", { $0.httpPort = 65_536 }), ("CONTROL_PORT", { $0.controlPort = -1 }),
@@ -57,7 +57,7 @@ import Testing
     }
 
     @Test(
-        "a Host is a host with an optional port, and nothing else",
+        "Host must be a host with an optional port",
         arguments: [
             ("localhost", "localhost"), ("127.0.0.1:8081", "127.0.0.1"), ("[::1]:80", "::1"), ("[::1]", "::1"),
             ("a-b_c.example:", "a-b_c.example"), ("127.0.0.1:80.evil.com", nil), ("127.0.0.1:65536", nil), ("a@b", nil),
@@ -68,7 +68,7 @@ import Testing
         #expect(Authority(text)?.host == host)
     }
 
-    @Test("the planes share the descriptors that there are", arguments: [1024, 4096, 11_000, 1 << 20, 2, 130])
+    @Test("the planes share the available descriptors", arguments: [1024, 4096, 11_000, 1 << 20, 2, 130])
     func sharesDescriptors(limit: Int) {
         let configuration = ServerConfiguration()
         let budget = DescriptorBudget(configuration, limit: limit)

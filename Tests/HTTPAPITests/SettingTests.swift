@@ -4,7 +4,7 @@ import Serving
 import Testing
 
 @Suite("Setting") struct SettingTests {
-    /// Files that end with the test.
+    /// A folder that is deleted after the test.
     private final class Folder {
         let path = FileManager.default.temporaryDirectory.appending(path: "settings-\(UUID().uuidString)").path
 
@@ -27,7 +27,7 @@ import Testing
         try ServiceConfiguration(commandLine: flags, assignments: set, environment: environment)
     }
 
-    /// Two values that a setting can have, neither of them its default.
+    /// Two allowed values of a setting, neither its default.
     private func values(of setting: Setting, in folder: Folder) throws -> [String] {
         switch (setting.name, setting.kind) {
         case ("CONTROL_TOKEN_FILE", _):
@@ -41,7 +41,7 @@ import Testing
         }
     }
 
-    @Test("for every setting the command line counts before the environment, and that before the file")
+    @Test("the command line overrides the environment, which overrides the file, for every setting")
     func orders() throws {
         let folder = try Folder()
         for setting in Setting.all where setting.key != nil {
@@ -60,7 +60,7 @@ import Testing
         }
     }
 
-    @Test("one setting changes nothing else")
+    @Test("one setting does not change another")
     func changesOne() throws {
         let folder = try Folder()
         for setting in Setting.all where setting.key != nil {
@@ -72,7 +72,7 @@ import Testing
         }
     }
 
-    @Test("a value that its setting cannot have is an error with the key, the value and the range, from every source")
+    @Test("a value that is not allowed is an error with key, value and range, from every source")
     func refusesValues() throws {
         let folder = try Folder()
         for setting in Setting.all {
@@ -120,7 +120,7 @@ import Testing
         }
     }
 
-    @Test("a settings file holds texts, numbers, lists and null, and nothing else")
+    @Test("a settings file may hold only strings, numbers, lists and null")
     func readsFile() throws {
         let folder = try Folder()
         func read(_ text: String) throws -> ServiceConfiguration {
@@ -152,7 +152,7 @@ import Testing
         #expect(try self.read(set: ["MAX_K=3", "MAX_K=4"]).server.limits.maxK == 4)
     }
 
-    @Test("the token is read without white space around it, and no error and no description of one holds it")
+    @Test("the token is read without surrounding white space and appears in no error")
     func keepsToken() throws {
         let folder = try Folder()
         let token = "a-long-secret-of-24-bytes"
@@ -171,7 +171,7 @@ import Testing
         #expect(throws: SettingError.self) { try read(set: ["CONTROL_TOKEN_FILE=\(folder.path)/none"]) }
     }
 
-    @Test("a duration beyond every range still has a text", arguments: [Int64.max, 9_000_000_000_000_000])
+    @Test("a duration above every range still has a text", arguments: [Int64.max, 9_000_000_000_000_000])
     func longDuration(seconds: Int64) throws {
         let setting = try #require(Setting.all.first { $0.name == "POLL_INTERVAL_MS" })
         var configuration = ServiceConfiguration()
@@ -179,7 +179,7 @@ import Testing
         #expect(Double(setting.text(configuration)) == Double(seconds) * 1000)
     }
 
-    @Test("a variable that is no setting is found")
+    @Test("an unknown variable is found")
     func findsUnknownVariables() {
         var variables = Dictionary(uniqueKeysWithValues: Setting.all.map { ($0.variable, "1") })
         variables["DIMEREC_BLAS_CORE"] = "Haswell"
@@ -190,7 +190,7 @@ import Testing
         #expect(SettingSource.unknownVariables(in: variables) == ["DIMEREC_", "DIMEREC_PORT"])
     }
 
-    @Test("names, keys and flags are unique, and every default is a value that its setting can have")
+    @Test("names, keys and flags are unique, and every default is allowed")
     func isConsistent() throws {
         #expect(Set(Setting.all.map(\.name)).count == Setting.all.count)
         #expect(Set(Setting.all.compactMap(\.key)).count == Setting.all.count - 1)
@@ -201,7 +201,7 @@ import Testing
         }
     }
 
-    @Test("the documentation's page is what the program prints")
+    @Test("the documentation page equals the program's output")
     func documents() throws {
         let page = URL(filePath: #filePath).deletingLastPathComponent()
             .appending(path: "../../Sources/dimerec/Documentation.docc/Reference/Configuration.md")

@@ -9,7 +9,7 @@ import Synchronization
 import TestSupport
 import Testing
 
-/// An answer as it came over the wire.
+/// An answer as received over the wire.
 struct Answer {
     var status: Int
     var headers: [String: String]
@@ -31,11 +31,11 @@ enum TestConnectionError: Error {
     case timedOut(received: String)
 }
 
-/// A client that sends bytes as they are and takes answers apart.
+/// A client that sends raw bytes and parses answers.
 final class TestConnection: Sendable {
     private struct Received {
         var bytes: [UInt8] = []
-        /// How many bytes were taken.
+        /// How many bytes were consumed.
         var taken = 0
         var isClosed = false
     }
@@ -85,14 +85,14 @@ final class TestConnection: Sendable {
         try await channel.setOption(.autoRead, value: isReading).get()
     }
 
-    /// Closes, unless the server did.
+    /// Closes the connection, unless the server has closed it.
     func close() async throws {
         do {
             try await channel.close()
         } catch ChannelError.alreadyClosed {}
     }
 
-    /// The next answer; `hasBody` is false for answers to HEAD.
+    /// Waits for the next answer; `hasBody` is false for answers to HEAD.
     func answer(hasBody: Bool = true) async throws -> Answer {
         try await wait { received in
             guard let end = received.bytes[received.taken...].firstRange(of: Array("\r\n\r\n".utf8)) else { return nil }
@@ -113,7 +113,7 @@ final class TestConnection: Sendable {
         }
     }
 
-    /// Waits until the server has closed; returns what came before that and was not taken.
+    /// Waits until the server closes; returns the bytes that were not consumed before.
     func rest() async throws -> String {
         try await channel.closeFuture.get()
         return collector.received.withLock { String(decoding: $0.bytes[$0.taken...], as: UTF8.self) }
@@ -132,7 +132,7 @@ final class TestConnection: Sendable {
     }
 }
 
-/// A POST of a body to /retrieve.
+/// A POST to /retrieve with a body.
 func post(_ body: String, path: String = "/retrieve", headers: String = "") -> String {
     "POST \(path) HTTP/1.1\r\nHost: x\r\nX-Request-Id: test\r\nContent-Length: \(body.utf8.count)\r\n\(headers)\r\n\(body)"
 }
@@ -148,7 +148,7 @@ struct RunningServer: Sendable {
 
     func connect() async throws -> TestConnection { try await TestConnection(port: port) }
 
-    /// Sends one request on a connection of its own.
+    /// Sends one request on a new connection.
     func ask(_ request: String) async throws -> Answer {
         let connection = try await connect()
         try await connection.send(request)
@@ -159,13 +159,13 @@ struct RunningServer: Sendable {
 }
 
 extension ServerConfiguration {
-    /// Free ports, and what a test changes.
+    /// A configuration with free ports and a test's changes.
     static func testing(_ change: (inout ServerConfiguration) -> Void) -> ServerConfiguration {
         var configuration = ServerConfiguration()
         configuration.httpPort = 0
         configuration.controlPort = 0
         configuration.drainTimeout = .seconds(4)
-        // That the machine is busy with other tests is no overload, and no slow client.
+        // The machine may be busy with other tests, so generous limits prevent false overload and timeouts.
         configuration.queueDelay = .seconds(60)
         configuration.requestReadTimeout = .seconds(60)
         change(&configuration)
@@ -173,7 +173,7 @@ extension ServerConfiguration {
     }
 }
 
-/// Runs a server on free ports around a test, and shuts it down gracefully unless the test did.
+/// Runs a server on free ports around a test, then shuts it down gracefully, unless the test did.
 func withServer(
     source: MemorySource = MemorySource([1, 2], active: 1),
     builder: SnapshotBuilder = testBuilder,

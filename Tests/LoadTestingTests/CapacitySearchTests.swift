@@ -4,7 +4,7 @@ import Testing
 
 @Suite("CapacitySearch") struct CapacitySearchTests {
     @Test(
-        "finds the knee to its tolerance",
+        "finds the capacity within its tolerance",
         arguments: [1.5, 40, 777, 1000, 1001, 7300, 64_000, 123_456.7],
         [0.02, 0.1]
     )
@@ -19,13 +19,13 @@ import Testing
         #expect(trials <= 45, "\(trials) trials")
     }
 
-    @Test("gives nil when nothing is sustained, and stops at the highest rate")
+    @Test("returns nil if no rate is sustained, and stops at the highest rate")
     func ends() async {
         #expect(await CapacitySearch().run { _ in false } == nil)
         #expect(await CapacitySearch(firstRate: 300, highestRate: 1000).run { _ in true } == 1000)
     }
 
-    @Test("one bad trial of a rate is not its limit, two are")
+    @Test("a rate fails after two bad trials, not after one")
     func noise() async throws {
         var failures: [Double: Int] = [:]
         let found = await CapacitySearch(firstRate: 1000).run { rate in

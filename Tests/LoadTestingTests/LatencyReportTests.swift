@@ -2,7 +2,7 @@ import LoadTesting
 import Testing
 
 @Suite("LatencyReport") struct LatencyReportTests {
-    /// A run at a rate whose latencies are 1 to 1000 times a microsecond count.
+    /// A run at a rate with latencies of 1 to 1000 times a number of microseconds.
     private func run(rate: Double?, microseconds: Int64) -> LoadMeasurement {
         var run = LoadMeasurement()
         run.rate = rate
@@ -15,7 +15,7 @@ import Testing
         return run
     }
 
-    /// Whether every tag that opens also closes, in order, and text holds no stray mark-up.
+    /// Whether all tags are balanced and text has no stray mark-up.
     private func isBalanced(_ text: String) -> Bool {
         var open: [Substring] = []
         var rest = text[...]
@@ -48,12 +48,12 @@ import Testing
                 #expect(page.contains(">\(Int(runs[number - 1].latency[0.99].rounded()))</text>"), "p99 in the table")
             }
             #expect(page.contains(">99.9</text>"))
-            // One line a run and from-sent for a single one; three tails by rate for several.
+            // One line for each run; a single run also has the line from sent; several runs have three tails by rate.
             #expect(page.matches(of: #/<polyline/#).count == (count == 1 ? 2 : count + 3))
         }
     }
 
-    @Test("draws runs without an answer, and closed loops")
+    @Test("draws runs without an answer and closed-loop runs")
     func edges() {
         let report = LatencyReport(title: "t", runs: [LoadMeasurement(), run(rate: nil, microseconds: 1)])
         #expect(isBalanced(report.svg) && report.svg.contains("closed loop"))

@@ -46,7 +46,7 @@ import Testing
         return (try result.get(), server)
     }
 
-    @Test("every request that falls due is accounted for by what the server did to it")
+    @Test("every due request is counted by the server's reaction")
     func accounts() async throws {
         let (run, server) = try await measure(.constant(rate: 1000), seconds: 0.5) { number in
             switch number % 10 {
@@ -77,18 +77,18 @@ import Testing
         #expect(run.sent == 300 && run.ok == 300 && run.errors == 0)
     }
 
-    @Test("a stall of the server shows in every request that it delayed, not only in those it held")
+    @Test("a stall of the server shows in every delayed request, not only in those in flight")
     func coordinatedOmission() async throws {
         let (run, _) = try await measure(.constant(rate: 500), seconds: 1, connections: 2) { number in
             number == 200 ? .stall(seconds: 0.2) : .answer(200)
         }
         #expect(run.sent == 500 && run.ok == 500)
-        // Due during the stall: 100. Those of its first 180 ms wait for 20 ms or longer: 90.
+        // 100 requests are due during the stall. The 90 requests of its first 180 ms wait for 20 ms or longer.
         #expect(run.latency.count(from: 20_000) >= 85)
         #expect(run.latency.count(from: 100_000) >= 45)
         #expect(run.latency.maximum >= 199_000)
         #expect(run.late >= 85)
-        // Two connections, so that only two requests were on their way.
+        // With two connections only two requests were in flight.
         #expect(run.serviceTime.count(from: 100_000) <= 2)
     }
 
@@ -99,7 +99,7 @@ import Testing
         #expect(run.ok == 30 && run.serviceTime.count(from: 2050) == 30)
     }
 
-    @Test("requests without an answer time out, and their connections are replaced")
+    @Test("requests without an answer time out, and the generator replaces their connections")
     func timeouts() async throws {
         let (run, server) = try await measure(.constant(rate: 400), seconds: 0.5, timeout: 0.5) { number in
             number % 20 == 7 ? .ignore : .answer(200)
@@ -109,19 +109,19 @@ import Testing
         #expect(run.errors == run.timeouts)
     }
 
-    @Test("requests that never get a connection are unsent, and counted")
+    @Test("requests that never get a connection are counted as unsent")
     func unsent() async throws {
         let (run, server) = try await measure(.constant(rate: 20_000), seconds: 0.2, connections: 1, timeout: 0.05) {
             _ in
             .ignore
         }
         #expect(run.due == 4000 && run.ok == 0 && run.timeouts == run.sent && server.requests <= run.sent)
-        // Every one that is sent keeps the only connection for the time-out.
+        // Every sent request occupies the only connection for the time-out.
         #expect(run.unsent >= 3900)
         #expect(run.achievedRate == 0)
     }
 
-    @Test("under overload the server's capacity is still measured: what waited long is given up before it is sent")
+    @Test("overload still measures capacity: requests that wait too long are given up unsent")
     func overload() async throws {
         let (run, server) = try await measure(.constant(rate: 5000), seconds: 0.5, connections: 1, timeout: 0.1) { _ in
             .stall(seconds: 0.005)
@@ -138,7 +138,7 @@ import Testing
         #expect(run.ok > 3 && run.rate == nil)
     }
 
-    @Test("being asked to stop ends the run with what was measured")
+    @Test("a stop request ends the run with the measurement so far")
     func stop() async throws {
         let questions = Mutex(0)
         let observer = RunObserver(shouldStop: {
@@ -153,7 +153,7 @@ import Testing
         #expect(run.sent == run.ok && run.ok == server.requests && run.ok >= 49 && run.seconds < 3600)
     }
 
-    @Test("progress is told once a second and adds up to no more than was answered")
+    @Test("progress comes once a second and sums to at most the answers")
     func progress() async throws {
         let reports = Mutex<[LoadProgress]>([])
         let observer = RunObserver(onProgress: { progress in reports.withLock { $0.append(progress) } })
@@ -166,7 +166,7 @@ import Testing
         #expect(seen[0].ok > 0 && seen[0].errors > 0)
     }
 
-    @Test("an answer without a stated length ends the run with an error")
+    @Test("an answer without Content-Length ends the run with an error")
     func chunked() async throws {
         let error = LoadError.badAnswer(.transferEncoding("chunked"))
         await #expect(throws: error) {
@@ -176,7 +176,7 @@ import Testing
         }
     }
 
-    @Test("a server that is not there is an error at once")
+    @Test("an unreachable server is an error at once")
     func refused() async throws {
         let server = ScriptedServer { _ in .ignore }
         let port = try await server.start()

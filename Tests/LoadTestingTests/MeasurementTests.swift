@@ -4,10 +4,10 @@ import NIOCore
 import Testing
 
 @Suite("Measurements") struct MeasurementTests {
-    @Test("percentiles are those of the sorted latencies, to a thousandth")
+    @Test("percentiles equal those of the sorted latencies, to a thousandth")
     func percentiles() {
         let random = CounterBasedGenerator(seed: 3, purpose: .simulation)
-        // From a microsecond to ten seconds, equally dense in the logarithm.
+        // From a microsecond to ten seconds, log-uniform.
         let values = random.uniforms(stream: 0, count: 20_000).map { u -> Int64 in
             var value = 1000.0
             for _ in 0..<7 { value *= 1 + 9 * u * u }
@@ -25,7 +25,7 @@ import Testing
         #expect(abs(histogram.count(from: 1000) - values.count { $0 >= 1_000_000 }) <= 20)
     }
 
-    @Test("no latency is lost outside the histogram's range")
+    @Test("latencies outside the histogram's range are counted too")
     func extremes() {
         var histogram = LatencyHistogram()
         #expect(histogram[0.5] == 0 && histogram.maximum == 0 && histogram.mean == 0)
@@ -34,7 +34,7 @@ import Testing
         #expect(abs(histogram.maximum - 60_000_000) <= 60_000)
     }
 
-    @Test("due times come from the start and the number alone", arguments: [3.0, 999, 5000, 50_000])
+    @Test("due times depend only on the start and the request's number", arguments: [3.0, 999, 5000, 50_000])
     func dueTimes(rate: Double) throws {
         let start = NIODeadline.uptimeNanoseconds(1_000_000)
         var schedule = Schedule(.constant(rate: rate), start: start, warmUp: .seconds(1), duration: .seconds(2))
@@ -49,7 +49,7 @@ import Testing
         #expect(abs(measured - Int(2 * rate)) <= 1)
     }
 
-    @Test("in a closed loop a request is due whenever it is asked for, until the end")
+    @Test("in a closed loop a request is always due, until the end")
     func closedLoop() {
         let start = NIODeadline.uptimeNanoseconds(1000)
         let schedule = Schedule(.closedLoop, start: start, warmUp: .nanoseconds(10), duration: .nanoseconds(20))
@@ -71,7 +71,7 @@ import Testing
         return measurement
     }
 
-    @Test("a budget is broken by the percentile that it bounds, and by having no good answer")
+    @Test("a bounded percentile or the lack of a good answer breaks the budget")
     func budgets() {
         let run = measurement(rate: 1000, seconds: 1)
         #expect(LatencyBudget().violations(of: LoadMeasurement()).isEmpty)
@@ -81,7 +81,7 @@ import Testing
         #expect(LatencyBudget(p999: 1500).violations(of: LoadMeasurement()).count == 1)
     }
 
-    @Test("a rate is sustained when 99 percent of it are answered well within the budget")
+    @Test("a rate is sustained if 99 percent of it is achieved within the budget")
     func sustained() {
         let budget = LatencyBudget(p99: 500)
         #expect(budget.isSustained(by: measurement(rate: 1000, seconds: 1.009)))
@@ -90,7 +90,7 @@ import Testing
         #expect(!budget.isSustained(by: LoadMeasurement()))
     }
 
-    @Test("runs add up")
+    @Test("merged runs add up")
     func sums() {
         var other = measurement(rate: 500, seconds: 2)
         other.record(503, latency: 1000, serviceTime: 1000)

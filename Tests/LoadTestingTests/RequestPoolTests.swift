@@ -13,7 +13,7 @@ import Testing
         var k: Int?
     }
 
-    /// A request as an independent HTTP decoder and JSON reader see it.
+    /// A request as an independent HTTP decoder and JSON reader parse it.
     private func decode(_ bytes: ByteBuffer) throws -> Request {
         let channel = EmbeddedChannel(handler: ByteToMessageHandler(HTTPRequestDecoder()))
         try channel.writeInbound(bytes)
@@ -55,7 +55,7 @@ import Testing
         )
     }
 
-    @Test("assembles POST requests that HTTP and JSON readers understand")
+    @Test("assembles valid POST requests with JSON bodies")
     func synthetic() throws {
         var lengths: Set<Int> = []
         var ids: Set<Int> = []
@@ -74,7 +74,7 @@ import Testing
         #expect(ids == Set(0..<40))
     }
 
-    @Test("a recorded history is a stretch of one user's events")
+    @Test("a recorded history is a contiguous part of one user's events")
     func recorded() throws {
         let names = (0..<50).map { "item \"\($0)\"\\\u{1}é" }
         let users: [[Int32]] = [[1, 2, 3, 4, 5, 6, 7, 8], [], [9], Array(10..<50)]
@@ -92,7 +92,7 @@ import Testing
         #expect(newest.count == 49, "every event is the newest of some history")
     }
 
-    @Test("the same seed gives the same bytes, another seed others")
+    @Test("the same seed gives the same bytes, another seed gives other bytes")
     func seeds() throws {
         let first = try pool(.synthetic(items: 1000)).requests
         #expect(try pool(.synthetic(items: 1000)).requests == first)

@@ -16,7 +16,7 @@ import Testing
         Answer(status: 200, closes: true), Answer(status: 404, closes: true), Answer(status: 200, closes: false),
     ]
 
-    /// All answers of a stream, read in pieces of given sizes, the last size again and again.
+    /// All answers of a stream, read in pieces of given sizes; the last size repeats.
     private func parse(_ bytes: [UInt8], pieces: [Int]) throws -> [Answer] {
         var parser = ResponseParser()
         var answers: [Answer] = []
@@ -33,7 +33,7 @@ import Testing
         return answers
     }
 
-    @Test("finds the same answers however the bytes are cut", arguments: [1, 2, 3, 7, 64, 100_000])
+    @Test("finds the same answers in pieces of any size", arguments: [1, 2, 3, 7, 64, 100_000])
     func pieces(size: Int) throws {
         #expect(try parse(Array(Self.stream.joined().utf8), pieces: [size]) == Self.answers)
     }
@@ -45,7 +45,7 @@ import Testing
         #expect(try parse(Array(Self.stream.joined().utf8), pieces: pieces) == Self.answers)
     }
 
-    @Test("gives each answer at its last byte and not before")
+    @Test("returns each answer at its last byte")
     func lastByte() throws {
         for (text, answer) in zip(Self.stream, Self.answers) {
             let bytes = Array(text.utf8)
@@ -55,7 +55,7 @@ import Testing
     }
 
     @Test(
-        "refuses what it cannot measure, whole and byte by byte",
+        "refuses answers that it cannot measure, whole and byte by byte",
         arguments: [
             ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", ResponseError.transferEncoding("chunked")),
             ("HTTP/1.1 200 OK\r\nContent-Type: a\r\n\r\n", .noLength(status: 200)),
@@ -74,7 +74,7 @@ import Testing
         #expect(throws: error) { try parse(bytes, pieces: [1]) }
     }
 
-    @Test("refuses a head without end")
+    @Test("refuses an endless head")
     func endless() {
         let bytes = Array(("HTTP/1.1 200 OK\r\n" + String(repeating: "X: y\r\n", count: 20_000)).utf8)
         #expect(throws: ResponseError.headTooLong(limit: 65_536)) { try parse(bytes, pieces: [1000]) }

@@ -3,17 +3,17 @@ import NIOCore
 import NIOPosix
 import Synchronization
 
-/// A server that does to each request what a script says, on one thread.
+/// A single-threaded server that reacts to each request by a script.
 final class ScriptedServer: Sendable {
     enum Reaction: Equatable {
         case answer(Int)
-        /// Answers in pieces of this many bytes, each flushed after a pause.
+        /// Answers in pieces of this many bytes, with a pause before each.
         case slowly(pieceSize: Int)
         case answerAndClose
         case close
         case ignore
         case raw(String)
-        /// Stops the whole server for this long, then answers.
+        /// Blocks the whole server for this long, then answers.
         case stall(seconds: Double)
     }
 
@@ -79,12 +79,12 @@ final class ScriptedServer: Sendable {
     private let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
     private let listener = Mutex<(any Channel)?>(nil)
 
-    /// A server that reacts to its `n`-th request, from 0, by a script.
+    /// Creates a server that reacts to its `n`-th request, from 0, by a script.
     init(_ script: @escaping @Sendable (Int) -> Reaction) {
         self.script = script
     }
 
-    /// Listens on a free port, which is returned.
+    /// Listens on a free port and returns it.
     func start() async throws -> Int {
         let channel = try await ServerBootstrap(group: group)
             .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
@@ -110,9 +110,9 @@ final class ScriptedServer: Sendable {
         }
     }
 
-    /// How many requests came.
+    /// How many requests arrived.
     var requests: Int { reactions.withLock(\.count) }
 
-    /// How many requests met a reaction.
+    /// How many requests got a reaction.
     func count(of reaction: Reaction) -> Int { reactions.withLock { $0.count { $0 == reaction } } }
 }

@@ -1,7 +1,9 @@
 import HTTPTypes
 import Hummingbird
 
-/// Tells browsers to take every answer of the control plane for what it says it is, and to keep and show it nowhere else.
+/// Adds security headers to every answer of the control plane.
+///
+/// Browsers must respect the stated media type, not cache the answer, and not embed it in other pages.
 struct SecurityHeadersMiddleware: RouterMiddleware {
     typealias Context = BasicRequestContext
 
@@ -22,7 +24,7 @@ struct SecurityHeadersMiddleware: RouterMiddleware {
     }
 }
 
-/// Refuses writes that a page of another site sends from somebody's browser; see ``RequestSource``.
+/// Refuses writes that a page of another site sends through a browser; see ``RequestSource``.
 struct SameOriginMiddleware: RouterMiddleware {
     typealias Context = BasicRequestContext
 
@@ -54,7 +56,7 @@ extension HTTPField.Name {
     fileprivate static var crossOriginOpenerPolicy: HTTPField.Name { named("Cross-Origin-Opener-Policy") }
 
     private static func named(_ name: String) -> HTTPField.Name {
-        guard let field = HTTPField.Name(name) else { preconditionFailure("'\(name)' is no name of a header") }
+        guard let field = HTTPField.Name(name) else { preconditionFailure("'\(name)' is not a header name") }
         return field
     }
 }

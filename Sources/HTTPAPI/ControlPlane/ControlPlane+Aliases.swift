@@ -3,7 +3,7 @@ import HTTPTypes
 import Hummingbird
 import Serving
 
-/// Aliases: names that lead to a model's active version, to one version, or to several by weight.
+/// Aliases: names for a model's active version, for one version, or for a traffic split over several versions.
 extension ControlPlane {
     var aliasOperations: [Operation] {
         [
@@ -24,7 +24,7 @@ extension ControlPlane {
                     do throws(ServingError) {
                         return try await controller.setAlias(alias, ifRevision: revision)
                     } catch {
-                        // The path is right; what the body names is not there.
+                        // The path is right, but the body names a missing model or version.
                         switch error {
                         case .modelNotServed, .versionNotFound: throw .invalidAlias(error.description)
                         default: throw error
@@ -48,29 +48,29 @@ extension ControlPlane {
         try await changing { () throws(ServingError) in try await controller.aliases() }.first { $0.name == name }
     }
 
-    /// The revision that `If-Match` or `If-None-Match` asks an alias to have: nil is any, 0 is that there is none.
+    /// The revision that `If-Match` or `If-None-Match` requires: nil is any, 0 is that the alias does not exist.
     private func expectedRevision(of name: String, _ request: Request) async throws -> Int? {
         if let tag = request.headers[.ifNoneMatch] {
             guard tag == "*" else { throw Problem(.invalidArgument, "If-None-Match is '\(tag)'; it must be *.") }
             guard request.headers[.ifMatch] == nil else {
-                throw Problem(.preconditionFailed, "If-Match and If-None-Match never hold together.")
+                throw Problem(.preconditionFailed, "If-Match and If-None-Match exclude each other; send one.")
             }
             return 0
         }
         guard let tag = request.headers[.ifMatch] else { return nil }
         if tag == "*" {
             guard let alias = try await alias(name) else {
-                throw Problem(.preconditionFailed, "There is no alias '\(name)' for If-Match.")
+                throw Problem(.preconditionFailed, "If-Match is *, but there is no alias '\(name)'.")
             }
             return alias.revision
         }
         guard let revision = Int(tag.dropFirst().dropLast()), revision > 0, tag == "\"\(revision)\"" else {
-            throw Problem(.preconditionFailed, "If-Match is '\(tag)', which is no ETag of an alias.")
+            throw Problem(.preconditionFailed, "If-Match is '\(tag)'; it must be * or the ETag of an alias.")
         }
         return revision
     }
 
-    /// An alias with its revision as the ETag that `If-Match` takes.
+    /// The answer with an alias; its revision is the ETag for `If-Match`.
     private func answer(_ alias: Alias) throws -> Response {
         var response = try json(AliasDescription(alias))
         response.headers[.eTag] = "\"\(alias.revision)\""
@@ -79,7 +79,7 @@ extension ControlPlane {
 }
 
 extension Alias {
-    /// The numbers that versions have.
+    /// The allowed version numbers.
     fileprivate static let versions = 1...Int(Int32.max)
 
     /// Reads the body of `PUT /v1/aliases/{alias}`.
@@ -106,7 +106,7 @@ extension Alias {
         }
         if let version {
             guard !hasSplit else {
-                throw Problem(.invalidArgument, at: "/version", "and 'split' exclude each other.")
+                throw Problem(.invalidArgument, at: "/version", "and 'split' exclude each other; give one of them.")
             }
             split = [Share(version: version, percent: 100)]
         }
@@ -147,7 +147,7 @@ struct AliasList: Encodable {
     let aliases: [AliasDescription]
 }
 
-/// An alias as it is answered.
+/// The JSON form of an alias.
 struct AliasDescription: Encodable {
     struct Bounds: Encodable {
         let maxErrorRate: Double?
@@ -156,7 +156,7 @@ struct AliasDescription: Encodable {
 
         enum CodingKeys: String, CodingKey {
             case maxErrorRate
-            // The strategy of the encoder would make "max_p99ms" of it.
+            // The encoder's key strategy would write "max_p99ms".
             case maxP99Ms = "max_p99_ms"
             case minRequests
         }

@@ -2,7 +2,7 @@ import CheckpointStore
 import Hummingbird
 import Serving
 
-/// Items that change without a new version.
+/// Item changes without a new version.
 extension ControlPlane {
     var itemOperations: [Operation] {
         [
@@ -52,7 +52,7 @@ extension ItemChange.Content {
                 try reader.array(pointer) { reader, pointer throws(Problem) in
                     let element = Float(try reader.double(pointer))
                     guard element.isFinite else {
-                        throw Problem(.invalidArgument, at: pointer, "is outside the range of a Float.")
+                        throw Problem(.invalidArgument, at: pointer, "is outside the range of a 32-bit float.")
                     }
                     elements.append(element)
                 }
@@ -72,7 +72,7 @@ extension ItemChange.Content {
             }
         }
         guard (vector == nil) != like.isEmpty else {
-            throw Problem(.invalidArgument, at: "/vector", "or 'like' must be given, and only one of them.")
+            throw Problem(.invalidArgument, at: "/vector", "or 'like' must be given, but not both.")
         }
     }
 }
@@ -81,7 +81,7 @@ struct ItemChangeList: Encodable {
     let changes: [ItemChangeDescription]
 }
 
-/// A change of an item as it is answered.
+/// The JSON form of an item change.
 struct ItemChangeDescription: Encodable {
     let item: String
     let model: String

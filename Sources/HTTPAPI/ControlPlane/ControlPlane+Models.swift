@@ -25,7 +25,7 @@ extension ControlPlane {
         ]
     }
 
-    /// What can be done to a version, by a word behind it.
+    /// An action on a version; the action's word follows the version in the path.
     private func action(
         _ word: String,
         _ act: @escaping @Sendable (VersionID, Request) async throws -> Response
@@ -35,11 +35,11 @@ extension ControlPlane {
         }
     }
 
-    /// The version that a path names.
+    /// The version in a path.
     private func target(_ context: BasicRequestContext) throws -> VersionID {
         let text = try Self.parameter("version", context)
         guard let version = Int(text), "\(version)" == text, version >= 1 else {
-            throw Problem(.versionNotFound, "'\(text)' is no version; versions are 1, 2, 3 and so on.")
+            throw Problem(.versionNotFound, "'\(text)' is not a version; versions are whole numbers from 1.")
         }
         return VersionID(try Self.parameter("model", context), version)
     }
@@ -104,7 +104,7 @@ extension ControlPlane {
         return try json(ActionResult(id, state: "verified"))
     }
 
-    /// Reads the store; why it cannot be read becomes a problem.
+    /// Reads the store and converts its errors to problems.
     func reading<Value: Sendable>(_ work: @escaping @Sendable () throws -> Value) async throws -> Value {
         do {
             return try await offThread(work)
@@ -113,7 +113,7 @@ extension ControlPlane {
         }
     }
 
-    /// Runs a change; why it did not happen becomes a problem.
+    /// Runs a change and converts its errors to problems.
     func changing<Value>(_ change: () async throws(ServingError) -> Value) async throws -> Value {
         do {
             return try await change()

@@ -3,7 +3,7 @@ import Hummingbird
 import Serving
 
 extension ControlPlane {
-    /// What tells of single requests.
+    /// Operations about single requests.
     var requestOperations: [Operation] {
         [
             Operation(method: .get, path: "/debug/requests", isOpen: false) { request, _ in
@@ -12,11 +12,11 @@ extension ControlPlane {
         ]
     }
 
-    /// How far back the query asks for; an hour unless it says.
+    /// The time span of the query, in seconds; by default an hour.
     private static func seconds(of request: Request) throws -> Int {
         guard let text = try query("seconds", of: request) else { return 3600 }
         guard let seconds = Int(text), 1...3600 ~= seconds else {
-            throw Problem(.invalidArgument, "'seconds' is '\(text)'; it must be 1 to 3600.")
+            throw Problem(.invalidArgument, "'seconds' is '\(text)'; it must be a whole number from 1 to 3600.")
         }
         return seconds
     }
@@ -26,7 +26,7 @@ private struct SlowRequestList: Encodable {
     let requests: [SlowRequest]
 }
 
-/// A request that took long.
+/// A slow request.
 struct SlowRequest: Encodable {
     struct Stages: Encodable {
         let parse: Double
@@ -37,20 +37,22 @@ struct SlowRequest: Encodable {
     }
 
     let id: String
-    /// Of the trace that it is part of.
+    /// The id of the request's trace.
     let traceId: String?
     let route: String
     let status: Int
     let model: String?
     let version: Int?
-    /// Ids that were looked at, over all requests of a batch.
+    /// How many history ids were read, summed over a batch.
     let historyLength: Int
     let k: Int
-    /// From its arrival to its written answer, the wait included; like the following in microseconds.
+    /// The time from arrival to the written answer, including the wait.
+    ///
+    /// This and the next times are in microseconds.
     let durationUs: Double
     let waitUs: Double
     let stagesUs: Stages
-    /// When its answer was written.
+    /// When the answer was written.
     let at: String
 
     init(_ outcome: Outcome, date: Date) {

@@ -4,19 +4,18 @@ package import Logging
 import NIOCore
 package import Serving
 
-/// The control plane: which models, versions, aliases and items there are, which of them are served, and how the service
-/// does.
+/// The control plane: shows and changes models, versions, aliases and items, and reports the service's state.
 ///
-/// Every operation stands in ``operations``, from which both the routes and the check against the OpenAPI document are made.
+/// ``operations`` lists every operation. The routes and the test against the OpenAPI document use this list.
 package struct ControlPlane: Sendable {
     typealias Handler = @Sendable (Request, BasicRequestContext) async throws -> Response
 
     /// One method of one path.
     package struct Operation: Sendable {
         package let method: HTTPRequest.Method
-        /// With parameters as `{name}`.
+        /// The path, with parameters as `{name}`.
         package let path: String
-        /// Whether it is free to read without the token.
+        /// Whether it needs no token.
         package let isOpen: Bool
         let handler: Handler
     }
@@ -32,13 +31,14 @@ package struct ControlPlane: Sendable {
     /// The control plane of a running service.
     ///
     /// - Parameters:
-    ///   - source: The store.
-    ///   - controller: Changes what is served.
-    ///   - token: The bearer token of everything but plain reading; nil leaves it open to this machine.
-    ///   - build: What GET /version answers.
-    ///   - metrics: What GET /metrics answers.
-    ///   - dashboard: The page and what it alone asks for.
-    ///   - logger: Told about failures that are not the caller's.
+    ///   - source: The store of versions.
+    ///   - controller: Changes the versions in service.
+    ///   - token: The bearer token for all operations that are not open. With nil, programs on this machine may use
+    ///     them.
+    ///   - build: The answer of GET /version.
+    ///   - metrics: The answer of GET /metrics.
+    ///   - dashboard: The dashboard's page and data.
+    ///   - logger: Receives the server's own failures.
     package init(
         source: any CheckpointSource,
         controller: ServingController,
@@ -57,13 +57,13 @@ package struct ControlPlane: Sendable {
         self.logger = logger
     }
 
-    /// Every operation there is.
+    /// All operations.
     package var operations: [Operation] {
         signalOperations + requestOperations + modelOperations + aliasOperations + itemOperations
             + dashboard.operations
     }
 
-    /// Every route, with its errors as problems and its writes behind the token.
+    /// All routes; errors become problems, and guarded operations require the token.
     package func router() -> Router<BasicRequestContext> {
         let router = Router(options: .autoGenerateHeadEndpoints)
         router.add(middleware: BackgroundMiddleware())
@@ -91,7 +91,7 @@ package struct ControlPlane: Sendable {
     private static let knownMethods = ["GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "QUERY"]
         .compactMap(HTTPRequest.Method.init(rawValue:))
 
-    /// What describes the service itself.
+    /// Operations about the service itself.
     private var signalOperations: [Operation] {
         [
             Operation(method: .get, path: "/version", isOpen: true) { _, _ in try json(build) },
@@ -117,7 +117,7 @@ extension ControlPlane {
     /// The largest body of a request.
     static let maxBodyBytes = 1 << 20
 
-    /// A request's JSON body.
+    /// Reads a request's JSON body.
     static func body(of request: Request) async throws -> [UInt8] {
         let type = request.headers[.contentType]?.prefix { $0 != ";" && $0 != " " }
         guard type.map({ equalsIgnoringCase($0, "application/json") }) ?? true else {
@@ -133,19 +133,19 @@ extension ControlPlane {
         }
     }
 
-    /// A parameter of the path without its percent-encoding.
+    /// A path parameter, percent-decoded.
     static func parameter(_ name: String, _ context: BasicRequestContext) throws -> String {
         try percentDecoded(try context.parameters.require(name)[...])
     }
 
-    /// A query parameter, or nil when the request does not have it.
+    /// A query parameter; nil if the request does not have it.
     static func query(_ name: String, of request: Request) throws -> String? {
         let values = request.uri.queryParameters[values: Substring(name)]
         guard values.count <= 1 else { throw Problem(.invalidArgument, "'\(name)' is given twice.") }
         return values.first.map(String.init)
     }
 
-    /// A query parameter that is true or false.
+    /// A query parameter that is true or false; by default false.
     static func flag(_ name: String, of request: Request) throws -> Bool {
         switch try query(name, of: request) {
         case nil, "false": false

@@ -5,16 +5,16 @@ import HTTPTypes
 import Hummingbird
 import Serving
 
-/// What program answers, for GET /version.
+/// A description of the running program, for GET /version.
 public struct BuildDescription: Codable, Sendable, Equatable {
     /// The program's name.
     public let name: String
-    /// Its version.
+    /// The program's version.
     public let version: String
-    /// What it runs on: CPU level, BLAS core.
+    /// The platform: CPU level and BLAS core.
     public let platform: String
 
-    /// Names a build.
+    /// Describes a build.
     public init(name: String, version: String, platform: String) {
         self.name = name
         self.version = version
@@ -28,9 +28,9 @@ struct ModelList: Encodable {
 
 struct ModelDescription: Encodable {
     let name: String
-    /// The version that the store says is to be served.
+    /// The version that the store marks as active.
     let activeVersion: Int?
-    /// The version that a rollback returns to.
+    /// The version to which a rollback returns.
     let rollbackVersion: Int?
     let aliases: [AliasDescription]
     let versions: [VersionDescription]
@@ -51,14 +51,14 @@ struct ModelDescription: Encodable {
     }
 }
 
-/// A version as it is answered; one whose header is damaged has a reason and no content.
+/// The JSON form of a version; a version with a damaged header has a reason and no content.
 struct VersionDescription: Encodable {
     let model: String
     let version: Int
     let state: String
-    /// Why it was rejected, or what is damaged.
+    /// The reason for the rejection, or the damage.
     let reason: String?
-    /// Whether it is in memory, so that activating it takes no load.
+    /// Whether the version is in memory, so that an activation needs no load.
     let resident: Bool
     let system: String?
     let createdAt: String?
@@ -70,7 +70,7 @@ struct VersionDescription: Encodable {
     let seed: UInt64?
     let build: String?
     let data: DataFingerprint?
-    /// Over everything the version holds; only where one version is asked for.
+    /// A digest of the whole version; only when a single version is requested.
     let digest: String?
 
     init(_ stored: StoredVersion, of model: String, controller: ServingController, hasDigest: Bool) {
@@ -85,7 +85,7 @@ struct VersionDescription: Encodable {
             self.state = state.name
             if case .rejected(let reason) = state { self.reason = reason } else { reason = nil }
         case .failure(let error):
-            // In memory it answers as it was before the damage.
+            // A version in memory still answers as before the damage.
             self.state = resident ? state.name : "damaged"
             reason = "\(error)"
         }
@@ -116,7 +116,7 @@ struct ActionResult: Encodable {
     }
 }
 
-/// An answer in JSON with keys in snake case, sorted.
+/// A JSON answer with sorted keys in snake case.
 func json(_ value: some Encodable, status: HTTPResponse.Status = .ok) throws -> Response {
     let encoder = JSONEncoder()
     encoder.keyEncodingStrategy = .convertToSnakeCase
@@ -129,7 +129,7 @@ func json(_ value: some Encodable, status: HTTPResponse.Status = .ok) throws -> 
     )
 }
 
-/// Runs work that blocks on the disk outside of the threads that run tasks.
+/// Runs work that blocks on the disk, outside of the threads that run tasks.
 func offThread<Value: Sendable>(_ work: @escaping @Sendable () throws -> Value) async throws -> Value {
     try await withCheckedThrowingContinuation { continuation in
         DispatchQueue.global(qos: .utility).async { continuation.resume(with: Result(catching: work)) }

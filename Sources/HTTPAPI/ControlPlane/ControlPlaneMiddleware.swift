@@ -3,7 +3,7 @@ import Hummingbird
 import Kernels
 import Logging
 
-/// Turns whatever a handler throws into an RFC 9457 answer.
+/// Turns every error of a handler into an RFC 9457 answer.
 struct ProblemMiddleware: RouterMiddleware {
     let logger: Logger
 
@@ -24,12 +24,12 @@ struct ProblemMiddleware: RouterMiddleware {
         if let problem = error as? Problem { return problem }
         if let error = error as? any HTTPResponseError, error.status.code < 500 {
             return error.status == .notFound
-                ? Problem(.notFound, "There is no such path, or not with this method.")
-                : Problem(.invalidArgument, "The request cannot be read.")
+                ? Problem(.notFound, "There is no such path, or it does not support this method.")
+                : Problem(.invalidArgument, "The request is malformed.")
         }
         let metadata: Logger.Metadata = ["request.id": "\(context.id)", "error": "\(error)"]
         logger.error("control request failed", metadata: metadata)
-        return Problem(.internalError, "The request could not be answered; its id names it in the log.")
+        return Problem(.internalError, "The request could not be answered; find its id in the server's log.")
     }
 
     private func response(_ problem: Problem, _ context: BasicRequestContext) -> Response {
@@ -47,10 +47,10 @@ struct ProblemMiddleware: RouterMiddleware {
     }
 }
 
-/// Lets requests pass only with the token; without one, only those that come for a name of this machine.
+/// Requires the token; if none is set, requires that the Host header names this machine.
 ///
-/// A page of another site, open in a browser on this machine, could otherwise reach this server by a name of its own that it
-/// makes lead here, and be taken for this server's own page.
+/// The check of the Host header prevents DNS rebinding: a page of another site, open in a browser on this machine,
+/// points its own host name at this server and so passes as one of the server's own pages.
 struct AccessMiddleware: RouterMiddleware {
     typealias Context = BasicRequestContext
 
@@ -79,11 +79,11 @@ struct AccessMiddleware: RouterMiddleware {
     private func checkHost(of request: Request) throws {
         let host = Authority(request.head.authority ?? "")?.host ?? ""
         guard ServerConfiguration.isLoopback(host) else {
-            throw Problem(.unauthorized, "Without a token this answers to names of this machine only, not '\(host)'.")
+            throw Problem(.unauthorized, "Without a token the host must name this machine; got '\(host)'.")
         }
     }
 
-    /// Compares in a time that depends on the candidate's length alone, not on how much of it is right.
+    /// Compares in constant time: it depends on the candidate's length, not on how many bytes match.
     private func matches(_ candidate: [UInt8], _ token: [UInt8]) -> Bool {
         var difference = candidate.count ^ token.count
         for (position, byte) in candidate.enumerated() {
@@ -93,9 +93,9 @@ struct AccessMiddleware: RouterMiddleware {
     }
 }
 
-/// Answers on threads that give way to the event loops of the data plane, so that a scrape cannot hold up a retrieval.
+/// Answers on low-priority threads, so that a scrape cannot delay retrievals on the data plane's event loops.
 ///
-/// The threads are those of Swift's concurrency, on which this process runs nothing that is in a hurry.
+/// The threads belong to Swift's concurrency pool. This process runs no time-critical work there.
 struct BackgroundMiddleware: RouterMiddleware {
     typealias Context = BasicRequestContext
 

@@ -1,21 +1,21 @@
 package import NIOCore
 
-/// How far behind an event loop is, and whether it answers what comes next or refuses it.
+/// Load shedding of an event loop: measures its delay and decides which requests to refuse.
 ///
-/// A loop answers inline, so its queue is not a list that could be measured: it lies in the sockets. The kernel reports all
-/// readable connections at once, and the loop then serves one after the other; whoever comes late in such a batch of events
-/// has waited since the batch began, though its bytes were read only now. So the age of a request is counted from the
-/// beginning of its batch. It arrived during the batch before, at the earliest, so while all that is late can be refused,
-/// nothing is answered later than about twice the limit after it arrived.
+/// A loop answers inline, so its queue lies in the sockets and cannot be measured directly. The kernel reports all
+/// readable connections as one batch of events, and the loop serves them one after another. A request late in the
+/// batch has waited since the batch began, although the loop reads its bytes only now. So the age of a request counts
+/// from the beginning of its batch. It arrived during the previous batch at the earliest. So, while every late request
+/// can be refused, no request is answered later than about twice the limit after its arrival.
 ///
-/// Beyond either limit (time since the batch began, requests answered in it) a request is refused, as long as refusing has
-/// taken no more than a sixteenth of the time of answering in this batch. Reading a request and writing a refusal costs a
-/// good part of what an answer costs, and clients that are refused come back at once; a loop that refused everything late
-/// would soon do nothing else. This way at least 94 percent of a loop's time goes into answers under any load, and the
-/// sockets hold back what exceeds both. A request's turn ends when the next one begins, so that the time between them, its
-/// writes to the socket above all, counts as its own.
+/// Beyond either limit (time since the batch began, requests answered in it) the loop refuses a request. It does so
+/// only while refusals have taken at most a sixteenth of the answering time in this batch. A refusal costs a large
+/// part of an answer's cost, and refused clients retry at once. A loop that refused every late request would soon do
+/// nothing else. With this rule at least 94 percent of a loop's time goes into answers under any load; the sockets
+/// hold back the excess (backpressure). The time of a request ends when the next request begins, so it includes the
+/// request's writes to the socket.
 package struct Backlog {
-    /// Refusing may take one part in so many of the time of answering.
+    /// Refusals may take up to the answering time divided by this number.
     private static let refusalShare: Int64 = 16
 
     private let delayLimit: TimeAmount
@@ -25,14 +25,14 @@ package struct Backlog {
     private var answered = 0
     private var answering = TimeAmount.zero
     private var refusing = TimeAmount.zero
-    /// When the batch began; nil between batches.
+    /// When the current batch began; nil between batches.
     package private(set) var start: NIODeadline?
 
-    /// A loop that is not behind.
+    /// Starts with a loop that has no delay.
     ///
     /// - Parameters:
-    ///   - delayLimit: From which age on a request may be refused.
-    ///   - countLimit: How many requests of a batch are answered before others may be refused.
+    ///   - delayLimit: The age above which a request may be refused.
+    ///   - countLimit: How many requests of a batch are answered before the rest may be refused.
     package init(delayLimit: TimeAmount, countLimit: Int) {
         self.delayLimit = delayLimit
         self.countLimit = countLimit
@@ -53,7 +53,7 @@ package struct Backlog {
         start = nil
     }
 
-    /// Whether the next request of the batch is to be answered rather than refused.
+    /// Whether to answer the next request of the batch; false is to refuse it.
     package mutating func admits(at now: NIODeadline) -> Bool {
         guard let start else { return true }
         if wasRefused { refusing = refusing + (now - turn) } else { answering = answering + (now - turn) }

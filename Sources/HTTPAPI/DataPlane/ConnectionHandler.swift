@@ -1,20 +1,22 @@
 import NIOCore
 import NIOHTTP1
 
-/// One connection of the data plane: collects requests, answers them in order, and keeps time.
+/// One connection of the data plane: collects requests, answers them in order, and enforces timeouts.
 ///
-/// Requests are answered inline as they complete. They wait, and nothing more is read from the socket, while a worker
-/// thread answers the one before them, while the peer does not read its answers, and when the connection has had its turn.
-/// So a connection never holds more than one read's worth of requests, and holds up nobody else.
+/// Requests are answered inline as they complete. They wait in three cases: a worker thread answers an earlier
+/// request, the peer does not read its answers, or the connection has used up its turn. Meanwhile the handler reads
+/// nothing from the socket (backpressure). So a connection holds at most one read's worth of requests and does not
+/// delay other connections.
 final class ConnectionHandler: ChannelDuplexHandler {
     typealias InboundIn = HTTPServerRequestPart
     typealias OutboundIn = ByteBuffer
     typealias OutboundOut = ByteBuffer
 
-    /// How long a closed connection waits for its peer's side, so that the peer can read the last answer.
+    /// How long a closed connection waits for the peer to close too, so that the peer can read the last answer.
     private static let lingerTime = TimeAmount.seconds(1)
-    /// How many requests that came at once, or bytes of their answers, there are before the loop looks at the other
-    /// connections again.
+    /// A turn ends after this many requests, or bytes of answers.
+    ///
+    /// Then the loop serves the other connections.
     private static let turnLength = 16
     private static let turnBytes = 32_768
 
@@ -22,7 +24,7 @@ final class ConnectionHandler: ChannelDuplexHandler {
         case open
         /// The last answer is being written.
         case closing
-        /// The last answer is written; the peer has yet to close its side.
+        /// The last answer is written; the peer has not closed its side yet.
         case lingering(since: NIODeadline)
     }
 
@@ -30,7 +32,7 @@ final class ConnectionHandler: ChannelDuplexHandler {
     private let settings: ConnectionSettings
     private var phase = Phase.open
     private var incoming: IncomingRequest?
-    /// Whether the request that is arriving waits for `100 Continue`, which those before it hold up.
+    /// Whether the arriving request still waits for `100 Continue`; earlier requests delay it.
     private var owesContinue = false
     private var waiting = CircularBuffer<IncomingRequest>()
     private var awaitsWorker = false
@@ -58,7 +60,7 @@ final class ConnectionHandler: ChannelDuplexHandler {
 
     func channelActive(context: ChannelHandlerContext) {
         lastActivity = .now()
-        // Accepted while the listener was being closed.
+        // The connection was accepted while the listener was closing.
         if settings.status.isDraining { drainStart = lastActivity }
         arm(context)
         context.fireChannelActive()
@@ -103,18 +105,18 @@ final class ConnectionHandler: ChannelDuplexHandler {
         continueIfOwed(context)
     }
 
-    /// Asks for the body of the request that is arriving, once all before it are answered.
+    /// Sends `100 Continue` for the arriving request once all earlier requests are answered.
     private func continueIfOwed(_ context: ChannelHandlerContext) {
         guard owesContinue, incoming != nil, waiting.isEmpty, !awaitsWorker else { return }
         owesContinue = false
-        // The peer was held up, not slow.
+        // The server caused the delay, not the peer.
         requestStart = .now()
         context.writeAndFlush(wrapOutboundOut(ByteBuffer(string: "HTTP/1.1 100 Continue\r\n\r\n")), promise: nil)
     }
 
     private func receive(_ bytes: ByteBuffer, _ context: ChannelHandlerContext) {
         guard var request = incoming else { return }
-        // Given up first, so that appending to the body does not copy it.
+        // Clear the property first, so that appending to the body does not copy it.
         incoming = nil
         request.append(bytes, limit: settings.maxBodyBytes)
         if request.problem?.code == .bodyTooLarge { enqueue(request, context) } else { incoming = request }
@@ -123,7 +125,7 @@ final class ConnectionHandler: ChannelDuplexHandler {
     func channelReadComplete(context: ChannelHandlerContext) {
         context.flush()
         lastActivity = .now()
-        // Bytes that made no part are the beginning of a head.
+        // Bytes that complete no part are the beginning of a head.
         if !sawPart, requestStart == nil { requestStart = lastActivity }
         sawPart = false
         if requestStart != nil { arm(context) }
@@ -185,7 +187,7 @@ final class ConnectionHandler: ChannelDuplexHandler {
         if !awaitsWorker { send(loop.refuse(request), context) }
     }
 
-    /// Takes an answer from a worker thread; a connection that was closed in the meantime drops it.
+    /// Receives an answer from a worker thread; drops it if the connection has closed.
     private func receive(_ answer: Answer) {
         guard let context, case .open = phase else { return }
         awaitsWorker = false
@@ -206,7 +208,7 @@ final class ConnectionHandler: ChannelDuplexHandler {
         if answer.closes { startClosing(context) }
     }
 
-    /// Answers some of the requests that wait.
+    /// Answers some of the waiting requests.
     func takeTurn() {
         hasTurnComing = false
         guard let context else { return }
@@ -216,7 +218,7 @@ final class ConnectionHandler: ChannelDuplexHandler {
         proceed(context)
     }
 
-    /// Does what has become possible: more answers, the end of a connection that is done, or more reading.
+    /// Takes the next possible step: answer more, close a finished connection, or read more.
     private func proceed(_ context: ChannelHandlerContext) {
         guard case .open = phase, !awaitsWorker else { return }
         continueIfOwed(context)
@@ -227,7 +229,7 @@ final class ConnectionHandler: ChannelDuplexHandler {
             loop.enqueueTurn(self)
         } else if context.channel.isWritable, waiting.isEmpty, readIsHeld {
             readIsHeld = false
-            // That nothing was read was not the peer's doing.
+            // The server held back reading, so the peer's time starts now.
             if requestStart != nil { requestStart = .now() }
             context.read()
         }
@@ -239,9 +241,10 @@ final class ConnectionHandler: ChannelDuplexHandler {
         context.fireChannelWritabilityChanged()
     }
 
-    /// Sends what was written, says that nothing follows, and gives the peer time to read it.
+    /// Flushes the answers, closes the write side, and gives the peer time to read.
     ///
-    /// Closing at once would reset the connection when the peer is still sending, and the peer would lose the answer.
+    /// Closing both sides at once would reset the connection if the peer is still sending, and the peer would lose the
+    /// answer.
     private func startClosing(_ context: ChannelHandlerContext) {
         guard case .open = phase else { return }
         phase = .closing
@@ -266,21 +269,21 @@ final class ConnectionHandler: ChannelDuplexHandler {
         }
     }
 
-    /// Tells an open connection that the server is going down: its next answer is the last.
+    /// Tells an open connection that the server is shutting down: its next answer is the last.
     func drain() {
         guard let context, case .open = phase else { return }
         drainStart = .now()
         arm(context)
     }
 
-    /// Ends the connection at once.
+    /// Closes the connection at once.
     func abort() {
         context?.close(promise: nil)
     }
 
     // MARK: Time
 
-    /// When the connection is cut off unless something happens; never while a worker thread answers it.
+    /// When the connection times out unless something happens; nil while a worker thread answers a request.
     private var due: NIODeadline? {
         if awaitsWorker { return nil }
         if case .lingering(let since) = phase { return since + Self.lingerTime }
@@ -289,7 +292,7 @@ final class ConnectionHandler: ChannelDuplexHandler {
         return lastActivity + settings.idleTimeout
     }
 
-    /// Sees to it that a timer fires no later than what is due; one that fires early arms itself again.
+    /// Ensures that a timer fires no later than the due time; a timer that fires early arms itself again.
     private func arm(_ context: ChannelHandlerContext) {
         guard let due else { return }
         if let timer {

@@ -1,12 +1,12 @@
 import NIOCore
 
-/// What all connections of the data plane share.
+/// The settings that all connections of the data plane share.
 struct ConnectionSettings: Sendable {
     let status: ServerStatus
     let maxBodyBytes: Int
-    /// How long an answer is waited for when the request does not say; nil is for ever.
+    /// The deadline of a request without X-Deadline-Ms; nil is none.
     let deadline: TimeAmount?
-    /// One in so many requests that continue no trace begins a sampled one; 0 is none.
+    /// Starts a sampled trace for one in this many requests without a trace; 0 starts none.
     let traceSample: Int
     let idleTimeout: TimeAmount
     let requestReadTimeout: TimeAmount

@@ -6,29 +6,31 @@ import NIOPosix
 import ServiceLifecycle
 import Serving
 
-/// The data plane: accepts connections, hands each to one of the event loops, and drains them on shutdown.
+/// The data plane: accepts connections, assigns each to an event loop, and drains them on shutdown.
 struct DataPlaneServer: Service, CustomStringConvertible {
     let configuration: ServerConfiguration
-    /// The most connections at one time.
+    /// The most open connections.
     let maxConnections: Int
     let service: RetrievalService
     let status: ServerStatus
     let metrics: ServerMetrics
-    /// Where sampled requests are told; nil is nowhere.
+    /// Receives the spans of sampled requests; nil writes none.
     let spans: SpanFile?
     let logger: Logger
-    /// Told the port once connections are accepted.
+    /// Called with the port once the server accepts connections.
     let onListening: @Sendable (Int) -> Void
-    /// What logs call it: without the configuration, which holds the token.
+    /// The name in logs.
+    ///
+    /// The default description would print the configuration, which holds the token.
     let description = "data plane"
 
-    /// A peer that does not read its answers has so much of them computed ahead, and no more.
+    /// Bounds how many bytes of answers are computed ahead for a peer that does not read.
     private static let sendBufferBytes: SocketOptionValue = 131_072
 
-    /// A heavy request may wait for so many times QUEUE_DELAY_MS, since those before it take long too.
+    /// A heavy request may wait this many times QUEUE_DELAY_MS, because earlier heavy requests are slow too.
     private static let heavyDelays = 10
 
-    /// Listens until graceful shutdown, then drains: not ready, grace, no new connections, the open ones end.
+    /// Listens until graceful shutdown, then drains: not ready, grace period, no new connections, open ones finish.
     func run() async throws {
         let group = MultiThreadedEventLoopGroup(numberOfThreads: configuration.serveThreads)
         let workerGroup = MultiThreadedEventLoopGroup(numberOfThreads: configuration.effectiveWorkerThreads)
@@ -47,7 +49,7 @@ struct DataPlaneServer: Service, CustomStringConvertible {
             try? await group.shutdownGracefully()
             throw error
         }
-        // The workers first: they give their answers to the event loops.
+        // Stop the workers first: they hand their answers to the event loops.
         try await workerGroup.shutdownGracefully()
         try await group.shutdownGracefully()
     }
@@ -153,7 +155,7 @@ struct DataPlaneServer: Service, CustomStringConvertible {
         }
     }
 
-    /// Closes the listener when it holds no connection any more, and waits until those it held are open.
+    /// Closes the listener once its backlog is empty, and waits until all accepted connections are open.
     private func close(_ listener: any Channel, _ loops: [NIOLoopBound<EventLoopState>]) async throws {
         let closed = listener.eventLoop.makePromise(of: Void.self)
         listener.eventLoop.execute {
@@ -164,13 +166,13 @@ struct DataPlaneServer: Service, CustomStringConvertible {
             }
         }
         try await closed.futureResult.get()
-        // An accepted connection is opened by two tasks of its event loop.
+        // Opening an accepted connection takes two tasks of its event loop.
         for _ in 0..<2 {
             for loop in loops { try await loop.eventLoop.submit {}.get() }
         }
     }
 
-    /// Waits until every connection has had its last answer, or the time is up.
+    /// Waits until every connection has received its last answer, or until DRAIN_TIMEOUT_S.
     private func drain(_ loops: [NIOLoopBound<EventLoopState>]) async throws {
         for loop in loops {
             loop.eventLoop.execute {
@@ -187,7 +189,7 @@ struct DataPlaneServer: Service, CustomStringConvertible {
     }
 }
 
-/// Answers a connection beyond MAX_CONNECTIONS with 503 and ends it.
+/// Answers a connection above MAX_CONNECTIONS with 503 and closes it.
 private final class RefusalHandler: ChannelInboundHandler {
     typealias InboundIn = ByteBuffer
     typealias OutboundOut = ByteBuffer
@@ -200,7 +202,7 @@ private final class RefusalHandler: ChannelInboundHandler {
 
     func channelActive(context: ChannelHandlerContext) {
         loop.responder.recorder.shed(.connections)
-        let problem = Problem(.overloaded, "MAX_CONNECTIONS connections are open.")
+        let problem = Problem(.overloaded, "MAX_CONNECTIONS connections are open; try again later.")
         let request = IncomingRequest(unreadable: problem, id: loop.responder.makeID())
         context.writeAndFlush(wrapOutboundOut(loop.responder.respond(to: request).bytes), promise: nil)
         context.close(mode: .output, promise: nil)
@@ -219,7 +221,7 @@ private final class RefusalHandler: ChannelInboundHandler {
 }
 
 extension ServerError {
-    /// The reason that an address cannot be listened on.
+    /// Converts the error of a failed bind.
     init(listeningOn host: String, port: Int, key: String, _ error: any Error) {
         if let error = error as? IOError, error.errnoCode == EADDRINUSE {
             self = .portInUse(host: host, port: port, key: key)

@@ -1,10 +1,10 @@
 import NIOCore
 
-/// What the connections of one event loop share.
+/// The state that the connections of one event loop share.
 final class EventLoopState {
-    /// Names requests and answers them.
+    /// Makes request ids and answers requests.
     let responder: RequestResponder
-    /// Where heavy requests go.
+    /// Answers heavy requests.
     let workers: WorkerThreads
     /// The open connections.
     var connections: [ObjectIdentifier: ConnectionHandler] = [:]
@@ -14,7 +14,7 @@ final class EventLoopState {
     private var endBatch: () -> Void = {}
     private var turns = CircularBuffer<ConnectionHandler>()
 
-    /// Must be made on the loop.
+    /// Creates the state; must run on the loop.
     init(eventLoop: any EventLoop, responder: RequestResponder, workers: WorkerThreads, backlog: Backlog) {
         self.eventLoop = eventLoop.assumeIsolated()
         self.responder = responder
@@ -23,17 +23,17 @@ final class EventLoopState {
         endBatch = { [weak self] in self?.backlog.end() }
     }
 
-    /// When the batch of events that the loop is serving began.
+    /// When the current batch of events began.
     func batchStart() -> NIODeadline {
         if let start = backlog.start { return start }
         let now = NIODeadline.now()
         backlog.begin(at: now)
-        // The loop runs what it is given here after the batch's last event.
+        // The loop runs this task after the batch's last event.
         eventLoop.execute(endBatch)
         return now
     }
 
-    /// Answers a request inline, unless it is too heavy for that.
+    /// Answers a request inline; nil if it is too heavy for the loop.
     func respond(to request: IncomingRequest) -> Answer? {
         _ = batchStart()
         let now = NIODeadline.now()
@@ -43,21 +43,21 @@ final class EventLoopState {
         return responder.respondUnlessHeavy(to: request, at: now)
     }
 
-    /// Answers a request that there is no room for.
+    /// Refuses a request because of overload.
     func refuse(_ request: IncomingRequest) -> Answer {
         var request = request
         request.problem = .overloaded
         return responder.respond(to: request)
     }
 
-    /// Lets a connection go on answering after the loop has looked at the other ones.
+    /// Schedules a connection's next turn, after the loop has served the other connections.
     func enqueueTurn(_ connection: ConnectionHandler) {
         turns.append(connection)
         if turns.count == 1 { scheduleTurn() }
     }
 
     private func scheduleTurn() {
-        // What is due at once would run before the loop asks the sockets again.
+        // A task that is due at once would run before the loop polls the sockets again.
         eventLoop.scheduleTask(in: .microseconds(10)) { [weak self] in
             guard let self, let connection = turns.first else { return }
             connection.takeTurn()

@@ -1,50 +1,52 @@
 import NIOCore
 import NIOHTTP1
 
-/// A request as far as it has arrived.
+/// A request while it arrives.
 struct IncomingRequest: Sendable {
-    /// The most that X-Deadline-Ms may ask for: an hour.
+    /// The largest X-Deadline-Ms: an hour.
     private static let longestDeadline: Int64 = 3_600_000
 
-    /// Which route it is for; nil only when there is a problem.
+    /// The request's route; nil only when there is a problem.
     var route: Route?
-    /// Whether its answer must have no body.
+    /// Whether the answer must have no body.
     var isHead = false
-    /// Whether it comes from an HTTP/1.0 client, which must be told that a connection stays open.
+    /// Whether the client uses HTTP/1.0.
+    ///
+    /// The answer must then announce that the connection stays open.
     var isHTTP10 = false
-    /// Whether the connection may stay open after its answer.
+    /// Whether the connection may stay open after the answer.
     var keepAlive = false
-    /// Whether it waits for `100 Continue` before it sends its body.
+    /// Whether the client waits for `100 Continue` before it sends the body.
     var expectsContinue = false
-    /// Names it in the answer and the log.
+    /// The request's id in the answer and the log.
     var id: [UInt8]
-    /// Where it stands in a distributed trace; nil when it is in none.
+    /// The request's place in a distributed trace; nil without a trace.
     var trace: TraceContext?
-    /// What is wrong with it already.
+    /// The problem that is already known; nil without one.
     var problem: Problem?
-    /// The body as far as it has arrived.
+    /// The part of the body that has arrived.
     var body: ByteBuffer?
-    /// Bytes of the body that have arrived.
+    /// How many bytes of the body have arrived.
     var bodyCount = 0
-    /// When the events that brought its head began to be served.
+    /// When the event loop began the batch of events that brought the head.
     let arrival: NIODeadline
-    /// From when on nobody waits for the answer any more; nil is never.
+    /// When the client stops waiting for the answer; nil is never.
     var deadline: NIODeadline?
 
-    /// A stand-in for a request that could not be read.
+    /// A placeholder for a request that could not be read.
     init(unreadable problem: Problem, id: [UInt8], arrival: NIODeadline = .now()) {
         self.problem = problem
         self.id = id
         self.arrival = arrival
     }
 
-    /// Judges a request by its head.
+    /// Checks a request's head.
     ///
     /// - Parameters:
     ///   - head: The request line and the header fields.
-    ///   - arrival: When the events that brought them began to be served.
-    ///   - settings: The largest body that is accepted, and how long answers are waited for.
-    ///   - makeID: Makes an id for a request that brings none.
+    ///   - arrival: When the event loop began the batch of events that brought the head.
+    ///   - settings: The body limit and the default deadline, among others.
+    ///   - makeID: Makes an id for a request without one.
     init(head: HTTPRequestHead, arrival: NIODeadline, settings: ConnectionSettings, makeID: () -> [UInt8]) {
         let maxBodyBytes = settings.maxBodyBytes
         self.arrival = arrival
@@ -96,7 +98,7 @@ struct IncomingRequest: Sendable {
         }
         let isSampled = settings.traceSample > 0 && Int.random(in: 0..<settings.traceSample) == 0
         if let traceparent {
-            // Two callers cannot both be meant.
+            // Two fields are ambiguous, so neither counts.
             let caller = traceparents == 1 ? traceparent : ""
             trace = TraceContext(traceparent: caller, tracestate: tracestate, isSampled: isSampled)
         } else if isSampled {
@@ -126,7 +128,7 @@ struct IncomingRequest: Sendable {
         }
     }
 
-    /// Adds a part of the body, which is dropped when the request has a problem already.
+    /// Appends a part of the body; drops it if the request already has a problem.
     mutating func append(_ bytes: ByteBuffer, limit: Int) {
         bodyCount += bytes.readableBytes
         if bodyCount > limit {
@@ -138,7 +140,7 @@ struct IncomingRequest: Sendable {
         }
     }
 
-    /// Whether somebody still waits for the answer.
+    /// Checks that the deadline has not passed.
     ///
     /// - Throws: A ``Problem`` of code `deadline_exceeded`.
     func checkDeadline(at now: NIODeadline) throws(Problem) {
@@ -146,7 +148,7 @@ struct IncomingRequest: Sendable {
         throw Problem(.deadlineExceeded, "The deadline passed before the work began.")
     }
 
-    /// Checks a Content-Type; none counts as JSON.
+    /// Checks the Content-Type; a missing one counts as JSON.
     static func checkMediaType(_ value: String?) throws(Problem) {
         guard let value else { return }
         let type = value.prefix { $0 != ";" && $0 != " " && $0 != "\t" }
@@ -154,7 +156,7 @@ struct IncomingRequest: Sendable {
         throw Problem(.unsupportedMediaType, "Send the body as 'Content-Type: application/json'.")
     }
 
-    /// Whether a caller's id can be repeated in a header, a body and a log.
+    /// Whether a caller's id is safe in a header, a body and a log.
     private static func isSaneID(_ value: String) -> Bool {
         1...128 ~= value.utf8.count
             && value.utf8.allSatisfy { byte in

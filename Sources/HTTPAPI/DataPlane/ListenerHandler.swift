@@ -2,24 +2,26 @@ import Logging
 import NIOCore
 import NIOHTTP1
 
-/// Watches the listener of the data plane: tells when the process has no descriptor left for a connection, and closes the
-/// listener without resetting the connections that it holds.
+/// Watches the data plane's listener.
+///
+/// Logs when the process has no descriptor left for a connection. Closes the listener without resetting the
+/// connections in its backlog.
 final class ListenerHandler: ChannelInboundHandler {
     typealias InboundIn = any Channel
     typealias InboundOut = any Channel
 
-    /// How long to leave the listener alone when a connection could not be accepted.
+    /// The pause after a failed accept.
     static let pause = TimeAmount.milliseconds(50)
-    /// How long an empty backlog must stay empty before the listener is closed.
+    /// How long the backlog must stay empty before the listener closes.
     private static let quietTime = TimeAmount.milliseconds(1)
-    /// After so many looks at a backlog that never stays empty the listener is closed anyway.
+    /// After this many checks the listener closes even if its backlog never stays empty.
     private static let mostLooks = 200
 
     private let metrics: ServerMetrics
     private let logger: Logger
     private var failsToAccept = false
     private var accepted = 0
-    /// Whether connections of the present batch go to other event loops, which takes them a moment.
+    /// Whether some connections of the current batch go to other event loops, which need a moment to open them.
     private var hasForeignConnections = false
     private var closing: EventLoopPromise<Void>?
     private var context: ChannelHandlerContext?
@@ -42,7 +44,7 @@ final class ListenerHandler: ChannelInboundHandler {
 
     func channelReadComplete(context: ChannelHandlerContext) {
         context.fireChannelReadComplete()
-        // The backlog was empty a moment ago, which is the best time to close.
+        // Close now: the backlog was empty a moment ago.
         if let closing, !hasForeignConnections { context.close(promise: closing) }
         hasForeignConnections = false
     }
@@ -52,17 +54,17 @@ final class ListenerHandler: ChannelInboundHandler {
         if !failsToAccept {
             failsToAccept = true
             logger.error(
-                "new connections wait: none can be accepted; raise the limit of open files or lower MAX_CONNECTIONS",
+                "cannot accept new connections; raise the limit of open files or lower MAX_CONNECTIONS",
                 metadata: ["error": "\(error)"]
             )
         }
         context.fireErrorCaught(error)
     }
 
-    /// Accepts what the kernel's backlog holds, then closes the listener.
+    /// Accepts all connections in the kernel's backlog, then closes the listener.
     ///
-    /// A connection that the kernel completes in the microseconds between the last look and the end is still reset; no call
-    /// of the system closes that gap.
+    /// The kernel still resets a connection that completes in the microseconds between the last check and the close.
+    /// No system call closes that gap.
     func closeWhenQuiet(_ promise: EventLoopPromise<Void>) {
         guard closing == nil, let context else { return promise.succeed() }
         closing = promise

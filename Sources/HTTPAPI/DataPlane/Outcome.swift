@@ -2,42 +2,42 @@ import Logging
 import NIOCore
 import Serving
 
-/// What came of one request: the head of its answer, and what is worth recording of it.
+/// The outcome of one request: the head of its answer, and the facts to record.
 struct Outcome: Sendable {
-    /// The route's label in metrics; `other` for what has no route.
+    /// The route's label in metrics; `other` without a route.
     let route: RouteLabel
     /// Whether the answer has a body.
     let hasBody: Bool
     /// Whether the connection may stay open after the answer.
     let keepAlive: Bool
-    /// When the events that brought the request began to be served.
+    /// When the event loop began the batch of events that brought the request.
     let arrival: NIODeadline
-    /// Where it stands in a distributed trace; nil when it is in none.
+    /// The request's place in a distributed trace; nil without a trace.
     let trace: TraceContext?
-    /// When work on it began.
+    /// When work on the request began.
     let start: NIODeadline
-    /// When its answer was written.
+    /// When the answer was written.
     var end: NIODeadline
-    /// The answer's head, its status included.
+    /// The answer's head, including its status.
     var head: ResponseHead
-    /// Why it was not answered; nil when it was.
+    /// Why the request failed; nil on success.
     var problem: Problem.Code?
-    /// What answered; in a batch what answered the first.
+    /// The version that answered; for a batch, the version that answered its first request.
     private(set) var model: (name: String, version: Int)?
-    /// How many ids of histories were looked at.
+    /// How many history ids were read.
     private(set) var historyIDs = 0
     /// How many items were asked for.
     private(set) var k = 0
-    /// How long the stages took, over all requests of a batch.
+    /// The stage times, summed over a batch.
     var times = StageTimes()
-    /// Ids of histories that are not in the catalogue.
+    /// How many history ids are not in the catalogue.
     var unknownIDs = 0
-    /// What was answered instead of predictions, and how often.
+    /// How many answers were fallbacks instead of predictions.
     var fallbacks = 0
-    /// Why single requests were not answered by the service.
+    /// The errors of single requests.
     var failures: [RetrievalError] = []
 
-    /// A request on which work begins.
+    /// The outcome of a request on which work begins.
     init(_ incoming: IncomingRequest, start: NIODeadline) {
         route = incoming.route?.label ?? .other
         hasBody = !incoming.isHead
@@ -51,10 +51,10 @@ struct Outcome: Sendable {
         if let trace, trace.isAnswered { head.trace = trace }
     }
 
-    /// From the beginning of the events that brought the request to its written answer, in nanoseconds.
+    /// The time from arrival to the written answer, in nanoseconds.
     var duration: UInt64 { end.nanoseconds(since: arrival) }
 
-    /// Runs the service; its errors become problems.
+    /// Calls the service and converts its errors to problems.
     mutating func retrieved<Value>(_ work: () throws(RetrievalError) -> Value) throws(Problem) -> Value {
         do throws(RetrievalError) {
             return try work()
@@ -64,7 +64,7 @@ struct Outcome: Sendable {
         }
     }
 
-    /// Adds a written response, to a history of which so many ids were looked at.
+    /// Adds a written response, for which the service read `historyIDs` ids.
     mutating func note(_ response: RetrievalResponse, k: Int, historyIDs: Int) {
         times.guidance += response.times.guidance
         times.diffusion += response.times.diffusion
@@ -76,13 +76,13 @@ struct Outcome: Sendable {
         note(response.snapshot, k: k)
     }
 
-    /// Adds what was asked of a snapshot.
+    /// Adds a request for `k` items of a snapshot.
     mutating func note(_ snapshot: ServingSnapshot, k: Int) {
         self.k += k
         if model == nil { model = (snapshot.model, snapshot.version) }
     }
 
-    /// Counts the request and its stages, and keeps it if it is a slow one.
+    /// Counts the request and its stages, and keeps it if it is among the slowest.
     func record(in recorder: RequestRecorder) {
         recorder.answered(
             route,
@@ -100,8 +100,7 @@ struct Outcome: Sendable {
         }
     }
 
-    /// Logs the request (level debug), one that took too long (level warning), and what is this server's own fault (level
-    /// error).
+    /// Logs the request at level debug, a slow one at warning, and each server fault at error.
     func log(to logger: Logger, slowFrom limit: UInt64?) {
         for failure in failures {
             guard case .nonFiniteUserVector(let model, let version) = failure else { continue }
@@ -142,6 +141,6 @@ struct Outcome: Sendable {
 }
 
 extension NIODeadline {
-    /// How much later it is than an earlier time, in nanoseconds.
+    /// The nanoseconds since an earlier time.
     func nanoseconds(since start: NIODeadline) -> UInt64 { uptimeNanoseconds - start.uptimeNanoseconds }
 }

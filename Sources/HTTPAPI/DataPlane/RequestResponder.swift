@@ -2,20 +2,20 @@ import Logging
 import NIOCore
 import Serving
 
-/// The bytes of one answer.
+/// One answer as bytes.
 struct Answer: Sendable {
     /// Head and body.
     let bytes: ByteBuffer
-    /// Whether the connection ends with it.
+    /// Whether the connection closes after it.
     let closes: Bool
 }
 
-/// Answers the complete requests of one thread, with buffers that are reused from request to request.
+/// Answers the complete requests of one thread, with buffers that it reuses.
 ///
-/// An event loop answers inline: a retrieval takes tens of microseconds, less than handing it to another thread. What
-/// takes longer it leaves to a responder of the ``WorkerThreads``.
+/// An event loop answers inline: a retrieval takes tens of microseconds, less than a handover to another thread.
+/// Slower requests go to a responder of the ``WorkerThreads``.
 final class RequestResponder {
-    /// Bodies from here on are left to a worker thread, since reading them alone takes long.
+    /// Worker threads handle bodies of at least this many bytes, because parsing alone takes long.
     private static let longBody = 65_536
 
     private let service: RetrievalService
@@ -23,7 +23,7 @@ final class RequestResponder {
     private let spans: SpanFile?
     private let slowRequest: UInt64?
     private let logger: Logger
-    /// Counts what this thread answers.
+    /// Counts this thread's answers.
     let recorder: RequestRecorder
     private let workspace = RetrievalWorkspace()
     private var request = RetrievalRequest()
@@ -38,15 +38,15 @@ final class RequestResponder {
     private var date = HTTPDate()
     private var nextID: UInt64
 
-    /// The buffers of one thread.
+    /// Creates the buffers of one thread.
     ///
     /// - Parameters:
     ///   - service: Answers retrievals.
-    ///   - status: Says whether the server is going down.
-    ///   - recorder: The thread's own.
-    ///   - spans: Where sampled requests are told; nil is nowhere.
-    ///   - slowRequest: From how many nanoseconds on a request is logged as slow; nil is never.
-    ///   - logger: Told of every request.
+    ///   - status: Tells whether the server is shutting down.
+    ///   - recorder: The thread's own recorder.
+    ///   - spans: Receives the spans of sampled requests; nil writes none.
+    ///   - slowRequest: Requests that take at least this many nanoseconds are logged as slow; nil logs none.
+    ///   - logger: Receives an event for every request.
     init(
         service: RetrievalService,
         status: ServerStatus,
@@ -66,18 +66,18 @@ final class RequestResponder {
         nextID = UInt64.random(in: 0...UInt64.max)
     }
 
-    /// An id for a request that brought none: 16 hexadecimal digits, counted up from a random start.
+    /// An id for a request without one: 16 hexadecimal digits, counted up from a random start.
     func makeID() -> [UInt8] {
         nextID &+= 1
         return (0..<16).map { hexadecimalDigit(UInt8(truncatingIfNeeded: nextID >> UInt64(60 - 4 * $0)) & 15) }
     }
 
-    /// Writes the whole answer to a request, unless it takes so long that an event loop should not.
+    /// Writes the whole answer to a request, unless the request is too heavy for an event loop.
     ///
     /// - Parameters:
     ///   - incoming: A complete request, or one with a problem.
-    ///   - start: The present time.
-    /// - Returns: The answer; nil when the request is to be given to a worker thread.
+    ///   - start: The current time.
+    /// - Returns: The answer; nil if a worker thread must answer the request.
     func respondUnlessHeavy(to incoming: IncomingRequest, at start: NIODeadline) -> Answer? {
         if incoming.problem == nil, isPlainlyHeavy(incoming) { return nil }
         writer.removeAll()
@@ -105,14 +105,14 @@ final class RequestResponder {
         return finish(outcome)
     }
 
-    /// Whether a request need not be read to know that it is heavy.
+    /// Whether a request is heavy regardless of its content.
     private func isPlainlyHeavy(_ incoming: IncomingRequest) -> Bool {
         incoming.route == .batch || incoming.bodyCount >= Self.longBody
     }
 
     // MARK: One request
 
-    /// Judges a request and reads its body, as far as that needs no model.
+    /// Checks a request and reads its body, without a model.
     private func receive(_ incoming: IncomingRequest, _ outcome: inout Outcome) throws(Problem) {
         if let problem = incoming.problem { throw problem }
         guard incoming.route?.hasBody == true else { return }
@@ -216,12 +216,12 @@ final class RequestResponder {
         try route(named: model).arms[0].snapshot.writeItem(id, to: &writer)
     }
 
-    /// The route of a model or alias that a path names; nil is the standard one.
+    /// The traffic route of a model or alias in a path; nil is the default one.
     private func route(named model: String?) throws(Problem) -> TrafficRoute {
         do throws(RetrievalError) {
             return try service.holder.current.route(to: model)
         } catch {
-            // No part of a body is wrong.
+            // The name comes from the path, so no place in the body is wrong.
             guard case .modelNotServed = error else { throw Problem(error) }
             throw Problem(.notFound, error.description)
         }
@@ -257,7 +257,7 @@ final class RequestResponder {
         return table
     }
 
-    /// The versions in service that a path names: those of its route, or the one that it names itself.
+    /// The versions in service for a path: the version that it names, or else all versions of its route.
     private func versions(serving model: Route.Model) throws(Problem) -> [Int] {
         let route = try route(named: model.name)
         let versions = route.arms.map(\.snapshot.version)
@@ -266,7 +266,7 @@ final class RequestResponder {
             versions.contains(version) || service.holder.current.arm(of: model.name, version: version) != nil
         else {
             let list = versions.map(String.init).joined(separator: ", ")
-            throw Problem(.versionNotFound, "Versions in service are \(list); leave it out or name one.")
+            throw Problem(.versionNotFound, "The versions in service are \(list); name one or leave it out.")
         }
         return [version]
     }
@@ -283,14 +283,14 @@ final class RequestResponder {
         outcome.problem = problem.code
     }
 
-    /// What every answer of the data plane passes: puts head and body together and records what came of the request.
+    /// Puts head and body together and records the outcome; every answer of the data plane passes here.
     private func finish(_ outcome: Outcome) -> Answer {
         var outcome = outcome
         outcome.head.closes = !outcome.keepAlive || status.isDraining
         outcome.head.contentLength = writer.bytes.count
         head.removeAll(keepingCapacity: true)
         outcome.head.write(to: &head, date: &date)
-        // Reuses the storage unless the channel still holds it, which it does only for a peer that reads slowly.
+        // Reuses the storage unless the channel still holds it, which happens only with slow readers.
         output.clear()
         output.writeBytes(head)
         if outcome.hasBody { output.writeBytes(writer.bytes) }

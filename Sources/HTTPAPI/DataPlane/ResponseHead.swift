@@ -13,10 +13,10 @@ struct ResponseHead {
     var retryAfter: Int?
     var allow: String?
     var serverTiming: StageTimes?
-    /// The trace that the request named, or a new one when it named none rightly.
+    /// The trace to name in the answer; nil to name none.
     var trace: TraceContext?
 
-    /// Appends the head with its empty line.
+    /// Appends the head and its final empty line.
     func write(to bytes: inout [UInt8], date: inout HTTPDate) {
         bytes.append(contentsOf: "HTTP/1.1 ".utf8)
         appendDecimal(status, to: &bytes)
@@ -53,7 +53,7 @@ struct ResponseHead {
         bytes.append(contentsOf: "\r\n\r\n".utf8)
     }
 
-    /// `Server-Timing` counts milliseconds.
+    /// `Server-Timing` is in milliseconds.
     private func write(_ times: StageTimes, to bytes: inout [UInt8]) {
         bytes.append(contentsOf: "\r\nServer-Timing: parse;dur=".utf8)
         appendThousandths(times.parse / 1000, to: &bytes)
@@ -68,7 +68,7 @@ struct ResponseHead {
     }
 }
 
-/// The `Date` header's value, formatted once a second.
+/// The value of the `Date` header, formatted at most once a second.
 package struct HTTPDate {
     private static let days = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"]
     private static let months = [
@@ -78,7 +78,7 @@ package struct HTTPDate {
     private var second = Int.min
     private var text: [UInt8] = []
 
-    /// Appends the present time.
+    /// Appends the current time.
     mutating func write(to bytes: inout [UInt8]) {
         let now = Int(Date.now.timeIntervalSince1970)
         if now != second {

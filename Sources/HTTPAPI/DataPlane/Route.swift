@@ -1,8 +1,8 @@
 import NIOHTTP1
 
-/// What a path of the data plane is for.
+/// The route of a data plane path.
 package enum Route: Equatable {
-    /// A model that a path of the Open Inference Protocol names, and maybe one of its versions.
+    /// The model in a path of the Open Inference Protocol, with an optional version.
     package struct Model: Equatable {
         package let name: String
         package let version: String?
@@ -11,7 +11,7 @@ package enum Route: Equatable {
     case retrieve
     case batch
     case similar
-    /// An item of a model; of the standard one when it is nil.
+    /// An item of a model; nil is the default model.
     case item(id: String, model: String?)
     case live
     case ready
@@ -23,11 +23,11 @@ package enum Route: Equatable {
 
     /// The route of a request target.
     ///
-    /// - Throws: A ``Problem``: there is no such path, a part of it is not percent-encoded UTF-8, or there is a query that
-    ///   the path does not take. Only health checks may carry any query.
+    /// - Throws: A ``Problem`` if the path does not exist, a part of it is not percent-encoded UTF-8, or the path does
+    ///   not support the query. Health checks ignore any query.
     package init(target: String) throws(Problem) {
         var path = target[...]
-        // The absolute form, which a proxy may use.
+        // A proxy may send the absolute form.
         if path.hasPrefix("http://"), let slash = path.dropFirst(7).firstIndex(of: "/") { path = path[slash...] }
         var query = Substring()
         if let mark = path.utf8.firstIndex(of: UInt8(ascii: "?")) {
@@ -86,16 +86,17 @@ package enum Route: Equatable {
         }
     }
 
-    /// The methods that the path has, for `Allow`.
+    /// The methods of the path, for `Allow`.
     package var methods: String { hasBody ? "POST" : "GET, HEAD" }
 
-    /// Whether the path has a method.
+    /// Whether the path supports a method.
     func allows(_ method: HTTPMethod) -> Bool {
         hasBody ? method == .POST : method == .GET || method == .HEAD
     }
 
-    /// Whether its requests bring JSON and ask for work that overload or a deadline may refuse; the others are answered
-    /// always, so that a busy server is not taken for a dead one.
+    /// Whether requests carry JSON and may be refused because of overload or a deadline.
+    ///
+    /// The other routes are always answered, so that a busy server does not look dead.
     var hasBody: Bool {
         switch self {
         case .retrieve, .batch, .similar, .infer: true
@@ -103,7 +104,7 @@ package enum Route: Equatable {
         }
     }
 
-    /// Its label in metrics and logs.
+    /// The label in metrics and logs.
     var label: RouteLabel {
         switch self {
         case .retrieve: .retrieve
@@ -117,7 +118,7 @@ package enum Route: Equatable {
     }
 }
 
-/// A part of a path without its percent-encoding.
+/// Decodes the percent-encoding of a part of a path.
 func percentDecoded(_ text: Substring) throws(Problem) -> String {
     var bytes: [UInt8] = []
     var rest = text.utf8[...]

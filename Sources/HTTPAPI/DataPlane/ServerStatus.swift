@@ -1,11 +1,11 @@
 import Synchronization
 
-/// What all threads of the server know about its life.
+/// The server's lifecycle state, shared by all threads.
 final class ServerStatus: Sendable {
     private let draining = Atomic(false)
     private let connections = Atomic(0)
 
-    /// Whether the server is going down: not ready any more, and every answer closes its connection.
+    /// Whether the server is shutting down: it is not ready, and every answer closes its connection.
     var isDraining: Bool { draining.load(ordering: .relaxed) }
 
     /// How many connections of the data plane are open.

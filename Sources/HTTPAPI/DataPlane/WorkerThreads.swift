@@ -9,15 +9,15 @@ struct HeavyWork: Sendable {
     let request: IncomingRequest
     /// When it was queued.
     let queued: NIODeadline
-    /// Takes the answer, on the thread that made it.
+    /// Receives the answer, on the worker thread.
     let deliver: @Sendable (Answer) -> Void
 }
 
-/// The threads that answer heavy requests, in the order in which they came, each with buffers of its own.
+/// The threads that answer heavy requests in order of arrival, each with its own buffers.
 ///
-/// One queue feeds all threads, so that none is idle while a request waits behind a longer one. At most `capacity`
-/// requests are queued or under way. One that has waited longer than the delay limit is refused, since those behind it
-/// wait even longer.
+/// One queue feeds all threads, so no thread is idle while a request waits behind a longer one. At most `capacity`
+/// requests are queued or in progress. A request that has waited longer than the delay limit is refused, because the
+/// requests behind it wait even longer.
 final class WorkerThreads: Sendable {
     private struct Queue {
         var waiting = CircularBuffer<HeavyWork>()
@@ -31,15 +31,15 @@ final class WorkerThreads: Sendable {
     private let metrics: ServerMetrics
     private let queue: Mutex<Queue>
 
-    /// Makes every loop of a group a worker.
+    /// Turns every loop of a group into a worker.
     ///
     /// - Parameters:
-    ///   - group: Loops that nothing else uses; whoever made it shuts it down after ``discardWaiting()``.
-    ///   - capacity: How many requests may be queued or under way.
-    ///   - delayLimit: How long one may be queued.
-    ///   - metrics: Told how many requests are queued or under way.
-    ///   - makeResponder: Makes one thread's buffers.
-    /// - Throws: When the group has been shut down.
+    ///   - group: Loops that nothing else uses. The caller shuts the group down after ``discardWaiting()``.
+    ///   - capacity: The most requests that may be queued or in progress.
+    ///   - delayLimit: How long a request may be queued.
+    ///   - metrics: Counts the queued and running requests.
+    ///   - makeResponder: Creates the responder of one thread.
+    /// - Throws: An error if the group has been shut down.
     init(
         group: MultiThreadedEventLoopGroup,
         capacity: Int,
@@ -50,7 +50,7 @@ final class WorkerThreads: Sendable {
         var threads: [NIOLoopBound<RequestResponder>] = []
         for loop in group.makeIterator() {
             let thread = loop.submit {
-                // Light requests come first where workers and event loops share a core.
+                // Event loops go first where they share a core with workers.
                 CPU.lowerThreadPriority(nice: 5)
                 return NIOLoopBound(makeResponder(), eventLoop: loop)
             }
@@ -65,7 +65,7 @@ final class WorkerThreads: Sendable {
 
     /// Queues a request.
     ///
-    /// - Returns: False when the capacity is reached; then it is not queued.
+    /// - Returns: False if the capacity is reached; the request is then not queued.
     func submit(_ work: HeavyWork) -> Bool {
         let (isAccepted, thread) = queue.withLock { queue -> (Bool, Int?) in
             guard queue.unfinished < capacity else { return (false, nil) }
@@ -79,7 +79,7 @@ final class WorkerThreads: Sendable {
         return isAccepted
     }
 
-    /// Forgets what no thread has begun.
+    /// Drops all queued requests that no thread has started.
     func discardWaiting() {
         queue.withLock { queue in
             queue.unfinished -= queue.waiting.count
@@ -88,7 +88,7 @@ final class WorkerThreads: Sendable {
         }
     }
 
-    /// Answers a request and then whatever waits.
+    /// Answers a request, then the waiting ones.
     private func answer(_ first: HeavyWork, _ thread: Int) {
         let responder = threads[thread].value
         var next: HeavyWork? = first

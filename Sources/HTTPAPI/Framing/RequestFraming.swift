@@ -1,28 +1,29 @@
-/// The header fields that say where a request ends and whom it is for; both planes judge them alike.
+/// Checks the header fields that decide where a request ends and which host it addresses; both planes use it.
 ///
-/// A request that two readers may cut at different places, or whose host is doubtful, is refused before anything acts on it.
+/// Two readers could disagree about where an ambiguous request ends (request smuggling). The service refuses such a
+/// request, and one with an ambiguous host, before anything acts on it.
 struct RequestFraming {
     private let maxBodyBytes: Int
     private let isHTTP10: Bool
     private var hosts = 0
     private var finding: Problem?
 
-    /// No header field read yet.
+    /// Starts before the first header field.
     ///
     /// - Parameters:
-    ///   - maxBodyBytes: The largest body that is accepted.
-    ///   - isHTTP10: Whether the request came in HTTP/1.0, which needs no Host and has no chunks.
+    ///   - maxBodyBytes: The largest accepted body.
+    ///   - isHTTP10: Whether the request uses HTTP/1.0, which needs no Host and has no chunked bodies.
     init(maxBodyBytes: Int, isHTTP10: Bool) {
         self.maxBodyBytes = maxBodyBytes
         self.isHTTP10 = isHTTP10
     }
 
-    /// Reads a header field, if it is one of framing, and says whether it was.
+    /// Reads a header field if it concerns framing, and returns whether it does.
     mutating func read(_ name: String, _ value: String) -> Bool {
         if equalsIgnoringCase(name, "host") {
             hosts += 1
             if !value.isEmpty, Authority(value) == nil {
-                finding = Problem(.invalidArgument, "The Host header field is no host with an optional port.")
+                finding = Problem(.invalidArgument, "The Host header field is not a host with an optional port.")
             }
         } else if equalsIgnoringCase(name, "content-length") {
             guard let length = Int(value), length <= maxBodyBytes else {
@@ -31,7 +32,7 @@ struct RequestFraming {
             }
         } else if equalsIgnoringCase(name, "transfer-encoding") {
             guard equalsIgnoringCase(value, "chunked"), !isHTTP10 else {
-                finding = Problem(.invalidArgument, "The only Transfer-Encoding is 'chunked', in HTTP/1.1.")
+                finding = Problem(.invalidArgument, "Transfer-Encoding must be 'chunked', and only in HTTP/1.1.")
                 return true
             }
         } else {
@@ -40,22 +41,24 @@ struct RequestFraming {
         return true
     }
 
-    /// What is wrong with the framing, after all header fields; such a request ends its connection.
+    /// The framing problem, once all header fields are read.
+    ///
+    /// Such a request ends its connection.
     var problem: Problem? {
         if let finding { return finding }
         guard hosts > 1 || hosts == 0 && !isHTTP10 else { return nil }
-        return Problem(.invalidArgument, "The request has \(hosts) Host header fields; HTTP/1.1 wants one.")
+        return Problem(.invalidArgument, "The request has \(hosts) Host header fields; HTTP/1.1 requires exactly one.")
     }
 }
 
 /// A host with an optional port, as a Host header field names it (RFC 9110, section 7.2).
 package struct Authority: Equatable {
-    /// The host, of an IPv6 address without its brackets.
+    /// The host; an IPv6 address without its brackets.
     package let host: String
     /// The port, or nil when it is not given.
     package let port: UInt16?
 
-    /// Parses a field; nil when it is not a host with an optional port.
+    /// Parses a field; nil unless it is a host with an optional port.
     package init?(_ text: String) {
         let bytes = text.utf8
         var rest = bytes[...]
@@ -105,9 +108,9 @@ package struct Authority: Equatable {
 }
 
 extension Problem {
-    /// The problem of a body beyond the limit.
+    /// The problem for a body above the limit.
     static func bodyTooLarge(_ limit: Int) -> Problem {
-        Problem(.bodyTooLarge, "The body is larger than \(limit) bytes, the most that is accepted here.")
+        Problem(.bodyTooLarge, "The body is larger than \(limit) bytes, the limit of this path.")
     }
 }
 

@@ -1,8 +1,9 @@
-/// What a browser tells of the page that sent a request; programs that are no browsers tell nothing.
+/// The header fields by which a browser identifies the page that sent a request.
 ///
-/// A service that is open to its own machine, or to its own network, is reached by the browsers there, and these carry
-/// pages of anybody. Such a page must not make the service work or change. Browsers tell the relation of the two sites
-/// (`Sec-Fetch-Site`), but not to every server over plain HTTP; they always tell the origin of a POST.
+/// Browsers on the service's machine or network can reach the service, and they show pages of any site. A page of
+/// another site must not cause work or changes (cross-site request forgery). `Sec-Fetch-Site` states how the two sites
+/// relate, but browsers omit it for some servers over plain HTTP. They always send `Origin` with a POST. Other
+/// programs send neither.
 struct RequestSource {
     /// The value of `Sec-Fetch-Site`.
     var relation: String?
@@ -19,9 +20,9 @@ struct RequestSource {
         return !["http://\(host)", "https://\(host)"].contains { equalsIgnoringCase(origin, $0.lowercased()) }
     }
 
-    /// The problem of a request from a page of another site.
+    /// The problem for a request from a page of another site.
     static let problem = Problem(
         .unauthorized,
-        "Pages of other sites get nothing here; ask from a program, or from a page of this server."
+        "Pages of other sites may not use this server; call it from a program or from one of its own pages."
     )
 }

@@ -1,7 +1,7 @@
-/// Reads the body of a rarer route value by value, and tells where it breaks the contract.
+/// Reads the body of a rarely used route value by value, and reports where it breaks the contract.
 ///
-/// The text is checked whole before: a body that is not JSON is `invalid_json`, and whatever is thrown later is
-/// `invalid_argument` with the pointer of the wrong place. The caller names the place that it reads.
+/// The initializer checks the whole text first: a body that is not JSON is `invalid_json`. Every later error is
+/// `invalid_argument` with the pointer of the wrong place. The caller passes the pointer of the value that it reads.
 struct BodyReader {
     private let body: [UInt8]
     private var reader: JSONReader
@@ -16,10 +16,10 @@ struct BodyReader {
     /// Reads an object.
     ///
     /// - Parameters:
-    ///   - pointer: Where it is.
-    ///   - names: Its fields; the first `required` of them must be there.
-    ///   - required: How many must be there.
-    ///   - read: Reads the value of a field, whose name and pointer it gets.
+    ///   - pointer: The pointer of the value.
+    ///   - names: The allowed fields; the first `required` of them must be present.
+    ///   - required: How many fields must be present.
+    ///   - read: Reads the value of a field; receives the field's name and pointer.
     /// - Throws: A ``Problem``.
     mutating func object(
         _ pointer: String,
@@ -37,7 +37,7 @@ struct BodyReader {
             guard left.remove(name) != nil else {
                 let message =
                     names.contains(name)
-                    ? "is given twice." : "is no field; there are \(names.joined(separator: ", "))."
+                    ? "is given twice." : "is not a field; the fields are \(names.joined(separator: ", "))."
                 throw Problem(.invalidArgument, at: place, message)
             }
             missing.remove(name)
@@ -51,9 +51,9 @@ struct BodyReader {
     /// Reads an array.
     ///
     /// - Parameters:
-    ///   - pointer: Where it is.
-    ///   - read: Reads an element, whose pointer it gets.
-    /// - Returns: How many elements there are.
+    ///   - pointer: The pointer of the value.
+    ///   - read: Reads an element; receives the element's pointer.
+    /// - Returns: The number of elements.
     /// - Throws: A ``Problem``.
     @discardableResult
     mutating func array(
@@ -76,28 +76,28 @@ struct BodyReader {
         try read { try $0.text(at: pointer) }
     }
 
-    /// Reads an item id, a string or an integer, and says which.
+    /// Reads an item id, a string or an integer, and returns which of them it is.
     mutating func identifier(_ pointer: String) throws(Problem) -> (id: String, isInteger: Bool) {
         let isNumber = try read { try $0.kind() == .number }
         return isNumber ? (String(try integer(pointer, in: .min ... .max)), true) : (try string(pointer), false)
     }
 
-    /// Reads a whole number within bounds.
+    /// Reads a whole number within a range.
     mutating func integer(_ pointer: String, in range: ClosedRange<Int>) throws(Problem) -> Int {
         try read { try $0.integer(at: pointer, in: range) }
     }
 
-    /// Reads a number, within bounds if there are any.
+    /// Reads a number, within a range if one is given.
     mutating func double(_ pointer: String, in range: ClosedRange<Double>? = nil) throws(Problem) -> Double {
         try read { try $0.double(at: pointer, in: range) }
     }
 
-    /// Reads a null, and says whether the next value was one.
+    /// Reads the next value if it is null, and returns whether it was.
     mutating func isNull() throws(Problem) -> Bool {
         try read { try $0.isNull() }
     }
 
-    /// Reads an object whose content does not matter.
+    /// Reads an object and ignores its content.
     mutating func ignoredObject(_ pointer: String) throws(Problem) {
         try expect(.object, pointer)
         try read { try $0.skipValue() }

@@ -3,9 +3,9 @@ import Serving
 
 /// The bodies of the Open Inference Protocol, version 2.
 ///
-/// Inputs are `history` (BYTES, shape `[n]`, ids, oldest first) and optionally `k` (INT32, shape `[1]`); outputs are `ids`
-/// (BYTES, shape `[m]`) and `scores` (FP32, shape `[m]`), best first. The protocol's `parameters` are accepted and have no
-/// effect.
+/// Inputs are `history` (BYTES, shape `[n]`, ids, oldest first) and optionally `k` (INT32, shape `[1]`); outputs are
+/// `ids` (BYTES, shape `[m]`) and `scores` (FP32, shape `[m]`), best first. The service accepts the protocol's
+/// `parameters` but ignores them.
 enum InferenceProtocol {
     /// Writes a model's metadata.
     static func writeMetadata(of model: String, versions: [Int], to writer: inout JSONWriter) {
@@ -26,14 +26,14 @@ enum InferenceProtocol {
         writer.raw(",\"ready\":true}")
     }
 
-    /// An inference request, without what it asks of the service.
+    /// The parts of an inference request that shape the answer.
     struct Request {
         private enum Output: String, CaseIterable {
             case ids
             case scores
         }
 
-        /// What the caller calls the request, to be repeated.
+        /// The caller's name for the request, repeated in the answer.
         private var id: String?
         private var outputs = Output.allCases
 
@@ -41,7 +41,7 @@ enum InferenceProtocol {
         ///
         /// - Parameters:
         ///   - body: The bytes.
-        ///   - limits: The bounds that the request must keep.
+        ///   - limits: The bounds of a request.
         ///   - request: Reset and filled.
         /// - Throws: A ``Problem`` of code `invalid_json` or `invalid_argument`.
         init(_ body: [UInt8], limits: RetrievalLimits, into request: inout RetrievalRequest) throws(Problem) {
@@ -65,7 +65,7 @@ enum InferenceProtocol {
                 }
             }
             guard seen.contains("history") else {
-                throw Problem(.invalidArgument, at: "/inputs", "must have the tensor 'history'.")
+                throw Problem(.invalidArgument, at: "/inputs", "must include the tensor 'history'.")
             }
         }
 
@@ -78,7 +78,7 @@ enum InferenceProtocol {
                     pointer throws(Problem) in
                     guard field == "name" else { return try reader.ignoredObject(pointer) }
                     guard let output = Output(rawValue: try reader.string(pointer)), !outputs.contains(output) else {
-                        throw Problem(.invalidArgument, at: pointer, "must be 'ids' or 'scores', each once.")
+                        throw Problem(.invalidArgument, at: pointer, "must be 'ids' or 'scores', each at most once.")
                     }
                     outputs.append(output)
                 }

@@ -1,14 +1,14 @@
 import Serving
 
-/// A place where JSON is not what the contract wants.
+/// A place where valid JSON breaks the API contract.
 struct ContractViolation: Error {
-    /// RFC 6901 pointer from the value that is being read.
+    /// The RFC 6901 pointer from the value that is being read.
     let pointer: String
     /// What is wrong there.
     let message: String
 }
 
-/// Values that must be of one kind; another kind is a ``ContractViolation`` at `pointer`.
+/// Reads values of one kind; another kind is a ``ContractViolation`` at `pointer`.
 extension JSONReader {
     /// Checks the kind of the next value.
     mutating func expect(_ expected: Kind, at pointer: String) throws {
@@ -19,7 +19,7 @@ extension JSONReader {
         }
     }
 
-    /// Whether the next value is null, which is then read.
+    /// Reads the next value if it is null, and returns whether it was.
     mutating func isNull() throws -> Bool {
         guard try kind() == .null else { return false }
         try null()
@@ -31,7 +31,7 @@ extension JSONReader {
         return try boolean()
     }
 
-    /// A number within bounds.
+    /// Reads a number within a range.
     mutating func double(at pointer: String, in range: ClosedRange<Double>? = nil) throws -> Double {
         try expect(.number, at: pointer)
         let text = try number().text
@@ -49,14 +49,14 @@ extension JSONReader {
         return String(decoding: bytes, as: UTF8.self)
     }
 
-    /// A string, or an integer by its digits.
+    /// Reads an id: a string, or the digits of an integer.
     mutating func identifier(at pointer: String) throws -> String {
         guard try kind() == .number else { return try text(at: pointer) }
         let value: Int64 = try integer(at: pointer)
         return String(value)
     }
 
-    /// A whole number within bounds.
+    /// Reads a whole number within a range.
     mutating func integer<Value: FixedWidthInteger>(
         at pointer: String,
         in range: ClosedRange<Value> = .min ... .max
@@ -82,7 +82,7 @@ extension JSONReader {
             guard kind == .string else {
                 throw ContractViolation(
                     pointer: "\(pointer)/\(list.count)",
-                    message: "is \(kind.rawValue); the name of a category, a string, is expected."
+                    message: "is \(kind.rawValue); a category name (a string) is expected."
                 )
             }
             try string(appendingTo: &list.bytes)
@@ -96,7 +96,7 @@ extension JSONReader {
         enter()
         var isFirst = true
         var startsWithInteger = false
-        // A reference of its own, instead of one taken and given back for each id.
+        // A local reference saves a retain and a release for each id.
         let bytes = bytes
         while try nextElement(isFirst: &isFirst) {
             if let text = shortInteger() {
@@ -112,7 +112,7 @@ extension JSONReader {
                 guard number.isInteger, integer(number.text, as: Int64.self) != nil else {
                     throw ContractViolation(
                         pointer: "\(pointer)/\(list.count)",
-                        message: "is no item id: an id is a string or a 64-bit integer without fraction or exponent."
+                        message: "is not an item id; give a string, or a 64-bit integer without fraction or exponent."
                     )
                 }
                 if list.isEmpty { startsWithInteger = true }
@@ -131,15 +131,15 @@ extension JSONReader {
 }
 
 extension Problem {
-    /// The problem of a body whose reading ended in an error.
+    /// The problem for an error while reading a body.
     ///
     /// - Parameters:
     ///   - error: A ``JSONSyntaxError`` or a ``ContractViolation``.
-    ///   - body: What was read.
+    ///   - body: The body.
     init(_ error: any Error, in body: [UInt8]) {
         var error = error
         if error is ContractViolation {
-            // Rather the error that explains the other one: a broken text breaks the contract by accident.
+            // A syntax error anywhere comes first: it explains the contract violation.
             do { try JSONReader.validate(body) } catch let syntaxError { error = syntaxError }
         }
         switch error {
@@ -148,7 +148,7 @@ extension Problem {
         case let error as JSONSyntaxError:
             self.init(.invalidJSON, at: "", "At byte \(error.offset): \(error.reason).")
         default:
-            preconditionFailure("reading a body throws no \(error)")
+            preconditionFailure("reading a body cannot throw \(error)")
         }
     }
 }

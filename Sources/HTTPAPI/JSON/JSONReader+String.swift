@@ -73,7 +73,7 @@ extension JSONReader {
         return value
     }
 
-    /// Steps over one character of two bytes or more, by table 3-7 of the Unicode standard.
+    /// Skips one character of two bytes or more, by table 3-7 of the Unicode standard.
     private mutating func skipMultibyte() throws(JSONSyntaxError) {
         let lead = bytes[position]
         let second: ClosedRange<UInt8>

@@ -1,19 +1,19 @@
 /// Where and why a text is not JSON.
 package struct JSONSyntaxError: Error, Equatable {
-    /// Byte offset of the first byte that cannot belong to any JSON text.
+    /// The byte offset of the first byte that is not valid JSON.
     package let offset: Int
     /// What is wrong there.
     package let reason: String
 }
 
-/// Reads JSON text token by token, strictly after RFC 8259, without building a tree.
+/// Reads JSON text token by token, strictly by RFC 8259, without building a tree.
 ///
-/// Accepts exactly the RFC's grammar over valid UTF-8, and refuses what the RFC leaves to implementations where it would
-/// hide a mistake: a byte order mark, lone surrogates, numbers outside the range of a Double or longer than 1024 bytes,
-/// nesting deeper than ``maximumDepth``. Each method skips leading white space; the caller looks at ``kind()`` and then
-/// calls the method for it. Nothing recurses, so no input exhausts the stack.
+/// Accepts exactly the RFC's grammar over valid UTF-8. The RFC leaves some cases to implementations; the reader
+/// refuses those that would hide a mistake: a byte order mark, lone surrogates, numbers outside the range of a Double
+/// or longer than 1024 bytes, nesting deeper than ``maximumDepth``. Each method skips leading white space. The caller
+/// checks ``kind()`` and then calls the matching method. Nothing recurses, so no input exhausts the stack.
 package struct JSONReader {
-    /// What the next value is.
+    /// The kind of the next value.
     package enum Kind: String {
         case object = "an object"
         case array = "an array"
@@ -23,20 +23,20 @@ package struct JSONReader {
         case null
     }
 
-    /// The deepest nesting that ``skipValue()`` follows.
+    /// The deepest nesting that ``skipValue()`` accepts.
     package static let maximumDepth = 64
     private static let maximumNumberLength = 1024
 
     let bytes: [UInt8]
-    /// Offset of the next byte.
+    /// The offset of the next byte.
     var position = 0
 
-    /// Starts at the front of a text.
+    /// Starts at the beginning of a text.
     package init(_ bytes: [UInt8]) {
         self.bytes = bytes
     }
 
-    /// What the next value is.
+    /// The kind of the next value.
     package mutating func kind() throws(JSONSyntaxError) -> Kind {
         skipWhitespace()
         guard position < bytes.count else { throw error("the text ends where a value is expected") }
@@ -52,15 +52,15 @@ package struct JSONReader {
         }
     }
 
-    /// Enters an object or array whose kind was seen.
+    /// Enters an object or array, after ``kind()``.
     package mutating func enter() {
         position += 1
     }
 
     /// Moves to the next element of an array, or leaves it.
     ///
-    /// - Parameter isFirst: True before the first element; set to false.
-    /// - Returns: Whether there is one.
+    /// - Parameter isFirst: True before the first element; the method sets it to false.
+    /// - Returns: Whether there is another one.
     /// - Throws: ``JSONSyntaxError``.
     package mutating func nextElement(isFirst: inout Bool) throws(JSONSyntaxError) -> Bool {
         try next(isFirst: &isFirst, closing: UInt8(ascii: "]"))
@@ -69,9 +69,9 @@ package struct JSONReader {
     /// Moves to the next member of an object and reads its key, or leaves the object.
     ///
     /// - Parameters:
-    ///   - isFirst: True before the first member; set to false.
-    ///   - key: Where the key's bytes are appended.
-    /// - Returns: Whether there is one.
+    ///   - isFirst: True before the first member; the method sets it to false.
+    ///   - key: Receives the key's bytes, appended.
+    /// - Returns: Whether there is another one.
     /// - Throws: ``JSONSyntaxError``.
     package mutating func nextKey(isFirst: inout Bool, into key: inout [UInt8]) throws(JSONSyntaxError) -> Bool {
         guard try next(isFirst: &isFirst, closing: UInt8(ascii: "}")) else { return false }
@@ -96,7 +96,7 @@ package struct JSONReader {
         try literal("null")
     }
 
-    /// Reads a number and returns where its text is and whether it has neither fraction nor exponent.
+    /// Reads a number; returns the range of its text, and whether it has neither fraction nor exponent.
     package mutating func number() throws(JSONSyntaxError) -> (text: Range<Int>, isInteger: Bool) {
         let start = position
         var isInteger = true
@@ -122,16 +122,16 @@ package struct JSONReader {
         guard text.count <= Self.maximumNumberLength else {
             throw JSONSyntaxError(offset: start, reason: "a number is longer than \(Self.maximumNumberLength) bytes")
         }
-        // Nothing shorter without an exponent can leave the range of a Double.
+        // A shorter number without an exponent cannot exceed the range of a Double.
         if !isInteger || text.count > 300, !double(text).isFinite {
             throw JSONSyntaxError(offset: start, reason: "a number is outside the range of a Double")
         }
         return (text, isInteger)
     }
 
-    /// Reads an integer of at most 18 digits, the usual id, and returns where its text is.
+    /// Reads an integer of at most 18 digits, the usual id, and returns the range of its text.
     ///
-    /// - Returns: nil, and nothing is read, when the next value is anything else.
+    /// - Returns: Nil if the next value is anything else; then the position does not move.
     mutating func shortInteger() -> Range<Int>? {
         var end = position
         if end < bytes.count, bytes[end] == UInt8(ascii: "-") { end += 1 }
@@ -144,12 +144,12 @@ package struct JSONReader {
         return position..<end
     }
 
-    /// The value of a number that was read.
+    /// The value of a number in a range that was read.
     package func double(_ text: Range<Int>) -> Double {
         Double(String(decoding: bytes[text], as: UTF8.self)) ?? .nan
     }
 
-    /// The value of an integer that was read, or nil outside of 64 bits.
+    /// The value of an integer in a range that was read; nil if it does not fit the type.
     package func integer<Value: FixedWidthInteger>(_ text: Range<Int>, as type: Value.Type) -> Value? {
         let isNegative = bytes[text.lowerBound] == UInt8(ascii: "-")
         var value: Value = 0
@@ -164,13 +164,13 @@ package struct JSONReader {
         return value
     }
 
-    /// Only white space may follow the outermost value.
+    /// Checks that only white space follows the outermost value.
     package mutating func end() throws(JSONSyntaxError) {
         skipWhitespace()
-        guard position == bytes.count else { throw error("something follows the outermost value") }
+        guard position == bytes.count else { throw error("there is text after the outermost value") }
     }
 
-    /// Reads one value of any kind and forgets it.
+    /// Skips one value of any kind.
     package mutating func skipValue() throws(JSONSyntaxError) {
         var isObject: [Bool] = []
         var isFirst = false
@@ -257,7 +257,7 @@ package struct JSONReader {
         position < bytes.count ? bytes[position] : nil
     }
 
-    /// An error at the present position.
+    /// An error at the current position.
     func error(_ reason: String) -> JSONSyntaxError {
         JSONSyntaxError(offset: position, reason: reason)
     }

@@ -8,7 +8,7 @@ extension JSONWriter {
     /// Appends a list of items with their scores.
     ///
     /// - Parameters:
-    ///   - items: What was found.
+    ///   - items: The items and their scores.
     ///   - identifiers: The items' ids.
     ///   - asIntegers: Whether ids that are integers are written as JSON integers.
     mutating func items(_ items: [Scored], named identifiers: IdentifierTable, asIntegers: Bool) {
@@ -17,7 +17,7 @@ extension JSONWriter {
         raw("[")
         for position in items.indices {
             let item = items[position]
-            // The first item has none before it to close.
+            // The first item has no predecessor to close.
             let start = position == 0 ? 2 : 0
             if someNeedEscaping, identifiers.needsEscaping(item.id) {
                 raw(capacity: opening.count) { $0.append(opening, from: start) }
@@ -36,7 +36,7 @@ extension JSONWriter {
         raw(items.isEmpty ? "]" : "}]")
     }
 
-    /// Appends the members that tell which version answered which request, with a comma before each.
+    /// Appends the members that name the version and the request, with a comma before each.
     mutating func origin(_ snapshot: ServingSnapshot, requestID: [UInt8]) {
         raw(",\"model\":")
         string(snapshot.model)

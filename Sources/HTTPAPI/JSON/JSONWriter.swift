@@ -1,22 +1,22 @@
 /// Writes JSON text into a reused array of bytes.
 package struct JSONWriter {
-    /// What was written.
+    /// The written text.
     package private(set) var bytes: [UInt8] = []
 
-    /// Nothing written yet.
+    /// Starts with no text.
     package init() {}
 
-    /// Forgets what was written and keeps the storage.
+    /// Removes the text and keeps the storage.
     package mutating func removeAll() {
         bytes.removeAll(keepingCapacity: true)
     }
 
-    /// Appends text that is JSON already.
+    /// Appends text that is already JSON.
     package mutating func raw(_ text: String) {
         bytes.append(contentsOf: text.utf8)
     }
 
-    /// Lets `body` append at most `capacity` bytes that are JSON already, without a check of the storage at each.
+    /// Lets `body` append at most `capacity` bytes of JSON, with one check of the storage instead of one each.
     mutating func raw(capacity: Int, _ body: (inout OutputSpan<UInt8>) -> Void) {
         bytes.append(addingCapacity: capacity, initializingWith: body)
     }

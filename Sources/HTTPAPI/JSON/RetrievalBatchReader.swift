@@ -2,18 +2,18 @@ package import Serving
 
 /// Reads the body of `POST /retrieve:batch`, `{"requests":[{...},...]}`.
 ///
-/// A request that breaks the contract gets a problem of its own and does not spoil the others; a body that is not JSON, in
-/// whatever place, or not such an object has no requests at all.
+/// A request that breaks the contract gets its own problem and does not affect the others. A body that is not JSON, at
+/// any place, or is not such an object fails as a whole.
 package struct RetrievalBatchReader {
     private let limit: Int
     private var requestReader: RetrievalRequestReader
     private var key: [UInt8] = []
-    /// Requests that a longer batch used, for their storage.
+    /// Unused requests of an earlier, longer batch, kept for their storage.
     private var spare: [RetrievalRequest] = []
 
-    /// A reader that can be used again and again.
+    /// Creates a reusable reader.
     ///
-    /// - Parameter limits: The bounds of every request that it returns, and of the number of requests.
+    /// - Parameter limits: The bounds of each request and of the number of requests.
     package init(limits: RetrievalLimits = RetrievalLimits()) {
         limit = limits.maxBatch
         requestReader = RetrievalRequestReader(limits: limits)
@@ -23,10 +23,11 @@ package struct RetrievalBatchReader {
     ///
     /// - Parameters:
     ///   - body: The bytes.
-    ///   - requests: Filled with as many requests as the body holds; those that were there are reset and used again.
-    ///   - problems: Replaced: for each request nil, or what is wrong with it, with a pointer such as `/requests/2/k`; such a
-    ///     request's own content means nothing.
-    /// - Throws: A ``Problem`` of code `invalid_json` or `invalid_argument`; `requests` and `problems` then mean nothing.
+    ///   - requests: Replaced by the requests of the body; the reader reuses the existing elements.
+    ///   - problems: Replaced: for each request nil, or its problem, with a pointer such as `/requests/2/k`. The
+    ///     content of a request with a problem is undefined.
+    /// - Throws: A ``Problem`` of code `invalid_json` or `invalid_argument`; `requests` and `problems` are then
+    ///   undefined.
     package mutating func read(
         _ body: [UInt8],
         into requests: inout [RetrievalRequest],
@@ -54,7 +55,7 @@ package struct RetrievalBatchReader {
             key.removeAll(keepingCapacity: true)
             guard try reader.nextKey(isFirst: &isFirst, into: &key) else { break }
             guard key.elementsEqual("requests".utf8) else {
-                let message = "is not a field of a batch, which has requests only."
+                let message = "is not a field of a batch; its only field is requests."
                 throw ContractViolation(pointer: pointerStep(key), message: message)
             }
             guard !hasRequests else { throw ContractViolation(pointer: "/requests", message: "is given twice.") }
@@ -78,7 +79,7 @@ package struct RetrievalBatchReader {
         while try reader.nextElement(isFirst: &isFirst) {
             let position = problems.count
             guard position < limit else {
-                let message = "holds more than \(limit) requests, the most that one batch may have."
+                let message = "has more than \(limit) requests, the limit of one batch (MAX_BATCH)."
                 throw ContractViolation(pointer: "/requests", message: message)
             }
             if requests.count == position { requests.append(spare.popLast() ?? RetrievalRequest()) }

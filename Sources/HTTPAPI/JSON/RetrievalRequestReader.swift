@@ -2,7 +2,8 @@ package import Serving
 
 /// Reads the body of `POST /retrieve`.
 ///
-/// A body that is not JSON is `invalid_json`; a JSON body that breaks the contract is `invalid_argument` with a pointer.
+/// A body that is not JSON is `invalid_json`. A JSON body that breaks the contract is `invalid_argument` with a
+/// pointer.
 package struct RetrievalRequestReader {
     private enum Field: Int {
         case history
@@ -25,9 +26,9 @@ package struct RetrievalRequestReader {
     private let limits: RetrievalLimits
     private var key: [UInt8] = []
 
-    /// A reader that can be used again and again.
+    /// Creates a reusable reader.
     ///
-    /// - Parameter limits: The bounds of every request that it returns.
+    /// - Parameter limits: The bounds of each request.
     package init(limits: RetrievalLimits = RetrievalLimits()) {
         self.limits = limits
     }
@@ -82,7 +83,7 @@ package struct RetrievalRequestReader {
 
     /// The field of a key.
     ///
-    /// A name of at most 15 bytes, which all but the longest have, makes a String without an allocation.
+    /// A String of at most 15 bytes needs no allocation; all names but the longest fit.
     private func field(_ key: [UInt8]) -> Field? {
         guard key.count <= 16 else { return nil }
         switch String(decoding: key, as: UTF8.self) {
@@ -150,7 +151,7 @@ package struct RetrievalRequestReader {
             case "/filter/any_of", "/filter/none_of":
                 throw ContractViolation(pointer: pointer, message: "is given twice.")
             default:
-                let message = "is not a field of a filter, which has any_of and none_of."
+                let message = "is not a field of a filter; the fields are any_of and none_of."
                 throw ContractViolation(pointer: pointer, message: message)
             }
         }

@@ -6,8 +6,8 @@ extension RetrievalResponse {
     /// Writes the body of a `/retrieve` answer.
     ///
     /// - Parameters:
-    ///   - writer: Where to.
-    ///   - request: What was asked.
+    ///   - writer: The writer to append to.
+    ///   - request: The answered request.
     ///   - requestID: The request's id.
     package mutating func write(
         to writer: inout JSONWriter,

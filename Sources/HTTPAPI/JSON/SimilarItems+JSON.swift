@@ -3,16 +3,16 @@ import Serving
 
 /// The body of `POST /v1/similar`.
 struct SimilarityRequest {
-    /// The catalogue's own id of the item.
+    /// The item's id in the catalogue.
     private(set) var item = ""
-    /// Whether ids that are integers are answered as JSON integers.
+    /// Whether integer ids are written as JSON integers.
     private(set) var answersIntegers = false
-    /// How many items to answer.
+    /// How many items to return.
     private(set) var k = 50
-    /// The model or alias to ask; nil is the standard one.
+    /// The model or alias; nil is the default one.
     private(set) var model: String?
 
-    /// Reads a body whose `k` must keep the limits.
+    /// Reads a body; `k` must be within the limits.
     init(_ body: [UInt8], limits: RetrievalLimits) throws(Problem) {
         var reader = try BodyReader(body)
         try reader.object("", fields: ["item", "k", "model"], required: 1) { reader, name, pointer throws(Problem) in
@@ -38,7 +38,7 @@ extension SimilarItems {
 }
 
 extension ServingSnapshot {
-    /// Writes the body of a `/v1/items/{id}` answer; an item that is not in the catalogue is answered as not known.
+    /// Writes the body of a `/v1/items/{id}` answer; `known` is false for an item outside the catalogue.
     func writeItem(_ id: String, to writer: inout JSONWriter) {
         let number = number(of: id)
         writer.raw("{\"id\":")

@@ -1,9 +1,9 @@
 import Foundation
 package import Logging
 
-/// Puts each event on a line of its own, whatever text is in it, and gives the line to a ``LogSink``.
+/// Writes each log event as exactly one line to a ``LogSink``, whatever text the event holds.
 package struct LineLogHandler: LogHandler {
-    /// How a line is written.
+    /// The format of a line.
     package enum Format: String, CaseIterable, Sendable {
         /// A JSON object with sorted keys: time, level, logger, message, error, and the metadata beside them.
         case json
@@ -62,7 +62,7 @@ package struct LineLogHandler: LogHandler {
         return writer.bytes
     }
 
-    /// A line of the text without the control characters that would end it or move the cursor of a terminal.
+    /// The text as one line, without control characters that could end the line or move a terminal's cursor.
     private static func printable(_ text: String) -> [UInt8] {
         let scalars = text.unicodeScalars.map { $0.properties.generalCategory == .control ? "\u{fffd}" : $0 }
         return Array("\(String(String.UnicodeScalarView(scalars)))\n".utf8)

@@ -2,17 +2,18 @@ import Dispatch
 import Synchronization
 package import SystemPackage
 
-/// Lines of a log on their way to a file descriptor that may be slow, full or gone.
+/// A buffered log writer for a file descriptor that may be slow, full or closed.
 ///
-/// Whoever logs only appends to a buffer; one queue writes, in the order in which lines came. Lines that find no room, or
-/// that the descriptor refuses, are dropped and counted. The process must ignore SIGPIPE, or a reader that goes away ends it.
+/// Logging only appends to a buffer. One queue writes the lines in their order of arrival. The sink drops and counts
+/// lines when the buffer is full or the descriptor fails. The process must ignore SIGPIPE; otherwise a reader that
+/// closes its end kills it.
 package final class LogSink: Sendable {
     private struct State {
         /// Whole lines that wait to be written.
         var waiting: [UInt8] = []
         var lines = 0
         var isWriting = false
-        /// Whether the descriptor may have taken a part of a line only.
+        /// Whether the last write may have ended in the middle of a line.
         var isTorn = false
         var dropped = 0
     }
@@ -22,20 +23,22 @@ package final class LogSink: Sendable {
     private let descriptor: FileDescriptor
     private let capacity: Int
 
-    /// Writes to a descriptor, which stays the caller's.
+    /// Writes to a descriptor that the caller still owns.
     ///
     /// - Parameters:
-    ///   - descriptor: Where to.
-    ///   - capacity: How many bytes may wait, besides those that are being written.
+    ///   - descriptor: The descriptor to write to.
+    ///   - capacity: The most bytes that may wait, not counting the bytes that are being written.
     package init(descriptor: FileDescriptor, capacity: Int = 1 << 20) {
         self.descriptor = descriptor
         self.capacity = capacity
     }
 
-    /// How many lines were lost since the start; lines that were written in part count too.
+    /// How many lines were lost since the start, partly written lines included.
     package var dropped: Int { state.withLock(\.dropped) }
 
-    /// Takes a line, which ends in a line feed, without waiting for anything.
+    /// Appends a line, which must end in a line feed.
+    ///
+    /// Never blocks.
     package func write(_ line: [UInt8]) {
         let mustStart = state.withLock { state in
             guard state.waiting.count + line.count <= capacity else {
@@ -50,9 +53,9 @@ package final class LogSink: Sendable {
         if mustStart { queue.async { [self] in drain() } }
     }
 
-    /// Waits until what was taken before is written or dropped, but not for ever.
+    /// Waits until every earlier line is written or dropped, at most for the given time.
     ///
-    /// - Returns: Whether nothing is left.
+    /// - Returns: Whether no line is left.
     @discardableResult
     package func flush(within milliseconds: Int) -> Bool {
         let end = DispatchSemaphore(value: 0)
@@ -75,7 +78,7 @@ package final class LogSink: Sendable {
         }
     }
 
-    /// Takes everything that waits, or nil.
+    /// Takes all waiting bytes; nil when none wait.
     private func next() -> (bytes: [UInt8], lines: Int, isTorn: Bool)? {
         state.withLock { state in
             defer {

@@ -2,14 +2,14 @@ import NIOCore
 import Serving
 import Synchronization
 
-/// How popular the answered items are: their mean place in the popularity list, from 0, the most popular, to 1.
+/// The popularity of the answered items: their mean place in the popularity list, from 0, the most popular, to 1.
 ///
-/// Taken from some answers of each event loop, on a thread that gives way to the loops. It keeps a snapshot only while one
-/// of its answers waits, so that an old version is freed there at the latest.
+/// It uses a sample of each event loop's answers, on a low-priority thread. It keeps a snapshot only while one of its
+/// answers waits, so an old version is freed here at the latest.
 final class AnswerPopularity: Sendable {
-    /// Answers that wait; beyond, new ones are passed over.
+    /// The most waiting answers; further ones are skipped.
     private static let capacity = 64
-    /// For so many snapshots the items' places are kept.
+    /// How many snapshots' item places are cached.
     private static let catalogues = 4
 
     private struct Sample {
@@ -27,14 +27,14 @@ final class AnswerPopularity: Sendable {
     private struct State {
         var waiting: [Sample] = []
         var sums = [Sum](repeating: Sum(), count: DriftWindow.rooms)
-        /// By generation the place of each item.
+        /// The place of each item, by generation.
         var places: [UInt64: [Float]] = [:]
     }
 
     private let state = Mutex(State())
     private let thread = BackgroundThread(name: "popularity")
 
-    /// Takes an answer to look at.
+    /// Queues an answer.
     func note(_ items: [Int32], from snapshot: ServingSnapshot, period: UInt64) {
         let isFirst = state.withLock { state in
             guard state.waiting.count < Self.capacity else { return false }
@@ -44,7 +44,7 @@ final class AnswerPopularity: Sendable {
         if isFirst { thread.async { [self] in lookAtSamples() } }
     }
 
-    /// The mean over the answers of the last minute; nil without one.
+    /// The mean over the answers of the last minute; nil without an answer.
     func mean(at now: NIODeadline) -> Double? {
         let recent = DriftWindow.recent(at: now)
         let sums = state.withLock { $0.sums.filter { recent.contains($0.period) } }
@@ -52,7 +52,7 @@ final class AnswerPopularity: Sendable {
         return items > 0 ? sums.reduce(0) { $0 + $1.places } / items : nil
     }
 
-    /// Waits until all answers so far have been looked at.
+    /// Waits until all queued answers are counted.
     func waitUntilIdle() async {
         await withCheckedContinuation { continuation in thread.async { continuation.resume() } }
     }
@@ -74,7 +74,7 @@ final class AnswerPopularity: Sendable {
         }
     }
 
-    /// The place of each item; an item that the list does not name is the least popular.
+    /// The place of each item; an item outside the list counts as least popular.
     private func places(in snapshot: ServingSnapshot) -> [Float] {
         if let places = state.withLock({ $0.places[snapshot.generation] }) { return places }
         var places = [Float](repeating: 1, count: snapshot.itemCount)

@@ -1,10 +1,10 @@
 import Foundation
 
-/// How many different things were seen, estimated in 2 KB whatever their number.
+/// An estimate of the number of distinct elements, in 2 KB whatever their number.
 ///
 /// HyperLogLog (Flajolet, Fusy, Gandouet and Meunier, AofA 2007) over 64-bit hashes with 2,048 registers, and linear
-/// counting below some thousands: the standard error is `1.04 / sqrt(2048)`, 2.3 percent. Registers of several counts join
-/// by their maxima into the count of all.
+/// counting below some thousands: the standard error is `1.04 / sqrt(2048)`, 2.3 percent. The maxima of the registers
+/// of several counts give the count of all.
 package struct DistinctCount {
     /// How many registers there are.
     package static let registers = 2048
@@ -12,29 +12,28 @@ package struct DistinctCount {
 
     private var ranks = [UInt8](repeating: 0, count: registers)
 
-    /// Nothing seen.
+    /// Starts with no element.
     package init() {}
 
-    /// Which register a hash belongs to, and the rank that it raises the register to: one more than the zeros that the rest
-    /// of its bits begin with.
+    /// The register of a hash, and its rank: the number of leading zeros of the remaining bits, plus one.
     static func place(of hash: UInt64) -> (register: Int, rank: UInt8) {
         // The lowest bit ends every run of zeros.
         let rest = hash << UInt64(indexBits) | 1
         return (Int(hash >> UInt64(64 - indexBits)), UInt8(rest.leadingZeroBitCount + 1))
     }
 
-    /// Adds a thing by its hash, of which every bit must be as good as random.
+    /// Adds an element by its hash, whose bits must all be close to random.
     package mutating func insert(_ hash: UInt64) {
         let (register, rank) = Self.place(of: hash)
         raise(register, to: rank)
     }
 
-    /// Joins a register of another count.
+    /// Merges a register of another count.
     mutating func raise(_ register: Int, to rank: UInt8) {
         ranks[register] = max(ranks[register], rank)
     }
 
-    /// How many different hashes were added, about.
+    /// The approximate number of distinct hashes.
     package var estimate: Double {
         let count = Double(Self.registers)
         let zeros = ranks.count { $0 == 0 }

@@ -1,4 +1,4 @@
-/// Puts metric families and their samples into text.
+/// Writes metric families and their samples as text.
 struct Exposition {
     enum Kind: String {
         case counter
@@ -9,7 +9,7 @@ struct Exposition {
     private(set) var text = ""
     private var name = ""
 
-    /// Starts a family; the samples that follow are its own.
+    /// Starts a family; the following samples belong to it.
     mutating func family(_ name: String, _ kind: Kind, _ help: String) {
         self.name = name
         text += "# HELP \(name) \(help)\n# TYPE \(name) \(kind.rawValue)\n"
@@ -36,7 +36,7 @@ struct Exposition {
         )
     }
 
-    /// A histogram whose counts are at hand, one more than there are bounds: the last are those beyond every bound.
+    /// Writes a histogram from counts, one more than bounds; the last count is for values above every bound.
     mutating func histogram(
         _ labels: [(name: String, value: String)],
         bounds: [Double],

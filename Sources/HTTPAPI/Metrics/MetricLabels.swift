@@ -1,6 +1,6 @@
 import Serving
 
-/// What a request is for, as a metric's label.
+/// A route, as a metric label.
 package enum RouteLabel: Int, CaseIterable {
     case retrieve
     case batch
@@ -16,13 +16,13 @@ package enum RouteLabel: Int, CaseIterable {
     var name: String { "\(self)" }
 }
 
-/// Why something was turned away, as a metric's label.
+/// The reason for load shedding, as a metric label.
 package enum ShedReason: Int, CaseIterable {
-    /// MAX_CONNECTIONS were open.
+    /// MAX_CONNECTIONS connections were open.
     case connections
-    /// MAX_INFLIGHT requests were being answered or waiting.
+    /// The server was overloaded: MAX_INFLIGHT or QUEUE_DELAY_MS was exceeded.
     case inflight
-    /// The request's deadline had passed before its turn.
+    /// The request's deadline passed before its turn.
     case deadline
 
     static var count: Int { deadline.rawValue + 1 }
@@ -31,7 +31,7 @@ package enum ShedReason: Int, CaseIterable {
     var name: String { "\(self)" }
 }
 
-/// A stage of a retrieval, as a metric's label.
+/// A stage of a retrieval, as a metric label.
 enum StageLabel: Int, CaseIterable {
     case parse
     case guidance

@@ -2,7 +2,7 @@ import Foundation
 package import NIOCore
 package import Serving
 
-/// What GET /metrics answers: Prometheus' text format, version 0.0.4.
+/// The answer of GET /metrics, in Prometheus' text format, version 0.0.4.
 package struct MetricsPage: Sendable {
     /// The media type of the text.
     static let contentType = "text/plain; version=0.0.4; charset=utf-8"
@@ -14,7 +14,7 @@ package struct MetricsPage: Sendable {
     private let droppedLogLines: @Sendable () -> Int
     private let spans: SpanFile?
 
-    /// A page over the counts of the data plane, what it serves, and what the log and the file of spans have lost.
+    /// A page of the data plane's counts, the versions in service, and the losses of the log and the span file.
     init(
         metrics: ServerMetrics,
         holder: RoutingHolder,
@@ -31,7 +31,7 @@ package struct MetricsPage: Sendable {
         self.spans = spans
     }
 
-    /// A page of a server whose log loses nothing and that writes no spans.
+    /// A page of a server whose log loses nothing and which writes no spans.
     package init(
         metrics: ServerMetrics,
         holder: RoutingHolder,
@@ -48,10 +48,10 @@ package struct MetricsPage: Sendable {
         )
     }
 
-    /// The page of a program, as it is at a time.
+    /// The page's text at a time.
     package func text(_ build: BuildDescription, at now: NIODeadline = .now()) -> String {
         var page = Exposition()
-        page.family("dimerec_build_info", .gauge, "Always 1; its labels name the program.")
+        page.family("dimerec_build_info", .gauge, "Always 1; the labels describe the program.")
         page.sample([("version", build.version), ("platform", build.platform)], "1")
         let totals = metrics.totals()
         writeRequests(totals, to: &page)
@@ -62,7 +62,7 @@ package struct MetricsPage: Sendable {
         writeVersions(controller.residents.filter(\.isInUse), to: &page)
         writeChanges(controller.report, to: &page)
         writeSamples(sampler.report, to: &page)
-        page.family("dimerec_log_dropped_total", .counter, "Lines of the log that were lost.")
+        page.family("dimerec_log_dropped_total", .counter, "Log lines that were lost.")
         page.sample([], "\(droppedLogLines())")
         if let process = ProcessStatistics() { write(process, to: &page) }
         return page.text
@@ -73,7 +73,7 @@ package struct MetricsPage: Sendable {
         for route in RouteLabel.allCases {
             for status in 100..<600 {
                 let count = totals[RecorderCells.request(route, status: status)]
-                // The usual code is there from the start, so that a rate over it sees the first increase.
+                // The usual code is present from the start, so that a rate includes its first increase.
                 guard count > 0 || status == 200 else { continue }
                 page.sample([("route", route.name), ("code", "\(status)")], "\(count)")
             }
@@ -86,37 +86,37 @@ package struct MetricsPage: Sendable {
         for route in RouteLabel.allCases {
             page.histogram([("route", route.name)], .duration(of: route), totals)
         }
-        page.family("dimerec_inflight", .gauge, "Requests that are being answered or wait for a worker thread.")
+        page.family("dimerec_inflight", .gauge, "Requests in progress or waiting for a worker thread.")
         page.sample([], "\(Int(totals[RecorderCells.inFlight]) + metrics.heavyRequests)")
-        page.family("dimerec_shed_total", .counter, "Requests and connections turned away to keep the others fast.")
+        page.family("dimerec_shed_total", .counter, "Requests and connections that the server shed.")
         for reason in ShedReason.allCases {
             page.sample([("reason", reason.name)], "\(totals[RecorderCells.shed(reason)])")
         }
-        page.family("dimerec_accept_failures_total", .counter, "Times that a new connection could not be accepted.")
+        page.family("dimerec_accept_failures_total", .counter, "Failures to accept a new connection.")
         page.sample([], "\(metrics.acceptFailures)")
         if let counts = spans?.counts {
-            page.family("dimerec_spans_total", .counter, "Sampled requests, by whether their spans were written.")
+            page.family("dimerec_spans_total", .counter, "Sampled requests, by outcome for their spans.")
             page.sample([("result", "written")], "\(counts.written)")
             page.sample([("result", "dropped")], "\(counts.dropped)")
         }
     }
 
     private func writeRetrievals(_ totals: [UInt64], to page: inout Exposition) {
-        page.family("dimerec_fallback_total", .counter, "Answers that are no prediction, by what was answered instead.")
+        page.family("dimerec_fallback_total", .counter, "Answers without a prediction, by fallback.")
         page.sample([("kind", Fallback.popular.rawValue)], "\(totals[RecorderCells.fallback(.popular)])")
-        page.family("dimerec_exact_fallback_total", .counter, "Searches that scored every eligible item, by why.")
+        page.family("dimerec_exact_fallback_total", .counter, "Searches that scored every eligible item, by reason.")
         for reason in ExactSearchReason.allCases {
             page.sample([("reason", reason.rawValue)], "\(totals[RecorderCells.exact(reason)])")
         }
-        page.family("dimerec_history_ids_total", .counter, "Ids of histories that were looked at.")
+        page.family("dimerec_history_ids_total", .counter, "History ids read.")
         page.sample([], "\(totals[RecorderCells.historyIDs])")
-        page.family("dimerec_unknown_ids_total", .counter, "Ids of histories that are not in the catalogue.")
+        page.family("dimerec_unknown_ids_total", .counter, "History ids that are not in the catalogue.")
         page.sample([], "\(totals[RecorderCells.unknownIDs])")
     }
 
     private func writeDrift(_ drift: Drift, to page: inout Exposition) {
         if drift.historyIDs > 0 {
-            page.family("dimerec_unknown_id_share", .gauge, "Share of unknown ids in the histories of the last minute.")
+            page.family("dimerec_unknown_id_share", .gauge, "Share of unknown history ids in the last minute.")
             page.sample([], "\(Double(drift.unknownIDs) / Double(drift.historyIDs))")
         }
         if let popularity = drift.popularity {
@@ -130,13 +130,13 @@ package struct MetricsPage: Sendable {
         page.family(
             "dimerec_distinct_items_per_minute",
             .gauge,
-            "Different items answered in the last minute, with a standard error of 2.3 percent."
+            "Distinct items answered in the last minute; the standard error is 2.3 percent."
         )
         page.sample([], "\(Int(drift.items.estimate.rounded()))")
     }
 
     private func writeStages(_ totals: [UInt64], to page: inout Exposition) {
-        page.family("dimerec_stage_duration_seconds", .histogram, "Time that one stage of a retrieval took.")
+        page.family("dimerec_stage_duration_seconds", .histogram, "Time of one stage of a retrieval.")
         for stage in StageLabel.allCases {
             page.histogram([("stage", stage.name)], .duration(of: stage), totals)
         }
@@ -146,7 +146,7 @@ package struct MetricsPage: Sendable {
         let snapshot = holder.current.standard?.arms[0].snapshot
         page.family("dimerec_index_items", .gauge, "Items that can be retrieved.")
         page.sample([], "\(snapshot?.itemCount ?? 0)")
-        page.family("dimerec_index_tombstones", .gauge, "Items of the catalogue that were taken out.")
+        page.family("dimerec_index_tombstones", .gauge, "Items removed from the catalogue (tombstones).")
         page.sample([], "\(snapshot?.tombstones ?? 0)")
     }
 
@@ -155,7 +155,7 @@ package struct MetricsPage: Sendable {
             [("model", version.id.model), ("version", "\(version.id.version)")]
         }
         guard !versions.isEmpty else { return }
-        page.family("dimerec_model_info", .gauge, "Always 1; its labels name what is served.")
+        page.family("dimerec_model_info", .gauge, "Always 1; the labels name the versions in service.")
         for version in versions { page.sample(labels(version), "1") }
         page.family("dimerec_model_age_seconds", .gauge, "Time since the version was published.")
         for version in versions {
@@ -163,7 +163,7 @@ package struct MetricsPage: Sendable {
             page.sample(labels(version), "\(max(0, Date.now.timeIntervalSince(date)))")
         }
         let counts = versions.map(\.statistics.counts)
-        page.family("dimerec_version_requests_total", .counter, "Retrievals by the version that was to answer them.")
+        page.family("dimerec_version_requests_total", .counter, "Retrievals, by the version chosen to answer.")
         for (version, counts) in zip(versions, counts) {
             page.sample(labels(version) + [("result", "ok")], "\(counts.answered)")
             page.sample(labels(version) + [("result", "error")], "\(counts.failed)")
@@ -181,35 +181,35 @@ package struct MetricsPage: Sendable {
 
     private func writeChanges(_ report: ServingController.Report, to page: inout Exposition) {
         if let seconds = report.loadSeconds {
-            page.family("dimerec_model_load_seconds", .gauge, "How long the last load took, warm-up included.")
+            page.family("dimerec_model_load_seconds", .gauge, "Time of the last load, including warm-up.")
             page.sample([], "\(seconds)")
         }
-        page.family("dimerec_swaps_total", .counter, "Versions that were to come into service, by what came of it.")
+        page.family("dimerec_swaps_total", .counter, "Attempts to put a version into service, by outcome.")
         page.sample([("result", "published")], "\(report.published)")
         page.sample([("result", "rejected")], "\(report.rejected)")
         page.sample([("result", "rolled_back")], "\(report.rolledBack)")
-        page.family("dimerec_guard_rollbacks_total", .counter, "Splits that their alias' guard ended.")
+        page.family("dimerec_guard_rollbacks_total", .counter, "Traffic splits ended by their alias' guard.")
         page.sample([], "\(report.guardRollbacks)")
-        page.family("dimerec_store_damaged_parts", .gauge, "Parts of the store that are damaged; the rest is used.")
+        page.family("dimerec_store_damaged_parts", .gauge, "Damaged parts of the store; the service uses the rest.")
         page.sample([], "\(report.storeDamage)")
-        page.family("dimerec_import_total", .counter, "Files of the import folder, by what came of them.")
+        page.family("dimerec_import_total", .counter, "Files of the import folder, by outcome.")
         page.sample([("result", "imported")], "\(report.imported)")
         page.sample([("result", "rejected")], "\(report.importsRejected)")
     }
 
     private func writeSamples(_ report: AnswerSampler.Report, to page: inout Exposition) {
         if let recall = report.recall {
-            page.family("dimerec_recall_estimate", .gauge, "Share of the exact answers that the index finds, sampled.")
+            page.family("dimerec_recall_estimate", .gauge, "Recall of the index against exact search, sampled.")
             page.sample([], "\(recall)")
         }
-        page.family("dimerec_shadow_requests_total", .counter, "Requests that another version was to compute too.")
+        page.family("dimerec_shadow_requests_total", .counter, "Requests also sent to a shadow version, by outcome.")
         page.sample([("result", "compared")], "\(report.compared)")
         page.sample([("result", "failed")], "\(report.failed)")
         page.sample([("result", "dropped")], "\(report.dropped)")
         page.family(
             "dimerec_shadow_overlap",
             .histogram,
-            "Share of answers that a version and its shadow have in common."
+            "Share of the answer that a version and its shadow have in common."
         )
         page.histogram(
             [],
@@ -217,7 +217,7 @@ package struct MetricsPage: Sendable {
             counts: report.overlap + [0],
             sum: report.overlapSum
         )
-        page.family("dimerec_shadow_time_ratio", .histogram, "Time of a shadow over that of the version that answered.")
+        page.family("dimerec_shadow_time_ratio", .histogram, "Time of the shadow divided by that of the answer.")
         page.histogram(
             [],
             bounds: AnswerSampler.Report.ratioBounds,
@@ -226,7 +226,7 @@ package struct MetricsPage: Sendable {
         )
     }
 
-    /// The slowest of the requests that ended in the last `seconds`, of which an hour is remembered, slowest first.
+    /// The slowest requests that ended in the last `seconds`, at most an hour, slowest first.
     func slowRequests(ofLast seconds: Int) -> [SlowRequest] {
         let clocks = Clocks()
         let oldest = Date.now - Double(seconds)

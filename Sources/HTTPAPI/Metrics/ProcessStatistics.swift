@@ -1,6 +1,6 @@
 import Foundation
 
-/// What the system says of this process, read from /proc (see `man 5 proc`).
+/// Statistics of this process, read from /proc (see `man 5 proc`).
 struct ProcessStatistics {
     /// User and system time.
     let cpuSeconds: Double
@@ -9,7 +9,7 @@ struct ProcessStatistics {
     /// Seconds since 1970.
     let startTime: Double
 
-    /// Reads what is true now; nil where there is no /proc.
+    /// Reads the current values; nil on systems without /proc.
     init?() {
         // The name in parentheses may hold spaces; the fields after it are numbered from 3.
         guard let fields = Self.text("/proc/self/stat")?.split(separator: ")").last?.split(separator: " "),
@@ -22,7 +22,7 @@ struct ProcessStatistics {
         let ticks = Double(sysconf(Int32(_SC_CLK_TCK)))
         cpuSeconds = (user + system) / ticks
         residentBytes = pages * sysconf(Int32(_SC_PAGESIZE))
-        // One of them was open for the listing.
+        // One of the descriptors was open for this listing.
         openDescriptors = descriptors.count - 1
         startTime = bootTime + start / ticks
     }

@@ -3,30 +3,32 @@ import NIOCore
 import Serving
 import Synchronization
 
-/// The time over which drift is told: about a minute, in periods of ten seconds.
+/// The time window of the drift figures: about a minute, in periods of ten seconds.
 enum DriftWindow {
-    /// Rooms for periods, more than are told, so that the oldest is not read while its room is used again.
+    /// The number of slots for periods.
+    ///
+    /// More slots than reported periods ensure that no slot is read while it is reused.
     static let rooms = 8
-    /// How many periods are told, the present one included.
+    /// How many periods are reported, including the current one.
     private static let periods: UInt64 = 6
     private static let nanoseconds: UInt64 = 10_000_000_000
 
-    /// The number of the period of a time, from 1 on.
+    /// The number of the period of a time, from 1.
     static func period(of time: NIODeadline) -> UInt64 { time.uptimeNanoseconds / nanoseconds + 1 }
 
-    /// Where a period's room is.
+    /// The slot of a period.
     static func room(of period: UInt64) -> Int { Int(period % UInt64(rooms)) }
 
-    /// The periods that are told.
+    /// The periods to report.
     static func recent(at time: NIODeadline) -> ClosedRange<UInt64> {
         let now = period(of: time)
         return (now > periods ? now - periods + 1 : 1)...now
     }
 }
 
-/// What one thread answered in the last minute; that thread alone writes, any thread reads.
+/// One thread's answers of the last minute: only that thread writes, any thread reads.
 ///
-/// Nothing is locked: a reader that comes while a room is cleared may miss a few answers of a minute ago.
+/// It needs no lock. A reader that comes while a slot is cleared may miss a few answers from a minute ago.
 final class RecentAnswers: Sendable {
     private struct Room: ~Copyable, Sendable {
         let period = Atomic<UInt64>(0)
@@ -40,11 +42,11 @@ final class RecentAnswers: Sendable {
     /// Counts an answer.
     ///
     /// - Parameters:
-    ///   - items: What was answered.
-    ///   - salt: Tells the items of one catalogue from those of another.
-    ///   - historyIDs: How many ids of its history were looked at.
-    ///   - unknownIDs: How many of those are not in the catalogue.
-    ///   - period: When, as a period of the ``DriftWindow``.
+    ///   - items: The answered items.
+    ///   - salt: Distinguishes the items of different catalogues.
+    ///   - historyIDs: How many history ids were read.
+    ///   - unknownIDs: How many of these ids are not in the catalogue.
+    ///   - period: The period of the ``DriftWindow``.
     func count(_ items: [Scored], salt: UInt64, historyIDs: Int, unknownIDs: Int, period: UInt64) {
         let room = DriftWindow.room(of: period)
         if rooms[room].period.load(ordering: .relaxed) != period { begin(period, room) }
@@ -58,7 +60,7 @@ final class RecentAnswers: Sendable {
         }
     }
 
-    /// The one writer needs no atomic addition.
+    /// Adds to a counter; the single writer needs no atomic addition.
     private static func add(_ amount: Int, to counter: borrowing Atomic<UInt64>) {
         guard amount > 0 else { return }
         counter.store(counter.load(ordering: .relaxed) &+ UInt64(amount), ordering: .relaxed)
@@ -72,7 +74,7 @@ final class RecentAnswers: Sendable {
         rooms[room].period.store(period, ordering: .releasing)
     }
 
-    /// Adds what this thread counted to what others did.
+    /// Adds this thread's counts to a sum.
     func add(to drift: inout Drift, at now: NIODeadline) {
         for period in DriftWindow.recent(at: now) {
             let room = DriftWindow.room(of: period)
@@ -86,12 +88,12 @@ final class RecentAnswers: Sendable {
     }
 }
 
-/// What all threads answered in the last minute.
+/// The drift figures of all threads for the last minute.
 struct Drift {
     var historyIDs: UInt64 = 0
     var unknownIDs: UInt64 = 0
-    /// The items that were answered.
+    /// The distinct answered items.
     var items = DistinctCount()
-    /// How popular the answered items are, 0 the most to 1 the least; nil without an answer.
+    /// The mean popularity of the answered items, from 0, the most popular, to 1; nil without an answer.
     var popularity: Double?
 }

@@ -3,39 +3,39 @@ package import NIOCore
 package import Serving
 import Synchronization
 
-/// What the data plane counts, over all of its threads.
+/// The data plane's counters, over all of its threads.
 ///
-/// Each thread counts with a ``RequestRecorder`` of its own, in memory that no other thread writes; only a scrape reads all
-/// of them and adds them up.
+/// Each thread counts with its own ``RequestRecorder``, in memory that no other thread writes. Only a scrape reads and
+/// sums all of them.
 package final class ServerMetrics: Sendable {
     private let threads = Mutex<[ThreadRecord]>([])
     private let heavy = Atomic(0)
     private let acceptFailed = Atomic(0)
     private let popularity = AnswerPopularity()
 
-    /// How often a connection could not be accepted, mostly for want of a descriptor.
+    /// How often a connection could not be accepted, usually because no file descriptor was free.
     var acceptFailures: Int { acceptFailed.load(ordering: .relaxed) }
 
     /// Counts a connection that could not be accepted.
     func countAcceptFailure() { acceptFailed.add(1, ordering: .relaxed) }
 
-    /// Heavy requests that are queued or being answered.
+    /// The heavy requests that are queued or in progress.
     var heavyRequests: Int { heavy.load(ordering: .relaxed) }
 
-    /// Counts heavy requests that were queued, or with a negative number those that left.
+    /// Adds heavy requests; a negative number removes them.
     func addHeavyRequests(_ count: Int) { heavy.add(count, ordering: .relaxed) }
 
-    /// Nothing counted yet.
+    /// Starts with all counters at zero.
     package init() {}
 
-    /// A recorder for one thread; what it counted stays when it is gone.
+    /// Makes a recorder for one thread; its counts outlive it.
     package func makeRecorder() -> RequestRecorder {
         let record = ThreadRecord()
         threads.withLock { $0.append(record) }
         return RequestRecorder(record, popularity: popularity)
     }
 
-    /// Sums over all recorders, by cell.
+    /// The sums over all recorders, by cell.
     func totals() -> [UInt64] {
         var sums = [UInt64](repeating: 0, count: RecorderCells.count)
         for thread in threads.withLock({ $0 }) {
@@ -44,7 +44,7 @@ package final class ServerMetrics: Sendable {
         return sums
     }
 
-    /// What was answered in the minute before a time.
+    /// The drift figures of the minute before a time.
     func drift(at now: NIODeadline) -> Drift {
         var drift = Drift()
         for thread in threads.withLock({ $0 }) { thread.answers.add(to: &drift, at: now) }
@@ -52,38 +52,42 @@ package final class ServerMetrics: Sendable {
         return drift
     }
 
-    /// Requests of the last hour with their times in nanoseconds: surely the slowest, and the slowest of the last minute.
+    /// Slow requests of the last hour with their times in nanoseconds.
+    ///
+    /// They always include the slowest of the last hour and of the last minute.
     func slowRequests() -> [(duration: UInt64, entry: Outcome)] {
         threads.withLock { $0 }.flatMap { thread in thread.slowest.withLock { $0.entries } }
     }
 
-    /// Waits until the drift of all answers so far can be told.
+    /// Waits until the drift figures include all answers so far.
     package func waitUntilIdle() async { await popularity.waitUntilIdle() }
 }
 
-/// What one thread leaves for others to read.
+/// One thread's counts, for other threads to read.
 private final class ThreadRecord: Sendable {
     let cells = RecorderCells()
     let answers = RecentAnswers()
     let slowest = Mutex(SlowestEntries<Outcome>())
 }
 
-/// Counts the requests of one thread, without a cache line that another thread writes, and without an allocation but for a
-/// few requests: the slowest, and a hundred a second whose answers are looked at again.
+/// Counts the requests of one thread.
 ///
-/// Not Sendable: its thread alone may use it.
+/// It shares no written cache line with other threads. It allocates only for the slowest requests and for a hundred
+/// answers a second that are sampled for their popularity.
+///
+/// Not Sendable: only its thread may use it.
 package final class RequestRecorder {
     private static let minute: UInt64 = 60_000_000_000
-    /// How long after an answer that is looked at again the next one is.
+    /// The time between two sampled answers.
     private static let sampleInterval: UInt64 = 10_000_000
 
     private let record: ThreadRecord
     private let popularity: AnswerPopularity
-    /// What a request must take to be among the slowest until the minute ends.
+    /// A request must take longer than this to be among the slowest of this minute.
     private var slowThreshold: UInt64 = 0
     private var minuteEnd: UInt64 = 0
     private var nextSample: UInt64 = 0
-    /// Tells the items of the catalogue that answered last from those of others.
+    /// Distinguishes the items of the last catalogue from those of other catalogues.
     private var catalogue: (generation: UInt64, salt: UInt64)?
 
     private var cells: RecorderCells { record.cells }
@@ -93,15 +97,15 @@ package final class RequestRecorder {
         self.popularity = popularity
     }
 
-    /// Counts a request that was answered, well or with an error.
+    /// Counts an answered request, successful or not.
     ///
     /// - Parameters:
-    ///   - route: What it asked for.
+    ///   - route: The route.
     ///   - status: The HTTP status, 100 to 599.
-    ///   - nanoseconds: From when the request was complete to when its answer was written.
-    ///   - times: Its stages; one of zero did not happen and is not counted.
-    ///   - unknownIDs: Ids of the history that are not in the catalogue.
-    ///   - fallbacks: How often popularity was answered instead of a prediction.
+    ///   - nanoseconds: The time from the complete request to its written answer.
+    ///   - times: The stage times; a stage of zero did not run and is not counted.
+    ///   - unknownIDs: How many history ids are not in the catalogue.
+    ///   - fallbacks: How many answers were popular items instead of a prediction.
     package func answered(
         _ route: RouteLabel,
         status: Int,
@@ -119,18 +123,18 @@ package final class RequestRecorder {
         if fallbacks > 0 { cells.add(UInt64(fallbacks), to: RecorderCells.fallback(.popular)) }
     }
 
-    /// Counts what a retrieval was asked and what it answered.
+    /// Counts a retrieval's input and answer.
     ///
     /// - Parameters:
     ///   - response: The answer.
-    ///   - historyIDs: How many ids of its history were looked at.
-    ///   - now: The present time, to some milliseconds.
+    ///   - historyIDs: How many history ids were read.
+    ///   - now: The current time, exact to some milliseconds.
     package func retrieved(_ response: borrowing RetrievalResponse, historyIDs: Int, at now: NIODeadline) {
         if historyIDs > 0 { cells.add(UInt64(historyIDs), to: RecorderCells.historyIDs) }
         if let reason = response.exactReason { cells.add(1, to: RecorderCells.exact(reason)) }
         let snapshot = response.snapshot
         if catalogue?.generation != snapshot.generation {
-            // The numbers of a model's items rarely change from one version to the next.
+            // Salt by model, not by version: item numbers rarely change between a model's versions.
             let salt = snapshot.model.utf8.reduce(0) { ($0 ^ UInt64($1)) &* 0x100_0000_01b3 }
             catalogue = (snapshot.generation, salt)
         }
@@ -147,13 +151,13 @@ package final class RequestRecorder {
         popularity.note(response.items.map(\.id), from: snapshot, period: period)
     }
 
-    /// Keeps a request if it is one of the slowest; nearly always two comparisons.
+    /// Keeps a request if it is one of the slowest; nearly always costs two comparisons.
     func keepIfSlow(_ outcome: borrowing Outcome) {
         let (duration, end) = (outcome.duration, outcome.end.uptimeNanoseconds)
         guard duration > slowThreshold || end >= minuteEnd else { return }
         let minute = end / Self.minute
         let entry = copy outcome
-        // Never waits: while somebody reads the list, a request is lost to it.
+        // Never waits: drops the request while another thread reads the list.
         let threshold = record.slowest.withLockIfAvailable { slowest in
             slowest.insert(entry, duration: duration, minute: minute)
             return slowest.threshold
@@ -163,12 +167,12 @@ package final class RequestRecorder {
         minuteEnd = (minute + 1) * Self.minute
     }
 
-    /// Counts a request or connection that was turned away to keep the others fast.
+    /// Counts a request or connection that the server shed.
     package func shed(_ reason: ShedReason) {
         cells.add(1, to: RecorderCells.shed(reason))
     }
 
-    /// Requests that this thread's event loop is answering now.
+    /// The requests that this thread's event loop is answering now.
     package var inFlight: Int {
         get { Int(cells[RecorderCells.inFlight]) }
         set { cells.set(RecorderCells.inFlight, to: UInt64(max(0, newValue))) }
@@ -180,18 +184,18 @@ package final class RequestRecorder {
     }
 }
 
-/// The counters of one recorder: one thread writes, any thread reads.
+/// The counters of one recorder: one thread writes them, any thread may read them.
 final class RecorderCells: Sendable {
-    // A margin of two cache lines on both sides keeps other objects of the heap away from the written lines.
+    // A margin of two cache lines on both sides prevents false sharing with other heap objects.
     private static var margin: Int { 16 }
     private let cells = InlineArray<4096, Atomic<UInt64>> { _ in Atomic(0) }
 
-    /// One cell, which may be a moment old.
+    /// The value of one cell; it may lag slightly.
     subscript(cell: Int) -> UInt64 {
         cells[cell].load(ordering: .relaxed)
     }
 
-    /// Adds to a cell; its one writer needs no atomic addition.
+    /// Adds to a cell; the single writer needs no atomic addition.
     func add(_ amount: UInt64, to cell: Int) {
         set(cell, to: self[cell] &+ amount)
     }
@@ -206,7 +210,7 @@ final class RecorderCells: Sendable {
     private static var afterRequests: Int { margin + RouteLabel.count * codes }
 
     static func request(_ route: RouteLabel, status: Int) -> Int {
-        precondition(100..<600 ~= status, "\(status) is no HTTP status")
+        precondition(100..<600 ~= status, "\(status) is not an HTTP status")
         return margin + route.rawValue * codes + status - 100
     }
 
@@ -228,7 +232,7 @@ final class RecorderCells: Sendable {
     }
     static var histograms: Int { historyIDs + 4 }
 
-    /// How many cells are in use, the first margin included.
+    /// How many cells are in use, including the first margin.
     static var count: Int {
         let last = HistogramCells.duration(of: StageLabel.encode)
         precondition(last.sum + 1 + margin <= 4096, "\(last.sum) cells do not fit")
@@ -236,7 +240,7 @@ final class RecorderCells: Sendable {
     }
 }
 
-/// The cells of one histogram of durations: one for each bound, one for what is beyond the last, one for the sum.
+/// The cells of one histogram of durations: one for each bound, one for longer durations, one for the sum.
 struct HistogramCells {
     /// The buckets' upper bounds, in nanoseconds.
     let bounds: [UInt64]
@@ -267,16 +271,16 @@ struct HistogramCells {
         self.start = start
     }
 
-    /// The cell of the first bound that a duration does not exceed.
+    /// The cell of the first bound that is not below a duration.
     func bucket(of nanoseconds: UInt64) -> Int {
         var bucket = 0
         while bucket < bounds.count, nanoseconds > bounds[bucket] { bucket += 1 }
         return start + bucket
     }
 
-    /// The cells of the bounds, and of what is beyond.
+    /// The cells of the bounds and of longer durations.
     var buckets: Range<Int> { start..<start + bounds.count + 1 }
 
-    /// The cell of the nanoseconds of all.
+    /// The cell of the sum, in nanoseconds.
     var sum: Int { start + bounds.count + 1 }
 }

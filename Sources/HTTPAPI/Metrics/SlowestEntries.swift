@@ -1,12 +1,12 @@
-/// The slowest of a stream of entries: of this minute and the one before, of this hour and the one before.
+/// The slowest entries of a stream, for this and the previous minute and for this and the previous hour.
 ///
-/// Each of the four keeps up to ``capacity`` entries. Nothing enters that is faster than all of a full minute, so that one
-/// comparison with ``threshold`` turns most entries away.
+/// Each of the four lists keeps up to ``capacity`` entries. A full minute accepts only slower entries, so one
+/// comparison with ``threshold`` rejects most entries.
 package struct SlowestEntries<Entry> {
     /// How many entries each list keeps.
     package static var capacity: Int { 32 }
 
-    /// An entry and what it is compared by.
+    /// An entry and its duration.
     package typealias Timed = (duration: UInt64, entry: Entry)
 
     private var minute: UInt64 = 0
@@ -15,13 +15,15 @@ package struct SlowestEntries<Entry> {
     private var hour: [Timed] = []
     private var previousHour: [Timed] = []
 
-    /// Nothing entered.
+    /// Starts with no entry.
     package init() {}
 
-    /// Every entry that is kept: surely the slowest of the last minute, and those of the last hour.
+    /// All kept entries.
+    ///
+    /// They always include the slowest of the last minute and of the last hour.
     package var entries: [Timed] { current + previous + hour + previousHour }
 
-    /// What a further entry of the same minute must exceed to be kept.
+    /// The duration that the next entry of this minute must exceed to be kept.
     package var threshold: UInt64 {
         current.count < Self.capacity ? 0 : current.lazy.map(\.duration).min() ?? 0
     }
@@ -29,9 +31,9 @@ package struct SlowestEntries<Entry> {
     /// Keeps an entry if it is one of the slowest.
     ///
     /// - Parameters:
-    ///   - entry: What to keep.
-    ///   - duration: How slow it is.
-    ///   - minute: When it ended, in whole minutes of any clock that does not go back.
+    ///   - entry: The entry.
+    ///   - duration: The entry's duration.
+    ///   - minute: When the entry ended, in whole minutes of any monotonic clock.
     package mutating func insert(_ entry: Entry, duration: UInt64, minute: UInt64) {
         if minute != self.minute { advance(to: minute) }
         Self.insert((duration, entry), into: &current)
@@ -39,7 +41,7 @@ package struct SlowestEntries<Entry> {
 
     private mutating func advance(to minute: UInt64) {
         let (lastHour, nextHour) = (self.minute / 60, minute / 60)
-        // The minute before the first of an hour belongs to the hour before.
+        // The minute before an hour's first minute belongs to the previous hour.
         if self.minute % 60 == 0 {
             for timed in previous { Self.insert(timed, into: &previousHour) }
         } else {

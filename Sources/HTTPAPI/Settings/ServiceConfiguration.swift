@@ -1,37 +1,39 @@
 package import Logging
 package import Serving
 
-/// Everything that an operator may set about the service; ``Setting/all`` has its names, ranges and defaults.
+/// Every setting of the service; ``Setting/all`` has the names, ranges and defaults.
 package struct ServiceConfiguration: Sendable, Equatable {
-    /// Both listeners.
+    /// The settings of both listeners.
     package var server = ServerConfiguration()
-    /// The versions in service.
+    /// The settings of the versions in service.
     package var controller = ControllerConfiguration()
     /// STORE: the path of the store.
     package var store: String?
     /// CONTROL_TOKEN_FILE: the file whose text is the control plane's token.
     package var controlTokenFile: String?
-    /// WARMUP_REQUESTS: how many made-up requests a version answers before it serves.
+    /// WARMUP_REQUESTS: how many synthetic requests a version answers before it goes into service.
     package var warmUpRequests = 200
     /// GUIDANCE_KEYS_MB: memory for a version's attention keys, in MiB.
     package var guidanceKeysMB = 256
     /// CONFIG: the path of the settings file.
     package var configFile: String?
-    /// LOG_LEVEL: the least severe level that is logged.
+    /// LOG_LEVEL: the lowest level that is logged.
     package var logLevel = Logger.Level.info
-    /// LOG_FORMAT: how a line of the log is written.
+    /// LOG_FORMAT: the format of a log line.
     package var logFormat = LineLogHandler.Format.json
 
     /// The defaults.
     package init() {}
 
-    /// Finds every setting: the command line counts before the environment, and that before the settings file.
+    /// Reads every setting.
+    ///
+    /// The command line overrides the environment, which overrides the settings file.
     ///
     /// - Parameters:
-    ///   - commandLine: Texts by setting name, from flags of their own.
-    ///   - assignments: Further settings of the command line, each `NAME=VALUE`.
+    ///   - commandLine: Values of the settings' own flags, by setting name.
+    ///   - assignments: The other settings on the command line, each `NAME=VALUE`.
     ///   - environment: The variables of the process.
-    /// - Throws: ``SettingError``, or the ``ServerError`` of values that are wrong together.
+    /// - Throws: ``SettingError``, or ``ServerError`` for values that conflict with each other.
     package init(commandLine: [String: String], assignments: [String], environment: [String: String]) throws {
         let environment = SettingSource.environment(environment)
         var sources = [

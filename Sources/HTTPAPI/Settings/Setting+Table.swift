@@ -1,18 +1,18 @@
 import Serving
 
 extension Setting {
-    /// Settings that belong together.
+    /// A group of related settings.
     package struct Section: Sendable {
-        /// What they are about.
+        /// The heading of the group.
         package let title: String
-        /// In the order in which they are explained.
+        /// The settings, in the order of the reference.
         package let settings: [Setting]
     }
 
-    /// Every setting, once.
+    /// Every setting, each once.
     package static let all = sections.flatMap(\.settings)
 
-    /// A setting by its name, which must be one.
+    /// The setting of a name, which must exist.
     package static func named(_ name: String) -> Setting {
         guard let setting = all.first(where: { $0.name == name }) else {
             preconditionFailure("there is no setting \(name)")
@@ -20,7 +20,7 @@ extension Setting {
         return setting
     }
 
-    /// Every setting, by what it is about.
+    /// All settings, by group.
     package static let sections = [
         Section(title: "Models and versions", settings: models),
         Section(title: "Listeners and connections", settings: listeners),
@@ -29,104 +29,109 @@ extension Setting {
     ]
 
     private static let models: [Setting] = [
-        .optionalText("STORE", \.store, flag: "--store", "The store (SQLite) whose versions are served; required."),
+        .optionalText("STORE", \.store, flag: "--store", "The store (SQLite) of the versions to serve. Required."),
         .list(
             "MODEL",
             \.controller.models,
             flag: "--model",
-            "The models or aliases to serve, separated by commas; requests that name none get the first. By default every"
-                + " model of the store."
+            "The models or aliases to serve, separated by commas. Requests that name none use the first. By"
+                + " default every model of the store."
         ),
         .duration(
             "POLL_INTERVAL_MS",
             \.controller.pollInterval,
             10...86_400_000,
             in: .milliseconds,
-            "How often the store is asked what is to be served."
+            "How often the service checks the store for changes."
         ),
         .integer(
             "KEEP_VERSIONS",
             \.controller.keepVersions,
             1...1000,
-            "How many versions of a model stay in memory, the active one included, so that a rollback is instant."
+            "How many versions of a model stay in memory, including the active one. A rollback to one of them is"
+                + " immediate."
         ),
         .optionalText(
             "IMPORT_FOLDER",
             \.controller.importFolder,
-            "A folder where exported versions are dropped, by a rename, to be published."
+            "A folder of exported versions to publish. Move files into it by a rename."
         ),
         .integer(
             "RETAIN_VERSIONS",
             \.controller.retainVersions,
             0...1_000_000,
-            "How many versions of a model the store keeps after an import, besides those in use; 0 keeps all."
+            "How many versions of a model the store keeps after an import, besides those in use. 0 keeps all."
         ),
         .decimal(
             "MIN_RECALL",
             \.controller.minRecall,
             0...1,
-            "The least share of a version's exact answers that its index must find before the version may serve."
+            "The lowest recall of a version's index, against exact search, at which the version may serve."
         ),
         .integer(
             "RECALL_SAMPLE",
             \.controller.recallSample,
             0...1_000_000_000,
-            "One in so many retrievals is answered again exactly, off the event loops, to estimate recall; 0 is none."
+            "Samples one in this many retrievals for the recall estimate: exact search answers it again, off the"
+                + " event loops. 0 samples none."
         ),
         .integer(
             "WARMUP_REQUESTS",
             \.warmUpRequests,
             1...1_000_000,
-            "How many made-up requests a version answers before it serves."
+            "How many synthetic requests a version answers before it goes into service."
         ),
         .integer(
             "GUIDANCE_KEYS_MB",
             \.guidanceKeysMB,
             0...1 << 20,
             unit: "MiB",
-            "Memory for the attention keys of a version, 1 KiB an item; a larger catalogue computes them for each history,"
-                + " with the same answers and three times the time of guidance."
+            "Memory for a version's attention keys; they take 1 KiB an item. For a larger catalogue the service"
+                + " computes the keys for each history. The answers stay the same, but guidance takes three times as"
+                + " long."
         ),
     ]
 
     private static let listeners: [Setting] = [
-        .text("HTTP_HOST", \.server.httpHost, "Where the data plane listens."),
+        .text("HTTP_HOST", \.server.httpHost, "The address on which the data plane listens."),
         .integer(
             "HTTP_PORT",
             \.server.httpPort,
             0...65_535,
             flag: "--port",
-            "The data plane's port; 0 lets the system choose."
+            "The data plane's port. 0 lets the system choose."
         ),
         .text(
             "CONTROL_HOST",
             \.server.controlHost,
-            "Where the control plane listens; an address that other machines reach needs CONTROL_TOKEN_FILE."
+            "The address on which the control plane listens. An address that other machines can reach requires"
+                + " CONTROL_TOKEN_FILE."
         ),
         .integer(
             "CONTROL_PORT",
             \.server.controlPort,
             0...65_535,
             flag: "--control-port",
-            "The control plane's port; 0 lets the system choose."
+            "The control plane's port. 0 lets the system choose."
         ),
         .optionalText(
             "CONTROL_TOKEN_FILE",
             \.controlTokenFile,
-            "A file that holds the bearer token which changes need, at least 16 bytes; white space around it does not"
-                + " count. The token itself is never a setting and is never printed."
+            "A file with the bearer token for changes, at least 16 bytes. Surrounding white space does not count."
+                + " The token itself is never a setting and is never printed."
         ),
         .integer(
             "MAX_CONNECTIONS",
             \.server.maxConnections,
             1...10_000_000,
-            "Connections of the data plane at one time."
+            "The most open connections of the data plane."
         ),
         .integer(
             "CONTROL_MAX_CONNECTIONS",
             \.server.controlMaxConnections,
             1...100_000,
-            "Connections of the control plane at one time; beyond them the one that is idle for longest is closed."
+            "The most open connections of the control plane. A further connection closes the one that has been"
+                + " idle longest."
         ),
         .integer("MAX_BODY_BYTES", \.server.maxBodyBytes, 1024...1 << 30, unit: "bytes", "The largest request body."),
         .duration(
@@ -134,7 +139,7 @@ extension Setting {
             \.server.idleTimeout,
             1...86_400,
             in: .seconds,
-            "How long a connection may do nothing."
+            "How long a connection may be idle."
         ),
         .duration(
             "REQUEST_READ_TIMEOUT_MS",
@@ -148,14 +153,14 @@ extension Setting {
             \.server.drainGrace,
             0...86_400,
             in: .seconds,
-            "After SIGTERM, how long to go on answering while saying \"not ready\"."
+            "After SIGTERM, how long the service keeps answering while it reports \"not ready\"."
         ),
         .duration(
             "DRAIN_TIMEOUT_S",
             \.server.drainTimeout,
             0...86_400,
             in: .seconds,
-            "After that, how long open connections may take to end."
+            "After the grace period, how long open connections may take to finish."
         ),
     ]
 
@@ -165,7 +170,7 @@ extension Setting {
             "MAX_HISTORY",
             \.server.limits.maxHistory,
             1...1_000_000,
-            "The longest history; of a longer one the newest ids count."
+            "The longest history. Of a longer one the service uses the newest ids."
         ),
         .integer("MAX_BATCH", \.server.limits.maxBatch, 1...10_000, "The most requests in one batch."),
         .integer("SERVE_THREADS", \.server.serveThreads, 1...1024, "Event loops of the data plane."),
@@ -173,52 +178,58 @@ extension Setting {
             "WORKER_THREADS",
             \.server.workerThreads,
             1...1024,
-            "Threads for what is too heavy for an event loop; by default the cores that SERVE_THREADS leaves, at least one."
+            "Threads for requests that are too heavy for an event loop. By default the cores that SERVE_THREADS"
+                + " leaves, at least one."
         ),
         .integer(
             "MAX_INFLIGHT",
             \.server.maxInflight,
             1...1_000_000,
-            "How many requests may be at the worker threads, and how many of those that are readable at once an event loop"
-                + " answers before it may refuse others."
+            "The most requests that may be queued or in progress at the worker threads. Also how many requests of"
+                + " one batch of socket events an event loop answers before it may refuse the rest."
         ),
         .duration(
             "QUEUE_DELAY_MS",
             \.server.queueDelay,
             1...3_600_000,
             in: .milliseconds,
-            "How long a request may wait for its turn before it may be refused."
+            "How long a request may wait before the service may refuse it."
         ),
         .duration(
             "DEADLINE_MS",
             \.server.deadline,
             0...3_600_000,
             in: .milliseconds,
-            "How long an answer is waited for unless the request's X-Deadline-Ms is shorter; 0 is for ever."
+            "The deadline of a request, unless its X-Deadline-Ms is shorter. 0 is none."
         ),
     ]
 
     private static let program: [Setting] = [
-        .optionalText("CONFIG", \.configFile, flag: "--config", "The settings file; not in the file itself."),
-        .choice("LOG_LEVEL", \.logLevel, "The least severe level that is logged."),
-        .choice("LOG_FORMAT", \.logFormat, "How a line of the log is written: as a JSON object, or as text."),
+        .optionalText(
+            "CONFIG",
+            \.configFile,
+            flag: "--config",
+            "The settings file. The file itself cannot contain this setting."
+        ),
+        .choice("LOG_LEVEL", \.logLevel, "The lowest level that is logged."),
+        .choice("LOG_FORMAT", \.logFormat, "The format of a log line: a JSON object or text."),
         .duration(
             "SLOW_REQUEST_MS",
             \.server.slowRequest,
             0...3_600_000,
             in: .milliseconds,
-            "From which time on a request is logged as a warning; 0 is none."
+            "Requests that take at least this long are logged as warnings. 0 logs none."
         ),
         .optionalText(
             "TRACE_FILE",
             \.server.traceFile,
-            "Where the spans of sampled requests are appended, a JSON object a line; by default nowhere."
+            "The file to which spans of sampled requests are appended, one JSON object a line. By default none."
         ),
         .integer(
             "TRACE_SAMPLE",
             \.server.traceSample,
             0...1_000_000_000,
-            "One in so many requests that continue no trace begins a sampled one; 0 is none."
+            "Starts a sampled trace for one in this many requests without a trace. 0 starts none."
         ),
     ]
 }

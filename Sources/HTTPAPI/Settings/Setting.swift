@@ -1,8 +1,8 @@
-/// One setting: its name, what it may be, what it does, and where ``ServiceConfiguration`` keeps it.
+/// One setting: its name, allowed values, summary, and place in ``ServiceConfiguration``.
 ///
-/// The command line, the environment, the settings file, the messages about bad values and the reference all come from this.
+/// The command line, the environment, the settings file, error messages and the reference all use this table.
 package struct Setting: Sendable {
-    /// What a value may be.
+    /// The kind and range of a value.
     package enum Kind: Sendable, Equatable {
         /// A whole number.
         case integer(ClosedRange<Int>)
@@ -18,22 +18,22 @@ package struct Setting: Sendable {
 
     /// The name, as in HTTP_PORT.
     package let name: String
-    /// What a value may be.
+    /// The kind and range of a value.
     package let kind: Kind
     /// The unit of a number, or nil.
     package let unit: String?
-    /// A flag of the command line that only this setting has, or nil.
+    /// This setting's own command-line flag, or nil.
     package let flag: String?
-    /// What it does, in sentences.
+    /// What the setting does, in sentences.
     package let summary: String
-    /// The value as text; empty where nothing is set.
+    /// The value as text; empty when unset.
     package let text: @Sendable (ServiceConfiguration) -> String
-    /// Stores the value that a text gives; false is a text that gives none.
+    /// Parses a text and stores its value; false when the text cannot be parsed.
     private let assign: @Sendable (String, inout ServiceConfiguration) -> Bool
     /// Whether the value is within its range.
     let isValid: @Sendable (ServiceConfiguration) -> Bool
 
-    /// Stores the value of a text, unless the text gives none or one out of range.
+    /// Parses a text and stores its value; false when it cannot be parsed or is out of range.
     func read(_ text: String, into configuration: inout ServiceConfiguration) -> Bool {
         var changed = configuration
         guard assign(text, &changed), isValid(changed) else { return false }
@@ -41,20 +41,20 @@ package struct Setting: Sendable {
         return true
     }
 
-    /// The variable of the environment.
+    /// The name of the environment variable.
     package var variable: String { SettingSource.variablePrefix + name }
 
-    /// The key in the settings file, httpPort for HTTP_PORT; nil for what cannot be there.
+    /// The key in the settings file, such as httpPort for HTTP_PORT; nil when the file cannot hold the setting.
     package var key: String? {
         guard name != "CONFIG" else { return nil }
         let words = name.lowercased().split(separator: "_")
         return words.dropFirst().reduce(words.prefix(1).joined()) { $0 + $1.prefix(1).uppercased() + $1.dropFirst() }
     }
 
-    /// The default as text; empty where nothing is set.
+    /// The default as text; empty when unset.
     package var defaultText: String { text(ServiceConfiguration()) }
 
-    /// What a value must be, for messages: "a whole number from 0 to 65535".
+    /// The allowed values, for messages: "a whole number from 0 to 65535".
     package var requirement: String {
         switch kind {
         case .integer(let range):
@@ -108,7 +108,9 @@ extension Setting {
         )
     }
 
-    /// A duration that is given in whole units; a program may set parts of a unit, but not zero unless the range has it.
+    /// A duration in whole units.
+    ///
+    /// Code may set fractions of a unit, but zero only if the range includes it.
     static func duration(
         _ name: String,
         _ path: Path<Duration>,
@@ -228,7 +230,7 @@ extension Setting {
         )
     }
 
-    /// The unit in which a duration is given.
+    /// The unit of a duration.
     enum TimeUnit: String {
         case milliseconds = "ms"
         case seconds = "s"

@@ -1,23 +1,27 @@
 import Foundation
 
-/// What the settings are, for people and programs, from the same table that reads them.
+/// The reference of all settings, for people and programs, from the table that reads them.
 package enum SettingReference {
-    /// A page of the documentation.
+    /// The documentation page.
     package static var markdown: String {
         let first = """
             # Configuration
 
-            Every setting of `dimerec serve`. This page is what `dimerec settings --markdown` prints.
+            Every setting of `dimerec serve`. The command `dimerec settings --markdown` prints this page.
 
             ## Overview
 
-            The command line counts before the environment, and that before the settings file that `--config` names.
-            HTTP_PORT, say, is `--port 8080` or `--set HTTP_PORT=8080` on the command line, the variable
-            `DIMEREC_HTTP_PORT=8080` (an empty variable counts as not set), and `{"httpPort": 8080}` in the file, which is
-            JSON. A value that its setting cannot have, an unknown name on the command line or in the file, and a file that
-            cannot be read end the program with exit code 64 and a message that names the setting, the value and what it must
-            be; an unknown variable is warned about in the log. `DIMEREC_BLAS_CORE` is no setting of the service: it chooses
-            OpenBLAS' kernels for every command.
+            The command line overrides the environment, which overrides the settings file that `--config` names. For
+            example, set HTTP_PORT in one of these ways:
+
+            - on the command line: `--port 8080` or `--set HTTP_PORT=8080`
+            - in the environment: `DIMEREC_HTTP_PORT=8080`; an empty variable counts as unset
+            - in the settings file, which is JSON: `{"httpPort": 8080}`
+
+            The program exits with code 64 if a value is not allowed, if a name on the command line or in the file is
+            unknown, or if a file cannot be read. The message names the setting, the value and the allowed values. An
+            unknown variable only causes a warning in the log. `DIMEREC_BLAS_CORE` is not a setting of the service: it
+            chooses the OpenBLAS kernels for every command.
             """
         let sections = Setting.sections.map { section in
             let rows = section.settings.map { setting in
@@ -38,7 +42,7 @@ package enum SettingReference {
         return ([first] + sections).joined(separator: "\n\n")
     }
 
-    /// An object of all settings, sorted keys on one line.
+    /// All settings as one JSON object on one line, with sorted keys.
     package static func json() throws -> String {
         let encoder = JSONEncoder()
         encoder.keyEncodingStrategy = .convertToSnakeCase
@@ -47,7 +51,7 @@ package enum SettingReference {
         return String(decoding: try encoder.encode(["settings": rows]), as: UTF8.self)
     }
 
-    /// A list for a terminal.
+    /// A list for the terminal.
     package static var text: String {
         Setting.sections.map { section in
             let entries = section.settings.map { setting in
@@ -70,7 +74,7 @@ package enum SettingReference {
         var minimum: Double?
         var maximum: Double?
         var choices: [String]?
-        /// Nil where nothing is set.
+        /// Nil when unset.
         let `default`: String?
         let description: String
 
@@ -101,14 +105,14 @@ package enum SettingReference {
 }
 
 extension Setting {
-    /// What a value may be, in a few words.
+    /// The allowed values, in a few words.
     var allowed: String {
         switch kind {
         case .integer(let range): "\(range.lowerBound) to \(range.upperBound)" + (unit.map { " \($0)" } ?? "")
         case .decimal(let range): "\(range.lowerBound) to \(range.upperBound)"
         case .choice(let words): words.joined(separator: ", ")
         case .text: "text"
-        case .list: "texts, by commas"
+        case .list: "comma-separated texts"
         }
     }
 }

@@ -1,6 +1,6 @@
 import Foundation
 
-/// A place where settings are given, and their texts there.
+/// A source of settings, such as the environment, with its values as texts.
 package struct SettingSource: Sendable {
     private enum Place {
         case flags
@@ -9,9 +9,9 @@ package struct SettingSource: Sendable {
         case file(String)
     }
 
-    /// What the names of the environment's variables begin with.
+    /// The prefix of the environment variables.
     package static let variablePrefix = "DIMEREC_"
-    /// Variables with that beginning that are no settings.
+    /// Variables with this prefix that are not settings.
     private static let otherVariables: Set = ["DIMEREC_BLAS_CORE"]
 
     private let origin: Place
@@ -19,12 +19,12 @@ package struct SettingSource: Sendable {
 
     subscript(name: String) -> String? { texts[name] }
 
-    /// The flags that settings have of their own, by setting name.
+    /// The settings' own command-line flags, by setting name.
     static func commandLine(_ texts: [String: String]) -> SettingSource {
         SettingSource(origin: .flags, texts: texts)
     }
 
-    /// Texts of the form `NAME=VALUE`; the last of a name counts.
+    /// Assignments of the form `NAME=VALUE`; the last one for a name counts.
     static func assignments(_ assignments: [String]) throws(SettingError) -> SettingSource {
         var texts: [String: String] = [:]
         for assignment in assignments {
@@ -37,7 +37,7 @@ package struct SettingSource: Sendable {
         return SettingSource(origin: .assignments, texts: texts)
     }
 
-    /// The variables that name settings; an empty one counts as not set.
+    /// The environment variables of settings; an empty one counts as unset.
     static func environment(_ variables: [String: String]) -> SettingSource {
         var texts: [String: String] = [:]
         for setting in Setting.all {
@@ -46,20 +46,20 @@ package struct SettingSource: Sendable {
         return SettingSource(origin: .environment, texts: texts)
     }
 
-    /// The names, sorted, of variables that look like settings and are none.
+    /// The sorted names of variables that have the prefix but match no setting.
     package static func unknownVariables(in variables: [String: String]) -> [String] {
         let known = otherVariables.union(Setting.all.map(\.variable))
         return variables.keys.filter { $0.hasPrefix(variablePrefix) && !known.contains($0) }.sorted()
     }
 
-    /// The settings file: a JSON object of texts, numbers, lists of texts, and null for what is not set.
+    /// The settings file: a JSON object of strings, numbers, lists of strings, and null for unset values.
     static func file(_ path: String) throws(SettingError) -> SettingSource {
         guard let data = FileManager.default.contents(atPath: path) else { throw .unreadableFile(path) }
         let values: [String: FileValue]
         do {
             values = try JSONDecoder().decode([String: FileValue].self, from: data)
         } catch DecodingError.typeMismatch(_, let context) where !context.codingPath.isEmpty {
-            throw .malformedFile(path, reason: "'\(context.codingPath[0].stringValue)' is neither text nor number")
+            throw .malformedFile(path, reason: "'\(context.codingPath[0].stringValue)' is neither string nor number")
         } catch {
             throw .malformedFile(path, reason: "it is not a JSON object")
         }
@@ -73,7 +73,7 @@ package struct SettingSource: Sendable {
         return SettingSource(origin: .file(path), texts: texts)
     }
 
-    /// How a setting is given here, for messages.
+    /// The name of a setting in this source, for messages.
     func place(of setting: Setting) -> String {
         switch origin {
         case .flags: setting.flag ?? setting.name
@@ -84,7 +84,7 @@ package struct SettingSource: Sendable {
     }
 }
 
-/// A value of the settings file as the text that another source would give.
+/// A value of the settings file, converted to text as in the other sources.
 private struct FileValue: Decodable {
     let text: String?
 
@@ -105,7 +105,7 @@ private struct FileValue: Decodable {
 }
 
 extension ServiceConfiguration {
-    /// The token that a file holds, without white space around it.
+    /// The token in a file, without surrounding white space.
     static func token(in path: String) throws(SettingError) -> String {
         guard let data = FileManager.default.contents(atPath: path) else { throw .unreadableTokenFile(path) }
         return String(decoding: data, as: UTF8.self).trimmingCharacters(in: .whitespacesAndNewlines)
@@ -116,19 +116,19 @@ extension ServiceConfiguration {
 ///
 /// No description holds a secret.
 package enum SettingError: Error, CustomStringConvertible {
-    /// A value that its setting cannot have.
+    /// A value outside its setting's allowed values.
     case invalid(Setting, value: String, place: String)
-    /// A name that no setting has.
+    /// An unknown setting name.
     case unknown(String, place: String)
-    /// An argument of --set without a value.
+    /// A --set argument without a value.
     case notAnAssignment(String)
-    /// A required setting that nobody gave.
+    /// A required setting is unset.
     case missing(Setting)
-    /// There is no such settings file, or it may not be read.
+    /// The settings file is missing or unreadable.
     case unreadableFile(String)
-    /// The settings file is no settings file.
+    /// The settings file has the wrong format.
     case malformedFile(String, reason: String)
-    /// There is no such token file, or it may not be read.
+    /// The token file is missing or unreadable.
     case unreadableTokenFile(String)
 
     /// What is wrong and what to do.
@@ -137,7 +137,7 @@ package enum SettingError: Error, CustomStringConvertible {
         case .invalid(let setting, let value, let place):
             "\(place) is '\(value.prefix(200))'; \(setting.name) must be \(setting.requirement)."
         case .unknown(let name, let place):
-            "'\(name.prefix(200))' (\(place)) is no setting; `dimerec settings` lists them."
+            "'\(name.prefix(200))' (\(place)) is not a setting; `dimerec settings` lists them."
         case .notAnAssignment(let text):
             "--set takes NAME=VALUE, such as MAX_K=500, not '\(text.prefix(200))'."
         case .missing(let setting):

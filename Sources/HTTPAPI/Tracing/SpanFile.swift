@@ -3,14 +3,17 @@ import NIOCore
 import Serving
 import Synchronization
 
-/// Writes the spans of sampled requests to TRACE_FILE, a line a request, in the JSON form of OpenTelemetry's protocol
-/// (OTLP 1, `TracesData`), as a collector's `otlpjsonfile` receiver reads them.
+/// Writes the spans of sampled requests to TRACE_FILE, one line a request.
 ///
-/// A request has one span from its arrival to its written answer, with a child for each stage. Requests that come while
-/// too many wait to be written are dropped and counted: an event loop never waits for the disk. The file is only ever
-/// appended to, so it may be moved away or truncated by others; one that was moved is written to until the restart.
+/// The format is the JSON form of OpenTelemetry's protocol (OTLP 1, `TracesData`); a collector's `otlpjsonfile`
+/// receiver reads it.
+///
+/// A request has one span from its arrival to its written answer, with a child span for each stage. When too many
+/// requests wait to be written, further ones are dropped and counted: an event loop never waits for the disk. The file
+/// is only appended to, so other programs may move or truncate it. The service keeps writing to a moved file until the
+/// restart.
 final class SpanFile: Sendable {
-    /// How many requests may wait.
+    /// The most requests that may wait.
     private static let capacity = 1024
 
     private struct State {
@@ -18,7 +21,7 @@ final class SpanFile: Sendable {
         var counts = Counts()
     }
 
-    /// What came of sampled requests.
+    /// The outcomes of sampled requests.
     struct Counts: Equatable {
         var written: UInt64 = 0
         var dropped: UInt64 = 0
@@ -29,7 +32,7 @@ final class SpanFile: Sendable {
     private let state = Mutex(State())
     private let thread = BackgroundThread(name: "spans")
 
-    /// Opens the file, or makes it.
+    /// Opens the file, or creates it.
     ///
     /// - Throws: ``ServerError/invalidConfiguration(key:message:)``.
     init(path: String, build: BuildDescription) throws(ServerError) {
@@ -51,10 +54,10 @@ final class SpanFile: Sendable {
         resource = String(decoding: writer.bytes, as: UTF8.self)
     }
 
-    /// How many requests were written and dropped so far.
+    /// How many requests were written and dropped.
     var counts: Counts { state.withLock(\.counts) }
 
-    /// Takes a request that was answered and is sampled; returns at once.
+    /// Queues an answered, sampled request; returns at once.
     func export(_ outcome: Outcome) {
         let isFirst = state.withLock { state in
             guard state.waiting.count < Self.capacity else {
@@ -67,7 +70,7 @@ final class SpanFile: Sendable {
         if isFirst { thread.async { [self] in writeWaiting() } }
     }
 
-    /// Waits until everything so far is written.
+    /// Waits until all queued requests are written.
     func flush() async {
         await withCheckedContinuation { continuation in thread.async { continuation.resume() } }
     }
@@ -89,7 +92,7 @@ final class SpanFile: Sendable {
             do {
                 try file.write(contentsOf: writer.bytes)
             } catch {
-                // A disk that became full must not leave the beginning of a line.
+                // A full disk must not leave a partial line.
                 try? file.truncate(atOffset: end)
                 throw error
             }
@@ -104,24 +107,24 @@ final class SpanFile: Sendable {
     }
 }
 
-/// The clock that durations are measured with beside that of the world, read at one moment.
+/// The monotonic clock and the wall clock, read at the same moment.
 struct Clocks {
     private let uptime = NIODeadline.now()
     private let now = Date.now
 
-    /// The date of a time that is past.
+    /// The date of a past time.
     func date(of time: NIODeadline) -> Date {
         now - Double(uptime.nanoseconds(since: min(time, uptime))) / 1e9
     }
 
-    /// Nanoseconds since 1970 of a time that is past.
+    /// The nanoseconds since 1970 of a past time.
     func unixNanoseconds(of time: NIODeadline) -> UInt64 {
         UInt64(max(0, now.timeIntervalSince1970) * 1e9) &- uptime.nanoseconds(since: min(time, uptime))
     }
 }
 
 extension JSONWriter {
-    /// Writes a request's span and those of its stages, which stand one behind the other from when work began.
+    /// Writes the span of a request and those of its stages, in sequence from the start of the work.
     fileprivate mutating func spans(of outcome: Outcome, in trace: TraceContext, _ clocks: Clocks) {
         let arrival = clocks.unixNanoseconds(of: outcome.arrival)
         let start = arrival + outcome.start.nanoseconds(since: outcome.arrival)
@@ -143,7 +146,7 @@ extension JSONWriter {
         var begin = start
         for stage in StageLabel.allCases where outcome.times[stage] > 0 {
             raw(",")
-            // A child's id need not be random, only its own.
+            // A child's id must be unique, not random.
             let id = trace.span &+ UInt64(stage.rawValue + 1)
             span(trace, id == 0 ? .max : id, parent: trace.span, name: stage.name, kind: 1)
             times(begin, begin + outcome.times[stage])
@@ -164,7 +167,7 @@ extension JSONWriter {
         raw(",\"kind\":\(kind)")
     }
 
-    /// 64-bit numbers are strings in this form.
+    /// Writes the times; this format writes 64-bit numbers as strings.
     private mutating func times(_ start: UInt64, _ end: UInt64) {
         raw(",\"startTimeUnixNano\":\"\(start)\",\"endTimeUnixNano\":\"\(end)\"")
     }

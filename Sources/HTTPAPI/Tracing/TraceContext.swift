@@ -1,25 +1,25 @@
-/// Where a request stands in a distributed trace, after W3C Trace Context (https://www.w3.org/TR/trace-context-2/).
+/// The place of a request in a distributed trace, by W3C Trace Context (https://www.w3.org/TR/trace-context-2/).
 ///
-/// A request that names its caller's span continues that trace with a span of its own; one that names it wrongly begins a
-/// new trace. A reference, so that the many requests without a trace carry one word.
+/// A request with a valid `traceparent` continues the caller's trace with a new span. A malformed one starts a new
+/// trace. This is a class, so that the many requests without a trace carry only one word.
 package final class TraceContext: Sendable {
-    /// What of the flags is kept: that the trace is sampled, and that its id is random.
+    /// The flags that are kept: the trace is sampled, and its id is random.
     private static let knownFlags: UInt8 = 0b11
 
-    /// Names the whole trace; not zero.
+    /// The id of the whole trace; not zero.
     package let traceID: UInt128
-    /// The caller's span; nil where the trace begins here.
+    /// The caller's span; nil if the trace begins here.
     package let parent: UInt64?
     /// The span of this request; not zero.
     package let span = UInt64.random(in: 1...UInt64.max)
     /// The caller's flags.
     package let flags: UInt8
-    /// What other vendors' systems keep of the trace, as it came; nil when there is nothing or it is not well-formed.
+    /// The received `tracestate` of other vendors; nil if missing or malformed.
     package let state: String?
-    /// Whether the answer names the span, because the request named one.
+    /// Whether the answer names the span: it does if the request sent a `traceparent`.
     package let isAnswered: Bool
 
-    /// The trace that a request's header fields continue; a new one when they are not well-formed.
+    /// Continues the trace in a request's header fields; starts a new one if they are malformed.
     ///
     /// - Parameters:
     ///   - traceparent: The only field of this name.
@@ -40,7 +40,7 @@ package final class TraceContext: Sendable {
         }
     }
 
-    /// A new sampled trace, of which the answer says nothing.
+    /// Starts a new sampled trace that the answer does not mention.
     package init() {
         isAnswered = false
         traceID = UInt128.random(in: 1...UInt128.max)
@@ -49,15 +49,15 @@ package final class TraceContext: Sendable {
         state = nil
     }
 
-    /// Whether its spans are to be kept.
+    /// Whether to write the spans.
     package var isSampled: Bool { flags & 1 == 1 }
 
-    /// The field that names this request's span to others.
+    /// The `traceparent` field with this request's span.
     package var traceparent: String {
         "00-\(hexadecimal(traceID, digits: 32))-\(hexadecimal(span, digits: 16))-\(hexadecimal(flags, digits: 2))"
     }
 
-    /// `version "-" trace-id "-" parent-id "-" flags`; later versions than 00 may add fields behind.
+    /// Parses `version "-" trace-id "-" parent-id "-" flags`; versions after 00 may append fields.
     private static func parse(_ text: String) -> (traceID: UInt128, span: UInt64, flags: UInt8)? {
         let bytes = Array(text.utf8)
         guard bytes.count >= 55, [2, 35, 52].allSatisfy({ bytes[$0] == UInt8(ascii: "-") }),
@@ -69,7 +69,7 @@ package final class TraceContext: Sendable {
         return (traceID, span, flags)
     }
 
-    /// A number in lower-case hexadecimal digits.
+    /// Parses lower-case hexadecimal digits.
     private static func number<Number: FixedWidthInteger>(_ digits: ArraySlice<UInt8>) -> Number? {
         var value: Number = 0
         for byte in digits {
@@ -106,7 +106,7 @@ package final class TraceContext: Sendable {
         UInt8(ascii: "a")...UInt8(ascii: "z") ~= byte || UInt8(ascii: "0")...UInt8(ascii: "9") ~= byte
     }
 
-    /// Printable ASCII without comma and equals sign; blanks at the end belong to the list.
+    /// Whether a value is printable ASCII without comma and equals sign; blanks at the end belong to the list.
     private static func isValue(_ value: Substring.UTF8View) -> Bool {
         let blanks = value.reversed().prefix { $0 == 0x20 || $0 == 0x09 }.count
         let value = value.dropLast(blanks)
@@ -115,7 +115,7 @@ package final class TraceContext: Sendable {
     }
 }
 
-/// A number in lower-case hexadecimal digits, filled up with zeros.
+/// A number in lower-case hexadecimal digits, padded with zeros.
 func hexadecimal(_ value: some FixedWidthInteger & UnsignedInteger, digits: Int) -> String {
     let bytes = (0..<digits).reversed().map { hexadecimalDigit(UInt8(truncatingIfNeeded: value >> (4 * $0)) & 15) }
     return String(decoding: bytes, as: UTF8.self)

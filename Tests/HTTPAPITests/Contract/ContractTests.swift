@@ -4,11 +4,11 @@ import Synchronization
 import TestSupport
 import Testing
 
-/// Real answers, held against the OpenAPI document.
+/// Checks real answers against the OpenAPI document.
 @Suite("Contract", .timeLimit(.minutes(2))) struct ContractTests {
     typealias Plane = RunningServer.Plane
 
-    /// A request, and the status of its answer.
+    /// A request and the expected status.
     struct Exchange {
         let plane: Plane
         let status: Int
@@ -37,7 +37,7 @@ import Testing
     private static let infer = #"{"id":"q","inputs":[{"name":"history","shape":[1],"datatype":"BYTES","data":["i1"]}]}"#
     private static let text = "Content-Type: text/plain\r\n"
 
-    /// In this order: what is made is changed, then removed.
+    /// The order matters: an object is created, changed, then removed.
     private static let exchanges: [Exchange] = [
         Exchange(.data, 200, "POST", "/retrieve", #"{"history":["i1",3],"k":3,"explain":true}"#),
         Exchange(.data, 200, "POST", "/v1/retrieve", #"{"history":["nope"],"k":3,"ef":null,"seed":null}"#),
@@ -163,7 +163,7 @@ import Testing
         Exchange(.control, 404, "GET", "/v1/items?model=x"),
     ]
 
-    @Test("every operation answers as documented, in success and in failure")
+    @Test("every operation answers as documented, on success and on failure")
     func answersAsDocumented() async throws {
         let source = MemorySource([1, 2, 3], active: 1)
         source.state.withLock { $0.damaged = [3] }
@@ -195,7 +195,7 @@ import Testing
         }
     }
 
-    @Test("activation without wait is accepted, as documented")
+    @Test("activation without wait answers 202, as documented")
     func accepts() async throws {
         try await withServer { server in
             let document = try await OpenAPIDocument(of: server)
@@ -206,7 +206,7 @@ import Testing
         }
     }
 
-    @Test("a service without a model says so as documented")
+    @Test("a service without a model answers not ready, as documented")
     func answersNotReady() async throws {
         try await withServer(source: MemorySource([1], active: nil), isReady: false) { server in
             let document = try await OpenAPIDocument(of: server)
@@ -219,7 +219,7 @@ import Testing
         }
     }
 
-    @Test("the examples of bodies are valid, and are answered")
+    @Test("the example bodies are valid and get an answer")
     func answersExamples() async throws {
         try await withServer { server in
             let document = try await OpenAPIDocument(of: server)
@@ -235,7 +235,7 @@ import Testing
         }
     }
 
-    @Test("a field takes the kinds of values that its schema takes, and no others")
+    @Test("a field accepts exactly the kinds of values in its schema")
     func takesKinds() async throws {
         try await withServer { server in
             let document = try await OpenAPIDocument(of: server)
@@ -259,7 +259,7 @@ import Testing
         }
     }
 
-    @Test("every path refuses the methods that it does not have, and names those that it has")
+    @Test("every path refuses unsupported methods and names the supported ones")
     func refusesMethods() async throws {
         try await withServer { server in
             let document = try await OpenAPIDocument(of: server)

@@ -1,12 +1,12 @@
 /// Checks values against the part of JSON Schema 2020-12 that the OpenAPI document uses.
 struct JSONSchema {
-    /// What `$ref` leads into.
+    /// The document that `$ref` points into.
     let document: JSONNode
 
-    /// Keywords that say nothing about what is valid.
+    /// Keywords that do not affect validation.
     private static let annotations: Set<String> = ["description", "default", "example"]
 
-    /// Where a value breaks a schema, and how; empty when it is valid.
+    /// The violations of a schema with their places; empty if the value is valid.
     func violations(of schema: JSONNode, in value: JSONNode, at place: String = "") -> [String] {
         schema.members.flatMap { keyword, argument in
             violations(of: keyword, argument, schema, in: value, at: place).map { "\(place): \($0)" }
@@ -25,7 +25,7 @@ struct JSONSchema {
         at place: String
     ) -> [String] {
         func check(_ isValid: Bool) -> [String] { isValid ? [] : ["\(value) breaks \(keyword) \(argument)"] }
-        /// A bound of values of one type; the others keep it.
+        /// Checks a bound of values of one type; values of other types pass.
         func bound<Part>(_ part: Part?, _ holds: (Part, Double) -> Bool) -> [String] {
             guard let limit = argument.double else { return ["\(keyword) has no number"] }
             return check(part.map { holds($0, limit) } ?? true)

@@ -1,12 +1,12 @@
 import Testing
 
-/// The document that the control plane serves, and what it says of a request's answer.
+/// The OpenAPI document of the control plane, with a check of answers against it.
 struct OpenAPIDocument {
     /// One method of one path.
     struct Operation {
         let plane: RunningServer.Plane
         let method: String
-        /// With parameters as `{name}`.
+        /// The path, with parameters as `{name}`.
         let path: String
         let json: JSONNode
 
@@ -14,7 +14,7 @@ struct OpenAPIDocument {
         var needsToken: Bool { json["security"] != nil }
         var body: JSONNode? { json["requestBody"]?[pointer: "/content/application~1json"] }
 
-        /// A request target, with a value for each parameter of the path.
+        /// A request target, with a value for each path parameter.
         func target(_ values: [String: String] = [:]) -> String {
             let values = ["item": "i1", "model": "m", "version": "1", "alias": "stable"].merging(values) { $1 }
             return values.reduce(path) { $0.replacing("{\($1.key)}", with: $1.value) }
@@ -45,7 +45,7 @@ struct OpenAPIDocument {
         return json[pointer: String(reference.dropFirst())]
     }
 
-    /// The operation of a request, the one with the most of the path in its own words.
+    /// The operation of a request: the most specific match, with the longest literal part of the path.
     func operation(_ plane: RunningServer.Plane, _ method: String, _ target: String) -> Operation? {
         let parts = target.prefix { $0 != "?" }.split(separator: "/")
         return operations.filter { operation in
@@ -60,7 +60,7 @@ struct OpenAPIDocument {
         }.max { $0.path.count < $1.path.count }
     }
 
-    /// How an answer differs from what the document says; empty when it does not.
+    /// The differences between an answer and the document; empty if there are none.
     func violations(of operation: Operation, in answer: Answer) throws -> [String] {
         guard let response = resolve(operation.json["responses"]?["\(answer.status)"]) else {
             return ["\(answer.status) is not documented"]
@@ -88,13 +88,13 @@ struct OpenAPIDocument {
 }
 
 extension RunningServer {
-    /// One of the two listeners; named as the tags of the document.
+    /// One of the two listeners, named like the document's tags.
     enum Plane: String {
         case data
         case control
     }
 
-    /// Sends one request on a connection of its own; `headers` are lines with their line breaks.
+    /// Sends one request on a new connection; `headers` are lines with their line breaks.
     func ask(
         _ plane: Plane,
         _ method: String,

@@ -30,7 +30,7 @@ import Testing
 
     // MARK: What there is
 
-    @Test("the document has the control plane's operations, and no others")
+    @Test("the document has exactly the control plane's operations")
     func hasControlOperations() {
         let documented = document.operations.filter { $0.plane == .control }
         #expect(Set(documented.map(\.name)) == Set(plane.operations.map { "\($0.method) \($0.path)" }))
@@ -41,7 +41,7 @@ import Testing
         }
     }
 
-    @Test("the document has the data plane's routes with their methods, and no others")
+    @Test("the document has exactly the data plane's routes and methods")
     func hasRoutes() throws {
         var found: Set<String> = []
         for (path, operations) in Dictionary(
@@ -63,7 +63,7 @@ import Testing
         )
     }
 
-    /// Each case by its name; a new one does not compile until it is documented.
+    /// The name of each case; a new case does not compile until it is added here.
     private func name(of route: Route) -> String {
         switch route {
         case .retrieve: "retrieve"
@@ -80,7 +80,7 @@ import Testing
         }
     }
 
-    @Test("the document has every problem's code, each with its status")
+    @Test("the document has every problem code with its status")
     func hasCodes() throws {
         let problem = try #require(document.json[pointer: "/components/schemas/Problem/properties/code/enum"])
         #expect(Set(problem.texts) == Set(Problem.Code.allCases.map(\.rawValue)))
@@ -96,7 +96,7 @@ import Testing
         #expect(found.sorted() == problem.texts.sorted())
     }
 
-    @Test("the document refuses what the service refuses: a diversity above 0 beside a category penalty above 0")
+    @Test("document and service both refuse a diversity above 0 with a category penalty above 0")
     func namesExclusion() throws {
         let refused = try #require(document.json[pointer: "/components/schemas/RetrieveRequest/not"])
         let fields = refused["required"]?.texts ?? []
@@ -106,7 +106,7 @@ import Testing
         }
     }
 
-    @Test("the bounds that the document names are the defaults")
+    @Test("the bounds in the document are the default settings")
     func namesDefaults() throws {
         let configuration = ServerConfiguration()
         let request = RetrievalRequest()
@@ -128,7 +128,7 @@ import Testing
         #expect(url == "http://\(configuration.controlHost):\(configuration.controlPort)")
     }
 
-    @Test("every reference leads somewhere, and every component is used")
+    @Test("every reference resolves, and every component is used")
     func isClosed() {
         var found: Set<String> = []
         func visit(_ value: JSONNode) {
@@ -147,7 +147,7 @@ import Testing
     // MARK: The validator
 
     @Test(
-        "the validator refuses what breaks a schema",
+        "the validator refuses values that break a schema",
         arguments: [
             (#"{"type":"integer"}"#, "1.5"), (#"{"type":["string","null"]}"#, "true"), (#"{"minimum":1}"#, "0"),
             (#"{"maximum":1}"#, "1.5"), (#"{"exclusiveMinimum":0}"#, "0"), (#"{"const":1}"#, "true"),

@@ -5,7 +5,7 @@ import Synchronization
 import TestSupport
 import Testing
 
-/// Who may ask the control plane, and for what, over a socket.
+/// Access rules of the control plane, tested over a socket.
 @Suite("Control plane access", .timeLimit(.minutes(2))) struct ControlPlaneAccessTests {
     private static let token = "0123456789abcdef-secret"
 
@@ -13,7 +13,7 @@ import Testing
 
     // MARK: Token
 
-    @Test("what changes something needs the token, and nothing of the service changes without; reading needs none")
+    @Test("changes need the token and have no effect without it; reads need none")
     func needsToken() async throws {
         try await withServer(configuration: .testing { $0.controlToken = Self.token }) { server in
             let document = try await OpenAPIDocument(of: server)
@@ -40,7 +40,7 @@ import Testing
         }
     }
 
-    @Test("the token is in no answer, no metric and no line of the log")
+    @Test("the token appears in no answer, metric or log line")
     func keepsToken() async throws {
         let lines = LogRecorder.Lines()
         let logger = Logger(label: "test") { _ in LogRecorder(lines: lines) }
@@ -68,7 +68,7 @@ import Testing
     // MARK: Origin
 
     @Test(
-        "without a token, changes must be asked of this machine by a name of its own, and by a page of its own",
+        "without a token, a change needs a local host name and no page of another site",
         arguments: [
             ("localhost", nil, 200), ("127.0.0.1:8081", nil, 200), ("127.9.9.9", nil, 200), ("[::1]:8081", nil, 200),
             ("[::1]", nil, 200), ("evil.example", nil, 401), ("127.0.0.1.evil.example", nil, 401),
@@ -91,7 +91,7 @@ import Testing
     // MARK: Paths and bodies
 
     @Test(
-        "a path's parameters come without their percent-encoding",
+        "path parameters are percent-decoded",
         arguments: [
             ("a%2Fb", "a/b"), ("a:b", "a:b"), ("a%3Ab", "a:b"), ("%E2%98%83", "\u{2603}"), ("a%20b", "a b"),
             ("100%25", "100%"), ("..%2f..", "../.."), ("a+b", "a+b"), ("x?y=1", "x"),
@@ -118,7 +118,7 @@ import Testing
         }
     }
 
-    @Test("an encoded colon belongs to the name, a plain one before an action does not")
+    @Test("an encoded colon is part of the name, a plain one starts an action")
     func tellsActions() async throws {
         try await withServer { server in
             let named = try await server.ask(.control, "GET", "/v1/models/m%3Arollback")
@@ -129,7 +129,7 @@ import Testing
     }
 
     @Test(
-        "a body that breaks the contract is refused with its place",
+        "a body that breaks the contract is refused with the pointer of the place",
         arguments: [
             ("items", #"{"vector":[1,NaN]}"#, "invalid_json", ""),
             ("items", #"{"vector":[1,Infinity]}"#, "invalid_json", ""),
@@ -162,7 +162,7 @@ import Testing
         }
     }
 
-    @Test("a body beyond the limit is refused")
+    @Test("a body above the limit is refused")
     func refusesLargeBodies() async throws {
         try await withServer { server in
             let body = #"{"like":[""# + String(repeating: "x", count: 1 << 20) + #""]}"#
@@ -172,7 +172,7 @@ import Testing
     }
 
     @Test(
-        "HEAD answers with the head of GET and no body, also of errors",
+        "HEAD answers with the head of GET and no body, for errors too",
         arguments: [("/v1/models", 200), ("/no", 404)]
     )
     func answersHead(target: String, status: Int) async throws {

@@ -12,7 +12,7 @@ struct Reply {
     let headers: [String: String]
 }
 
-/// Asks the control plane's router, without a socket.
+/// Calls the control plane's router without a socket.
 func ask(_ plane: ControlPlane, _ method: String, _ path: String, authorization: String?) async throws -> Reply {
     let headers: HTTPFields = authorization.map { [.authorization: $0] } ?? [:]
     let method = try #require(HTTPRequest.Method(rawValue: method))
@@ -28,7 +28,7 @@ func ask(_ plane: ControlPlane, _ method: String, _ path: String, authorization:
     }
 }
 
-/// The bytes that a path of the control plane answers.
+/// The body of an answer of the control plane.
 func answerBody(of plane: ControlPlane, _ path: String) async throws -> [UInt8] {
     try await Application(router: plane.router()).test(.router) { client in
         try await client.execute(uri: path, method: .get) { Array($0.body.readableBytesView) }

@@ -44,7 +44,7 @@ import Testing
         return try await HTTPAPITests.ask(plane, method, path, authorization: authorization)
     }
 
-    @Test("the build is told")
+    @Test("GET /version describes the build")
     func tellsVersion() async throws {
         let reply = try await ask("GET", "/version")
         #expect(reply.status == 200 && reply.json["version"] as? String == "1.2.3")
@@ -64,7 +64,7 @@ import Testing
         #expect((version.json["metrics"] as? [String: Double])?["hr@20"] == 0.5)
     }
 
-    @Test("activation with wait serves the version when it answers, and again, and back")
+    @Test("activation with wait answers once the version is in service; it works repeatedly and backwards")
     func activates() async throws {
         for version in [2, 2, 1] {
             let reply = try await ask("POST", "/v1/models/m/versions/\(version):activate?wait=true")
@@ -73,7 +73,7 @@ import Testing
         }
     }
 
-    @Test("activation without wait is accepted, and refuses others until it is done")
+    @Test("activation without wait answers 202 and refuses others until it is done")
     func activatesLater() async throws {
         source.state.withLock { $0.isHeld = true }
         let reply = try await ask("POST", "/v1/models/m/versions/2:activate")
@@ -87,7 +87,7 @@ import Testing
         #expect(holder.snapshot?.version == 2)
     }
 
-    @Test("ten activations at once: one loads, the others are refused, and the end is consistent")
+    @Test("of ten activations at once one loads and the others are refused; the final state is consistent")
     func activatesOnce() async throws {
         source.state.withLock { $0.isHeld = true }
         let statuses = try await withThrowingTaskGroup(of: Int.self) { tasks in
@@ -102,7 +102,7 @@ import Testing
         #expect(holder.snapshot?.version == 2 && source.activeVersion(of: "m") == 2)
     }
 
-    @Test("verification reads the version again", arguments: [(2, 200), (3, 422), (9, 404)])
+    @Test("verification reads the stored version again", arguments: [(2, 200), (3, 422), (9, 404)])
     func verifies(version: Int, status: Int) async throws {
         let reply = try await ask("POST", "/v1/models/m/versions/\(version):verify")
         #expect(reply.status == status)
@@ -133,7 +133,7 @@ import Testing
     }
 
     @Test(
-        "writes need the whole token, reads none",
+        "writes need the full token, reads need none",
         arguments: [
             (nil, 401), ("", 401), ("Bearer", 401), ("Bearer ", 401), ("Bearer 0123456789abcde", 401),
             ("Bearer 0123456789abcdeg", 401), ("Bearer 0123456789abcdef0123456789abcdef", 401),

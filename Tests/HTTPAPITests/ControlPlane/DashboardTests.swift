@@ -79,7 +79,7 @@ import Testing
 
     // MARK: The page
 
-    @Test("the page and all that it names are there, of their media types, and name nothing outside")
+    @Test("the page and all its files exist with their media types and refer to no other site")
     func servesPage() async throws {
         var toRead = ["/"]
         var read: Set<String> = []
@@ -89,7 +89,7 @@ import Testing
             let type = path == "/" ? "text/html" : path.hasSuffix(".css") ? "text/css" : "text/javascript"
             #expect(file.status == 200 && file.headers["content-type"] == "\(type); charset=utf-8", "\(path)")
             #expect(!file.text.contains(/https?:\/\/(?!www\.w3\.org\/2000\/svg)/), "\(path) names another server")
-            // Neither a style nor a script in the page's text, and no text that would be read as HTML.
+            // The page has no inline style or script, and no code that parses text as HTML.
             #expect(!file.text.contains(/<style|style=|<script>| on[a-z]+="|innerHTML|outerHTML|insertAdjacent|eval\(/))
             let names = file.text.matches(of: /(?:src|href|from)[= ]"(\/[^"]+)"/).map { String($0.output.1) }
             toRead += names
@@ -97,7 +97,7 @@ import Testing
         #expect(read.count == 9 && read.isSuperset(of: ["/", "/dashboard.js", "/dashboard.css", "/map.js"]))
     }
 
-    @Test("the page may load its own files only, and every answer says what browsers must not do with it")
+    @Test("the page may load only its own files, and every answer has security headers")
     func setsHeaders() async throws {
         let own = try await ask(.get, "/").headers["content-security-policy"]?.components(separatedBy: "; ") ?? []
         let expected: Set = [
@@ -113,7 +113,7 @@ import Testing
         }
     }
 
-    @Test("what is under /debug needs the token, reads included; the page does not")
+    @Test("everything under /debug needs the token, including reads; the page needs none")
     func guardsReads() async throws {
         let right: HTTPFields = [.authorization: "Bearer \(Self.token)"]
         let paths = ["/debug/map", "//debug/map", "/debug//map", "/debug/map/"]
@@ -132,7 +132,7 @@ import Testing
     }
 
     @Test(
-        "a write that another site's page sends is refused, token or not; the dashboard's own and a program's pass",
+        "writes from other sites' pages are refused, even with the token; others pass",
         arguments: [
             ([:], true), (["Origin": "http://localhost"], true), (["Origin": "HTTP://LOCALHOST"], true),
             (["Origin": "https://localhost"], true), (["Origin": "http://evil.example"], false),
@@ -155,7 +155,7 @@ import Testing
 
     // MARK: The map
 
-    @Test("the map holds every item where the snapshot's plane has it, popular ones first")
+    @Test("the map holds every item at its point of the snapshot's map, popular ones first")
     func drawsMap() async throws {
         let map = try await ask(.get, "/debug/map?model=m").json()
         let snapshot = try #require(holder.snapshot)
@@ -173,7 +173,7 @@ import Testing
         }
     }
 
-    @Test("after an activation the map is the new version's")
+    @Test("after an activation the map shows the new version")
     func followsActivation() async throws {
         let old = try await ask(.get, "/debug/map").text
         try source.activate(model: "m", version: 2)
@@ -193,7 +193,7 @@ import Testing
         return ["x", "y"].map { (value?[$0] as? Double).map { Float($0) } ?? .nan }
     }
 
-    @Test("a query tells the served answer, and every vector behind it in the map's plane")
+    @Test("a query returns the served answer and the map point of every vector behind it")
     func explains() async throws {
         let reply = try await query(
             "{\"history\":[\"i1\",3,\"nope\"],\"k\":5,\"steps\":4,\"seed\":18446744073709551615}"
@@ -266,7 +266,7 @@ import Testing
         #expect((problem["errors"] as? [[String: String]])?.first?["pointer"] == pointer)
     }
 
-    @Test("other bodies than JSON, other models and a server without a version are refused")
+    @Test("bodies that are not JSON, unknown models and a server without a version are refused")
     func refusesOthers() async throws {
         let form: HTTPFields = [.contentType: "application/x-www-form-urlencoded"]
         #expect(try await ask(.post, "/debug/query", body: "{\"history\":[]}", headers: form).status == 415)

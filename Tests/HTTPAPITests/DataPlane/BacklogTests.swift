@@ -5,7 +5,7 @@ import Testing
 @Suite("Backlog") struct BacklogTests {
     private static let delay = TimeAmount.milliseconds(10)
 
-    /// Serves a batch in which every answer and every refusal takes a fixed time; returns what was answered.
+    /// Serves a batch with a fixed time for every answer and every refusal; returns which requests were answered.
     private func serve(
         _ requests: Int,
         answer: TimeAmount,
@@ -31,22 +31,22 @@ import Testing
         #expect(served.admitted.allSatisfy { $0 })
     }
 
-    @Test("beyond the delay requests are refused")
+    @Test("requests above the delay limit are refused")
     func refusesLate() {
-        // Refusing 60 takes less than a sixteenth of the 10 ms of answering.
+        // Refusing 60 requests takes less than a sixteenth of the 10 ms of answering time.
         let served = serve(261, answer: .microseconds(50), refusal: .microseconds(10))
         #expect(served.admitted.prefix(201).allSatisfy { $0 })
         #expect(!served.admitted.dropFirst(201).contains(true))
     }
 
-    @Test("beyond the count requests are refused")
+    @Test("requests above the count limit are refused")
     func refusesMany() {
         let served = serve(60, answer: .microseconds(50), refusal: .microseconds(10), countLimit: 50)
         #expect(served.admitted == (0..<60).map { $0 < 50 })
     }
 
     @Test(
-        "however many requests there are and whatever a refusal costs, refusing takes a seventeenth of the time at most",
+        "refusals take at most a seventeenth of the time, whatever the load and the cost of a refusal",
         arguments: [1_000, 10_000, 100_000],
         [1, 5, 20, 50, 200] as [Int64]
     )
@@ -55,14 +55,14 @@ import Testing
         #expect(served.refusing.nanoseconds <= served.answering.nanoseconds / 16 + refusal * 1000)
         #expect(served.admitted.contains(false))
         if served.answering.nanoseconds < Self.delay.nanoseconds * 2 {
-            // The share was not used up, so everything late was refused.
+            // The share was not used up, so every late request was refused.
             #expect(served.refusing.nanoseconds <= served.answering.nanoseconds)
         } else {
             #expect(served.refusing.nanoseconds >= served.answering.nanoseconds / 16 - refusal * 1000 - 50_000)
         }
     }
 
-    @Test("the next batch starts anew")
+    @Test("the next batch starts from zero")
     func forgets() {
         var backlog = Backlog(delayLimit: Self.delay, countLimit: 1)
         var now = NIODeadline.uptimeNanoseconds(1_000_000_000)

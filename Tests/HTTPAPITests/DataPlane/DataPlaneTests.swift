@@ -4,7 +4,7 @@ import Testing
 
 @Suite("Data plane", .timeLimit(.minutes(2))) struct DataPlaneTests {
     @Test(
-        "a good request is answered, in the form of its ids, on both paths",
+        "a valid request is answered on both paths, with ids in the request's form",
         arguments: ["/retrieve", "/v1/retrieve"]
     )
     func answers(path: String) async throws {
@@ -24,7 +24,7 @@ import Testing
         }
     }
 
-    @Test("integers are answered as integers when the request speaks in integers")
+    @Test("the answer has integer ids if the request has integer ids")
     func answersIntegers() async throws {
         try await withServer { server in
             let integers = try await server.ask(post("{\"history\":[3],\"k\":39}"))
@@ -51,7 +51,7 @@ import Testing
         try await withServer { server in
             let answer = try await server.ask(post("{\"history\":[\"i1\"],\"explain\":true,\"seed\":9,\"steps\":3}"))
             let explanation = try #require(try answer.json()["explain"] as? [String: Any])
-            // The test's index looks at every item, exactly.
+            // The test's index scores every item exactly.
             #expect(explanation["candidates"] as? [String: Int] == ["scanned": 0, "rescored": 0])
             let stages = try #require(explanation["microseconds"] as? [String: Double])
             #expect(Set(stages.keys) == ["parse", "guidance", "diffusion", "search", "encode"])
@@ -61,7 +61,7 @@ import Testing
         }
     }
 
-    @Test("no history is answered by popularity", arguments: ["[]", "[\"nope\"]"])
+    @Test("without a known history id the answer is the popularity list", arguments: ["[]", "[\"nope\"]"])
     func fallsBack(history: String) async throws {
         try await withServer { server in
             let answer = try await server.ask(post("{\"history\":\(history),\"k\":2}"))
@@ -70,7 +70,7 @@ import Testing
         }
     }
 
-    @Test("filters restrict the answer, and what was asked before does not matter", arguments: ["[\"i1\"]", "[]"])
+    @Test("filters restrict the answer, independent of earlier requests", arguments: ["[\"i1\"]", "[]"])
     func filters(history: String) async throws {
         try await withServer { server in
             let all = "{\"history\":\(history),\"exclude_history\":false,\"k\":40}"
@@ -89,7 +89,7 @@ import Testing
         }
     }
 
-    @Test("diversity reorders the answer and keeps its scores; none is the plain answer to the byte")
+    @Test("diversity reorders the answer and keeps the scores; diversity 0 gives the same bytes as none")
     func diversifies() async throws {
         try await withServer { server in
             func ask(_ rest: String) async throws -> Answer {
@@ -135,7 +135,7 @@ import Testing
         ("POST /health/live HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n", 405, "method_not_allowed"),
     ]
 
-    @Test("an error is a problem, and the connection goes on", arguments: errors)
+    @Test("an error is a problem, and the connection stays open", arguments: errors)
     func reportsErrors(request: String, status: Int, code: String) async throws {
         try await withServer { server in
             let connection = try await server.connect()
@@ -169,7 +169,7 @@ import Testing
         "GET / HTTP/1.1\r\nHost: x\r\n" + String(repeating: "A: b\r\n", count: 200) + "\r\n",
     ]
 
-    @Test("what is not HTTP, or could be read in two ways, gets one 400 and the connection ends", arguments: broken)
+    @Test("a request that is ambiguous or not HTTP gets one 400, and the connection closes", arguments: broken)
     func refusesBrokenFraming(request: String) async throws {
         try await withServer { server in
             let connection = try await server.connect()
@@ -180,7 +180,7 @@ import Testing
         }
     }
 
-    @Test("pipelined requests are answered in order, errors among them")
+    @Test("pipelined requests, including errors, are answered in order")
     func pipelines() async throws {
         try await withServer { server in
             let connection = try await server.connect()
@@ -200,7 +200,7 @@ import Testing
         }
     }
 
-    @Test("while a peer does not read, its requests wait unanswered, and nobody else does")
+    @Test("while a peer does not read, its requests wait; other connections do not")
     func waitsForSlowReader() async throws {
         try await withServer { server in
             let slow = try await TestConnection(port: server.port, receiveBuffer: 8192)
@@ -211,7 +211,7 @@ import Testing
             async let isSent: Void = slow.send(requests)
             try await Task.sleep(for: .milliseconds(500))
             #expect(try await server.ask(post("{\"history\":[\"i1\"]}")).text.contains("\"version\":1,"))
-            // What is answered from here on names the new version: the requests that had to wait.
+            // Requests that had to wait are answered from here on and name the new version.
             #expect(try await server.controller.activate(model: "m", version: 2, wait: true))
             try await slow.setReading(true)
             var versions: [Bool] = []
@@ -223,7 +223,7 @@ import Testing
         }
     }
 
-    @Test("a chunked body, in pieces, is read")
+    @Test("a chunked body in pieces is read")
     func readsChunks() async throws {
         try await withServer { server in
             let connection = try await server.connect()
@@ -238,7 +238,7 @@ import Testing
     }
 
     @Test(
-        "a body beyond the limit is refused before it has arrived",
+        "a body above the limit is refused before it has arrived",
         arguments: [
             "Content-Length: 2000\r\n\r\n",
             "Transfer-Encoding: chunked\r\n\r\n7d0\r\n" + String(repeating: " ", count: 1500),
@@ -255,7 +255,7 @@ import Testing
         }
     }
 
-    @Test("100-continue is answered before the body, and a hopeless request at once")
+    @Test("100-continue is answered before the body; a request with a problem is refused at once")
     func continues() async throws {
         try await withServer { server in
             let head = "Host: x\r\nContent-Length: 14\r\nExpect: 100-continue\r\n\r\n"
@@ -273,7 +273,7 @@ import Testing
         }
     }
 
-    @Test("connections stay open or close as the client says")
+    @Test("connections stay open or close as the client requests")
     func keepsAlive() async throws {
         try await withServer { server in
             let closing = try await server.connect()
@@ -311,7 +311,7 @@ import Testing
     }
 
     @Test(
-        "a request that does not arrive in time is cut off, whole connections that do nothing too",
+        "requests that arrive too slowly and idle connections are cut off",
         arguments: [
             "POST /retrieve HTTP/1.1\r\nHost: x\r\nContent-Length: 20\r\n\r\n{", "POST /retr", "",
         ]
@@ -332,7 +332,7 @@ import Testing
         }
     }
 
-    @Test("connections beyond the limit are refused with 503, and welcome again later")
+    @Test("connections above the limit are refused with 503; later ones are accepted again")
     func limitsConnections() async throws {
         try await withServer(configuration: .testing { $0.maxConnections = 2 }) { server in
             let open = [try await server.connect(), try await server.connect()]

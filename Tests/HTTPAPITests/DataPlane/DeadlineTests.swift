@@ -14,7 +14,7 @@ import Testing
         (postBatch([Body.light, Body.heavy], headers: hasty), 0), (postBatch([Body.light]), 500),
     ]
 
-    @Test("what is still queued when its deadline passes gets 504 and costs the model nothing", arguments: cases)
+    @Test("a request whose deadline passes in the queue gets 504 and never reaches the model", arguments: cases)
     func dropsExpiredWork(request: String, milliseconds: Int) async throws {
         let gate = EncodingGate()
         let configuration = ServerConfiguration.testing {
@@ -25,7 +25,7 @@ import Testing
             let (busy, late) = (try await server.connect(), try await server.connect())
             try await busy.send(post(Body.heavyHeld))
             try await gate.waitForHeld()
-            // The second request is queued before the first is answered: both came in one read.
+            // The second request is queued before the first is answered, because both arrive in one read.
             try await late.send(post("{") + request)
             #expect(try await late.answer().status == 400)
             let encodings = gate.encodings
@@ -35,7 +35,7 @@ import Testing
             #expect(answer.status == 504)
             #expect(try answer.json()["code"] as? String == "deadline_exceeded")
             #expect(gate.encodings == encodings)
-            // The gate's own request began in time.
+            // The request that waits at the gate began in time.
             #expect(try await busy.answer().status == 200)
             try await late.send(request.replacing(Self.hasty, with: Self.patient))
             #expect(try await late.answer().status == 200)
@@ -44,7 +44,7 @@ import Testing
         }
     }
 
-    @Test("what waits behind a slow answer of its own connection expires too")
+    @Test("a request behind a slow answer on its own connection expires too")
     func dropsExpiredPipeline() async throws {
         let gate = EncodingGate()
         try await withServer(builder: gate.builder) { server in
@@ -62,7 +62,7 @@ import Testing
     }
 
     @Test(
-        "a deadline that is no number of milliseconds is refused",
+        "a deadline that is not a number of milliseconds is refused",
         arguments: ["0", "-1", "1.5", "", "soon", "3600001", "99999999999999999999"]
     )
     func refusesBadDeadlines(value: String) async throws {
@@ -76,8 +76,10 @@ import Testing
 }
 
 @Suite("Overload of an event loop", .timeLimit(.minutes(2))) struct OverloadTests {
-    /// Sends a light request on each of some connections while the loop is held up, so that it finds all at once; each
-    /// encoding takes `milliseconds`.
+    /// Sends a light request on each of several connections while the loop is blocked, so that it finds all of them at
+    /// once.
+    ///
+    /// Each encoding takes `milliseconds`.
     private func answers(
         _ count: Int,
         milliseconds: Double,
@@ -115,7 +117,7 @@ import Testing
         }
     }
 
-    @Test("requests that have waited too long for the loop are refused, not all of them, and the loop recovers")
+    @Test("some of the requests that waited too long for the loop are refused, and the loop recovers")
     func refusesLateRequests() async throws {
         try await answers(30, milliseconds: 20, configuration: .testing { $0.queueDelay = .milliseconds(50) }) {
             _,
@@ -128,7 +130,7 @@ import Testing
         }
     }
 
-    @Test("no more than MAX_INFLIGHT requests of a batch are answered before others are refused")
+    @Test("at most MAX_INFLIGHT requests of a batch are answered before others are refused")
     func refusesManyRequests() async throws {
         try await answers(30, milliseconds: 2, configuration: .testing { $0.maxInflight = 5 }) { _, answers in
             let count = answers.count { $0.status == 200 }
@@ -136,7 +138,7 @@ import Testing
         }
     }
 
-    @Test("within the limits nobody is refused")
+    @Test("within the limits no request is refused")
     func answersBurst() async throws {
         try await answers(60, milliseconds: 0, configuration: .testing { _ in }) { _, answers in
             #expect(answers.allSatisfy { $0.status == 200 })

@@ -6,7 +6,7 @@ import TestSupport
 import Testing
 
 @Suite("Framing on both planes", .timeLimit(.minutes(2))) struct FramingTests {
-    /// Requests that two readers may understand differently, or that break off.
+    /// Requests that are ambiguous for different readers, or incomplete.
     static let doubtful = [
         "Transfer-Encoding: x\r\nHost: 127.0.0.1\r\n\r\n",
         "Transfer-Encoding: chunked\r\nHost: 127.0.0.1\r\n\r\nzz\r\n",
@@ -18,7 +18,7 @@ import Testing
         "Content-Length: 99999999\r\nHost: 127.0.0.1\r\n\r\n",
     ]
 
-    @Test("a doubtful request gets one refusal, changes nothing, and ends its connection", arguments: doubtful)
+    @Test("an ambiguous request gets one refusal, changes nothing, and closes its connection", arguments: doubtful)
     func refuses(request: String) async throws {
         try await withServer { server in
             for (port, line) in [
@@ -39,7 +39,7 @@ import Testing
         }
     }
 
-    @Test("requests that arrive at once on a connection of the control plane are answered in order")
+    @Test("pipelined requests of the control plane are answered in order")
     func pipelines() async throws {
         try await withServer { server in
             let connection = try await TestConnection(port: server.controlPort)
@@ -52,7 +52,7 @@ import Testing
         }
     }
 
-    @Test("a request of the control plane that does not arrive in time, or whose connection idles, is cut off")
+    @Test("the control plane cuts off slow requests and idle connections")
     func timesOut() async throws {
         let configuration = ServerConfiguration.testing {
             $0.requestReadTimeout = .milliseconds(100)
@@ -73,7 +73,7 @@ import Testing
     }
 
     @Test(
-        "the control plane keeps its bound of connections: idle ones give way to new ones, and the data plane answers"
+        "the control plane bounds its connections: new ones close idle ones, and the data plane answers"
     )
     func boundsControlConnections() async throws {
         try await withServer(configuration: .testing { $0.controlMaxConnections = 4 }) { server in
@@ -83,14 +83,14 @@ import Testing
             try await caller.send("GET /version HTTP/1.1\r\nHost: localhost\r\n\r\n")
             #expect(try await caller.answer().status == 200)
             #expect(try await server.ask(post(Body.light)).status == 200)
-            // The oldest were closed.
+            // The oldest connections were closed.
             for connection in idle.dropLast(8) { #expect(try await connection.rest() == "") }
             try await caller.close()
         }
     }
 
     @Test(
-        "pages of other sites get nothing from the data plane; programs and the page's own site do",
+        "the data plane refuses pages of other sites, but not programs or pages of its own site",
         arguments: [
             ("Origin: http://evil.example\r\n", 401), ("Origin: null\r\n", 401),
             ("Sec-Fetch-Site: cross-site\r\n", 401),
@@ -108,11 +108,11 @@ import Testing
         }
     }
 
-    @Test("connections that the kernel holds when the listener closes are answered")
+    @Test("connections in the kernel's backlog are answered when the listener closes")
     func answersBacklog() async throws {
         let gate = EncodingGate()
         try await withServer(builder: gate.builder) { server in
-            // Holds the event loop up, so that nothing is accepted meanwhile.
+            // Blocks the event loop, so that it accepts no connection meanwhile.
             let busy = try await server.connect()
             try await busy.send(post("{\"history\":[\"i1\"],\"k\":2,\"seed\":666}"))
             try await gate.waitForHeld()

@@ -3,7 +3,7 @@ import HTTPAPI
 import Testing
 
 @Suite("HTTPDate") struct HTTPDateTests {
-    @Test("is the date that Foundation formats, in leap years and at their edges too")
+    @Test("equals Foundation's date, including leap years and their edges")
     func matchesFoundation() {
         let formatter = DateFormatter()
         formatter.locale = Locale(identifier: "en_US_POSIX")

@@ -6,12 +6,12 @@ import Synchronization
 import TestSupport
 import Testing
 
-/// Bodies of requests to the doubles.
+/// Request bodies for the test doubles.
 enum Body {
     static let light = "{\"history\":[\"i1\"],\"k\":2}"
     /// A large re-ranking.
     static let heavy = "{\"history\":[\"i1\"],\"k\":200,\"diversity\":0.5}"
-    /// The same, held up by an ``EncodingGate``.
+    /// The same, blocked by an ``EncodingGate``.
     static let heavyHeld = "{\"history\":[\"i1\"],\"k\":200,\"diversity\":0.5,\"seed\":666}"
 
     static func batch(_ requests: [String]) -> String { "{\"requests\":[\(requests.joined(separator: ","))]}" }
@@ -47,7 +47,7 @@ func postBatch(_ requests: [String], headers: String = "") -> String {
     }
 
     @Test(
-        "numbers that no bound allows are refused before anything computes with them",
+        "numbers out of bounds are refused before any computation",
         arguments: ["-9223372036854775808", "-759250126", "9223372036854775807"],
         ["\"diversity\":0.5", "\"category_penalty\":0.5", "\"exact\":true", "\"samples\":16"]
     )
@@ -63,7 +63,7 @@ func postBatch(_ requests: [String], headers: String = "") -> String {
         }
     }
 
-    @Test("a request that waits for 100 Continue behind a slow one gets it when its turn comes", arguments: [0, 3])
+    @Test("a request behind a slow one gets its 100 Continue in its turn", arguments: [0, 3])
     func continuesLater(lightCount: Int) async throws {
         let gate = EncodingGate()
         try await withServer(builder: gate.builder, configuration: Self.oneWorker) { server in
@@ -82,7 +82,7 @@ func postBatch(_ requests: [String], headers: String = "") -> String {
         }
     }
 
-    @Test("a heavy request holds up the later ones of its connection and nobody else", arguments: [true, false])
+    @Test("a heavy request delays only the later requests of its own connection", arguments: [true, false])
     func delaysNobodyElse(isBatch: Bool) async throws {
         let gate = EncodingGate()
         try await withServer(builder: gate.builder, configuration: Self.oneWorker) { server in
@@ -104,7 +104,7 @@ func postBatch(_ requests: [String], headers: String = "") -> String {
         }
     }
 
-    @Test("a long body is left to a worker and answered as ever")
+    @Test("a worker answers a long body with the same answer")
     func leavesLongBodies() async throws {
         let gate = EncodingGate()
         try await withServer(builder: gate.builder, configuration: Self.oneWorker) { server in
@@ -119,7 +119,7 @@ func postBatch(_ requests: [String], headers: String = "") -> String {
         }
     }
 
-    @Test("beyond MAX_INFLIGHT heavy requests get 503 at once, light ones do not, and afterwards there is room again")
+    @Test("above MAX_INFLIGHT heavy requests get 503 at once; light ones, and later heavy ones, do not")
     func boundsInflight() async throws {
         let gate = EncodingGate()
         let configuration = ServerConfiguration.testing {
@@ -130,7 +130,7 @@ func postBatch(_ requests: [String], headers: String = "") -> String {
             let first = try await server.connect()
             try await first.send(post(Body.heavyHeld))
             try await gate.waitForHeld()
-            // One of these waits, the others are refused.
+            // One of these requests waits; the others are refused.
             try await withThrowingTaskGroup(of: Answer.self) { tasks in
                 for _ in 0..<5 { tasks.addTask { try await server.ask(post(Body.heavy)) } }
                 for _ in 0..<4 {
@@ -152,7 +152,7 @@ func postBatch(_ requests: [String], headers: String = "") -> String {
         }
     }
 
-    @Test("what has waited longer than ten times QUEUE_DELAY_MS for a worker is refused")
+    @Test("a request that waits longer than ten times QUEUE_DELAY_MS for a worker is refused")
     func refusesLateWork() async throws {
         let gate = EncodingGate()
         let configuration = ServerConfiguration.testing {
@@ -164,7 +164,7 @@ func postBatch(_ requests: [String], headers: String = "") -> String {
             try await first.send(post(Body.heavyHeld))
             try await gate.waitForHeld()
             let second = try await server.connect()
-            // The second request is queued before the first is answered: both came in one read.
+            // The second request is queued before the first is answered, because both arrive in one read.
             try await second.send(post("{") + post(Body.heavy))
             #expect(try await second.answer().status == 400)
             let encodings = gate.encodings
@@ -178,7 +178,7 @@ func postBatch(_ requests: [String], headers: String = "") -> String {
         }
     }
 
-    @Test("a client that goes away while its answer is computed leaves nothing behind")
+    @Test("a client that disconnects during the computation leaks nothing")
     func dropsAnswers() async throws {
         let gate = EncodingGate()
         let configuration = ServerConfiguration.testing {
@@ -197,7 +197,7 @@ func postBatch(_ requests: [String], headers: String = "") -> String {
         }
     }
 
-    @Test("a client that has finished sending gets the answers that are still computed")
+    @Test("a client that closes its write side still gets its answers")
     func answersHalfClosed() async throws {
         let gate = EncodingGate()
         try await withServer(builder: gate.builder, configuration: Self.oneWorker) { server in
@@ -213,7 +213,7 @@ func postBatch(_ requests: [String], headers: String = "") -> String {
         }
     }
 
-    @Test("shutdown waits for what is computed")
+    @Test("shutdown waits for running computations")
     func drains() async throws {
         let gate = EncodingGate()
         try await withServer(builder: gate.builder, configuration: Self.oneWorker) { server in
@@ -233,7 +233,7 @@ func postBatch(_ requests: [String], headers: String = "") -> String {
         }
     }
 
-    @Test("a connection that sends many requests at once lets others in between")
+    @Test("a connection with many requests at once takes turns with others")
     func takesTurns() async throws {
         let gate = EncodingGate()
         let seeds = Mutex<[UInt64]>([])
@@ -246,7 +246,7 @@ func postBatch(_ requests: [String], headers: String = "") -> String {
             let (greedy, other) = (try await server.connect(), try await server.connect())
             try await other.send(request(5))
             #expect(try await other.answer().status == 200)
-            // The first holds up the loop until all others have arrived.
+            // The first request blocks the loop until all others have arrived.
             let count = 1000
             try await greedy.send(request(EncodingGate.seed) + String(repeating: request(7), count: count))
             try await gate.waitForHeld()
@@ -263,7 +263,7 @@ func postBatch(_ requests: [String], headers: String = "") -> String {
         }
     }
 
-    @Test("a peer that reads a large answer slowly holds up nobody, and gets all of it", arguments: [false, true])
+    @Test("a slow reader of a large answer delays no other connection and gets all of it", arguments: [false, true])
     func waitsForSlowReader(isHalfClosed: Bool) async throws {
         let configuration = ServerConfiguration.testing {
             $0.workerThreads = 1
@@ -280,7 +280,7 @@ func postBatch(_ requests: [String], headers: String = "") -> String {
                 #expect(try await server.ask(post(Body.light)).status == 200)
                 #expect(try await server.ask(postBatch([Body.light])).status == 200)
             }
-            // Longer than a closed connection lingers.
+            // Longer than the linger time of a closed connection.
             if isHalfClosed { try await Task.sleep(for: .milliseconds(1500)) }
             try await slow.setReading(true)
             let results = try #require(try await slow.answer().json()["results"] as? [[String: Any]])

@@ -8,7 +8,7 @@ import Synchronization
 import TestSupport
 import Testing
 
-/// Tells other tasks once that something has happened.
+/// A one-time signal to other tasks.
 final class Flag: Sendable {
     private let state = Atomic(false)
 
@@ -19,7 +19,7 @@ final class Flag: Sendable {
     }
 }
 
-/// Keeps everything that is logged.
+/// Records all log events.
 struct LogRecorder: LogHandler {
     final class Lines: Sendable {
         let all = Mutex<[String]>([])
@@ -41,7 +41,7 @@ struct LogRecorder: LogHandler {
 }
 
 extension RetrievalResponse {
-    /// The items as the answer's JSON has them, with ids as strings.
+    /// The items of the answer's JSON, with ids as strings.
     var itemsJSON: String {
         "["
             + items.map { "{\"id\":\"\(snapshot.identifiers.id($0.id))\",\"score\":\($0.score)}" }.joined(
@@ -55,7 +55,7 @@ extension RetrievalResponse {
 
     private func get(_ path: String) -> String { "GET \(path) HTTP/1.1\r\nHost: x\r\n\r\n" }
 
-    @Test("before a model is loaded the port is open, live but not ready; afterwards ready")
+    @Test("before a model is loaded the service is live but not ready; afterwards it is ready")
     func becomesReady() async throws {
         let source = MemorySource([1], active: nil)
         try await withServer(source: source, isReady: false) { server in
@@ -71,7 +71,7 @@ extension RetrievalResponse {
         }
     }
 
-    @Test("while versions change under load every request succeeds and is the answer of the version that it names")
+    @Test("during version changes under load every request succeeds with the answer of the version that it names")
     func swapsUnderLoad() async throws {
         let history = ["i1", "i7", "i10"]
         var expected: [Int: String] = [:]
@@ -103,7 +103,7 @@ extension RetrievalResponse {
                     }
                 }
                 for swap in 0..<20 {
-                    // The controller's own poll may hold the one place for loading for a moment.
+                    // The controller's own poll may briefly occupy the single loading slot.
                     while true {
                         do {
                             _ = try await server.controller.activate(model: "m", version: 2 - swap % 2, wait: true)
@@ -121,7 +121,7 @@ extension RetrievalResponse {
         }
     }
 
-    @Test("a bad newest version does not stop the last good one")
+    @Test("a bad newest version does not replace the last good one")
     func survivesBadVersion() async throws {
         let source = MemorySource([1, 2], active: 1)
         source.state.withLock { $0.damaged = [2] }
@@ -137,7 +137,7 @@ extension RetrievalResponse {
         }
     }
 
-    @Test("shutdown says not ready, answers what is under way, closes with it, and accepts nobody after the grace")
+    @Test("shutdown reports not ready, finishes running requests, and refuses connections after the grace period")
     func drains() async throws {
         try await withServer(configuration: .testing { $0.drainGrace = .milliseconds(1500) }) { server in
             let idle = try await server.connect()
@@ -164,7 +164,7 @@ extension RetrievalResponse {
         }
     }
 
-    @Test("shutdown under load resets nothing that was answered in part")
+    @Test("shutdown under load resets no connection during an answer")
     func drainsUnderLoad() async throws {
         try await withServer(configuration: .testing { $0.serveThreads = 2 }) { server in
             let isStarted = Flag()
@@ -191,7 +191,7 @@ extension RetrievalResponse {
         }
     }
 
-    @Test("the log has every request at level debug, and never the control plane's token")
+    @Test("the log at level debug has every request, but never the control plane's token")
     func logs() async throws {
         let lines = LogRecorder.Lines()
         let token = "0123456789-secret"
@@ -209,7 +209,7 @@ extension RetrievalResponse {
         #expect(!all.contains { $0.contains(token) })
     }
 
-    @Test("a request that takes SLOW_REQUEST_MS is logged as a warning with its stages, another is not")
+    @Test("only a request that takes SLOW_REQUEST_MS is logged as a warning, with its stages")
     func logsSlowRequests() async throws {
         let lines = LogRecorder.Lines()
         let logger = Logger(label: "test") { _ in LogRecorder(lines: lines) }
@@ -226,7 +226,7 @@ extension RetrievalResponse {
         #expect(slow.allSatisfy { !$0.contains("\"guidance.us\": 0") && $0.contains("\"model.version\": 1") })
     }
 
-    @Test("a port in use is named, with what to do")
+    @Test("the error of a port in use names the port and the next step")
     func namesPortInUse() async throws {
         try await withServer { server in
             let data = ServerError.portInUse(host: "127.0.0.1", port: server.port, key: "HTTP_PORT")

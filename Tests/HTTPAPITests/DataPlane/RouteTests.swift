@@ -12,7 +12,7 @@ import Testing
 
     // MARK: Batch
 
-    @Test("each result of a batch is the answer that the request alone gets, in order, to the byte")
+    @Test("each result of a batch equals the answer to the single request, in order and to the byte")
     func batches() async throws {
         try await withServer { server in
             let requests = [
@@ -39,7 +39,7 @@ import Testing
         }
     }
 
-    @Test("a broken element is a problem at its place and does not spoil the others")
+    @Test("a broken element gets a problem at its place and does not affect the others")
     func batchesAroundBrokenElements() async throws {
         try await withServer { server in
             let whole = try await server.ask(postBatch([Body.light, "{\"history\":7}", Body.light]))
@@ -51,7 +51,7 @@ import Testing
     }
 
     @Test(
-        "a batch that is none is refused as a whole",
+        "a body that is not a batch is refused as a whole",
         arguments: [
             ("{", 400, "invalid_json"), ("[]", 400, "invalid_argument"), ("{}", 400, "invalid_argument"),
             ("{\"requests\":[{\"history\":[]}", 400, "invalid_json"), ("{\"requests\":7}", 400, "invalid_argument"),
@@ -92,7 +92,7 @@ import Testing
     }
 
     @Test(
-        "a query that a path does not take is refused by name, and health checks take any",
+        "an unsupported query is refused by name; health checks accept any query",
         arguments: [
             ("POST", "/retrieve?k=3", 400), ("POST", "/v1/similar?k=3", 400), ("POST", "/retrieve:batch?x", 400),
             ("GET", "/v1/items/i7?x=1", 400), ("GET", "/v1/items/i7?model=m&x=1", 400),
@@ -111,7 +111,7 @@ import Testing
         }
     }
 
-    @Test("an item is told with its title and categories, also when its id needs percent-encoding")
+    @Test("an item has its title and categories, also if its id needs percent-encoding")
     func describesItems() async throws {
         let source = MemorySource([1], active: 1)
         source.state.withLock { state in
@@ -136,7 +136,7 @@ import Testing
 
     // MARK: Open Inference Protocol
 
-    @Test("a model of the inference protocol is described, and ready", arguments: ["", "/versions/1"])
+    @Test("a model of the inference protocol has metadata and is ready", arguments: ["", "/versions/1"])
     func describesModel(version: String) async throws {
         try await withServer { server in
             let metadata = try await server.ask(get("/v2/models/m\(version)"))
@@ -239,7 +239,7 @@ import Testing
     ]
 
     @Test(
-        "every error of the other routes is a problem with its pointer, and the connection goes on",
+        "every error of the other routes is a problem with its pointer, and the connection stays open",
         arguments: errors
     )
     func reportsErrors(request: String, status: Int, code: String, pointer: String?) async throws {
@@ -257,7 +257,7 @@ import Testing
         }
     }
 
-    @Test("before a model is loaded every route that needs one says not ready")
+    @Test("before a model is loaded every route that needs one answers not ready")
     func saysNotReady() async throws {
         try await withServer(source: MemorySource([1], active: nil), isReady: false) { server in
             let requests = [

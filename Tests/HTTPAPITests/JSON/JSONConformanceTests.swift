@@ -2,9 +2,9 @@ import HTTPAPI
 import Serving
 import Testing
 
-/// What the cases of the JSONTestSuite (github.com/nst/JSONTestSuite) probe, in our own words and texts, one line a case.
+/// The cases of the JSONTestSuite (github.com/nst/JSONTestSuite), with our own names and texts, one line a case.
 ///
-/// `<e5>` in a text stands for that one byte.
+/// `<e5>` in a text stands for that single byte.
 @Suite("JSON conformance") struct JSONConformanceTests {
     struct Case: CustomTestStringConvertible, Sendable {
         let name: String
@@ -178,7 +178,7 @@ import Testing
         Case("text: form feed", "[<0c>]"), Case("text: no-break space", "[\u{a0}]"),
     ]
 
-    /// The suite's `i_` cases that we accept: integers of any size up to 1024 bytes, and what rounds to zero.
+    /// The suite's `i_` cases that we accept: integers of any size up to 1024 bytes, and numbers that round to zero.
     static let accepted: [Case] = [
         Case("number: underflow", "[123.456e-789]"), Case("number: far underflow", "[123e-10000000]"),
         Case("number: large negative integer", "[-123123123123123123123123123123]"),
@@ -186,8 +186,8 @@ import Testing
         Case("number: very large negative integer", "[-237462374673276894279832749832423479823246327846]"),
     ]
 
-    /// The suite's `i_` cases that we refuse: what has no finite Double, is not UTF-8 or Unicode text, starts with a byte
-    /// order mark, or is nested deeper than 64.
+    /// The suite's `i_` cases that we refuse: numbers without a finite Double, text that is not UTF-8 or Unicode, a
+    /// byte order mark, and nesting deeper than 64.
     static let refused: [Case] = [
         Case("number: endless exponent", "[0.4e00669999999999999999999999999999999999999999999999999999]"),
         Case("number: huge negative", "[-1e+9999]"), Case("number: huge", "[1.5e+9999]"),
@@ -211,13 +211,13 @@ import Testing
         Case("text: 500 arrays", String(repeating: "[", count: 500) + String(repeating: "]", count: 500)),
     ]
 
-    @Test("good texts are JSON, and no request", arguments: mandatory + accepted)
+    @Test("valid texts are JSON, but not requests", arguments: mandatory + accepted)
     func acceptsGoodTexts(_ good: Case) throws {
         try JSONReader.validate(good.bytes)
         #expect(Self.problem(good.bytes)?.code == .invalidArgument)
     }
 
-    @Test("bad texts are 400 invalid_json, alone and inside of a body", arguments: forbidden + refused)
+    @Test("invalid texts are 400 invalid_json, alone and inside a body", arguments: forbidden + refused)
     func refusesBadTexts(_ bad: Case) {
         #expect(throws: JSONSyntaxError.self) { try JSONReader.validate(bad.bytes) }
         for body in [bad.bytes, Array(#"{"history":[],"k":["#.utf8) + bad.bytes] {
@@ -226,7 +226,7 @@ import Testing
         }
     }
 
-    @Test("the deepest nesting that is read is 64, of any mixture")
+    @Test("the deepest accepted nesting is 64, of any mixture")
     func boundsDepth() throws {
         for (opening, closing) in [("[", "]"), (#"{"a":"#, "}"), (#"[{"a":["#, "]}]")] {
             let levels = opening.count { $0 == "[" || $0 == "{" }

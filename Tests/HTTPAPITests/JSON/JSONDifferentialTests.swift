@@ -3,7 +3,7 @@ import HTTPAPI
 import Kernels
 import Testing
 
-/// Made-up JSON texts, valid and damaged, judged and read by our reader and by Foundation's.
+/// Compares our reader with Foundation's on random JSON texts, valid and damaged.
 @Suite("JSON beside Foundation") struct JSONDifferentialTests {
     @Test("valid texts are read to the same values", arguments: 0..<16)
     func readsValidTexts(seed: UInt64) throws {
@@ -16,7 +16,7 @@ import Testing
         }
     }
 
-    @Test("damaged texts get the same verdict, and the same values when they are still valid", arguments: 0..<16)
+    @Test("damaged texts get the same verdict, and the same values if they are still valid", arguments: 0..<16)
     func judgesDamagedTexts(seed: UInt64) {
         var random = SequentialGenerator(CounterBasedGenerator(seed: 1000 + seed, purpose: .simulation))
         var (valid, invalid) = (0, 0)
@@ -28,7 +28,7 @@ import Testing
             do {
                 let own = try JSONValue(text)
                 valid += 1
-                // There is nothing that only we accept.
+                // There is no text that only we accept.
                 #expect(other.map(own.equals) == true, "\(shown) became \(String(describing: other))")
             } catch let error as JSONSyntaxError {
                 invalid += 1
@@ -40,20 +40,20 @@ import Testing
         #expect(valid > 100 && invalid > 500, "\(valid) valid and \(invalid) invalid texts test little")
     }
 
-    /// The differences, all of one kind: Foundation is laxer.
+    /// The known differences; in all of them Foundation is less strict.
     private static func onlyFoundationAccepts(_ text: [UInt8], _ error: JSONSyntaxError) -> Bool {
         // It guesses UTF-16 and UTF-32 from NUL bytes; RFC 8259 allows UTF-8 only.
         text.contains(0)
-            // It lets a comma stand before the end of an array or object.
+            // It allows a comma before the end of an array or object.
             || error.reason == "a comma stands before the end"
-            // It keeps numbers that no Double holds as decimals.
+            // It reads numbers outside the range of a Double as decimals.
             || error.reason == "a number is outside the range of a Double"
             // It skips a byte order mark, which RFC 8259 section 8.1 leaves to us.
             || error.reason == "the text starts with a byte order mark"
     }
 }
 
-/// A JSON text read whole by `JSONReader`.
+/// A JSON text read completely by `JSONReader`.
 private indirect enum JSONValue {
     case object([(key: [UInt8], value: JSONValue)])
     case array([JSONValue])
@@ -107,13 +107,13 @@ private indirect enum JSONValue {
         }
     }
 
-    /// Whether Foundation's value is the same, strings to the byte and integers to the bit.
+    /// Whether Foundation's value is equal, strings to the byte and integers to the bit.
     func equals(_ other: Any) -> Bool {
         switch self {
         case .object(let members):
             guard let dictionary = other as? [String: Any] else { return false }
             let keys = members.map { String(decoding: $0.key, as: UTF8.self) }
-            // Of equal keys (equal also when composed differently) Foundation keeps one value, which the RFC leaves open.
+            // For equal keys (also if composed differently) Foundation keeps one value; the RFC does not say which.
             guard Set(keys).count == keys.count else { return dictionary.count == Set(keys).count }
             return dictionary.count == members.count
                 && zip(keys, members).allSatisfy { key, member in dictionary[key].map(member.value.equals) ?? false }
@@ -124,7 +124,7 @@ private indirect enum JSONValue {
         case .integer(let value): return (other as? NSNumber).map { $0.int64Value == value } ?? false
         case .unsigned(let value): return (other as? NSNumber).map { $0.uint64Value == value } ?? false
         case .real(let value, let text):
-            // Foundation reads through a decimal, which may round twice; Swift rounds once.
+            // Foundation converts through a decimal and may round twice; Swift rounds once.
             guard let other = (other as? NSNumber)?.doubleValue else { return false }
             return value == Double(text) && abs(other - value) <= abs(value) * 1e-14
         case .boolean(let value): return other as? Bool == value
@@ -133,7 +133,7 @@ private indirect enum JSONValue {
     }
 }
 
-/// Draws JSON texts of all kinds of values, spellings and white space.
+/// Generates random JSON texts with all kinds of values, spellings and white space.
 private enum JSONTextGenerator {
     typealias Random = SequentialGenerator
 
@@ -171,7 +171,7 @@ private enum JSONTextGenerator {
         default:
             list(&text, "{", "}", &random) { text, position, random in
                 string(&text, &random)
-                // Mostly different keys.
+                // The keys are mostly different.
                 if Int.random(in: 0..<10, using: &random) > 0 {
                     text.insert(contentsOf: "\(position)".utf8, at: text.count - 1)
                 }

@@ -1,6 +1,6 @@
 import Foundation
 
-/// A JSON value that keeps truth values and numbers apart, for checks against a schema.
+/// A JSON value that distinguishes booleans and numbers, for checks against a schema.
 indirect enum JSONNode: Decodable, Equatable, CustomStringConvertible {
     case null
     case boolean(Bool)
@@ -30,12 +30,12 @@ indirect enum JSONNode: Decodable, Equatable, CustomStringConvertible {
         self = try JSONDecoder().decode(JSONNode.self, from: Data(bytes))
     }
 
-    /// A member of an object; nil when this is none or has no such member.
+    /// A member of an object; nil if this is not an object or has no such member.
     subscript(key: String) -> JSONNode? {
         if case .object(let members) = self { members[key] } else { nil }
     }
 
-    /// The value that a pointer such as `/a/b` leads to.
+    /// The value at a pointer such as `/a/b`.
     subscript(pointer pointer: String) -> JSONNode? {
         pointer.split(separator: "/").reduce(self as JSONNode?) { value, step in
             value?[String(step.replacing("~1", with: "/").replacing("~0", with: "~"))]
@@ -48,7 +48,7 @@ indirect enum JSONNode: Decodable, Equatable, CustomStringConvertible {
     var double: Double? { if case .number(let number) = self { number } else { nil } }
     var texts: [String] { elements.compactMap(\.text) }
 
-    /// The names that JSON Schema has for its type.
+    /// The JSON Schema names of the value's type.
     var types: Set<String> {
         switch self {
         case .null: ["null"]

@@ -15,7 +15,7 @@ import Testing
         "[" + String(repeating: "9", count: 300) + "]",
     ]
 
-    /// Texts that no JSON reader may accept, or that this one refuses on purpose.
+    /// Texts that no JSON reader may accept, or that this reader refuses on purpose.
     static let refused: [String] = [
         "", " ", "[", "]", "{", "}", "[1", "[1,", "[,1]", "[1,]", "[1,,2]", "[1 2]", "[]]", "[1]x", "{\"a\"}",
         "{\"a\":}",
@@ -39,12 +39,12 @@ import Testing
         [0xfe], [0xff], [0xf0, 0x9f, 0x8e],
     ]
 
-    @Test("accepts what RFC 8259 accepts", arguments: accepted)
+    @Test("accepts valid texts of RFC 8259", arguments: accepted)
     func accepts(_ text: String) {
         #expect(throws: Never.self) { try JSONReader.validate(Array(text.utf8)) }
     }
 
-    @Test("refuses everything else", arguments: refused)
+    @Test("refuses other texts", arguments: refused)
     func refuses(_ text: String) {
         #expect(throws: JSONSyntaxError.self) { try JSONReader.validate(Array(text.utf8)) }
     }
@@ -59,7 +59,7 @@ import Testing
     }
 
     @Test(
-        "endless nesting, strings and numbers end in an error, not in a full stack",
+        "endless nesting, strings and numbers end in an error, not in a stack overflow",
         arguments: ["[", "{\"a\":", "\"", "1"]
     )
     func survives(_ unit: String) {
@@ -78,7 +78,7 @@ import Testing
     }
 
     @Test(
-        "integers are exact to the last bit of 64",
+        "64-bit integers are exact",
         arguments: [
             ("9223372036854775807", Int64.max), ("-9223372036854775808", Int64.min), ("9223372036854775808", nil),
             ("-9223372036854775809", nil), ("0", 0), ("-0", 0), ("99999999999999999999", nil),
@@ -104,7 +104,7 @@ import Testing
         #expect(throws: Never.self) { try JSONReader.validate(writer.bytes) }
     }
 
-    @Test("floats are JSON numbers, read back exactly and are as short as Float's own description")
+    @Test("floats are JSON numbers that read back exactly and are as short as Float's description")
     func writesFloats() throws {
         let random = CounterBasedGenerator(seed: 1, purpose: .simulation).words(stream: 0, count: 20_000)
         let edges: [Float] = [

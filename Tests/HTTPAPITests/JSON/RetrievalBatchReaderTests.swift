@@ -7,7 +7,7 @@ import Testing
 
     private func read(_ text: String, limit: Int = 4) throws(Problem) -> Batch {
         var reader = RetrievalBatchReader(limits: RetrievalLimits(maxBatch: limit))
-        // What an earlier batch left behind.
+        // Leftovers of an earlier batch.
         var requests = [RetrievalRequest](repeating: RetrievalRequest(history: ["left over"], k: 3), count: 3)
         var problems: [Problem?] = [Problem(.notReady, "left over")]
         try reader.read(Array(text.utf8), into: &requests, problems: &problems)
@@ -23,7 +23,7 @@ import Testing
         }
     }
 
-    @Test("each element is what the same text alone is", arguments: 1...4)
+    @Test("each element reads like the same text alone", arguments: 1...4)
     func readsLikeSingleRequests(count: Int) throws {
         let texts = [
             #"{"history":["i42","\u0069\u0037"],"k":20,"exclude":[8,"é"],"samples":16,"explain":true}"#,
@@ -42,7 +42,7 @@ import Testing
     }
 
     @Test(
-        "an element that breaks the contract has its pointer and spoils nothing",
+        "an element that breaks the contract gets its pointer and does not affect the others",
         arguments: [
             ("{}", "/history"), ("null", ""), ("[]", ""), ("\"{\"", ""), ("7", ""),
             (#"{"k":"5","history":[]}"#, "/k"), (#"{"history":["a",{"b":[1,{}]}],"k":5}"#, "/history/1"),
@@ -69,7 +69,7 @@ import Testing
     }
 
     @Test(
-        "a body that is no batch is refused with its pointer",
+        "a body that is not a batch is refused with its pointer",
         arguments: [
             ("{}", "/requests"), ("[]", ""), ("3", ""), (#"{"requests":[]}"#, "/requests"),
             (#"{"requests":{}}"#, "/requests"), (#"{"requests":null}"#, "/requests"),
@@ -84,7 +84,7 @@ import Testing
         #expect(problem?.errors.map(\.pointer) == [pointer])
     }
 
-    @Test("the limit counts requests, good and bad")
+    @Test("the limit counts valid and broken requests")
     func keepsLimit() throws {
         let four = [String](repeating: #"{"history":[]}"#, count: 4).joined(separator: ",")
         #expect(try read("{\"requests\":[\(four)]}", limit: 4).requests.count == 4)
@@ -92,7 +92,7 @@ import Testing
     }
 
     @Test(
-        "what is not JSON is refused as such, wherever it is and whatever else is wrong",
+        "text that is not JSON is invalid_json, at any place and with any other error",
         arguments: JSONReaderTests.refused.map { "{\"requests\":[{\"history\":[],\"k\":\($0)}]}" }
             + JSONReaderTests.refused.map { "{\"requests\":[7,{\"history\":[]},\($0)]}" }
             + JSONReaderTests.refused
@@ -103,7 +103,7 @@ import Testing
         #expect(problem(text)?.code == .invalidJSON)
     }
 
-    @Test("a shorter batch after a longer one holds nothing of it, and a longer one reads as if it were the first")
+    @Test("no batch keeps anything of the previous one, shorter or longer")
     func reuses() throws {
         var reader = RetrievalBatchReader(limits: RetrievalLimits(maxBatch: 4))
         var (requests, problems): ([RetrievalRequest], [Problem?]) = ([], [])

@@ -10,7 +10,7 @@ import Testing
         return request
     }
 
-    @Test("every field arrives")
+    @Test("every field is read")
     func readsAll() throws {
         let request = try read(
             """
@@ -35,7 +35,7 @@ import Testing
     }
 
     @Test(
-        "defaults apply, and nothing is left of the request before",
+        "defaults apply, and nothing of the previous request remains",
         arguments: [
             "{\"history\":[]}",
             " {\"seed\":null,\"history\":[],\"model\":null,\"steps\":null,\"ef\":null,\"diversity\":0} ",
@@ -48,7 +48,7 @@ import Testing
     }
 
     @Test(
-        "the first id decides how integers are answered",
+        "the first id decides whether the answer has integer ids",
         arguments: [
             ("[1,\"a\"]", true), ("[\"1\",2]", false), ("[]", false), ("[-5]", true),
         ]
@@ -57,7 +57,7 @@ import Testing
         #expect(try read("{\"history\":\(history)}").answersIntegers == answersIntegers)
     }
 
-    @Test("ids keep their spelling, short and long, with any white space, and in either list")
+    @Test("ids keep their spelling, short or long, in both lists and with any white space")
     func readsIdentifiers() throws {
         let integers = [
             "0", "-0", "5", "-5", "123456789012345678", "-123456789012345678", "1234567890123456789",
@@ -74,7 +74,7 @@ import Testing
     }
 
     @Test(
-        "what breaks the contract is refused with its pointer",
+        "a body that breaks the contract is refused with its pointer",
         arguments: [
             ("[]", ""), ("1", ""), ("\"x\"", ""), ("null", ""), ("{}", "/history"), ("{\"k\":5}", "/history"),
             ("{\"history\":null}", "/history"), ("{\"history\":\"i1\"}", "/history"), ("{\"history\":{}}", "/history"),
@@ -124,7 +124,7 @@ import Testing
     ]
     static let numbers = ["k", "samples", "steps", "ef", "seed", "diversity", "category_penalty"]
 
-    @Test("a request that is read keeps every bound, whatever pair of extremes its body has", arguments: numbers)
+    @Test("an accepted request is within all bounds, for every pair of extreme values", arguments: numbers)
     func boundsPairs(field: String) throws {
         let limits = RetrievalLimits()
         for value in Self.extremes {
@@ -142,7 +142,7 @@ import Testing
     }
 
     @Test(
-        "a message names the bounds of the field and the number as it was sent",
+        "the message names the field's bounds and the number as sent",
         arguments: [
             ("\"k\":10.0", "must be a whole number from 1 to 1000; got 10.0."),
             ("\"k\":0", "must be a whole number from 1 to 1000; got 0."),
@@ -159,7 +159,7 @@ import Testing
     }
 
     @Test(
-        "a text that is not JSON is refused as such, even where it also breaks the contract",
+        "a text that is not JSON is invalid_json, even if it also breaks the contract",
         arguments:
             JSONReaderTests.refused.map { "{\"history\":[],\"k\":\($0)" } + JSONReaderTests.refused
             + JSONReaderTests.refused.filter { !$0.allSatisfy(\.isWhitespace) }.map { "{\"history\":[\($0)]}" }

@@ -7,7 +7,7 @@ import TestSupport
 import Testing
 
 @Suite("Body of a /retrieve answer") struct RetrievalResponseTests {
-    /// Ids of every form: integers, almost integers, empty, long, with characters that JSON escapes.
+    /// Ids of every form: integers, near-integers, empty, long, and with characters that JSON escapes.
     private static let ids = [
         "7", "-12", "9223372036854775807", "9223372036854775808", "007", "-0", "+1", "1.0", "", "i1", "a\"b",
         "back\\slash", "\"",
@@ -32,7 +32,7 @@ import Testing
         return (response, writer.bytes)
     }
 
-    @Test("every id and score reads back; integers are numbers only when asked for", arguments: [false, true])
+    @Test("every id and score reads back; integer ids are numbers only on request", arguments: [false, true])
     func readsBack(asIntegers: Bool) throws {
         let (response, body) = try answer { $0.answersIntegers = asIntegers }
         try JSONReader.validate(body)
@@ -50,7 +50,7 @@ import Testing
         #expect(json["request_id"] as? String == "r\"1" && json["version"] as? Int == 3)
     }
 
-    @Test("one item and no item are lists too", arguments: [0, 1])
+    @Test("one item and no item give lists too", arguments: [0, 1])
     func writesShortLists(count: Int) throws {
         let (response, body) = try answer { request in
             request.k = 1

@@ -8,7 +8,7 @@ import Testing
 
 @Suite("DistinctCount") struct DistinctCountTests {
     @Test(
-        "the estimate is within five standard errors of the exact count, whatever is repeated",
+        "the estimate is within five standard errors of the exact count, with any repetition",
         arguments: [0, 1, 2, 50, 700, 2000, 5000, 6000, 12_000, 60_000, 500_000]
     )
     func matchesExactCount(count: Int) {
@@ -27,7 +27,7 @@ import Testing
     private let metrics = ServerMetrics()
     private let holder = RoutingHolder()
     private let controller: ServingController
-    /// The time of all answers and pages, however long the machine takes over them.
+    /// A fixed time for all answers and pages, however slow the machine is.
     private let now = NIODeadline.now()
 
     init() throws {
@@ -51,7 +51,7 @@ import Testing
         return try ParsedMetrics(page.text(BuildDescription(name: "dimerec", version: "1", platform: "test"), at: now))
     }
 
-    /// Answers a request and takes notice of it `ago` before now.
+    /// Answers a request and records it as `ago` before now.
     private func ask(
         _ recorder: RequestRecorder,
         _ history: [String],
@@ -64,7 +64,7 @@ import Testing
         return response
     }
 
-    @Test("answers of all threads are told as one, each item once")
+    @Test("answers of all threads are merged, and each item counts once")
     func addsUp() async throws {
         let recorders = (0..<3).map { _ in metrics.makeRecorder() }
         var items: Set<Int32> = []
@@ -76,7 +76,7 @@ import Testing
         let distinct = try #require(page["dimerec_distinct_items_per_minute"])
         #expect(items.count > 100 && abs(distinct - Double(items.count)) <= 0.1 * Double(items.count))
         #expect(page["dimerec_history_ids_total"] == 90)
-        // 30 histories have one unknown id, and every third another.
+        // 30 histories have one unknown id, and every third has a second one.
         #expect(page["dimerec_unknown_id_share"] == 40.0 / 90)
     }
 
@@ -92,7 +92,7 @@ import Testing
         #expect(abs(both - (21 * 10.0 / 399 + 400 * 0.5) / 421) < 1e-6)
     }
 
-    @Test("what is older than a minute is not told any more")
+    @Test("answers older than a minute no longer count")
     func forgets() async throws {
         let recorder = metrics.makeRecorder()
         _ = try ask(recorder, ["none"], k: 50, ago: .seconds(70))

@@ -6,7 +6,7 @@ import SystemPackage
 import Testing
 
 @Suite("Log", .timeLimit(.minutes(2))) struct LogTests {
-    /// A pipe, and what its reader finds.
+    /// A pipe and the bytes that its reader receives.
     private final class Pipe: Sendable {
         let writeEnd: FileDescriptor
         private let readEnd: FileDescriptor
@@ -19,7 +19,7 @@ import Testing
 
         func closeReader() throws { try readEnd.close() }
 
-        /// Reads to the end, which is when the other end is closed.
+        /// Reads until the other end is closed.
         func lines() throws -> [String] {
             let handle = FileHandle(fileDescriptor: readEnd.rawValue, closeOnDealloc: false)
             let text = String(decoding: try handle.readToEnd() ?? Data(), as: UTF8.self)
@@ -28,7 +28,7 @@ import Testing
         }
     }
 
-    /// The lines that a format makes of what is logged.
+    /// The lines that a format writes for log events.
     private func lines(_ format: LineLogHandler.Format, _ log: (Logger) -> Void) throws -> [String] {
         let pipe = try Pipe()
         let sink = LogSink(descriptor: pipe.writeEnd)
@@ -45,7 +45,7 @@ import Testing
         String(repeating: "x", count: 20_000),
     ]
 
-    @Test("whatever is logged is one valid JSON object on one line, with what was said")
+    @Test("every log event is one valid JSON object on one line, with all its content")
     func writesJSON() throws {
         let lines = try lines(.json) { logger in
             for text in Self.texts {
@@ -63,7 +63,7 @@ import Testing
         }
     }
 
-    @Test("whatever is logged is one line of text without control characters")
+    @Test("every log event is one line of text without control characters")
     func writesText() throws {
         let lines = try lines(.text) { logger in
             for text in Self.texts { logger.error("\(text)", metadata: ["key": "\(text)"]) }
@@ -75,7 +75,7 @@ import Testing
         }
     }
 
-    @Test("lines keep their order, each thread's its own, and none is lost while there is room")
+    @Test("each thread's lines keep their order, and none is lost while there is room")
     func keepsOrder() throws {
         let pipe = try Pipe()
         let sink = LogSink(descriptor: pipe.writeEnd, capacity: 64 << 20)
@@ -99,7 +99,7 @@ import Testing
         #expect(sink.dropped == 0)
     }
 
-    @Test("a reader that does not read costs lines, which are counted, and nobody waits; those that it gets are whole")
+    @Test("a stalled reader loses whole lines, which are counted, and no writer waits")
     func dropsForFullPipe() throws {
         let pipe = try Pipe()
         let sink = LogSink(descriptor: pipe.writeEnd, capacity: 10_000)
@@ -127,7 +127,7 @@ import Testing
         #expect(numbers == numbers.sorted() && numbers.first == 0)
     }
 
-    @Test("a reader that is gone and a full disk cost lines, which are counted")
+    @Test("a closed reader and a full disk lose lines, which are counted")
     func dropsForClosedPipe() throws {
         let pipe = try Pipe()
         try pipe.closeReader()

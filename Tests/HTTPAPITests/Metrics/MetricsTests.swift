@@ -6,11 +6,11 @@ import Synchronization
 import TestSupport
 import Testing
 
-/// A page of metrics taken apart by the rules of Prometheus' text format, version 0.0.4.
+/// A metrics page, parsed by the rules of Prometheus' text format, version 0.0.4.
 struct ParsedMetrics {
-    /// Types by family.
+    /// The types, by family.
     private(set) var types: [String: String] = [:]
-    /// Values by series, labels in the order in which they were written.
+    /// The values, by series, with labels in the order of the page.
     private(set) var samples: [String: Double] = [:]
 
     /// Records an issue for each line that breaks the format.
@@ -46,7 +46,7 @@ struct ParsedMetrics {
 
     subscript(series: String) -> Double? { samples[series] }
 
-    /// The buckets of a histogram by bound, in the order of the bounds.
+    /// The buckets of a histogram, in the order of their bounds.
     func buckets(_ name: String, _ labels: String) -> [(bound: Double, count: Double)] {
         samples.compactMap { series, count in
             let head = "\(name)_bucket{\(labels),le=\""
@@ -78,7 +78,7 @@ struct ParsedMetrics {
         return times
     }
 
-    @Test("a page without traffic is whole")
+    @Test("a page without traffic is complete")
     func isWholeWhenEmpty() throws {
         let page = try parsed()
         #expect(page["dimerec_http_requests_total{route=\"retrieve\",code=\"200\"}"] == 0)
@@ -89,7 +89,7 @@ struct ParsedMetrics {
         #expect(page.types["dimerec_http_request_duration_seconds"] == "histogram")
     }
 
-    @Test("threads are added up, each code and reason by itself")
+    @Test("counts are summed over threads, separately for each code and reason")
     func addsUp() throws {
         let recorders = (0..<3).map { _ in metrics.makeRecorder() }
         for (position, recorder) in recorders.enumerated() {
@@ -131,7 +131,7 @@ struct ParsedMetrics {
             let own = nanoseconds.enumerated().filter { route == ($0.offset % 2 == 0 ? "retrieve" : "health") }
             try expectHistogram(page, name, "route=\"\(route)\"", of: own.map { Double($0.element) / 1e9 }, buckets: 15)
         }
-        // A stage of no time did not happen.
+        // A stage with zero time did not run.
         let positive = nanoseconds.filter { $0 > 0 }.map { Double($0) / 1e9 }
         for (stage, factor) in [("parse", 1.0), ("guidance", 2), ("diffusion", 0), ("search", 3), ("encode", 4)] {
             let expected = factor > 0 ? positive.map { $0 * factor } : []
@@ -157,7 +157,7 @@ struct ParsedMetrics {
         #expect(abs(sum - values.reduce(0, +)) <= 1e-9 * max(1, sum))
     }
 
-    @Test("what is served and the process are told")
+    @Test("the page reports the versions in service and the process")
     func describesState() async throws {
         source.state.withLock { $0.checkpoints[7]?.manifest.createdAt = "2020-01-01T00:00:00Z" }
         await controller.poll()
@@ -179,7 +179,7 @@ struct ParsedMetrics {
         #expect(try #require(page["process_open_fds"]) >= 3)
     }
 
-    @Test("the data plane counts what it answers, the control plane tells it")
+    @Test("the data plane counts its answers, and the control plane reports them")
     func countsTraffic() async throws {
         try await withServer(configuration: .testing { $0.serveThreads = 2 }) { server in
             for _ in 0..<3 { _ = try await server.ask(post("{\"history\":[\"i1\",\"nope\"]}")) }

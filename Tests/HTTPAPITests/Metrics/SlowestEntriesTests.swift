@@ -5,14 +5,14 @@ import TestSupport
 import Testing
 
 @Suite("SlowestEntries", .timeLimit(.minutes(2))) struct SlowestEntriesTests {
-    @Test("holds the slowest of this minute and the last, and of this hour and the last", arguments: 0..<6)
+    @Test("holds the slowest of this and the previous minute, and of this and the previous hour", arguments: 0..<6)
     func matchesOracle(seed: UInt64) {
         var generator = SequentialGenerator(CounterBasedGenerator(seed: seed, purpose: .simulation))
         var list = SlowestEntries<Int>()
         var all: [(minute: UInt64, duration: UInt64)] = []
         var minute: UInt64 = 1000
         for number in 0..<6000 {
-            // Some minutes have nothing, and some hours.
+            // Some minutes and some hours have no entry.
             if generator.next() % 40 == 0 { minute += 1 }
             if generator.next() % 400 == 0 { minute += generator.next() % 130 }
             let duration = 1 + generator.next() % 100_000
@@ -31,7 +31,7 @@ import Testing
         }
     }
 
-    @Test("the slowest requests are told to who has the token, slowest first, with version and stages")
+    @Test("with the token the slowest requests are listed, slowest first, with version and stages")
     func tellsRequests() async throws {
         let token = "0123456789-secret"
         let builder = makeTestBuilder { seed in if seed == 7 { Thread.sleep(forTimeInterval: 0.05) } }

@@ -11,7 +11,7 @@ import Testing
         TraceContext(traceparent: traceparent, tracestate: tracestate, isSampled: false)
     }
 
-    @Test("a caller's trace goes on with its flags and a span of its own", arguments: ["00", "01", "02", "03", "ff"])
+    @Test("a caller's trace continues with its flags and a new span", arguments: ["00", "01", "02", "03", "ff"])
     func continues(flags: String) throws {
         let context = context("00-\(Self.trace)-\(Self.span)-\(flags)")
         #expect(context.parent == 0xb7ad_6b71_6920_3331 && context.span != context.parent)
@@ -19,12 +19,12 @@ import Testing
         let parts = context.traceparent.split(separator: "-")
         #expect(parts[0] == "00" && parts[1] == Self.trace && parts[2] != Self.span && parts.count == 4)
         #expect(parts[3] == (flags == "ff" ? "03" : flags))
-        // What it says of itself is what the next service reads.
+        // The next service can read the context's own field.
         let next = self.context(context.traceparent)
         #expect(next.traceID == context.traceID && next.parent == context.span && next.flags == context.flags)
     }
 
-    @Test("later versions are read as far as they are known, with more behind")
+    @Test("fields of later versions are read as far as they are known")
     func readsLaterVersions() {
         for text in ["cc-\(Self.trace)-\(Self.span)-01", "01-\(Self.trace)-\(Self.span)-01-what-comes"] {
             #expect(context(text).parent == 0xb7ad_6b71_6920_3331, "\(text)")
@@ -32,7 +32,7 @@ import Testing
     }
 
     @Test(
-        "what is not well-formed begins a new trace that is not sampled",
+        "a malformed traceparent starts a new trace that is not sampled",
         arguments: [
             "", "00", "00-\(trace)-\(span)", "00-\(trace)-\(span)-1", "00-\(trace)-\(span)-01-more",
             "00-\(trace)-\(span)-011", "ff-\(trace)-\(span)-01", "01-\(trace)-\(span)-01.more",
@@ -51,7 +51,7 @@ import Testing
     }
 
     @Test(
-        "the state of other systems is passed on untouched when it is well-formed",
+        "a well-formed tracestate is passed on unchanged",
         arguments: [
             ("congo=t61rcWkgMzE", true), ("a=1,b=2", true), ("a=1 ,\tb=2", true), ("a@b=x y", true), ("0a=1", true),
             ("a=1,,b=2", true), ((0..<32).map { "k\($0)=v" }.joined(separator: ","), true),
@@ -71,7 +71,7 @@ import Testing
         "GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n",
     ]
 
-    @Test("an answer names its span when the request named one, whatever came of it", arguments: requests)
+    @Test("an answer names its span if the request named one, on success and on failure", arguments: requests)
     func answers(request: String) async throws {
         @Sendable func traced(_ fields: String) -> String {
             request.replacing("Host: x\r\n", with: "Host: x\r\n\(fields)", maxReplacements: 1)
@@ -94,7 +94,7 @@ import Testing
 }
 
 @Suite("Spans", .timeLimit(.minutes(2))) struct SpanFileTests {
-    /// The spans of a file, a line after the other; each line is one request's.
+    /// The spans of a file, by line; each line belongs to one request.
     private func spans(in path: String) throws -> [[[String: Any]]] {
         let text = try String(contentsOfFile: path, encoding: .utf8)
         return try text.split(separator: "\n").map { line in
@@ -121,7 +121,7 @@ import Testing
         return request.replacing("Host: x\r\n", with: "Host: x\r\n\(field)", maxReplacements: 1)
     }
 
-    @Test("a sampled request leaves its span and those of its stages inside it, another nothing")
+    @Test("a sampled request writes its span with child spans of its stages; another writes none")
     func writes() async throws {
         let path = NSTemporaryDirectory() + "spans-\(UUID().uuidString).jsonl"
         defer { try? FileManager.default.removeItem(atPath: path) }
@@ -133,7 +133,7 @@ import Testing
             #expect(try await server.ask(traced(postBatch([Body.light, Body.heavy]), flags: "01")).status == 200)
             #expect(try await server.ask(traced(post("{"), flags: "01")).status == 400)
         }
-        // Whatever was sampled is written by the time that the server has ended.
+        // The server writes all sampled requests before it ends.
         let requests = try spans(in: path)
         #expect(requests.map { attribute("http.route", of: $0[0]) } == ["retrieve", "batch", "retrieve"])
         #expect(requests.map { attribute("http.response.status_code", of: $0[0]) } == ["200", "200", "400"])
@@ -166,7 +166,7 @@ import Testing
         #expect(Set(ids).count == requests.joined().count)
     }
 
-    @Test("one in TRACE_SAMPLE of the requests without a trace is sampled, and its answer does not say so")
+    @Test("one in TRACE_SAMPLE requests without a trace is sampled, and its answer does not show it")
     func samples() async throws {
         let path = NSTemporaryDirectory() + "spans-\(UUID().uuidString).jsonl"
         defer { try? FileManager.default.removeItem(atPath: path) }
@@ -181,7 +181,7 @@ import Testing
         #expect(requests.count == 1 && requests[0][0]["parentSpanId"] == nil)
     }
 
-    @Test("a full disk costs spans, which are counted, and no answer")
+    @Test("a full disk loses spans, which are counted, but no answer")
     func survivesFullDisk() async throws {
         try await withServer(configuration: .testing { $0.traceFile = "/dev/full" }) { server in
             for _ in 0..<3 { #expect(try await server.ask(traced(post(Body.light), flags: "01")).status == 200) }
@@ -197,7 +197,7 @@ import Testing
         }
     }
 
-    @Test("a file that cannot be made is named at the start")
+    @Test("the start fails with the name of a file that cannot be created")
     func namesBadFile() async {
         await #expect(throws: ServerError.self) {
             try await withServer(configuration: .testing { $0.traceFile = "/nowhere/spans.jsonl" }) { _ in }

@@ -1,32 +1,33 @@
 import NIOCore
 import Synchronization
 
-/// The open connections of the control plane, which are bounded, so that they leave the data plane its descriptors.
+/// Bounds the open connections of the control plane, so that the data plane keeps its file descriptors.
 ///
-/// When there are too many, the one that has done nothing for the longest time gives way to the new one, so that an
-/// operator always gets through.
+/// At the limit, a new connection closes the one that has been idle longest. So an operator always gets through.
 final class ControlConnections: Sendable {
     private struct Connection {
         let channel: any Channel
-        /// Since when it has done nothing; nil while a request is answered.
+        /// Since when the connection is idle; nil while the server answers a request.
         var idleSince: NIODeadline?
     }
 
     private let limit: Int
     private let open = Mutex<[ObjectIdentifier: Connection]>([:])
 
-    /// No connection yet.
+    /// Starts without a connection.
     ///
-    /// - Parameter limit: The most connections at one time, at least 1.
+    /// - Parameter limit: The most open connections, at least 1.
     init(limit: Int) {
         precondition(limit >= 1, "\(limit) connections of the control plane")
         self.limit = limit
     }
 
-    /// How many connections there are.
+    /// The number of open connections.
     var count: Int { open.withLock(\.count) }
 
-    /// Adds a connection; beyond the limit, one that is idle is closed in its favour, or it is closed itself.
+    /// Adds a connection.
+    ///
+    /// Above the limit, closes the connection that has been idle longest, or else the new one.
     func opened(_ channel: any Channel) {
         let surplus: (any Channel)? = open.withLock { open in
             open[ObjectIdentifier(channel)] = Connection(channel: channel, idleSince: .now())
@@ -38,7 +39,7 @@ final class ControlConnections: Sendable {
         surplus?.close(promise: nil)
     }
 
-    /// Notes whether a connection waits for its peer from now on.
+    /// Records whether a connection is idle from now on.
     func setIdle(_ isIdle: Bool, _ channel: any Channel) {
         open.withLock { $0[ObjectIdentifier(channel)]?.idleSince = isIdle ? .now() : nil }
     }

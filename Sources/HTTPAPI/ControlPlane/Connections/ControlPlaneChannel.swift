@@ -6,17 +6,17 @@ import NIOHTTP1
 import NIOHTTPTypes
 import NIOHTTPTypesHTTP1
 
-/// What all connections of the control plane share.
+/// The settings that all connections of the control plane share.
 struct ControlConnectionSettings: Sendable {
-    /// The largest body that is accepted.
+    /// The largest accepted body.
     let maxBodyBytes: Int
-    /// How long a connection may do nothing.
+    /// How long a connection may be idle.
     let idleTimeout: TimeAmount
     /// How long a request may take to arrive.
     let requestReadTimeout: TimeAmount
 }
 
-/// A connection of the control plane: HTTP/1 of Hummingbird behind a ``RequestGate``.
+/// A connection of the control plane: Hummingbird's HTTP/1 behind a ``RequestGate``.
 struct ControlPlaneChannel: HTTPChannelHandler {
     typealias Value = NIOAsyncChannel<HTTPRequestPart, HTTPResponsePart>
 
@@ -31,7 +31,7 @@ struct ControlPlaneChannel: HTTPChannelHandler {
             limits.maxHeaderFieldSize = 16_384
             limits.maxHeaderListSize = 32_768
             limits.maxHeaderFieldCount = 100
-            // The gate does what NIO's handlers of pipelining and of errors would do.
+            // The gate replaces NIO's handlers for pipelining and errors.
             try pipeline.configureHTTPServerPipeline(
                 withPipeliningAssistance: false,
                 withErrorHandling: false,

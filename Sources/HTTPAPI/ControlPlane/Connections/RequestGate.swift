@@ -1,10 +1,10 @@
 import NIOCore
 import NIOHTTP1
 
-/// Lets a request of the control plane through when it has arrived whole and its framing is beyond doubt, one at a time.
+/// Passes requests of the control plane on, one at a time, only once they are complete and correctly framed.
 ///
-/// So nothing acts on a request that turns out to be broken, and a broken one gets one answer. The gate also keeps time:
-/// a request must arrive within a bound, and a connection may do nothing for a bound.
+/// So nothing acts on a request that turns out to be broken, and each broken request gets exactly one answer. The gate
+/// also enforces two timeouts: for the arrival of a request and for an idle connection.
 final class RequestGate: ChannelDuplexHandler {
     typealias InboundIn = HTTPServerRequestPart
     typealias InboundOut = HTTPServerRequestPart
@@ -20,7 +20,7 @@ final class RequestGate: ChannelDuplexHandler {
     private let connections: ControlConnections
     private var arriving: Arriving?
     private var waiting = CircularBuffer<Arriving>()
-    /// Why nothing more is read: the connection ends when the request before is answered.
+    /// Why the gate reads no more; the connection closes after the answer to the previous request.
     private var refusal: Problem?
     private var isAnswering = false
     private var endsAfterAnswer = false
@@ -90,7 +90,7 @@ final class RequestGate: ChannelDuplexHandler {
     }
 
     func channelReadComplete(context: ChannelHandlerContext) {
-        // Bytes that made no part are the beginning of a head.
+        // Bytes that complete no part are the beginning of a head.
         if !sawPart, requestStart == nil, !isAnswering { requestStart = .now() }
         sawPart = false
         touch(context)
@@ -98,7 +98,7 @@ final class RequestGate: ChannelDuplexHandler {
     }
 
     func read(context: ChannelHandlerContext) {
-        // A peer that does not wait for its answers waits for its turn.
+        // Backpressure: read no more while pipelined requests wait.
         if waiting.isEmpty { context.read() }
     }
 
@@ -128,7 +128,7 @@ final class RequestGate: ChannelDuplexHandler {
         }
         context.writeAndFlush(data, promise: promise)
         isAnswering = false
-        // The next request, if it is arriving, was held up by this one.
+        // This answer delayed the next request, if one is arriving, so its time starts now.
         if requestStart != nil { requestStart = .now() }
         connections.setIdle(true, context.channel)
         touch(context)
@@ -149,7 +149,7 @@ final class RequestGate: ChannelDuplexHandler {
         passNext(context)
     }
 
-    /// Answers that the connection's last request is refused, and ends it.
+    /// Answers the connection's last request with a refusal and closes the connection.
     private func answer(_ problem: Problem, _ context: ChannelHandlerContext) {
         var writer = JSONWriter()
         problem.write(to: &writer, instance: "-".utf8)
@@ -165,7 +165,7 @@ final class RequestGate: ChannelDuplexHandler {
         close(context)
     }
 
-    /// Ends the connection, but leaves the peer a moment to read the last answer.
+    /// Closes the connection, but gives the peer a moment to read the last answer.
     private func close(_ context: ChannelHandlerContext) {
         guard !isClosing else { return }
         isClosing = true
@@ -182,7 +182,7 @@ final class RequestGate: ChannelDuplexHandler {
         arm(context)
     }
 
-    /// When the connection ends unless something happens; never while a request is being worked on.
+    /// When the connection times out unless something happens; nil while a handler works on a request.
     private func due(_ context: ChannelHandlerContext) -> NIODeadline? {
         if let requestStart, !isAnswering { return requestStart + settings.requestReadTimeout }
         if isAnswering, context.channel.isWritable { return nil }

@@ -4,12 +4,12 @@ import NIOCore
 package import Serving
 import Synchronization
 
-/// The dashboard: its page, the map of the items, and retrievals that show how they came about.
+/// The dashboard: its page, the map of the items, and traced retrievals.
 ///
-/// A map is computed once for each load of a version, on a background thread, as are the retrievals: nothing of it runs on
-/// the data plane's threads.
+/// Each load of a version needs one map. Maps and traced retrievals run on a background thread, never on the data
+/// plane's threads.
 package final class Dashboard: Sendable {
-    /// Maps that are remembered: of a few models, each while it is replaced.
+    /// The most cached maps: enough for a few models during a version change.
     private static let mostMaps = 8
 
     private let service: RetrievalService
@@ -17,17 +17,17 @@ package final class Dashboard: Sendable {
     private let maps = Mutex<[InterestMap]>([])
     private let thread = BackgroundThread(name: "dashboard")
 
-    /// A dashboard of what a service answers from.
+    /// A dashboard of a service.
     ///
     /// - Parameters:
-    ///   - service: Answers its retrievals.
-    ///   - maxBodyBytes: The largest body that it reads.
+    ///   - service: Answers the dashboard's retrievals.
+    ///   - maxBodyBytes: The largest accepted body.
     package init(service: RetrievalService, maxBodyBytes: Int = 262_144) {
         self.service = service
         self.maxBodyBytes = maxBodyBytes
     }
 
-    /// The page and its parts, which are open to all, and what the page asks for besides.
+    /// The page's files, which need no token, and the page's data.
     var operations: [ControlPlane.Operation] {
         let page = PageFile.all.map { file in
             ControlPlane.Operation(method: .get, path: file.path, isOpen: true) { _, _ in file.response }
@@ -64,7 +64,7 @@ package final class Dashboard: Sendable {
         guard let version else { return route.arms[0].snapshot }
         guard let arm = route.arms.first(where: { "\($0.snapshot.version)" == version }) else {
             let served = route.arms.map { "\($0.snapshot.version)" }.joined(separator: ", ")
-            throw Problem(.versionNotFound, "Version '\(version)' does not answer; name one of \(served).")
+            throw Problem(.versionNotFound, "Version '\(version)' is not in service; name one of \(served).")
         }
         return arm.snapshot
     }
@@ -85,7 +85,9 @@ package final class Dashboard: Sendable {
         return question
     }
 
-    /// The map of a snapshot's items; only the background thread asks, so that none is computed twice.
+    /// The map of a snapshot's items.
+    ///
+    /// Only the background thread calls this, so no map is computed twice.
     private func map(of snapshot: ServingSnapshot) -> InterestMap {
         if let known = maps.withLock({ maps in maps.first { $0.generation == snapshot.generation } }) { return known }
         let map = InterestMap(snapshot)

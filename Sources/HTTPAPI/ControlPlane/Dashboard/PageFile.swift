@@ -1,14 +1,14 @@
 import HTTPTypes
 import Hummingbird
 
-/// A file of the dashboard's page, which is a part of the program.
+/// A file of the dashboard's page, embedded in the program.
 struct PageFile {
     /// The file's path on the control plane.
     let path: String
     private let mediaType: String
     private let bytes: [UInt8]
 
-    /// The page and all that it loads.
+    /// The page and all files that it loads.
     static let all = [
         PageFile(path: "/", mediaType: "text/html; charset=utf-8", bytes: PackageResources.dashboard_html),
         PageFile(path: "/dashboard.css", mediaType: "text/css; charset=utf-8", bytes: PackageResources.dashboard_css),
@@ -25,7 +25,7 @@ struct PageFile {
         PageFile(path: "/\(name).js", mediaType: "text/javascript; charset=utf-8", bytes: bytes)
     }
 
-    /// The answer that holds the file.
+    /// The answer with the file.
     var response: Response {
         Response(
             status: .ok,
@@ -34,7 +34,7 @@ struct PageFile {
         )
     }
 
-    /// The page may load its own files and talk to its own server; nothing else.
+    /// The page may only load its own files and call its own server.
     private static let policy =
         "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; "
         + "frame-ancestors 'none'; base-uri 'none'; form-action 'none'"

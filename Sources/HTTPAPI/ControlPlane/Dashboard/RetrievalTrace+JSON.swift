@@ -29,7 +29,7 @@ extension InterestMap {
 }
 
 extension RetrievalTrace {
-    /// The answer of `POST /debug/query`, with every vector as its place on a map.
+    /// The answer of `POST /debug/query`, with every vector as a point of a map.
     func json(_ map: InterestMap) -> [UInt8] {
         let snapshot = response.snapshot
         var writer = JSONWriter()
@@ -37,7 +37,7 @@ extension RetrievalTrace {
         writer.string(snapshot.model)
         writer.raw(",\"version\":")
         writer.integer(snapshot.version)
-        // A string: programs that read JSON numbers as Doubles would round it.
+        // A string, because programs that read JSON numbers as Doubles would round it.
         writer.raw(",\"seed\":")
         writer.string("\(response.seed)")
         writer.raw(",\"steps\":")
@@ -103,7 +103,7 @@ extension RetrievalTrace {
         }
     }
 
-    /// Each point of the path with its length and its cosine to the end.
+    /// Writes each point of the path, with its norm and its cosine to the end.
     private func writePath(_ map: InterestMap, to writer: inout JSONWriter) {
         writer.raw(",\"path\":")
         guard let path = user?.path else { return writer.raw("[]") }
@@ -134,7 +134,7 @@ extension JSONWriter {
         raw("]")
     }
 
-    /// Appends the members that name an item; it may have no title.
+    /// Appends the members that describe an item; the title may be null.
     fileprivate mutating func names(of item: Int32, in snapshot: ServingSnapshot) {
         raw("\"id\":")
         string(snapshot.identifiers.utf8(item))
@@ -144,7 +144,7 @@ extension JSONWriter {
         list(snapshot.categories.names(of: item)) { $0.string($1) }
     }
 
-    /// Appends the members of a place on the map, with a comma before each.
+    /// Appends the members of a point of the map, with a comma before each.
     fileprivate mutating func place(_ point: InterestMap.Point) {
         raw(",\"x\":")
         float(point.x)

@@ -1,4 +1,4 @@
-// The page as a whole: what is asked of the server and when, and what is shown when it does not answer.
+// The whole page: polls the server and shows when the server does not answer.
 
 import { byID, element } from "/elements.js";
 import { explainNoMap, showMap, startMap } from "/map.js";
@@ -47,7 +47,7 @@ async function refreshModels() {
     if (served !== mapped) await refreshMap(served);
 }
 
-/** Lets one choose among the served models, where there are several. */
+/** Offers the models in service as a choice, if there are several. */
 function showChoice(names) {
     const choice = byID("model");
     byID("model-field").hidden = names.length < 2;
@@ -57,9 +57,9 @@ function showChoice(names) {
     if (names.includes(chosen)) choice.value = chosen;
 }
 
-/** Draws the map of the version in service, and then asks what the address asks for. */
+/** Draws the map of the version in service, then runs the query of the address. */
 async function refreshMap(served) {
-    if (served === "") return explainNoMap("The map is drawn once a version is served.");
+    if (served === "") return explainNoMap("The map appears once a version is in service.");
     try {
         const map = await getJSON(`/debug/map?model=${encodeURIComponent(byID("model").value)}`);
         nameItems(map);
@@ -70,7 +70,7 @@ async function refreshMap(served) {
         isFirstMap = false;
     } catch (error) {
         if (!(error instanceof Refusal)) throw error;
-        // Until there is another token or version the answer stays the same.
+        // The answer stays the same until the token or the version changes.
         if (error.status === 401) mapped = served;
         explainNoMap(reason(error, "the map"));
     }
@@ -78,10 +78,10 @@ async function refreshMap(served) {
 
 const reason = (error, what) => (error.status === 401 ? `Enter the control token above to see ${what}.` : error.message);
 
-/** Routes that this server does not have, or not without another token. */
+/** Routes that this server does not have, or that need another token. */
 const closed = new Set();
 
-/** The answer of a route, or what `otherwise` makes of its refusal; a closed route is not asked again. */
+/** The answer of a route. Calls `otherwise` on a refusal; does not request a closed route again. */
 async function optional(path, otherwise) {
     if (closed.has(path)) return undefined;
     try {
@@ -101,7 +101,7 @@ async function refreshAliases() {
 
 async function refreshRequests() {
     const found = await optional("/debug/requests", (error) => showRequests(undefined, error.status === 404
-        ? "This server keeps no list of slow requests." : reason(error, "the slowest requests")));
+        ? "This server does not record slow requests." : reason(error, "the slowest requests")));
     if (found) showRequests(found.requests);
 }
 
@@ -110,7 +110,7 @@ async function refreshBuild() {
     byID("build").textContent = `${name} ${version} · ${platform}`;
 }
 
-/** Calls `work` now and then every so many seconds, while the page is seen and never twice at once. */
+/** Calls `work` now and then every `seconds`, while the page is visible; calls never overlap. */
 function every(seconds, work) {
     const run = async () => {
         try {
@@ -123,7 +123,7 @@ function every(seconds, work) {
     run();
 }
 
-/** What is asked at once when the server is there again, or the token has changed. */
+/** Reloads everything at once: at a reconnect or after a change of the token. */
 function start() {
     mapped = undefined;
     closed.clear();

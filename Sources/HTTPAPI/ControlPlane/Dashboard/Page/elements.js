@@ -1,4 +1,4 @@
-// Building elements and writing numbers. Text only ever becomes text nodes: titles and ids are input of others.
+// Builds elements and formats numbers. Text always becomes text nodes, because titles and ids are untrusted input.
 
 const drawing = "http://www.w3.org/2000/svg";
 const drawn = new Set(["svg", "g", "path", "line", "circle", "rect", "text", "polyline", "polygon"]);
@@ -17,14 +17,14 @@ export function element(tag, attributes = {}, ...children) {
     return made;
 }
 
-/** Puts new children into a place and gives the focus back to the element of the same key, if it had it. */
+/** Replaces the children of a place and restores the focus to the element with the same key. */
 export function replace(place, ...children) {
     const key = place.contains(document.activeElement) ? document.activeElement.dataset.key : undefined;
     place.replaceChildren(...children.flat());
     if (key) place.querySelector(`[data-key="${CSS.escape(key)}"]`)?.focus({ preventScroll: true });
 }
 
-/** A table that narrow windows show as a list: each cell knows its column's name. */
+/** A table that narrow windows show as a list; each cell carries its column's name for this. */
 export function table(label, columns, rows) {
     const head = columns.map((name) => element("th", { scope: "col", role: "columnheader" }, name));
     return element("table", { role: "table", "aria-label": label },
@@ -37,7 +37,7 @@ export const empty = (text) => element("p", { class: "empty" }, text);
 
 export const count = (value) => value.toLocaleString("en");
 
-/** Three significant digits, as a rate or a time needs. */
+/** A rate or a time with three significant digits. */
 export function figure(value) {
     if (!Number.isFinite(value)) return "–";
     if (value === 0) return "0";
@@ -45,7 +45,7 @@ export function figure(value) {
     return value.toLocaleString("en", { minimumFractionDigits: 0, maximumFractionDigits: Math.min(digits, 3) });
 }
 
-/** A time given in seconds, in the unit that suits it. */
+/** A time, given in seconds, in a suitable unit. */
 export function duration(seconds) {
     if (!Number.isFinite(seconds)) return "–";
     if (seconds < 0.001) return `${figure(seconds * 1e6)} µs`;

@@ -1,4 +1,4 @@
-// The plane of the item vectors: dots for items, and one retrieval's history, interests, walk and answers on it.
+// The map of the item vectors: dots for items, and the history, interests, walk and answers of one retrieval.
 
 import { byID, element, replace } from "/elements.js";
 
@@ -11,7 +11,7 @@ let tip;
 let shown = [];
 let scale;
 
-/** Prepares the map; `pick` gets an item that was clicked or entered. */
+/** Prepares the map; calls `pick` with an item that the user clicks or enters. */
 export function startMap(pick) {
     listeners.pick = pick;
     place = byID("map");
@@ -52,7 +52,7 @@ export function showMap({ model, version, points, items, explained }) {
     draw();
 }
 
-/** Says why there is no map. */
+/** Shows why there is no map. */
 export function explainNoMap(reason) {
     map.points = [];
     map.of = undefined;
@@ -60,10 +60,10 @@ export function explainNoMap(reason) {
     byID("map-note").textContent = "";
 }
 
-/** Whether the map is that of the version that answered: every version has a plane of its own. */
+/** Whether the map belongs to the version that answered; every version has its own map. */
 export const fits = ({ model, version }) => map.of === `${model} ${version}`;
 
-/** Draws a retrieval on the map, or with undefined takes it away. */
+/** Draws a retrieval on the map; undefined removes it. */
 export function showTrace(trace) {
     map.trace = trace;
     const [all, answer] = [...byID("extent").elements].filter(({ type }) => type === "radio");
@@ -75,7 +75,7 @@ export function showTrace(trace) {
     draw();
 }
 
-/** Shows which item is meant, by its id; undefined shows none. */
+/** Highlights the item of an id; undefined highlights none. */
 export function point(id) {
     select(id === undefined ? undefined : shown.findLast(({ item }) => item?.id === id), false);
 }
@@ -85,7 +85,7 @@ function extend(extent) {
     draw();
 }
 
-/** The marks of the retrieval, from the bottom to the top. */
+/** The marks of the retrieval, from bottom to top. */
 function marks({ history, interests, path, items }) {
     return [
         ...path.map((at, i) => ({
@@ -135,7 +135,7 @@ function draw() {
     map.selected = undefined;
 }
 
-/** Equal units on both axes, with all of `framed` in view. */
+/** A scale with equal units on both axes that shows all of `framed`. */
 function fit(framed, width, height) {
     const range = (axis) => framed.reduce(([low, high], { [axis]: v }) => [Math.min(low, v), Math.max(high, v)], [Infinity, -Infinity]);
     const [[left, right], [bottom, top]] = [range("x"), range("y")];
@@ -146,7 +146,7 @@ function fit(framed, width, height) {
     };
 }
 
-/** The walk as a line that grows stronger towards its end. */
+/** The walk as a line that becomes stronger towards its end. */
 function walk(path) {
     return path.slice(1).map((to, i) => element("line", {
         class: "walk", x1: scale.x(path[i].x), y1: scale.y(path[i].y), x2: scale.x(to.x), y2: scale.y(to.y),
@@ -215,7 +215,7 @@ function select(mark, isSpoken) {
 
 const directions = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 
-/** Arrow keys go to the nearest mark on that side. */
+/** Arrow keys move to the nearest mark in their direction. */
 function key(event) {
     if (event.key === "Escape") return select(undefined, false);
     if (event.key === "Enter" || event.key === " ") {

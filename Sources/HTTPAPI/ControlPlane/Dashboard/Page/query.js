@@ -1,4 +1,4 @@
-// The form of a retrieval, and its answer with the interests behind it.
+// The retrieval form, and its answer with the interests.
 
 import { byID, duration, element, empty } from "/elements.js";
 import { fits, point, showMap, showTrace, titleOf } from "/map.js";
@@ -12,7 +12,7 @@ let popular = [];
 let isAnswered = false;
 let asked = 0;
 
-/** Prepares the form; its fields may come from the address, as in `#history=1,2&k=5`. */
+/** Prepares the form. The address may preset its fields, as in `#history=1,2&k=5`. */
 export function startQuery() {
     byID("query").addEventListener("submit", (event) => {
         event.preventDefault();
@@ -49,7 +49,7 @@ export function startQuery() {
     return given.has("history");
 }
 
-/** Takes the titles of the items that the map shows. */
+/** Stores the titles of the map's items. */
 export function nameItems(map) {
     model = map.model;
     popular = map.points;
@@ -64,7 +64,7 @@ export function nameItems(map) {
     showChips();
 }
 
-/** Asks again when the version in service has changed, if an answer of the old one is shown. */
+/** Repeats the query after a version change, if the page shows an answer of the old version. */
 export function askAgain() {
     if (isAnswered) ask();
 }
@@ -95,7 +95,7 @@ function showChips() {
     }));
 }
 
-/** The request's JSON; the seed as it was written, since it may have more digits than a JavaScript number. */
+/** The request's JSON. The seed stays as typed, because it may have more digits than a JavaScript number. */
 function body() {
     const request = { history: historyIDs(), k: Number(byID("k").value) };
     if (byID("steps").value !== "") request.steps = Number(byID("steps").value);
@@ -106,7 +106,7 @@ function body() {
     return seed === "" ? text : `${text.slice(0, -1)},"seed":${/^\d+$/.test(seed) ? seed : JSON.stringify(seed)}}`;
 }
 
-/** Asks, and shows the answer. */
+/** Sends the query and shows its answer. */
 export async function ask() {
     const problem = byID("query-error");
     problem.hidden = true;
@@ -120,7 +120,7 @@ export async function ask() {
     const number = asked;
     try {
         const trace = await post("/debug/query", body());
-        // Only the newest question is shown, in whichever order the answers come.
+        // Show only the newest query, in whatever order the answers arrive.
         if (number !== asked) return;
         for (const item of [...trace.history, ...trace.items]) titles.set(item.id, titleOf(item));
         showChips();
@@ -156,13 +156,13 @@ function showAnswer(trace) {
     ].filter((fact) => fact !== null);
     const highest = Math.max(1e-6, ...items.map(({ score }) => score));
     byID("answers").replaceChildren(element("div", { class: "card answers" },
-        element("h3", {}, fallback ? "Popular items, since no item of the history is known" : "Answers"),
+        element("h3", {}, fallback ? "Popular items: the history has no known item" : "Answers"),
         element("p", { class: "quiet", role: "status" }, facts.join(" · ")),
-        items.length === 0 ? empty("No item can be answered.")
+        items.length === 0 ? empty("No item matches.")
             : element("ol", {}, items.map((item) => answerRow(item, highest)))));
     byID("interests").replaceChildren(interests.length === 0 ? "" : element("div", { class: "card interests" },
         element("h3", {}, "Interests behind the answers"),
-        element("p", { class: "quiet" }, "Each by the items nearest to it; an answer counts for the interest that it is nearest to."),
+        element("p", { class: "quiet" }, "Each interest with its nearest items. An answer counts for its nearest interest."),
         element("ul", {}, interests.map((interest, i) => interestRow(interest, i, items))),
         walkChart(trace.path)));
 }
@@ -192,7 +192,7 @@ function interestRow(interest, i, items) {
         element("span", { class: "quiet" }, `${answers} answer${answers === 1 ? "" : "s"}`)));
 }
 
-/** How near each vector of the walk is to its end: a bar a step, up for a positive cosine. */
+/** The cosine of each vector of the walk to its end: one bar a step, upwards if positive. */
 function walkChart(path) {
     const [width, zero, high] = [100 / path.length, 34, 32];
     const last = path.length - 1;

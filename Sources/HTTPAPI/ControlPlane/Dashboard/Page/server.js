@@ -1,8 +1,8 @@
-// Talks to the control plane that the page comes from, and knows whether it answers.
+// Calls the control plane that served the page, and tracks whether it answers.
 
 const tokenKey = "dimerec.control-token";
 
-/** The server refused: its problem document, or one made up when it sent none. */
+/** The server refused: its problem document, or a generic message if it sent none. */
 export class Refusal extends Error {
     constructor(status, problem) {
         super(problem?.detail ?? `The server answered ${status}.`);
@@ -11,10 +11,10 @@ export class Refusal extends Error {
     }
 }
 
-/** Nobody answered at all. */
+/** No server answered. */
 export class Unreachable extends Error {}
 
-// The token lives as long as the tab, is sent in a header and is never part of an address.
+// The token lives as long as the tab. It is sent in a header, never in an address.
 export const token = {
     get: () => sessionStorage.getItem(tokenKey) ?? "",
     set: (value) => (value ? sessionStorage.setItem(tokenKey, value) : sessionStorage.removeItem(tokenKey)),
@@ -22,7 +22,7 @@ export const token = {
 
 let watcher = () => {};
 
-/** Tells `listener` after every exchange whether the server answered. */
+/** Calls `listener` after every exchange with whether the server answered. */
 export function watchConnection(listener) {
     watcher = listener;
 }
@@ -57,7 +57,7 @@ export const getText = (path) => exchange(path);
 
 export const getJSON = async (path) => JSON.parse(await exchange(path));
 
-/** Posts JSON text, or nothing; an action may take as long as loading a version does. */
+/** Posts JSON text, or nothing. The timeout is long, because an action may load a version. */
 export async function post(path, body) {
     const sent = body === undefined ? {} : { body, headers: { "Content-Type": "application/json" } };
     return JSON.parse(await exchange(path, { method: "POST", patience: 600_000, ...sent }));

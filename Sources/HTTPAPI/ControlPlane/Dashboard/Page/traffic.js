@@ -1,4 +1,4 @@
-// Live figures from two scrapes of /metrics: what happened between them.
+// Live figures: the difference between two scrapes of /metrics.
 
 import { byID, duration, element, figure, percent, replace } from "/elements.js";
 
@@ -22,12 +22,12 @@ export function parse(text) {
     return families;
 }
 
-/** The sum of a family's samples whose labels pass. */
+/** The sum of the samples of a family whose labels pass. */
 export function sum(families, name, passes = () => true) {
     return (families.get(name) ?? []).reduce((total, { labels, value }) => (passes(labels) ? total + value : total), 0);
 }
 
-/** A quantile of a histogram, by straight lines between its bounds, as PromQL's histogram_quantile draws them. */
+/** A quantile of a histogram, with linear interpolation between its bounds, as PromQL's histogram_quantile. */
 export function quantile(buckets, q) {
     const total = buckets.at(-1)?.count ?? 0;
     if (total <= 0) return NaN;
@@ -43,7 +43,7 @@ export function quantile(buckets, q) {
     return lower;
 }
 
-/** The change of a counter; one that fell has started again. */
+/** The increase of a counter; a counter that fell has restarted. */
 const grown = (now, before) => (now >= before ? now - before : now);
 
 function histogram(now, before, name, passes) {
@@ -78,7 +78,7 @@ export function startTraffic() {
     }));
 }
 
-/** Shows what happened since the last scrape; returns whether a version is served, and the versions' parts. */
+/** Shows the traffic since the last scrape; returns whether a version is in service, and the versions' shares. */
 export function showTraffic(text) {
     const now = { families: parse(text), at: performance.now() };
     const before = last;
@@ -128,7 +128,7 @@ function drawSparkline(line, values) {
         element("path", { class: "line", d: `M${path}` }));
 }
 
-/** Each version's part of the retrievals between two scrapes, where the server counts by version. */
+/** Each version's share of the retrievals between two scrapes, if the server counts by version. */
 function shares(now, before) {
     const name = "dimerec_version_requests_total";
     const found = new Map();
@@ -144,7 +144,7 @@ function shares(now, before) {
     return total > 0 ? new Map([...found].map(([key, requests]) => [key, requests / total])) : new Map();
 }
 
-/** Mean time a stage: of the requests since the last scrape, or of all since the start when there were none. */
+/** The mean time of each stage, since the last scrape; if there was no request, since the start. */
 function showStages(now, before) {
     const name = "dimerec_stage_duration_seconds";
     const means = (from) => stages.map((stage) => {

@@ -15,7 +15,7 @@ export function startVersions(changed) {
     byID("confirm-no").addEventListener("click", () => byID("confirm").close());
 }
 
-/** Asks before something changes what is answered; the answer that changes nothing has the focus. */
+/** Asks for confirmation before a change of the versions in service; Cancel has the focus. */
 function confirm(title, text, verb, action) {
     byID("confirm-title").textContent = title;
     byID("confirm-text").textContent = text;
@@ -54,7 +54,7 @@ function versionRow(model, version) {
             type: "button", "data-key": `activate ${name}`, "aria-label": `Activate ${name}`,
             disabled: isChosen && version.state === "active",
             click: () => confirm(`Activate ${name}?`,
-                "It is loaded, checked and warmed up first; until then, and if it fails, the present version answers.",
+                "The service loads, checks and warms up this version first. Until then, or if that fails, the current version answers.",
                 "Activate",
                 () => act(path(model.name, `${at}:activate?wait=true`), `Activating ${name}`, `${name} is active.`)),
         }, "Activate"),
@@ -100,19 +100,19 @@ function trainingDetails(version, name) {
 
 const columns = ["Version", "State", "Trained", "Items", "Validation", "Traffic", "Actions"];
 
-/** Shows the answer of GET /v1/models; draws again only what differs. */
+/** Shows the answer of GET /v1/models; redraws only changes. */
 export function showModels({ models }) {
     const text = JSON.stringify(models);
     if (text === seen.models) return refreshAges();
     seen.models = text;
     if (models.length === 0) {
         return byID("models").replaceChildren(element("div", { class: "card" },
-            empty("The store holds no version yet. Train one with “dimerec train”, or import one.")));
+            empty("The store has no version yet. Train one with “dimerec train”, or import one.")));
     }
     replace(byID("models"), models.map((model) => {
         const newest = [...model.versions].sort((a, b) => b.version - a.version);
         const all = `all ${model.name}`;
-        // What is in use or went wrong is never folded away.
+        // Never fold away versions that are in use or have failed.
         const rows = newest.filter(({ state, version }, i) => unfolded.has(all) || i < shownVersions
             || version === model.active_version || !["available", "unloaded"].includes(state));
         const active = newest.find(({ state }) => state === "active");
@@ -144,7 +144,7 @@ function refreshAges() {
     for (const time of byID("models").querySelectorAll("time")) time.textContent = age(time.dateTime);
 }
 
-/** Shows each version's part of the requests of the last seconds. */
+/** Shows each version's share of the recent requests. */
 export function showShares(found) {
     shares = found;
     for (const place of byID("models").querySelectorAll("[data-share]")) {
@@ -153,14 +153,14 @@ export function showShares(found) {
     }
 }
 
-/** Shows the aliases; undefined where the server has no such route. */
+/** Shows the aliases; undefined if the server has no such route. */
 export function showAliases(aliases) {
     const text = JSON.stringify(aliases ?? null);
     if (text === seen.aliases) return;
     seen.aliases = text;
     if (!aliases?.length) {
         return byID("aliases").replaceChildren(
-            empty("No aliases: requests name a model, and its active version answers all of them."));
+            empty("No aliases. Requests name a model, and its active version answers."));
     }
     byID("aliases").replaceChildren(table("Aliases", ["Alias", "Model", "Split", "Shadow", "Guard"],
         aliases.map(({ name, model, split, shadow, guard }) => [
