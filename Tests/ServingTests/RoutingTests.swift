@@ -36,6 +36,21 @@ import Testing
         return try service.retrieve(request, workspace: workspace).snapshot.version
     }
 
+    @Test("a service that is told to serve a model the store lacks says which models there are")
+    func namesAbsentModels() async throws {
+        let controller = makeController(["nope"])
+        await controller.poll()
+        let absent = AbsentModels(names: ["nope"], available: ["m"])
+        #expect(!holder.current.isReady)
+        for name in [nil, "nope"] {
+            #expect(throws: RetrievalError.modelsAbsent(absent)) { try holder.current.route(to: name) }
+        }
+        #expect(absent.description.contains("'nope'") && absent.description.contains("'m'"))
+        _ = try source.setAlias(Alias(name: "nope", model: "m"), ifRevision: nil)
+        await controller.poll()
+        #expect(try holder.current.route(to: nil).arms[0].snapshot.version == 1)
+    }
+
     @Test(
         "versions of a split get their percentages of the users, and a user stays with one version",
         arguments: [0, 5, 30, 50, 100.0]
@@ -349,20 +364,5 @@ private struct FailingEncoder: UserEncoder {
 
     func trace(history: ArraySlice<Int32>, seed: UInt64, steps: Int) -> UserTrace {
         base.trace(history: history, seed: seed, steps: steps)
-    }
-
-    @Test("a service that is told to serve a model the store lacks says which models there are")
-    func namesAbsentModels() async throws {
-        let controller = makeController(["nope"])
-        await controller.poll()
-        let absent = AbsentModels(names: ["nope"], available: ["m"])
-        #expect(!holder.current.isReady)
-        for name in [nil, "nope"] {
-            #expect(throws: RetrievalError.modelsAbsent(absent)) { try holder.current.route(to: name) }
-        }
-        #expect(absent.description.contains("'nope'") && absent.description.contains("'m'"))
-        _ = try source.setAlias(Alias(name: "nope", model: "m"), ifRevision: nil)
-        await controller.poll()
-        #expect(try holder.current.route(to: nil).arms[0].snapshot.version == 1)
     }
 }

@@ -30,8 +30,9 @@ public struct SHA256: Sendable {
                 start += 1
             }
             guard rest.count == Self.blockBytes else { return }
-            addBlocks(of: rest.span, from: 0, blocks: 1)
-            rest.removeAll(keepingCapacity: true)
+            var block: [UInt8] = []
+            swap(&block, &rest)
+            addBlocks(of: block.span, from: 0, blocks: 1)
         }
         let blocks = (bytes.count - start) / Self.blockBytes
         addBlocks(of: bytes, from: start, blocks: blocks)

@@ -92,6 +92,11 @@ public struct AbsentModels: Sendable, Equatable {
     /// The models of the store.
     public let available: [String]
 
+    /// Names what is missing and what there is.
+    package init(names: [String], available: [String]) {
+        (self.names, self.available) = (names, available)
+    }
+
     /// What is missing, what there is, and what to do.
     public var description: String {
         let there = available.isEmpty ? "no model yet" : available.map { "'\($0)'" }.joined(separator: ", ")

@@ -51,7 +51,11 @@ struct EventDigest {
     }
 
     private mutating func flush() {
-        hash.update(buffer.span.extracting(0..<filled))
+        // Taken out while it is read, so that nothing of `self` is read and written at once.
+        var full: [UInt8] = []
+        swap(&full, &buffer)
+        hash.update(full.span.extracting(0..<filled))
+        swap(&full, &buffer)
         filled = 0
     }
 }
