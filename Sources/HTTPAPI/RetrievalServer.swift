@@ -93,6 +93,7 @@ public struct RetrievalServer: Service, CustomStringConvertible {
     /// - Throws: ``ServerError`` if a listener cannot start.
     public func run() async throws {
         let limit = OpenFileLimit.raise()
+        guard limit >= DescriptorBudget.least else { throw ServerError.tooFewDescriptors(limit: limit) }
         let budget = DescriptorBudget(configuration, limit: limit)
         if let shortage = budget.shortage(of: configuration, limit: limit) { logger.warning("\(shortage)") }
         let dataPlane = DataPlaneServer(

@@ -81,7 +81,9 @@ public struct ServerConfiguration: Sendable, Equatable {
         workerThreads ?? max(1, System.coreCount - serveThreads)
     }
 
-    static func isLoopback(_ host: String) -> Bool {
+    static func isLoopback(_ name: String) -> Bool {
+        // A name may end with the dot of the root.
+        let host = (name.count > 1 && name.hasSuffix(".") ? String(name.dropLast()) : name).lowercased()
         let parts = host.split(separator: ".", omittingEmptySubsequences: false)
         let isIPv4Loopback = parts.count == 4 && parts[0] == "127" && parts.allSatisfy { UInt8($0) != nil }
         return host == "localhost" || host == "::1" || isIPv4Loopback
@@ -98,6 +100,8 @@ public enum ServerError: Error, Equatable, CustomStringConvertible {
     case portInUse(host: String, port: Int, key: String)
     /// The server cannot listen on the address.
     case cannotListen(host: String, port: Int, key: String, reason: String)
+    /// The process may open too few files for a service.
+    case tooFewDescriptors(limit: Int)
 
     /// What is wrong and what to do.
     public var description: String {
@@ -110,6 +114,9 @@ public enum ServerError: Error, Equatable, CustomStringConvertible {
         case .portInUse(let host, let port, let key):
             "Port \(port) on \(host) is in use by another process; stop it (`ss -ltnp 'sport = :\(port)'` names it) or"
                 + " set \(key) to a free port."
+        case .tooFewDescriptors(let limit):
+            "The process may open \(limit) files; a service needs at least \(DescriptorBudget.least). Raise the limit"
+                + " (`ulimit -n`)."
         case .cannotListen(let host, let port, let key, let reason):
             "Cannot listen on \(host) port \(port) (\(reason)); check \(key) and the host setting beside it."
         }

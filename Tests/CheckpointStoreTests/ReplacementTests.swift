@@ -74,6 +74,21 @@ import Testing
         expectSame(try store.load(model: "ml"), Fixtures.checkpoint(1))
     }
 
+    @Test("a log that is removed under the store loses nothing: changes are refused until the store is opened again")
+    func withoutLog() throws {
+        let store = try directory.store()
+        for tag in 1...2 { _ = try store.publish(Fixtures.checkpoint(tag)) }
+        for suffix in ["-wal", "-shm"] {
+            try FileManager.default.removeItem(atPath: directory.path("store.sqlite" + suffix))
+        }
+        expectRefusal(store, "was removed or replaced")
+        try store.reopenIfReplaced()
+        try store.activate(model: "ml", version: 1)
+        let other = try directory.store(readOnly: true)
+        #expect(try other.activeVersion(of: "ml") == 1)
+        expectSame(try other.load(model: "ml", version: 2), Fixtures.checkpoint(2))
+    }
+
     @Test("waiting for another process' lock ends on request")
     func stopsWaiting() async throws {
         let store = try directory.store(busyTimeout: 60)
@@ -143,5 +158,46 @@ import Testing
         let target = try CheckpointStore(path: directory.path("target.sqlite"))
         let error = #expect(throws: CheckpointError.self) { try target.importVersion(from: directory.path("e.sqlite")) }
         guard case .notAnExport = error else { throw CancellationError() }
+    }
+
+    @Test("a file with thousands of sound models is refused before they are read")
+    func manyModels() throws {
+        let store = try directory.store()
+        _ = try store.publish(Fixtures.checkpoint(1))
+        try store.export(model: "ml", to: directory.path("e.sqlite"))
+        try DatabaseQueue(path: directory.path("e.sqlite")).writeWithoutTransaction { db in
+            try db.execute(
+                sql: """
+                    PRAGMA foreign_keys = OFF;
+                    WITH RECURSIVE n(i) AS (SELECT 2 UNION ALL SELECT i + 1 FROM n WHERE i < 50000)
+                    INSERT INTO version SELECT 'm' || i, 1, i FROM n;
+                    """
+            )
+        }
+        let target = try CheckpointStore(path: directory.path("target.sqlite"))
+        let error = #expect(throws: CheckpointError.self) { try target.importVersion(from: directory.path("e.sqlite")) }
+        #expect(error?.description.contains("versions, but an exported file holds exactly one") == true)
+    }
+
+    @Test("a repair tells what it removes: contents, and aliases that name them")
+    func tellsRemovals() throws {
+        let store = try directory.store(chunkBytes: 1024)
+        for tag in 1...2 { _ = try store.publish(Fixtures.checkpoint(tag)) }
+        _ = try store.setAlias(Alias(name: "a", model: "ml", split: [.init(version: 1, percent: 100)]))
+        try store.close()
+        try directory.execute(
+            """
+            DROP TRIGGER chunk_immutable; UPDATE chunk SET data = zeroblob(length(data)) WHERE blob = 1;
+            CREATE TRIGGER chunk_immutable BEFORE UPDATE ON chunk
+                BEGIN SELECT RAISE(ABORT, 'versions are immutable'); END;
+            """
+        )
+        let damaged = try directory.store(chunkBytes: 1024)
+        #expect(try damaged.repair(removeDamaged: false).isEmpty)
+        #expect(try damaged.inventory(of: "ml").map(\.number) == [1, 2])
+        let repair = try damaged.repair(removeDamaged: true)
+        #expect(repair.removed.map(\.location) == ["version 1 of 'ml'", "alias 'a'"] && repair.left == [])
+        #expect(try damaged.inventory(of: "ml").map(\.number) == [2] && damaged.aliases() == [])
+        #expect(try damaged.repair(removeDamaged: true).isEmpty)
     }
 }

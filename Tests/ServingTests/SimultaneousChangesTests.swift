@@ -18,9 +18,9 @@ import Testing
         let controller: ServingController
         let folder = FileManager.default.temporaryDirectory.appendingPathComponent("changes-\(UUID().uuidString)")
 
-        init() async throws {
+        init(keepVersions: Int = 3) async throws {
             var configuration = ControllerConfiguration()
-            configuration.keepVersions = 3
+            configuration.keepVersions = keepVersions
             configuration.importFolder = folder.path
             controller = ServingController(
                 source: source,
@@ -89,6 +89,19 @@ import Testing
                 await service.controller.poll()
                 #expect(service.difference == nil, "\(first) and \(second), a poll later: \(service.difference ?? "")")
             }
+        }
+    }
+
+    @Test("a version that makes room for another while it is being chosen does not end the process", arguments: [1, 2])
+    func makesRoom(keepVersions: Int) async throws {
+        let service = try await Service(keepVersions: keepVersions)
+        defer { try? FileManager.default.removeItem(at: service.folder) }
+        for round in 0..<40 {
+            async let one = service.make(.activateOther)
+            async let other = service.make(round % 2 == 0 ? .activateLoaded : .rollback)
+            _ = await (one, other)
+            await service.controller.poll()
+            #expect(service.difference == nil, "round \(round): \(service.difference ?? "")")
         }
     }
 

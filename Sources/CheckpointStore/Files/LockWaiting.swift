@@ -1,4 +1,5 @@
 import Foundation
+import GRDB
 import Synchronization
 
 /// How long a statement waits while another process holds the store.
@@ -25,6 +26,22 @@ final class LockWaiting: Sendable {
         guard delay > 0 else { return false }
         Thread.sleep(forTimeInterval: delay)
         return true
+    }
+
+    /// Repeats work that ends with a lock for which SQLite does not wait, as when two processes create a store at once.
+    ///
+    /// - Parameter work: Is repeated from the start, for as long as a statement waits in all.
+    /// - Returns: What `work` returns.
+    /// - Throws: What `work` throws last.
+    func retrying<Value>(_ work: () throws -> Value) throws -> Value {
+        let end = ContinuousClock.now + .seconds(seconds)
+        var tries = 0
+        while true {
+            do { return try work() } catch let error as DatabaseError where error.resultCode == .SQLITE_BUSY {
+                guard ContinuousClock.now < end, wait(after: tries) else { throw error }
+                tries += 1
+            }
+        }
     }
 
     private static func delay(_ number: Int) -> Double { delays[min(number, delays.count - 1)] }

@@ -13,6 +13,8 @@ struct OpenFile: Sendable {
         case besideFormerLog
         /// The path leads to another file.
         case another
+        /// The file is there, but its write-ahead log was removed or replaced.
+        case withoutLog
 
         /// Why the store rejects changes, and what to do.
         func error(_ path: String) -> CheckpointError {
@@ -22,6 +24,9 @@ struct OpenFile: Sendable {
                 case .besideFormerLog:
                     "another file has taken its place, beside the former file's log. Remove '\(path)-wal' and '\(path)-shm';"
                         + " until then changes are refused."
+                case .withoutLog:
+                    "its write-ahead log '\(path)-wal' was removed or replaced. The next check opens the store again; try again"
+                        + " then, and never remove that file while the store is in use."
                 case .another: "another file has taken its place. The next check opens it; try again then."
                 }
             return .replaced(path: path, reason: reason)
@@ -80,6 +85,8 @@ struct OpenFile: Sendable {
                 identity = nil
                 return
             }
+            // An open connection would keep the pool from setting the journal mode.
+            try looking.close()
         }
         database = try DatabasePool(path: path, configuration: configuration)
         if !readOnly {
@@ -98,11 +105,20 @@ struct OpenFile: Sendable {
         guard let identity else { return nil }
         let now = Identity(path)
         if now == identity {
-            log = Identity(path + "-wal")
-            return nil
+            let found = Identity(path + "-wal")
+            if log == nil { log = found }
+            return found == log ? nil : .withoutLog
         }
         guard now != nil else { return .nothing }
         return log != nil && Identity(path + "-wal") == log ? .besideFormerLog : .another
+    }
+
+    /// Writes the changes of a log that lost its name into the file, unless another log has that name by now.
+    ///
+    /// - Parameter path: The file.
+    func saveLog(at path: String) {
+        guard !FileManager.default.fileExists(atPath: path + "-wal") else { return }
+        try? database.writeWithoutTransaction { try $0.execute(sql: "PRAGMA wal_checkpoint(TRUNCATE)") }
     }
 
     /// Leaves the connections open for ever, because their path leads to another file.

@@ -175,10 +175,19 @@ struct Bundle {
         }
     }
 
+    /// A version's row by the index, or by a scan when the index, which may be damaged, has none.
+    static func row(of model: String, _ number: Int, in db: Database) throws -> Row? {
+        for source in ["version", "version NOT INDEXED"] {
+            let sql = "SELECT bundle FROM \(source) WHERE model = ? AND number = ?"
+            let readable = try ReadableRows(db, sql: sql, arguments: [model, number], of: "version")
+            if let row = readable.rows.first { return row }
+        }
+        return nil
+    }
+
     /// Whether the header of a version is intact and belongs to that version.
     static func isReadable(_ model: String, _ number: Int, in db: Database) -> Bool {
-        let sql = "SELECT bundle FROM version NOT INDEXED WHERE model = ? AND number = ?"
-        guard let row = try? Row.fetchOne(db, sql: sql, arguments: [model, number]),
+        guard let row = try? Self.row(of: model, number, in: db),
             let id = try? row.integer(0, "bundle of a version"),
             let bundle = try? Bundle(id: id, kind: .version, location: "", from: db),
             let manifest = try? JSONDecoder().decode(CheckpointManifest.self, from: bundle.header)

@@ -15,18 +15,18 @@ struct DigestedRows<Value> {
     /// - Parameters:
     ///   - db: The database.
     ///   - sql: The statement that selects the rows.
-    ///   - arguments: The statement's arguments.
     ///   - name: The name of a row in messages.
     ///   - read: Reads a row, or throws if it is damaged.
     /// - Throws: ``CheckpointError`` when the table as a whole cannot be read.
     init(
         _ db: Database,
         sql: String,
-        arguments: StatementArguments,
         named name: String,
         _ read: (Row) throws -> Value
     ) throws {
-        for row in try Row.fetchAll(db, sql: sql, arguments: arguments) {
+        let readable = try ReadableRows(db, sql: sql, of: name)
+        if let unreadable = readable.damage { damage.append(unreadable) }
+        for row in readable.rows {
             do {
                 intact.append(try read(row))
             } catch {

@@ -19,12 +19,16 @@ struct ModelPointer {
     init(name: String) { self.name = name }
 
     /// Reads a model's row; nil when the model has neither a row nor a version.
-    init?(_ name: String, in db: Database) throws {
+    ///
+    /// - Parameters:
+    ///   - name: The model's name.
+    ///   - db: The database.
+    ///   - stored: The numbers of all versions, when they are known already.
+    /// - Throws: SQLite's errors other than damage.
+    init?(_ name: String, in db: Database, _ stored: StoredNumbers? = nil) throws {
         self.name = name
-        // Read without the index, which may itself be damaged.
-        let sql = "SELECT highest, active, digest FROM model NOT INDEXED WHERE name = ?"
-        let row = try Row.fetchOne(db, sql: sql, arguments: [name])
-        let numbers = try StoredNumbers(in: db).versions(of: name)
+        let numbers = try (stored ?? StoredNumbers(in: db)).versions(of: name)
+        let row = try Self.row(of: name, in: db)
         if let row, read(row) {
             // A damaged number may be above all assigned ones; the next number must not equal it.
             highest = max(highest, min(numbers.last ?? 0, Self.limit - 1))
@@ -36,6 +40,16 @@ struct ModelPointer {
             what: row == nil ? "its row is missing" : "the digest of its active version does not match"
         )
         try rebuild(numbers, in: db)
+    }
+
+    /// A model's row by the index, or by a scan when the index, which may be damaged, has none.
+    private static func row(of name: String, in db: Database) throws -> Row? {
+        let columns = "SELECT highest, active, digest FROM model"
+        for source in ["", " NOT INDEXED"] {
+            let sql = "\(columns)\(source) WHERE name = ?"
+            if let row = try ReadableRows(db, sql: sql, arguments: [name], of: "model").rows.first { return row }
+        }
+        return nil
     }
 
     /// Derives the highest number and the active version from the versions and the activation history.
@@ -92,21 +106,28 @@ struct ModelPointer {
 
 /// The numbers of all stored versions, read without an index, because a damaged index may hide some.
 struct StoredNumbers {
-    private let rows: [(model: String, number: Int)]
+    private let numbers: [String: [Int]]
+    /// The damage that hides some, or nil.
+    let damage: StoreDamage?
 
     init(in db: Database) throws {
-        rows = try Row.fetchAll(db, sql: "SELECT model, number FROM version NOT INDEXED").compactMap { row in
+        let sql = "SELECT model, number FROM version NOT INDEXED"
+        let readable = try ReadableRows(db, sql: sql, of: "version")
+        var numbers: [String: [Int]] = [:]
+        for row in readable.rows {
             guard let model = try? row.text(0, "model of a version"), let number = try? row.integer(1, "version number")
-            else { return nil }
-            return (model, number)
+            else { continue }
+            numbers[model, default: []].append(number)
         }
+        self.numbers = numbers.mapValues { $0.sorted() }
+        damage = readable.damage
     }
 
     /// The names of all models that have a version, sorted.
-    var models: [String] { Set(rows.map(\.model)).sorted() }
+    var models: [String] { numbers.keys.sorted() }
 
     /// The versions of a model, oldest first.
-    func versions(of model: String) -> [Int] { rows.filter { $0.model == model }.map(\.number).sorted() }
+    func versions(of model: String) -> [Int] { numbers[model] ?? [] }
 }
 
 extension SHA256 {

@@ -138,8 +138,8 @@ extension CheckpointStore {
 
     func remove(model: String, version: Int, in db: Database) throws {
         let key: StatementArguments = [model, version]
-        let sql = "SELECT bundle FROM version WHERE model = ? AND number = ?"
-        let bundle = try Row.fetchOne(db, sql: sql, arguments: key)?.integer(0, "bundle of version \(version)")
+        // A damaged row may hold no number of a bundle.
+        let bundle = try? Bundle.row(of: model, version, in: db)?.integer(0, "bundle of version \(version)")
         try db.execute(sql: "DELETE FROM activation WHERE model = ? AND number = ?", arguments: key)
         try db.execute(sql: "DELETE FROM version WHERE model = ? AND number = ?", arguments: key)
         if let bundle { try Bundle.delete(bundle, from: db) }

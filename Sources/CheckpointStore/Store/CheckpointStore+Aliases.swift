@@ -77,7 +77,7 @@ extension CheckpointStore {
     /// All aliases, read without the index: the intact ones by name, and the damage of the others.
     func storedAliases(in db: Database) throws -> DigestedRows<Alias> {
         let sql = "SELECT rowid, name, content, digest FROM alias NOT INDEXED"
-        var rows = try DigestedRows<Alias>(db, sql: sql, arguments: [], named: "alias") { row in
+        var rows = try DigestedRows<Alias>(db, sql: sql, named: "alias") { row in
             let (name, content) = (try row.text(1, "alias"), try row.text(2, "content of alias"))
             func damaged(_ what: String) -> CheckpointError { .corrupted(what: what, location: "alias '\(name)'") }
             guard try row.bytes(3, "digest of alias") == SHA256.row("alias", content) else {

@@ -58,7 +58,7 @@ extension CheckpointStore {
         in db: Database
     ) throws -> DigestedRows<(id: Int, change: ItemChange)> {
         let sql = "SELECT id, item, content, digest, model FROM item_change NOT INDEXED ORDER BY id"
-        var rows = try DigestedRows<(id: Int, change: ItemChange)>(db, sql: sql, arguments: [], named: "item change") {
+        var rows = try DigestedRows<(id: Int, change: ItemChange)>(db, sql: sql, named: "item change") {
             row in
             let id = try row.integer(0, "number of an item change")
             let content = try row.text(2, "item change \(id)")

@@ -13,35 +13,90 @@ extension CheckpointStore {
         try read { try damage(in: $0) }
     }
 
-    /// Rebuilds indexes, active versions and activation histories from the intact parts.
+    /// What a repair did.
+    public struct Repair: Sendable, Equatable {
+        /// The damage that was mended from the intact parts.
+        public var mended: [StoreDamage] = []
+        /// The parts that were removed because they were damaged beyond repair.
+        public var removed: [StoreDamage] = []
+        /// The damage that is left.
+        public var left: [StoreDamage] = []
+
+        /// Whether there was nothing to do.
+        public var isEmpty: Bool { mended.isEmpty && removed.isEmpty && left.isEmpty }
+    }
+
+    /// Rebuilds indexes, active versions, activation histories and rows of versions from the intact parts.
     ///
-    /// - Parameter removeDamaged: Also remove versions, aliases and item changes that are damaged beyond repair;
-    ///   otherwise they stay, and the result lists them.
-    /// - Returns: The repaired parts, and the parts that are still damaged.
+    /// - Parameter removeDamaged: Also remove versions, aliases and item changes that are damaged beyond repair, after
+    ///   reading every byte; otherwise they stay, and the result lists them.
+    /// - Returns: What was repaired, removed and left.
     /// - Throws: ``CheckpointError``; then nothing was changed.
-    public func repair(removeDamaged: Bool) throws(CheckpointError) -> (mended: [StoreDamage], left: [StoreDamage]) {
+    public func repair(removeDamaged: Bool) throws(CheckpointError) -> Repair {
         try write { db in
             let before = try damage(in: db)
-            try db.execute(sql: "PRAGMA application_id = \(Migrations.applicationID)")
-            try db.execute(sql: "REINDEX")
-            try db.execute(sql: "DELETE FROM activation WHERE id IN (\(try damagedActivations(in: db)))")
-            if removeDamaged { try removeDamagedRows(in: db) }
+            var repair = Repair()
+            // Rows are put right in any order; what refers to what is checked at the end.
+            try db.execute(sql: "PRAGMA defer_foreign_keys = ON")
+            try? db.execute(sql: "PRAGMA application_id = \(Migrations.applicationID)")
+            for table in ["model", "version", "activation", "alias", "item_change", "bundle", "blob", "chunk"] {
+                attempt(in: db) { try $0.execute(sql: "REINDEX \(table)") }
+            }
+            attempt(in: db) { try restoreVersionRows(in: $0) }
+            for id in try ActivationHistory(of: "", in: db).damagedRows {
+                attempt(in: db) { try $0.execute(sql: "DELETE FROM activation WHERE id = ?", arguments: [id]) }
+            }
+            if removeDamaged { repair.removed = try removeDamagedRows(in: db) }
             for model in try models(in: db) {
                 var pointer = try pointer(of: model, in: db)
                 let numbers = try numbers(of: model, in: db)
                 let lostActive = removeDamaged && pointer.active.map { !numbers.contains($0) } ?? false
                 if lostActive { try pointer.rebuild(numbers, in: db) }
-                if lostActive || pointer.damage != nil { try pointer.save(in: db) }
+                if lostActive || pointer.damage != nil { attempt(in: db) { try pointer.save(in: $0) } }
             }
-            // Rows with a damaged name; their content was rebuilt under the right name.
+            attempt(in: db) { db in
+                // Rows with a damaged name; their content was rebuilt under the right name.
+                try db.execute(
+                    sql: """
+                        DELETE FROM model WHERE name NOT IN (SELECT model FROM version)
+                        AND name NOT IN (SELECT model FROM item_change)
+                        """
+                )
+            }
+            repair.left = try damage(in: db)
+            let gone = Set(repair.removed.map(\.location))
+            repair.mended = before.filter { !repair.left.contains($0) && !gone.contains($0.location) }
+            return repair
+        }
+    }
+
+    /// Makes one repair of several, or nothing of it when a damaged page keeps it from that.
+    private func attempt(in db: Database, _ work: (Database) throws -> Void) {
+        try? db.inSavepoint {
+            try work(db)
+            return .commit
+        }
+    }
+
+    /// Gives versions whose row has another model or number than their intact manifest their own again.
+    private func restoreVersionRows(in db: Database) throws {
+        let rows = try ReadableRows(
+            db,
+            sql: "SELECT rowid, model, number, bundle FROM version NOT INDEXED",
+            of: "version"
+        )
+        for row in rows.rows {
+            guard let number = try? row.integer(0, "row"), let id = try? row.integer(3, "bundle"),
+                let bundle = try? Bundle(id: id, kind: .version, location: "", from: db),
+                let manifest = try? JSONDecoder().decode(CheckpointManifest.self, from: bundle.header),
+                (try? row.text(1, "model")) != manifest.model || (try? row.integer(2, "number")) != manifest.version,
+                try Bundle.row(of: manifest.model, manifest.version, in: db) == nil
+            else { continue }
+            try db.execute(sql: "DELETE FROM version WHERE rowid = ?", arguments: [number])
             try db.execute(
-                sql: """
-                    DELETE FROM model WHERE name NOT IN (SELECT model FROM version)
-                    AND name NOT IN (SELECT model FROM item_change)
-                    """
+                sql: "INSERT INTO version (model, number, bundle) VALUES (?, ?, ?)",
+                arguments: [manifest.model, manifest.version, id]
             )
-            let left = try damage(in: db)
-            return (before.filter { !left.contains($0) }, left)
         }
     }
 
@@ -50,7 +105,8 @@ extension CheckpointStore {
     private func damage(in db: Database) throws -> [StoreDamage] {
         var damage: [StoreDamage] = []
         let numbers = try StoredNumbers(in: db)
-        let rows = try Row.fetchAll(db, sql: "SELECT name FROM model NOT INDEXED").compactMap {
+        if let finding = numbers.damage { damage.append(finding) }
+        let rows = try ReadableRows(db, sql: "SELECT name FROM model NOT INDEXED", of: "model").rows.compactMap {
             try? $0.text(0, "name")
         }
         for model in Set(numbers.models).union(rows).sorted() {
@@ -59,7 +115,7 @@ extension CheckpointStore {
                 damage.append(StoreDamage(location: "model '\(model)'", what: "it has no version"))
                 continue
             }
-            if let finding = try ModelPointer(model, in: db)?.damage { damage.append(finding) }
+            if let finding = try ModelPointer(model, in: db, numbers)?.damage { damage.append(finding) }
             for version in versions {
                 do { _ = try find(model: model, version: version, in: db) } catch {
                     damage.append(StoreDamage(location: "version \(version) of '\(model)'", error))
@@ -67,38 +123,68 @@ extension CheckpointStore {
             }
         }
         damage += try ActivationHistory(of: "", in: db).damage
-        damage += try storedAliases(in: db).damage
+        let aliases = try storedAliases(in: db)
+        damage += aliases.damage
+        for alias in aliases.intact {
+            let stored = numbers.versions(of: alias.model)
+            for share in alias.split where !stored.contains(share.version) {
+                let what = "it names version \(share.version) of '\(alias.model)', which is not stored"
+                damage.append(StoreDamage(location: "alias '\(alias.name)'", what: what))
+            }
+        }
         damage += try storedItemChanges(of: nil, in: db).damage
         for table in ["model", "version", "activation", "alias", "item_change"] {
-            let findings = try Row.fetchAll(db, sql: "PRAGMA integrity_check(\(table))").map {
-                try $0.text(0, "finding")
-            }
-            if findings != ["ok"] {
+            let check = try ReadableRows(db, sql: "PRAGMA integrity_check(\(table))", of: table)
+            let findings = check.rows.compactMap { try? $0.text(0, "finding") }
+            if check.damage != nil || findings != ["ok"] {
                 damage.append(StoreDamage(location: "table '\(table)'", what: findings.joined(separator: "; ")))
             }
         }
         return damage
     }
 
-    private func damagedActivations(in db: Database) throws -> String {
-        try ActivationHistory(of: "", in: db).damage.map { String($0.location.drop { !$0.isNumber }) }
-            .joined(separator: ", ")
-    }
-
-    private func removeDamagedRows(in db: Database) throws {
-        let rows = [
-            ("alias", try storedAliases(in: db).damagedRows),
-            ("item_change", try storedItemChanges(of: nil, in: db).damagedRows),
-        ]
-        for (table, numbers) in rows {
-            for row in numbers { try db.execute(sql: "DELETE FROM \(table) WHERE rowid = ?", arguments: [row]) }
-        }
-        let numbers = try StoredNumbers(in: db)
-        for model in numbers.models {
-            for version in numbers.versions(of: model) where !isIntact(model: model, version: version, in: db) {
-                try remove(model: model, version: version, in: db)
+    /// Removes what cannot be mended, and tells what that was.
+    private func removeDamagedRows(in db: Database) throws -> [StoreDamage] {
+        var removed: [StoreDamage] = []
+        func remove(_ damage: [StoreDamage], _ work: (Database) throws -> Void) {
+            attempt(in: db) { db in
+                try work(db)
+                removed += damage
             }
         }
+        let aliases = try storedAliases(in: db)
+        remove(aliases.damage) { db in try delete(aliases.damagedRows, from: "alias", in: db) }
+        let changes = try storedItemChanges(of: nil, in: db)
+        remove(changes.damage) { db in try delete(changes.damagedRows, from: "item_change", in: db) }
+        let numbers = try StoredNumbers(in: db)
+        for model in numbers.models {
+            for version in numbers.versions(of: model) {
+                do { _ = try checkpoint(model: model, version: version, in: db) } catch {
+                    let damage = StoreDamage(location: "version \(version) of '\(model)'", error)
+                    remove([damage]) { try self.remove(model: model, version: version, in: $0) }
+                }
+            }
+        }
+        let left = try StoredNumbers(in: db)
+        for alias in aliases.intact {
+            let lost = alias.split.filter { !left.versions(of: alias.model).contains($0.version) }.map {
+                "\($0.version)"
+            }
+            guard !lost.isEmpty else { continue }
+            let what = "it names versions that are not stored: \(lost.joined(separator: ", "))"
+            remove([StoreDamage(location: "alias '\(alias.name)'", what: what)]) { db in
+                try db.execute(sql: "DELETE FROM alias WHERE name = ?", arguments: [alias.name])
+            }
+        }
+        attempt(in: db) { try removeOrphans(in: $0) }
+        return removed
+    }
+
+    private func delete(_ rows: [Int], from table: String, in db: Database) throws {
+        for row in rows { try db.execute(sql: "DELETE FROM \(table) WHERE rowid = ?", arguments: [row]) }
+    }
+
+    private func removeOrphans(in db: Database) throws {
         // Rows that belonged to removed and damaged rows, from the top down.
         try db.execute(
             sql: """
@@ -114,9 +200,5 @@ extension CheckpointStore {
                 DELETE FROM chunk WHERE blob NOT IN (SELECT id FROM blob);
                 """
         )
-    }
-
-    private func isIntact(model: String, version: Int, in db: Database) -> Bool {
-        (try? checkpoint(model: model, version: version, in: db)) != nil
     }
 }

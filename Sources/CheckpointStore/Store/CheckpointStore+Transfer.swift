@@ -120,6 +120,7 @@ extension CheckpointStore {
                 busyTimeout: busyTimeout,
                 isForeign: true
             )
+            try file.requireExportSizes(refused)
             try file.verifyFile()
             let versions = try file.models().flatMap { model in
                 try file.inventory(of: model).map { try $0.summary.get().manifest }
@@ -145,6 +146,24 @@ extension CheckpointStore {
             throw .corrupted(what: what, location: "\(location) in '\(path)'")
         } catch {
             throw CheckpointError(error, path: path)
+        }
+    }
+
+    /// Rejects a file with other rows than an export has, before anything takes time in proportion to them.
+    private func requireExportSizes(_ refused: (String) -> CheckpointError) throws(CheckpointError) {
+        let most = [
+            ("model", 1), ("version", 1), ("bundle", 1), ("activation", 1), ("alias", 0), ("item_change", 0),
+            ("training_state", 0), ("blob", 10_000),
+        ]
+        let counts = try read { db in
+            try most.map { table, most in
+                let sql = "SELECT count(*) FROM (SELECT 1 FROM \(table) LIMIT \(most + 1000))"
+                return (table, most, try Row.fetchOne(db, sql: sql)?.integer(0, "rows of \(table)") ?? 0)
+            }
+        }
+        for (table, most, found) in counts where found > most || table == "version" && found != 1 {
+            let rows = table == "version" || table == "model" ? "\(table)s" : "rows of '\(table)'"
+            throw refused("it holds \(found) \(rows), but an exported file holds exactly one version and nothing else")
         }
     }
 

@@ -195,7 +195,7 @@ extension CheckpointStore {
         // A version with a damaged model name must not look like another model.
         let numbers = try StoredNumbers(in: db)
         return try numbers.models.filter { model in
-            let pointer = try ModelPointer(model, in: db)
+            let pointer = try ModelPointer(model, in: db, numbers)
             return pointer?.damage == nil
                 || numbers.versions(of: model).contains { Bundle.isReadable(model, $0, in: db) }
         }
@@ -219,8 +219,7 @@ extension CheckpointStore {
         guard let number = try version ?? pointer(of: model, in: db).active else {
             throw CheckpointError.noActiveVersion(model: model, available: try numbers(of: model, in: db))
         }
-        let sql = "SELECT bundle FROM version NOT INDEXED WHERE model = ? AND number = ?"
-        guard let row = try Row.fetchOne(db, sql: sql, arguments: [model, number]) else {
+        guard let row = try Bundle.row(of: model, number, in: db) else {
             _ = try pointer(of: model, in: db)
             let available = try numbers(of: model, in: db)
             throw CheckpointError.versionNotFound(model: model, version: number, available: available)

@@ -53,7 +53,9 @@ public final class CheckpointStore: Sendable {
         self.pageLimit = pageLimit
         lockWaiting = LockWaiting(seconds: busyTimeout)
         do {
-            let opened = try OpenFile(path: path, readOnly: readOnly, isForeign: isForeign, lockWaiting, pageLimit)
+            let opened = try lockWaiting.retrying { [lockWaiting] in
+                try OpenFile(path: path, readOnly: readOnly, isForeign: isForeign, lockWaiting, pageLimit)
+            }
             file = Mutex(opened)
         } catch {
             throw CheckpointError(error, path: path)
@@ -84,7 +86,11 @@ public final class CheckpointStore: Sendable {
         do {
             try file.withLock { file in
                 guard let finding = file.replacement(at: path) else { return }
-                guard case .another = finding else { throw finding.error(path) }
+                switch finding {
+                case .nothing, .besideFormerLog: throw finding.error(path)
+                case .withoutLog: file.saveLog(at: path)
+                case .another: break
+                }
                 let opened: OpenFile
                 do {
                     opened = try OpenFile(path: path, readOnly: readOnly, isForeign: false, lockWaiting, pageLimit)

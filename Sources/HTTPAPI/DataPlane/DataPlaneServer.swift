@@ -108,8 +108,7 @@ struct DataPlaneServer: Service, CustomStringConvertible {
         on group: MultiThreadedEventLoopGroup,
         _ loops: [ObjectIdentifier: NIOLoopBound<EventLoopState>]
     ) async throws -> any Channel {
-        let settings = ConnectionSettings(configuration, status: status)
-        let maxConnections = maxConnections
+        let open = opener(loops)
         let bootstrap = ServerBootstrap(group: group)
             .serverChannelOption(.backlog, value: 1024)
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
@@ -117,41 +116,48 @@ struct DataPlaneServer: Service, CustomStringConvertible {
                 channel.eventLoop.makeCompletedFuture {
                     try channel.pipeline.syncOperations.addHandlers(
                         AcceptBackoffHandler(shouldForwardIOErrorCaught: true) { _ in ListenerHandler.pause },
-                        ListenerHandler(metrics: metrics, logger: logger)
+                        ListenerHandler(metrics: metrics, logger: logger, open: open)
                     )
                 }
             }
-            .childChannelOption(.socketOption(.so_sndbuf), value: Self.sendBufferBytes)
-            .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
-            .childChannelOption(.allowRemoteHalfClosure, value: true)
-            .childChannelInitializer { channel in
-                channel.eventLoop.makeCompletedFuture {
-                    guard let loop = loops[ObjectIdentifier(channel.eventLoop)] else {
-                        preconditionFailure("a connection on a foreign event loop")
-                    }
-                    let isWelcome = status.connectionOpened() <= maxConnections
-                    channel.closeFuture.whenComplete { _ in status.connectionClosed() }
-                    guard isWelcome else {
-                        try channel.pipeline.syncOperations.addHandler(RefusalHandler(loop: loop.value))
-                        return
-                    }
-                    var limits = NIOHTTPDecoderLimitConfiguration()
-                    limits.maxHeaderFieldSize = 16_384
-                    limits.maxHeaderListSize = 32_768
-                    limits.maxHeaderFieldCount = 100
-                    let decoder = HTTPRequestDecoder(limitConfiguration: limits)
-                    try channel.pipeline.syncOperations.addHandlers(
-                        ByteToMessageHandler(decoder),
-                        ConnectionHandler(loop: loop.value, settings: settings)
-                    )
-                }
-            }
+            .childChannelInitializer { channel in channel.eventLoop.makeCompletedFuture { try open(channel) } }
         let host = configuration.httpHost
         let port = configuration.httpPort
         do {
             return try await bootstrap.bind(host: host, port: port).get()
         } catch {
             throw ServerError(listeningOn: host, port: port, key: "HTTP_PORT", error)
+        }
+    }
+
+    /// What prepares an accepted connection, on its event loop.
+    private func opener(
+        _ loops: [ObjectIdentifier: NIOLoopBound<EventLoopState>]
+    ) -> @Sendable (any Channel) throws -> Void {
+        let settings = ConnectionSettings(configuration, status: status)
+        return { [status, maxConnections] channel in
+            guard let loop = loops[ObjectIdentifier(channel.eventLoop)] else {
+                preconditionFailure("a connection on a foreign event loop")
+            }
+            let options = channel.syncOptions
+            try options?.setOption(.socketOption(.so_sndbuf), value: Self.sendBufferBytes)
+            try options?.setOption(.tcpOption(.tcp_nodelay), value: 1)
+            try options?.setOption(.allowRemoteHalfClosure, value: true)
+            let isWelcome = status.connectionOpened() <= maxConnections
+            channel.closeFuture.whenComplete { _ in status.connectionClosed() }
+            guard isWelcome else {
+                try channel.pipeline.syncOperations.addHandler(RefusalHandler(loop: loop.value, status: status))
+                return
+            }
+            var limits = NIOHTTPDecoderLimitConfiguration()
+            limits.maxHeaderFieldSize = 16_384
+            limits.maxHeaderListSize = 32_768
+            limits.maxHeaderFieldCount = 100
+            let decoder = HTTPRequestDecoder(limitConfiguration: limits)
+            try channel.pipeline.syncOperations.addHandlers(
+                ByteToMessageHandler(decoder),
+                ConnectionHandler(loop: loop.value, settings: settings)
+            )
         }
     }
 
@@ -194,17 +200,27 @@ private final class RefusalHandler: ChannelInboundHandler {
     typealias InboundIn = ByteBuffer
     typealias OutboundOut = ByteBuffer
 
-    private let loop: EventLoopState
+    /// So many refused connections at one time get a moment to read their answer; those beyond do not, because each takes
+    /// a descriptor.
+    private static let mostLingering = 32
 
-    init(loop: EventLoopState) {
+    private let loop: EventLoopState
+    private let status: ServerStatus
+
+    init(loop: EventLoopState, status: ServerStatus) {
         self.loop = loop
+        self.status = status
     }
 
+    func handlerRemoved(context: ChannelHandlerContext) { status.refusalEnded() }
+
     func channelActive(context: ChannelHandlerContext) {
+        let mayLinger = status.refusalBegan() <= Self.mostLingering
         loop.responder.recorder.shed(.connections)
         let problem = Problem(.overloaded, "MAX_CONNECTIONS connections are open; try again later.")
         let request = IncomingRequest(unreadable: problem, id: loop.responder.makeID())
         context.writeAndFlush(wrapOutboundOut(loop.responder.respond(to: request).bytes), promise: nil)
+        guard mayLinger else { return context.close(promise: nil) }
         context.close(mode: .output, promise: nil)
         context.eventLoop.assumeIsolated().scheduleTask(in: .seconds(1)) { context.close(promise: nil) }
     }

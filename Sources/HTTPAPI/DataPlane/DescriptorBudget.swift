@@ -7,6 +7,8 @@ import Kernels
 package struct DescriptorBudget: Equatable {
     /// Descriptors for the store, logs, event loops, and connections that are being refused.
     package static let reserve = 128
+    /// With less the service does not start.
+    package static let least = 192
 
     /// The most connections of the data plane.
     package let dataConnections: Int

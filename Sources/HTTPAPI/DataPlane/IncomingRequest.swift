@@ -62,14 +62,11 @@ struct IncomingRequest: Sendable {
         isHead = head.method == .HEAD
         var mediaProblem: Problem?
         for (name, value) in head.headers {
+            source.read(name, value)
             if framing.read(name, value) {
-                if equalsIgnoringCase(name, "host") { source.host = value }
+                continue
             } else if equalsIgnoringCase(name, "content-type") {
                 contentType = value
-            } else if equalsIgnoringCase(name, "origin") {
-                source.origin = value
-            } else if equalsIgnoringCase(name, "sec-fetch-site") {
-                source.relation = value
             } else if equalsIgnoringCase(name, "content-encoding") {
                 guard equalsIgnoringCase(value, "identity") else {
                     mediaProblem = Problem(.unsupportedMediaType, "Send the body without Content-Encoding.")

@@ -12,6 +12,7 @@ final class ListenerHandler: ChannelInboundHandler {
 
     /// The pause after a failed accept.
     static let pause = TimeAmount.milliseconds(50)
+    private static let logInterval = TimeAmount.minutes(1)
     /// How long the backlog must stay empty before the listener closes.
     private static let quietTime = TimeAmount.milliseconds(1)
     /// After this many checks the listener closes even if its backlog never stays empty.
@@ -19,16 +20,22 @@ final class ListenerHandler: ChannelInboundHandler {
 
     private let metrics: ServerMetrics
     private let logger: Logger
-    private var failsToAccept = false
+    private let open: @Sendable (any Channel) throws -> Void
+    private var lastLogged: NIODeadline?
     private var accepted = 0
-    /// Whether some connections of the current batch go to other event loops, which need a moment to open them.
-    private var hasForeignConnections = false
     private var closing: EventLoopPromise<Void>?
     private var context: ChannelHandlerContext?
 
-    init(metrics: ServerMetrics, logger: Logger) {
+    /// Watches a listener.
+    ///
+    /// - Parameters:
+    ///   - metrics: Counts failures to accept.
+    ///   - logger: Receives the first failure of each minute.
+    ///   - open: Prepares an accepted connection on its event loop.
+    init(metrics: ServerMetrics, logger: Logger, open: @escaping @Sendable (any Channel) throws -> Void) {
         self.metrics = metrics
         self.logger = logger
+        self.open = open
     }
 
     func handlerAdded(context: ChannelHandlerContext) { self.context = context }
@@ -37,22 +44,25 @@ final class ListenerHandler: ChannelInboundHandler {
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         accepted += 1
-        failsToAccept = false
-        if unwrapInboundIn(data).eventLoop !== context.eventLoop { hasForeignConnections = true }
-        context.fireChannelRead(data)
+        guard closing != nil else { return context.fireChannelRead(data) }
+        // NIO's own next handler drops connections of other event loops once the listener is closed.
+        let connection = unwrapInboundIn(data)
+        connection.eventLoop.execute { [open] in
+            do { try open(connection) } catch { connection.close(promise: nil) }
+        }
+        context.channel._channelCore.channelRead0(data)
     }
 
     func channelReadComplete(context: ChannelHandlerContext) {
         context.fireChannelReadComplete()
         // Close now: the backlog was empty a moment ago.
-        if let closing, !hasForeignConnections { context.close(promise: closing) }
-        hasForeignConnections = false
+        if let closing { context.close(promise: closing) }
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
         metrics.countAcceptFailure()
-        if !failsToAccept {
-            failsToAccept = true
+        if lastLogged.map({ .now() - $0 > Self.logInterval }) ?? true {
+            lastLogged = .now()
             logger.error(
                 "cannot accept new connections; raise the limit of open files or lower MAX_CONNECTIONS",
                 metadata: ["error": "\(error)"]

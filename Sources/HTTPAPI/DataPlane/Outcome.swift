@@ -94,7 +94,8 @@ struct Outcome: Sendable {
         )
         recorder.keepIfSlow(self)
         switch problem {
-        case .overloaded: recorder.shed(.inflight)
+        // A refused connection has no route and was counted already.
+        case .overloaded where route != .other: recorder.shed(.inflight)
         case .deadlineExceeded: recorder.shed(.deadline)
         default: break
         }

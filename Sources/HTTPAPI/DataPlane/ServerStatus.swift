@@ -4,6 +4,7 @@ import Synchronization
 final class ServerStatus: Sendable {
     private let draining = Atomic(false)
     private let connections = Atomic(0)
+    private let refusals = Atomic(0)
 
     /// Whether the server is shutting down: it is not ready, and every answer closes its connection.
     var isDraining: Bool { draining.load(ordering: .relaxed) }
@@ -19,6 +20,11 @@ final class ServerStatus: Sendable {
     func connectionOpened() -> Int {
         connections.add(1, ordering: .relaxed).newValue
     }
+
+    /// Counts a connection that is being refused and returns how many there are now.
+    func refusalBegan() -> Int { refusals.add(1, ordering: .relaxed).newValue }
+
+    func refusalEnded() { refusals.subtract(1, ordering: .relaxed) }
 
     func connectionClosed() {
         connections.subtract(1, ordering: .relaxed)

@@ -91,6 +91,7 @@ package struct Authority: Equatable {
 
     private static func isOfIPv6(_ byte: UInt8) -> Bool {
         isAlphanumeric(byte) || byte == UInt8(ascii: ":") || byte == UInt8(ascii: ".") || byte == UInt8(ascii: "%")
+            || byte == UInt8(ascii: "-") || byte == UInt8(ascii: "_")
     }
 
     private static func isOfName(_ byte: UInt8) -> Bool {

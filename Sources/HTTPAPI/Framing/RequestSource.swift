@@ -12,12 +12,31 @@ struct RequestSource {
     /// The value of `Host`.
     var host: String?
 
+    /// Reads a header field, if it is one of these; a repeated one counts as that of a foreign page.
+    mutating func read(_ name: String, _ value: String) {
+        if equalsIgnoringCase(name, "host") {
+            host = value
+        } else if equalsIgnoringCase(name, "origin") {
+            origin = origin == nil ? value : "repeated"
+        } else if equalsIgnoringCase(name, "sec-fetch-site"), !value.isEmpty {
+            relation = relation == nil ? value : "repeated"
+        }
+    }
+
     /// Whether a page of another site sent the request.
     var isForeign: Bool {
-        if let relation { return relation != "same-origin" && relation != "none" }
+        if let relation {
+            return !equalsIgnoringCase(relation, "same-origin") && !equalsIgnoringCase(relation, "none")
+        }
         guard let origin else { return false }
-        guard let host else { return true }
-        return !["http://\(host)", "https://\(host)"].contains { equalsIgnoringCase(origin, $0.lowercased()) }
+        guard let host, let address = Authority(host) else { return true }
+        return ![("http://", UInt16(80)), ("https://", 443)].contains { scheme, port in
+            guard origin.lowercased().hasPrefix(scheme), let page = Authority(String(origin.dropFirst(scheme.count)))
+            else {
+                return false
+            }
+            return page.host.lowercased() == address.host.lowercased() && (page.port ?? port) == (address.port ?? port)
+        }
     }
 
     /// The problem for a request from a page of another site.

@@ -68,9 +68,9 @@ struct ServedVersions {
     /// The version of a model that answers, or nil before the first.
     func active(of model: String) -> Int? { traffic[model]?.recent.first }
 
-    /// Makes a version in memory the active one of its model.
+    /// Makes a version in memory the active one of its model; one that is not there cannot answer, and changes nothing.
     mutating func choose(_ id: VersionID) {
-        precondition(residents[id] != nil, "\(id) is not in memory")
+        guard residents[id] != nil else { return }
         traffic[id.model, default: Traffic()].recent.removeAll { $0 == id.version }
         traffic[id.model, default: Traffic()].recent.insert(id.version, at: 0)
         traffic[id.model, default: Traffic()].choices += 1

@@ -237,12 +237,15 @@ extension ServingController {
     /// - Returns: False, and nothing changed, when the version is not in memory or another choice was made.
     /// - Throws: ``ServingError`` when the store refuses.
     private func choose(_ id: VersionID, ifChoices choices: Int? = nil) throws(ServingError) -> Bool {
-        try committed {
-            let (isResident, made) = look { ($0.residents[id] != nil, $0.traffic[id.model]?.choices ?? 0) }
-            guard isResident, choices == nil || choices == made else { return false }
-            try source.activate(model: id.model, version: id.version)
-            publish { state in if state.active(of: id.model) != id.version { state.choose(id) } }
-            return true
+        // Another model's load, or this one's, makes room meanwhile.
+        try holding([id]) { () throws(ServingError) in
+            try committed {
+                let (isResident, made) = look { ($0.residents[id] != nil, $0.traffic[id.model]?.choices ?? 0) }
+                guard isResident, choices == nil || choices == made else { return false }
+                try source.activate(model: id.model, version: id.version)
+                publish { state in if state.active(of: id.model) != id.version { state.choose(id) } }
+                return true
+            }
         }
     }
 
@@ -259,16 +262,18 @@ extension ServingController {
     /// - Returns: False, and nothing changed, when the version is not in memory or is not the rollback's target now.
     /// - Throws: ``ServingError`` when the store refuses.
     private func rollBack(to id: VersionID) throws(ServingError) -> Bool {
-        try committed {
-            guard look({ $0.residents[id] != nil }) else { return false }
-            do {
-                try source.rollback(model: id.model, expecting: id.version)
-            } catch CheckpointError.rollbackTargetChanged {
-                return false
+        try holding([id]) { () throws(ServingError) in
+            try committed {
+                guard look({ $0.residents[id] != nil }) else { return false }
+                do {
+                    try source.rollback(model: id.model, expecting: id.version)
+                } catch CheckpointError.rollbackTargetChanged {
+                    return false
+                }
+                publish { $0.choose(id) }
+                count { $0.rolledBack += 1 }
+                return true
             }
-            publish { $0.choose(id) }
-            count { $0.rolledBack += 1 }
-            return true
         }
     }
 

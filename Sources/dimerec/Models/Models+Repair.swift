@@ -17,16 +17,23 @@ extension Models {
         @Flag(help: "Print one JSON object.") var json = false
 
         func run() throws {
-            let (mended, left) = try store.open().repair(removeDamaged: removeDamaged)
+            let repair = try store.open().repair(removeDamaged: removeDamaged)
+            let counts = "\(repair.mended.count) repairs, \(repair.removed.count) removals"
             if json {
                 let rows = { (damage: [StoreDamage]) in damage.map { ["location": $0.location, "what": $0.what] } }
-                Terminal.print(JSONObject(["mended": rows(mended), "damaged": rows(left)]).line)
+                let fields = [
+                    "mended": rows(repair.mended), "removed": rows(repair.removed), "damaged": rows(repair.left),
+                ]
+                Terminal.print(JSONObject(fields).line, done: counts)
             } else {
-                for damage in mended { Terminal.print("mended   \(damage)") }
-                for damage in left { Terminal.print("damaged  \(damage)") }
-                if mended.isEmpty, left.isEmpty { Terminal.print("\(store.path): nothing is damaged") }
+                for (word, damage) in [
+                    ("mended ", repair.mended), ("removed", repair.removed), ("damaged", repair.left),
+                ] {
+                    for part in damage { Terminal.print("\(word)  \(part)", done: counts) }
+                }
+                if repair.isEmpty { Terminal.print("\(store.path): nothing is damaged") }
             }
-            if !left.isEmpty { throw ExitCode.badData }
+            if !repair.left.isEmpty { throw ExitCode.badData }
         }
     }
 }

@@ -25,6 +25,8 @@ final class RequestGate: ChannelDuplexHandler {
     private var isAnswering = false
     private var endsAfterAnswer = false
     private var isClosing = false
+    /// That the peer has sent its last byte, while requests of before wait for their answers.
+    private var inputClosed: ChannelEvent?
     private var sawPart = false
     /// Since when a request has been arriving.
     private var requestStart: NIODeadline?
@@ -58,7 +60,9 @@ final class RequestGate: ChannelDuplexHandler {
             if requestStart == nil { requestStart = .now() }
             var framing = RequestFraming(maxBodyBytes: settings.maxBodyBytes, isHTTP10: head.version != .http1_1)
             for (name, value) in head.headers { _ = framing.read(name, value) }
-            if let problem = framing.problem { refuse(problem, context) } else { arriving = Arriving(head: head) }
+            if let problem = framing.problem { return refuse(problem, context) }
+            arriving = Arriving(head: head)
+            continueIfExpected(head, context)
         case .body(var bytes):
             guard (arriving?.body.readableBytes ?? 0) + bytes.readableBytes <= settings.maxBodyBytes else {
                 return refuse(.bodyTooLarge(settings.maxBodyBytes), context)
@@ -73,10 +77,21 @@ final class RequestGate: ChannelDuplexHandler {
         }
     }
 
+    /// Asks for the body of a request that waits with it (RFC 9110, section 10.1.1).
+    private func continueIfExpected(_ head: HTTPRequestHead, _ context: ChannelHandlerContext) {
+        let expects = head.headers["Expect"].contains { equalsIgnoringCase($0, "100-continue") }
+        guard expects, head.version == .http1_1, waiting.isEmpty, !isAnswering else { return }
+        let answer = HTTPResponseHead(version: .http1_1, status: .continue)
+        context.writeAndFlush(wrapOutboundOut(.head(answer)), promise: nil)
+    }
+
     private func passNext(_ context: ChannelHandlerContext) {
         guard !isAnswering, !isClosing else { return }
         if let request = waiting.popFirst() {
             isAnswering = true
+            // The decoder reads nothing behind a request for another protocol.
+            let asksForOther = request.head.method == .CONNECT || request.head.headers.contains(name: "Upgrade")
+            if asksForOther || !request.head.isKeepAlive { endsAfterAnswer = true }
             connections.setIdle(false, context.channel)
             context.fireChannelRead(wrapInboundOut(.head(request.head)))
             if request.body.readableBytes > 0 { context.fireChannelRead(wrapInboundOut(.body(request.body))) }
@@ -86,6 +101,9 @@ final class RequestGate: ChannelDuplexHandler {
             answer(refusal, context)
         } else if endsAfterAnswer {
             close(context)
+        } else if let event = inputClosed {
+            inputClosed = nil
+            context.fireUserInboundEventTriggered(event)
         }
     }
 
@@ -114,6 +132,9 @@ final class RequestGate: ChannelDuplexHandler {
         if event is ChannelShouldQuiesceEvent {
             endsAfterAnswer = true
             if !isAnswering { close(context) }
+        } else if case ChannelEvent.inputClosed? = event as? ChannelEvent, isAnswering || !waiting.isEmpty {
+            // The requests that came before are answered first.
+            inputClosed = .inputClosed
         } else {
             context.fireUserInboundEventTriggered(event)
         }
@@ -128,6 +149,7 @@ final class RequestGate: ChannelDuplexHandler {
         }
         context.writeAndFlush(data, promise: promise)
         isAnswering = false
+        if endsAfterAnswer { waiting.removeAll() }
         // This answer delayed the next request, if one is arriving, so its time starts now.
         if requestStart != nil { requestStart = .now() }
         connections.setIdle(true, context.channel)
@@ -137,6 +159,8 @@ final class RequestGate: ChannelDuplexHandler {
     }
 
     func channelWritabilityChanged(context: ChannelHandlerContext) {
+        // A peer that does not read its answer may give way to another.
+        if isAnswering { connections.setIdle(!context.channel.isWritable, context.channel) }
         touch(context)
         context.fireChannelWritabilityChanged()
     }
