@@ -1,7 +1,7 @@
 /// The kind of index and its build options.
 public struct IndexConfiguration: Codable, Sendable, Equatable {
     /// The kinds of index.
-    public enum Kind: String, Codable, Sendable {
+    public enum Kind: String, Codable, Sendable, CaseIterable {
         /// ``flat`` for small catalogues, ``partitioned`` for larger ones.
         case auto
         /// Every item is scored.

@@ -17,7 +17,7 @@ struct Dimerec: AsyncParsableCommand {
         version: Build.version,
         subcommands: [
             Import.self, Train.self, Evaluate.self, Serve.self, Query.self, Models.self, Bench.self, Load.self,
-            RunExperiment.self, Tune.self, Settings.self, Doctor.self,
+            RunExperiment.self, Tune.self, Settings.self, Reference.self, Doctor.self,
         ]
     )
 

@@ -7,7 +7,7 @@ struct Doctor: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Report the machine's CPU level, BLAS core, cores and limits, and check a store."
     )
-    @Option(help: "A store; all its versions are verified.") var store: String?
+    @Option(help: "A store; all its versions are verified. A damaged one exits with 3.") var store: String?
     @Flag(help: "Print one JSON object.") var json = false
 
     func run() throws {

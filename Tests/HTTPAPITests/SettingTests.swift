@@ -208,7 +208,7 @@ import Testing
         let text = try String(contentsOf: page, encoding: .utf8)
         #expect(
             text == SettingReference.markdown + "\n",
-            "run `dimerec settings --markdown > Sources/dimerec/Documentation.docc/Reference/Configuration.md`"
+            "run deploy/generate-reference PROGRAM"
         )
         let json = try JSONSerialization.jsonObject(with: Data(try SettingReference.json().utf8)) as? [String: Any]
         let rows = try #require(json?["settings"] as? [[String: Any]])

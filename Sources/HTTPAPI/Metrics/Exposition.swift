@@ -1,18 +1,12 @@
 /// Writes metric families and their samples as text.
 struct Exposition {
-    enum Kind: String {
-        case counter
-        case gauge
-        case histogram
-    }
-
     private(set) var text = ""
     private var name = ""
 
-    /// Starts a family; the following samples belong to it.
-    mutating func family(_ name: String, _ kind: Kind, _ help: String) {
-        self.name = name
-        text += "# HELP \(name) \(help)\n# TYPE \(name) \(kind.rawValue)\n"
+    /// Starts a family; the samples that follow are its own.
+    mutating func family(_ family: MetricFamily) {
+        name = family.rawValue
+        text += "# HELP \(name) \(family.help)\n# TYPE \(name) \(family.kind.rawValue)\n"
     }
 
     mutating func sample(_ labels: [(name: String, value: String)], _ value: String, suffix: String = "") {

@@ -51,7 +51,7 @@ package struct MetricsPage: Sendable {
     /// The page's text at a time.
     package func text(_ build: BuildDescription, at now: NIODeadline = .now()) -> String {
         var page = Exposition()
-        page.family("dimerec_build_info", .gauge, "Always 1; the labels describe the program.")
+        page.family(.buildInfo)
         page.sample([("version", build.version), ("platform", build.platform)], "1")
         let totals = metrics.totals()
         writeRequests(totals, to: &page)
@@ -62,14 +62,14 @@ package struct MetricsPage: Sendable {
         writeVersions(controller.residents.filter(\.isInUse), to: &page)
         writeChanges(controller.report, to: &page)
         writeSamples(sampler.report, to: &page)
-        page.family("dimerec_log_dropped_total", .counter, "Log lines that were lost.")
+        page.family(.droppedLogLines)
         page.sample([], "\(droppedLogLines())")
         if let process = ProcessStatistics() { write(process, to: &page) }
         return page.text
     }
 
     private func writeRequests(_ totals: [UInt64], to page: inout Exposition) {
-        page.family("dimerec_http_requests_total", .counter, "Requests that the data plane answered.")
+        page.family(.requests)
         for route in RouteLabel.allCases {
             for status in 100..<600 {
                 let count = totals[RecorderCells.request(route, status: status)]
@@ -78,65 +78,53 @@ package struct MetricsPage: Sendable {
                 page.sample([("route", route.name), ("code", "\(status)")], "\(count)")
             }
         }
-        page.family(
-            "dimerec_http_request_duration_seconds",
-            .histogram,
-            "Time from a complete request to its written answer."
-        )
+        page.family(.requestDuration)
         for route in RouteLabel.allCases {
             page.histogram([("route", route.name)], .duration(of: route), totals)
         }
-        page.family("dimerec_inflight", .gauge, "Requests in progress or waiting for a worker thread.")
+        page.family(.inFlight)
         page.sample([], "\(Int(totals[RecorderCells.inFlight]) + metrics.heavyRequests)")
-        page.family("dimerec_shed_total", .counter, "Requests and connections that the server shed.")
+        page.family(.shed)
         for reason in ShedReason.allCases {
             page.sample([("reason", reason.name)], "\(totals[RecorderCells.shed(reason)])")
         }
-        page.family("dimerec_accept_failures_total", .counter, "Failures to accept a new connection.")
+        page.family(.acceptFailures)
         page.sample([], "\(metrics.acceptFailures)")
         if let counts = spans?.counts {
-            page.family("dimerec_spans_total", .counter, "Sampled requests, by outcome for their spans.")
+            page.family(.spans)
             page.sample([("result", "written")], "\(counts.written)")
             page.sample([("result", "dropped")], "\(counts.dropped)")
         }
     }
 
     private func writeRetrievals(_ totals: [UInt64], to page: inout Exposition) {
-        page.family("dimerec_fallback_total", .counter, "Answers without a prediction, by fallback.")
+        page.family(.fallbacks)
         page.sample([("kind", Fallback.popular.rawValue)], "\(totals[RecorderCells.fallback(.popular)])")
-        page.family("dimerec_exact_fallback_total", .counter, "Searches that scored every eligible item, by reason.")
+        page.family(.exactFallbacks)
         for reason in ExactSearchReason.allCases {
             page.sample([("reason", reason.rawValue)], "\(totals[RecorderCells.exact(reason)])")
         }
-        page.family("dimerec_history_ids_total", .counter, "History ids read.")
+        page.family(.historyIDs)
         page.sample([], "\(totals[RecorderCells.historyIDs])")
-        page.family("dimerec_unknown_ids_total", .counter, "History ids that are not in the catalogue.")
+        page.family(.unknownIDs)
         page.sample([], "\(totals[RecorderCells.unknownIDs])")
     }
 
     private func writeDrift(_ drift: Drift, to page: inout Exposition) {
         if drift.historyIDs > 0 {
-            page.family("dimerec_unknown_id_share", .gauge, "Share of unknown history ids in the last minute.")
+            page.family(.unknownIDShare)
             page.sample([], "\(Double(drift.unknownIDs) / Double(drift.historyIDs))")
         }
         if let popularity = drift.popularity {
-            page.family(
-                "dimerec_answer_popularity",
-                .gauge,
-                "Mean popularity of items answered in the last minute, from 0, the most popular, to 1; sampled."
-            )
+            page.family(.answerPopularity)
             page.sample([], "\(popularity)")
         }
-        page.family(
-            "dimerec_distinct_items_per_minute",
-            .gauge,
-            "Distinct items answered in the last minute; the standard error is 2.3 percent."
-        )
+        page.family(.distinctItemsPerMinute)
         page.sample([], "\(Int(drift.items.estimate.rounded()))")
     }
 
     private func writeStages(_ totals: [UInt64], to page: inout Exposition) {
-        page.family("dimerec_stage_duration_seconds", .histogram, "Time of one stage of a retrieval.")
+        page.family(.stageDuration)
         for stage in StageLabel.allCases {
             page.histogram([("stage", stage.name)], .duration(of: stage), totals)
         }
@@ -144,9 +132,9 @@ package struct MetricsPage: Sendable {
 
     private func writeCatalogue(to page: inout Exposition) {
         let snapshot = holder.current.standard?.arms[0].snapshot
-        page.family("dimerec_index_items", .gauge, "Items that can be retrieved.")
+        page.family(.indexItems)
         page.sample([], "\(snapshot?.itemCount ?? 0)")
-        page.family("dimerec_index_tombstones", .gauge, "Items removed from the catalogue (tombstones).")
+        page.family(.indexTombstones)
         page.sample([], "\(snapshot?.tombstones ?? 0)")
     }
 
@@ -155,20 +143,20 @@ package struct MetricsPage: Sendable {
             [("model", version.id.model), ("version", "\(version.id.version)")]
         }
         guard !versions.isEmpty else { return }
-        page.family("dimerec_model_info", .gauge, "Always 1; the labels name the versions in service.")
+        page.family(.modelInfo)
         for version in versions { page.sample(labels(version), "1") }
-        page.family("dimerec_model_age_seconds", .gauge, "Time since the version was published.")
+        page.family(.modelAge)
         for version in versions {
             guard let date = try? Date(version.createdAt, strategy: .iso8601) else { continue }
             page.sample(labels(version), "\(max(0, Date.now.timeIntervalSince(date)))")
         }
         let counts = versions.map(\.statistics.counts)
-        page.family("dimerec_version_requests_total", .counter, "Retrievals, by the version chosen to answer.")
+        page.family(.versionRequests)
         for (version, counts) in zip(versions, counts) {
             page.sample(labels(version) + [("result", "ok")], "\(counts.answered)")
             page.sample(labels(version) + [("result", "error")], "\(counts.failed)")
         }
-        page.family("dimerec_version_request_duration_seconds", .histogram, "A version's own work for one retrieval.")
+        page.family(.versionRequestDuration)
         for (version, counts) in zip(versions, counts) {
             page.histogram(
                 labels(version),
@@ -181,43 +169,39 @@ package struct MetricsPage: Sendable {
 
     private func writeChanges(_ report: ServingController.Report, to page: inout Exposition) {
         if let seconds = report.loadSeconds {
-            page.family("dimerec_model_load_seconds", .gauge, "Time of the last load, including warm-up.")
+            page.family(.modelLoad)
             page.sample([], "\(seconds)")
         }
-        page.family("dimerec_swaps_total", .counter, "Attempts to put a version into service, by outcome.")
+        page.family(.swaps)
         page.sample([("result", "published")], "\(report.published)")
         page.sample([("result", "rejected")], "\(report.rejected)")
         page.sample([("result", "rolled_back")], "\(report.rolledBack)")
-        page.family("dimerec_guard_rollbacks_total", .counter, "Traffic splits ended by their alias' guard.")
+        page.family(.guardRollbacks)
         page.sample([], "\(report.guardRollbacks)")
-        page.family("dimerec_store_damaged_parts", .gauge, "Damaged parts of the store; the service uses the rest.")
+        page.family(.storeDamagedParts)
         page.sample([], "\(report.storeDamage)")
-        page.family("dimerec_import_total", .counter, "Files of the import folder, by outcome.")
+        page.family(.imports)
         page.sample([("result", "imported")], "\(report.imported)")
         page.sample([("result", "rejected")], "\(report.importsRejected)")
     }
 
     private func writeSamples(_ report: AnswerSampler.Report, to page: inout Exposition) {
         if let recall = report.recall {
-            page.family("dimerec_recall_estimate", .gauge, "Recall of the index against exact search, sampled.")
+            page.family(.recallEstimate)
             page.sample([], "\(recall)")
         }
-        page.family("dimerec_shadow_requests_total", .counter, "Requests also sent to a shadow version, by outcome.")
+        page.family(.shadowRequests)
         page.sample([("result", "compared")], "\(report.compared)")
         page.sample([("result", "failed")], "\(report.failed)")
         page.sample([("result", "dropped")], "\(report.dropped)")
-        page.family(
-            "dimerec_shadow_overlap",
-            .histogram,
-            "Share of the answer that a version and its shadow have in common."
-        )
+        page.family(.shadowOverlap)
         page.histogram(
             [],
             bounds: AnswerSampler.Report.overlapBounds,
             counts: report.overlap + [0],
             sum: report.overlapSum
         )
-        page.family("dimerec_shadow_time_ratio", .histogram, "Time of the shadow divided by that of the answer.")
+        page.family(.shadowTimeRatio)
         page.histogram(
             [],
             bounds: AnswerSampler.Report.ratioBounds,
@@ -239,13 +223,13 @@ package struct MetricsPage: Sendable {
     }
 
     private func write(_ process: ProcessStatistics, to page: inout Exposition) {
-        page.family("process_cpu_seconds_total", .counter, "User and system CPU time.")
+        page.family(.processCPU)
         page.sample([], "\(process.cpuSeconds)")
-        page.family("process_resident_memory_bytes", .gauge, "Resident memory.")
+        page.family(.processResidentMemory)
         page.sample([], "\(process.residentBytes)")
-        page.family("process_open_fds", .gauge, "Open file descriptors.")
+        page.family(.processOpenDescriptors)
         page.sample([], "\(process.openDescriptors)")
-        page.family("process_start_time_seconds", .gauge, "When the process started, since the Unix epoch.")
+        page.family(.processStartTime)
         page.sample([], "\(process.startTime)")
     }
 }

@@ -7,7 +7,7 @@ package enum SettingReference {
         let first = """
             # Configuration
 
-            Every setting of `dimerec serve`. The command `dimerec settings --markdown` prints this page.
+            Every setting of `dimerec serve`. This page is what `dimerec reference settings` prints.
 
             ## Overview
 

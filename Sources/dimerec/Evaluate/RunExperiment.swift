@@ -17,8 +17,8 @@ struct RunExperiment: ParsableCommand {
     )
 
     @Argument(help: "\(Experiment.allCases.map(\.rawValue).joined(separator: ", ")).") var experiment: Experiment
-    @OptionGroup var choice: RecipeOptions
-    @OptionGroup var files: TrainingDataOptions
+    @OptionGroup(title: "Options that give the recipes") var choice: RecipeOptions
+    @OptionGroup(title: "Options that give the data") var files: TrainingDataOptions
     @Option(
         help: "all-prefixes, next-after-80, five-cuts or last-item, for validation too; the first recipe's by default."
     )

@@ -12,7 +12,10 @@ struct Models: ParsableCommand {
     )
 
     struct List: ParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "List the versions, one row each.")
+        static let configuration = CommandConfiguration(
+            abstract: "List the versions, one row each; a star marks the active one.",
+            discussion: "Damaged versions are listed as damaged with their reason."
+        )
         @OptionGroup var store: StoreFile
         @Flag(help: "Print one JSON object.") var json = false
 
@@ -42,7 +45,9 @@ struct Models: ParsableCommand {
     }
 
     struct Show: ParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "Show all details of a version.")
+        static let configuration = CommandConfiguration(
+            abstract: "Show all details of a version, including its recipe."
+        )
         @OptionGroup var target: Target
         @Flag(help: "Print one JSON object.") var json = false
 

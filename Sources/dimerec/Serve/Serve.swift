@@ -24,7 +24,7 @@ struct Serve: AsyncParsableCommand {
     @Option(help: ArgumentHelp(setting: "HTTP_PORT")) var port: String?
     @Option(help: ArgumentHelp(setting: "CONTROL_PORT")) var controlPort: String?
     @Option(help: ArgumentHelp(setting: "CONFIG"), completion: .file()) var config: String?
-    @Option(help: ArgumentHelp("Any setting.", valueName: "name=value")) var set: [String] = []
+    @Option(help: ArgumentHelp("Any setting; may be repeated.", valueName: "name=value")) var set: [String] = []
 
     func run() async throws {
         let environment = ProcessInfo.processInfo.environment

@@ -6,16 +6,10 @@ struct Settings: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "List every setting of serve: name, values, default, effect."
     )
-    @Flag(help: "Print the documentation page in Markdown.") var markdown = false
     @Flag(help: "Print one JSON object.") var json = false
 
-    func validate() throws {
-        guard !(markdown && json) else { throw ValidationError("--markdown and --json exclude each other.") }
-    }
-
     func run() throws {
-        if json { return Terminal.print(try SettingReference.json()) }
-        Terminal.print(markdown ? SettingReference.markdown : SettingReference.text)
+        Terminal.print(try json ? SettingReference.json() : SettingReference.text)
     }
 }
 

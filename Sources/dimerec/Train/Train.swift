@@ -10,7 +10,7 @@ struct Train: ParsableCommand {
     )
 
     @Option(help: "Recipe, JSON; see models/.", completion: .file()) var recipe: String
-    @OptionGroup var files: TrainingDataOptions
+    @OptionGroup(title: "Options that give the data") var files: TrainingDataOptions
     @Option(help: "The store (SQLite); created if missing.") var store: String
     @Option(help: "Name in the store; the recipe's file name by default.") var model: String?
     @Option(help: "Seed of every draw.") var seed: UInt64 = 42

@@ -15,8 +15,8 @@ struct Tune: ParsableCommand {
             """
     )
 
-    @OptionGroup var choice: RecipeOptions
-    @OptionGroup var files: TrainingDataOptions
+    @OptionGroup(title: "Options that give the recipes") var choice: RecipeOptions
+    @OptionGroup(title: "Options that give the data") var files: TrainingDataOptions
     @Option(help: "The folder of results; created if missing.", completion: .directory) var out: String
     @Option(help: "The folder of search spaces.", completion: .directory) var spaces = "models/spaces"
     @Option(help: "Trials of each recipe, including the recipe itself.") var trials = 9

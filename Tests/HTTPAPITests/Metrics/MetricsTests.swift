@@ -36,11 +36,22 @@ struct ParsedMetrics {
                     ["_bucket", "_sum", "_count"].first { name.hasSuffix($0) }
                     .map { String(name.dropLast($0.count)) }.flatMap { types[$0] == "histogram" ? $0 : nil } ?? name
                 #expect(types[family] != nil && helped.contains(family), "\(line) has no HELP and TYPE before it")
+                try expectLabels(of: family, in: match.2.map(String.init) ?? "")
                 #expect((types[family] == "counter") == name.hasSuffix("_total"), "\(line)")
                 let value = try #require(Double(match.3), "\(line)")
                 let series = match.2.map { "\(name){\($0)}" } ?? name
                 #expect(samples.updateValue(value, forKey: series) == nil, "\(series) twice")
             }
+        }
+    }
+
+    /// Expects the labels that the documentation names.
+    private func expectLabels(of family: String, in text: String) throws {
+        let found = text.matches(of: /([a-z_]+)="((?:[^"\\]|\\.)*)"/).filter { $0.1 != "le" }
+        let labels = try #require(MetricFamily(rawValue: family), "\(family)").labels
+        #expect(found.map { String($0.1) } == labels.map(\.name), "\(family){\(text)}")
+        for (match, label) in zip(found, labels) where !label.values.isEmpty {
+            #expect(label.values.contains(String(match.2)), "\(family){\(text)}")
         }
     }
 

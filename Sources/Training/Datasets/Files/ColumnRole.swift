@@ -37,7 +37,7 @@ public enum ColumnRole: String, Sendable, CaseIterable {
     /// Known names, as ``normalised(_:)`` writes them; an earlier name wins over a later one.
     ///
     /// A person comes before a session, and a full date with time before a date.
-    var names: [String] {
+    package var names: [String] {
         switch self {
         case .user:
             [
@@ -74,7 +74,7 @@ public enum ColumnRole: String, Sendable, CaseIterable {
     }
 
     /// A name in lower case, without spaces, underscores, hyphens, or a type suffix such as `:token`.
-    static func normalised(_ name: String) -> String {
+    package static func normalised(_ name: String) -> String {
         let types = [":token", ":token_seq", ":float", ":float_seq"]
         let name = name.lowercased()
         let untyped = types.first(where: name.hasSuffix).map { name.dropLast($0.count) } ?? name[...]
