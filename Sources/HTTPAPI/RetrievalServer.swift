@@ -151,6 +151,8 @@ private struct ControlPlaneServer: Service, CustomStringConvertible {
             onServerRunning: { [logger] channel in
                 let port = channel.localAddress?.port ?? port
                 logger.info("control plane listens", metadata: ["http.host": "\(host)", "http.port": "\(port)"])
+                // The framework's own line, which scripts of operators look for.
+                logger.info("Server started and listening on \(host):\(port)")
                 onListening(port)
             },
             logger: frameworkLogger

@@ -6,7 +6,7 @@ import Synchronization
 /// The connections to a store's file, and the file's identity.
 struct OpenFile: Sendable {
     /// How the file of an open store was replaced.
-    enum Replacement {
+    enum Replacement: Equatable {
         /// The path leads to no file.
         case nothing
         /// The path leads to another file, beside the former file's write-ahead log.
@@ -113,12 +113,23 @@ struct OpenFile: Sendable {
         return log != nil && Identity(path + "-wal") == log ? .besideFormerLog : .another
     }
 
-    /// Writes the changes of a log that lost its name into the file, unless another log has that name by now.
+    /// Closes the connections to a file whose log lost its name, which writes the log's changes into the file.
+    ///
+    /// All of them must end before new ones begin: SQLite has one index of the log for each file of a process. And another
+    /// process' new log must not be there, because the last connection deletes the log by its name.
     ///
     /// - Parameter path: The file.
-    func saveLog(at path: String) {
-        guard !FileManager.default.fileExists(atPath: path + "-wal") else { return }
-        try? database.writeWithoutTransaction { try $0.execute(sql: "PRAGMA wal_checkpoint(TRUNCATE)") }
+    /// - Throws: ``CheckpointError/replaced(path:reason:)`` when there is such a log.
+    func mergeLog(at path: String) throws {
+        guard !FileManager.default.fileExists(atPath: path + "-wal") else {
+            throw CheckpointError.replaced(
+                path: path,
+                reason:
+                    "another process has replaced its write-ahead log. Restart this process; until then changes are refused."
+            )
+        }
+        (database as? DatabasePool)?.releaseMemory()
+        try database.close()
     }
 
     /// Leaves the connections open for ever, because their path leads to another file.

@@ -88,20 +88,20 @@ public final class CheckpointStore: Sendable {
                 guard let finding = file.replacement(at: path) else { return }
                 switch finding {
                 case .nothing, .besideFormerLog: throw finding.error(path)
-                case .withoutLog: file.saveLog(at: path)
+                case .withoutLog: try file.mergeLog(at: path)
                 case .another: break
                 }
                 let opened: OpenFile
                 do {
                     opened = try OpenFile(path: path, readOnly: readOnly, isForeign: false, lockWaiting, pageLimit)
                 } catch {
+                    let what = finding == .another ? "another file has taken its place and" : "it lost its log and"
                     throw CheckpointError.replaced(
                         path: path,
-                        reason:
-                            "another file has taken its place and cannot be used (\(error)). Changes are refused."
+                        reason: "\(what) cannot be used (\(error)). Changes are refused."
                     )
                 }
-                file.abandon()
+                if finding == .another { file.abandon() }
                 file = opened
             }
         } catch {

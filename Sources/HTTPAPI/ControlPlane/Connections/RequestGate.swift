@@ -87,6 +87,8 @@ final class RequestGate: ChannelDuplexHandler {
 
     private func passNext(_ context: ChannelHandlerContext) {
         guard !isAnswering, !isClosing else { return }
+        // A peer that does not read its answers gets no more of them.
+        guard waiting.isEmpty || context.channel.isWritable else { return }
         if let request = waiting.popFirst() {
             isAnswering = true
             // The decoder reads nothing behind a request for another protocol.
@@ -163,6 +165,7 @@ final class RequestGate: ChannelDuplexHandler {
         if isAnswering { connections.setIdle(!context.channel.isWritable, context.channel) }
         touch(context)
         context.fireChannelWritabilityChanged()
+        passNext(context)
     }
 
     private func refuse(_ problem: Problem, _ context: ChannelHandlerContext) {
