@@ -113,9 +113,9 @@ struct OpenFile: Sendable {
         return log != nil && Identity(path + "-wal") == log ? .besideFormerLog : .another
     }
 
-    /// Closes the connections to a file whose log lost its name, which writes the log's changes into the file.
+    /// Closes the connections to a file whose log was removed, which writes the log's changes into the file.
     ///
-    /// All of them must end before new ones begin: SQLite has one index of the log for each file of a process. And another
+    /// All connections must end before new ones begin, because a process has one index of the log for each file. Another
     /// process' new log must not be there, because the last connection deletes the log by its name.
     ///
     /// - Parameter path: The file.

@@ -55,7 +55,7 @@ extension CheckpointStore {
                 if lostActive || pointer.damage != nil { attempt(in: db) { try pointer.save(in: $0) } }
             }
             attempt(in: db) { db in
-                // Rows with a damaged name; their content was rebuilt under the right name.
+                // These rows have a damaged name; the rows under the right name were rebuilt above.
                 try db.execute(
                     sql: """
                         DELETE FROM model WHERE name NOT IN (SELECT model FROM version)

@@ -7,7 +7,7 @@ import Kernels
 package struct DescriptorBudget: Equatable {
     /// Descriptors for the store, logs, event loops, and connections that are being refused.
     package static let reserve = 128
-    /// With less the service does not start.
+    /// The fewest descriptors with which the service starts.
     package static let least = 192
 
     /// The most connections of the data plane.

@@ -34,7 +34,7 @@ final class ControlConnections: Sendable {
             guard open.count > limit else { return nil }
             let idle = open.filter { $0.key != ObjectIdentifier(channel) && $0.value.idleSince != nil }
             let oldest = idle.min { ($0.value.idleSince ?? .now()) < ($1.value.idleSince ?? .now()) }
-            // The one that is closed counts no more from here on: closing takes a moment, and others may come meanwhile.
+            // Closing takes a moment and others may connect meanwhile, so the closed one stops counting now.
             let surplus = oldest?.value.channel ?? channel
             open[ObjectIdentifier(surplus)] = nil
             return surplus

@@ -25,7 +25,7 @@ final class RequestGate: ChannelDuplexHandler {
     private var isAnswering = false
     private var endsAfterAnswer = false
     private var isClosing = false
-    /// That the peer has sent its last byte, while requests of before wait for their answers.
+    /// The peer's half-close, kept until its earlier requests are answered.
     private var inputClosed: ChannelEvent?
     private var sawPart = false
     /// Since when a request has been arriving.
