@@ -112,8 +112,8 @@ extension TrainedRecommender {
 
     /// Throws unless the parameters have the layout of the configuration; the number of items is not checked.
     func requireLayout() throws(ParameterError) {
-        guard let items = parameters.matrices[DimeRec.itemTable]?.rows else {
-            throw ParameterError.missing(DimeRec.itemTable)
+        guard let items = parameters.matrices[ItemTable.name]?.rows else {
+            throw ParameterError.missing(ItemTable.name)
         }
         for (name, expected) in layout(items: items).sorted(by: { $0.key < $1.key }) {
             guard let found = parameters.matrices[name] else { throw ParameterError.missing(name) }

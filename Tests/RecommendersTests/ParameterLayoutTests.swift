@@ -41,7 +41,7 @@ import Testing
     func emptyTables(name: String, rows: Int) throws {
         func check<Model: TrainedRecommender>(_ system: Model.Type) {
             // No columns: as many rows as a store can claim, without an element.
-            let matrices = [DimeRec.itemTable: Matrix(rows: rows, columns: 0)]
+            let matrices = [ItemTable.name: Matrix(rows: rows, columns: 0)]
             #expect(throws: ParameterError.self) { try Model(Model.Configuration(), stored: matrices) }
         }
         let system = try trained(name)

@@ -75,7 +75,7 @@ public struct MultVAE: TrainedRecommender {
     public func layout(items: Int) -> ParameterLayout {
         let (d, hidden, latent) = (configuration.dimension, configuration.hidden, configuration.latent)
         var layout: ParameterLayout = [
-            DimeRec.itemTable: .biasedItems(
+            ItemTable.name: .biasedItems(
                 items,
                 dimension: d,
                 deviation: (2 / (Double(items) + Double(d))).squareRoot()
@@ -96,7 +96,7 @@ public struct MultVAE: TrainedRecommender {
     public var readOuts: [ReadOut] { [.served] }
 
     /// The decoder's last layer with its biases, `[V, d + 1]`.
-    public var scoringItems: Matrix { parameters[DimeRec.itemTable] }
+    public var scoringItems: Matrix { parameters[ItemTable.name] }
 
     /// The random draws of a batch.
     package struct Draws {
@@ -144,7 +144,7 @@ public struct MultVAE: TrainedRecommender {
             }
         let likelihood = Variable.multinomial(
             logits: decoded(posterior.sample(draws.normals)).product(
-                tape.parameter(DimeRec.itemTable, from: parameters),
+                tape.parameter(ItemTable.name, from: parameters),
                 transposed: true
             ),
             columns: RaggedRows(likely),

@@ -32,19 +32,19 @@ extension SoftmaxRecommender {
     public var readOuts: [ReadOut] { [.served] }
 
     /// Unit rows of the item table, `[V, d]`.
-    public var scoringItems: Matrix { parameters[DimeRec.itemTable].normalisedRows().unit }
+    public var scoringItems: Matrix { parameters[ItemTable.name].normalisedRows().unit }
 
     /// Softmax cross-entropy of the target against the negatives, for each history's vector nearest to the target.
     public func loss(_ batch: TrainingBatch, on tape: Tape) -> TrainingLoss {
         let negatives = NegativeRows(
             batch.negatives,
             offset: batch.negativeOffset,
-            table: DimeRec.itemTable,
+            table: ItemTable.name,
             geometry: .sphere,
             parameters: parameters,
             tape: tape
         )
-        let targets = tape.gather(DimeRec.itemTable, from: parameters, rows: batch.targets).normalisedRows()
+        let targets = tape.gather(ItemTable.name, from: parameters, rows: batch.targets).normalisedRows()
         let users = users(batch.histories, noise: batch.noise, on: tape)
         let total = negatives.softmaxLoss(
             of: perUser == 1 ? users : users.nearestRows(of: perUser, to: targets.value),
@@ -63,7 +63,7 @@ extension SoftmaxRecommender {
     /// The network's parameters, and item rows of length about 1.
     public func layout(items: Int) -> ParameterLayout {
         var layout = network
-        layout[DimeRec.itemTable] = .normal(
+        layout[ItemTable.name] = .normal(
             rows: items,
             columns: dimension,
             deviation: 1 / Double(dimension).squareRoot()

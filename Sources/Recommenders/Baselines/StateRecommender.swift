@@ -17,7 +17,7 @@ extension StateRecommender {
 
     func users(_ histories: RaggedRows, noise: NoiseSource, on tape: Tape) -> Variable {
         let shared = SharedPrefixes(histories)
-        let items = tape.gather(DimeRec.itemTable, from: parameters, rows: shared.sequences.ids).normalisedRows()
+        let items = tape.gather(ItemTable.name, from: parameters, rows: shared.sequences.ids).normalisedRows()
         let newest = shared.firsts.indices.map { Int32(shared.firsts[$0] + histories[$0].count - 1) }
         return states(items: items, offsets: shared.sequences.offsets).gatheringRows(newest).normalisedRows()
     }

@@ -1,4 +1,5 @@
 public import Autodiff
+import Foundation
 public import Kernels
 
 /// DimeRec: diffusion with multi-interest guidance (WSDM 2025; method, sections 3 to 6).
@@ -9,8 +10,6 @@ public import Kernels
 public struct DimeRec: TrainedRecommender {
     /// `dimerec`.
     public static let system = "dimerec"
-    /// Name of the item table among the parameters, `[V, d]`, rows of any length.
-    public static let itemTable = "items"
     /// Name of the class table when it is not the item table.
     static let classTable = "items.output"
     static let logScale = "logScale"
@@ -43,11 +42,11 @@ public struct DimeRec: TrainedRecommender {
         let d = configuration.dimension
         var layout = guidance.layout
         layout.merge(denoiser.layout) { first, _ in first }
-        for table in [Self.itemTable, targetTable] {
+        for table in [ItemTable.name, targetTable] {
             layout[table] = .normal(rows: items, columns: d, deviation: 1 / Double(d).squareRoot())
         }
         if configuration.loss.learnLogitScale {
-            layout[Self.logScale] = .constant(logarithm(configuration.loss.logitScale), rows: 1, columns: 1)
+            layout[Self.logScale] = .constant(Float(log(configuration.loss.logitScale)), rows: 1, columns: 1)
         }
         return layout
     }
@@ -56,7 +55,7 @@ public struct DimeRec: TrainedRecommender {
     public var drawsSecondNegatives: Bool { !configuration.loss.sharedNegatives }
 
     /// The table whose rows are targets and classes.
-    private var targetTable: String { configuration.tiedItems ? Self.itemTable : Self.classTable }
+    private var targetTable: String { configuration.tiedItems ? ItemTable.name : Self.classTable }
 
     /// Rows of the class table, `[V, d]`; unit rows on the sphere.
     public var scoringItems: Matrix { configuration.geometry.placed(parameters[targetTable]) }
@@ -64,10 +63,10 @@ public struct DimeRec: TrainedRecommender {
     /// Keeps a trained logit scale within 1...100 and, when configured, item rows on the sphere.
     public mutating func constrain() {
         if configuration.loss.learnLogitScale {
-            parameters.update(Self.logScale) { $0[0, 0] = min(max($0[0, 0], 0), logarithm(100)) }
+            parameters.update(Self.logScale) { $0[0, 0] = min(max($0[0, 0], 0), Float(log(100.0))) }
         }
         if configuration.projectItems {
-            for table in Set([Self.itemTable, targetTable]) {
+            for table in Set([ItemTable.name, targetTable]) {
                 parameters.update(table) { $0 = $0.normalisedRows().unit }
             }
         }
@@ -137,7 +136,7 @@ public struct DimeRec: TrainedRecommender {
     /// Interests and recent items of histories.
     func condition(of histories: RaggedRows, on tape: Tape) -> DiffusionAggregation.Condition {
         let distinct = DistinctItems(histories)
-        let items = configuration.geometry.placed(tape.gather(Self.itemTable, from: parameters, rows: distinct.ids))
+        let items = configuration.geometry.placed(tape.gather(ItemTable.name, from: parameters, rows: distinct.ids))
         let recent = configuration.denoiser.recentItems
         return DiffusionAggregation.Condition(
             interests: guidance.interests(items: items, histories: distinct.histories, parameters: parameters),

@@ -2,14 +2,6 @@ public import Kernels
 
 /// Every hyper-parameter of DimeRec's model and losses, with the defaults of the method's sections 13 and 14.
 public struct DimeRecConfiguration: ModelConfiguration {
-    /// The geometry of the vectors.
-    public enum Geometry: String, Codable, Sendable, CaseIterable {
-        /// On the unit sphere: item rows, noised vectors and every step of the reverse chain have length one.
-        case sphere
-        /// Unrestricted: nothing is normalised, and noise is DDPM's. This is the ablation without the walk; not for
-        /// serving.
-        case euclidean
-    }
     /// Length of item, interest and user vectors.
     public var dimension = 64
     /// How many of a history's newest items are used.
@@ -86,20 +78,6 @@ public struct GuidanceConfiguration: ConfigurationSection {
         /// The mean item through two dense layers.
         case mlp
     }
-    /// Where the positional rows come from.
-    public enum Position: String, Codable, Sendable, CaseIterable {
-        /// A trained table.
-        case learned
-        /// Fixed sines and cosines.
-        case sinusoid
-    }
-    /// The end of the window that short histories leave empty.
-    public enum Padding: String, Codable, Sendable, CaseIterable {
-        /// Position 0 is the oldest item kept.
-        case right
-        /// The last position is the newest item.
-        case left
-    }
     /// The kind of module.
     public var kind = Kind.selfAttentive
     /// Width of the self-attentive module's hidden layer, or of the Transformer's feed-forward layers.
@@ -109,9 +87,9 @@ public struct GuidanceConfiguration: ConfigurationSection {
     /// Attention heads of each block of the Transformer; they divide the dimension.
     public var attentionHeads = 2
     /// The self-attentive module's positional table.
-    public var position = Position.learned
+    public var position = PositionTable.learned
     /// The self-attentive module's padding side, which determines the meaning of a position.
-    public var padding = Padding.right
+    public var padding = PaddingSide.right
     /// If true, interests are normalised before they are used.
     public var normaliseRows = true
 
@@ -187,45 +165,6 @@ public struct DenoiserConfiguration: ConfigurationSection {
         guard residual != .condition || conditionHidden > 0 else {
             throw .invalidValue(key: prefix + "residual", reason: "'condition' needs conditionHidden above 0.")
         }
-    }
-}
-
-/// A family of beta schedules and its parameters (method, section 2).
-public struct ScheduleConfiguration: ConfigurationSection {
-    /// The families.
-    public enum Kind: String, Codable, Sendable, CaseIterable {
-        /// `1 - exp(-0.1/T - 0.5 * 9.9 x_t / T^2)`.
-        case exponential = "exp"
-        /// Squared cosine.
-        case cosine
-        /// 1e-4...0.02 scaled by 1000/T and clipped.
-        case linear50 = "lin50"
-        /// 1e-4...0.02 without scaling.
-        case linearUnscaled = "lin"
-        /// DiffuRec's truncated linear.
-        case truncatedLinear = "trunc-lin"
-        /// `alphaBar` falls from 1 as `(1 - sqrt(t/T + 1e-4)) / 0.99` (Li et al., "Diffusion-LM", 2022, appendix A).
-        case squareRoot = "sqrt"
-        /// Linear from `betaFirst` to `betaLast`.
-        case linear
-    }
-    /// The family.
-    public var kind = Kind.linear
-    /// First beta of `linear`.
-    public var betaFirst = 0.3
-    /// Last beta of `linear`.
-    public var betaLast = 0.9
-
-    /// The defaults.
-    public init() {}
-
-    /// A family with its defaults.
-    public init(kind: Kind) { self.kind = kind }
-
-    /// Throws for a value out of range.
-    public func validate(prefix: String) throws(ConfigurationError) {
-        try ConfigurationError.require(1e-6...0.999, contains: betaFirst, key: prefix + "betaFirst")
-        try ConfigurationError.require(betaFirst...0.999, contains: betaLast, key: prefix + "betaLast")
     }
 }
 

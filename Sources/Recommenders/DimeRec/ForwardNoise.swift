@@ -6,7 +6,7 @@ public struct ForwardNoise: Sendable {
     /// The noise schedule in use.
     public let schedule: NoiseSchedule
     private let configuration: NoiseConfiguration
-    private let geometry: DimeRecConfiguration.Geometry
+    private let geometry: Geometry
     private let walk: GeodesicRandomWalk
 
     /// The noise of a recipe.
@@ -14,7 +14,7 @@ public struct ForwardNoise: Sendable {
         _ configuration: NoiseConfiguration,
         dimension: Int,
         steps: Int,
-        geometry: DimeRecConfiguration.Geometry = .sphere
+        geometry: Geometry = .sphere
     ) {
         self.configuration = configuration
         self.geometry = geometry

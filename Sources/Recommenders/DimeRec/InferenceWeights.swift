@@ -73,7 +73,7 @@ extension DimeRec {
     /// - Parameter keyBytes: The memory limit of the items' attention keys; see `HistoryAttention`.
     /// - Returns: Weights laid out for the inference kernels.
     public consuming func inferenceWeights(keyBytes: Int = 256 << 20) -> InferenceWeights {
-        var items = parameters.take(Self.itemTable)
+        var items = parameters.take(ItemTable.name)
         items.normaliseRows()
         typealias Name = DiffusionAggregation.Name
         let denoiser = configuration.denoiser

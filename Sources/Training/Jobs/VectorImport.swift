@@ -43,7 +43,7 @@ public struct VectorImport: Sendable {
         try recipe.validate(prefix: "")
         // The network's shapes do not depend on the items, so a model of one item has all parameters but the table.
         var model = DimeRec(recipe.model, items: 1, seed: seed)
-        model.parameters[DimeRec.itemTable] = vectors.normalisedRows().unit
+        model.parameters[ItemTable.name] = vectors.normalisedRows().unit
         let index = try IndexFormat.build(
             vectors: model.scoringItems,
             configuration: recipe.index,

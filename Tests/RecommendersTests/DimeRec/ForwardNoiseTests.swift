@@ -19,9 +19,9 @@ import Testing
 
     @Test(
         "literal noise equals its definition: standard normals, then normalisation on the sphere",
-        arguments: DimeRecConfiguration.Geometry.allCases
+        arguments: Geometry.allCases
     )
-    func literal(geometry: DimeRecConfiguration.Geometry) {
+    func literal(geometry: Geometry) {
         let noise = ForwardNoise(NoiseConfiguration(), dimension: 16, steps: 5, geometry: geometry)
         let clean = unitRows(6, seed: 1)
         let steps = [1, 2, 3, 4, 5, 5]

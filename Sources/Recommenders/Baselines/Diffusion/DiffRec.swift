@@ -79,7 +79,7 @@ public struct DiffRec: ChainRecommender {
         let hidden = configuration.hidden
         var layout = hiddenLayer.layout
         layout[Self.input] = .xavier(inputs: items, outputs: hidden)
-        layout[DimeRec.itemTable] = .biasedItems(
+        layout[ItemTable.name] = .biasedItems(
             items,
             dimension: hidden,
             deviation: (2 / (Double(items) + Double(hidden))).squareRoot()
@@ -103,7 +103,7 @@ public struct DiffRec: ChainRecommender {
     public var reverseSteps: Int { configuration.noise.steps }
 
     /// The last layer with its biases, `[V, hidden + 1]`.
-    public var scoringItems: Matrix { parameters[DimeRec.itemTable] }
+    public var scoringItems: Matrix { parameters[ItemTable.name] }
 
     /// The random draws of a batch.
     package struct Draws {
@@ -126,7 +126,7 @@ public struct DiffRec: ChainRecommender {
     ///
     /// - Complexity: O(B V hidden).
     public func loss(_ batch: TrainingBatch, on tape: Tape) -> TrainingLoss {
-        let items = parameters[DimeRec.itemTable].rows
+        let items = parameters[ItemTable.name].rows
         let draws = Draws(
             steps: diffusion.steps(batch.noise),
             normals: diffusion.normals(batch.noise, columns: items),
@@ -137,7 +137,7 @@ public struct DiffRec: ChainRecommender {
 
     /// The loss for given draws: `sum_b w_t |x_0 - x_0'|^2 / B`.
     package func loss(_ batch: TrainingBatch, draws: Draws, on tape: Tape) -> TrainingLoss {
-        let table = tape.parameter(DimeRec.itemTable, from: parameters)
+        let table = tape.parameter(ItemTable.name, from: parameters)
         let clean = dense(inputs(batch))
         let noised = diffusion.noised(tape.constant(clean), steps: draws.steps, normals: draws.normals)
             .droppedOut(mask: draws.kept)
@@ -197,10 +197,10 @@ public struct DiffRec: ChainRecommender {
 
     private func dense(_ sequences: RaggedRows) -> Matrix {
         InteractionRows(sequences, oldestWeight: configuration.oldestWeight)
-            .dense(items: parameters[DimeRec.itemTable].rows)
+            .dense(items: parameters[ItemTable.name].rows)
     }
 
     private var chainProduct: Matrix {
-        .product(parameters[DimeRec.itemTable], transposed: true, parameters[Self.input], transposed: false)
+        .product(parameters[ItemTable.name], transposed: true, parameters[Self.input], transposed: false)
     }
 }

@@ -37,7 +37,7 @@ public struct DiffuRec: ChainRecommender {
         /// Dropout on the residual branches and on the last block's output, during training.
         public var dropout = 0.1
         /// The geometry of item rows and predictions: not normalised, as published, or on the unit sphere.
-        public var geometry = DimeRecConfiguration.Geometry.euclidean
+        public var geometry = Geometry.euclidean
         /// Inverse temperature of the softmax.
         public var logitScale = 1.0
 
@@ -102,7 +102,7 @@ public struct DiffuRec: ChainRecommender {
             layout[norm + ".gain"] = .constant(1, rows: 1, columns: d)
             layout[norm + ".bias"] = .constant(rows: 1, columns: d)
         }
-        layout[DimeRec.itemTable] = .normal(
+        layout[ItemTable.name] = .normal(
             rows: items,
             columns: d,
             deviation: 1 / Double(d).squareRoot()
@@ -114,7 +114,7 @@ public struct DiffuRec: ChainRecommender {
     public var reverseSteps: Int { configuration.steps }
 
     /// The item rows, `[V, d]`; unit rows on the sphere.
-    public var scoringItems: Matrix { configuration.geometry.placed(parameters[DimeRec.itemTable]) }
+    public var scoringItems: Matrix { configuration.geometry.placed(parameters[ItemTable.name]) }
 
     /// The random draws of a batch, without dropout.
     package struct Draws {
@@ -148,13 +148,13 @@ public struct DiffuRec: ChainRecommender {
         let negatives = NegativeRows(
             batch.negatives,
             offset: batch.negativeOffset,
-            table: DimeRec.itemTable,
+            table: ItemTable.name,
             geometry: configuration.geometry,
             parameters: parameters,
             tape: tape
         )
         let x0 = configuration.geometry.placed(
-            tape.gather(DimeRec.itemTable, from: parameters, rows: batch.targets)
+            tape.gather(ItemTable.name, from: parameters, rows: batch.targets)
         )
         let predicted = clean(
             noised: diffusion.noised(x0, steps: draws.steps, normals: draws.normals),
@@ -212,7 +212,7 @@ public struct DiffuRec: ChainRecommender {
     /// `z` of every position, `[P, d]`.
     private func itemStates(_ histories: RaggedRows, dropout: NoiseSource?, on tape: Tape) -> Variable {
         var rows = configuration.geometry.placed(
-            tape.gather(DimeRec.itemTable, from: parameters, rows: histories.ids)
+            tape.gather(ItemTable.name, from: parameters, rows: histories.ids)
         )
         if let dropout, configuration.itemDropout > 0 {
             let counts = (0..<histories.count).map { histories[$0].count }

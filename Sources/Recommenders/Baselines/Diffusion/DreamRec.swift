@@ -101,7 +101,7 @@ public struct DreamRec: ChainRecommender {
         let wide = configuration.denoiser == .linear ? d : 2 * d
         var layout = encoder.layout
         layout.merge(stepEmbedding.layout) { first, _ in first }
-        layout[DimeRec.itemTable] = .normal(rows: items, columns: d, deviation: 1)
+        layout[ItemTable.name] = .normal(rows: items, columns: d, deviation: 1)
         layout[Name.null] = .normal(rows: 1, columns: d, deviation: 1)
         for part in [Name.noised, Name.condition, Name.step] {
             layout[part] = .xavier(inputs: d, outputs: wide)
@@ -118,7 +118,7 @@ public struct DreamRec: ChainRecommender {
     public var reverseSteps: Int { configuration.steps }
 
     /// The item rows as they are, `[V, d]`.
-    public var scoringItems: Matrix { parameters[DimeRec.itemTable] }
+    public var scoringItems: Matrix { parameters[ItemTable.name] }
 
     /// The random draws of a batch.
     package struct Draws {
@@ -152,7 +152,7 @@ public struct DreamRec: ChainRecommender {
 
     /// The loss for given draws.
     package func loss(_ batch: TrainingBatch, draws: Draws, on tape: Tape) -> TrainingLoss {
-        let target = tape.gather(DimeRec.itemTable, from: parameters, rows: batch.targets)
+        let target = tape.gather(ItemTable.name, from: parameters, rows: batch.targets)
         let x0 = configuration.detachTarget ? target.stoppingGradient() : target
         let kept = draws.isUnconditional.map { $0 ? Float(0) : 1 }
         let condition = condition(of: batch.histories, on: tape).scalingRows(by: kept)
@@ -205,7 +205,7 @@ public struct DreamRec: ChainRecommender {
         let shared = SharedPrefixes(histories)
         let newest = shared.firsts.indices.map { Int32(shared.firsts[$0] + histories[$0].count - 1) }
         // The encoder expects rows of length 1; these have length sqrt(d).
-        let items = tape.gather(DimeRec.itemTable, from: parameters, rows: shared.sequences.ids)
+        let items = tape.gather(ItemTable.name, from: parameters, rows: shared.sequences.ids)
             .scaled(by: 1 / Float(configuration.dimension).squareRoot())
         return encoder.states(items: items, offsets: shared.sequences.offsets, parameters: parameters)
             .gatheringRows(newest)

@@ -1,4 +1,5 @@
 public import Autodiff
+import Foundation
 public import Kernels
 
 /// L-DiffRec (Wang et al., SIGIR 2023; method, section 11): DiffRec in the latent space of a variational autoencoder
@@ -100,11 +101,11 @@ public struct LatentDiffRec: ChainRecommender {
             layout[name] = .xavier(inputs: inputs, outputs: outputs)
         }
         for (name, value) in [
-            (Name.mean, 0), (Name.logVariance, 2 * logarithm(configuration.initialDeviation)), (Name.output, 0),
+            (Name.mean, 0), (Name.logVariance, 2 * Float(log(configuration.initialDeviation))), (Name.output, 0),
         ] {
             layout[Name.bias(of: name)] = .constant(value, rows: 1, columns: d)
         }
-        layout[DimeRec.itemTable] = .biasedItems(
+        layout[ItemTable.name] = .biasedItems(
             items,
             dimension: d,
             deviation: (2 / (Double(items) + Double(d))).squareRoot()
@@ -119,7 +120,7 @@ public struct LatentDiffRec: ChainRecommender {
     public var reverseSteps: Int { configuration.noise.steps }
 
     /// The decoder with its biases, `[V, d + 1]`.
-    public var scoringItems: Matrix { parameters[DimeRec.itemTable] }
+    public var scoringItems: Matrix { parameters[ItemTable.name] }
 
     /// The random draws of a batch.
     package struct Draws {
@@ -180,7 +181,7 @@ public struct LatentDiffRec: ChainRecommender {
             latent.scalingRows(by: roots),
             weight: weight / Float(d)
         )
-        let table = tape.parameter(DimeRec.itemTable, from: parameters)
+        let table = tape.parameter(ItemTable.name, from: parameters)
         let likelihood = Variable.multinomial(
             logits: denoised.appendingOne().product(table, transposed: true),
             columns: configuration.target == .next ? RaggedRows(batch.targets.map { [$0] }) : rows.items,

@@ -93,7 +93,7 @@ public struct SequentialDiffRec: ChainRecommender {
         layout[Self.outputNorm + ".bias"] = .constant(rows: 1, columns: d)
         layout[Self.output] = .xavier(inputs: d, outputs: d)
         layout[Self.output + ".bias"] = .constant(rows: 1, columns: d)
-        layout[DimeRec.itemTable] = .normal(
+        layout[ItemTable.name] = .normal(
             rows: items,
             columns: d,
             deviation: 1 / Double(d).squareRoot()
@@ -105,7 +105,7 @@ public struct SequentialDiffRec: ChainRecommender {
     public var reverseSteps: Int { configuration.steps }
 
     /// The item rows as they are, `[V, d]`.
-    public var scoringItems: Matrix { parameters[DimeRec.itemTable] }
+    public var scoringItems: Matrix { parameters[ItemTable.name] }
 
     /// The random draws of a batch, without dropout.
     package struct Draws {
@@ -141,12 +141,12 @@ public struct SequentialDiffRec: ChainRecommender {
         let negatives = NegativeRows(
             batch.negatives,
             offset: batch.negativeOffset,
-            table: DimeRec.itemTable,
+            table: ItemTable.name,
             geometry: .euclidean,
             parameters: parameters,
             tape: tape
         )
-        let row = tape.gather(DimeRec.itemTable, from: parameters, rows: batch.targets)
+        let row = tape.gather(ItemTable.name, from: parameters, rows: batch.targets)
         let (s0, weight) = (Float(configuration.tokenDeviation), 1 / Float(batch.stepRows))
         let token = row.adding(tape.constant(draws.token), scale: s0)
         // At t = 1 the item's own row is the target.
@@ -202,7 +202,7 @@ public struct SequentialDiffRec: ChainRecommender {
         let sequences = TokenSequences(histories)
         let positions = steps.map { Double($0 - 1) * 1000 / Double(configuration.steps) }
         let token = noised.adding(stepEmbedding.rows(positions, on: tape, parameters))
-        var x = tape.gather(DimeRec.itemTable, from: parameters, rows: sequences.items)
+        var x = tape.gather(ItemTable.name, from: parameters, rows: sequences.items)
             .scalingRows(by: sequences.isToken.map { $0 ? 0 : 1 })
             .adding(token.gatheringRows(sequences.owners).scalingRows(by: sequences.isToken.map { $0 ? 1 : 0 }))
         let p = configuration.dropout

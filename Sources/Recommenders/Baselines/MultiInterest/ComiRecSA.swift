@@ -15,9 +15,9 @@ public struct ComiRecSA: MultiInterestRecommender {
         /// Width of the attention's hidden layer.
         public var hidden = 256
         /// The positional table.
-        public var position = GuidanceConfiguration.Position.learned
+        public var position = PositionTable.learned
         /// The end of the window that short histories leave empty; the original uses the right end.
-        public var padding = GuidanceConfiguration.Padding.left
+        public var padding = PaddingSide.left
         /// Inverse temperature of the softmax.
         public var logitScale = 14.3
 

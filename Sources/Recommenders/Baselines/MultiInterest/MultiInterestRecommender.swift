@@ -10,7 +10,7 @@ protocol MultiInterestRecommender: SoftmaxRecommender {
 extension MultiInterestRecommender {
     func users(_ histories: RaggedRows, noise: NoiseSource, on tape: Tape) -> Variable {
         let distinct = DistinctItems(histories)
-        let items = tape.gather(DimeRec.itemTable, from: parameters, rows: distinct.ids).normalisedRows()
+        let items = tape.gather(ItemTable.name, from: parameters, rows: distinct.ids).normalisedRows()
         let interests = module.interests(items: items, histories: distinct.histories, parameters: parameters)
         return interests.reshaped(rows: histories.count * perUser, columns: items.value.columns).normalisedRows()
     }

@@ -77,7 +77,7 @@ public struct BERT4Rec: TrainedRecommender {
             Name.headBias: .constant(rows: 1, columns: d),
         ]
         for (name, rows) in [
-            (DimeRec.itemTable, items), (Name.mask, 1), (Name.positions, configuration.historyLength + 1),
+            (ItemTable.name, items), (Name.mask, 1), (Name.positions, configuration.historyLength + 1),
         ] {
             layout[name] = .normal(rows: rows, columns: d, deviation: 1 / Double(d).squareRoot())
         }
@@ -96,7 +96,7 @@ public struct BERT4Rec: TrainedRecommender {
 
     /// Rows and biases of items, `[V, d + 1]`.
     public var scoringItems: Matrix {
-        Matrix(joiningColumns: [parameters[DimeRec.itemTable], parameters[Name.itemBias]])
+        Matrix(joiningColumns: [parameters[ItemTable.name], parameters[Name.itemBias]])
     }
 
     /// `-log softmax` of each hidden item at its place, summed over the places of a row.
@@ -112,7 +112,7 @@ public struct BERT4Rec: TrainedRecommender {
             noise: batch.noise,
             layers: 1 + 2 * configuration.blocks
         )
-        let table = tape.parameter(DimeRec.itemTable, from: parameters)
+        let table = tape.parameter(ItemTable.name, from: parameters)
         let biases = tape.parameter(Name.itemBias, from: parameters).reshaped(rows: 1, columns: table.value.rows)
         let likelihood = Variable.multinomial(
             logits: answers(sequences, dropout: dropout, on: tape).product(table, transposed: true)
@@ -163,7 +163,7 @@ public struct BERT4Rec: TrainedRecommender {
     /// The head's outputs at the hidden places, `[places, d]`.
     private func answers(_ sequences: ClozeSequences, dropout: Dropout?, on tape: Tape) -> Variable {
         let d = configuration.dimension
-        let items = tape.parameter(DimeRec.itemTable, from: parameters).gatheringRows(sequences.items)
+        let items = tape.parameter(ItemTable.name, from: parameters).gatheringRows(sequences.items)
             .scalingRows(by: sequences.isHidden.map { $0 ? 0 : 1 })
         let masks = tape.parameter(Name.mask, from: parameters)
             .gatheringRows([Int32](repeating: 0, count: sequences.items.count))

@@ -67,7 +67,7 @@ public struct Caser: TrainedRecommender {
         let (horizontal, vertical) = (configuration.horizontalFilters, configuration.verticalFilters)
         let deviation = 1 / Double(d).squareRoot()
         var layout: ParameterLayout = [
-            DimeRec.itemTable: .biasedItems(
+            ItemTable.name: .biasedItems(
                 items,
                 dimension: d,
                 deviation: deviation
@@ -89,7 +89,7 @@ public struct Caser: TrainedRecommender {
     public var readOuts: [ReadOut] { [.served] }
 
     /// Rows and biases of next items, `[V, d + 1]`.
-    public var scoringItems: Matrix { parameters[DimeRec.itemTable] }
+    public var scoringItems: Matrix { parameters[ItemTable.name] }
 
     /// The configured loss of the next item against the batch's negatives.
     public func loss(_ batch: TrainingBatch, on tape: Tape) -> TrainingLoss {

@@ -48,7 +48,7 @@ public struct FPMC: TrainedRecommender {
     public func layout(items: Int) -> ParameterLayout {
         let d = configuration.dimension
         var layout: ParameterLayout = [:]
-        for name in [DimeRec.itemTable, Self.previousTable] {
+        for name in [ItemTable.name, Self.previousTable] {
             layout[name] = .normal(rows: items, columns: d, deviation: 1 / Double(d).squareRoot())
         }
         return layout
@@ -58,7 +58,7 @@ public struct FPMC: TrainedRecommender {
     public var readOuts: [ReadOut] { [.served] }
 
     /// Unit rows of next items, `[V, d]`.
-    public var scoringItems: Matrix { parameters[DimeRec.itemTable].normalisedRows().unit }
+    public var scoringItems: Matrix { parameters[ItemTable.name].normalisedRows().unit }
 
     /// The configured loss of the next item against the batch's negatives.
     public func loss(_ batch: TrainingBatch, on tape: Tape) -> TrainingLoss {

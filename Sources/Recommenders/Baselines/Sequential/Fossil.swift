@@ -58,7 +58,7 @@ public struct Fossil: TrainedRecommender {
         let d = configuration.dimension
         let deviation = 1 / Double(d).squareRoot()
         return [
-            DimeRec.itemTable: .biasedItems(
+            ItemTable.name: .biasedItems(
                 items,
                 dimension: d,
                 deviation: deviation
@@ -72,7 +72,7 @@ public struct Fossil: TrainedRecommender {
     public var readOuts: [ReadOut] { [.served] }
 
     /// Rows and biases of next items, `[V, d + 1]`.
-    public var scoringItems: Matrix { parameters[DimeRec.itemTable] }
+    public var scoringItems: Matrix { parameters[ItemTable.name] }
 
     /// The configured loss of the next item against the batch's negatives.
     public func loss(_ batch: TrainingBatch, on tape: Tape) -> TrainingLoss {

@@ -1,5 +1,4 @@
 import Autodiff
-import Foundation
 import Kernels
 
 /// The guidance extraction module (method, section 3): histories in, `[B, K d]` interests out.
@@ -57,20 +56,4 @@ struct GuidanceExtraction {
             .normalisedRows()
             .reshaped(rows: raw.value.rows, columns: wide)
     }
-}
-
-/// ``sinusoids(positions:width:)`` of `0..<count`.
-func sinusoids(count: Int, width: Int) -> Matrix { sinusoids(positions: (0..<count).map(Double.init), width: width) }
-
-/// Sines, then cosines, of `position * f_j` with `f_j = 10000^(-j / (width/2 - 1))`.
-///
-/// Source: the step embedding of DreamRec (method, section 4.1). Shape `[positions.count, width]`.
-func sinusoids(positions: [Double], width: Int) -> Matrix {
-    let half = width / 2
-    let frequencies = (0..<half).map { exp(-log(10000) * Double($0) / Double(max(1, half - 1))) }
-    return Matrix(
-        positions.map { position in
-            frequencies.map { Float(sin(position * $0)) } + frequencies.map { Float(cos(position * $0)) }
-        }
-    )
 }

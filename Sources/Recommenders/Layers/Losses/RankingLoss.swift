@@ -12,7 +12,7 @@ public enum RankingLoss: String, Codable, Sendable, CaseIterable {
     func loss(
         of users: Variable,
         in batch: TrainingBatch,
-        geometry: DimeRecConfiguration.Geometry,
+        geometry: Geometry,
         logitScale: Double = 1,
         parameters: ParameterSet
     ) -> TrainingLoss {
@@ -20,12 +20,12 @@ public enum RankingLoss: String, Codable, Sendable, CaseIterable {
         let negatives = NegativeRows(
             batch.negatives,
             offset: batch.negativeOffset,
-            table: DimeRec.itemTable,
+            table: ItemTable.name,
             geometry: geometry,
             parameters: parameters,
             tape: tape
         )
-        let targets = geometry.placed(tape.gather(DimeRec.itemTable, from: parameters, rows: batch.targets))
+        let targets = geometry.placed(tape.gather(ItemTable.name, from: parameters, rows: batch.targets))
         let scale = LogitScale.fixed(Float(logitScale))
         let weight = 1 / Float(batch.stepRows)
         let total =

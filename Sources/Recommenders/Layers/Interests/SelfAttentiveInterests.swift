@@ -15,9 +15,9 @@ struct SelfAttentiveInterests: InterestModule {
     /// Width of the hidden layer.
     let hidden: Int
     /// The positional table.
-    let position: GuidanceConfiguration.Position
+    let position: PositionTable
     /// The end of the window that short histories leave empty.
-    let padding: GuidanceConfiguration.Padding
+    let padding: PaddingSide
 
     private var projectionName: String { prefix + ".projection" }
     private var biasName: String { prefix + ".projection.bias" }

@@ -1,19 +1,5 @@
 import Autodiff
-import Foundation
 import Kernels
-
-/// The inverse temperature of the softmax losses.
-enum LogitScale {
-    case fixed(Float)
-    case trained(Variable)
-
-    func applied(to queries: Variable) -> Variable {
-        switch self {
-        case .fixed(let scale): queries.scaled(by: scale)
-        case .trained(let scale): queries.scaled(by: scale)
-        }
-    }
-}
 
 /// Negatives of a batch as rows on a tape, and the softmax loss against them (equations 19 and 22).
 struct NegativeRows {
@@ -29,7 +15,7 @@ struct NegativeRows {
         _ negatives: Negatives,
         offset: Float,
         table: String,
-        geometry: DimeRecConfiguration.Geometry,
+        geometry: Geometry,
         parameters: ParameterSet,
         tape: Tape
     ) {
@@ -98,6 +84,3 @@ struct NegativeRows {
         )
     }
 }
-
-/// The natural logarithm as a Float.
-func logarithm(_ x: Double) -> Float { Float(log(x)) }

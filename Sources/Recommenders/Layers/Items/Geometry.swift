@@ -1,7 +1,16 @@
 import Autodiff
 import Kernels
 
-extension DimeRecConfiguration.Geometry {
+/// The geometry of the vectors.
+public enum Geometry: String, Codable, Sendable, CaseIterable {
+    /// On the unit sphere: item rows, noised vectors and every step of the reverse chain have length one.
+    case sphere
+    /// Unrestricted: nothing is normalised, and noise is DDPM's. This is the ablation without the walk; not for
+    /// serving.
+    case euclidean
+}
+
+extension Geometry {
     /// The rows in this geometry: unit rows on the sphere, unchanged rows otherwise.
     func placed(_ rows: Variable) -> Variable { self == .sphere ? rows.normalisedRows() : rows }
 
