@@ -240,9 +240,9 @@ extension Variable {
             reversedBias: reversedBias.value,
             isCausal: isCausal
         )
-        let (output, weights) = SelfAttention.forward(inputs, offsets: offsets)
+        let (output, trace) = SelfAttention.forward(inputs, offsets: offsets)
         return queries.tape.record(output, inputs: [queries, keys, values, reversedBias]) { gradient, tape in
-            let parts = SelfAttention.gradients(inputs, offsets: offsets, weights: weights, gradient: gradient)
+            let parts = SelfAttention.gradients(inputs, offsets: offsets, trace: trace, gradient: gradient)
             tape.accumulate(queries, parts.queries)
             tape.accumulate(keys, parts.keys)
             tape.accumulate(values, parts.values)

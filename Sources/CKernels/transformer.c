@@ -58,19 +58,7 @@ CLONES void ck_layer_norm_gradient(const float *standardised, const float *inver
     }
 }
 
-// out[c][p] = x[p][c]: a head's columns become rows, so that sums over features vectorise along positions.
-INLINE void transpose_head(const float *x, size_t n, size_t d, size_t width, float *out) {
-    for (size_t p = 0; p < n; p++)
-        for (size_t c = 0; c < width; c++) out[c * n + p] = x[p * d + c];
-}
-
-// out[j] = sum over c of x[c] * table[c][j], j < count; rows of the table are n long.
-INLINE void combine(const float *x, const float *table, size_t width, size_t n, size_t count, float *restrict out) {
-    FAST
-    for (size_t j = 0; j < count; j++) out[j] = 0.0f;
-    for (size_t c = 0; c < width; c++)
-        for (size_t j = 0; j < count; j++) out[j] += x[c] * table[c * n + j];
-}
+// MARK: One sequence at a time, for serving.
 
 INLINE void softmax_in_place(float *x, size_t n) {
     FAST
@@ -83,71 +71,6 @@ INLINE void softmax_in_place(float *x, size_t n) {
     float inverse = 1.0f / sum;
     for (size_t j = 0; j < n; j++) x[j] *= inverse;
 }
-
-// A head's weights lie row by row: row p starts at p * n and holds the weights of the positions that p sees.
-CLONES void ck_self_attention(const float *q, const float *k, const float *v, const float *reversed_bias, size_t n,
-                              size_t longest, int causal, size_t d, size_t heads, float *weights, float *out,
-                              float *scratch) {
-    FAST
-    size_t width = d / heads, distances = causal ? longest : 2 * longest - 1;
-    float scale = 1.0f / sqrtf((float)width);
-    for (size_t h = 0; h < heads; h++) {
-        transpose_head(k + h * width, n, d, width, scratch);
-        // The bias of distance p - j is at longest - 1 - (p - j), so its index rises with j.
-        const float *bias = reversed_bias + h * distances + longest - 1;
-        for (size_t p = 0; p < n; p++) {
-            size_t seen = causal ? p + 1 : n;
-            float *restrict w = weights + (h * n + p) * n;
-            combine(q + p * d + h * width, scratch, width, n, seen, w);
-            for (size_t j = 0; j < seen; j++) w[j] = w[j] * scale + *(bias - p + j);
-            softmax_in_place(w, seen);
-            float *restrict o = out + p * d + h * width;
-            for (size_t c = 0; c < width; c++) o[c] = 0.0f;
-            for (size_t j = 0; j < seen; j++) {
-                const float *value = v + j * d + h * width;
-                for (size_t c = 0; c < width; c++) o[c] += w[j] * value[c];
-            }
-        }
-    }
-}
-
-// scratch: width * n + n floats.
-CLONES void ck_self_attention_gradient(const float *q, const float *k, const float *v, const float *weights, size_t n,
-                                       size_t longest, int causal, size_t d, size_t heads, const float *gradient,
-                                       float *grad_q, float *grad_k, float *grad_v, float *grad_reversed_bias,
-                                       float *scratch) {
-    FAST
-    size_t width = d / heads, distances = causal ? longest : 2 * longest - 1;
-    float scale = 1.0f / sqrtf((float)width);
-    float *slopes = scratch + width * n;
-    for (size_t h = 0; h < heads; h++) {
-        transpose_head(v + h * width, n, d, width, scratch);
-        float *grad_bias = grad_reversed_bias + h * distances + longest - 1;
-        for (size_t p = 0; p < n; p++) {
-            size_t seen = causal ? p + 1 : n;
-            const float *w = weights + (h * n + p) * n, *g = gradient + p * d + h * width;
-            combine(g, scratch, width, n, seen, slopes);
-            float mean = 0.0f;
-            for (size_t j = 0; j < seen; j++) mean += w[j] * slopes[j];
-            for (size_t j = 0; j < seen; j++) slopes[j] = w[j] * (slopes[j] - mean);
-            for (size_t j = 0; j < seen; j++) *(grad_bias - p + j) += slopes[j];
-            const float *query = q + p * d + h * width;
-            float *restrict gq = grad_q + p * d + h * width;
-            for (size_t j = 0; j < seen; j++) {
-                const float *key = k + j * d + h * width;
-                float *restrict gk = grad_k + j * d + h * width, *restrict gv = grad_v + j * d + h * width;
-                float slope = slopes[j] * scale, weight = w[j];
-                for (size_t c = 0; c < width; c++) {
-                    gq[c] += slope * key[c];
-                    gk[c] += slope * query[c];
-                    gv[c] += weight * g[c];
-                }
-            }
-        }
-    }
-}
-
-// MARK: One sequence at a time, for serving.
 
 CLONES void ck_newest_attention(const float *q, const float *k, const float *v, const float *reversed_bias, size_t n,
                                 size_t newest, size_t longest, size_t d, size_t heads, float *scratch, float *out) {

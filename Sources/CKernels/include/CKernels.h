@@ -232,21 +232,33 @@ void ck_layer_norm(const float *x, const float *gain, const float *bias, float *
 void ck_layer_norm_gradient(const float *standardised, const float *inverse_deviations, const float *gain,
                             const float *gradient, float *grad_x, float *grad_gain, float *grad_bias, size_t rows,
                             size_t d);
-// One sequence of n positions; q, k, v, out [n, d]; scratch d / heads * n; weights [heads, n, n]. Causal: reversed_bias
-// [heads, longest] with distance 0 last, weights in lower triangles. Otherwise: reversed_bias [heads, 2 longest - 1]
-// with distance 0 in the middle.
-void ck_self_attention(const float *q, const float *k, const float *v, const float *reversed_bias, size_t n,
-                       size_t longest, int causal, size_t d, size_t heads, float *weights, float *out, float *scratch);
-// Adds to all four gradients; scratch (d / heads + 1) * n.
-void ck_self_attention_gradient(const float *q, const float *k, const float *v, const float *weights, size_t n,
-                                size_t longest, int causal, size_t d, size_t heads, const float *gradient, float *grad_q,
-                                float *grad_k, float *grad_v, float *grad_reversed_bias, float *scratch);
 // Layer normalisation for inference: stores nothing for the gradient.
 void ck_apply_layer_norm(const float *x, const float *gain, const float *bias, float *out, size_t rows, size_t d);
 // Causal attention of only the last `newest` positions over all n: q, out [newest, d]; k, v [n, d]. scratch:
 // (d / heads + 1) * (n rounded up to 16) floats.
 void ck_newest_attention(const float *q, const float *k, const float *v, const float *reversed_bias, size_t n,
                          size_t newest, size_t longest, size_t d, size_t heads, float *scratch, float *out);
+
+// MARK: Self-attention over ragged sequences (self_attention.c), for training.
+
+// Sequence i is the positions from offsets[i] up to offsets[i + 1]; offsets has count + 1 elements and starts with 0.
+typedef struct {
+    const size_t *offsets;
+    size_t count, longest, d, heads;
+    int causal;
+} ck_sequences;
+// Scratch floats, aligned to 64 bytes, of the two functions below.
+size_t ck_self_attention_scratch(const ck_sequences *sequences);
+// q, k, v, out [P, d]. Causal: reversed_bias [heads, longest] with distance 0 last. Otherwise: [heads, 2 longest - 1]
+// with distance 0 in the middle. largest, sums [heads, P]: of each row of logits the largest one, and the sum of
+// exp(logit - largest). level: see tiles.h.
+void ck_self_attention(const ck_sequences *sequences, const float *q, const float *k, const float *v,
+                       const float *reversed_bias, float *largest, float *sums, float *out, float *scratch, int level);
+// Overwrites all four gradients.
+void ck_self_attention_gradient(const ck_sequences *sequences, const float *q, const float *k, const float *v,
+                                const float *reversed_bias, const float *largest, const float *sums, const float *out,
+                                const float *grad_out, float *grad_q, float *grad_k, float *grad_v,
+                                float *grad_reversed_bias, float *scratch, int level);
 
 // MARK: Dynamic routing (routing.c). Each row of votes is [K, d]. A history is the n rows `ids`, or the first n rows.
 // out = squash(in), row by row: s / (1 + s) / sqrt(s + 1e-9) times the row, s its squared length.

@@ -41,85 +41,114 @@ public enum SelfAttention {
         }
     }
 
-    /// Computes the outputs of all positions, and the weights for the gradient.
+    /// The values of a forward pass that the gradient needs.
+    public struct Trace: Sendable {
+        /// `[P, d]`.
+        var output: Matrix
+        /// The largest logit of each head and position, `[h, P]`.
+        var largest: Matrix
+        /// The sum over the positions seen of `exp(logit - largest)`, `[h, P]`.
+        var sums: Matrix
+    }
+
+    /// Computes the outputs of all positions, and the trace for the gradient.
     ///
     /// - Parameters:
     ///   - inputs: Rows of all positions.
     ///   - offsets: The start of each sequence, and the end of the last.
-    /// - Returns: Outputs `[P, d]`; weights `[h, n, n]` of each sequence of n positions, one after another.
-    /// - Complexity: O(d * sum of n^2).
-    public static func forward(_ inputs: Inputs, offsets: [Int]) -> (output: Matrix, weights: [Float]) {
-        let starts = weightStarts(inputs, offsets)
-        let (heads, d, longest) = (inputs.reversedBias.rows, inputs.queries.columns, inputs.longest)
-        var weights = [Float](repeating: 0, count: starts[starts.count - 1])
-        var scratch = [Float](repeating: 0, count: d / heads * longest)
-        let output = Matrix(rows: inputs.queries.rows, columns: d) { out in
+    /// - Returns: Outputs `[P, d]`, and the trace.
+    /// - Complexity: O(d * sum of n^2) time; the n^2 weights of a sequence are never stored.
+    public static func forward(_ inputs: Inputs, offsets: [Int]) -> (output: Matrix, trace: Trace) {
+        forward(inputs, offsets: offsets, level: .wide)
+    }
+
+    /// Computes the gradients of the four matrices from the gradient of the output.
+    public static func gradients(_ inputs: Inputs, offsets: [Int], trace: Trace, gradient: Matrix) -> Inputs {
+        gradients(inputs, offsets: offsets, trace: trace, gradient: gradient, level: .wide)
+    }
+
+    /// The outputs by the kernels of one CPU level.
+    package static func forward(
+        _ inputs: Inputs,
+        offsets: [Int],
+        level: TileLevel
+    ) -> (output: Matrix, trace: Trace) {
+        require(offsets, for: inputs)
+        let (rows, d, heads) = (inputs.queries.rows, inputs.queries.columns, inputs.reversedBias.rows)
+        var trace = Trace(
+            output: Matrix(rows: rows, columns: d) { _ in },
+            largest: Matrix(rows: heads, columns: rows) { _ in },
+            sums: Matrix(rows: heads, columns: rows) { _ in }
+        )
+        inputs.withSequences(offsets) { sequences, scratch in
             unsafe inputs.withPointers { q, k, v, bias in
-                unsafe weights.withUnsafeMutableBufferPointer { weights in
-                    guard let weights = weights.baseAddress else { return }
-                    for sequence in 0..<offsets.count - 1 {
-                        let (start, count) = (offsets[sequence], offsets[sequence + 1] - offsets[sequence])
-                        let first = start * d
-                        unsafe ck_self_attention(
-                            q + first,
-                            k + first,
-                            v + first,
-                            bias,
-                            count,
-                            longest,
-                            inputs.isCausal ? 1 : 0,
-                            d,
-                            heads,
-                            weights + starts[sequence],
-                            out + first,
-                            &scratch
-                        )
+                trace.output.withMutablePointer { out in
+                    trace.largest.withMutablePointer { largest in
+                        trace.sums.withMutablePointer { sums in
+                            unsafe ck_self_attention(
+                                sequences,
+                                q,
+                                k,
+                                v,
+                                bias,
+                                largest,
+                                sums,
+                                out,
+                                scratch,
+                                level.rawValue
+                            )
+                        }
                     }
                 }
             }
         }
-        return (output, weights)
+        return (trace.output, trace)
     }
 
-    /// Computes the gradients of the four matrices from the gradient of the output.
-    public static func gradients(_ inputs: Inputs, offsets: [Int], weights: [Float], gradient: Matrix) -> Inputs {
-        let starts = weightStarts(inputs, offsets)
-        let (heads, d, longest) = (inputs.reversedBias.rows, inputs.queries.columns, inputs.longest)
+    /// The gradients by the kernels of one CPU level.
+    package static func gradients(
+        _ inputs: Inputs,
+        offsets: [Int],
+        trace: Trace,
+        gradient: Matrix,
+        level: TileLevel
+    ) -> Inputs {
+        require(offsets, for: inputs)
         precondition(gradient.shape == inputs.queries.shape, "\(gradient.shape) for \(inputs.queries.shape)")
-        let zero = Matrix(rows: gradient.rows, columns: d)
+        func empty(like other: Matrix) -> Matrix { Matrix(rows: other.rows, columns: other.columns) { _ in } }
         var result = Inputs(
-            queries: zero,
-            keys: zero,
-            values: zero,
-            reversedBias: Matrix(rows: heads, columns: inputs.reversedBias.columns),
+            queries: empty(like: gradient),
+            keys: empty(like: gradient),
+            values: empty(like: gradient),
+            reversedBias: empty(like: inputs.reversedBias),
             isCausal: inputs.isCausal
         )
-        var scratch = [Float](repeating: 0, count: (d / heads + 1) * longest)
-        unsafe inputs.withPointers { q, k, v, _ in
-            unsafe result.withMutablePointers { gq, gk, gv, gradBias in
-                gradient.withPointer { gradient in
-                    unsafe weights.withUnsafeBufferPointer { weights in
-                        guard let weights = weights.baseAddress else { return }
-                        for sequence in 0..<offsets.count - 1 {
-                            let (start, count) = (offsets[sequence], offsets[sequence + 1] - offsets[sequence])
-                            let first = start * d
-                            unsafe ck_self_attention_gradient(
-                                q + first,
-                                k + first,
-                                v + first,
-                                weights + starts[sequence],
-                                count,
-                                longest,
-                                inputs.isCausal ? 1 : 0,
-                                d,
-                                heads,
-                                gradient + first,
-                                gq + first,
-                                gk + first,
-                                gv + first,
-                                gradBias,
-                                &scratch
-                            )
+        inputs.withSequences(offsets) { sequences, scratch in
+            unsafe inputs.withPointers { q, k, v, bias in
+                unsafe result.withMutablePointers { gradQ, gradK, gradV, gradBias in
+                    trace.output.withPointer { out in
+                        trace.largest.withPointer { largest in
+                            trace.sums.withPointer { sums in
+                                gradient.withPointer { gradient in
+                                    unsafe ck_self_attention_gradient(
+                                        sequences,
+                                        q,
+                                        k,
+                                        v,
+                                        bias,
+                                        largest,
+                                        sums,
+                                        out,
+                                        gradient,
+                                        gradQ,
+                                        gradK,
+                                        gradV,
+                                        gradBias,
+                                        scratch,
+                                        level.rawValue
+                                    )
+                                }
+                            }
                         }
                     }
                 }
@@ -128,26 +157,40 @@ public enum SelfAttention {
         return result
     }
 
-    /// The start of each sequence's weights, and the total number of weights.
-    private static func weightStarts(_ inputs: Inputs, _ offsets: [Int]) -> [Int] {
+    private static func require(_ offsets: [Int], for inputs: Inputs) {
         precondition(
             offsets.first == 0 && offsets.last == inputs.queries.rows,
             "sequences end at \(offsets.last ?? -1) of \(inputs.queries.rows) positions"
         )
-        var starts = [0]
-        starts.reserveCapacity(offsets.count)
         for (start, end) in zip(offsets, offsets.dropFirst()) {
             precondition(
-                end - start <= inputs.longest,
+                start <= end && end - start <= inputs.longest,
                 "a sequence of \(end - start) positions with biases for \(inputs.longest)"
             )
-            starts.append(starts[starts.count - 1] + inputs.reversedBias.rows * (end - start) * (end - start))
         }
-        return starts
     }
 }
 
 extension SelfAttention.Inputs {
+    /// The sequences as kernels take them, and scratch memory.
+    @safe fileprivate func withSequences(
+        _ offsets: [Int],
+        _ body: (UnsafePointer<ck_sequences>, UnsafeMutablePointer<Float>) -> Void
+    ) {
+        unsafe offsets.withUnsafeBufferPointer { offsets in
+            var sequences = unsafe ck_sequences(
+                offsets: offsets.baseAddress,
+                count: offsets.count - 1,
+                longest: longest,
+                d: queries.columns,
+                heads: reversedBias.rows,
+                causal: isCausal ? 1 : 0
+            )
+            let scratch = unsafe ck_self_attention_scratch(&sequences)
+            withScratch(floats: scratch) { unsafe body(&sequences, $0) }
+        }
+    }
+
     fileprivate func withPointers(
         _ body: (UnsafePointer<Float>, UnsafePointer<Float>, UnsafePointer<Float>, UnsafePointer<Float>) -> Void
     ) {
