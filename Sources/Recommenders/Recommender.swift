@@ -83,6 +83,9 @@ public protocol TrainedRecommender: Recommender {
     /// Whether a batch needs a second draw of negatives, for a second loss.
     var drawsSecondNegatives: Bool { get }
 
+    /// Whether a training window has many targets, because the model computes them all in one pass over the window.
+    var learnsWholeWindows: Bool { get }
+
     /// The training loss of some rows of a batch.
     ///
     /// - Parameters:
@@ -115,6 +118,9 @@ extension TrainedRecommender {
 
     /// One draw of negatives is enough.
     public var drawsSecondNegatives: Bool { false }
+
+    /// Every target needs a pass of its own.
+    public var learnsWholeWindows: Bool { false }
 
     /// Nothing to restore.
     public mutating func constrain() {}
@@ -179,10 +185,11 @@ public struct NoiseSource: Sendable {
 
 /// The negatives of a training batch.
 public enum Negatives: Sendable {
-    /// One pool for all rows; `masked` lists the excluded columns of the pool for each row.
-    case pool([Int32], masked: RaggedRows)
-    /// `count` negatives for each row, row after row.
-    case perRow([Int32], count: Int)
+    /// One pool for all rows. `corrections` are added to the logits of the pool's columns, nil for none; `masked` lists
+    /// the excluded columns for each row.
+    case pool([Int32], corrections: [Float]? = nil, masked: RaggedRows)
+    /// `count` negatives for each row, row after row. `correction` is added to all their logits.
+    case perRow([Int32], count: Int, correction: Float = 0)
     /// All items; `masked` lists the excluded items for each row.
     case catalogue(masked: RaggedRows)
 }
@@ -197,8 +204,6 @@ public struct TrainingBatch: Sendable {
     public var negatives: Negatives
     /// Negatives of the second loss, if the recipe gives the two losses different negatives.
     public var secondNegatives: Negatives?
-    /// Added to the logits of negatives: the one-sided logQ correction, 0 for none.
-    public var negativeOffset: Float
     /// Seed and streams of the rows' noise.
     public var noise: NoiseSource
     /// The number of rows of the whole step; the loss is the mean over them.
@@ -212,7 +217,6 @@ public struct TrainingBatch: Sendable {
         targets: [Int32],
         negatives: Negatives,
         secondNegatives: Negatives? = nil,
-        negativeOffset: Float = 0,
         noise: NoiseSource,
         stepRows: Int,
         step: Int = 0
@@ -225,7 +229,6 @@ public struct TrainingBatch: Sendable {
         self.targets = targets
         self.negatives = negatives
         self.secondNegatives = secondNegatives
-        self.negativeOffset = negativeOffset
         self.noise = noise
         self.stepRows = stepRows
         self.step = step

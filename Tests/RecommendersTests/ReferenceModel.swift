@@ -275,14 +275,24 @@ struct ReferenceModel {
         let catalogue = self[configuration.tiedItems ? "items" : "items.output"].count
         func negatives(_ row: Int, _ negatives: Negatives) -> [Int32] {
             switch negatives {
-            case .pool(let ids, let masked): ids.indices.filter { !masked[row].contains(Int32($0)) }.map { ids[$0] }
-            case .perRow(let ids, let count): Array(ids[row * count..<(row + 1) * count])
+            case .pool(let ids, _, let masked): ids.indices.filter { !masked[row].contains(Int32($0)) }.map { ids[$0] }
+            case .perRow(let ids, let count, _): Array(ids[row * count..<(row + 1) * count])
             case .catalogue(let masked): (0..<Int32(catalogue)).filter { !masked[row].contains($0) }
             }
         }
-        func softmax(_ query: Vector, _ target: Vector, _ ids: [Int32]) -> Double {
+        func corrections(_ row: Int, _ negatives: Negatives) -> [Double] {
+            switch negatives {
+            case .pool(let ids, let corrections, let masked):
+                ids.indices.filter { !masked[row].contains(Int32($0)) }.map { Double(corrections?[$0] ?? 0) }
+            case .perRow(_, let count, let correction): Array(repeating: Double(correction), count: count)
+            case .catalogue: Array(repeating: 0, count: catalogue)
+            }
+        }
+        func softmax(_ query: Vector, _ target: Vector, _ row: Int, _ draw: Negatives) -> Double {
             let positive = scale * Self.dot(query, target)
-            let others = ids.map { exp(scale * Self.dot(query, self.target($0)) + Double(batch.negativeOffset)) }
+            let others = zip(negatives(row, draw), corrections(row, draw)).map { id, correction in
+                exp(scale * Self.dot(query, self.target(id)) + correction)
+            }
             return log(exp(positive) + others.reduce(0, +)) - positive
         }
         var sums = [0.0, 0, 0]
@@ -293,9 +303,9 @@ struct ReferenceModel {
             let nearest = interests[scores.firstIndex(of: scores.max() ?? 0) ?? 0]
             let xhat = clean(noised[row], t: steps[row], history: Array(batch.histories[row]))
             let squares = zip(x0, xhat).reduce(0) { $0 + ($1.0 - $1.1) * ($1.0 - $1.1) }
-            sums[0] += softmax(nearest, x0, negatives(row, batch.negatives))
+            sums[0] += softmax(nearest, x0, row, batch.negatives)
             sums[1] += loss.reconstruction == .sum ? squares : squares / Double(configuration.dimension)
-            sums[2] += softmax(xhat, x0, negatives(row, batch.secondNegatives ?? batch.negatives))
+            sums[2] += softmax(xhat, x0, row, batch.secondNegatives ?? batch.negatives)
         }
         return sums.map { $0 / Double(batch.stepRows) }
     }

@@ -119,10 +119,12 @@ struct Variant: Sendable, CustomTestStringConvertible {
     private static let privateNegatives: [[Int32]] = [[2, 5, 6], [0, 0, 4], [3, 2, 0], [5, 1, 3]]
 
     func batch(rows: Range<Int>) -> TrainingBatch {
+        let correction: Float = testDescription == "weights" ? 0.75 : 0
+        let corrections: [Float]? = testDescription == "weights" ? [0.75, -0.5, -0.5, 0.1, 0, 2] : nil
         func draw(_ kind: Draw) -> Negatives {
             switch kind {
-            case .pool: .pool(Self.pool, masked: RaggedRows(Self.poolMasks[rows]))
-            case .perRow: .perRow(Self.privateNegatives[rows].flatMap { $0 }, count: 3)
+            case .pool: .pool(Self.pool, corrections: corrections, masked: RaggedRows(Self.poolMasks[rows]))
+            case .perRow: .perRow(Self.privateNegatives[rows].flatMap { $0 }, count: 3, correction: correction)
             case .catalogue: .catalogue(masked: RaggedRows(Self.catalogueMasks[rows]))
             }
         }
@@ -131,7 +133,6 @@ struct Variant: Sendable, CustomTestStringConvertible {
             targets: Array(Self.targets[rows]),
             negatives: draw(negatives),
             secondNegatives: testDescription == "weights" ? draw(.perRow) : nil,
-            negativeOffset: testDescription == "weights" ? 0.75 : 0,
             noise: NoiseSource(seed: 77, streams: [10, 11, 12, 13][rows].map { $0 }),
             stepRows: 4
         )

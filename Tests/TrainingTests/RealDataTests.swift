@@ -28,8 +28,8 @@ struct RealDataTests {
         print("ml-1m loaded in \(clock.now - start), digest \(dataset.digest)")
         #expect((dataset.userCount, vocabulary.count, dataset.eventCount) == (6_040, 3_706, 1_000_209))
         let split = DataSplit(dataset, by: .users, seed: 42)
-        let rows = TrainingRows(split.train.sequences)
-        #expect(rows.count == split.train.sequences.ids.count - split.train.userIDs.count)
+        let windows = TrainingWindows(split.train.sequences, historyLength: 50, wholeWindows: true)
+        #expect(windows.targets == split.train.sequences.ids.count - split.train.userIDs.count)
         let metadata = try ItemMetadata.load(items: SharedData.path("ml-1m/items.csv"))
         let catalogue = metadata.catalogue(of: vocabulary)
         #expect(metadata.categoryNames.count == 18)
@@ -48,17 +48,19 @@ struct RealDataTests {
     @Test("a batch of ml-1m draws no negative from its user's items") func negatives() throws {
         var vocabulary = ItemVocabulary()
         let dataset = try InteractionDataset.load(events: SharedData.path("ml-1m/events.csv"), vocabulary: &vocabulary)
-        let rows = TrainingRows(dataset.sequences)
+        let windows = TrainingWindows(dataset.sequences, historyLength: 50, wholeWindows: false)
         let sampler = NegativeSampler(sequences: dataset.sequences, items: vocabulary.count, seed: 1)
         let clock = ContinuousClock()
         let start = clock.now
         for step in 0..<20 {
-            let batch = rows.batch(step: step, size: 256, seed: 1)
-            let users = batch.map { rows.position(of: $0).user }
-            let targets = batch.map { rows.target(at: rows.position(of: $0)) }
+            let batch = windows.step(step, size: 256, seed: 1)
+            let users = batch.map(\.user)
+            let targets = batch.map {
+                dataset.sequences[$0.user][dataset.sequences.offsets[$0.user] + $0.targets.lowerBound]
+            }
             let pool = sampler.sharedPool(step: step, count: 2_560)
-            let masked = sampler.maskedColumns(pool: pool, users: users, targets: targets)
-            let negatives = try sampler.privateNegatives(step: step, rows: batch, users: users, count: 10)
+            let masked = sampler.maskedColumns(SharedPool(items: pool), users, targets)
+            let negatives = try sampler.privateNegatives(streams: batch.map(\.stream), users: users, count: 10)
             guard step == 19 else { continue }
             print("a batch with its pool, masks and private negatives takes \((clock.now - start) / 20)")
             for row in batch.indices {

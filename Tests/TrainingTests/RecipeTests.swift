@@ -132,16 +132,4 @@ private enum Shipped {
             #expect(try Recipe(json: Data(#"{"system": "\#(system.system)"}"#.utf8)) == Recipe(system))
         }
     }
-
-    @Test("the cosine schedule falls from the full rate to 0 after a warm-up")
-    func learningRates() {
-        let cosine = LearningRateSchedule.cosine
-        #expect(cosine.factor(step: 0, of: 10) == 1)
-        #expect(abs(cosine.factor(step: 5, of: 10) - 0.5) < 1e-12)
-        #expect(abs(cosine.factor(step: 10, of: 10)) < 1e-12)
-        #expect(LearningRateSchedule.constant.factor(step: 9, of: 10) == 1)
-        var training = TrainingConfiguration()
-        (training.learningRate, training.warmupSteps, training.maxSteps) = (0.1, 4, 10)
-        #expect((0..<6).map { training.learningRate(step: $0) } == [0.025, 0.05, 0.1 * 0.75, 0.1, 0.1, 0.1])
-    }
 }

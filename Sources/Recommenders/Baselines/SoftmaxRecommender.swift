@@ -38,7 +38,6 @@ extension SoftmaxRecommender {
     public func loss(_ batch: TrainingBatch, on tape: Tape) -> TrainingLoss {
         let negatives = NegativeRows(
             batch.negatives,
-            offset: batch.negativeOffset,
             table: ItemTable.name,
             geometry: .sphere,
             parameters: parameters,

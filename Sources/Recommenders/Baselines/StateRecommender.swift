@@ -13,6 +13,8 @@ protocol StateRecommender: SoftmaxRecommender {
 }
 
 extension StateRecommender {
+    public var learnsWholeWindows: Bool { true }
+
     var perUser: Int { 1 }
 
     func users(_ histories: RaggedRows, noise: NoiseSource, on tape: Tape) -> Variable {

@@ -54,6 +54,9 @@ public struct DimeRec: TrainedRecommender {
     /// Whether the two softmax losses see different negatives.
     public var drawsSecondNegatives: Bool { !configuration.loss.sharedNegatives }
 
+    /// Whether the guidance is causal, so that one pass over a window gives the interests at all of its positions.
+    public var learnsWholeWindows: Bool { configuration.guidance.kind == .transformer }
+
     /// The table whose rows are targets and classes.
     private var targetTable: String { configuration.tiedItems ? ItemTable.name : Self.classTable }
 
@@ -105,7 +108,6 @@ public struct DimeRec: TrainedRecommender {
         func negativeRows(_ negatives: Negatives) -> NegativeRows {
             NegativeRows(
                 negatives,
-                offset: batch.negativeOffset,
                 table: targetTable,
                 geometry: configuration.geometry,
                 parameters: parameters,

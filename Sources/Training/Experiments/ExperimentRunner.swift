@@ -136,14 +136,6 @@ public struct ExperimentRunner: Sendable {
         return training
     }
 
-    /// The cell's time limit minus the time used before an interruption; nil without a limit.
-    private func secondsLeft(for cell: ExperimentCell, as name: String) throws -> Double? {
-        guard let maxSeconds = cell.maxSeconds else { return nil }
-        guard let state = try store.trainingState(model: name) else { return maxSeconds }
-        let progress = try JSONDecoder().decode(TrainingProgress.self, from: Data(state.json.utf8))
-        return max(0, maxSeconds - progress.seconds)
-    }
-
     private func train(
         _ cell: ExperimentCell,
         as name: String,
@@ -161,7 +153,7 @@ public struct ExperimentRunner: Sendable {
             let trained = try job.train(
                 store: store,
                 resume: true,
-                maxSeconds: try secondsLeft(for: cell, as: name),
+                budget: TrainingBudget(seconds: cell.maxSeconds),
                 shouldStop: shouldStop
             ) { report(.training($0)) }
             guard let trained else { return nil }

@@ -31,8 +31,9 @@ public struct TrainingBenchmark: Sendable {
         while durations.isEmpty || ContinuousClock.now - start < .seconds(seconds) {
             let stepStart = ContinuousClock.now
             let current = step
-            let (gradients, _) = try Trainer.gradients(of: model, rows: recipe.training.batchSize) { range in
-                batch(step: current, range: range)
+            let (gradients, _) = try Trainer.gradients(of: model, shards: 2) { shard in
+                let half = recipe.training.batchSize / 2
+                return batch(step: current, range: shard * half..<(shard + 1) * half)
             }
             optimiser.update(&model.parameters, by: gradients)
             if step >= 10 { durations.append(ContinuousClock.now - stepStart) }

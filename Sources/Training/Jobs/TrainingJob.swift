@@ -37,7 +37,7 @@ public struct TrainingJob: Sendable {
     /// - Parameters:
     ///   - store: Stores the version and, during training, the state to resume from.
     ///   - resume: Continue from the stored state, if there is one.
-    ///   - maxSeconds: The time limit of this call in seconds; nil for none.
+    ///   - budget: What ends the run besides patience.
     ///   - shouldStop: Called before every step; true stops the run.
     ///   - report: Called after every step and validation.
     /// - Returns: The published version; nil when `shouldStop` ended the run and its state is stored.
@@ -45,7 +45,7 @@ public struct TrainingJob: Sendable {
     public func run(
         store: CheckpointStore,
         resume: Bool,
-        maxSeconds: Double? = nil,
+        budget: TrainingBudget = TrainingBudget(),
         shouldStop: () -> Bool = { false },
         report: (TrainingEvent) -> Void = { _ in }
     ) throws -> Report? {
@@ -59,7 +59,7 @@ public struct TrainingJob: Sendable {
         let trained = try train(
             store: store,
             resume: resume,
-            maxSeconds: maxSeconds,
+            budget: budget,
             shouldStop: shouldStop,
             report: report
         )
@@ -91,7 +91,7 @@ public struct TrainingJob: Sendable {
     func train(
         store: CheckpointStore,
         resume: Bool,
-        maxSeconds: Double? = nil,
+        budget: TrainingBudget = TrainingBudget(),
         shouldStop: () -> Bool = { false },
         report: (TrainingEvent) -> Void = { _ in }
     ) throws -> Trained? {
@@ -104,7 +104,7 @@ public struct TrainingJob: Sendable {
             system,
             store: store,
             resume: resume,
-            maxSeconds: maxSeconds,
+            budget: budget,
             shouldStop: shouldStop,
             report: report
         )
@@ -117,7 +117,7 @@ public struct TrainingJob: Sendable {
     ) throws -> Trained {
         let start = ContinuousClock.now
         let train = data.split.train
-        let rows = TrainingRows(train.sequences).count
+        let rows = TrainingWindows(train.sequences, historyLength: 1, wholeWindows: false).targets
         guard rows > 0 else { throw TrainingError.nothingToLearn }
         let evaluator = try Evaluator(
             validating: recipe,
@@ -146,7 +146,7 @@ public struct TrainingJob: Sendable {
         _ system: Model.Type,
         store: CheckpointStore,
         resume: Bool,
-        maxSeconds: Double?,
+        budget: TrainingBudget,
         shouldStop: () -> Bool,
         report: (TrainingEvent) -> Void
     ) throws -> Trained? {
@@ -159,7 +159,7 @@ public struct TrainingJob: Sendable {
         )
         if resume, let stored = try store.trainingState(model: modelName) { try restore(&trainer, stored) }
         let outcome = try trainer.run(
-            maxSeconds: maxSeconds,
+            budget: budget,
             shouldStop: shouldStop,
             save: { try store.saveTrainingState(model: modelName, state: storedState($0)) },
             report: report

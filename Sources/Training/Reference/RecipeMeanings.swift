@@ -4,15 +4,17 @@ extension RecipeReference {
 
     /// Fields of every recipe, and model fields that several systems share.
     private static let common: [String: String] = [
-        "training.batchSize": "rows of one optimiser step",
-        "training.cutsPerWindow":
-            "rows of a batch from one window of a user's history. Above 1, a causal encoder (GRU4Rec, SASRec) "
-            + "passes a window once for all of them, so it trains faster",
+        "training.batchSize":
+            "targets of one optimiser step. Causal encoders (GRU4Rec, SASRec) take as many whole windows as have about "
+            + "this many targets",
         "training.historyDropout":
             "probability of dropping each item of a history during training. Reduces overfitting to long "
             + "histories",
         "training.learningRate": "Adam's learning rate",
-        "training.schedule": "learning-rate schedule; `cosine` lowers the rate to 0 at `maxSteps`",
+        "training.schedule":
+            "learning-rate schedule; `cosine` and `trapezoidal` lower the rate to 0 at the end of the run, whether "
+            + "steps or a time limit end it",
+        "training.decayShare": "share of the run over which `trapezoidal` lowers the learning rate",
         "training.warmupSteps": "steps over which the learning rate rises from 0",
         "training.beta1": "Adam's decay of the first moment",
         "training.beta2": "Adam's decay of the second moment",
@@ -20,19 +22,22 @@ extension RecipeReference {
         "training.tableUpdate":
             "`lazy` updates only the item rows of the batch, in time proportional to the batch. `dense` "
             + "updates all rows, like the published Adam",
-        "training.maxSteps": "largest number of steps",
-        "training.validateEvery": "steps between validations",
-        "training.patience": "validations without a better HR@20 after which training stops",
+        "training.maxSteps": "largest number of steps, unless the command gives a budget of steps or seconds",
+        "training.validateEvery": "steps between validations; a run with a time limit chooses them by their cost",
+        "training.patience":
+            "validations without a better HR@20 after which training stops, or with `trapezoidal` falls from the best "
+            + "weights",
         "training.negatives.kind":
-            "`pool`: one uniform pool for the batch. `private`: a few for each row, never an item of the "
-            + "user. `catalogue`: every item",
+            "`pool`: one uniform pool for the batch. `mixed`: one pool, half uniform, half by frequency. `private`: a "
+            + "few for each row, never an item of the user. `catalogue`: every item. `auto`: every item of a small "
+            + "catalogue, otherwise `mixed`, with the correction",
         "training.negatives.count": "size of the pool, or negatives of each row",
         "training.negatives.maskUserItems":
             "leaves the user's own items out of the pool or the catalogue. On MovieLens 1M false is better: "
             + "see <doc:MovieLens1M>",
         "training.negatives.logQ":
-            "`one-sided` adds `log((V - 1) / count)` to the negatives, so that the loss estimates the full "
-            + "softmax",
+            "`one-sided` adds `-log(count q)` to the negatives, with q the probability of their draw, so that the loss "
+            + "estimates the full softmax",
         "data.split": "how one events file becomes three parts",
         "data.splitSeed": "seed of the split by users",
         "data.evaluation": "the prefixes of a validation sequence that become rows",

@@ -2,28 +2,36 @@ import Foundation
 import Kernels
 package import Recommenders
 
-/// Makes training batches; each is a pure function of the seed, the step and the requested rows.
+/// Makes training batches; each is a pure function of the seed, the step and the number of the shard.
 package struct BatchAssembly: Sendable {
-    let rows: TrainingRows
+    /// The windows that the model learns from.
+    package let windows: TrainingWindows
     private let sampler: NegativeSampler
     private let secondSampler: NegativeSampler?
     private let mask: NegativeSampler
     private let dropout: HistoryDropout
-    let recipe: Recipe
-    let historyLength: Int
-    let items: Int
-    let seed: UInt64
+    private let negatives: NegativesConfiguration
+    /// Windows of every step, and about how many targets they have.
+    private let (windowsPerStep, batchSize): (Int, Int)
+    private let seed: UInt64
 
     /// The batches of one training.
     package init(train: DataPart, items: Int, recipe: Recipe, model: some TrainedRecommender, seed: UInt64) {
-        rows = TrainingRows(train.sequences)
+        windows = TrainingWindows(
+            train.sequences,
+            historyLength: model.historyLength,
+            wholeWindows: model.learnsWholeWindows
+        )
+        batchSize = recipe.training.batchSize
+        windowsPerStep = windows.windowsPerStep(targets: batchSize)
+        negatives = recipe.training.negatives.resolved(items: items)
         sampler = NegativeSampler(sequences: train.sequences, items: items, seed: seed)
         secondSampler =
             model.drawsSecondNegatives
             ? NegativeSampler(sequences: train.sequences, items: items, seed: seed ^ 0x5ec0_4d5e_ed00_0001) : nil
         // Without masking of the user's items only the target is masked: the same as for users without items.
         mask =
-            recipe.training.negatives.maskUserItems
+            negatives.maskUserItems
             ? sampler
             : NegativeSampler(
                 sequences: RaggedRows([[Int32]](repeating: [], count: train.sequences.count)),
@@ -31,73 +39,115 @@ package struct BatchAssembly: Sendable {
                 seed: seed
             )
         dropout = HistoryDropout(probability: recipe.training.historyDropout, seed: seed)
-        self.recipe = recipe
-        historyLength = model.historyLength
-        self.items = items
         self.seed = seed
     }
 
-    /// The batch of the rows `range` of a step.
+    /// The windows of one step, and what all of its shards share.
+    package struct Step: Sendable {
+        let number: Int
+        let windows: [TrainingWindows.Window]
+        /// The windows of each shard.
+        package let shards: [Range<Int>]
+        /// The number of targets of the whole step.
+        package let targets: Int
+        let (pool, secondPool): (SharedPool?, SharedPool?)
+    }
+
+    /// The step of a number.
+    package func step(_ number: Int) -> Step {
+        let windows = windows.step(number, size: windowsPerStep, seed: seed)
+        return Step(
+            number: number,
+            windows: windows,
+            shards: shards(windows),
+            targets: windows.reduce(0) { $0 + $1.targets.count },
+            pool: pool(of: sampler, step: number),
+            secondPool: secondSampler.flatMap { pool(of: $0, step: number) }
+        )
+    }
+
+    /// Divides windows into consecutive shards of about equal numbers of targets.
+    ///
+    /// A step has at least two shards if it can, and shards of at most 256 targets unless one window has more.
+    private func shards(_ windows: [TrainingWindows.Window]) -> [Range<Int>] {
+        let targets = windows.reduce(0) { $0 + $1.targets.count }
+        let count = max(2, (targets + 255) / 256)
+        var (shards, start, seen): ([Range<Int>], Int, Int) = ([], 0, 0)
+        for (index, window) in windows.enumerated() {
+            seen += window.targets.count
+            if seen * count >= targets * (shards.count + 1) {
+                shards.append(start..<index + 1)
+                start = index + 1
+            }
+        }
+        return shards
+    }
+
+    /// The batch of one shard of a step.
     ///
     /// - Throws: ``NegativeSamplingError`` when a user has no item left as a negative.
-    package func batch(step: Int, range: Range<Int>) throws(NegativeSamplingError) -> TrainingBatch {
-        let size = recipe.training.batchSize
-        let drawn = rows.windows(
-            step: step,
-            size: size,
-            range: range,
-            cuts: recipe.training.cutsPerWindow,
-            limit: historyLength,
-            seed: seed
-        )
-        let targets = drawn.map { rows.target(at: $0.position) }
-        let users = drawn.map(\.position.user)
-        func negatives(_ sampler: NegativeSampler) throws(NegativeSamplingError) -> Negatives {
-            try self.negatives(sampler, step: step, range: range, users: users, targets: targets)
+    package func batch(_ step: Step, shard: Int) throws(NegativeSamplingError) -> TrainingBatch {
+        var histories = RaggedRows()
+        var (users, targets, streams): ([Int], [Int32], [UInt64]) = ([], [], [])
+        for window in step.windows[step.shards[shard]] {
+            let sequence = windows.sequences[window.user]
+            let start = sequence.startIndex
+            for (place, target) in window.targets.enumerated() {
+                let first = max(window.first, target - windows.historyLength)
+                // Targets of a window share the stream, so their histories stay prefixes of each other.
+                histories.append(
+                    dropout.kept(sequence[start + first..<start + target], stream: window.stream)
+                )
+                users.append(window.user)
+                targets.append(sequence[start + target])
+                streams.append(window.stream + UInt64(place))
+            }
         }
+        func negatives(_ sampler: NegativeSampler, _ pool: SharedPool?) throws(NegativeSamplingError) -> Negatives {
+            try self.negatives(sampler, pool, step.number, users: users, targets: targets, streams: streams)
+        }
+        let second: Negatives? =
+            if let secondSampler { try negatives(secondSampler, step.secondPool) } else { nil }
         return TrainingBatch(
-            histories: RaggedRows(
-                zip(range, drawn).map { row, drawn in
-                    // Rows of a window share a stream, so their histories stay prefixes of each other.
-                    let window = (step * size + row) / recipe.training.cutsPerWindow
-                    return dropout.kept(rows.history(at: drawn.position, limit: drawn.limit), stream: UInt64(window))
-                }
-            ),
+            histories: histories,
             targets: targets,
-            negatives: try negatives(sampler),
-            secondNegatives: try secondSampler.map(negatives),
-            negativeOffset: negativeOffset,
-            noise: NoiseSource(seed: seed, streams: range.map { UInt64(step * size + $0) }),
-            stepRows: size,
-            step: step
+            negatives: try negatives(sampler, step.pool),
+            secondNegatives: second,
+            noise: NoiseSource(seed: seed, streams: streams),
+            stepRows: step.targets,
+            step: step.number
+        )
+    }
+
+    /// The pool of a step; nil if the negatives are no pool.
+    private func pool(of sampler: NegativeSampler, step: Int) -> SharedPool? {
+        guard negatives.kind == .pool || negatives.kind == .mixed else { return nil }
+        let byFrequency = negatives.kind == .mixed
+        let items = sampler.sharedPool(step: step, count: negatives.count, byFrequency: byFrequency)
+        return SharedPool(
+            items: items,
+            corrections: negatives.logQ == .none
+                ? nil : sampler.corrections(of: items, byFrequency: byFrequency)
         )
     }
 
     private func negatives(
         _ sampler: NegativeSampler,
-        step: Int,
-        range: Range<Int>,
+        _ pool: SharedPool?,
+        _ step: Int,
         users: [Int],
-        targets: [Int32]
+        targets: [Int32],
+        streams: [UInt64]
     ) throws(NegativeSamplingError) -> Negatives {
-        let configuration = recipe.training.negatives
-        switch configuration.kind {
-        case .pool:
-            let pool = sampler.sharedPool(step: step, count: configuration.count)
-            return .pool(pool, masked: mask.maskedColumns(pool: pool, users: users, targets: targets))
-        case .perRow:
-            return .perRow(
-                try sampler.privateNegatives(step: step, rows: Array(range), users: users, count: configuration.count),
-                count: configuration.count
-            )
-        case .catalogue:
-            return .catalogue(masked: mask.maskedColumns(users: users, targets: targets))
+        if let pool {
+            return .pool(pool.items, corrections: pool.corrections, masked: mask.maskedColumns(pool, users, targets))
         }
-    }
-
-    private var negativeOffset: Float {
-        let configuration = recipe.training.negatives
-        guard configuration.logQ == .oneSided, configuration.kind != .catalogue else { return 0 }
-        return Float(log(Double(max(1, items - 1)) / Double(configuration.count)))
+        guard negatives.kind == .perRow else { return .catalogue(masked: mask.maskedColumns(users, targets)) }
+        return .perRow(
+            try sampler.privateNegatives(streams: streams, users: users, count: negatives.count),
+            count: negatives.count,
+            correction: negatives.logQ == .none
+                ? 0 : Float(log(Double(max(1, sampler.items - 1)) / Double(negatives.count)))
+        )
     }
 }

@@ -1,3 +1,4 @@
+import Foundation
 public import Kernels
 
 /// Why negatives cannot be drawn.
@@ -22,6 +23,10 @@ public enum NegativeSamplingError: Error, Equatable, CustomStringConvertible {
 public struct NegativeSampler: Sendable {
     /// Number of items.
     public let items: Int
+    /// The training sequences, whose events are drawn by frequency.
+    private let sequences: RaggedRows
+    /// How often each item occurs in them.
+    private let frequencies: [Int32]
     private let generator: CounterBasedGenerator
     /// Each user's distinct items, ascending: those of user `u` are `interacted[offsets[u]..<offsets[u + 1]]`.
     private let interacted: [Int32]
@@ -36,6 +41,10 @@ public struct NegativeSampler: Sendable {
             "a training sequence holds an item outside 0..<\(items)"
         )
         self.items = items
+        self.sequences = sequences
+        var frequencies = [Int32](repeating: 0, count: items)
+        for item in sequences.ids { frequencies[Int(item)] &+= 1 }
+        self.frequencies = frequencies
         generator = CounterBasedGenerator(seed: seed, purpose: .negatives)
         var interacted: [Int32] = []
         var offsets = [0]
@@ -51,38 +60,73 @@ public struct NegativeSampler: Sendable {
         self.offsets = offsets
     }
 
+    /// The number of training events.
+    private var events: Int { sequences.ids.count }
+
     /// The distinct items of a user, ascending.
     public func items(of user: Int) -> ArraySlice<Int32> { interacted[offsets[user]..<offsets[user + 1]] }
 
-    /// Draws items uniformly with replacement, shared by all rows of a step.
-    public func sharedPool(step: Int, count: Int) -> [Int32] {
-        generator.integers(below: items, stream: Self.stream(step: step, row: nil), count: count)
+    /// Draws items with replacement that all rows of a step share.
+    ///
+    /// - Parameters:
+    ///   - step: The training step.
+    ///   - count: Draws.
+    ///   - byFrequency: False for uniform draws. True if every second draw takes the item of a random event, and so an
+    ///     item by its frequency in the training part.
+    /// - Returns: `count` items.
+    public func sharedPool(step: Int, count: Int, byFrequency: Bool = false) -> [Int32] {
+        let stream = UInt64(step) << 32 | UInt64(UInt32.max)
+        let uniform = generator.integers(below: items, stream: stream, count: count)
+        guard byFrequency, events > 0 else { return uniform }
+        let draws = generator.uniforms(stream: ~stream, count: (count + 1) / 2)
+        var pool = uniform
+        for (place, draw) in draws.enumerated() {
+            pool[2 * place] = sequences.ids[min(events - 1, Int(draw * Double(events)))]
+        }
+        return pool
+    }
+
+    /// `-log(count q)` for each item of a pool, with q the probability of one draw: the correction that makes the
+    /// softmax over the pool estimate the softmax over all other items (Bengio and Senécal, 2008).
+    ///
+    /// - Parameters:
+    ///   - pool: Drawn items.
+    ///   - byFrequency: How they were drawn.
+    /// - Returns: One correction for each item of the pool.
+    public func corrections(of pool: [Int32], byFrequency: Bool) -> [Float] {
+        let uniform = 1 / Double(max(1, items - 1))
+        let count = Double(pool.count)
+        guard byFrequency, events > 0 else {
+            return [Float](repeating: Float(-log(count * uniform)), count: pool.count)
+        }
+        return pool.map { item in
+            let frequency = Double(frequencies[Int(item)]) / Double(events)
+            return Float(-log(count * (uniform + frequency) / 2))
+        }
     }
 
     /// Draws for each row, uniformly with replacement, items that the row's user has not interacted with.
     ///
     /// - Parameters:
-    ///   - step: The training step.
-    ///   - rows: Training row numbers; they select the random streams.
+    ///   - streams: The rows' random streams.
     ///   - users: The rows' users.
     ///   - count: Negatives for each row.
-    /// - Returns: `rows.count * count` items, row after row.
+    /// - Returns: `streams.count * count` items, row after row.
     /// - Throws: `NegativeSamplingError` when a user has interacted with every item.
     /// - Complexity: O(log s) a draw for a user with s items; no draw is rejected.
     public func privateNegatives(
-        step: Int,
-        rows: [Int],
+        streams: [UInt64],
         users: [Int],
         count: Int
     ) throws(NegativeSamplingError) -> [Int32] {
-        precondition(rows.count == users.count, "\(rows.count) rows of \(users.count) users")
+        precondition(streams.count == users.count, "\(streams.count) streams of \(users.count) users")
         var negatives: [Int32] = []
-        negatives.reserveCapacity(rows.count * count)
-        for (row, user) in zip(rows, users) {
+        negatives.reserveCapacity(streams.count * count)
+        for (stream, user) in zip(streams, users) {
             let (start, end) = (offsets[user], offsets[user + 1])
             let free = items - (end - start)
             guard free > 0 else { throw .noItemLeft(user: user, items: items) }
-            for place in generator.integers(below: free, stream: Self.stream(step: step, row: row), count: count) {
+            for place in generator.integers(below: free, stream: stream, count: count) {
                 negatives.append(absentItem(place, start, end))
             }
         }
@@ -92,34 +136,27 @@ public struct NegativeSampler: Sendable {
     /// The masked columns of a shared pool for each row: those that hold an item of its user, or its target.
     ///
     /// - Parameters:
-    ///   - pool: Items; an item may occur in several columns.
+    ///   - pool: A pool; an item may occur in several columns.
     ///   - users: The rows' users.
     ///   - targets: The rows' targets, masked even when they are not among the user's items.
     /// - Returns: The masked columns of each row, each once, in no particular order.
-    /// - Complexity: O(items + pool + the users' items + columns found).
-    public func maskedColumns(pool: [Int32], users: [Int], targets: [Int32]) -> RaggedRows {
+    /// - Complexity: O((rows + the users' items) log pool + columns found).
+    public func maskedColumns(_ pool: SharedPool, _ users: [Int], _ targets: [Int32]) -> RaggedRows {
         precondition(users.count == targets.count, "\(users.count) users with \(targets.count) targets")
-        var firstColumn = [Int32](repeating: -1, count: items)
-        var nextColumn = [Int32](repeating: -1, count: pool.count)
-        for column in pool.indices.reversed() {
-            nextColumn[column] = firstColumn[Int(pool[column])]
-            firstColumn[Int(pool[column])] = Int32(column)
-        }
         var masked = RaggedRows()
         var columns: [Int32] = []
-        func appendColumns(of item: Int32) {
-            var column = firstColumn[Int(item)]
-            while column >= 0 {
-                columns.append(column)
-                column = nextColumn[Int(column)]
-            }
-        }
+        var last: (user: Int, columns: [Int32]) = (-1, [])
         for (user, target) in zip(users, targets) {
-            columns.removeAll(keepingCapacity: true)
-            for place in offsets[user]..<offsets[user + 1] {
-                appendColumns(of: interacted[place])
+            // Rows of one window have one user.
+            if last.user != user {
+                last = (user, [])
+                for place in offsets[user]..<offsets[user + 1] {
+                    pool.appendColumns(of: interacted[place], to: &last.columns)
+                }
             }
-            if !hasInteracted(user, target) { appendColumns(of: target) }
+            columns.removeAll(keepingCapacity: true)
+            columns += last.columns
+            if !hasInteracted(user, target) { pool.appendColumns(of: target, to: &columns) }
             masked.append(columns)
         }
         return masked
@@ -128,7 +165,7 @@ public struct NegativeSampler: Sendable {
     /// The masked columns of the full catalogue for each row; column `i` is item `i`.
     ///
     /// As with a pool, the target is masked too: the positive has its own logit.
-    public func maskedColumns(users: [Int], targets: [Int32]) -> RaggedRows {
+    public func maskedColumns(_ users: [Int], _ targets: [Int32]) -> RaggedRows {
         precondition(users.count == targets.count, "\(users.count) users with \(targets.count) targets")
         var masked = RaggedRows()
         for (user, target) in zip(users, targets) {
@@ -159,11 +196,34 @@ public struct NegativeSampler: Sendable {
         }
         return place + Int32(low - start)
     }
+}
 
-    /// The stream of a row, or of the pool when `row` is nil; every step has its own streams.
-    private static func stream(step: Int, row: Int?) -> UInt64 {
-        let row = row ?? Int(UInt32.max)
-        precondition(step >= 0 && step < 1 << 32 && row >= 0 && row < 1 << 32, "step \(step), row \(row)")
-        return UInt64(step) << 32 | UInt64(row)
+/// A pool of negatives that all rows of a step share.
+public struct SharedPool: Sendable {
+    /// The items by column; an item may occur more than once.
+    public let items: [Int32]
+    /// Added to the logits of the columns; nil for none.
+    public let corrections: [Float]?
+    /// The columns in the order of their items.
+    private let order: [Int32]
+
+    /// Columns of some items.
+    public init(items: [Int32], corrections: [Float]? = nil) {
+        self.items = items
+        self.corrections = corrections
+        order = (0..<Int32(items.count)).sorted { (items[Int($0)], $0) < (items[Int($1)], $1) }
+    }
+
+    /// Appends the columns that hold an item, in ascending order.
+    func appendColumns(of item: Int32, to columns: inout [Int32]) {
+        var (low, high) = (0, order.count)
+        while low < high {
+            let middle = (low + high) / 2
+            if items[Int(order[middle])] < item { low = middle + 1 } else { high = middle }
+        }
+        while low < order.count, items[Int(order[low])] == item {
+            columns.append(order[low])
+            low += 1
+        }
     }
 }

@@ -32,7 +32,7 @@ public struct Trainer<Model: TrainedRecommender> {
         self.model = model
         self.recipe = recipe
         assembly = BatchAssembly(train: split.train, items: items, recipe: recipe, model: model, seed: seed)
-        guard assembly.rows.count > 0 else { throw TrainingError.nothingToLearn }
+        guard assembly.windows.targets > 0 else { throw TrainingError.nothingToLearn }
         evaluator = try Evaluator(
             validating: recipe,
             split: split,
@@ -48,101 +48,128 @@ public struct Trainer<Model: TrainedRecommender> {
         )
     }
 
-    /// Training rows of one epoch.
-    public var trainRows: Int { assembly.rows.count }
+    /// Targets of one epoch.
+    public var trainRows: Int { assembly.windows.targets }
 
-    /// Trains until the recipe's last step, until patience or `maxSeconds` runs out, or until `shouldStop` is true.
+    /// Trains until the budget is used up or patience runs out, or until `shouldStop` is true.
+    ///
+    /// With a time limit, the trainer measures its speed and plans the number of steps from it, so that the learning
+    /// rate reaches 0 when the time ends. When patience runs out in the constant part of a trapezoidal schedule, the
+    /// fall begins at once, from the best weights so far.
     ///
     /// - Parameters:
-    ///   - maxSeconds: The time limit of this call in seconds; nil for none.
+    ///   - budget: What ends the run besides patience.
     ///   - shouldStop: Called before every step; true returns without another step.
-    ///   - save: Called with the state to resume from, at each validation and when stopped.
+    ///   - save: Called with the state to resume from, after validations and when stopped.
     ///   - report: Called after every step and every validation.
     /// - Returns: The outcome; the caller may resume later when `isFinished` is false.
     /// - Throws: ``TrainingError/diverged(step:term:bestStep:)``, or any error of `save`.
     public mutating func run(
-        maxSeconds: Double? = nil,
+        budget: TrainingBudget = TrainingBudget(),
         shouldStop: () -> Bool = { false },
         save: (State) throws -> Void = { _ in },
         report: (TrainingEvent) -> Void = { _ in }
     ) throws -> TrainingOutcome<Model> {
-        let start = ContinuousClock.now
-        let before = progress.seconds
-        let firstStep = progress.step
-        var training = Duration.zero
-        func elapsed() -> Double { (ContinuousClock.now - start) / .seconds(1) }
-        while progress.step < recipe.training.maxSteps, progress.validationsWithoutGain < recipe.training.patience {
-            if let maxSeconds, elapsed() >= maxSeconds { break }
+        var clock = TrainingClock(budget: budget, progress: progress)
+        makePlan(for: budget)
+        while !isFinished, !clock.isOver {
             if shouldStop() {
-                progress.seconds = before + elapsed()
+                progress.seconds = clock.seconds
                 try save(state)
                 return outcome(finished: false)
             }
-            let stepStart = ContinuousClock.now
-            let terms = try takeStep()
-            training += ContinuousClock.now - stepStart
-            report(
-                .step(
-                    progress.step,
-                    of: recipe.training.maxSteps,
-                    terms: terms,
-                    samplesPerSecond: Double((progress.step - firstStep) * recipe.training.batchSize)
-                        / (training / .seconds(1))
-                )
-            )
-            if progress.step % recipe.training.validateEvery == 0 || progress.step == recipe.training.maxSteps {
-                try validate(report)
-                progress.seconds = before + elapsed()
-                try save(state)
+            let (terms, targets) = try clock.step { try takeStep() }
+            clock.targets += targets
+            if let steps = clock.plannedSteps(after: progress.step) {
+                var plan = plan
+                plan.extend(at: progress.step, by: steps, recipe.training)
+                progress.plan = plan
             }
+            report(.step(progress.step, of: plan.steps, terms: terms, samplesPerSecond: clock.targetsPerSecond))
+            guard clock.validationIsDue(progress, every: recipe.training.validateEvery) || progress.step == plan.steps
+            else { continue }
+            let seconds = clock.seconds
+            try clock.validation { try validate(seconds, report) }
+            if progress.validationsWithoutGain >= recipe.training.patience { fallFromBest() }
+            progress.seconds = clock.seconds
+            try clock.saving { try save(state) }
         }
         if progress.lastValidatedStep != progress.step || bestParameters == nil {
-            try validate(report)
+            try validate(clock.seconds, report)
         }
-        progress.seconds = before + elapsed()
+        progress.seconds = clock.seconds
         return outcome(finished: true)
     }
 
-    /// One optimiser step.
-    private mutating func takeStep() throws -> [(name: String, value: Float)] {
-        let (assembly, step) = (assembly, progress.step)
-        let (gradients, terms) = try Self.gradients(of: model, rows: recipe.training.batchSize) { range in
-            try assembly.batch(step: step, range: range)
+    /// The length of the run as it is planned now.
+    private var plan: TrainingPlan { progress.plan ?? TrainingPlan(steps: recipe.training.maxSteps) }
+
+    /// Plans the length of a run that begins, or that a call continues with another budget.
+    private mutating func makePlan(for budget: TrainingBudget) {
+        if progress.plan == nil || budget.seconds == nil && plan.steps == TrainingPlan.mostSteps {
+            let steps = budget.seconds == nil ? recipe.training.maxSteps : TrainingPlan.mostSteps
+            progress.plan = TrainingPlan(steps: steps)
+        }
+        if let steps = budget.steps, plan.fall == nil { progress.plan?.steps = steps }
+    }
+
+    /// Whether the plan is done, or patience has run out with a schedule that knows no early fall.
+    private var isFinished: Bool {
+        progress.step >= plan.steps
+            || recipe.training.schedule != .trapezoidal
+                && progress.validationsWithoutGain >= recipe.training.patience
+    }
+
+    /// Begins the fall of the learning rate from the best weights, if it has not begun.
+    private mutating func fallFromBest() {
+        guard plan.isBeforeFall(progress.step, recipe.training), let bestParameters else { return }
+        model.parameters = bestParameters
+        var plan = plan
+        plan.fall(at: progress.step, best: progress.bestStep, recipe.training)
+        progress.plan = plan
+        progress.validationsWithoutGain = 0
+    }
+
+    /// One optimiser step; returns the loss terms, and how many targets they are means of.
+    private mutating func takeStep() throws -> (terms: [(name: String, value: Float)], targets: Int) {
+        let (assembly, step) = (assembly, assembly.step(progress.step))
+        let (gradients, terms) = try Self.gradients(of: model, shards: step.shards.count) { shard in
+            try assembly.batch(step, shard: shard)
         }
         if let bad = terms.first(where: { !$0.value.isFinite }) {
             throw TrainingError.diverged(step: progress.step + 1, term: bad.name, bestStep: progress.bestStep)
         }
-        optimiser.learningRate = recipe.training.learningRate(step: step)
+        optimiser.learningRate = recipe.training.learningRate * plan.factor(step: progress.step, recipe.training)
         optimiser.update(&model.parameters, by: gradients)
         model.constrain()
         progress.step += 1
+        progress.targets += step.targets
         progress.add(terms)
-        return terms
+        return (terms, step.targets)
     }
 
     /// Computes gradients and loss terms of one step, with its shards on as many threads as there are cores.
     ///
-    /// A shard has 128 rows on every machine, because the rounding of sums depends on it.
+    /// The division into shards is the same on every machine, because the rounding of sums depends on it.
     ///
     /// - Parameters:
     ///   - model: Current weights.
-    ///   - rows: Rows of the step.
-    ///   - batch: Makes the batch of a range of rows; called from several threads.
-    /// - Returns: Gradients summed over shards, and the means of the terms over all rows.
+    ///   - shards: How many shards the step has.
+    ///   - batch: Makes the batch of a shard; called from several threads.
+    /// - Returns: Gradients summed over shards in their order, and the means of the terms over all rows.
     /// - Throws: Any error of `batch`.
     static func gradients(
         of model: Model,
-        rows: Int,
-        batch: @Sendable (Range<Int>) throws -> TrainingBatch
+        shards: Int,
+        batch: @Sendable (Int) throws -> TrainingBatch
     ) throws -> (Gradients, [(name: String, value: Float)]) {
-        let shards = stride(from: 0, to: rows, by: 128).map { $0..<min($0 + 128, rows) }
         let results = Mutex<[Result<(Gradients, [(name: String, value: Float)]), any Error>?]>(
-            Array(repeating: nil, count: shards.count)
+            Array(repeating: nil, count: shards)
         )
-        DispatchQueue.concurrentPerform(iterations: shards.count) { index in
+        DispatchQueue.concurrentPerform(iterations: shards) { index in
             let result = Result {
                 let tape = Tape()
-                let loss = model.loss(try batch(shards[index]), on: tape)
+                let loss = model.loss(try batch(index), on: tape)
                 return (tape.backward(from: loss.total), loss.terms)
             }
             results.withLock { $0[index] = result }
@@ -157,7 +184,7 @@ public struct Trainer<Model: TrainedRecommender> {
         return (sum, terms)
     }
 
-    private mutating func validate(_ report: (TrainingEvent) -> Void) throws {
+    private mutating func validate(_ seconds: Double, _ report: (TrainingEvent) -> Void) throws {
         if let name = model.parameters.firstNonFinite {
             throw TrainingError.diverged(step: progress.step, term: "parameter '\(name)'", bestStep: progress.bestStep)
         }
@@ -170,7 +197,7 @@ public struct Trainer<Model: TrainedRecommender> {
             progress.validationsWithoutGain = 0
             bestParameters = model.parameters
         }
-        progress.closeInterval(metrics: metrics.values)
+        progress.closeInterval(metrics: metrics.values, seconds: seconds)
         report(.validation(progress.step, metrics: metrics.values, isBest: progress.bestStep == progress.step))
     }
 
@@ -201,7 +228,7 @@ extension Evaluator {
 
 /// Progress of a training.
 public enum TrainingEvent: Sendable {
-    /// A step was taken; loss terms are means over its batch.
+    /// A step was taken, of as many as are planned now; loss terms are means over its batch.
     case step(Int, of: Int, terms: [(name: String, value: Float)], samplesPerSecond: Double)
     /// A validation is done.
     case validation(Int, metrics: [String: Double], isBest: Bool)

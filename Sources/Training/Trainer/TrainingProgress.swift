@@ -2,6 +2,10 @@
 public struct TrainingProgress: Codable, Sendable, Equatable {
     /// Optimiser steps taken.
     public var step = 0
+    /// Targets learnt from so far.
+    public var targets = 0
+    /// The length of the run and its learning rates; nil before the first step.
+    public var plan: TrainingPlan?
     /// The step with the best weights on validation; 0 before the first validation.
     public var bestStep = 0
     /// The validation metrics of the best step.
@@ -29,19 +33,29 @@ public struct TrainingProgress: Codable, Sendable, Equatable {
         public var terms: [String: Double]
         /// Metrics of the validation.
         public var metrics: [String: Double]
+        /// Training time until the validation in seconds, earlier validations included.
+        public var seconds: Double
+        /// Targets learnt from until the validation.
+        public var targets: Int
 
         /// The results from one validation to the next.
-        public init(step: Int, terms: [String: Double], metrics: [String: Double]) {
+        public init(step: Int, terms: [String: Double], metrics: [String: Double], seconds: Double, targets: Int) {
             self.step = step
             self.terms = terms
             self.metrics = metrics
+            self.seconds = seconds
+            self.targets = targets
         }
     }
 
-    /// Checks that a run of at most `maxSteps` steps can have these counters.
+    /// Checks that a run can have these counters; without a plan it has at most `maxSteps` steps.
     func check(maxSteps: Int) throws(TrainingError) {
+        let maxSteps = plan?.steps ?? maxSteps
         func require(_ range: ClosedRange<Int>, _ value: Int, _ name: String) throws(TrainingError) {
             guard range ~= value else { throw .unusableState("its \(name) is \(value), it must be in \(range)") }
+        }
+        guard 0...TrainingPlan.mostSteps ~= maxSteps else {
+            throw .unusableState("its plan has \(maxSteps) steps, it must have 0 to \(TrainingPlan.mostSteps)")
         }
         try require(0...maxSteps, step, "step")
         try require(0...step, bestStep, "bestStep")
@@ -58,9 +72,17 @@ public struct TrainingProgress: Codable, Sendable, Equatable {
         for term in terms { termSums[term.name, default: 0] += Double(term.value) }
     }
 
-    mutating func closeInterval(metrics: [String: Double]) {
+    mutating func closeInterval(metrics: [String: Double], seconds: Double) {
         let steps = Double(max(1, termSteps))
-        history.append(Interval(step: step, terms: termSums.mapValues { $0 / steps }, metrics: metrics))
+        history.append(
+            Interval(
+                step: step,
+                terms: termSums.mapValues { $0 / steps },
+                metrics: metrics,
+                seconds: seconds,
+                targets: targets
+            )
+        )
         (termSums, termSteps) = ([:], 0)
     }
 }

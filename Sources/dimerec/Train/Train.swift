@@ -15,13 +15,23 @@ struct Train: ParsableCommand {
     @Option(help: "Name in the store; the recipe's file name by default.") var model: String?
     @Option(help: "Seed of every draw.") var seed: UInt64 = 42
     @Flag(help: "Continue an interrupted run of the same recipe, data and seed.") var resume = false
-    @Option(help: "Stop after this many seconds and keep the best weights so far.") var maxSeconds: Double?
+    @Option(
+        help: """
+            Train for this many seconds, validations included. The learning rate falls to 0 when they end, whatever \
+            the recipe's maxSteps.
+            """
+    )
+    var maxSeconds: Double?
+    @Option(help: "Train for this many steps in place of the recipe's maxSteps.") var maxSteps: Int?
     @Option(help: "Afterwards remove old versions except this many of the newest and those in use.") var keep: Int?
     @Flag(help: "Print one JSON object at the end.") var json = false
 
     func validate() throws {
         if let keep, keep < 1 { throw ValidationError("--keep must be at least 1.") }
         if let maxSeconds, !(maxSeconds >= 0) { throw ValidationError("--max-seconds must not be negative.") }
+        if let maxSteps, !(1...100_000_000 ~= maxSteps) {
+            throw ValidationError("--max-steps must be in 1...100000000.")
+        }
     }
 
     func run() throws {
@@ -39,7 +49,7 @@ struct Train: ParsableCommand {
         let report = try TrainingJob(recipe: recipe, data: data, seed: seed, model: name).run(
             store: store,
             resume: resume,
-            maxSeconds: maxSeconds,
+            budget: TrainingBudget(steps: maxSteps, seconds: maxSeconds),
             shouldStop: { interruption.wasRequested },
             report: { event in
                 if case .step(_, _, _, let rate) = event { samplesPerSecond = rate }

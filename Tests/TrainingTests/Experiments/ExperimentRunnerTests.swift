@@ -60,6 +60,7 @@ import Training
         results.map { result in
             var result = result
             result.progress.seconds = 0
+            for index in result.progress.history.indices { result.progress.history[index].seconds = 0 }
             return result
         }
     }

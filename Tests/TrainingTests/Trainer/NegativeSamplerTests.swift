@@ -1,3 +1,4 @@
+import Foundation
 import Kernels
 import Testing
 import Training
@@ -15,7 +16,7 @@ import Training
 
     @Test("private negatives are never the user's items") func disjoint() throws {
         let users = Array(0..<sequences.count)
-        let negatives = try sampler.privateNegatives(step: 4, rows: users, users: users, count: 50)
+        let negatives = try sampler.privateNegatives(streams: users.map { UInt64($0) }, users: users, count: 50)
         #expect(negatives.count == users.count * 50)
         for user in users {
             let own = Set(negatives[user * 50..<(user + 1) * 50])
@@ -28,7 +29,7 @@ import Training
     func uniform(user: Int) throws {
         let free = Self.items - Set(sequences[user]).count
         let draws = 500 * free
-        let negatives = try sampler.privateNegatives(step: 0, rows: [9], users: [user], count: draws)
+        let negatives = try sampler.privateNegatives(streams: [9], users: [user], count: draws)
         var counts = [Int](repeating: 0, count: Self.items)
         for item in negatives { counts[Int(item)] += 1 }
         for item in 0..<Int32(Self.items) {
@@ -38,21 +39,16 @@ import Training
         }
     }
 
-    @Test("draws depend on seed, step and row, not on the division of a batch") func sharding() throws {
-        let rows = [5, 900, 17, 44, 5_000_000]
+    @Test("draws depend on seed and stream, not on the division of a batch") func sharding() throws {
+        let streams: [UInt64] = [5, 900, 17, 44, 5_000_000]
         let users = [3, 1, 4, 1, 5]
-        let whole = try sampler.privateNegatives(step: 6, rows: rows, users: users, count: 10)
-        let first = try sampler.privateNegatives(step: 6, rows: Array(rows[..<2]), users: Array(users[..<2]), count: 10)
-        let second = try sampler.privateNegatives(
-            step: 6,
-            rows: Array(rows[2...]),
-            users: Array(users[2...]),
-            count: 10
-        )
-        #expect(whole == first + second)
-        #expect(try whole != sampler.privateNegatives(step: 7, rows: rows, users: users, count: 10))
+        func draws(_ range: Range<Int>, _ sampler: NegativeSampler) throws -> [Int32] {
+            try sampler.privateNegatives(streams: Array(streams[range]), users: Array(users[range]), count: 10)
+        }
+        let whole = try draws(0..<5, sampler)
+        #expect(try whole == draws(0..<2, sampler) + draws(2..<5, sampler))
         let other = NegativeSampler(sequences: sequences, items: Self.items, seed: 4)
-        #expect(try whole != other.privateNegatives(step: 6, rows: rows, users: users, count: 10))
+        #expect(try whole != draws(0..<5, other))
         #expect(whole[10..<20] != whole[30..<40], "two rows of one user draw apart")
     }
 
@@ -64,10 +60,10 @@ import Training
             seed: 1
         )
         #expect(
-            try sampler.privateNegatives(step: 0, rows: [0], users: [0], count: 5) == [23, 23, 23, 23, 23]
+            try sampler.privateNegatives(streams: [0], users: [0], count: 5) == [23, 23, 23, 23, 23]
         )
         #expect(throws: NegativeSamplingError.noItemLeft(user: 1, items: Self.items)) {
-            try sampler.privateNegatives(step: 0, rows: [0, 1], users: [0, 1], count: 5)
+            try sampler.privateNegatives(streams: [0, 1], users: [0, 1], count: 5)
         }
     }
 
@@ -80,18 +76,48 @@ import Training
         #expect(sampler.sharedPool(step: 3, count: 64) != Array(pool[..<64]))
     }
 
+    @Test("half of a mixed pool follows the frequencies of the items") func mixedPool() {
+        let count = 500 * Self.items
+        let pool = sampler.sharedPool(step: 2, count: count, byFrequency: true)
+        let events = Double(sequences.ids.count)
+        for item in 0..<Int32(Self.items) {
+            let frequency = Double(sequences.ids.count { $0 == item }) / events
+            let probability = (1 / Double(Self.items) + frequency) / 2
+            let deviation = (Double(count) * probability * (1 - probability)).squareRoot()
+            let found = Double(pool.count { $0 == item })
+            #expect(abs(found - Double(count) * probability) < 6 * deviation, "item \(item)")
+        }
+        #expect(sampler.sharedPool(step: 2, count: 63, byFrequency: true).count == 63)
+    }
+
+    /// With the correction, the mean of a pool's sums is the sum over all items.
+    @Test("corrections make a pool estimate the sum over the catalogue", arguments: [false, true])
+    func corrections(byFrequency: Bool) {
+        func weight(_ item: Int32) -> Double { 1 + Double(item % 7) }
+        let all = (0..<Int32(Self.items)).reduce(0.0) { $0 + weight($1) }
+        let draws = 2_000
+        let mean =
+            (0..<draws).reduce(0.0) { sum, step in
+                let pool = sampler.sharedPool(step: step, count: 16, byFrequency: byFrequency)
+                let corrections = sampler.corrections(of: pool, byFrequency: byFrequency)
+                return sum + zip(pool, corrections).reduce(0) { $0 + weight($1.0) * exp(Double($1.1)) }
+            } / Double(draws)
+        // The correction counts V - 1 other items where uniform draws have V: 2.5 percent here.
+        #expect(abs(mean / all - 1) < 0.04, "\(mean) for \(all)")
+    }
+
     @Test("masked columns equal a membership scan", arguments: [0, 1, 16, 300])
     func masks(count: Int) {
         let pool = sampler.sharedPool(step: 1, count: count)
         let users = [0, 7, 3, 7, 24, 11]
         let targets: [Int32] = [0, 5, 11, 39, 20, 20]
-        let masked = sampler.maskedColumns(pool: pool, users: users, targets: targets)
+        let masked = sampler.maskedColumns(SharedPool(items: pool), users, targets)
         #expect(masked.count == users.count)
         for row in users.indices {
             let hidden = pool.indices.filter { sequences[users[row]].contains(pool[$0]) || pool[$0] == targets[row] }
             #expect(masked[row].sorted() == hidden.map(Int32.init))
         }
-        let full = sampler.maskedColumns(users: users, targets: targets)
+        let full = sampler.maskedColumns(users, targets)
         for row in users.indices {
             #expect(full[row].sorted() == Set(sequences[users[row]]).union([targets[row]]).sorted())
         }

@@ -147,7 +147,6 @@ public struct DiffuRec: ChainRecommender {
     package func loss(_ batch: TrainingBatch, draws: Draws, on tape: Tape) -> TrainingLoss {
         let negatives = NegativeRows(
             batch.negatives,
-            offset: batch.negativeOffset,
             table: ItemTable.name,
             geometry: configuration.geometry,
             parameters: parameters,

@@ -140,7 +140,6 @@ public struct SequentialDiffRec: ChainRecommender {
     package func loss(_ batch: TrainingBatch, draws: Draws, on tape: Tape) -> TrainingLoss {
         let negatives = NegativeRows(
             batch.negatives,
-            offset: batch.negativeOffset,
             table: ItemTable.name,
             geometry: .euclidean,
             parameters: parameters,

@@ -4,30 +4,27 @@ import Kernels
 /// Negatives of a batch as rows on a tape, and the softmax loss against them (equations 19 and 22).
 struct NegativeRows {
     private enum Layout {
-        case shared(masked: RaggedRows)
-        case perRow
+        case shared(corrections: [Float]?, masked: RaggedRows)
+        case perRow(correction: Float)
     }
     private let rows: Variable
     private let layout: Layout
-    private let offset: Float
 
     init(
         _ negatives: Negatives,
-        offset: Float,
         table: String,
         geometry: Geometry,
         parameters: ParameterSet,
         tape: Tape
     ) {
-        self.offset = offset
         let ids: [Int32]
         switch negatives {
-        case .pool(let items, let masked):
-            (ids, layout) = (items, .shared(masked: masked))
-        case .perRow(let items, _):
-            (ids, layout) = (items, .perRow)
+        case .pool(let items, let corrections, let masked):
+            (ids, layout) = (items, .shared(corrections: corrections, masked: masked))
+        case .perRow(let items, _, let correction):
+            (ids, layout) = (items, .perRow(correction: correction))
         case .catalogue(let masked):
-            (ids, layout) = (Array(0..<Int32(parameters[table].rows)), .shared(masked: masked))
+            (ids, layout) = (Array(0..<Int32(parameters[table].rows)), .shared(corrections: nil, masked: masked))
         }
         rows = geometry.placed(tape.gather(table, from: parameters, rows: ids))
     }
@@ -37,19 +34,19 @@ struct NegativeRows {
         let scaled = scale.applied(to: queries)
         let positiveLogits = scaled.rowDots(positives)
         switch layout {
-        case .shared(let masked):
-            return .crossEntropy(
-                positives: positiveLogits,
-                negatives: scaled.product(rows, transposed: true),
-                masked: masked,
-                negativeOffset: offset,
-                weight: weight
-            )
-        case .perRow:
+        case .shared(let corrections, let masked):
+            var logits = scaled.product(rows, transposed: true)
+            if let corrections {
+                logits = logits.addingToEachRow(
+                    logits.tape.constant(Matrix(rows: 1, columns: corrections.count, elements: corrections))
+                )
+            }
+            return .crossEntropy(positives: positiveLogits, negatives: logits, masked: masked, weight: weight)
+        case .perRow(let correction):
             return .crossEntropy(
                 positives: positiveLogits,
                 negatives: scaled.blockScores(rows),
-                negativeOffset: offset,
+                negativeOffset: correction,
                 weight: weight
             )
         }
@@ -62,7 +59,7 @@ struct NegativeRows {
         let scores: Variable
         var masks: RaggedRows?
         switch layout {
-        case .shared(let masked): (scores, masks) = (scaled.product(rows, transposed: true), masked)
+        case .shared(_, let masked): (scores, masks) = (scaled.product(rows, transposed: true), masked)
         case .perRow: scores = scaled.blockScores(rows)
         }
         let (count, columns) = (scores.value.rows, scores.value.columns)

@@ -19,7 +19,6 @@ public enum RankingLoss: String, Codable, Sendable, CaseIterable {
         let tape = users.tape
         let negatives = NegativeRows(
             batch.negatives,
-            offset: batch.negativeOffset,
             table: ItemTable.name,
             geometry: geometry,
             parameters: parameters,

@@ -1,0 +1,74 @@
+import Testing
+import Training
+
+@Suite("Training plan") struct TrainingPlanTests {
+    private func training(_ schedule: LearningRateSchedule, share: Double = 0.4) -> TrainingConfiguration {
+        var training = TrainingConfiguration()
+        (training.schedule, training.decayShare) = (schedule, share)
+        return training
+    }
+
+    @Test("a cosine falls from the full rate to 0 after a warm-up") func cosine() {
+        let (plan, cosine) = (TrainingPlan(steps: 10), training(.cosine))
+        #expect(plan.factor(step: 0, cosine) == 1)
+        #expect(abs(plan.factor(step: 5, cosine) - 0.5) < 1e-12)
+        #expect(abs(plan.factor(step: 10, cosine)) < 1e-12)
+        var warm = training(.constant)
+        warm.warmupSteps = 4
+        #expect((0..<6).map { plan.factor(step: $0, warm) } == [0.25, 0.5, 0.75, 1, 1, 1])
+    }
+
+    @Test("a trapezoid is constant, then falls straight to 0") func trapezoid() {
+        let (plan, trapezoid) = (TrainingPlan(steps: 10), training(.trapezoidal))
+        #expect((0...10).map { plan.factor(step: $0, trapezoid) } == [1, 1, 1, 1, 1, 1, 1, 0.75, 0.5, 0.25, 0])
+    }
+
+    @Test("before the fall the end moves with the time left; the steps before are the same") func extends() {
+        let trapezoid = training(.trapezoidal)
+        var plan = TrainingPlan(steps: 10)
+        plan.extend(at: 3, by: 17, trapezoid)
+        #expect(plan == TrainingPlan(steps: 20))
+        #expect((0...12).allSatisfy { plan.factor(step: $0, trapezoid) == 1 })
+        #expect(plan.factor(step: 16, trapezoid) == 0.5)
+    }
+
+    @Test("during the fall the end only comes nearer, and the rate stays continuous") func shortens() {
+        let trapezoid = training(.trapezoidal)
+        var plan = TrainingPlan(steps: 100)
+        plan.extend(at: 80, by: 60, trapezoid)
+        #expect(plan == TrainingPlan(steps: 100))
+        plan.extend(at: 80, by: 10, trapezoid)
+        #expect(plan.steps == 90)
+        #expect([80, 85, 90].map { plan.factor(step: $0, trapezoid) } == [0.5, 0.25, 0])
+    }
+
+    @Test("when patience runs out, the fall is as long as for a run that ended its constant part at the best step")
+    func fallsEarly() {
+        let trapezoid = training(.trapezoidal)
+        var plan = TrainingPlan(steps: 1000)
+        #expect(plan.isBeforeFall(500, trapezoid) && !plan.isBeforeFall(600, trapezoid))
+        plan.fall(at: 90, best: 30, trapezoid)
+        #expect(plan.steps == 110 && !plan.isBeforeFall(90, trapezoid))
+        #expect([90, 100, 110].map { plan.factor(step: $0, trapezoid) } == [1, 0.5, 0])
+        plan.extend(at: 95, by: 500, trapezoid)
+        #expect(plan.steps == 110)
+    }
+
+    @Test("a clock without a time limit follows the recipe's steps") func clock() {
+        var clock = TrainingClock(budget: TrainingBudget(), progress: TrainingProgress())
+        var progress = TrainingProgress()
+        #expect(clock.plannedSteps(after: 4) == nil && !clock.isOver)
+        progress.step = 6
+        #expect(clock.validationIsDue(progress, every: 3) && !clock.validationIsDue(progress, every: 4))
+    }
+
+    @Test("a clock plans no more steps than the budget has, and at least one") func limits() throws {
+        var clock = TrainingClock(budget: TrainingBudget(steps: 12, seconds: 1e6), progress: TrainingProgress())
+        for _ in 0..<5 { clock.step {} }
+        #expect(clock.plannedSteps(after: 5) == nil, "it measures for a hundredth of the time first")
+        var short = TrainingClock(budget: TrainingBudget(steps: 12, seconds: 1e-9), progress: TrainingProgress())
+        for _ in 0..<5 { short.step {} }
+        #expect(short.isOver)
+        #expect(short.plannedSteps(after: 5) == 1)
+    }
+}
