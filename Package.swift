@@ -61,7 +61,12 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-system", from: "1.5.0"),
         .package(url: "https://github.com/HdrHistogram/hdrhistogram-swift", from: "0.2.0"),
         .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
-        .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.0"),
+        // Without its trait ConfigurationSupport: settings have a reader of their own.
+        .package(
+            url: "https://github.com/hummingbird-project/hummingbird",
+            from: "2.28.1",
+            traits: ["FullFoundation"]
+        ),
         .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
     ] + documentation,
@@ -86,13 +91,15 @@ let package = Package(
             ],
             resources: [.embedInCode("ControlPlane/Dashboard/Page"), .embedInCode("OpenAPI/openapi.json")]
         ),
-        library("DimeRecClient", [asyncHTTPClient, nioCore, nioHTTP1, nioPosix]),
+        library("ClientCalls", [nioCore, nioHTTP1, nioPosix]),
+        // Only this library has TLS, so that the program's build compiles no BoringSSL (400 C files).
+        library("DimeRecClient", ["ClientCalls", asyncHTTPClient, nioCore, nioHTTP1]),
         library("LoadTesting", ["Kernels", histogram, nioCore, nioPosix]),
         .executableTarget(
             name: "dimerec",
             dependencies: [
                 "Kernels", "Autodiff", "Recommenders", "Training", "VectorIndex", "CheckpointStore", "Serving",
-                "HTTPAPI", "LoadTesting", "DimeRecClient", argumentParser, lifecycle, logging, nioCore, nioHTTP1,
+                "HTTPAPI", "LoadTesting", "ClientCalls", argumentParser, lifecycle, logging, nioCore, nioHTTP1,
                 nioPosix, systemPackage,
             ],
             swiftSettings: settings
@@ -120,7 +127,7 @@ let package = Package(
                 lifecycle, logging, nioCore, nioPosix, nioHTTP1, nioEmbedded, systemPackage,
             ]
         ),
-        tests("DimeRecClient", ["HTTPAPI", "Serving", nioCore, nioPosix]),
+        tests("DimeRecClient", ["ClientCalls", "HTTPAPI", "Serving", nioCore, nioPosix]),
         tests("LoadTesting", ["Kernels", nioCore, nioPosix, nioHTTP1, nioEmbedded]),
     ]
 )

@@ -139,7 +139,7 @@ func makeClient(
             #expect(items == ["i11 0.8731", "12 -0.5"])
         }
         let lines = try sourceLines(between: "example begins", and: "example ends")
-        for file in ["README.md", "Sources/DimeRecClient/DimeRecClient.swift"] {
+        for file in ["README.md", "Sources/ClientCalls/DimeRecClient.swift"] {
             let text = try repositoryFile(file)
             for line in lines { #expect(text.contains(line), "\(file) has no line '\(line)'") }
         }

@@ -1,11 +1,11 @@
-import DimeRecClient
+import ClientCalls
 
 extension Query {
     /// Asks a running server and prints its answer.
     func ask(_ url: String) async throws {
         var options = DimeRecClient.Options()
         options.timeout = .milliseconds(timeoutMs)
-        let client = try DimeRecClient(url: url, options: options)
+        let client = try DimeRecClient(urls: [url], options: options, transport: PlainTransport(options))
         var request = RetrievalRequest(history: identifiers, k: k)
         request.model = model
         request.seed = seed

@@ -29,6 +29,12 @@ struct Query: AsyncParsableCommand {
         guard url == nil || version == nil else {
             throw ValidationError("--version needs --store; a server answers with the version that it serves.")
         }
+        guard url?.lowercased().hasPrefix("https:") != true else {
+            throw ValidationError(
+                "--url must be a plain http address, because this program has no TLS. Give the server's own address, "
+                    + "such as http://127.0.0.1:8080, or ask through TLS with curl or the library DimeRecClient."
+            )
+        }
         guard 1...3_600_000 ~= timeoutMs else { throw ValidationError("--timeout-ms must be 1 to 3600000.") }
     }
 

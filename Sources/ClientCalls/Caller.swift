@@ -22,7 +22,7 @@ final class Caller: Sendable {
     /// The longest deadline that the service accepts.
     private static let longestDeadline = Duration.seconds(3600)
 
-    private let transport: Transport
+    private let transport: any Transport
     private let bases: [String]
     private let policy: RetryPolicy
     private let attemptTimeout: Duration?
@@ -32,7 +32,7 @@ final class Caller: Sendable {
 
     init(
         bases: [String],
-        transport: Transport,
+        transport: any Transport,
         policy: RetryPolicy,
         attemptTimeout: Duration?,
         sleep: @escaping @Sendable (Duration) async throws -> Void
@@ -122,11 +122,11 @@ final class Caller: Sendable {
             let told = max(.milliseconds(1), min(time, Self.longestDeadline))
             headers.append(("X-Deadline-Ms", "\(Int(told / .milliseconds(1)))"))
         }
-        let request = Transport.Request(method: call.method, url: base + call.path, headers: headers, body: call.body)
-        let answer: Transport.Answer
+        let request = TransportRequest(method: call.method, url: base + call.path, headers: headers, body: call.body)
+        let answer: TransportAnswer
         do {
             answer = try await transport.send(request, within: time)
-        } catch let failure as Transport.Failure {
+        } catch let failure as TransportFailure {
             throw meaning(of: failure, call, base, time)
         }
         guard !(200..<300 ~= answer.status) else { return answer.body }
@@ -141,7 +141,7 @@ final class Caller: Sendable {
         throw Passing(error: .problem(problem), retryAfter: Self.retryAfter(answer))
     }
 
-    private func meaning(of failure: Transport.Failure, _ call: Call, _ base: String, _ time: Duration) -> any Error {
+    private func meaning(of failure: TransportFailure, _ call: Call, _ base: String, _ time: Duration) -> any Error {
         switch failure {
         case .notSent(let reason): return Passing(error: .unreachable(url: base, reason: reason))
         case .lost(let reason):
@@ -156,7 +156,7 @@ final class Caller: Sendable {
     }
 
     /// Retry-After in seconds; the service does not use the form with a date.
-    private static func retryAfter(_ answer: Transport.Answer) -> Duration? {
+    private static func retryAfter(_ answer: TransportAnswer) -> Duration? {
         guard let text = answer.headers.first(name: "retry-after"), let seconds = Int(text), 0...86_400 ~= seconds
         else { return nil }
         return .seconds(seconds)

@@ -52,39 +52,22 @@ public final class DimeRecClient: Sendable {
     let options: Options
     private let data: Caller
 
-    /// Creates a client of one address.
-    ///
-    /// - Parameters:
-    ///   - url: The data plane's address, such as http://127.0.0.1:8080.
-    ///   - options: Timeouts, attempts and the control plane's address.
-    /// - Throws: ``DimeRecError/invalidURL(_:)``.
-    public convenience init(url: String, options: Options = Options()) throws(DimeRecError) {
-        try self.init(urls: [url], options: options)
-    }
-
-    /// Creates a client of several replicas; it uses an address until it fails, then the next one.
+    /// Creates a client over a transport.
     ///
     /// - Parameters:
     ///   - urls: The addresses of the data planes, at least one.
     ///   - options: Timeouts, attempts and the control plane's address.
+    ///   - transport: Sends the requests.
+    ///   - sleep: Waits between attempts; a test can replace it.
     /// - Throws: ``DimeRecError/invalidURL(_:)``.
-    public convenience init(urls: [String], options: Options = Options()) throws(DimeRecError) {
-        try self.init(urls: urls, options: options, sleep: { try await Task.sleep(for: $0) })
-    }
-
-    /// Creates a client whose waits a test can replace.
     package init(
         urls: [String],
         options: Options,
-        sleep: @escaping @Sendable (Duration) async throws -> Void
+        transport: any Transport,
+        sleep: @escaping @Sendable (Duration) async throws -> Void = { try await Task.sleep(for: $0) }
     ) throws(DimeRecError) {
         precondition(options.attempts >= 1, "\(options.attempts) attempts; there must be at least one")
         self.options = options
-        let transport = Transport(
-            connections: options.connections,
-            connectTimeout: options.connectTimeout,
-            answerLimit: options.answerLimit
-        )
         let policy = RetryPolicy(
             attempts: options.attempts,
             base: options.backoff,
