@@ -44,6 +44,70 @@ extension Variable {
         }
     }
 
+    /// Softmax cross-entropy of one positive per row against classes that all rows share, without a matrix of logits.
+    ///
+    /// `sum_r weight_r * log( 1 + sum_j e^{<q_r, c_j> + o_j - l_r} )` over the classes that the row does not mask, with
+    /// `l` the positives' logits. Several sets of queries, such as DimeRec's guidance and generated vectors, go through
+    /// one call: stack their rows, each with its own weight. If an input needs a gradient, all gradients are computed
+    /// together with the loss, and kept until the backward pass; see ``SharedSoftmax``.
+    ///
+    /// - Parameters:
+    ///   - queries: The rows `[R, d]`, already scaled.
+    ///   - positives: Logits of the positives, `[R, 1]`, corrected by the caller if at all.
+    ///   - classes: The class vectors `[M, d]`, already normalised or scaled.
+    ///   - packed: The same classes packed, with their offsets and the precision of the products.
+    ///   - masked: The excluded classes, by row; nil for none.
+    ///   - weights: The weight of each row, R values, such as one over the batch size.
+    /// - Returns: A scalar. Unit: nats times weight.
+    /// - Complexity: O(R M d) time; O((R + M) d) memory until the backward pass.
+    public static func sharedCrossEntropy(
+        queries: Variable,
+        positives: Variable,
+        classes: Variable,
+        packed: PackedClasses,
+        masked: RaggedRows? = nil,
+        weights: [Float]
+    ) -> Variable {
+        let tape = queries.tape
+        let (rows, vectors, logits) = (queries.value, classes.value, positives.value)
+        precondition(
+            packed.count == vectors.rows && packed.dimension == vectors.columns && logits.shape == [rows.rows, 1],
+            "packed [\(packed.count), \(packed.dimension)] of \(vectors.shape), positives \(logits.shape) for \(rows.shape)"
+        )
+        var gradients: SharedSoftmax.Gradients?
+        var classGradient = Matrix(rows: 0, columns: 0)
+        let losses: [Float]
+        if [queries, positives, classes].contains(where: tape.needsGradient) {
+            classGradient = Matrix(rows: vectors.rows, columns: vectors.columns)
+            let result = SharedSoftmax.apply(
+                queries: rows,
+                positives: logits.elements,
+                weights: weights,
+                masked: masked,
+                classes: packed,
+                addingTo: &classGradient
+            )
+            (losses, gradients) = (result.losses, result)
+        } else {
+            precondition(weights.count == rows.rows, "\(weights.count) weights for queries \(rows.shape)")
+            losses = SharedSoftmax.losses(queries: rows, positives: logits.elements, masked: masked, classes: packed)
+        }
+        let total = zip(losses, weights).reduce(0.0) { $0 + Double($1.0) * Double($1.1) }
+        let value = Matrix(rows: 1, columns: 1, repeating: Float(total))
+        return tape.record(value, inputs: [queries, positives, classes]) { [classGradient] gradient, tape in
+            guard let gradients else { return }
+            let scale = gradient[0, 0]
+            let byPositives = Matrix(rows: rows.rows, columns: 1, elements: gradients.positives)
+            for (variable, part) in [
+                (queries, gradients.queries), (positives, byPositives), (classes, classGradient),
+            ] {
+                var part = part
+                if scale != 1 { part.scale(by: scale) }
+                tape.accumulate(variable, part)
+            }
+        }
+    }
+
     /// Multinomial negative log-likelihood of some columns of each row,
     /// `sum_r weight * sum_{i in S_r} -log softmax(l_r)_i`.
     ///

@@ -114,6 +114,16 @@ extension Variable {
         }
     }
 
+    /// The rows of this variable, then the rows of another one with as many columns.
+    public func appendingRows(of other: Variable) -> Variable {
+        let (a, b) = (self, other)
+        let (first, end) = (a.value.rows, a.value.rows + b.value.rows)
+        return tape.record(a.value.appendingRows(of: b.value), inputs: [a, b]) { gradient, tape in
+            tape.accumulate(a, gradient.rows(0..<first))
+            tape.accumulate(b, gradient.rows(first..<end))
+        }
+    }
+
     /// The same elements in another shape.
     public func reshaped(rows: Int, columns: Int) -> Variable {
         tape.record(value.reshaped(rows: rows, columns: columns), inputs: [self]) { [a = self] gradient, tape in

@@ -66,6 +66,12 @@ import Testing
         expectGradient(of: [a]) { $1[0].gatheringRows([2]) }
     }
 
+    @Test("appended rows")
+    func append() {
+        expectGradient(of: [a, gridMatrix(rows: 2, columns: 5, seed: 8)]) { $1[0].appendingRows(of: $1[1]) }
+        expectGradient(of: [a]) { $1[0].appendingRows(of: $1[0]) }
+    }
+
     @Test("reshapes and sums")
     func reshapeAndSum() {
         expectGradient(of: [a]) { $1[0].reshaped(rows: 2, columns: 10).softmaxRows() }

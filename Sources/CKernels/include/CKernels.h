@@ -72,6 +72,39 @@ size_t ck_marginal_choice(const float *panels, size_t count, size_t d, const flo
 // the softmax probabilities: the negatives' into `row`, the target's into *positive_probability.
 float ck_cross_entropy(float *row, size_t n, float positive, float *positive_probability);
 
+// MARK: Softmax cross-entropy over classes that all queries share (shared_softmax.c).
+// Instruction sets; CK_SHARED_BF16 computes products of bf16 numbers, the others of floats.
+enum { CK_SHARED_BASELINE = 0, CK_SHARED_V3 = 1, CK_SHARED_V4 = 2, CK_SHARED_BF16 = 3 };
+// `count` classes of d numbers. `stride` is d rounded up to 16; between are zeros. Either floats [count, stride], or
+// bf16 numbers twice: in pairs of dimensions [count, stride / 2] and in pairs of classes [(count + 1) / 2, stride].
+// Offsets are added to the logits. Their unit is the bit: nats times log2(e).
+typedef struct {
+    const float *rows;
+    const uint32_t *pairs, *crosses;
+    const float *offsets;
+    size_t count, d, stride;
+    float longest, highest_offset; // the largest length of a class and the largest offset
+} ck_shared_classes;
+// Queries [count, d], their positives' logits in nats and their weights. The masked classes of query i are
+// masked[p], mask_starts[i] <= p < mask_starts[i + 1]; NULL: none.
+// Receives losses in nats, and the gradients of weight * loss; those of the classes [., d] are added. query_gradients
+// NULL: no gradients.
+typedef struct {
+    const float *queries, *positives, *weights;
+    const int32_t *masked;
+    const intptr_t *mask_starts;
+    size_t count;
+    float *losses, *positive_gradients, *query_gradients, *class_gradients;
+} ck_shared_queries;
+// The best of the levels on this CPU.
+int ck_shared_softmax_level(void);
+// Packs classes [count, d] as floats or, if `rows` is NULL, as bf16. Returns the largest length of a class.
+float ck_pack_classes(const float *classes, size_t count, size_t d, float *rows, uint32_t *pairs, uint32_t *crosses);
+// The bytes of scratch, which starts at a multiple of 64.
+size_t ck_shared_softmax_scratch(const ck_shared_classes *classes, size_t queries, int level);
+// `level` is at most that of the CPU, and CK_SHARED_BF16 if and only if the classes are packed as bf16.
+void ck_shared_softmax(const ck_shared_classes *classes, const ck_shared_queries *queries, int level, void *scratch);
+
 // MARK: Row-by-row products.
 // out[i] = <a[i], b[i]>.
 void ck_row_dots(const float *a, const float *b, size_t rows, size_t d, float *out);
