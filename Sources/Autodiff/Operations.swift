@@ -278,12 +278,7 @@ extension Variable {
             offsets: offsets
         )
         return tape.record(states, inputs: [self, recurrent, bias]) { [a = self] gradient, tape in
-            let parts = GatedRecurrence.gradients(
-                trace,
-                recurrent: recurrent.value,
-                offsets: offsets,
-                gradient: gradient
-            )
+            let parts = GatedRecurrence.gradients(trace, recurrent: recurrent.value, gradient: gradient)
             tape.accumulate(a, parts.inputs)
             tape.accumulate(recurrent, parts.recurrent)
             tape.accumulate(bias, parts.bias)

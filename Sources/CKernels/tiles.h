@@ -49,16 +49,23 @@ typedef struct {
     size_t rows, columns;
 } tile_shape;
 
-// The same for `rows` (a multiple of 8) and `columns` (a multiple of 16).
+// The same for `rows` (a multiple of 4) and `columns` (a multiple of 16).
 INLINE void product(const tile_shape t, const float *a, size_t row, size_t step, const float *b, size_t b_stride,
                     size_t rows, size_t inner, size_t columns, float *c, size_t c_stride, int add) {
     size_t j = 0;
-    for (; t.columns == 2 && j + 2 * LANES <= columns; j += 2 * LANES)
-        for (size_t r = 0; r < rows; r += t.rows)
+    for (; t.columns == 2 && j + 2 * LANES <= columns; j += 2 * LANES) {
+        size_t r = 0;
+        for (; r + t.rows <= rows; r += t.rows)
             tile(t.rows, 2, a + r * row, row, step, b + j, b_stride, inner, c + r * c_stride + j, c_stride, add);
-    for (; j < columns; j += LANES)
-        for (size_t r = 0; r < rows; r += t.rows)
+        if (r < rows) tile(4, 2, a + r * row, row, step, b + j, b_stride, inner, c + r * c_stride + j, c_stride, add);
+    }
+    for (; j < columns; j += LANES) {
+        size_t r = 0;
+        for (; r + t.rows <= rows; r += t.rows)
             tile(t.rows, 1, a + r * row, row, step, b + j, b_stride, inner, c + r * c_stride + j, c_stride, add);
+        if (t.rows > 4 && r < rows)
+            tile(4, 1, a + r * row, row, step, b + j, b_stride, inner, c + r * c_stride + j, c_stride, add);
+    }
 }
 
 // Defines ck_NAME, which calls NAME for the CPU level `level` or a lower one that the CPU has: 2 AVX-512, 1 AVX2.

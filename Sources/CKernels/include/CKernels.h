@@ -312,14 +312,26 @@ void ck_routing_weights(const float *votes, const int32_t *ids, size_t n, size_t
 void ck_history_routing(const float *items, const int32_t *ids, size_t n, const float *packed, size_t block, size_t K,
                         size_t d, const float *start, size_t stride, float *scratch, float *interests);
 
-// MARK: Gated recurrent units, one sequence of n positions from a zero state.
+// MARK: Gated recurrent units over ragged sequences (gru.c), from zero states.
 
-// x [n, 3 d] (reset, update, candidate), u [d, 3 d], bias [3 d]; gates [n, 4 d], states [n, d]; scratch 4 d.
-void ck_gru(const float *x, const float *u, const float *bias, size_t n, size_t d, float *gates, float *states,
-            float *scratch);
-// Overwrites the gradients of x and of h U + bias, both [n, 3 d]; transposed_u [3 d, d]; scratch 2 d.
-void ck_gru_gradient(const float *transposed_u, const float *gates, const float *states, const float *gradient,
-                     size_t n, size_t d, float *grad_x, float *grad_a, float *scratch);
+// The steps of all sequences, longest sequence first: step t's rows are starts[t] up to starts[t + 1], one for each
+// sequence with more than t positions, and positions[row] is the row's position.
+typedef struct {
+    const size_t *starts;
+    size_t count;
+    const int32_t *positions;
+} ck_steps;
+// Scratch floats, aligned to 64 bytes, of the two functions below.
+size_t ck_gru_scratch(const ck_steps *steps, size_t d);
+// x [P, 3 d] (reset, update, candidate), u [d, 3 d], bias [3 d], out [P, d] by position; gates [P, 4 d] and states
+// [P + 3, d] by row of the steps; the last three rows of states must be readable. level: see tiles.h.
+void ck_gru(const ck_steps *steps, const float *x, const float *u, const float *bias, size_t d, float *gates,
+            float *states, float *out, float *scratch, int level);
+// Overwrites the gradients of x, by position, and of h U + bias, by row of the steps, both [P, 3 d] (the latter with
+// three more readable rows), and the states before the rows of all steps but the first.
+void ck_gru_gradient(const ck_steps *steps, const float *u, size_t d, const float *gates, const float *states,
+                     const float *gradient, float *grad_x, float *grad_products, float *former_states, float *scratch,
+                     int level);
 
 // MARK: SQLite files from untrusted sources; see DatabaseConfinement.
 void ck_confine_databases(void);

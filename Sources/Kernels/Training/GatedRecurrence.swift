@@ -6,13 +6,60 @@ import CKernels
 public enum GatedRecurrence {
     /// The values of a forward pass that the gradient needs.
     public struct Trace: Sendable {
-        /// Reset, update, candidate and the candidate's recurrent part, `[P, 4 d]`.
+        /// The order in which positions were computed.
+        var steps: Steps
+        /// Reset, update, candidate and the candidate's recurrent part, `[P, 4 d]`, by row of the steps.
         var gates: Matrix
-        /// Hidden states, `[P, d]`.
+        /// Hidden states, `[P + 3, d]`, by row of the steps.
         var states: Matrix
     }
 
+    /// The positions of all sequences step by step: row after row, the first positions of all sequences, then the
+    /// second positions. Longer sequences come first, so that the rows of a step continue the first rows of the one
+    /// before.
+    struct Steps: Sendable {
+        /// Where the rows of each step start, and the end of the last.
+        var starts = [0]
+        /// The position of each row.
+        var positions: [Int32] = []
+
+        init(offsets: [Int]) {
+            let lengths = zip(offsets, offsets.dropFirst()).map { $1 - $0 }
+            precondition(lengths.allSatisfy { $0 >= 0 }, "sequences of lengths \(lengths)")
+            let order = lengths.indices.sorted { (-lengths[$0], $0) < (-lengths[$1], $1) }
+            positions.reserveCapacity(offsets.last ?? 0)
+            var active = order[...]
+            for step in 0..<(order.first.map { lengths[$0] } ?? 0) {
+                while let last = active.last, lengths[last] <= step { active.removeLast() }
+                for sequence in active { positions.append(Int32(offsets[sequence] + step)) }
+                starts.append(positions.count)
+            }
+        }
+
+        /// Rows of the first step, which have no state before them.
+        var first: Int { starts.count > 1 ? starts[1] : 0 }
+
+        @safe fileprivate func withPointer(_ body: (UnsafePointer<ck_steps>) -> Void) {
+            unsafe starts.withUnsafeBufferPointer { starts in
+                unsafe positions.withUnsafeBufferPointer { positions in
+                    var steps = unsafe ck_steps(
+                        starts: starts.baseAddress,
+                        count: starts.count - 1,
+                        positions: positions.baseAddress
+                    )
+                    unsafe body(&steps)
+                }
+            }
+        }
+    }
+
+    /// Rows after the last one that a tile may read.
+    private static let tail = 3
+
     /// Computes the hidden states of all positions.
+    ///
+    /// The order of the sequences changes no state and no input gradient; it changes the sums of the other gradients
+    /// by their rounding.
     ///
     /// - Parameters:
     ///   - inputs: The inputs' terms of the three gates reset, update and candidate, `[P, 3 d]`.
@@ -20,73 +67,64 @@ public enum GatedRecurrence {
     ///   - bias: b, `[1, 3 d]`.
     ///   - offsets: The start of each sequence, and the end of the last.
     /// - Returns: States `[P, d]`, and the trace for the gradient.
-    /// - Complexity: O(P d^2).
+    /// - Complexity: O(P d^2), one matrix product for each step of the longest sequence.
     public static func forward(
         _ inputs: Matrix,
         recurrent: Matrix,
         bias: Matrix,
         offsets: [Int]
     ) -> (states: Matrix, trace: Trace) {
-        let d = recurrent.rows
-        require(inputs, recurrent, bias, offsets)
-        var gates = Matrix(rows: inputs.rows, columns: 4 * d)
-        var states = Matrix(rows: inputs.rows, columns: d)
-        var scratch = [Float](repeating: 0, count: 4 * d)
-        inputs.withPointer { x in
-            recurrent.withPointer { u in
-                bias.withPointer { bias in
-                    gates.withMutablePointer { gates in
-                        states.withMutablePointer { states in
-                            for (start, end) in zip(offsets, offsets.dropFirst()) {
-                                unsafe ck_gru(
-                                    x + start * 3 * d,
-                                    u,
-                                    bias,
-                                    end - start,
-                                    d,
-                                    gates + start * 4 * d,
-                                    states + start * d,
-                                    &scratch
-                                )
-                            }
-                        }
-                    }
-                }
-            }
-        }
-        return (states, Trace(gates: gates, states: states))
+        forward(inputs, recurrent: recurrent, bias: bias, offsets: offsets, level: .wide)
     }
 
     /// Computes the gradients of inputs, recurrent weights and bias from the gradient of the states.
     public static func gradients(
         _ trace: Trace,
         recurrent: Matrix,
-        offsets: [Int],
         gradient: Matrix
     ) -> (inputs: Matrix, recurrent: Matrix, bias: Matrix) {
-        let d = recurrent.rows
-        precondition(gradient.shape == trace.states.shape, "\(gradient.shape) for states \(trace.states.shape)")
-        var inputs = Matrix(rows: gradient.rows, columns: 3 * d)
-        var products = Matrix(rows: gradient.rows, columns: 3 * d)
-        var scratch = [Float](repeating: 0, count: 2 * d)
-        recurrent.transposed().withPointer { u in
-            trace.gates.withPointer { gates in
-                trace.states.withPointer { states in
-                    gradient.withPointer { gradient in
-                        inputs.withMutablePointer { inputs in
-                            products.withMutablePointer { products in
-                                for (start, end) in zip(offsets, offsets.dropFirst()) {
-                                    unsafe ck_gru_gradient(
-                                        u,
-                                        gates + start * 4 * d,
-                                        states + start * d,
-                                        gradient + start * d,
-                                        end - start,
-                                        d,
-                                        inputs + start * 3 * d,
-                                        products + start * 3 * d,
-                                        &scratch
-                                    )
+        gradients(trace, recurrent: recurrent, gradient: gradient, level: .wide)
+    }
+
+    /// The states by the kernels of one CPU level.
+    package static func forward(
+        _ inputs: Matrix,
+        recurrent: Matrix,
+        bias: Matrix,
+        offsets: [Int],
+        level: TileLevel
+    ) -> (states: Matrix, trace: Trace) {
+        let (rows, d) = (inputs.rows, recurrent.rows)
+        require(inputs, recurrent, bias, offsets)
+        var trace = Trace(
+            steps: Steps(offsets: offsets),
+            gates: Matrix(rows: rows, columns: 4 * d) { _ in },
+            states: Matrix(rows: rows + tail, columns: d) { states in
+                for index in rows * d..<(rows + tail) * d { unsafe states[index] = 0 }
+            }
+        )
+        var states = Matrix(rows: rows, columns: d) { _ in }
+        trace.steps.withPointer { steps in
+            withScratch(floats: unsafe ck_gru_scratch(steps, d)) { scratch in
+                inputs.withPointer { x in
+                    recurrent.withPointer { u in
+                        bias.withPointer { bias in
+                            trace.gates.withMutablePointer { gates in
+                                trace.states.withMutablePointer { traced in
+                                    states.withMutablePointer { out in
+                                        unsafe ck_gru(
+                                            steps,
+                                            x,
+                                            u,
+                                            bias,
+                                            d,
+                                            gates,
+                                            traced,
+                                            out,
+                                            scratch,
+                                            level.rawValue
+                                        )
+                                    }
                                 }
                             }
                         }
@@ -94,17 +132,71 @@ public enum GatedRecurrence {
                 }
             }
         }
-        // A position's recurrent product uses the state before it; each sequence starts from zero.
-        var before: [Int32] = []
-        var present: [Float] = []
-        for (start, end) in zip(offsets, offsets.dropFirst()) {
-            for position in start..<end {
-                before.append(Int32(max(start, position - 1)))
-                present.append(position == start ? 0 : 1)
+        return (states, trace)
+    }
+
+    /// The gradients by the kernels of one CPU level.
+    package static func gradients(
+        _ trace: Trace,
+        recurrent: Matrix,
+        gradient: Matrix,
+        level: TileLevel
+    ) -> (inputs: Matrix, recurrent: Matrix, bias: Matrix) {
+        let (rows, d, first) = (gradient.rows, recurrent.rows, trace.steps.first)
+        precondition(gradient.shape == [trace.gates.rows, d], "\(gradient.shape) for gates \(trace.gates.shape)")
+        var inputs = Matrix(rows: rows, columns: 3 * d) { _ in }
+        var products = Matrix(rows: rows + tail, columns: 3 * d) { products in
+            for index in rows * 3 * d..<(rows + tail) * 3 * d { unsafe products[index] = 0 }
+        }
+        var former = Matrix(rows: rows - first, columns: d) { _ in }
+        var recurrentGradient = Matrix(rows: d, columns: 3 * d) { _ in }
+        trace.steps.withPointer { steps in
+            withScratch(floats: unsafe ck_gru_scratch(steps, d)) { scratch in
+                recurrent.withPointer { u in
+                    trace.gates.withPointer { gates in
+                        trace.states.withPointer { states in
+                            gradient.withPointer { gradient in
+                                inputs.withMutablePointer { inputs in
+                                    products.withMutablePointer { products in
+                                        former.withMutablePointer { former in
+                                            unsafe ck_gru_gradient(
+                                                steps,
+                                                u,
+                                                d,
+                                                gates,
+                                                states,
+                                                gradient,
+                                                inputs,
+                                                products,
+                                                former,
+                                                scratch,
+                                                level.rawValue
+                                            )
+                                        }
+                                    }
+                                }
+                            }
+                        }
+                    }
+                }
             }
         }
-        let former = trace.states.gatheringRows(before).scalingRows(by: present)
-        return (inputs, Matrix.product(former, transposed: true, products), products.summedRows())
+        former.withPointer { former in
+            products.withPointer { products in
+                recurrentGradient.withMutablePointer {
+                    unsafe BLAS.product(
+                        (former, true),
+                        (products + first * 3 * d, false),
+                        m: d,
+                        n: 3 * d,
+                        inner: rows - first,
+                        keeping: 0,
+                        into: $0
+                    )
+                }
+            }
+        }
+        return (inputs, recurrentGradient, products.summedRows())
     }
 
     private static func require(_ inputs: Matrix, _ recurrent: Matrix, _ bias: Matrix, _ offsets: [Int]) {
