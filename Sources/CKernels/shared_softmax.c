@@ -6,14 +6,13 @@
 enum { TILE = 96 }; // classes; even, and a multiple of every GROUP
 
 #define LOG2E 1.44269504f
+#define LOG_OF_2 0.69314718055994530942
 
 // The upper half of a float, rounded to nearest, ties to even.
 INLINE uint16_t bf16(float x) {
     uint32_t bits = ck_to_bits(x);
     return (uint16_t)((bits + 0x7fffu + (bits >> 16 & 1)) >> 16);
 }
-
-INLINE float from_bf16(uint16_t bits) { return ck_from_bits((uint32_t)bits << 16); }
 
 // 2^f for |f| <= 1/2, relative error below 1e-7: a minimax polynomial of degree 5 that is exact at 0.
 #define POWER_POLYNOMIAL(fused, zero, p, f)                                                                            \
@@ -166,6 +165,8 @@ INLINE TARGET __m512 add_products_bf16(__m512 sum, uint32_t x, __m512 y) {
     return _mm512_dpbf16_ps(sum, (__m512bh)_mm512_set1_epi32((int)x), (__m512bh)y);
 }
 
+INLINE float from_bf16(uint16_t bits) { return ck_from_bits((uint32_t)bits << 16); }
+
 INLINE TARGET float product_bf16(uint32_t x, uint32_t y) {
     return from_bf16((uint16_t)x) * from_bf16((uint16_t)y) +
            from_bf16((uint16_t)(x >> 16)) * from_bf16((uint16_t)(y >> 16));
@@ -247,21 +248,22 @@ CLONES float ck_pack_classes(const float *classes, size_t count, size_t d, float
     return sqrtf(largest);
 }
 
-// Queries in a block. Large blocks read the classes and their gradients less often; small ones keep the exponentials in
-// the second-level cache.
-static size_t block_size(size_t classes, size_t queries) {
-    size_t block = classes > 8192 ? 128 : 64, needed = (queries + 31) / 32 * 32;
+// Queries in a block: as many as fill 256 bytes with their exponentials of one class. Fewer read the classes and their
+// gradients more often; more push a pool's exponentials out of the cache.
+static size_t block_size(size_t queries, int level) {
+    size_t block = level == CK_SHARED_BF16 ? 128 : 64, needed = (queries + 31) / 32 * 32;
     return needed < block ? needed : block;
 }
 
-size_t ck_shared_softmax_scratch(const ck_shared_classes *classes, size_t queries, int level) {
-    size_t count = classes->count, block = block_size(count, queries), unit = level == CK_SHARED_BF16 ? 2 : 1;
-    size_t cells = (count + TILE) * block / unit + 3 * block * classes->stride + count * block / 32 + 3 * block;
+size_t ck_shared_softmax_scratch(const ck_shared_classes *classes, const ck_shared_queries *queries, int level) {
+    size_t block = block_size(queries->count, level), unit = level == CK_SHARED_BF16 ? 2 : 1;
+    size_t kept = queries->query_gradients ? classes->count : TILE;
+    size_t cells = (kept + TILE) * block / unit + 3 * block * classes->stride + classes->count * block / 32 + 3 * block;
     return cells * sizeof(float) + 8 * 64; // eight arrays, each rounded up to 64 bytes
 }
 
 void ck_shared_softmax(const ck_shared_classes *classes, const ck_shared_queries *queries, int level, void *scratch) {
-    size_t block = block_size(classes->count, queries->count);
+    size_t block = block_size(queries->count, level);
     (level == CK_SHARED_BF16 ? shared_softmax_bf16
      : level == CK_SHARED_V4 ? shared_softmax_v4
      : level == CK_SHARED_V3 ? shared_softmax_v3

@@ -6,18 +6,23 @@
 //   LANES        floats in a vector
 //   GROUP        classes whose logits a pass over the dimensions computes at once
 //   SPAN         sums of vectors that a pass over an inner dimension computes at once
-// and, as functions of this level:
-//   V add_products(V sum, cell x, V y)  sum plus the products of the numbers of x with those of each cell of y
+// and the types `vector` and `cell` with these functions of the level:
+//   V load(cell *p), store(float *p, V x)
 //   V fused(V a, V b, V c)              a b + c
+//   V add_products(V sum, cell x, V y)  sum plus the products of the numbers of x with those of each cell of y
+//   float product(cell x, cell y)       the sum of the products of their numbers
+//   put(cell *p, k, step, float x)      stores x as number k % UNIT of the cell p[k / UNIT * step]
 //   V power_of_two(V x)                 2^x, at least 2^-126
 //   V without(V x, uint32_t lanes)      x with zeros in the lanes of the bits
-//   void keep(...)                      see below
+//   keep(classes, V sums[][2], exponentials, tile, block)  stores a strip's exponentials along both dimensions
+// A level with a matrix unit (AMX) would replace `logits` and `accumulate`, which have the same packed operands.
 //
-// Three products share one block of queries and one pass over the classes. Lanes are queries in the first and
-// dimensions in the others:
+// Three products share one block of queries. Lanes are queries in the first and dimensions in the others:
 //   exponentials [classes, block] = 2^(C Q^T + offset - shift)
 //   query gradients [block, D]   += exponentials^T C
-//   class gradients [classes, D] += exponentials (Q * weight / sum)
+//   class gradients [classes, D] += exponentials (Q * weight / total)
+// The last one needs the totals over all classes, so a block's exponentials are kept until then: in the second-level
+// cache for a pool, in the third or in memory for a catalogue.
 // An inner dimension of bf16 numbers comes in pairs of neighbours, so each operand is packed along it.
 #define V LEVEL(vector)
 #define CELL LEVEL(cell)
@@ -25,9 +30,8 @@
 
 typedef struct {
     size_t block; // queries in a block, a multiple of 32
-    int wants_gradients;
     CELL *exponentials; // [classes, block / UNIT], along the queries
-    CELL *tile;         // [TILE / UNIT, block], along the classes
+    CELL *tile;         // [TILE / UNIT, block], along the classes; for floats the place in `exponentials`
     CELL *strips;       // [block / STRIP, stride / UNIT, STRIP], queries along the dimensions
     CELL *scaled;       // [block / UNIT, stride], queries times weight / total, along the queries
     float *query_gradients; // [block, stride]
@@ -51,23 +55,33 @@ INLINE TARGET void LEVEL(logits)(size_t classes, const CELL *strip, const CELL *
     }
 }
 
-// The exponentials of `classes` classes from class j on, for one strip; adds them to totals.
-INLINE TARGET void LEVEL(exponentials)(size_t classes, size_t j, const CELL *strip, const ck_shared_classes *shared,
-                                       const LEVEL(work) *work, size_t first, const V shift[2], CELL *tile,
+// The exponentials of `classes` classes from class j on, for the strip from query `first` on. Adds them to the totals;
+// stores them if `keeps`.
+INLINE TARGET void LEVEL(exponentials)(size_t classes, int keeps, const ck_shared_classes *shared,
+                                       const LEVEL(work) *work, size_t j, size_t first, CELL *exponentials, CELL *tile,
                                        V totals[2]) {
     size_t cells = shared->stride / UNIT, block = work->block;
     V sums[GROUP][2], bits = (V){0} + LOG2E;
-    LEVEL(logits)(classes, strip, (const CELL *)ROWS(shared) + j * cells, cells, sums);
+    V shift0 = LEVEL(load)((const CELL *)work->shifts + first);
+    V shift1 = LEVEL(load)((const CELL *)work->shifts + first + LANES);
+    LEVEL(logits)(classes, work->strips + first * cells, (const CELL *)ROWS(shared) + j * cells, cells, sums);
 #pragma clang loop unroll(full)
     for (size_t c = 0; c < classes; c++) {
         float offset = shared->offsets[j + c];
         uint32_t masked = work->masks[(j + c) * (block / 32) + first / 32] >> first % 32;
-        sums[c][0] = LEVEL(without)(LEVEL(power_of_two)(LEVEL(fused)(sums[c][0], bits, offset - shift[0])), masked);
-        sums[c][1] = LEVEL(without)(LEVEL(power_of_two)(LEVEL(fused)(sums[c][1], bits, offset - shift[1])), masked >> LANES);
+        V x0 = LEVEL(fused)(sums[c][0], bits, offset - shift0), x1 = LEVEL(fused)(sums[c][1], bits, offset - shift1);
+        sums[c][0] = LEVEL(without)(LEVEL(power_of_two)(x0), masked);
+        sums[c][1] = LEVEL(without)(LEVEL(power_of_two)(x1), masked >> LANES);
         totals[0] += sums[c][0];
         totals[1] += sums[c][1];
     }
-    LEVEL(keep)(classes, sums, work->exponentials + j * (block / UNIT) + first / UNIT, tile + first, block);
+    if (keeps) LEVEL(keep)(classes, sums, exponentials + first / UNIT, tile + first, block);
+    // A catalogue is not in the cache, and its rows are read once for each block: ask for the next tile in time.
+    if (first > 0 || j + TILE + classes > shared->count) return;
+    for (size_t k = 0; k < classes * cells; k += 16) {
+        __builtin_prefetch((const CELL *)ROWS(shared) + (j + TILE) * cells + k);
+        if (keeps && UNIT > 1) __builtin_prefetch((const CELL *)CROSSES(shared) + (j + TILE) * cells + k);
+    }
 }
 
 // out[a][w] += sum over i of x[i * xi + a * xa] * y[i][w], with `width` vectors w.
@@ -96,11 +110,18 @@ INLINE TARGET void LEVEL(accumulate)(size_t outs, size_t width, size_t inner, co
 }
 
 // The same for any number of outs and any number of columns; y has whole vectors, `out` may end within one.
+// `prefetches`: x and out are too large for the cache, xi is 1 and xa is `inner`.
 INLINE TARGET void LEVEL(accumulate_all)(size_t outs, size_t columns, size_t inner, const CELL *x, size_t xi,
-                                         size_t xa, const CELL *y, size_t y_stride, float *out, size_t out_stride) {
+                                         size_t xa, const CELL *y, size_t y_stride, float *out, size_t out_stride,
+                                         int prefetches) {
     for (size_t a = 0; a < outs;) {
         size_t taken = outs - a >= SPAN ? SPAN : 1;
         const CELL *xs = x + a * xa;
+        if (prefetches && a + 3 * SPAN <= outs) {
+            for (size_t b = 0; b < SPAN * out_stride; b += 16)
+                __builtin_prefetch(out + (a + 2 * SPAN) * out_stride + b, 1);
+            for (size_t b = 0; b < SPAN * inner; b += 16) __builtin_prefetch(xs + 2 * SPAN * inner + b);
+        }
         for (size_t w = 0; w < columns;) {
             size_t left = columns - w;
             float *to = out + a * out_stride + w;
@@ -126,43 +147,54 @@ INLINE TARGET void LEVEL(accumulate_all)(size_t outs, size_t columns, size_t inn
     }
 }
 
-// One tile of classes for the whole block: exponentials, their totals and the query gradients.
-static TARGET void LEVEL(tile)(const ck_shared_classes *shared, const LEVEL(work) *work, size_t from, size_t to) {
-    size_t block = work->block, stride = shared->stride;
-    CELL *tile = UNIT == 1 ? work->exponentials + from * block : work->tile;
+// The exponentials of a tile of classes for the whole block.
+INLINE TARGET void LEVEL(tile)(int keeps, const ck_shared_classes *shared, const LEVEL(work) *work, size_t from,
+                               size_t to, CELL *exponentials, CELL *tile) {
+    size_t block = work->block;
     for (size_t first = 0; first < block; first += STRIP) {
-        const CELL *strip = work->strips + first * (stride / UNIT);
-        V shift[2] = {LEVEL(load)((const CELL *)work->shifts + first),
-                      LEVEL(load)((const CELL *)work->shifts + first + LANES)};
         V totals[2] = {{0}, {0}};
         size_t j = from;
-        for (; j + GROUP <= to; j += GROUP)
-            LEVEL(exponentials)(GROUP, j, strip, shared, work, first, shift, tile + (j - from) / UNIT * block, totals);
-        for (; j + 2 <= to; j += 2)
-            LEVEL(exponentials)(2, j, strip, shared, work, first, shift, tile + (j - from) / UNIT * block, totals);
-        if (j < to)
-            LEVEL(exponentials)(1, j, strip, shared, work, first, shift, tile + (j - from) / UNIT * block, totals);
+#define NEXT(classes)                                                                                                  \
+    LEVEL(exponentials)(classes, keeps, shared, work, j, first, exponentials + (j - from) * (block / UNIT),            \
+                        tile + (j - from) / UNIT * block, totals)
+        for (; j + GROUP <= to; j += GROUP) NEXT(GROUP);
+        for (; j + 2 <= to; j += 2) NEXT(2);
+        if (j < to) NEXT(1);
+#undef NEXT
         for (size_t l = 0; l < LANES; l++) work->totals[first + l] += (double)totals[0][l];
         for (size_t l = 0; l < LANES; l++) work->totals[first + LANES + l] += (double)totals[1][l];
     }
-    if (!work->wants_gradients) return;
-    LEVEL(accumulate_all)(block, stride, (to - from + UNIT - 1) / UNIT, tile, block, 1,
-                          (const CELL *)CROSSES(shared) + from / UNIT * stride, stride, work->query_gradients, stride);
 }
 
-static TARGET void LEVEL(class_gradients)(const ck_shared_classes *shared, const LEVEL(work) *work, float *gradients) {
+static TARGET void LEVEL(add_totals)(const ck_shared_classes *shared, const LEVEL(work) *work, size_t from, size_t to) {
+    LEVEL(tile)(0, shared, work, from, to, work->exponentials, work->tile);
+}
+
+// Also adds the query gradients of the tile.
+static TARGET void LEVEL(add_query_gradients)(const ck_shared_classes *shared, const LEVEL(work) *work, size_t from,
+                                              size_t to) {
+    size_t block = work->block, stride = shared->stride;
+    CELL *exponentials = work->exponentials + from * (block / UNIT), *tile = UNIT == 1 ? exponentials : work->tile;
+    LEVEL(tile)(1, shared, work, from, to, exponentials, tile);
+    LEVEL(accumulate_all)(block, stride, (to - from + UNIT - 1) / UNIT, tile, block, 1,
+                          (const CELL *)CROSSES(shared) + from / UNIT * stride, stride, work->query_gradients, stride,
+                          0);
+}
+
+static TARGET void LEVEL(add_class_gradients)(const ck_shared_classes *shared, const LEVEL(work) *work,
+                                              float *gradients) {
     size_t cells = work->block / UNIT;
     LEVEL(accumulate_all)(shared->count, shared->d, cells, work->exponentials, 1, cells, work->scaled, shared->stride,
-                          gradients, shared->d);
+                          gradients, shared->d, 1);
 }
 
 // The largest logit of a query among its classes, in bits; -infinity if all are masked.
 static TARGET float LEVEL(largest_logit)(const ck_shared_classes *shared, const LEVEL(work) *work, size_t row) {
-    size_t cells = shared->stride / UNIT, block = work->block;
+    size_t cells = shared->stride / UNIT, words = work->block / 32;
     const CELL *query = work->strips + row / STRIP * STRIP * cells + row % STRIP;
     float largest = -__builtin_inff();
     for (size_t j = 0; j < shared->count; j++) {
-        if (work->masks[j * (block / 32) + row / 32] >> row % 32 & 1) continue;
+        if (work->masks[j * words + row / 32] >> row % 32 & 1) continue;
         const CELL *x = (const CELL *)ROWS(shared) + j * cells;
         float sum = 0.0f;
         for (size_t k = 0; k < cells; k++) sum += LEVEL(product)(x[k], query[k * STRIP]);
@@ -174,11 +206,11 @@ static TARGET float LEVEL(largest_logit)(const ck_shared_classes *shared, const 
 
 static TARGET void LEVEL(shared_softmax)(const ck_shared_classes *shared, const ck_shared_queries *queries,
                                          size_t block, char *scratch) {
-    size_t d = shared->d, stride = shared->stride, count = shared->count, cells = stride / UNIT;
-    size_t words = block / 32;
-    LEVEL(work) work = {.block = block, .wants_gradients = queries->query_gradients != NULL};
+    size_t d = shared->d, stride = shared->stride, count = shared->count, cells = stride / UNIT, words = block / 32;
+    int wants_gradients = queries->query_gradients != NULL;
+    LEVEL(work) work = {.block = block};
 #define TAKE(type, n) (type *)scratch, scratch += ((n) * sizeof(type) + 63) / 64 * 64
-    work.exponentials = TAKE(CELL, count * block / UNIT);
+    work.exponentials = TAKE(CELL, (wants_gradients ? count : TILE) * block / UNIT);
     work.tile = TAKE(CELL, TILE / 2 * block);
     work.strips = TAKE(CELL, block * cells);
     work.scaled = TAKE(CELL, block * cells);
@@ -190,28 +222,28 @@ static TARGET void LEVEL(shared_softmax)(const ck_shared_classes *shared, const 
     memset(work.masks, 0, count * words * sizeof(uint32_t));
     for (size_t start = 0; start < queries->count; start += block) {
         size_t n = queries->count - start < block ? queries->count - start : block;
+        const float *query = queries->queries + start * d;
+        const intptr_t *masks = queries->masked ? queries->mask_starts + start : NULL;
         memset(work.strips, 0, block * cells * sizeof(CELL));
-        for (size_t i = 0; i < block; i++) {
-            work.shifts[i] = 0.0f;
-            if (i >= n) continue;
-            const float *query = queries->queries + (start + i) * d;
+        for (size_t i = 0; i < n; i++) {
             CELL *strip = work.strips + i / STRIP * STRIP * cells + i % STRIP;
             float square = 0.0f;
             for (size_t k = 0; k < d; k++) {
-                square += query[k] * query[k];
-                LEVEL(put)(strip, k, STRIP, query[k]);
+                square += query[i * d + k] * query[i * d + k];
+                LEVEL(put)(strip, k, STRIP, query[i * d + k]);
             }
             // Cauchy and Schwarz: no logit is larger. The margin is for rounding.
             work.shifts[i] = 1.01f * LOG2E * sqrtf(square) * shared->longest + shared->highest_offset;
-            if (queries->masked)
-                for (intptr_t p = queries->mask_starts[start + i]; p < queries->mask_starts[start + i + 1]; p++)
-                    work.masks[(size_t)queries->masked[p] * words + i / 32] |= 1u << i % 32;
+            for (intptr_t p = masks ? masks[i] : 0; masks && p < masks[i + 1]; p++)
+                work.masks[(size_t)queries->masked[p] * words + i / 32] |= 1u << i % 32;
         }
+        for (size_t i = n; i < block; i++) work.shifts[i] = 0.0f;
         for (int attempt = 0; attempt < 2; attempt++) {
             memset(work.totals, 0, block * sizeof(double));
             memset(work.query_gradients, 0, block * stride * sizeof(float));
             for (size_t from = 0; from < count; from += TILE)
-                LEVEL(tile)(shared, &work, from, from + TILE < count ? from + TILE : count);
+                (wants_gradients ? LEVEL(add_query_gradients) : LEVEL(add_totals))(
+                    shared, &work, from, from + TILE < count ? from + TILE : count);
             // Far below the bound, exponentials lose digits or vanish. Such queries get their largest logit as shift.
             int again = 0;
             for (size_t i = 0; i < n && attempt == 0; i++) {
@@ -225,27 +257,25 @@ static TARGET void LEVEL(shared_softmax)(const ck_shared_classes *shared, const 
         }
         memset(work.scaled, 0, block * cells * sizeof(CELL));
         for (size_t i = 0; i < n; i++) {
-            // log(e^a + e^p) - p with a = log of the total; the negatives' probability is 1 / (1 + e^(p - a)).
-            double total = work.totals[i];
-            double excess = total > 0 ? log(total) + (double)work.shifts[i] * 0.69314718055994530942 - (double)queries->positives[start + i]
-                                      : -(double)__builtin_inff();
+            // log(e^a + e^p) - p, a the logarithm of the total; the negatives' probability is 1 / (1 + e^(p - a)).
+            double total = work.totals[i], weight = (double)queries->weights[start + i];
+            double excess = log(total) + (double)work.shifts[i] * LOG_OF_2 - (double)queries->positives[start + i];
+            if (!(total > 0)) excess = -(double)__builtin_inff();
             double small = exp(excess > 0 ? -excess : excess);
-            double weight = (double)queries->weights[start + i];
             double share = (excess > 0 ? 1.0 : small) / (1.0 + small);
             queries->losses[start + i] = (float)((excess > 0 ? excess : 0.0) + log1p(small));
-            if (!work.wants_gradients) continue;
+            if (!wants_gradients) continue;
             queries->positive_gradients[start + i] = (float)(-weight * share);
             float factor = total > 0 ? (float)(weight * share / total) : 0.0f;
-            const float *query = queries->queries + (start + i) * d, *gradient = work.query_gradients + i * stride;
+            const float *gradient = work.query_gradients + i * stride;
             CELL *scaled = work.scaled + i / UNIT * stride;
-            for (size_t k = 0; k < d; k++) LEVEL(put)(scaled + k, i % UNIT, 1, query[k] * factor);
+            for (size_t k = 0; k < d; k++) LEVEL(put)(scaled + k, i % UNIT, 1, query[i * d + k] * factor);
             for (size_t k = 0; k < d; k++) queries->query_gradients[(start + i) * d + k] = gradient[k] * factor;
         }
-        if (work.wants_gradients) LEVEL(class_gradients)(shared, &work, queries->class_gradients);
-        if (queries->masked)
-            for (size_t i = 0; i < n; i++)
-                for (intptr_t p = queries->mask_starts[start + i]; p < queries->mask_starts[start + i + 1]; p++)
-                    work.masks[(size_t)queries->masked[p] * words + i / 32] = 0;
+        if (wants_gradients) LEVEL(add_class_gradients)(shared, &work, queries->class_gradients);
+        for (size_t i = 0; masks && i < n; i++)
+            for (intptr_t p = masks[i]; p < masks[i + 1]; p++)
+                work.masks[(size_t)queries->masked[p] * words + i / 32] = 0;
     }
 }
 

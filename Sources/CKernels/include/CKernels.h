@@ -101,7 +101,7 @@ int ck_shared_softmax_level(void);
 // Packs classes [count, d] as floats or, if `rows` is NULL, as bf16. Returns the largest length of a class.
 float ck_pack_classes(const float *classes, size_t count, size_t d, float *rows, uint32_t *pairs, uint32_t *crosses);
 // The bytes of scratch, which starts at a multiple of 64.
-size_t ck_shared_softmax_scratch(const ck_shared_classes *classes, size_t queries, int level);
+size_t ck_shared_softmax_scratch(const ck_shared_classes *classes, const ck_shared_queries *queries, int level);
 // `level` is at most that of the CPU, and CK_SHARED_BF16 if and only if the classes are packed as bf16.
 void ck_shared_softmax(const ck_shared_classes *classes, const ck_shared_queries *queries, int level, void *scratch);
 

@@ -100,11 +100,11 @@ public struct PackedClasses: Sendable {
 /// that the row does not mask. Derivatives of `weight * loss`: `-weight (1 - p_+)` by `p`, `weight sum_j p_j c_j` by
 /// `q`, `weight p_j q` by `c_j`, with the softmax probabilities `p_+` and `p_j`.
 ///
-/// Blocks of rows visit the classes twice, and the logits of a block stay in the cache; there is no matrix of all
-/// logits. The exponentials are shifted by an upper bound on the row's logits, `|q| max |c_j| + max o_j`, which saves
-/// a search for the maximum (Cauchy and Schwarz). A row whose logits are more than 55 nats below this bound is
-/// computed again with its maximum. Every sum has a fixed order, so results repeat exactly on CPUs of the same level;
-/// a row's loss and gradient do not depend on the other rows.
+/// There is no matrix of all logits: 64 rows at a time (128 in bfloat16) visit the classes, and their exponentials,
+/// 256 bytes for each class, stay until the gradients are done. They are shifted by an upper bound on the row's
+/// logits, `|q| max |c_j| + max o_j`, which saves a search for the maximum (Cauchy and Schwarz). A row whose logits
+/// are more than 55 nats below this bound is computed again with its maximum. Every sum has a fixed order, so results
+/// repeat exactly on CPUs of the same level; a row's loss and gradient do not depend on the other rows.
 public enum SharedSoftmax {
     /// The arithmetic of the three products; exponentials and sums are Float32 in both.
     public enum Precision: String, Sendable, CaseIterable, Codable {
@@ -143,7 +143,7 @@ public enum SharedSoftmax {
     ///   - classes: The packed classes.
     ///   - classGradients: The derivatives of `sum_r weight_r * loss_r` by the classes are added to it, `[M, d]`.
     /// - Returns: Losses, and gradients by positives and queries.
-    /// - Complexity: O(R M d) time, one thread; O(M) memory.
+    /// - Complexity: O(R M d) time, one thread; about `260 M` bytes of memory besides the results.
     public static func apply(
         queries: Matrix,
         positives: [Float],
@@ -254,7 +254,7 @@ public enum SharedSoftmax {
     private static func run(_ batch: inout ck_shared_queries, _ classes: PackedClasses) {
         classes.withClasses { packed, level in
             var packed = unsafe packed
-            let bytes = unsafe ck_shared_softmax_scratch(&packed, batch.count, level)
+            let bytes = unsafe ck_shared_softmax_scratch(&packed, &batch, level)
             unsafe withUnsafeTemporaryAllocation(byteCount: bytes, alignment: 64) {
                 unsafe ck_shared_softmax(&packed, &batch, level, $0.baseAddress)
             }
