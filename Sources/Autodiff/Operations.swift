@@ -16,13 +16,42 @@ extension Variable {
         }
     }
 
+    /// `activation(self * weights + bias)` with a row `bias`, `[1, columns]`; derivative `h W^T`, `A^T h` and the sum of
+    /// the rows of `h = g o activation'`.
+    public func dense(_ weights: Variable, bias: Variable, activation: Activation = .identity) -> Variable {
+        var sums = Matrix.product(value, weights.value)
+        let output: Matrix
+        if activation == .identity {
+            sums.addToEachRow(bias.value)
+            output = sums
+        } else {
+            output = sums.addBias(bias.value, activating: activation)
+        }
+        return tape.record(output, inputs: [self, weights, bias]) { [a = self, sums] gradient, tape in
+            let slopes: Matrix
+            if activation == .identity {
+                slopes = gradient
+                tape.accumulate(bias, gradient.summedRows())
+            } else {
+                let parts = sums.biasGradients(activating: activation, gradient: gradient)
+                slopes = parts.sums
+                tape.accumulate(bias, parts.bias)
+            }
+            tape.accumulate(a, productOf: slopes, transposed: false, weights.value, transposed: true)
+            tape.accumulate(weights, productOf: a.value, transposed: true, slopes, transposed: false)
+        }
+    }
+
     /// `self + factor * other` of equal shapes; derivative `g`, `factor * g`.
     public func adding(_ other: Variable, scale factor: Float = 1) -> Variable {
-        var value = self.value
-        value.add(other.value, scale: factor)
-        return tape.record(value, inputs: [self, other]) { [a = self, b = other] gradient, tape in
+        tape.record(value.adding(other.value, scale: factor), inputs: [self, other]) {
+            [a = self, b = other] gradient, tape in
             tape.accumulate(a, gradient)
-            tape.accumulate(b) { $0.add(gradient, scale: factor) }
+            if factor == 1 {
+                tape.accumulate(b, gradient)
+            } else {
+                tape.accumulate(b) { $0.add(gradient, scale: factor) }
+            }
         }
     }
 

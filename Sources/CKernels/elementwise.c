@@ -37,6 +37,38 @@ CLONES void ck_activate_gradient(int activation, const float *in, const float *g
 #undef LOOP
 }
 
+CLONES void ck_biased_activate(int activation, const float *in, const float *bias, float *sums, float *out, size_t rows,
+                               size_t columns) {
+    for (size_t i = 0; i < rows; i++) {
+        const float *x = in + i * columns;
+        float *y = sums + i * columns;
+        for (size_t j = 0; j < columns; j++) y[j] = x[j] + bias[j];
+        activate(activation, y, out + i * columns, columns);
+    }
+}
+
+CLONES void ck_biased_activate_gradient(int activation, const float *sums, const float *grad_out, float *grad_sums,
+                                        float *grad_bias, size_t rows, size_t columns) {
+    for (size_t i = 0; i < rows; i++) {
+        const float *x = sums + i * columns, *g = grad_out + i * columns;
+        float *restrict slopes = grad_sums + i * columns;
+#define LOOP(kind)                                                                                                     \
+    for (size_t j = 0; j < columns; j++) slopes[j] = activation_slope(kind, x[j]) * g[j]
+        FOR_EACH_KIND(LOOP)
+#undef LOOP
+        for (size_t j = 0; j < columns; j++) grad_bias[j] += slopes[j];
+    }
+}
+
+CLONES void ck_fill(float value, float *y, size_t n) {
+    for (size_t i = 0; i < n; i++) y[i] = value;
+}
+
+CLONES void ck_sum_into(const float *a, float factor, const float *b, float *out, size_t n) {
+    FAST
+    for (size_t i = 0; i < n; i++) out[i] = a[i] + factor * b[i];
+}
+
 CLONES void ck_exp(const float *in, float *out, size_t n) {
     for (size_t i = 0; i < n; i++) out[i] = ck_expf(in[i]);
 }

@@ -50,7 +50,7 @@ CLONES void ck_layer_norm_gradient(const float *standardised, const float *inver
         }
         sum /= (float)d;
         product /= (float)d;
-        for (size_t j = 0; j < d; j++) gx[j] += (g[j] * gain[j] - sum - y[j] * product) * inverse_deviations[i];
+        for (size_t j = 0; j < d; j++) gx[j] = (g[j] * gain[j] - sum - y[j] * product) * inverse_deviations[i];
         for (size_t j = 0; j < d; j++) {
             grad_gain[j] += g[j] * y[j];
             grad_bias[j] += g[j];

@@ -113,6 +113,26 @@ import Testing
         }
     }
 
+    @Test("a layer with bias and activation", arguments: Activation.allCases)
+    func dense(activation: Activation) {
+        let weights = gridMatrix(rows: 5, columns: 3, seed: 31)
+        let bias = gridMatrix(rows: 1, columns: 3, seed: 32)
+        let layer = { (x: [Variable]) in x[0].dense(x[1], bias: x[2], activation: activation) }
+        if activation != .relu { expectGradient(of: [a, weights, bias]) { layer($1) } }
+        // The same values and gradients as the three operations, to the rounding of sums.
+        func gradients(_ expression: ([Variable]) -> Variable) -> [Matrix] {
+            let tape = Tape()
+            let leaves = [a, weights, bias].map(tape.leaf)
+            let output = expression(leaves)
+            _ = tape.backward(from: output.multiplied(by: output).sum())
+            return [output.value] + leaves.compactMap(tape.gradient)
+        }
+        let parts = gradients { $0[0].product($0[1]).addingToEachRow($0[2]).activated(activation) }
+        for (found, expected) in zip(gradients(layer), parts) {
+            expectClose(found.elements, expected.doubles, absolute: 1e-5, relative: 1e-5)
+        }
+    }
+
     @Test("self-attention over ragged sequences, one of them empty", arguments: [1, 2], [false, true])
     func selfAttention(heads: Int, isCausal: Bool) {
         let inputs = (0..<3).map { gridMatrix(rows: 6, columns: 4, seed: 17 + UInt64($0)) }

@@ -13,6 +13,16 @@ enum ck_activation { CK_IDENTITY = 0, CK_TANH = 1, CK_GELU = 2, CK_SILU = 3, CK_
 // out[i] = f(in[i]); may run in place.
 void ck_activate(int activation, const float *in, float *out, size_t n);
 // grad_in[i] += f'(in[i]) * grad_out[i].
+// sums = in + bias on each row, out = f(sums); sums may be in.
+void ck_biased_activate(int activation, const float *in, const float *bias, float *sums, float *out, size_t rows,
+                        size_t columns);
+// grad_sums = f'(sums) * grad_out; adds its rows to grad_bias.
+void ck_biased_activate_gradient(int activation, const float *sums, const float *grad_out, float *grad_sums,
+                                 float *grad_bias, size_t rows, size_t columns);
+// y = value everywhere.
+void ck_fill(float value, float *y, size_t n);
+// out = a + factor * b.
+void ck_sum_into(const float *a, float factor, const float *b, float *out, size_t n);
 void ck_activate_gradient(int activation, const float *in, const float *grad_out, float *grad_in, size_t n);
 void ck_exp(const float *in, float *out, size_t n);
 
@@ -261,7 +271,7 @@ void ck_lower_thread_priority(int nice);
 // `inverse_deviations` for the gradient.
 void ck_layer_norm(const float *x, const float *gain, const float *bias, float *out, float *standardised,
                    float *inverse_deviations, size_t rows, size_t d);
-// Adds to all three gradients.
+// Overwrites grad_x; adds to the other two gradients.
 void ck_layer_norm_gradient(const float *standardised, const float *inverse_deviations, const float *gain,
                             const float *gradient, float *grad_x, float *grad_gain, float *grad_bias, size_t rows,
                             size_t d);
@@ -292,6 +302,15 @@ void ck_self_attention_gradient(const ck_sequences *sequences, const float *q, c
                                 const float *reversed_bias, const float *largest, const float *sums, const float *out,
                                 const float *grad_out, float *grad_q, float *grad_k, float *grad_v,
                                 float *grad_reversed_bias, float *scratch, int level);
+
+// MARK: Products with a factor that fits into the cache (product.c).
+
+// c [m, n] = (add ? c : 0) + op(a) op(b), where op transposes if requested, but not both. n is a multiple of 16; with
+// transposed_a, m is a multiple of 4; with transposed_b, inner is a multiple of 16 and positive. level: see tiles.h.
+void ck_tiled_product(const float *a, int transposed_a, const float *b, int transposed_b, size_t m, size_t n,
+                      size_t inner, float *c, int add, float *scratch, int level);
+// Scratch floats, aligned to 64 bytes.
+size_t ck_tiled_product_scratch(int transposed_a, int transposed_b, size_t n, size_t inner);
 
 // MARK: Dynamic routing (routing.c). Each row of votes is [K, d]. A history is the n rows `ids`, or the first n rows.
 // out = squash(in), row by row: s / (1 + s) / sqrt(s + 1e-9) times the row, s its squared length.

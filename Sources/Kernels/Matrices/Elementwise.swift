@@ -46,6 +46,51 @@ extension Matrix {
         }
     }
 
+    /// Adds `bias` to each row in place, and applies `activation` to the sums.
+    ///
+    /// - Parameters:
+    ///   - bias: `[1, columns]`.
+    ///   - activation: Applied to the sums.
+    /// - Returns: The activated sums; this matrix keeps the sums.
+    public mutating func addBias(_ bias: Matrix, activating activation: Activation) -> Matrix {
+        precondition(bias.shape == [1, columns], "a bias of shape \(bias.shape) for rows of \(columns)")
+        let (rows, columns) = (rows, columns)
+        return Matrix(rows: rows, columns: columns) { out in
+            withMutablePointer { sums in
+                bias.withPointer { bias in
+                    unsafe ck_biased_activate(activation.code, sums, bias, sums, out, rows, columns)
+                }
+            }
+        }
+    }
+
+    /// The gradients of ``addBias(_:activating:)``, on the sums, for the sums and the bias.
+    public func biasGradients(
+        activating activation: Activation,
+        gradient: Matrix
+    ) -> (sums: Matrix, bias: Matrix) {
+        requireShape(gradient, in: "activation gradient")
+        var bias = Matrix(rows: 1, columns: columns)
+        let sums = Matrix(rows: rows, columns: columns) { out in
+            withPointer { x in
+                gradient.withPointer { gradient in
+                    bias.withMutablePointer {
+                        unsafe ck_biased_activate_gradient(activation.code, x, gradient, out, $0, rows, columns)
+                    }
+                }
+            }
+        }
+        return (sums, bias)
+    }
+
+    /// `self + factor * other`.
+    public func adding(_ other: Matrix, scale factor: Float = 1) -> Matrix {
+        requireShape(other, in: "add")
+        return Matrix(rows: rows, columns: columns) { out in
+            withPointer { a in other.withPointer { unsafe ck_sum_into(a, factor, $0, out, count) } }
+        }
+    }
+
     /// `e^x` of every element, for inputs clamped to [-87, 88]; relative error below 2e-7.
     public func exponentials() -> Matrix {
         Matrix(rows: rows, columns: columns) { out in withPointer { unsafe ck_exp($0, out, count) } }

@@ -1,3 +1,5 @@
+import CKernels
+
 /// A dense row-major Float32 matrix with value semantics.
 ///
 /// Row `i` is `elements[i * columns ..< (i + 1) * columns]`. Arithmetic is in extensions beside this file. Each
@@ -15,7 +17,11 @@ public struct Matrix: Sendable, Equatable {
         precondition(rows >= 0 && columns >= 0, "matrix shape [\(rows), \(columns)] is negative")
         self.rows = rows
         self.columns = columns
-        elements = [Float](repeating: value, count: rows * columns)
+        let count = rows * columns
+        elements = unsafe [Float](unsafeUninitializedCapacity: count) { buffer, initialized in
+            if let base = buffer.baseAddress { unsafe ck_fill(value, base, count) }
+            initialized = count
+        }
     }
 
     /// A matrix over given elements in row-major order.

@@ -17,10 +17,10 @@ public enum LayerNorm {
             "layer norm of \(x.shape) by gain \(gain.shape) and bias \(bias.shape)"
         )
         var trace = Trace(
-            standardised: Matrix(rows: x.rows, columns: x.columns),
+            standardised: Matrix(rows: x.rows, columns: x.columns) { _ in },
             inverseDeviations: [Float](repeating: 0, count: x.rows)
         )
-        var output = Matrix(rows: x.rows, columns: x.columns)
+        var output = Matrix(rows: x.rows, columns: x.columns) { _ in }
         x.withPointer { x in
             gain.withPointer { gain in
                 bias.withPointer { bias in
@@ -44,7 +44,7 @@ public enum LayerNorm {
     ) -> (x: Matrix, gain: Matrix, bias: Matrix) {
         precondition(gradient.shape == trace.standardised.shape, "\(gradient.shape) for \(trace.standardised.shape)")
         let (rows, columns) = (gradient.rows, gradient.columns)
-        var x = Matrix(rows: rows, columns: columns)
+        var x = Matrix(rows: rows, columns: columns) { _ in }
         var gainGradient = Matrix(rows: 1, columns: columns)
         var biasGradient = Matrix(rows: 1, columns: columns)
         trace.standardised.withPointer { standardised in

@@ -16,6 +16,11 @@ import Testing
                 Shape(m: length, inner: 5, n: 3), Shape(m: 3, inner: length, n: 5), Shape(m: 5, inner: 3, n: length),
             ]
         } + [Shape(m: 33, inner: 65, n: 17), Shape(m: 64, inner: 64, n: 64), Shape(m: 1, inner: 1, n: 1)]
+        // By tiles, where the CPU has them: whole and partial blocks of rows and of the inner dimension.
+        + [
+            Shape(m: 4, inner: 16, n: 16), Shape(m: 7, inner: 48, n: 32), Shape(m: 36, inner: 130, n: 48),
+            Shape(m: 70, inner: 64, n: 64), Shape(m: 12, inner: 300, n: 16),
+        ]
 
     /// `keeping * c + scale * op(a) op(b)` by three loops.
     private func reference(

@@ -92,8 +92,8 @@ struct TransformerBlock: Sendable {
         if let dropout { mixed = mixed.droppedOut(mask: dropout(0)) }
         stream = stream.adding(mixed)
         var fed = stream.layerNormalised(name("feed"), parameters)
-            .product(weights("expand")).addingToEachRow(weights("expand.bias")).activated(.gelu)
-            .product(weights("contract")).addingToEachRow(weights("contract.bias"))
+            .dense(weights("expand"), bias: weights("expand.bias"), activation: .gelu)
+            .dense(weights("contract"), bias: weights("contract.bias"))
         if let dropout { fed = fed.droppedOut(mask: dropout(1)) }
         return stream.adding(fed)
     }
