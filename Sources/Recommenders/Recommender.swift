@@ -204,6 +204,8 @@ public struct TrainingBatch: Sendable {
     public var negatives: Negatives
     /// Negatives of the second loss, if the recipe gives the two losses different negatives.
     public var secondNegatives: Negatives?
+    /// The arithmetic of the softmax over shared negatives.
+    public var precision: SharedSoftmax.Precision
     /// Seed and streams of the rows' noise.
     public var noise: NoiseSource
     /// The number of rows of the whole step; the loss is the mean over them.
@@ -217,6 +219,7 @@ public struct TrainingBatch: Sendable {
         targets: [Int32],
         negatives: Negatives,
         secondNegatives: Negatives? = nil,
+        precision: SharedSoftmax.Precision = .float32,
         noise: NoiseSource,
         stepRows: Int,
         step: Int = 0
@@ -229,6 +232,7 @@ public struct TrainingBatch: Sendable {
         self.targets = targets
         self.negatives = negatives
         self.secondNegatives = secondNegatives
+        self.precision = precision
         self.noise = noise
         self.stepRows = stepRows
         self.step = step

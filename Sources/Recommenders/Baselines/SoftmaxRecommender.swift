@@ -38,6 +38,7 @@ extension SoftmaxRecommender {
     public func loss(_ batch: TrainingBatch, on tape: Tape) -> TrainingLoss {
         let negatives = NegativeRows(
             batch.negatives,
+            precision: batch.precision,
             table: ItemTable.name,
             geometry: .sphere,
             parameters: parameters,

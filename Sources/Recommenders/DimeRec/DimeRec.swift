@@ -108,6 +108,7 @@ public struct DimeRec: TrainedRecommender {
         func negativeRows(_ negatives: Negatives) -> NegativeRows {
             NegativeRows(
                 negatives,
+                precision: batch.precision,
                 table: targetTable,
                 geometry: configuration.geometry,
                 parameters: parameters,

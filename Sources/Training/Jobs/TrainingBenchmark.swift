@@ -18,17 +18,62 @@ public struct TrainingBenchmark: Sendable {
         self.seed = seed
     }
 
-    /// Durations of single steps, including the batch draw, after ten warm-up steps.
-    public func stepDurations(seconds: Double) throws -> [Duration] {
+    /// One optimiser step, including the draw of its batch.
+    public struct Step: Sendable {
+        /// Its time.
+        public var duration: Duration
+        /// How many targets it learnt from.
+        public var targets: Int
+    }
+
+    /// Steps after which measuring starts.
+    static let warmUp = 10
+
+    /// The steps of a recipe on its data.
+    ///
+    /// - Parameters:
+    ///   - recipe: The recipe of a system that learns by gradients.
+    ///   - data: Its data.
+    ///   - seconds: How long to measure.
+    /// - Returns: At least one step.
+    /// - Throws: ``ConfigurationError`` for a system that is fitted in closed form, ``TrainingError``.
+    public static func steps(of recipe: Recipe, on data: TrainingData, seconds: Double) throws -> [Step] {
+        guard let system = try ModelRegistry.system(named: recipe.system) as? any TrainedRecommender.Type else {
+            throw ConfigurationError.invalidValue(
+                key: "system",
+                reason: "'\(recipe.system)' is fitted in closed form, without optimiser steps."
+            )
+        }
+        return try steps(of: system, recipe, data, seconds)
+    }
+
+    private static func steps<Model: TrainedRecommender>(
+        of system: Model.Type,
+        _ recipe: Recipe,
+        _ data: TrainingData,
+        _ seconds: Double
+    ) throws -> [Step] {
+        var trainer = try Trainer(
+            model: Model(Model.own(recipe.configuration), items: data.catalogue.count, seed: 1),
+            recipe: recipe,
+            split: data.split,
+            items: data.catalogue.count,
+            seed: 1
+        )
+        return try trainer.timedSteps(seconds: seconds)
+    }
+
+    /// Synthetic steps.
+    public func steps(seconds: Double) throws -> [Step] {
         var model = DimeRec(recipe.model, items: items, seed: seed)
         var optimiser = Adam(
             learningRate: recipe.training.learningRate,
             tableUpdate: recipe.training.tableUpdate
         )
-        var durations: [Duration] = []
+        var steps: [Step] = []
         let start = ContinuousClock.now
         var step = 0
-        while durations.isEmpty || ContinuousClock.now - start < .seconds(seconds) {
+        while steps.isEmpty || ContinuousClock.now - start < .seconds(seconds) {
             let stepStart = ContinuousClock.now
             let current = step
             let (gradients, _) = try Trainer.gradients(of: model, shards: 2) { shard in
@@ -36,10 +81,14 @@ public struct TrainingBenchmark: Sendable {
                 return batch(step: current, range: shard * half..<(shard + 1) * half)
             }
             optimiser.update(&model.parameters, by: gradients)
-            if step >= 10 { durations.append(ContinuousClock.now - stepStart) }
+            if step >= Self.warmUp {
+                steps.append(
+                    Step(duration: ContinuousClock.now - stepStart, targets: recipe.training.batchSize)
+                )
+            }
             step += 1
         }
-        return durations
+        return steps
     }
 
     private func batch(step: Int, range: Range<Int>) -> TrainingBatch {

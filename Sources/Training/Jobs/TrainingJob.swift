@@ -75,6 +75,23 @@ public struct TrainingJob: Sendable {
         )
     }
 
+    /// Trains without publishing, for the record of the training alone.
+    ///
+    /// - Parameters:
+    ///   - store: Stores the state during training; it keeps nothing afterwards.
+    ///   - budget: What ends the run besides patience.
+    ///   - report: Called after every step and validation.
+    /// - Returns: Counters and validation metrics.
+    public func progress(
+        store: CheckpointStore,
+        budget: TrainingBudget,
+        report: (TrainingEvent) -> Void = { _ in }
+    ) throws -> TrainingProgress {
+        let trained = try train(store: store, resume: false, budget: budget, report: report)
+        try store.removeTrainingState(model: modelName)
+        return trained?.progress ?? TrainingProgress()
+    }
+
     /// A trained model with the record of its training.
     struct Trained {
         /// The model with its best weights.

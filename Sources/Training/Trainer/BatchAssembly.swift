@@ -11,6 +11,7 @@ package struct BatchAssembly: Sendable {
     private let mask: NegativeSampler
     private let dropout: HistoryDropout
     private let negatives: NegativesConfiguration
+    private let precision: SharedSoftmax.Precision
     /// Windows of every step, and about how many targets they have.
     private let (windowsPerStep, batchSize): (Int, Int)
     private let seed: UInt64
@@ -25,6 +26,7 @@ package struct BatchAssembly: Sendable {
         batchSize = recipe.training.batchSize
         windowsPerStep = windows.windowsPerStep(targets: batchSize)
         negatives = recipe.training.negatives.resolved(items: items)
+        precision = recipe.training.precision
         sampler = NegativeSampler(sequences: train.sequences, items: items, seed: seed)
         secondSampler =
             model.drawsSecondNegatives
@@ -113,6 +115,7 @@ package struct BatchAssembly: Sendable {
             targets: targets,
             negatives: try negatives(sampler, step.pool),
             secondNegatives: second,
+            precision: precision,
             noise: NoiseSource(seed: seed, streams: streams),
             stepRows: step.targets,
             step: step.number

@@ -148,6 +148,20 @@ public struct Trainer<Model: TrainedRecommender> {
         return (terms, step.targets)
     }
 
+    /// Takes optimiser steps for a benchmark, without validations.
+    mutating func timedSteps(seconds: Double) throws -> [TrainingBenchmark.Step] {
+        makePlan(for: TrainingBudget())
+        var steps: [TrainingBenchmark.Step] = []
+        let start = ContinuousClock.now
+        while steps.isEmpty || ContinuousClock.now - start < .seconds(seconds) {
+            let begin = ContinuousClock.now
+            let targets = try takeStep().targets
+            guard progress.step > TrainingBenchmark.warmUp else { continue }
+            steps.append(TrainingBenchmark.Step(duration: ContinuousClock.now - begin, targets: targets))
+        }
+        return steps
+    }
+
     /// Computes gradients and loss terms of one step, with its shards on as many threads as there are cores.
     ///
     /// The division into shards is the same on every machine, because the rounding of sums depends on it.

@@ -1,4 +1,5 @@
 public import Autodiff
+public import Kernels
 public import Recommenders
 
 /// Settings of the optimiser, the batches and early stopping.
@@ -26,6 +27,8 @@ public struct TrainingConfiguration: ConfigurationSection {
     public var tableUpdate = TableUpdate.lazy
     /// Negatives of the softmax losses.
     public var negatives = NegativesConfiguration()
+    /// The arithmetic of the softmax over negatives that all rows share; CPUs without bfloat16 products use float32.
+    public var precision = SharedSoftmax.Precision.bfloat16
     /// Maximum number of steps, unless the command gives a budget.
     public var maxSteps = 6000
     /// Most steps between validations.

@@ -147,6 +147,7 @@ public struct DiffuRec: ChainRecommender {
     package func loss(_ batch: TrainingBatch, draws: Draws, on tape: Tape) -> TrainingLoss {
         let negatives = NegativeRows(
             batch.negatives,
+            precision: batch.precision,
             table: ItemTable.name,
             geometry: configuration.geometry,
             parameters: parameters,

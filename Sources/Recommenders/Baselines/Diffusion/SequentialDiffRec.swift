@@ -140,6 +140,7 @@ public struct SequentialDiffRec: ChainRecommender {
     package func loss(_ batch: TrainingBatch, draws: Draws, on tape: Tape) -> TrainingLoss {
         let negatives = NegativeRows(
             batch.negatives,
+            precision: batch.precision,
             table: ItemTable.name,
             geometry: .euclidean,
             parameters: parameters,

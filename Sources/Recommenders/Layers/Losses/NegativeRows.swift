@@ -4,29 +4,39 @@ import Kernels
 /// Negatives of a batch as rows on a tape, and the softmax loss against them (equations 19 and 22).
 struct NegativeRows {
     private enum Layout {
-        case shared(corrections: [Float]?, masked: RaggedRows)
+        case shared(masked: RaggedRows)
         case perRow(correction: Float)
     }
     private let rows: Variable
     private let layout: Layout
+    /// The shared rows as the fused loss reads them; nil for negatives of single rows.
+    private let packed: PackedClasses?
 
     init(
         _ negatives: Negatives,
+        precision: SharedSoftmax.Precision = .float32,
         table: String,
         geometry: Geometry,
         parameters: ParameterSet,
         tape: Tape
     ) {
         let ids: [Int32]
+        var corrections: [Float]?
         switch negatives {
-        case .pool(let items, let corrections, let masked):
-            (ids, layout) = (items, .shared(corrections: corrections, masked: masked))
+        case .pool(let items, let poolCorrections, let masked):
+            (ids, layout, corrections) = (items, .shared(masked: masked), poolCorrections)
         case .perRow(let items, _, let correction):
             (ids, layout) = (items, .perRow(correction: correction))
         case .catalogue(let masked):
-            (ids, layout) = (Array(0..<Int32(parameters[table].rows)), .shared(corrections: nil, masked: masked))
+            (ids, layout) = (Array(0..<Int32(parameters[table].rows)), .shared(masked: masked))
         }
-        rows = geometry.placed(tape.gather(table, from: parameters, rows: ids))
+        let rows = geometry.placed(tape.gather(table, from: parameters, rows: ids))
+        self.rows = rows
+        packed =
+            switch layout {
+            case .shared: PackedClasses(rows.value, offsets: corrections, precision: precision)
+            case .perRow: nil
+            }
     }
 
     /// `weight * sum_r -log softmax(s <q_r, e_+>)` over the positive and the row's negatives.
@@ -34,14 +44,16 @@ struct NegativeRows {
         let scaled = scale.applied(to: queries)
         let positiveLogits = scaled.rowDots(positives)
         switch layout {
-        case .shared(let corrections, let masked):
-            var logits = scaled.product(rows, transposed: true)
-            if let corrections {
-                logits = logits.addingToEachRow(
-                    logits.tape.constant(Matrix(rows: 1, columns: corrections.count, elements: corrections))
-                )
-            }
-            return .crossEntropy(positives: positiveLogits, negatives: logits, masked: masked, weight: weight)
+        case .shared(let masked):
+            guard let packed else { preconditionFailure("shared negatives are not packed") }
+            return .sharedCrossEntropy(
+                queries: scaled,
+                positives: positiveLogits,
+                classes: rows,
+                packed: packed,
+                masked: masked,
+                weights: [Float](repeating: weight, count: scaled.value.rows)
+            )
         case .perRow(let correction):
             return .crossEntropy(
                 positives: positiveLogits,
@@ -59,7 +71,7 @@ struct NegativeRows {
         let scores: Variable
         var masks: RaggedRows?
         switch layout {
-        case .shared(_, let masked): (scores, masks) = (scaled.product(rows, transposed: true), masked)
+        case .shared(let masked): (scores, masks) = (scaled.product(rows, transposed: true), masked)
         case .perRow: scores = scaled.blockScores(rows)
         }
         let (count, columns) = (scores.value.rows, scores.value.columns)
