@@ -35,6 +35,9 @@ public struct Recipe: ConfigurationSection {
         try self.init(json: json)
     }
 
+    /// Writes the recipe with all of its fields to a file, atomically.
+    public func write(to path: String) throws { try DurableFile.write(Data((json + "\n").utf8), to: path) }
+
     /// Reads a recipe; missing fields get the defaults of its system, and the default system is DimeRec.
     ///
     /// - Throws: ``ConfigurationError`` with the field.

@@ -33,6 +33,8 @@ public struct InteractionDataset: Sendable {
 
     /// How many users there are.
     public var userCount: Int { userIDs.count }
+    /// Whether the times are a clock's, such as seconds since 1970, rather than ordinals or numbers of days.
+    public var hasClock: Bool { lastTimestamps.count { $0.nearest >= 1e8 } * 2 > lastTimestamps.count }
     /// How many events there are.
     public var eventCount: Int { sequences.ids.count }
 

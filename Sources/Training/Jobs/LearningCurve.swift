@@ -1,4 +1,5 @@
 import Foundation
+import Kernels
 
 /// Validation figures of a training by seconds and by targets, so that a change is judged by time to quality.
 public struct LearningCurve: Sendable, Equatable {
@@ -52,7 +53,10 @@ public struct LearningCurve: Sendable, Equatable {
         }
     }
 
-    /// Reads a file that ``csv`` wrote.
+    /// Writes ``csv`` to a file, atomically.
+    public func write(to path: String) throws { try DurableFile.write(Data(csv.utf8), to: path) }
+
+    /// Reads a file that ``write(to:)`` wrote.
     ///
     /// - Throws: ``LearningCurveError`` with the line.
     public init(contentsOf path: String) throws(LearningCurveError) {
@@ -79,8 +83,8 @@ public struct LearningCurve: Sendable, Equatable {
         points.filter { $0.seconds <= seconds }.map(\.hitRate).max()
     }
 
-    /// Two charts of some curves as an SVG document: by seconds and by targets.
-    public static func svg(_ curves: [LearningCurve], title: String) -> String {
+    /// Writes two charts of some curves to an SVG file: by seconds and by targets.
+    public static func plot(_ curves: [LearningCurve], title: String, to path: String) throws {
         func chart(_ label: String, _ x: (Point) -> Double) -> Chart {
             Chart(
                 title: "Validation HR@20 by \(label)",
@@ -93,7 +97,7 @@ public struct LearningCurve: Sendable, Equatable {
             )
         }
         let charts = [chart("seconds", \.seconds), chart("thousand targets") { Double($0.targets) / 1000 }]
-        return Figure(title: title, charts: charts).svg
+        try DurableFile.write(Data(Figure(title: title, charts: charts).svg.utf8), to: path)
     }
 }
 

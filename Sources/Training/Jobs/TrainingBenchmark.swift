@@ -1,4 +1,5 @@
 import Autodiff
+import CheckpointStore
 import Kernels
 import Recommenders
 

@@ -20,19 +20,21 @@ public struct TrainingData: Sendable {
     /// - Parameters:
     ///   - path: The events file.
     ///   - columns: Explicit column names; nil ones are recognised from the header.
-    ///   - kind: The requested split.
+    ///   - kind: The requested split; nil for ``SplitKind/time`` if the times are a clock's, otherwise
+    ///     ``SplitKind/users``.
     ///   - seed: Seed of a split by users.
     ///   - metadata: The items file, or nil.
     /// - Throws: ``CSVError``, or ``SmallDataError`` when no split gives rows.
     public init(
         events path: String,
         columns: EventColumns = EventColumns(),
-        split kind: SplitKind,
+        split kind: SplitKind?,
         seed: UInt64,
         items metadata: String?
     ) throws {
         var vocabulary = ItemVocabulary()
         let dataset = try InteractionDataset.load(events: path, columns: columns, vocabulary: &vocabulary)
+        let kind = kind ?? (dataset.hasClock ? .time : .users)
         let fitting = try DataSplit.fitting(dataset, of: path, by: kind, seed: seed)
         split = fitting.split
         notes = dataset.notes

@@ -3,6 +3,9 @@ import ArgumentParser
 struct Bench: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Measure single parts; compare only with a peer measured in the same minute.",
-        subcommands: [InferenceBench.self, TrainBench.self, LearningBench.self, IndexBench.self, ImportVectors.self, FloorBench.self]
+        subcommands: [
+            InferenceBench.self, TrainBench.self, LearningBench.self, IndexBench.self, ImportVectors.self,
+            FloorBench.self,
+        ]
     )
 }

@@ -50,10 +50,9 @@ struct LearningBench: ParsableCommand {
         )
         let curve = LearningCurve(name: name, progress: progress)
         show(curve, beside: earlier)
-        if let out { try DurableFile.write(Data(curve.csv.utf8), to: out) }
+        if let out { try curve.write(to: out) }
         if let plot {
-            let svg = LearningCurve.svg([curve] + (earlier.map { [$0] } ?? []), title: "Learning: \(name)")
-            try DurableFile.write(Data(svg.utf8), to: plot)
+            try LearningCurve.plot([curve] + (earlier.map { [$0] } ?? []), title: "Learning: \(name)", to: plot)
         }
     }
 

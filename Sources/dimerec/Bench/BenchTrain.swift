@@ -1,5 +1,6 @@
 import ArgumentParser
 import Autodiff
+import CheckpointStore
 import Foundation
 import Kernels
 import Recommenders

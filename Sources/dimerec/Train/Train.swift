@@ -9,7 +9,8 @@ struct Train: ParsableCommand {
         abstract: "Train a model, evaluate it on the validation part, and write one version to the store."
     )
 
-    @Option(help: "Recipe, JSON; see models/.", completion: .file()) var recipe: String
+    @Option(help: "Recipe, JSON; see models/. Without one the data choose.", completion: .file()) var recipe: String?
+    @Option(help: "Write the recipe of this run to a file.", completion: .file()) var recipeOut: String?
     @OptionGroup(title: "Options that give the data") var files: TrainingDataOptions
     @Option(help: "The store (SQLite); created if missing.") var store: String
     @Option(help: "Name in the store; the recipe's file name by default.") var model: String?
@@ -36,12 +37,14 @@ struct Train: ParsableCommand {
 
     func run() throws {
         Allocator.keepFreedMemory()
-        var recipe = try Recipe(contentsOf: recipe)
-        if let split = files.split { recipe.data.split = split }
-        let name = model ?? URL(filePath: self.recipe).deletingPathExtension().lastPathComponent
+        var given = try recipe.map(Recipe.init(contentsOf:))
+        if let split = files.split { given?.data.split = split }
+        let name = model ?? recipe.map { URL(filePath: $0).deletingPathExtension().lastPathComponent } ?? "model"
         try ModelName.require(name)
-        let data = try files.load(recipe.data)
+        let data = try files.load(given?.data)
+        var recipe = given ?? chosenRecipe(for: data)
         if let split = data.splitKind { recipe.data.split = split }
+        if let recipeOut { try recipe.write(to: recipeOut) }
         let store = try CheckpointStore(path: store)
         let interruption = Interruption()
         var view = TrainingProgressView()
@@ -49,7 +52,7 @@ struct Train: ParsableCommand {
         let report = try TrainingJob(recipe: recipe, data: data, seed: seed, model: name).run(
             store: store,
             resume: resume,
-            budget: TrainingBudget(steps: maxSteps, seconds: maxSeconds),
+            budget: budget(hasRecipe: given != nil),
             shouldStop: { interruption.wasRequested },
             report: { event in
                 if case .step(_, _, _, let rate) = event { samplesPerSecond = rate }
@@ -62,6 +65,21 @@ struct Train: ParsableCommand {
         }
         if let keep { _ = try store.prune(model: name, keeping: keep) }
         print(report, name: name, split: data.fingerprint.split, samplesPerSecond: samplesPerSecond)
+    }
+
+    /// The recipe that suits the data, after telling why.
+    private func chosenRecipe(for data: TrainingData) -> Recipe {
+        let choice = RecipeChoice(for: data)
+        Terminal.write(notes: choice.reasons.map { "chosen: \($0)" })
+        return choice.recipe
+    }
+
+    /// What ends the training; without a recipe and options, ten minutes.
+    private func budget(hasRecipe: Bool) -> TrainingBudget {
+        guard !hasRecipe, maxSteps == nil, maxSeconds == nil else {
+            return TrainingBudget(steps: maxSteps, seconds: maxSeconds)
+        }
+        return TrainingBudget(seconds: 600)
     }
 
     private func print(_ report: TrainingJob.Report, name: String, split: String, samplesPerSecond: Double) {

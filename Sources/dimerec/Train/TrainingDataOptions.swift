@@ -35,8 +35,10 @@ struct TrainingDataOptions: ParsableArguments {
     /// The name of the data set, as in names of recipes: the name of its folder.
     var name: String? { data.map { URL(filePath: $0).standardizedFileURL.lastPathComponent } }
 
-    /// Reads the files and writes notes about them; `configuration` has the recipe's split.
-    func load(_ configuration: DataConfiguration) throws -> TrainingData {
+    /// Reads the files and writes notes about them.
+    ///
+    /// - Parameter configuration: Has the recipe's split; without a recipe, the data decide.
+    func load(_ configuration: DataConfiguration?) throws -> TrainingData {
         let data = try filesOfFolder().read(configuration)
         Terminal.write(notes: data.notes)
         return data
@@ -64,13 +66,13 @@ struct TrainingDataOptions: ParsableArguments {
         return files
     }
 
-    private func read(_ configuration: DataConfiguration) throws -> TrainingData {
+    private func read(_ configuration: DataConfiguration?) throws -> TrainingData {
         if let events {
             return try TrainingData(
                 events: events,
                 columns: columns.names,
-                split: split ?? configuration.split,
-                seed: configuration.splitSeed,
+                split: split ?? configuration?.split,
+                seed: (configuration ?? DataConfiguration()).splitSeed,
                 items: items
             )
         }

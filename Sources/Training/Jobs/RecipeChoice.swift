@@ -1,0 +1,97 @@
+import CheckpointStore
+public import Kernels
+import Recommenders
+
+/// A recipe for data that nobody tuned for, with the reasons of its values.
+///
+/// The rules come from validation figures on sessions, on long histories and on small logs; a recipe that is tuned for
+/// the data may be better.
+public struct RecipeChoice: Sendable {
+    /// The recipe.
+    public let recipe: Recipe
+    /// What was seen and what follows from it, a line each.
+    public let reasons: [String]
+
+    /// Chooses by the training part.
+    ///
+    /// - Complexity: O(n log n) in events.
+    public init(for data: TrainingData) {
+        self.init(sequences: data.split.train.sequences, items: data.catalogue.count, split: data.splitKind)
+    }
+
+    /// Chooses by sequences, oldest item first, of a catalogue of `items` items.
+    public init(sequences: RaggedRows, items: Int, split: SplitKind?) {
+        let summary = SequenceSummary(sequences)
+        var recipe = Recipe(DimeRec.self)
+        var reasons = [
+            "\(summary.targets) training targets in \(summary.sequences) sequences of \(items) items; half have at most "
+                + "\(summary.median) items, nine in ten at most \(summary.long)"
+        ]
+        let historyLength = min(Self.longestHistory, max(8, summary.long))
+        recipe.model.dimension = 128
+        recipe.model.historyLength = historyLength
+        recipe.model.guidance.padding = .left
+        recipe.model.guidance.hidden = 128
+        recipe.model.denoiser.hidden = 128
+        recipe.model.denoiser.recentItems = min(16, historyLength)
+        recipe.model.denoiser.conditionHidden = 512
+        recipe.model.denoiser.residual = .condition
+        recipe.model.loss.mu = 2
+        recipe.model.loss.logitScale = 12
+        recipe.model.loss.ownSamples = 0.5
+        reasons.append("histories of \(historyLength) items")
+
+        recipe.training.batchSize = 512
+        recipe.training.learningRate = 0.003
+        recipe.training.patience = 4
+        recipe.training.negatives.kind = .automatic
+        recipe.training.negatives.count = 4096
+        recipe.training.negatives.maskUserItems = false
+        let negatives = recipe.training.negatives.resolved(items: items)
+        reasons.append(
+            negatives.kind == .catalogue
+                ? "every item is a negative, because the catalogue is small"
+                : "\(negatives.count) negatives a step, half by frequency, corrected for their probability"
+        )
+        if summary.targets < Self.fewTargets {
+            recipe.model.denoiser.dropout = 0.2
+            recipe.training.historyDropout = 0.2
+            reasons.append("dropout of 0.2 in the network and in histories, because there are few targets")
+        }
+        recipe.data.evaluation = summary.median <= Self.shortSequence ? .allPrefixes : .fiveCuts
+        reasons.append("validation by \(recipe.data.evaluation.rawValue), as the sequences are \(summary.kind)")
+        if let split { recipe.data.split = split }
+        self.recipe = recipe
+        self.reasons = reasons
+    }
+
+    /// The longest history that is chosen.
+    static let longestHistory = 70
+    /// The median length up to which sequences are taken as sessions, whose every prefix is judged.
+    static let shortSequence = 12
+    /// The number of targets below which a model of this size learns them by heart.
+    static let fewTargets = 200_000
+}
+
+/// Lengths of sequences.
+struct SequenceSummary {
+    /// How many sequences have a target.
+    let sequences: Int
+    /// How many targets they have.
+    let targets: Int
+    /// The median number of items.
+    let median: Int
+    /// The number of items that nine sequences in ten do not exceed.
+    let long: Int
+
+    init(_ rows: RaggedRows) {
+        let lengths = zip(rows.offsets, rows.offsets.dropFirst()).map { $1 - $0 }.filter { $0 > 1 }.sorted()
+        sequences = lengths.count
+        targets = lengths.reduce(0, +) - lengths.count
+        median = lengths.isEmpty ? 0 : lengths[lengths.count / 2]
+        long = lengths.isEmpty ? 0 : lengths[lengths.count * 9 / 10]
+    }
+
+    /// What such sequences are called.
+    var kind: String { median <= RecipeChoice.shortSequence ? "short" : "long" }
+}
