@@ -40,9 +40,25 @@ public struct InitialParameter: Sendable {
         InitialParameter(rows: rows, columns: columns, values: .normal(deviation: deviation))
     }
 
+    /// Normal rows of length about 1.
+    static func unitRows(_ rows: Int, dimension: Int) -> InitialParameter {
+        normal(rows: rows, columns: dimension, deviation: 1 / Double(dimension).squareRoot())
+    }
+
     /// Normal item rows with a last column of zeros, the biases; shape `[items, dimension + 1]`.
-    static func biasedItems(_ items: Int, dimension: Int, deviation: Double) -> InitialParameter {
+    private static func biasedItems(_ items: Int, dimension: Int, deviation: Double) -> InitialParameter {
         InitialParameter(rows: items, columns: dimension + 1, values: .normalWithBias(deviation: deviation))
+    }
+
+    /// Item rows of length about 1 with zero biases; shape `[items, dimension + 1]`.
+    static func unitBiasedItems(_ items: Int, dimension: Int) -> InitialParameter {
+        biasedItems(items, dimension: dimension, deviation: 1 / Double(dimension).squareRoot())
+    }
+
+    /// The last layer of a network over all items: normal rows with the variance of Xavier-uniform ones, and zero
+    /// biases; shape `[items, dimension + 1]`.
+    static func itemDecoder(_ items: Int, dimension: Int) -> InitialParameter {
+        biasedItems(items, dimension: dimension, deviation: (2 / (Double(items) + Double(dimension))).squareRoot())
     }
 
     /// `[rows, columns]`.

@@ -6,7 +6,7 @@ import Kernels
 /// It is the baseline for networks that use more than a bag of items.
 public struct DNN: SoftmaxRecommender {
     /// Hyper-parameters of the network.
-    public struct Configuration: ModelConfiguration {
+    public struct Configuration: VectorConfiguration {
         /// Length of item and user vectors.
         public var dimension = 64
         /// How many of a history's newest items are used.
@@ -19,8 +19,7 @@ public struct DNN: SoftmaxRecommender {
 
         /// Throws for a value out of range.
         public func validate(prefix: String) throws(ConfigurationError) {
-            try ConfigurationError.require(2...1024, contains: dimension, key: prefix + "dimension")
-            try ConfigurationError.require(1...1000, contains: historyLength, key: prefix + "historyLength")
+            try validateLengths(prefix: prefix)
             try ConfigurationError.require(0.01...1000, contains: logitScale, key: prefix + "logitScale")
         }
     }
@@ -32,8 +31,7 @@ public struct DNN: SoftmaxRecommender {
     /// All trained parameters.
     public var parameters: ParameterSet
 
-    private static let weights = "output"
-    private static let bias = "output.bias"
+    private static let output = "output"
 
     /// A model over given parameters.
     public init(_ configuration: Configuration, parameters: ParameterSet) {
@@ -44,10 +42,9 @@ public struct DNN: SoftmaxRecommender {
     var dimension: Int { configuration.dimension }
 
     var network: ParameterLayout {
-        [
-            Self.weights: .xavier(inputs: dimension, outputs: dimension),
-            Self.bias: .constant(rows: 1, columns: dimension),
-        ]
+        var layout: ParameterLayout = [:]
+        layout.addDense(Self.output, inputs: dimension, outputs: dimension)
+        return layout
     }
 
     var logitScale: Double { configuration.logitScale }
@@ -60,8 +57,7 @@ public struct DNN: SoftmaxRecommender {
             [Float](repeating: 1 / Float(histories[row].count), count: histories[row].count)
         }
         return items.weightedSums(shares, histories: histories.positions, interests: 1)
-            .product(tape.parameter(Self.weights, from: parameters))
-            .addingToEachRow(tape.parameter(Self.bias, from: parameters))
+            .dense(Self.output, parameters)
             .normalisedRows()
     }
 }

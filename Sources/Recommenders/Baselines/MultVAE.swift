@@ -9,14 +9,7 @@ public import Kernels
 /// is the bias. The loss does not use the batch's negatives.
 public struct MultVAE: TrainedRecommender {
     /// Hyper-parameters of the networks and of the loss.
-    public struct Configuration: ModelConfiguration {
-        /// The items whose likelihood is trained.
-        public enum Target: String, Codable, Sendable, CaseIterable {
-            /// The items of the history and the next item.
-            case prefixAndNext = "prefix-and-next"
-            /// The next item.
-            case next
-        }
+    public struct Configuration: ModelConfiguration, DivergenceConfiguration {
         /// Width of the decoder's hidden layer, and length of item rows without their bias.
         public var dimension = 600
         /// How many of a history's newest items are used.
@@ -32,7 +25,7 @@ public struct MultVAE: TrainedRecommender {
         /// Training steps over which that weight rises from 0.
         public var annealingSteps = 200_000
         /// The items whose likelihood is trained.
-        public var target = Target.prefixAndNext
+        public var target = ReconstructionTarget.prefixAndNext
 
         /// The defaults.
         public init() {}
@@ -44,8 +37,7 @@ public struct MultVAE: TrainedRecommender {
             try ConfigurationError.require(1...8192, contains: hidden, key: prefix + "hidden")
             try ConfigurationError.require(1...8192, contains: latent, key: prefix + "latent")
             try ConfigurationError.require(0...0.95, contains: dropout, key: prefix + "dropout")
-            try ConfigurationError.require(0...100, contains: beta, key: prefix + "beta")
-            try ConfigurationError.require(1...100_000_000, contains: annealingSteps, key: prefix + "annealingSteps")
+            try validateDivergence(prefix: prefix)
         }
     }
 
@@ -55,7 +47,6 @@ public struct MultVAE: TrainedRecommender {
         static let mean = "encoder.mean"
         static let logVariance = "encoder.log-variance"
         static let decoder = "decoder"
-        static func bias(of layer: String) -> String { layer + ".bias" }
     }
 
     /// `mult-vae`.
@@ -75,19 +66,14 @@ public struct MultVAE: TrainedRecommender {
     public func layout(items: Int) -> ParameterLayout {
         let (d, hidden, latent) = (configuration.dimension, configuration.hidden, configuration.latent)
         var layout: ParameterLayout = [
-            ItemTable.name: .biasedItems(
-                items,
-                dimension: d,
-                deviation: (2 / (Double(items) + Double(d))).squareRoot()
-            ),
+            ItemTable.name: .itemDecoder(items, dimension: d),
             Name.items: .xavier(inputs: items, outputs: hidden),
             Name.bias: .constant(rows: 1, columns: hidden),
         ]
         for (name, inputs, outputs) in [
             (Name.mean, hidden, latent), (Name.logVariance, hidden, latent), (Name.decoder, latent, d),
         ] {
-            layout[name] = .xavier(inputs: inputs, outputs: outputs)
-            layout[Name.bias(of: name)] = .constant(rows: 1, columns: outputs)
+            layout.addDense(name, inputs: inputs, outputs: outputs)
         }
         return layout
     }
@@ -129,8 +115,8 @@ public struct MultVAE: TrainedRecommender {
         let sets = Self.sets(batch.histories)
         let hidden = hidden(sets, kept: draws.kept, on: tape)
         let posterior = LatentGaussian(
-            mean: layer(Name.mean, of: hidden),
-            logVariance: layer(Name.logVariance, of: hidden)
+            mean: hidden.dense(Name.mean, parameters),
+            logVariance: hidden.dense(Name.logVariance, parameters)
         )
         let weight = 1 / Float(batch.stepRows)
         let likely =
@@ -151,9 +137,8 @@ public struct MultVAE: TrainedRecommender {
             weight: weight
         )
         let divergence = posterior.divergence(weight: weight)
-        let progress = min(1, Double(batch.step) / Double(configuration.annealingSteps))
         return TrainingLoss(
-            total: likelihood.adding(divergence, scale: Float(configuration.beta * progress)),
+            total: likelihood.adding(divergence, scale: configuration.divergenceWeight(at: batch.step)),
             terms: [("likelihood", likelihood.scalar), ("divergence", divergence.scalar)]
         )
     }
@@ -161,7 +146,7 @@ public struct MultVAE: TrainedRecommender {
     /// The decoder's hidden layer of each history, with a 1 at the end.
     public func userVectors(_ histories: RaggedRows, noise: NoiseSource, readOut: ReadOut) -> UserVectors {
         let hidden = hidden(Self.sets(histories), kept: nil, on: Tape(recording: false))
-        return UserVectors(rows: decoded(layer(Name.mean, of: hidden)).value)
+        return UserVectors(rows: decoded(hidden.dense(Name.mean, parameters)).value)
     }
 
     // MARK: Networks
@@ -178,26 +163,15 @@ public struct MultVAE: TrainedRecommender {
 
     /// The encoder's hidden layer: `tanh` of a weighted sum of the rows of a set's items.
     private func hidden(_ sets: RaggedRows, kept: [Float]?, on tape: Tape) -> Variable {
-        let distinct = DistinctItems(sets)
-        var weights = (0..<sets.count).flatMap { row in
+        let weights = (0..<sets.count).flatMap { row in
             [Float](repeating: 1 / Float(sets[row].count).squareRoot(), count: sets[row].count)
         }
-        if let kept {
-            precondition(kept.count == weights.count, "\(kept.count) dropout factors for \(weights.count) items")
-            for index in weights.indices { weights[index] *= kept[index] }
-        }
-        return tape.gather(Name.items, from: parameters, rows: distinct.ids)
-            .weightedSums(weights, histories: distinct.histories, interests: 1)
+        return InteractionRows(items: sets, weights: weights).product(Name.items, parameters, kept: kept, on: tape)
             .addingToEachRow(tape.parameter(Name.bias, from: parameters))
             .activated(.tanh)
     }
 
     private func decoded(_ latent: Variable) -> Variable {
-        layer(Name.decoder, of: latent).activated(.tanh).appendingOne()
-    }
-
-    private func layer(_ name: String, of x: Variable) -> Variable {
-        x.product(x.tape.parameter(name, from: parameters))
-            .addingToEachRow(x.tape.parameter(Name.bias(of: name), from: parameters))
+        latent.dense(Name.decoder, parameters, activation: .tanh).appendingOne()
     }
 }

@@ -63,11 +63,7 @@ extension SoftmaxRecommender {
     /// The network's parameters, and item rows of length about 1.
     public func layout(items: Int) -> ParameterLayout {
         var layout = network
-        layout[ItemTable.name] = .normal(
-            rows: items,
-            columns: dimension,
-            deviation: 1 / Double(dimension).squareRoot()
-        )
+        layout[ItemTable.name] = .unitRows(items, dimension: dimension)
         return layout
     }
 }

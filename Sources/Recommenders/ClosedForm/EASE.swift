@@ -75,10 +75,7 @@ public struct EASE: ScoringRecommender {
         elements.reserveCapacity(items * items)
         var both = [Int32](repeating: 0, count: items)
         for item in 0..<items {
-            for other in both.indices { both[other] = 0 }
-            for user in users.having[item] {
-                for other in users.items[Int(user)] { both[Int(other)] += 1 }
-            }
+            users.countShared(with: item, into: &both)
             elements.append(contentsOf: both.lazy.map { Float($0) })
             elements[item * items + item] += regularisation
         }

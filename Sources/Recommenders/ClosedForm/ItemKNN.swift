@@ -46,10 +46,7 @@ public struct ItemKNN: ScoringRecommender {
         let users = Incidence(sequences, items: items)
         var both = [Int32](repeating: 0, count: items)
         let table = NeighbourTable(items: items, keeping: configuration.neighbours) { item in
-            for other in both.indices { both[other] = 0 }
-            for user in users.having[item] {
-                for other in users.items[Int(user)] { both[Int(other)] += 1 }
-            }
+            users.countShared(with: item, into: &both)
             both[item] = 0
             let own = Double(users.having[item].count) + configuration.shrinkage
             return both.indices.map { other in
@@ -108,5 +105,13 @@ struct Incidence {
             items.append(distinct)
         }
         self.having = RaggedRows(having)
+    }
+
+    /// Counts the sequences that have both an item and each other item; the item itself counts all its sequences.
+    func countShared(with item: Int, into counts: inout [Int32]) {
+        for other in counts.indices { counts[other] = 0 }
+        for row in having[item] {
+            for other in items[Int(row)] { counts[Int(other)] += 1 }
+        }
     }
 }

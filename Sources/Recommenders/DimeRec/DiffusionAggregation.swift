@@ -61,7 +61,7 @@ struct DiffusionAggregation {
                 deviation: 0.02
             )
         case .sinusoid:
-            layout.merge(stepEmbedding.layout) { first, _ in first }
+            layout.add(stepEmbedding.layout)
             layout[Name.step] = .xavier(inputs: d, outputs: H)
         }
         return layout

@@ -41,9 +41,9 @@ public struct DimeRec: TrainedRecommender {
     public func layout(items: Int) -> ParameterLayout {
         let d = configuration.dimension
         var layout = guidance.layout
-        layout.merge(denoiser.layout) { first, _ in first }
+        layout.add(denoiser.layout)
         for table in [ItemTable.name, targetTable] {
-            layout[table] = .normal(rows: items, columns: d, deviation: 1 / Double(d).squareRoot())
+            layout[table] = .unitRows(items, dimension: d)
         }
         if configuration.loss.learnLogitScale {
             layout[Self.logScale] = .constant(Float(log(configuration.loss.logitScale)), rows: 1, columns: 1)

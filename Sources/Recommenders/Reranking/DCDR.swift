@@ -105,15 +105,13 @@ public struct DCDR: Sendable {
             "input": .xavier(inputs: features, outputs: d),
             "position": .normal(rows: L, columns: d, deviation: 0.1),
             "response": .normal(rows: 2, columns: d, deviation: 0.1),
-            "norm.gain": .constant(1, rows: 1, columns: d),
-            "norm.bias": .constant(rows: 1, columns: d),
-            "swap": .xavier(inputs: 2 * d, outputs: hidden),
-            "swap.bias": .constant(rows: 1, columns: hidden),
             "swap.output": .xavier(inputs: hidden, outputs: 1),
             "stop": .xavier(inputs: d, outputs: 1),
         ]
-        layout.merge(stepEmbedding.layout) { first, _ in first }
-        for block in blocks { layout.merge(block.layout) { first, _ in first } }
+        layout.addNorm("norm", width: d)
+        layout.addDense("swap", inputs: 2 * d, outputs: hidden)
+        layout.add(stepEmbedding.layout)
+        for block in blocks { layout.add(block.layout) }
         parameters = ParameterSet(layout, seed: seed)
     }
 
@@ -221,7 +219,7 @@ public struct DCDR: Sendable {
         states = states.layerNormalised("norm", parameters)
         let firsts = (0..<B * (L - 1)).map { Int32($0 / (L - 1) * L + $0 % (L - 1)) }
         let swaps = Variable.joinedColumns([states.gatheringRows(firsts), states.gatheringRows(firsts.map { $0 + 1 })])
-            .product(weights("swap")).addingToEachRow(weights("swap.bias")).activated(.gelu)
+            .dense("swap", parameters, activation: .gelu)
             .product(weights("swap.output"))
             .reshaped(rows: B, columns: L - 1)
         let places = RaggedRows((0..<B).map { list in (0..<L).map { Int32(list * L + $0) } })

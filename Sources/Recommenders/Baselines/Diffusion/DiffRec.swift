@@ -10,22 +10,15 @@ public import Kernels
 /// clean row. Serving starts from the row without noise and takes T reverse steps without noise; the last prediction
 /// holds the user's scores.
 ///
-/// With ``Target/next`` the noised row lacks the next item, and the network predicts the next item; the rest of the
-/// clean row is known. For both targets, reverse steps need no row over all items: the first layer is linear, so the
-/// chain runs on that layer's outputs by one matrix `[hidden + 1, hidden]`. Training draws noise for each element,
-/// which costs dense products of `[B, V]` with `[V, hidden]`, forward and for gradients. Steps are drawn uniformly:
-/// the published importance sampling needs the losses of earlier steps, but draws here depend only on seed and step.
-/// The loss does not use the batch's negatives.
+/// With ``ReconstructionTarget/next`` the noised row lacks the next item, and the network predicts the next item; the
+/// rest of the clean row is known. For both targets, reverse steps need no row over all items: the first layer is
+/// linear, so the chain runs on that layer's outputs by one matrix `[hidden + 1, hidden]`. Training draws noise for
+/// each element, which costs dense products of `[B, V]` with `[V, hidden]`, forward and for gradients. Steps are drawn
+/// uniformly: the published importance sampling needs the losses of earlier steps, but draws here depend only on seed
+/// and step. The loss does not use the batch's negatives.
 public struct DiffRec: ChainRecommender {
     /// Hyper-parameters of the network and of the diffusion.
     public struct Configuration: ModelConfiguration {
-        /// The row that the network predicts.
-        public enum Target: String, Codable, Sendable, CaseIterable {
-            /// The row of the history and the next item, from its noised form.
-            case prefixAndNext = "prefix-and-next"
-            /// The row of the next item, from the noised row of the history.
-            case next
-        }
         /// Width of the hidden layer, and length of item rows without their bias.
         public var hidden = 300
         /// How many of a history's newest items are used.
@@ -36,8 +29,9 @@ public struct DiffRec: ChainRecommender {
         public var noise = CleanStartConfiguration()
         /// Dropout probability of the elements of a noised row.
         public var dropout = 0.5
-        /// The row that the network predicts.
-        public var target = Target.next
+        /// The items whose row the network predicts: from that row's noised form, or the next item's row from the
+        /// noised row of the history.
+        public var target = ReconstructionTarget.next
 
         /// The defaults.
         public init() {}
@@ -79,11 +73,7 @@ public struct DiffRec: ChainRecommender {
         let hidden = configuration.hidden
         var layout = hiddenLayer.layout
         layout[Self.input] = .xavier(inputs: items, outputs: hidden)
-        layout[ItemTable.name] = .biasedItems(
-            items,
-            dimension: hidden,
-            deviation: (2 / (Double(items) + Double(hidden))).squareRoot()
-        )
+        layout[ItemTable.name] = .itemDecoder(items, dimension: hidden)
         return layout
     }
 
@@ -138,7 +128,7 @@ public struct DiffRec: ChainRecommender {
     /// The loss for given draws: `sum_b w_t |x_0 - x_0'|^2 / B`.
     package func loss(_ batch: TrainingBatch, draws: Draws, on tape: Tape) -> TrainingLoss {
         let table = tape.parameter(ItemTable.name, from: parameters)
-        let clean = dense(inputs(batch))
+        let clean = dense(configuration.target.inputs(of: batch))
         let noised = diffusion.noised(tape.constant(clean), steps: draws.steps, normals: draws.normals)
             .droppedOut(mask: draws.kept)
         let hidden = hiddenLayer.output(
@@ -186,14 +176,6 @@ public struct DiffRec: ChainRecommender {
     }
 
     // MARK: Rows
-
-    /// The items of the noised rows.
-    private func inputs(_ batch: TrainingBatch) -> RaggedRows {
-        switch configuration.target {
-        case .prefixAndNext: batch.sequences
-        case .next: batch.histories
-        }
-    }
 
     private func dense(_ sequences: RaggedRows) -> Matrix {
         InteractionRows(sequences, oldestWeight: configuration.oldestWeight)

@@ -11,7 +11,7 @@ public import Kernels
 /// embedding uses DreamRec's frequencies.
 public struct DiffuRec: ChainRecommender {
     /// Hyper-parameters of the network and of the diffusion.
-    public struct Configuration: TransformerConfiguration {
+    public struct Configuration: DiffusionConfiguration {
         /// Length of item rows; even.
         public var dimension = 64
         /// How many of a history's newest items are used.
@@ -46,9 +46,7 @@ public struct DiffuRec: ChainRecommender {
 
         /// Throws for a value out of range.
         public func validate(prefix: String) throws(ConfigurationError) {
-            try validateSizesWithSteps(prefix: prefix)
-            try ConfigurationError.require(1...10_000, contains: steps, key: prefix + "steps")
-            try schedule.validate(prefix: prefix + "schedule.")
+            try validateDiffusion(prefix: prefix)
             try ConfigurationError.require(0...10, contains: mixing, key: prefix + "mixing")
             try ConfigurationError.require(0...0.9, contains: itemDropout, key: prefix + "itemDropout")
             try ConfigurationError.require(0...0.9, contains: dropout, key: prefix + "dropout")
@@ -64,6 +62,7 @@ public struct DiffuRec: ChainRecommender {
     public var parameters: ParameterSet
     private let stepEmbedding: StepEmbedding
     private let diffusion: GaussianDiffusion
+    private let transformer: TransformerStack
 
     private static let itemNorm = "items.norm"
     private static let outputNorm = "output.norm"
@@ -74,18 +73,9 @@ public struct DiffuRec: ChainRecommender {
         self.parameters = parameters
         let d = configuration.dimension
         stepEmbedding = StepEmbedding(prefix: "step", width: d, hidden: 4 * d, activation: .silu)
-        diffusion = GaussianDiffusion(
-            schedule: NoiseSchedule(configuration.schedule, steps: configuration.steps),
-            variance: configuration.reverseVariance
-        )
-    }
-
-    private func block(_ index: Int) -> TransformerBlock {
-        TransformerBlock(
-            prefix: "block\(index)",
-            dimension: configuration.dimension,
-            heads: configuration.heads,
-            hidden: configuration.hidden,
+        diffusion = configuration.diffusion
+        transformer = TransformerStack(
+            configuration,
             longest: configuration.historyLength,
             sight: configuration.distances ? .all : .unordered
         )
@@ -95,23 +85,13 @@ public struct DiffuRec: ChainRecommender {
     public func layout(items: Int) -> ParameterLayout {
         let d = configuration.dimension
         var layout = stepEmbedding.layout
-        for index in 0..<configuration.blocks {
-            layout.merge(block(index).layout) { first, _ in first }
-        }
+        layout.add(transformer.layout)
         for norm in [Self.itemNorm, Self.outputNorm] {
-            layout[norm + ".gain"] = .constant(1, rows: 1, columns: d)
-            layout[norm + ".bias"] = .constant(rows: 1, columns: d)
+            layout.addNorm(norm, width: d)
         }
-        layout[ItemTable.name] = .normal(
-            rows: items,
-            columns: d,
-            deviation: 1 / Double(d).squareRoot()
-        )
+        layout[ItemTable.name] = .unitRows(items, dimension: d)
         return layout
     }
-
-    /// The number of diffusion steps (T).
-    public var reverseSteps: Int { configuration.steps }
 
     /// The item rows, `[V, d]`; unit rows on the sphere.
     public var scoringItems: Matrix { configuration.geometry.placed(parameters[ItemTable.name]) }
@@ -204,9 +184,9 @@ public struct DiffuRec: ChainRecommender {
         return Matrix(rows: histories.ids.count, columns: d, elements: elements.map { size + size * $0 })
     }
 
-    /// The dropout mask of a layer; the numbers are 0 for the item rows, 1 for the output, then two for each block.
-    private func mask(_ layer: Int, _ p: Double, _ noise: NoiseSource, counts: [Int]?) -> Matrix {
-        Dropout(probability: p, noise: noise, layers: 64).mask(layer, width: configuration.dimension, counts: counts)
+    /// The masks of a probability; layer 0 is the item rows, 1 the output, then come two for each block.
+    private func dropout(_ probability: Double, _ noise: NoiseSource?) -> Dropout? {
+        probability > 0 ? noise.map { Dropout(probability: probability, noise: $0, layers: 64) } : nil
     }
 
     /// `z` of every position, `[P, d]`.
@@ -214,9 +194,9 @@ public struct DiffuRec: ChainRecommender {
         var rows = configuration.geometry.placed(
             tape.gather(ItemTable.name, from: parameters, rows: histories.ids)
         )
-        if let dropout, configuration.itemDropout > 0 {
+        if let masks = self.dropout(configuration.itemDropout, dropout) {
             let counts = (0..<histories.count).map { histories[$0].count }
-            rows = rows.droppedOut(mask: mask(0, configuration.itemDropout, dropout, counts: counts))
+            rows = rows.droppedOut(mask: masks.mask(0, width: configuration.dimension, counts: counts))
         }
         return rows.layerNormalised(Self.itemNorm, parameters)
     }
@@ -246,21 +226,15 @@ public struct DiffuRec: ChainRecommender {
         // The published code spreads t over 0..<1000 for any T.
         let positions = steps.map { Double($0 - 1) * 1000 / Double(configuration.steps) }
         let guess = noised.adding(stepEmbedding.rows(positions, on: tape, parameters))
-        var x = items.adding(guess.gatheringRows(owners).multiplied(by: tape.constant(mixing)))
-        let noise = configuration.dropout > 0 ? dropout : nil
-        for index in 0..<configuration.blocks {
-            let isLast = index == configuration.blocks - 1
-            x = block(index).output(
-                x,
-                offsets: histories.offsets,
-                kept: isLast ? newest : nil,
-                dropout: noise.map { noise in
-                    { mask(2 + 2 * index + $0, configuration.dropout, noise, counts: isLast ? nil : counts) }
-                },
-                parameters: parameters
-            )
-        }
-        if let noise { x = x.droppedOut(mask: mask(1, configuration.dropout, noise, counts: nil)) }
+        let masks = self.dropout(configuration.dropout, dropout)
+        var x = transformer.output(
+            items.adding(guess.gatheringRows(owners).multiplied(by: tape.constant(mixing))),
+            offsets: histories.offsets,
+            kept: newest,
+            masks: masks.map { TransformerStack.Masks(dropout: $0, first: 2, counts: counts, keptCounts: nil) },
+            parameters: parameters
+        )
+        if let masks { x = x.droppedOut(mask: masks.mask(1, width: configuration.dimension)) }
         return configuration.geometry.placed(x.layerNormalised(Self.outputNorm, parameters))
     }
 }

@@ -12,7 +12,7 @@ public import Kernels
 /// optimiser is Adam instead of AdamW.
 public struct DreamRec: ChainRecommender {
     /// Hyper-parameters of the networks and of the diffusion.
-    public struct Configuration: TransformerConfiguration {
+    public struct Configuration: DiffusionConfiguration {
         /// The denoiser's depth.
         public enum Denoiser: String, Codable, Sendable, CaseIterable {
             /// One linear layer.
@@ -50,9 +50,7 @@ public struct DreamRec: ChainRecommender {
 
         /// Throws for a value out of range.
         public func validate(prefix: String) throws(ConfigurationError) {
-            try validateSizesWithSteps(prefix: prefix)
-            try ConfigurationError.require(1...10_000, contains: steps, key: prefix + "steps")
-            try schedule.validate(prefix: prefix + "schedule.")
+            try validateDiffusion(prefix: prefix)
             try ConfigurationError.require(0...100, contains: guidanceWeight, key: prefix + "guidanceWeight")
             try ConfigurationError.require(0...1, contains: nullProbability, key: prefix + "nullProbability")
         }
@@ -65,7 +63,6 @@ public struct DreamRec: ChainRecommender {
         static let step = "denoiser.step"
         static let bias = "denoiser.bias"
         static let output = "denoiser.output"
-        static let outputBias = "denoiser.output.bias"
     }
 
     /// `dreamrec`.
@@ -92,7 +89,7 @@ public struct DreamRec: ChainRecommender {
             longest: configuration.historyLength
         )
         stepEmbedding = StepEmbedding(prefix: Name.step, width: d, hidden: 2 * d, activation: .gelu)
-        diffusion = GaussianDiffusion(schedule: NoiseSchedule(configuration.schedule, steps: configuration.steps))
+        diffusion = configuration.diffusion
     }
 
     /// Item and null rows standard normal, weights Xavier-uniform, biases zero.
@@ -100,7 +97,7 @@ public struct DreamRec: ChainRecommender {
         let d = configuration.dimension
         let wide = configuration.denoiser == .linear ? d : 2 * d
         var layout = encoder.layout
-        layout.merge(stepEmbedding.layout) { first, _ in first }
+        layout.add(stepEmbedding.layout)
         layout[ItemTable.name] = .normal(rows: items, columns: d, deviation: 1)
         layout[Name.null] = .normal(rows: 1, columns: d, deviation: 1)
         for part in [Name.noised, Name.condition, Name.step] {
@@ -108,14 +105,10 @@ public struct DreamRec: ChainRecommender {
         }
         layout[Name.bias] = .constant(rows: 1, columns: wide)
         if configuration.denoiser == .hidden {
-            layout[Name.output] = .xavier(inputs: wide, outputs: d)
-            layout[Name.outputBias] = .constant(rows: 1, columns: d)
+            layout.addDense(Name.output, inputs: wide, outputs: d)
         }
         return layout
     }
-
-    /// The number of diffusion steps (T).
-    public var reverseSteps: Int { configuration.steps }
 
     /// The item rows as they are, `[V, d]`.
     public var scoringItems: Matrix { parameters[ItemTable.name] }
@@ -231,9 +224,6 @@ public struct DreamRec: ChainRecommender {
     private func clean(noised: Variable, condition: Variable, step: Variable) -> Variable {
         let first = noised.adding(condition).adding(step)
         guard configuration.denoiser == .hidden else { return first }
-        let tape = noised.tape
-        return first.activated(.gelu)
-            .product(tape.parameter(Name.output, from: parameters))
-            .addingToEachRow(tape.parameter(Name.outputBias, from: parameters))
+        return first.activated(.gelu).dense(Name.output, parameters)
     }
 }

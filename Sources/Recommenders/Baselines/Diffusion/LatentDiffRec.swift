@@ -21,7 +21,7 @@ public import Kernels
 /// has the same effect with rows of a few items.
 public struct LatentDiffRec: ChainRecommender {
     /// Hyper-parameters of the networks and of the loss.
-    public struct Configuration: ModelConfiguration {
+    public struct Configuration: ModelConfiguration, DivergenceConfiguration {
         /// Length of the latent row, and of item rows without their bias.
         public var dimension = 300
         /// How many of a history's newest items are used.
@@ -45,7 +45,7 @@ public struct LatentDiffRec: ChainRecommender {
         /// Initial deviation of the latent distribution of a row without items.
         public var initialDeviation = 0.08
         /// The items whose likelihood is trained, and the items that the encoder reads.
-        public var target = DiffRec.Configuration.Target.next
+        public var target = ReconstructionTarget.next
 
         /// The defaults.
         public init() {}
@@ -60,8 +60,7 @@ public struct LatentDiffRec: ChainRecommender {
             try ConfigurationError.require(0...0.95, contains: itemDropout, key: prefix + "itemDropout")
             try ConfigurationError.require(0...0.95, contains: dropout, key: prefix + "dropout")
             try ConfigurationError.require(0...1000, contains: lambda, key: prefix + "lambda")
-            try ConfigurationError.require(0...100, contains: beta, key: prefix + "beta")
-            try ConfigurationError.require(1...100_000_000, contains: annealingSteps, key: prefix + "annealingSteps")
+            try validateDivergence(prefix: prefix)
             try ConfigurationError.require(1e-6...1, contains: initialDeviation, key: prefix + "initialDeviation")
         }
     }
@@ -105,11 +104,7 @@ public struct LatentDiffRec: ChainRecommender {
         ] {
             layout[Name.bias(of: name)] = .constant(value, rows: 1, columns: d)
         }
-        layout[ItemTable.name] = .biasedItems(
-            items,
-            dimension: d,
-            deviation: (2 / (Double(items) + Double(d))).squareRoot()
-        )
+        layout[ItemTable.name] = .itemDecoder(items, dimension: d)
         return layout
     }
 
@@ -188,10 +183,9 @@ public struct LatentDiffRec: ChainRecommender {
             weight: weight
         )
         let divergence = posterior.divergence(weight: weight)
-        let progress = min(1, Double(batch.step) / Double(configuration.annealingSteps))
         return TrainingLoss(
             total: likelihood.adding(error, scale: Float(configuration.lambda))
-                .adding(divergence, scale: Float(configuration.beta * progress)),
+                .adding(divergence, scale: configuration.divergenceWeight(at: batch.step)),
             terms: [
                 ("likelihood", likelihood.scalar), ("denoising", error.scalar), ("divergence", divergence.scalar),
             ]
@@ -214,12 +208,7 @@ public struct LatentDiffRec: ChainRecommender {
 
     /// The rows that the encoder reads in training.
     private func rows(_ batch: TrainingBatch) -> InteractionRows {
-        let sequences =
-            switch configuration.target {
-            case .prefixAndNext: batch.sequences
-            case .next: batch.histories
-            }
-        return InteractionRows(sequences, oldestWeight: configuration.oldestWeight)
+        InteractionRows(configuration.target.inputs(of: batch), oldestWeight: configuration.oldestWeight)
     }
 
     private func encoded(_ name: String, _ rows: InteractionRows, kept: [Float]?, on tape: Tape) -> Variable {
@@ -231,7 +220,6 @@ public struct LatentDiffRec: ChainRecommender {
         let tape = z.tape
         let input = z.product(tape.parameter(Name.input, from: parameters))
         return hiddenLayer.output(input, steps: steps, parameters: parameters)
-            .product(tape.parameter(Name.output, from: parameters))
-            .addingToEachRow(tape.parameter(Name.bias(of: Name.output), from: parameters))
+            .dense(Name.output, parameters)
     }
 }

@@ -11,7 +11,7 @@ public import Kernels
 /// biases, and the rounding loss is the shared softmax on the prediction.
 public struct SequentialDiffRec: ChainRecommender {
     /// Hyper-parameters of the network and of the diffusion.
-    public struct Configuration: TransformerConfiguration {
+    public struct Configuration: DiffusionConfiguration {
         /// Length of item rows; even.
         public var dimension = 64
         /// How many of a history's newest items are used.
@@ -40,9 +40,7 @@ public struct SequentialDiffRec: ChainRecommender {
 
         /// Throws for a value out of range.
         public func validate(prefix: String) throws(ConfigurationError) {
-            try validateSizesWithSteps(prefix: prefix)
-            try ConfigurationError.require(1...10_000, contains: steps, key: prefix + "steps")
-            try schedule.validate(prefix: prefix + "schedule.")
+            try validateDiffusion(prefix: prefix)
             try ConfigurationError.require(0...10, contains: tokenDeviation, key: prefix + "tokenDeviation")
             try ConfigurationError.require(0...0.9, contains: dropout, key: prefix + "dropout")
             try ConfigurationError.require(0...1000, contains: rounding, key: prefix + "rounding")
@@ -58,6 +56,7 @@ public struct SequentialDiffRec: ChainRecommender {
     public var parameters: ParameterSet
     private let stepEmbedding: StepEmbedding
     private let diffusion: GaussianDiffusion
+    private let transformer: TransformerStack
 
     private static let outputNorm = "output.norm"
     private static let output = "output"
@@ -68,41 +67,20 @@ public struct SequentialDiffRec: ChainRecommender {
         self.parameters = parameters
         let d = configuration.dimension
         stepEmbedding = StepEmbedding(prefix: "step", width: d, hidden: 4 * d, activation: .silu)
-        diffusion = GaussianDiffusion(schedule: NoiseSchedule(configuration.schedule, steps: configuration.steps))
-    }
-
-    private func block(_ index: Int) -> TransformerBlock {
-        TransformerBlock(
-            prefix: "block\(index)",
-            dimension: configuration.dimension,
-            heads: configuration.heads,
-            hidden: configuration.hidden,
-            longest: configuration.historyLength + 1,
-            sight: .all
-        )
+        diffusion = configuration.diffusion
+        transformer = TransformerStack(configuration, longest: configuration.historyLength + 1, sight: .all)
     }
 
     /// Item rows of length about 1, weights Xavier-uniform, biases zero.
     public func layout(items: Int) -> ParameterLayout {
         let d = configuration.dimension
         var layout = stepEmbedding.layout
-        for index in 0..<configuration.blocks {
-            layout.merge(block(index).layout) { first, _ in first }
-        }
-        layout[Self.outputNorm + ".gain"] = .constant(1, rows: 1, columns: d)
-        layout[Self.outputNorm + ".bias"] = .constant(rows: 1, columns: d)
-        layout[Self.output] = .xavier(inputs: d, outputs: d)
-        layout[Self.output + ".bias"] = .constant(rows: 1, columns: d)
-        layout[ItemTable.name] = .normal(
-            rows: items,
-            columns: d,
-            deviation: 1 / Double(d).squareRoot()
-        )
+        layout.add(transformer.layout)
+        layout.addNorm(Self.outputNorm, width: d)
+        layout.addDense(Self.output, inputs: d, outputs: d)
+        layout[ItemTable.name] = .unitRows(items, dimension: d)
         return layout
     }
-
-    /// The number of diffusion steps (T).
-    public var reverseSteps: Int { configuration.steps }
 
     /// The item rows as they are, `[V, d]`.
     public var scoringItems: Matrix { parameters[ItemTable.name] }
@@ -202,32 +180,25 @@ public struct SequentialDiffRec: ChainRecommender {
         let sequences = TokenSequences(histories)
         let positions = steps.map { Double($0 - 1) * 1000 / Double(configuration.steps) }
         let token = noised.adding(stepEmbedding.rows(positions, on: tape, parameters))
-        var x = tape.gather(ItemTable.name, from: parameters, rows: sequences.items)
+        let input = tape.gather(ItemTable.name, from: parameters, rows: sequences.items)
             .scalingRows(by: sequences.isToken.map { $0 ? 0 : 1 })
             .adding(token.gatheringRows(sequences.owners).scalingRows(by: sequences.isToken.map { $0 ? 1 : 0 }))
-        let p = configuration.dropout
-        let masks = dropout.map { Dropout(probability: p, noise: $0, layers: 64) }
-        for index in 0..<configuration.blocks {
-            let isLast = index == configuration.blocks - 1
-            x = block(index).output(
-                x,
-                offsets: sequences.offsets,
-                kept: isLast ? sequences.tokens : nil,
-                dropout: masks.map { masks in
-                    {
-                        masks.mask(
-                            2 * index + $0,
-                            width: configuration.dimension,
-                            counts: isLast ? nil : sequences.counts
-                        )
-                    }
-                },
-                parameters: parameters
-            )
-        }
-        return x.layerNormalised(Self.outputNorm, parameters)
-            .product(tape.parameter(Self.output, from: parameters))
-            .addingToEachRow(tape.parameter(Self.output + ".bias", from: parameters))
+        return transformer.output(
+            input,
+            offsets: sequences.offsets,
+            kept: sequences.tokens,
+            masks: dropout.map {
+                TransformerStack.Masks(
+                    dropout: Dropout(probability: configuration.dropout, noise: $0, layers: 64),
+                    first: 0,
+                    counts: sequences.counts,
+                    keptCounts: nil
+                )
+            },
+            parameters: parameters
+        )
+        .layerNormalised(Self.outputNorm, parameters)
+        .dense(Self.output, parameters)
     }
 }
 

@@ -5,7 +5,7 @@ public import Autodiff
 /// Interests and items are on the unit sphere; in the original they have any length.
 public struct ComiRecSA: MultiInterestRecommender {
     /// Hyper-parameters of the network.
-    public struct Configuration: ModelConfiguration {
+    public struct Configuration: VectorConfiguration {
         /// Length of item and user vectors.
         public var dimension = 64
         /// How many of a history's newest items are used.
@@ -26,8 +26,7 @@ public struct ComiRecSA: MultiInterestRecommender {
 
         /// Throws for a value out of range.
         public func validate(prefix: String) throws(ConfigurationError) {
-            try ConfigurationError.require(2...1024, contains: dimension, key: prefix + "dimension")
-            try ConfigurationError.require(1...1000, contains: historyLength, key: prefix + "historyLength")
+            try validateLengths(prefix: prefix)
             try ConfigurationError.require(1...64, contains: interests, key: prefix + "interests")
             try ConfigurationError.require(1...8192, contains: hidden, key: prefix + "hidden")
             guard dimension % 2 == 0 else {

@@ -19,7 +19,7 @@ extension MultiInterestRecommender {
 }
 
 /// Hyper-parameters of a multi-interest system whose module has no hyper-parameters of its own.
-public struct MultiInterestConfiguration: ModelConfiguration {
+public struct MultiInterestConfiguration: VectorConfiguration {
     /// Length of item and user vectors.
     public var dimension = 64
     /// How many of a history's newest items are used.
@@ -34,8 +34,7 @@ public struct MultiInterestConfiguration: ModelConfiguration {
 
     /// Throws for a value out of range.
     public func validate(prefix: String) throws(ConfigurationError) {
-        try ConfigurationError.require(2...1024, contains: dimension, key: prefix + "dimension")
-        try ConfigurationError.require(1...1000, contains: historyLength, key: prefix + "historyLength")
+        try validateLengths(prefix: prefix)
         try ConfigurationError.require(1...64, contains: interests, key: prefix + "interests")
         try ConfigurationError.require(0.01...1000, contains: logitScale, key: prefix + "logitScale")
     }

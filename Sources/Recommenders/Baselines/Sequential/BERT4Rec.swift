@@ -51,7 +51,6 @@ public struct BERT4Rec: TrainedRecommender {
         static let inputNorm = "input.norm"
         static let outputNorm = "output.norm"
         static let head = "head"
-        static let headBias = "head.bias"
         static let headNorm = "head.norm"
     }
 
@@ -61,33 +60,31 @@ public struct BERT4Rec: TrainedRecommender {
     public let configuration: Configuration
     /// All trained parameters.
     public var parameters: ParameterSet
+    private let transformer: TransformerStack
 
     /// A model over given parameters.
     public init(_ configuration: Configuration, parameters: ParameterSet) {
         self.configuration = configuration
         self.parameters = parameters
+        transformer = TransformerStack(configuration, longest: configuration.historyLength + 1, sight: .unordered)
     }
 
     /// Rows of length about 1, weights Xavier-uniform, biases zero.
     public func layout(items: Int) -> ParameterLayout {
         let d = configuration.dimension
         var layout: ParameterLayout = [
-            Name.itemBias: .constant(rows: items, columns: 1),
-            Name.head: .xavier(inputs: d, outputs: d),
-            Name.headBias: .constant(rows: 1, columns: d),
+            Name.itemBias: .constant(rows: items, columns: 1)
         ]
+        layout.addDense(Name.head, inputs: d, outputs: d)
         for (name, rows) in [
             (ItemTable.name, items), (Name.mask, 1), (Name.positions, configuration.historyLength + 1),
         ] {
-            layout[name] = .normal(rows: rows, columns: d, deviation: 1 / Double(d).squareRoot())
+            layout[name] = .unitRows(rows, dimension: d)
         }
         for name in [Name.inputNorm, Name.outputNorm, Name.headNorm] {
-            layout[name + ".gain"] = .constant(1, rows: 1, columns: d)
-            layout[name + ".bias"] = .constant(rows: 1, columns: d)
+            layout.addNorm(name, width: d)
         }
-        for index in 0..<configuration.blocks {
-            layout.merge(block(index).layout) { first, _ in first }
-        }
+        layout.add(transformer.layout)
         return layout
     }
 
@@ -149,17 +146,6 @@ public struct BERT4Rec: TrainedRecommender {
 
     // MARK: Network
 
-    private func block(_ index: Int) -> TransformerBlock {
-        TransformerBlock(
-            prefix: "block\(index)",
-            dimension: configuration.dimension,
-            heads: configuration.heads,
-            hidden: configuration.hidden,
-            longest: configuration.historyLength + 1,
-            sight: .unordered
-        )
-    }
-
     /// The head's outputs at the hidden places, `[places, d]`.
     private func answers(_ sequences: ClozeSequences, dropout: Dropout?, on tape: Tape) -> Variable {
         let d = configuration.dimension
@@ -172,22 +158,23 @@ public struct BERT4Rec: TrainedRecommender {
             .adding(tape.parameter(Name.positions, from: parameters).gatheringRows(sequences.ages))
             .layerNormalised(Name.inputNorm, parameters)
         if let dropout { x = x.droppedOut(mask: dropout.mask(0, width: d, counts: sequences.counts)) }
-        for index in 0..<configuration.blocks {
-            let isLast = index == configuration.blocks - 1
-            let counts = isLast ? sequences.hiddenCounts : sequences.counts
-            x = block(index).output(
-                x,
-                offsets: sequences.offsets,
-                kept: isLast ? sequences.hidden : nil,
-                dropout: dropout.map { dropout in { dropout.mask(1 + 2 * index + $0, width: d, counts: counts) } },
-                parameters: parameters
-            )
-        }
-        return x.layerNormalised(Name.outputNorm, parameters)
-            .product(tape.parameter(Name.head, from: parameters))
-            .addingToEachRow(tape.parameter(Name.headBias, from: parameters))
-            .activated(.gelu)
-            .layerNormalised(Name.headNorm, parameters)
+        return transformer.output(
+            x,
+            offsets: sequences.offsets,
+            kept: sequences.hidden,
+            masks: dropout.map {
+                TransformerStack.Masks(
+                    dropout: $0,
+                    first: 1,
+                    counts: sequences.counts,
+                    keptCounts: sequences.hiddenCounts
+                )
+            },
+            parameters: parameters
+        )
+        .layerNormalised(Name.outputNorm, parameters)
+        .dense(Name.head, parameters, activation: .gelu)
+        .layerNormalised(Name.headNorm, parameters)
     }
 }
 

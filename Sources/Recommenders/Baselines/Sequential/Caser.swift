@@ -1,5 +1,5 @@
 public import Autodiff
-public import Kernels
+import Kernels
 
 /// Caser without its users (Tang and Wang, WSDM 2018; method, section 11): convolutions over the newest items' rows.
 ///
@@ -10,9 +10,9 @@ public import Kernels
 /// Differences to the published system: there is no user row beside the output, because histories come from users
 /// that training did not see; the loss is not binary with three targets; vertical filters have no biases, because the
 /// next layer has them. Item rows are not normalised; the last column of the item table is the bias.
-public struct Caser: TrainedRecommender {
+public struct Caser: RankingRecommender {
     /// Hyper-parameters.
-    public struct Configuration: ModelConfiguration {
+    public struct Configuration: RankingConfiguration {
         /// Length of item rows, without the bias of next items.
         public var dimension = 64
         /// How many of the newest items are used (L); also the largest height of a filter.
@@ -43,9 +43,7 @@ public struct Caser: TrainedRecommender {
         static let previous = "items.previous"
         static let vertical = "vertical"
         static let output = "output"
-        static let outputBias = "output.bias"
         static func horizontal(_ height: Int) -> String { "horizontal\(height)" }
-        static func horizontalBias(_ height: Int) -> String { "horizontal\(height).bias" }
     }
 
     /// `caser`.
@@ -65,60 +63,32 @@ public struct Caser: TrainedRecommender {
     public func layout(items: Int) -> ParameterLayout {
         let (d, places) = (configuration.dimension, configuration.historyLength)
         let (horizontal, vertical) = (configuration.horizontalFilters, configuration.verticalFilters)
-        let deviation = 1 / Double(d).squareRoot()
         var layout: ParameterLayout = [
-            ItemTable.name: .biasedItems(
-                items,
-                dimension: d,
-                deviation: deviation
-            ),
-            Name.previous: .normal(rows: items, columns: d, deviation: deviation),
+            ItemTable.name: .unitBiasedItems(items, dimension: d),
+            Name.previous: .unitRows(items, dimension: d),
             Name.vertical: .xavier(inputs: vertical, outputs: places),
-            Name.output: .xavier(inputs: vertical * d + places * horizontal, outputs: d),
-            Name.outputBias: .constant(rows: 1, columns: d),
         ]
+        layout.addDense(Name.output, inputs: vertical * d + places * horizontal, outputs: d)
         for height in 1...places {
-            let name = Name.horizontal(height)
-            layout[name] = .xavier(inputs: height * d, outputs: horizontal)
-            layout[Name.horizontalBias(height)] = .constant(rows: 1, columns: horizontal)
+            layout.addDense(Name.horizontal(height), inputs: height * d, outputs: horizontal)
         }
         return layout
     }
 
-    /// The last layer's output.
-    public var readOuts: [ReadOut] { [.served] }
+    var geometry: Geometry { .euclidean }
 
-    /// Rows and biases of next items, `[V, d + 1]`.
-    public var scoringItems: Matrix { parameters[ItemTable.name] }
-
-    /// The configured loss of the next item against the batch's negatives.
-    public func loss(_ batch: TrainingBatch, on tape: Tape) -> TrainingLoss {
-        let dropout = Dropout(probability: configuration.dropout, noise: batch.noise, layers: 1)
-        return configuration.loss.loss(
-            of: users(batch.histories, dropout: dropout, on: tape),
-            in: batch,
-            geometry: .euclidean,
-            parameters: parameters
-        )
-    }
-
-    /// The last layer's output, with a 1 at the end.
-    public func userVectors(_ histories: RaggedRows, noise: NoiseSource, readOut: ReadOut) -> UserVectors {
-        UserVectors(rows: users(histories, dropout: nil, on: Tape(recording: false)).value)
-    }
-
-    private func users(_ histories: RaggedRows, dropout: Dropout?, on tape: Tape) -> Variable {
+    func users(_ histories: RaggedRows, noise: NoiseSource?, on tape: Tape) -> Variable {
         let image = image(histories, on: tape)
         let rows = histories.count
         var answers = Variable.joinedColumns(
             (0..<configuration.verticalFilters).map { vertical($0, image: image, rows: rows) }
                 + (1...configuration.historyLength).map { horizontal(height: $0, image: image, rows: rows) }
         )
-        if let dropout { answers = answers.droppedOut(mask: dropout.mask(0, width: answers.value.columns)) }
-        return answers.product(tape.parameter(Name.output, from: parameters))
-            .addingToEachRow(tape.parameter(Name.outputBias, from: parameters))
-            .activated(.relu)
-            .appendingOne()
+        if let noise {
+            let dropout = Dropout(probability: configuration.dropout, noise: noise, layers: 1)
+            answers = answers.droppedOut(mask: dropout.mask(0, width: answers.value.columns))
+        }
+        return answers.dense(Name.output, parameters, activation: .relu).appendingOne()
     }
 
     /// The rows of the newest items, oldest first, after rows of zeros, `[B L, d]`.
@@ -157,9 +127,7 @@ public struct Caser: TrainedRecommender {
         }
         return image.gatheringRows(covered)
             .reshaped(rows: rows * windows, columns: height * configuration.dimension)
-            .product(image.tape.parameter(Name.horizontal(height), from: parameters))
-            .addingToEachRow(image.tape.parameter(Name.horizontalBias(height), from: parameters))
-            .activated(.relu)
+            .dense(Name.horizontal(height), parameters, activation: .relu)
             .maximumOfRowGroups(of: windows)
     }
 }

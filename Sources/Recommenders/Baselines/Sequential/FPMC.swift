@@ -1,14 +1,14 @@
 public import Autodiff
-public import Kernels
+import Kernels
 
 /// FPMC without its users (Rendle et al., WWW 2010; method, section 11): a factorised Markov chain of items.
 ///
 /// The score of a next item is `<X_i, mean_l Y_l>` over the newest items `l`. The published term `<VU_u, VI_i>` of a
 /// user and an item is left out, because histories come from users that training did not see. Items and users are on
 /// the unit sphere.
-public struct FPMC: TrainedRecommender {
+public struct FPMC: RankingRecommender {
     /// Hyper-parameters.
-    public struct Configuration: ModelConfiguration {
+    public struct Configuration: VectorConfiguration, RankingConfiguration {
         /// Length of item and user vectors.
         public var dimension = 64
         /// How many of the newest items predict the next item (the published basket).
@@ -23,8 +23,7 @@ public struct FPMC: TrainedRecommender {
 
         /// Throws for a value out of range.
         public func validate(prefix: String) throws(ConfigurationError) {
-            try ConfigurationError.require(2...1024, contains: dimension, key: prefix + "dimension")
-            try ConfigurationError.require(1...1000, contains: historyLength, key: prefix + "historyLength")
+            try validateLengths(prefix: prefix)
             try ConfigurationError.require(0.01...1000, contains: logitScale, key: prefix + "logitScale")
         }
     }
@@ -49,34 +48,16 @@ public struct FPMC: TrainedRecommender {
         let d = configuration.dimension
         var layout: ParameterLayout = [:]
         for name in [ItemTable.name, Self.previousTable] {
-            layout[name] = .normal(rows: items, columns: d, deviation: 1 / Double(d).squareRoot())
+            layout[name] = .unitRows(items, dimension: d)
         }
         return layout
     }
 
-    /// The mean of the newest items' rows.
-    public var readOuts: [ReadOut] { [.served] }
+    var geometry: Geometry { .sphere }
 
-    /// Unit rows of next items, `[V, d]`.
-    public var scoringItems: Matrix { parameters[ItemTable.name].normalisedRows().unit }
+    var logitScale: Double { configuration.logitScale }
 
-    /// The configured loss of the next item against the batch's negatives.
-    public func loss(_ batch: TrainingBatch, on tape: Tape) -> TrainingLoss {
-        configuration.loss.loss(
-            of: users(batch.histories, on: tape),
-            in: batch,
-            geometry: .sphere,
-            logitScale: configuration.logitScale,
-            parameters: parameters
-        )
-    }
-
-    /// The unit mean of the newest items' rows.
-    public func userVectors(_ histories: RaggedRows, noise: NoiseSource, readOut: ReadOut) -> UserVectors {
-        UserVectors(rows: users(histories, on: Tape(recording: false)).value)
-    }
-
-    private func users(_ histories: RaggedRows, on tape: Tape) -> Variable {
+    func users(_ histories: RaggedRows, noise: NoiseSource?, on tape: Tape) -> Variable {
         let baskets = RaggedRows((0..<histories.count).map { histories[$0].suffix(configuration.historyLength) })
         return tape.gather(Self.previousTable, from: parameters, rows: baskets.ids)
             .weightedSums(

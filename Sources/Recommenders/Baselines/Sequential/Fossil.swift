@@ -1,6 +1,6 @@
 public import Autodiff
 import Foundation
-public import Kernels
+import Kernels
 
 /// Fossil without its users (He and McAuley, ICDM 2016; method, section 11): item similarity and a Markov chain of
 /// the newest items.
@@ -9,9 +9,9 @@ public import Kernels
 /// repeats, and `s_k` is its `k`-th newest item. The published per-user part of `eta` is left out, because histories
 /// come from users that training did not see. An item of the history stays in its own sum. Item rows are not
 /// normalised; the last column of the item table is the bias.
-public struct Fossil: TrainedRecommender {
+public struct Fossil: RankingRecommender {
     /// Hyper-parameters.
-    public struct Configuration: ModelConfiguration {
+    public struct Configuration: VectorConfiguration, RankingConfiguration {
         /// Length of item rows without their bias.
         public var dimension = 64
         /// How many of a history's newest items are used.
@@ -28,8 +28,7 @@ public struct Fossil: TrainedRecommender {
 
         /// Throws for a value out of range.
         public func validate(prefix: String) throws(ConfigurationError) {
-            try ConfigurationError.require(2...1024, contains: dimension, key: prefix + "dimension")
-            try ConfigurationError.require(1...1000, contains: historyLength, key: prefix + "historyLength")
+            try validateLengths(prefix: prefix)
             try ConfigurationError.require(1...100, contains: order, key: prefix + "order")
             try ConfigurationError.require(0...1, contains: exponent, key: prefix + "exponent")
         }
@@ -56,40 +55,16 @@ public struct Fossil: TrainedRecommender {
     /// Rows of length about 1, biases 0, weights of the newest items 1.
     public func layout(items: Int) -> ParameterLayout {
         let d = configuration.dimension
-        let deviation = 1 / Double(d).squareRoot()
         return [
-            ItemTable.name: .biasedItems(
-                items,
-                dimension: d,
-                deviation: deviation
-            ),
-            Name.previous: .normal(rows: items, columns: d, deviation: deviation),
+            ItemTable.name: .unitBiasedItems(items, dimension: d),
+            Name.previous: .unitRows(items, dimension: d),
             Name.order: .constant(1, rows: configuration.order, columns: 1),
         ]
     }
 
-    /// The weighted sum of the history's rows.
-    public var readOuts: [ReadOut] { [.served] }
+    var geometry: Geometry { .euclidean }
 
-    /// Rows and biases of next items, `[V, d + 1]`.
-    public var scoringItems: Matrix { parameters[ItemTable.name] }
-
-    /// The configured loss of the next item against the batch's negatives.
-    public func loss(_ batch: TrainingBatch, on tape: Tape) -> TrainingLoss {
-        configuration.loss.loss(
-            of: users(batch.histories, on: tape),
-            in: batch,
-            geometry: .euclidean,
-            parameters: parameters
-        )
-    }
-
-    /// The weighted sum of the history's rows, with a 1 at the end.
-    public func userVectors(_ histories: RaggedRows, noise: NoiseSource, readOut: ReadOut) -> UserVectors {
-        UserVectors(rows: users(histories, on: Tape(recording: false)).value)
-    }
-
-    private func users(_ histories: RaggedRows, on tape: Tape) -> Variable {
+    func users(_ histories: RaggedRows, noise: NoiseSource?, on tape: Tape) -> Variable {
         let rows = tape.gather(Name.previous, from: parameters, rows: histories.ids)
         let lengths = (0..<histories.count).map { histories[$0].count }
         var user = rows.weightedSums(

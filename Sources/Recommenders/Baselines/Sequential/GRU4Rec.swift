@@ -4,7 +4,7 @@ public import Autodiff
 /// user vector.
 public struct GRU4Rec: StateRecommender {
     /// Hyper-parameters of the network.
-    public struct Configuration: ModelConfiguration {
+    public struct Configuration: VectorConfiguration {
         /// Length of item and user vectors.
         public var dimension = 64
         /// How many of a history's newest items are used.
@@ -19,8 +19,7 @@ public struct GRU4Rec: StateRecommender {
 
         /// Throws for a value out of range.
         public func validate(prefix: String) throws(ConfigurationError) {
-            try ConfigurationError.require(2...1024, contains: dimension, key: prefix + "dimension")
-            try ConfigurationError.require(1...1000, contains: historyLength, key: prefix + "historyLength")
+            try validateLengths(prefix: prefix)
             try ConfigurationError.require(1...8192, contains: hidden, key: prefix + "hidden")
             try ConfigurationError.require(0.01...1000, contains: logitScale, key: prefix + "logitScale")
         }

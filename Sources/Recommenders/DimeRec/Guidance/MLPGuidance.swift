@@ -11,40 +11,35 @@ struct MLPGuidance: InterestModule {
     /// Names of the module's parameters.
     private enum Name {
         static let expand = "guidance.expand"
-        static let expandBias = "guidance.expand.bias"
         static let contract = "guidance.contract"
-        static let contractBias = "guidance.contract.bias"
     }
 
     var layout: ParameterLayout {
         let (d, width) = (configuration.dimension, configuration.interests * configuration.dimension)
-        return [
-            Name.expand: .xavier(inputs: d, outputs: 4 * d),
-            Name.expandBias: .constant(rows: 1, columns: 4 * d),
-            Name.contract: .xavier(inputs: 4 * d, outputs: width),
-            Name.contractBias: .constant(rows: 1, columns: width),
-        ]
+        var layout: ParameterLayout = [:]
+        layout.addDense(Name.expand, inputs: d, outputs: 4 * d)
+        layout.addDense(Name.contract, inputs: 4 * d, outputs: width)
+        return layout
     }
 
     func interests(items: Variable, histories: RaggedRows, parameters: ParameterSet) -> Variable {
-        func weights(_ name: String) -> Variable { items.tape.parameter(name, from: parameters) }
         let shares = (0..<histories.count).flatMap { row in
             [Float](repeating: 1 / Float(histories[row].count), count: histories[row].count)
         }
         return items.weightedSums(shares, histories: histories, interests: 1)
-            .product(weights(Name.expand)).addingToEachRow(weights(Name.expandBias)).activated(.tanh)
-            .product(weights(Name.contract)).addingToEachRow(weights(Name.contractBias))
+            .dense(Name.expand, parameters, activation: .tanh)
+            .dense(Name.contract, parameters)
             .scalingRows(by: (0..<histories.count).map { histories[$0].isEmpty ? 0 : 1 })
     }
 
     func extractor(items: Matrix, parameters: ParameterSet, keyBytes: Int) -> any InterestExtractor {
-        func layer(_ name: String, _ bias: String, _ activation: Activation) -> DenseLayer {
-            DenseLayer(weights: parameters[name], bias: parameters[bias].elements, activation: activation)
+        func layer(_ name: String, _ activation: Activation) -> DenseLayer {
+            DenseLayer(weights: parameters[name], bias: parameters[name + ".bias"].elements, activation: activation)
         }
         return HistoryPooling(
             items: items,
-            expand: layer(Name.expand, Name.expandBias, .tanh),
-            contract: layer(Name.contract, Name.contractBias, .identity),
+            expand: layer(Name.expand, .tanh),
+            contract: layer(Name.contract, .identity),
             longest: configuration.historyLength
         )
     }

@@ -16,20 +16,16 @@ struct StepEmbedding: Sendable {
 
     /// The parameters: Xavier-uniform weights, zero biases.
     var layout: ParameterLayout {
-        let (expand, contract) = ("\(prefix).hidden", "\(prefix).output")
-        return [
-            expand: .xavier(inputs: width, outputs: hidden),
-            expand + ".bias": .constant(rows: 1, columns: hidden),
-            contract: .xavier(inputs: hidden, outputs: width),
-            contract + ".bias": .constant(rows: 1, columns: width),
-        ]
+        var layout: ParameterLayout = [:]
+        layout.addDense("\(prefix).hidden", inputs: width, outputs: hidden)
+        layout.addDense("\(prefix).output", inputs: hidden, outputs: width)
+        return layout
     }
 
     /// A row for each position, `[positions.count, width]`.
     func rows(_ positions: [Double], on tape: Tape, _ parameters: ParameterSet) -> Variable {
-        func weights(_ name: String) -> Variable { tape.parameter("\(prefix).\(name)", from: parameters) }
-        return tape.constant(sinusoids(positions: positions, width: width))
-            .product(weights("hidden")).addingToEachRow(weights("hidden.bias")).activated(activation)
-            .product(weights("output")).addingToEachRow(weights("output.bias"))
+        tape.constant(sinusoids(positions: positions, width: width))
+            .dense("\(prefix).hidden", parameters, activation: activation)
+            .dense("\(prefix).output", parameters)
     }
 }

@@ -1,15 +1,20 @@
 import Autodiff
 import Kernels
 
-/// Users as rows over all items: the distinct items of a sequence, each with a weight by its age.
+/// Users as rows over all items: the distinct items of a sequence, each with a weight.
 ///
-/// Weights rise linearly from the oldest position to 1 at the newest; a repeated item has the weight of its newest
+/// Weights by age rise linearly from the oldest position to 1 at the newest; a repeated item has the weight of its newest
 /// position (T-DiffRec, Wang et al., SIGIR 2023, section 3.5).
 struct InteractionRows {
     /// The distinct items of each sequence, in order of their first occurrence.
     let items: RaggedRows
     /// Their weights, row after row.
     let weights: [Float]
+
+    /// Rows of given weights, row after row.
+    init(items: RaggedRows, weights: [Float]) {
+        (self.items, self.weights) = (items, weights)
+    }
 
     /// Rows of some sequences.
     ///

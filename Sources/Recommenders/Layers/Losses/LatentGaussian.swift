@@ -21,3 +21,24 @@ struct LatentGaussian {
             .sum(scale: weight / 2)
     }
 }
+
+/// Hyper-parameters of a variational autoencoder's divergence.
+protocol DivergenceConfiguration {
+    /// Final weight of the latent distribution's divergence (beta).
+    var beta: Double { get }
+    /// Training steps over which that weight rises from 0.
+    var annealingSteps: Int { get }
+}
+
+extension DivergenceConfiguration {
+    /// Throws for a value out of range.
+    func validateDivergence(prefix: String) throws(ConfigurationError) {
+        try ConfigurationError.require(0...100, contains: beta, key: prefix + "beta")
+        try ConfigurationError.require(1...100_000_000, contains: annealingSteps, key: prefix + "annealingSteps")
+    }
+
+    /// The weight at a training step, from 0.
+    func divergenceWeight(at step: Int) -> Float {
+        Float(beta * min(1, Double(step) / Double(annealingSteps)))
+    }
+}

@@ -32,13 +32,9 @@ struct CausalTransformer: Sendable {
 
     /// The parameters.
     var layout: ParameterLayout {
-        var layout: ParameterLayout = [
-            "\(prefix).norm.gain": .constant(1, rows: 1, columns: dimension),
-            "\(prefix).norm.bias": .constant(rows: 1, columns: dimension),
-        ]
-        for index in 0..<blocks {
-            layout.merge(block(index).layout) { first, _ in first }
-        }
+        var layout: ParameterLayout = [:]
+        for index in 0..<blocks { layout.add(block(index).layout) }
+        layout.addNorm("\(prefix).norm", width: dimension)
         return layout
     }
 

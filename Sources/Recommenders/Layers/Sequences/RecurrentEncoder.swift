@@ -28,7 +28,7 @@ struct RecurrentEncoder: Sendable {
         func weights(_ name: String) -> Variable { tape.parameter("\(prefix).\(name)", from: parameters) }
         // Unit rows have elements of about 1 / sqrt(d); gates expect inputs of size 1.
         return items.scaled(by: Float(dimension).squareRoot())
-            .dense(weights("input"), bias: weights("input.bias"))
+            .dense("\(prefix).input", parameters)
             .gatedRecurrence(recurrent: weights("recurrent"), bias: weights("recurrent.bias"), offsets: offsets)
             .product(weights("output"))
     }

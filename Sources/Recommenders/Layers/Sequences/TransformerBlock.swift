@@ -43,15 +43,10 @@ struct TransformerBlock: Sendable {
         for part in ["query", "key", "value", "mix"] {
             layout[name(part)] = .xavier(inputs: d, outputs: d)
         }
-        layout[name("expand")] = .xavier(inputs: d, outputs: hidden)
-        layout[name("expand.bias")] = .constant(rows: 1, columns: hidden)
-        layout[name("contract")] = .xavier(inputs: hidden, outputs: d)
-        layout[name("contract.bias")] = .constant(rows: 1, columns: d)
+        layout.addDense(name("expand"), inputs: d, outputs: hidden)
+        layout.addDense(name("contract"), inputs: hidden, outputs: d)
         if sight != .unordered { layout[name("distance")] = .constant(rows: heads, columns: distances) }
-        for norm in ["attention", "feed"] {
-            layout[name(norm) + ".gain"] = .constant(1, rows: 1, columns: d)
-            layout[name(norm) + ".bias"] = .constant(rows: 1, columns: d)
-        }
+        for norm in ["attention", "feed"] { layout.addNorm(name(norm), width: d) }
         return layout
     }
 
@@ -92,19 +87,9 @@ struct TransformerBlock: Sendable {
         if let dropout { mixed = mixed.droppedOut(mask: dropout(0)) }
         stream = stream.adding(mixed)
         var fed = stream.layerNormalised(name("feed"), parameters)
-            .dense(weights("expand"), bias: weights("expand.bias"), activation: .gelu)
-            .dense(weights("contract"), bias: weights("contract.bias"))
+            .dense(name("expand"), parameters, activation: .gelu)
+            .dense(name("contract"), parameters)
         if let dropout { fed = fed.droppedOut(mask: dropout(1)) }
         return stream.adding(fed)
-    }
-}
-
-extension Variable {
-    /// Layer normalisation by the parameters `name.gain` and `name.bias`.
-    func layerNormalised(_ name: String, _ parameters: ParameterSet) -> Variable {
-        layerNormalised(
-            gain: tape.parameter(name + ".gain", from: parameters),
-            bias: tape.parameter(name + ".bias", from: parameters)
-        )
     }
 }
