@@ -12,14 +12,20 @@ extension Variable {
     ///   - masked: The excluded columns of `negatives`, by row.
     ///   - negativeOffset: Added to every negative's logit: the one-sided logQ correction `log((V - 1) / M)`.
     ///   - weight: The weight of each row, such as one over the batch size.
+    ///   - rowWeights: A factor on each row's weight, `[R]`; nil for 1.
     /// - Returns: A scalar. Unit: nats times weight.
     public static func crossEntropy(
         positives: Variable,
         negatives: Variable,
         masked: RaggedRows? = nil,
         negativeOffset: Float = 0,
-        weight: Float
+        weight: Float,
+        rowWeights: [Float]? = nil
     ) -> Variable {
+        precondition(
+            rowWeights.map { $0.count == positives.value.rows } ?? true,
+            "\(rowWeights?.count ?? 0) weights for \(positives.value.rows) rows"
+        )
         var probabilities = negatives.value
         // Adding c to every negative equals subtracting it from the positive: one row of work instead of M.
         let shifted = positives.value.elements.map { $0 - negativeOffset }
@@ -28,7 +34,8 @@ extension Variable {
             positives: shifted,
             masked: masked
         )
-        let total = losses.reduce(0.0) { $0 + Double($1) } * Double(weight)
+        let sum = losses.indices.reduce(0.0) { $0 + Double(losses[$1]) * Double(rowWeights?[$1] ?? 1) }
+        let total = sum * Double(weight)
         let value = Matrix(rows: 1, columns: 1, repeating: Float(total))
         return positives.tape.record(value, inputs: [positives, negatives]) { gradient, tape in
             let scale = weight * gradient[0, 0]
@@ -37,10 +44,14 @@ extension Variable {
                 Matrix(
                     rows: positiveProbabilities.count,
                     columns: 1,
-                    elements: positiveProbabilities.map { ($0 - 1) * scale }
+                    elements: positiveProbabilities.enumerated().map {
+                        ($0.element - 1) * scale * (rowWeights?[$0.offset] ?? 1)
+                    }
                 )
             )
-            tape.accumulate(negatives) { $0.add(probabilities, scale: scale) }
+            tape.accumulate(negatives) {
+                $0.add(rowWeights.map { probabilities.scalingRows(by: $0) } ?? probabilities, scale: scale)
+            }
         }
     }
 

@@ -50,7 +50,7 @@ package struct Problem: Error, Equatable {
             switch self {
             case .invalidJSON: "The body is not JSON"
             case .invalidArgument: "The request breaks the contract"
-            case .unauthorized: "A valid bearer token is required"
+            case .unauthorized: "The caller is not authorised"
             case .notFound: "Not found"
             case .versionNotFound: "No such version"
             case .methodNotAllowed: "Method not allowed"

@@ -17,13 +17,14 @@ import Testing
             negatives: tape.leaf(negatives),
             masked: RaggedRows(masked.map { Array($0) }),
             negativeOffset: offset,
-            weight: 0.5
+            weight: 0.5,
+            rowWeights: [1, 0.25, 3]
         )
         let expected = (0..<3).reduce(0.0) { sum, row in
             let positive = Double(positives[row, 0])
             let total = (0..<7).filter { !masked[row].contains(Int32($0)) }
                 .reduce(exp(positive)) { $0 + exp(Double(negatives[row, $1]) + Double(offset)) }
-            return sum + 0.5 * (log(total) - positive)
+            return sum + 0.5 * [1, 0.25, 3][row] * (log(total) - positive)
         }
         // A handful of roundings of values around 5.
         #expect(abs(Double(loss.scalar) - expected) < 3e-6)

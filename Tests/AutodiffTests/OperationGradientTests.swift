@@ -186,6 +186,15 @@ import Testing
         expectGradient(of: [positives, a]) {
             .crossEntropy(positives: $1[0], negatives: $1[1], masked: masked, negativeOffset: 1.5, weight: 0.25)
         }
+        expectGradient(of: [positives, a]) {
+            .crossEntropy(
+                positives: $1[0],
+                negatives: $1[1],
+                masked: masked,
+                weight: 0.25,
+                rowWeights: [2, 0.5, 1, 3]
+            )
+        }
     }
 
     @Test("multinomial likelihood, with a column named twice")

@@ -125,6 +125,36 @@ import Testing
         #expect(try store.versions(of: "ml").count >= (place.table == "version" ? 2 : 3))
     }
 
+    @Test("a full disk ends a repair with its own error, and changes nothing")
+    func repairsOnFullDisk() throws {
+        // A row with this name needs more than a page.
+        let name = String(repeating: "m", count: 150_000)
+        var store = try directory.store(chunkBytes: 1024)
+        _ = try store.publish(Fixtures.checkpoint(1, model: name))
+        try store.close()
+        try directory.execute("PRAGMA foreign_keys = OFF; DELETE FROM model; VACUUM")
+        let pages = try DatabaseQueue(path: directory.path()).read { try Int.fetchOne($0, sql: "PRAGMA page_count") }
+        func opened(pageLimit: Int?) throws -> CheckpointStore {
+            let path = directory.path()
+            return try CheckpointStore(
+                path: path,
+                readOnly: false,
+                chunkBytes: 1024,
+                busyTimeout: 1,
+                pageLimit: pageLimit
+            )
+        }
+        store = try opened(pageLimit: pages)
+        let damage = try store.damage()
+        #expect(damage.map(\.what).contains("its row is missing"))
+        #expect(throws: CheckpointError.diskFull(path: directory.path())) { try store.repair(removeDamaged: false) }
+        #expect(try store.damage() == damage)
+        try store.close()
+        store = try opened(pageLimit: nil)
+        #expect(try store.repair(removeDamaged: false).mended == damage)
+        #expect(try store.damage().isEmpty && store.activeVersion(of: name) == 1)
+    }
+
     @Test("a rebuilt active version is stored with the next change")
     func heals() throws {
         try makeStore()

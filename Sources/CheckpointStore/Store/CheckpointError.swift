@@ -131,6 +131,16 @@ public enum CheckpointError: Error, Equatable, CustomStringConvertible {
         }
     }
 
+    /// Whether stored content causes an error, and not the disk, another process or the program.
+    static func meansDamage(_ error: any Error) -> Bool {
+        // A damaged value can break a constraint of its table.
+        if let error = error as? DatabaseError, error.resultCode == .SQLITE_CONSTRAINT { return true }
+        return switch CheckpointError(error, path: "") {
+        case .diskFull, .readOnly, .locked, .cannotOpen, .inputOutput, .failed: false
+        default: true
+        }
+    }
+
     private static func naming(_ error: DatabaseError, path: String) -> CheckpointError {
         let reason = error.message ?? "no message"
         switch error.resultCode {

@@ -38,13 +38,13 @@ extension CheckpointStore {
             var repair = Repair()
             // Rows are put right in any order; what refers to what is checked at the end.
             try db.execute(sql: "PRAGMA defer_foreign_keys = ON")
-            try? db.execute(sql: "PRAGMA application_id = \(Migrations.applicationID)")
+            try attempt(in: db) { try $0.execute(sql: "PRAGMA application_id = \(Migrations.applicationID)") }
             for table in ["model", "version", "activation", "alias", "item_change", "bundle", "blob", "chunk"] {
-                attempt(in: db) { try $0.execute(sql: "REINDEX \(table)") }
+                try attempt(in: db) { try $0.execute(sql: "REINDEX \(table)") }
             }
-            attempt(in: db) { try restoreVersionRows(in: $0) }
+            try attempt(in: db) { try restoreVersionRows(in: $0) }
             for id in try ActivationHistory(of: "", in: db).damagedRows {
-                attempt(in: db) { try $0.execute(sql: "DELETE FROM activation WHERE id = ?", arguments: [id]) }
+                try attempt(in: db) { try $0.execute(sql: "DELETE FROM activation WHERE id = ?", arguments: [id]) }
             }
             if removeDamaged { repair.removed = try removeDamagedRows(in: db) }
             for model in try models(in: db) {
@@ -52,9 +52,9 @@ extension CheckpointStore {
                 let numbers = try numbers(of: model, in: db)
                 let lostActive = removeDamaged && pointer.active.map { !numbers.contains($0) } ?? false
                 if lostActive { try pointer.rebuild(numbers, in: db) }
-                if lostActive || pointer.damage != nil { attempt(in: db) { try pointer.save(in: $0) } }
+                if lostActive || pointer.damage != nil { try attempt(in: db) { try pointer.save(in: $0) } }
             }
-            attempt(in: db) { db in
+            try attempt(in: db) { db in
                 // These rows have a damaged name; the rows under the right name were rebuilt above.
                 try db.execute(
                     sql: """
@@ -70,11 +70,17 @@ extension CheckpointStore {
         }
     }
 
-    /// Makes one repair of several, or nothing of it when a damaged page keeps it from that.
-    private func attempt(in db: Database, _ work: (Database) throws -> Void) {
-        try? db.inSavepoint {
-            try work(db)
-            return .commit
+    /// Makes one repair of several, or nothing of it when damage keeps it from that.
+    ///
+    /// - Throws: Every other error, such as that of a full disk; it ends the whole repair.
+    private func attempt(in db: Database, _ work: (Database) throws -> Void) throws {
+        do {
+            try db.inSavepoint {
+                try work(db)
+                return .commit
+            }
+        } catch {
+            guard CheckpointError.meansDamage(error) else { throw error }
         }
     }
 
@@ -146,22 +152,22 @@ extension CheckpointStore {
     /// Removes what cannot be mended, and tells what that was.
     private func removeDamagedRows(in db: Database) throws -> [StoreDamage] {
         var removed: [StoreDamage] = []
-        func remove(_ damage: [StoreDamage], _ work: (Database) throws -> Void) {
-            attempt(in: db) { db in
+        func remove(_ damage: [StoreDamage], _ work: (Database) throws -> Void) throws {
+            try attempt(in: db) { db in
                 try work(db)
                 removed += damage
             }
         }
         let aliases = try storedAliases(in: db)
-        remove(aliases.damage) { db in try delete(aliases.damagedRows, from: "alias", in: db) }
+        try remove(aliases.damage) { db in try delete(aliases.damagedRows, from: "alias", in: db) }
         let changes = try storedItemChanges(of: nil, in: db)
-        remove(changes.damage) { db in try delete(changes.damagedRows, from: "item_change", in: db) }
+        try remove(changes.damage) { db in try delete(changes.damagedRows, from: "item_change", in: db) }
         let numbers = try StoredNumbers(in: db)
         for model in numbers.models {
             for version in numbers.versions(of: model) {
                 do { _ = try checkpoint(model: model, version: version, in: db) } catch {
                     let damage = StoreDamage(location: "version \(version) of '\(model)'", error)
-                    remove([damage]) { try self.remove(model: model, version: version, in: $0) }
+                    try remove([damage]) { try self.remove(model: model, version: version, in: $0) }
                 }
             }
         }
@@ -172,11 +178,11 @@ extension CheckpointStore {
             }
             guard !lost.isEmpty else { continue }
             let what = "it names versions that are not stored: \(lost.joined(separator: ", "))"
-            remove([StoreDamage(location: "alias '\(alias.name)'", what: what)]) { db in
+            try remove([StoreDamage(location: "alias '\(alias.name)'", what: what)]) { db in
                 try db.execute(sql: "DELETE FROM alias WHERE name = ?", arguments: [alias.name])
             }
         }
-        attempt(in: db) { try removeOrphans(in: $0) }
+        try attempt(in: db) { try removeOrphans(in: $0) }
         return removed
     }
 

@@ -7,13 +7,14 @@ public struct RetrievalLimits: Sendable, Equatable {
     /// The most requests that one batch may hold.
     public var maxBatch: Int
     /// The most starting noises that one request may ask for.
-    public var maxSamples = 16
+    public var maxSamples: Int
 
     /// Groups the bounds.
-    public init(maxK: Int = 1000, maxHistory: Int = 1000, maxBatch: Int = 64) {
+    public init(maxK: Int = 1000, maxHistory: Int = 1000, maxBatch: Int = 64, maxSamples: Int = 16) {
         self.maxK = maxK
         self.maxHistory = maxHistory
         self.maxBatch = maxBatch
+        self.maxSamples = maxSamples
     }
 
     /// How many items a request may ask for.
@@ -38,26 +39,26 @@ extension RetrievalRequest {
     /// - Parameter limits: The bounds.
     /// - Throws: ``RetrievalError/invalidArgument(field:message:)`` for the first field outside its bounds.
     package func validate(within limits: RetrievalLimits) throws(RetrievalError) {
-        func require(_ field: String, _ isValid: Bool, _ message: @autoclosure () -> String) throws(RetrievalError) {
-            guard isValid else { throw .invalidArgument(field: field, message: message()) }
+        func require(_ field: String, _ number: Int, in range: ClosedRange<Int>) throws(RetrievalError) {
+            guard range.contains(number) else {
+                throw .invalidArgument(field: field, message: range.requirement(got: number))
+            }
         }
-        try require("k", limits.k.contains(k), limits.k.requirement(got: k))
-        try require("samples", limits.samples.contains(samples), limits.samples.requirement(got: samples))
-        if let steps { try require("steps", steps >= 1, RetrievalLimits.steps.requirement(got: steps)) }
-        if let effort { try require("ef", effort >= 1, RetrievalLimits.effort.requirement(got: effort)) }
-        let diversities = RetrievalLimits.diversity
-        try require("diversity", diversities.contains(diversity), diversities.requirement(got: diversity))
-        let penalties = RetrievalLimits.categoryPenalty
-        try require(
-            "category_penalty",
-            penalties.contains(categoryPenalty),
-            penalties.requirement(got: categoryPenalty)
-        )
-        try require(
-            "category_penalty",
-            diversity == 0 || categoryPenalty == 0,
-            "cannot be combined with a diversity; give one of the two."
-        )
+        func require(_ field: String, _ number: Double, in range: ClosedRange<Double>) throws(RetrievalError) {
+            guard range.contains(number) else {
+                throw .invalidArgument(field: field, message: range.requirement(got: number))
+            }
+        }
+        try require("k", k, in: limits.k)
+        try require("samples", samples, in: limits.samples)
+        if let steps { try require("steps", steps, in: RetrievalLimits.steps) }
+        if let effort { try require("ef", effort, in: RetrievalLimits.effort) }
+        try require("diversity", diversity, in: RetrievalLimits.diversity)
+        try require("category_penalty", categoryPenalty, in: RetrievalLimits.categoryPenalty)
+        guard diversity == 0 || categoryPenalty == 0 else {
+            let message = "cannot be combined with a diversity; give one of the two."
+            throw .invalidArgument(field: "category_penalty", message: message)
+        }
     }
 }
 

@@ -84,6 +84,11 @@ import Testing
             let target = "/v1/models/m/versions/1:verify"
             let answer = try await server.ask(.control, "POST", target, headers: headers)
             #expect(answer.status == status, "\(answer.text)")
+            if status == 401 {
+                // No token would help here.
+                let title = try #require(answer.json()["title"] as? String)
+                #expect(title == "The caller is not authorised")
+            }
             #expect(try await server.ask(.control, "GET", "/v1/models", headers: headers).status == 200)
         }
     }

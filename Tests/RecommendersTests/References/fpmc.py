@@ -3,7 +3,7 @@
 Run: python fpmc.py > fpmc.json
 
 Written from the published description (Rendle et al., WWW 2010), with the project's stated deviations: no users, rows on the
-unit sphere, pairwise differences to shared negatives (BPR) with the inverse temperature 3. Weights are sines of their element
+unit sphere, the mean over a row's own of the shared negatives (BPR) with the inverse temperature 3. Weights are sines of their element
 numbers, so that no file of weights is needed.
 """
 import json
@@ -40,10 +40,10 @@ def score(history, item):
 
 loss = 0.0
 for row, (history, target) in enumerate(zip(HISTORIES, TARGETS)):
-    for column, item in enumerate(POOL):
-        if column not in MASKED[row]:
-            difference = score(history, target) - score(history, item)
-            loss = loss - torch.nn.functional.logsigmoid(difference) / len(POOL) / len(TARGETS)
+    kept = [item for column, item in enumerate(POOL) if column not in MASKED[row]]
+    for item in kept:
+        difference = score(history, target) - score(history, item)
+        loss = loss - torch.nn.functional.logsigmoid(difference) / len(kept) / len(TARGETS)
 loss.backward()
 
 

@@ -64,8 +64,8 @@ struct NegativeRows {
         }
     }
 
-    /// `weight / M * sum_r sum_j -log sigmoid(s <q_r, e_+> - s <q_r, e_j>)` over the row's `M` negatives without the
-    /// masked ones (BPR; Rendle et al., UAI 2009).
+    /// `weight * sum_r mean_j -log sigmoid(s <q_r, e_+> - s <q_r, e_j>)` over the row's negatives without the masked
+    /// ones (BPR; Rendle et al., UAI 2009); 0 for a row without negatives.
     func pairwiseLoss(of queries: Variable, positives: Variable, scale: LogitScale, weight: Float) -> Variable {
         let scaled = scale.applied(to: queries)
         let scores: Variable
@@ -75,6 +75,9 @@ struct NegativeRows {
         case .perRow: scores = scaled.blockScores(rows)
         }
         let (count, columns) = (scores.value.rows, scores.value.columns)
+        let shares = (0..<count).map { row in
+            1 / Float(max(1, columns - (masks.map { Set($0[row]).count } ?? 0)))
+        }
         // A pair is a softmax over two logits: one positive and one negative per row.
         return .crossEntropy(
             positives: scaled.rowDots(positives).gatheringRows(
@@ -89,7 +92,8 @@ struct NegativeRows {
                     }
                 )
             },
-            weight: weight / Float(columns)
+            weight: weight,
+            rowWeights: shares.flatMap { [Float](repeating: $0, count: columns) }
         )
     }
 }
