@@ -74,7 +74,7 @@ public protocol TrainedRecommender: Recommender {
     init(_ configuration: Configuration, parameters: ParameterSet)
 
     /// The parameters of a model of `items` items, and how a fresh model draws them; the item rows are in
-    /// ``DimeRec/itemTable``.
+    /// ``ItemTable/name``.
     func layout(items: Int) -> ParameterLayout
 
     /// All parameters that training changes.

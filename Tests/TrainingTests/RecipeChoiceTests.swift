@@ -1,3 +1,4 @@
+import Foundation
 import Kernels
 import Recommenders
 import Testing
@@ -21,9 +22,9 @@ import Training
     func isValid(length: Int, items: Int) throws {
         let choice = choice(users: 30, length: length, items: items)
         try choice.recipe.validate(prefix: "")
-        #expect(8...70 ~= choice.recipe.model.historyLength)
+        #expect(20...50 ~= choice.recipe.model.historyLength)
         #expect(choice.recipe.data.split == .users && !choice.reasons.isEmpty)
-        #expect(try Recipe(json: choice.recipe.json.data(using: .utf8) ?? .init()) == choice.recipe)
+        #expect(try Recipe(json: Data(choice.recipe.json.utf8)) == choice.recipe)
     }
 
     @Test("short sequences are judged by every prefix, long ones by five cuts") func protocols() {

@@ -58,13 +58,19 @@ import VectorIndex
     @Test("excluding the best thousand gives the next best", arguments: [1000])
     func manyExclusions(count: Int) throws {
         let index = try Self.index.get()
-        let query = Self.vectors.row(123)
         let exact = try FlatIndex(vectors: Self.vectors)
-        let near = exact.search(query.span, k: count).map(\.id)
-        let truth = Set(exact.search(query.span, k: 50, excluding: near).map(\.id))
-        let found = index.search(query.span, k: 50, excluding: near).map(\.id)
-        #expect(Set(found).isDisjoint(with: near))
-        #expect(truth.intersection(found).count >= 49)
+        let queries = queries(Self.vectors, count: 40)
+        var found = 0
+        for row in 0..<queries.rows {
+            let query = queries.row(row)
+            let near = exact.search(query.span, k: count).map(\.id)
+            let truth = Set(exact.search(query.span, k: 50, excluding: near).map(\.id))
+            let answer = index.search(query.span, k: 50, excluding: near).map(\.id)
+            #expect(Set(answer).isDisjoint(with: near) && answer.count == 50)
+            found += truth.intersection(answer).count
+        }
+        // Places 1,001 to 1,050 lie far out, where the widened search finds some 96 percent (0.9635 when measured).
+        #expect(Double(found) / Double(50 * queries.rows) >= 0.95)
     }
 
     @Test("holds for few and many answers", arguments: [1, 10, 100, 1000])

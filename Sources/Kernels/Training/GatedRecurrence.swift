@@ -14,9 +14,10 @@ public enum GatedRecurrence {
         var states: Matrix
     }
 
-    /// The positions of all sequences step by step: row after row, the first positions of all sequences, then the
-    /// second positions. Longer sequences come first, so that the rows of a step continue the first rows of the one
-    /// before.
+    /// The positions of all sequences, step by step.
+    ///
+    /// First come the first positions of all sequences, then the second positions, and so on. Longer sequences come
+    /// first, so that the rows of a step continue the first rows of the one before.
     struct Steps: Sendable {
         /// Where the rows of each step start, and the end of the last.
         var starts = [0]

@@ -13,6 +13,7 @@ protocol StateRecommender: SoftmaxRecommender {
 }
 
 extension StateRecommender {
+    /// One pass over a window gives the states of all its positions.
     public var learnsWholeWindows: Bool { true }
 
     var perUser: Int { 1 }

@@ -15,6 +15,15 @@ public struct LearningCurve: Sendable, Equatable {
         public var hitRate: Double
         /// MRR@20 of the validation part.
         public var reciprocalRank: Double
+
+        /// A validation's figures.
+        public init(seconds: Double, targets: Int, step: Int, hitRate: Double, reciprocalRank: Double) {
+            self.seconds = seconds
+            self.targets = targets
+            self.step = step
+            self.hitRate = hitRate
+            self.reciprocalRank = reciprocalRank
+        }
     }
 
     /// The name in a plot's legend.

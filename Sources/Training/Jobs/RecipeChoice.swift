@@ -27,22 +27,21 @@ public struct RecipeChoice: Sendable {
             "\(summary.targets) training targets in \(summary.sequences) sequences of \(items) items; half have at most "
                 + "\(summary.median) items, nine in ten at most \(summary.long)"
         ]
-        let historyLength = min(Self.longestHistory, max(8, summary.long))
+        let historyLength = min(Self.longestHistory, max(Self.shortestHistory, 2 * summary.long))
         recipe.model.dimension = 128
         recipe.model.historyLength = historyLength
         recipe.model.guidance.padding = .left
-        recipe.model.guidance.hidden = 128
+        recipe.model.guidance.hidden = 64
         recipe.model.denoiser.hidden = 128
-        recipe.model.denoiser.recentItems = min(16, historyLength)
-        recipe.model.denoiser.conditionHidden = 512
+        recipe.model.denoiser.recentItems = 5
+        recipe.model.denoiser.conditionHidden = 256
         recipe.model.denoiser.residual = .condition
         recipe.model.loss.mu = 2
-        recipe.model.loss.logitScale = 12
-        recipe.model.loss.ownSamples = 0.5
+        recipe.model.loss.logitScale = 11
         reasons.append("histories of \(historyLength) items")
 
         recipe.training.batchSize = 512
-        recipe.training.learningRate = 0.003
+        recipe.training.learningRate = 0.005
         recipe.training.patience = 4
         recipe.training.negatives.kind = .automatic
         recipe.training.negatives.count = 4096
@@ -65,8 +64,10 @@ public struct RecipeChoice: Sendable {
         self.reasons = reasons
     }
 
+    /// The shortest history that is chosen: rare long histories need room too.
+    static let shortestHistory = 20
     /// The longest history that is chosen.
-    static let longestHistory = 70
+    static let longestHistory = 50
     /// The median length up to which sequences are taken as sessions, whose every prefix is judged.
     static let shortSequence = 12
     /// The number of targets below which a model of this size learns them by heart.

@@ -82,6 +82,7 @@ public struct TrainingJob: Sendable {
     ///   - budget: What ends the run besides patience.
     ///   - report: Called after every step and validation.
     /// - Returns: Counters and validation metrics.
+    /// - Throws: ``TrainingError``, `CheckpointError`.
     public func progress(
         store: CheckpointStore,
         budget: TrainingBudget,

@@ -17,12 +17,14 @@ public enum LearningRateSchedule: String, Codable, Sendable, CaseIterable {
 public struct TrainingPlan: Codable, Sendable, Equatable {
     /// Steps of the whole run.
     public package(set) var steps: Int
-    /// The fall that has begun: its first step, and the factor of the learning rate there. Nil before it begins.
+    /// The fall that has begun; nil before it begins.
     var fall: Fall?
 
     /// A straight fall to 0 at the end of the run.
     struct Fall: Codable, Sendable, Equatable {
+        /// The first step of the fall.
         var start: Int
+        /// The factor of the learning rate there.
         var factor: Double
     }
 

@@ -79,9 +79,10 @@ package struct TrainingClock {
         lastSaved = seconds
     }
 
-    /// The further steps that the time limit allows, each time that a plan is due; nil otherwise.
+    /// The further steps that the time limit allows, each time that a plan is due.
     ///
     /// - Parameter step: Steps of the whole run so far.
+    /// - Returns: At least one step; nil when no plan is due.
     package mutating func plannedSteps(after step: Int) -> Int? {
         guard let limit = budget.seconds, steps >= 3, seconds >= nextPlan else { return nil }
         nextPlan = seconds + limit * Self.planInterval

@@ -38,6 +38,8 @@ struct TrainingDataOptions: ParsableArguments {
     /// Reads the files and writes notes about them.
     ///
     /// - Parameter configuration: Has the recipe's split; without a recipe, the data decide.
+    /// - Returns: The three parts.
+    /// - Throws: `ValidationError`, `CSVError` or `SmallDataError`.
     func load(_ configuration: DataConfiguration?) throws -> TrainingData {
         let data = try filesOfFolder().read(configuration)
         Terminal.write(notes: data.notes)
