@@ -36,7 +36,9 @@ struct DiffusionAggregation {
             Name.noised: .xavier(inputs: d, outputs: H),
             Name.guidance: .xavier(inputs: guidanceWidth, outputs: wide),
             Name.bias: .constant(rows: 1, columns: wide),
-            Name.output: .xavier(inputs: H, outputs: d),
+            // With the guidance as a residual, training starts from the guidance's answer.
+            Name.output: denoiser.residual == .meanInterest
+                ? .constant(rows: H, columns: d) : .xavier(inputs: H, outputs: d),
             Name.outputBias: .constant(rows: 1, columns: d),
         ]
         if denoiser.recentItems > 0 {

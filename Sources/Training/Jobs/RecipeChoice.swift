@@ -30,22 +30,19 @@ public struct RecipeChoice: Sendable {
         let historyLength = min(Self.longestHistory, max(Self.shortestHistory, 2 * summary.long))
         recipe.model.dimension = 128
         recipe.model.historyLength = historyLength
-        recipe.model.guidance.padding = .left
-        recipe.model.guidance.hidden = 64
         recipe.model.denoiser.hidden = 128
-        recipe.model.denoiser.recentItems = 5
-        recipe.model.denoiser.conditionHidden = 256
-        recipe.model.denoiser.residual = .condition
-        recipe.model.loss.mu = 2
-        recipe.model.loss.logitScale = 11
-        reasons.append("histories of \(historyLength) items")
-
-        recipe.training.batchSize = 512
         recipe.training.learningRate = 0.005
         recipe.training.patience = 4
         recipe.training.negatives.kind = .automatic
         recipe.training.negatives.count = 4096
         recipe.training.negatives.maskUserItems = false
+        if summary.median <= Self.shortSequence {
+            Self.suitShortSequences(&recipe)
+            reasons.append("histories of \(historyLength) items, read by attention and by the five newest items")
+        } else {
+            Self.suitLongSequences(&recipe)
+            reasons.append("histories of \(historyLength) items, read by a Transformer that learns whole windows")
+        }
         let negatives = recipe.training.negatives.resolved(items: items)
         reasons.append(
             negatives.kind == .catalogue
@@ -62,6 +59,33 @@ public struct RecipeChoice: Sendable {
         if let split { recipe.data.split = split }
         self.recipe = recipe
         self.reasons = reasons
+    }
+
+    /// Sessions: the newest items say most, and windows are too short to share a pass.
+    private static func suitShortSequences(_ recipe: inout Recipe) {
+        recipe.model.guidance.padding = .left
+        recipe.model.guidance.hidden = 64
+        recipe.model.denoiser.recentItems = 5
+        recipe.model.denoiser.conditionHidden = 256
+        recipe.model.denoiser.residual = .condition
+        recipe.model.loss.mu = 2
+        recipe.model.loss.logitScale = 11
+        recipe.training.batchSize = 512
+    }
+
+    /// Long histories: one pass over a window serves all of its targets, so a Transformer sees several times as many.
+    ///
+    /// The denoiser starts from the Transformer's answer, and trains on its own samples, which tell nothing about the
+    /// target. With noised targets the generated vector stays behind its guidance on MovieLens 1M (validation HR@20
+    /// .335 against .352); with own samples it equals it (.366 and .365).
+    private static func suitLongSequences(_ recipe: inout Recipe) {
+        recipe.model.interests = 1
+        recipe.model.guidance.kind = .transformer
+        recipe.model.guidance.hidden = 256
+        recipe.model.denoiser.residual = .meanInterest
+        recipe.model.loss.logitScale = 12
+        recipe.model.loss.ownSamples = 1
+        recipe.training.batchSize = 2048
     }
 
     /// The shortest history that is chosen: rare long histories need room too.
