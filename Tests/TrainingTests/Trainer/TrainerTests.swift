@@ -231,6 +231,18 @@ private func ringSequences(users: Int, items: Int) -> RaggedRows {
         #expect(throws: TrainingError.diverged(step: 1, term: "reconstruction", bestStep: 0)) { try trainer.run() }
     }
 
+    @Test("a budget of steps replaces the recipe's, and a resumed run may continue longer") func budgets() throws {
+        var (short, long) = (try trainer(Self.recipe), try trainer(Self.recipe))
+        var saved: Trainer<DimeRec>.State?
+        let outcome = try short.run(budget: TrainingBudget(steps: 8), save: { saved = $0 })
+        #expect(outcome.isFinished && outcome.progress.step == 8)
+        var resumed = try trainer(Self.recipe)
+        try resumed.restore(try #require(saved))
+        let expected = try long.run(budget: TrainingBudget(steps: 16))
+        #expect(expected.progress.step == 16)
+        #expect(try resumed.run(budget: TrainingBudget(steps: 16)).model.parameters == expected.model.parameters)
+    }
+
     @Test("a time limit of 0 still validates and keeps the weights")
     func noTime() throws {
         var trainer = try trainer(Self.recipe)
