@@ -1,45 +1,5 @@
 import CKernels
 
-/// Histories of different lengths, one after another.
-///
-/// History `i` is `ids[offsets[i] ..< offsets[i + 1]]`, oldest first; an empty history has equal offsets.
-public struct RaggedRows: Sendable, Equatable {
-    /// Row numbers of all histories.
-    public private(set) var ids: [Int32] = []
-    /// The start of each history, and the end of the last: `count + 1` values.
-    public private(set) var offsets: [Int] = [0]
-
-    /// No histories yet.
-    public init() {}
-
-    /// Histories given as arrays.
-    public init(_ histories: some Sequence<some Sequence<Int32>>) {
-        for history in histories { append(history) }
-    }
-
-    /// The number of histories.
-    public var count: Int { offsets.count - 1 }
-
-    /// The length of the longest history.
-    public var longest: Int { zip(offsets, offsets.dropFirst()).map { $1 - $0 }.max() ?? 0 }
-
-    /// Adds a history at the end.
-    public mutating func append(_ history: some Sequence<Int32>) {
-        ids.append(contentsOf: history)
-        offsets.append(ids.count)
-    }
-
-    /// One history.
-    public subscript(index: Int) -> ArraySlice<Int32> { ids[offsets[index]..<offsets[index + 1]] }
-
-    /// The same histories with every row number mapped.
-    public func mapIDs(_ transform: (Int32) -> Int32) -> RaggedRows {
-        var result = self
-        result.ids = ids.map(transform)
-        return result
-    }
-}
-
 /// The self-attentive read-out of a history (method, equations 16 and 17), fused over its positions.
 ///
 /// With `x_p` the item rows of a history and `z_p` their projections `x_p W1 + b1`:
