@@ -67,7 +67,11 @@ let package = Package(
     ],
     targets: [
         .systemLibrary(name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
-        .target(name: "CKernels", cSettings: [.define("NDEBUG")], linkerSettings: [.linkedLibrary("sqlite3")]),
+        .target(
+            name: "CKernels",
+            cSettings: [.define("NDEBUG"), .headerSearchPath(".")],
+            linkerSettings: [.linkedLibrary("sqlite3")]
+        ),
         library("Kernels", ["COpenBLAS", "CKernels"]),
         library("Autodiff", ["Kernels"]),
         library("VectorIndex", ["Kernels"]),
