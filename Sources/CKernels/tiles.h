@@ -33,8 +33,7 @@ INLINE void tile(const size_t R, const size_t C, const float *a, size_t row, siz
             float factor = a[r * row + k * step];
 #pragma clang loop unroll(full)
             for (size_t v = 0; v < C; v++) {
-                FAST
-                sums[r][v] += factor * x[v];
+                _Pragma("clang fp contract(fast)") sums[r][v] += factor * x[v];
             }
         }
     }
@@ -68,10 +67,13 @@ INLINE void product(const tile_shape t, const float *a, size_t row, size_t step,
     }
 }
 
+// The features of x86-64-v4 one by one: with the name of the level, clang uses registers of half the width.
+#define WIDE "avx512f,avx512bw,avx512cd,avx512dq,avx512vl,avx2,fma,f16c,bmi,bmi2,lzcnt,movbe"
+
 // Defines ck_NAME, which calls NAME for the CPU level `level` or a lower one that the CPU has: 2 AVX-512, 1 AVX2.
 #if defined(__x86_64__) && defined(__linux__)
 #define LEVELS(name, parameters, ...)                                                                                  \
-    __attribute__((target("avx512f,avx512bw,avx512cd,avx512dq,avx512vl,avx2,fma,f16c,bmi,bmi2,lzcnt,movbe"))) static void name##_wide parameters {                                     \
+    __attribute__((target(WIDE))) static void name##_wide parameters {                                                 \
         (void)level;                                                                                                   \
         name((tile_shape){8, 2}, __VA_ARGS__);                                                                         \
     }                                                                                                                  \
@@ -127,6 +129,25 @@ INLINE void transpose_tile(const float *in, size_t in_stride, float *out, size_t
     }
 #pragma clang loop unroll(full)
     for (size_t i = 0; i < 16; i++) STORE(out + i * out_stride, x[i]);
+}
+
+// out [columns, rows] = x^T; rows and columns are multiples of sixteen.
+INLINE void transpose(const float *x, size_t rows, size_t columns, float *out) {
+    for (size_t i = 0; i < rows; i += LANES)
+        for (size_t j = 0; j < columns; j += LANES)
+            transpose_tile(x + i * columns + j, columns, out + j * rows + i, rows);
+}
+
+// out [padded_rows, padded] = x [rows, width], then zeros.
+INLINE void pack(const float *x, size_t stride, size_t rows, size_t width, size_t padded_rows, size_t padded,
+                 float *out) {
+    for (size_t i = 0; i < rows; i++) {
+        size_t j = 0;
+        for (; j + LANES <= width; j += LANES) STORE(out + i * padded + j, LOAD(x + i * stride + j));
+        for (; j < width; j++) out[i * padded + j] = x[i * stride + j];
+        for (; j < padded; j++) out[i * padded + j] = 0.0f;
+    }
+    for (size_t i = rows * padded; i < padded_rows * padded; i++) out[i] = 0.0f;
 }
 
 #endif

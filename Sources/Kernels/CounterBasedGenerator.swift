@@ -26,7 +26,7 @@ public enum RandomPurpose: UInt32, Sendable {
     case simulation
     /// A denoiser's own samples during training, and the rows that get them.
     case ownSample
-    /// The cuts of a window that a training step uses.
+    /// Where a user's training windows are cut in an epoch.
     case cuts
     /// Splits and random vectors of linear probes.
     case probing

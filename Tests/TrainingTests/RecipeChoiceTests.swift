@@ -7,11 +7,7 @@ import Training
 @Suite("Recipe choice") struct RecipeChoiceTests {
     private func choice(users: Int, length: Int, items: Int) -> RecipeChoice {
         let row = (0..<length).map { Int32($0 % items) }
-        return RecipeChoice(
-            sequences: RaggedRows([[Int32]](repeating: row, count: users)),
-            items: items,
-            split: .users
-        )
+        return RecipeChoice(sequences: RaggedRows([[Int32]](repeating: row, count: users)), items: items)
     }
 
     @Test(
@@ -23,13 +19,42 @@ import Training
         let choice = choice(users: 30, length: length, items: items)
         try choice.recipe.validate(prefix: "")
         #expect(20...50 ~= choice.recipe.model.historyLength)
-        #expect(choice.recipe.data.split == .users && !choice.reasons.isEmpty)
+        #expect(!choice.reasons.isEmpty)
         #expect(try Recipe(json: Data(choice.recipe.json.utf8)) == choice.recipe)
     }
 
     @Test("short sequences are judged by every prefix, long ones by five cuts") func protocols() {
         #expect(choice(users: 30, length: 4, items: 50).recipe.data.evaluation == .allPrefixes)
         #expect(choice(users: 30, length: 40, items: 50).recipe.data.evaluation == .fiveCuts)
+    }
+
+    @Test("where only last items are judged, the recipe says so") func lastItems() {
+        let choice = RecipeChoice(
+            sequences: RaggedRows([[Int32]](repeating: [1, 2, 3], count: 9)),
+            items: 9,
+            validated: .last
+        )
+        #expect(choice.recipe.data.evaluation == .lastItem && choice.reasons.contains { $0.contains("last-item") })
+    }
+
+    @Test("nine sequences in ten decide how long histories are, half of them which guidance reads them") func lengths()
+    {
+        func recipe(_ lengths: [Int]) -> Recipe {
+            let rows = lengths.map { (0..<$0).map { Int32($0 % 40) } }
+            return RecipeChoice(sequences: RaggedRows(rows), items: 40).recipe
+        }
+        let sessions = recipe([Int](repeating: 3, count: 9) + [400])
+        #expect(sessions.model.historyLength == 20 && sessions.model.guidance.kind == .selfAttentive)
+        #expect(recipe([Int](repeating: 3, count: 8) + [22, 400]).model.historyLength == 44)
+        let histories = recipe([3, 3, 3] + [Int](repeating: 90, count: 7))
+        #expect(histories.model.historyLength == 50 && histories.model.guidance.kind == .transformer)
+        #expect(recipe([1, 1, 0, 2]).model.historyLength == 20)
+        #expect(recipe([]).model.historyLength == 20)
+    }
+
+    @Test("a catalogue hardly larger than the pool is used whole") func negatives() {
+        #expect(choice(users: 3, length: 4, items: 6_144).reasons.contains { $0.contains("every item is a negative") })
+        #expect(choice(users: 3, length: 4, items: 6_145).reasons.contains { $0.contains("4096 negatives a step") })
     }
 
     @Test("few targets get dropout") func dropout() {

@@ -37,12 +37,11 @@ CLONES void ck_activate_gradient(int activation, const float *in, const float *g
 #undef LOOP
 }
 
-CLONES void ck_biased_activate(int activation, const float *in, const float *bias, float *sums, float *out, size_t rows,
+CLONES void ck_biased_activate(int activation, const float *bias, float *sums, float *out, size_t rows,
                                size_t columns) {
     for (size_t i = 0; i < rows; i++) {
-        const float *x = in + i * columns;
         float *y = sums + i * columns;
-        for (size_t j = 0; j < columns; j++) y[j] = x[j] + bias[j];
+        for (size_t j = 0; j < columns; j++) y[j] += bias[j];
         activate(activation, y, out + i * columns, columns);
     }
 }

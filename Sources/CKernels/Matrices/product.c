@@ -13,11 +13,8 @@ INLINE void rows_product(const tile_shape tiles, const float *a, const float *b,
     }
     if (whole == m) return;
     float *last = scratch, *results = scratch + 4 * inner;
-    memset(last, 0, 4 * inner * sizeof *last);
-    memcpy(last, a + whole * inner, (m - whole) * inner * sizeof *last);
-    if (add) memcpy(results, c + whole * n, (m - whole) * n * sizeof *c);
-    else memset(results, 0, 4 * n * sizeof *results);
-    if (add) memset(results + (m - whole) * n, 0, (4 - (m - whole)) * n * sizeof *results);
+    pack(a + whole * inner, inner, m - whole, inner, 4, inner, last);
+    if (add) pack(c + whole * n, n, m - whole, n, 4, n, results);
     product(tiles, last, inner, 1, b, n, 4, inner, n, results, n, add);
     memcpy(c + whole * n, results, (m - whole) * n * sizeof *c);
 }
@@ -33,9 +30,7 @@ INLINE void tiled_product(const tile_shape tiles, const float *a, int transposed
     }
     if (transposed_b) {
         float *straight = scratch + 4 * (inner + n);
-        for (size_t i = 0; i < n; i += LANES)
-            for (size_t j = 0; j < inner; j += LANES)
-                transpose_tile(b + i * inner + j, inner, straight + j * n + i, n);
+        transpose(b, n, inner, straight);
         b = straight;
     }
     rows_product(tiles, a, b, m, inner, n, c, add, scratch);
@@ -45,7 +40,15 @@ size_t ck_tiled_product_scratch(int transposed_a, int transposed_b, size_t n, si
     return transposed_a ? 0 : 4 * (inner + n) + (transposed_b ? n * inner : 0);
 }
 
-LEVELS(tiled_product,
-       (const float *a, int transposed_a, const float *b, int transposed_b, size_t m, size_t n, size_t inner, float *c,
-        int add, float *scratch, int level),
-       a, transposed_a, b, transposed_b, m, n, inner, c, add, scratch)
+#if defined(__x86_64__) && defined(__linux__)
+__attribute__((target(WIDE))) void ck_tiled_product(const float *a, int transposed_a, const float *b, int transposed_b,
+                                                    size_t m, size_t n, size_t inner, float *c, int add,
+                                                    float *scratch) {
+    tiled_product((tile_shape){8, 2}, a, transposed_a, b, transposed_b, m, n, inner, c, add, scratch);
+}
+#else
+void ck_tiled_product(const float *a, int transposed_a, const float *b, int transposed_b, size_t m, size_t n,
+                      size_t inner, float *c, int add, float *scratch) {
+    tiled_product((tile_shape){4, 1}, a, transposed_a, b, transposed_b, m, n, inner, c, add, scratch);
+}
+#endif

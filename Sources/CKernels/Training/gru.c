@@ -3,14 +3,8 @@
 #include "elementary.h"
 #include "tiles.h"
 
-static size_t round_up(size_t n, size_t multiple) { return (n + multiple - 1) / multiple * multiple; }
-
-// The rows that such a loop reads and writes do not overlap, or are the same row.
+// Iterations are independent: such a loop reads and writes distinct rows, or one row in place.
 #define INDEPENDENT _Pragma("clang loop vectorize(assume_safety)")
-
-INLINE void copy_row(const float *from, float *to, size_t n) {
-    for (size_t j = 0; j < n; j++) to[j] = from[j];
-}
 
 size_t ck_gru_scratch(const ck_steps *s, size_t d) {
     size_t most = round_up(s->count > 0 ? s->starts[1] : 0, 4);
@@ -23,10 +17,7 @@ INLINE void gru(const tile_shape tiles, const ck_steps *s, const float *x, const
     size_t width = round_up(3 * d, LANES);
     float *products = scratch, *padded = products + round_up(s->count > 0 ? s->starts[1] : 0, 4) * width;
     if (width != 3 * d) { // the columns of a tile must exist
-        for (size_t i = 0; i < d; i++) {
-            copy_row(u + i * 3 * d, padded + i * width, 3 * d);
-            for (size_t j = 3 * d; j < width; j++) padded[i * width + j] = 0.0f;
-        }
+        pack(u, 3 * d, d, 3 * d, d, width, padded);
         u = padded;
     }
     for (size_t t = 0; t < s->count; t++) {
@@ -36,9 +27,8 @@ INLINE void gru(const tile_shape tiles, const ck_steps *s, const float *x, const
         for (size_t i = 0; i < rows; i++) {
             size_t position = (size_t)s->positions[start + i];
             const float *xp = x + position * 3 * d, *a = products + i * width;
-            float *restrict r = gates + (start + i) * 4 * d, *restrict z = r + d, *restrict c = z + d,
-                            *restrict an = c + d, *restrict h = states + (start + i) * d,
-                            *restrict o = out + position * d;
+            float *r = gates + (start + i) * 4 * d, *z = r + d, *c = z + d, *an = c + d,
+                  *h = states + (start + i) * d, *o = out + position * d;
             if (former) {
                 const float *before = former + i * d;
                 INDEPENDENT
@@ -71,8 +61,7 @@ INLINE void gru_gradient(const tile_shape tiles, const ck_steps *s, const float 
     float *transposed = scratch, *zero = transposed + 3 * d * width, *running = zero + width;
     for (size_t j = 0; j < d; j++) zero[j] = 0.0f;
     if (width == d) {
-        for (size_t i = 0; i < d; i += LANES)
-            for (size_t j = 0; j < 3 * d; j += LANES) transpose_tile(u + i * 3 * d + j, 3 * d, transposed + j * d + i, d);
+        transpose(u, d, 3 * d, transposed);
     } else {
         for (size_t j = 0; j < 3 * d; j++)
             for (size_t i = 0; i < width; i++) transposed[j * width + i] = i < d ? u[i * 3 * d + j] : 0.0f;
@@ -87,7 +76,7 @@ INLINE void gru_gradient(const tile_shape tiles, const ck_steps *s, const float 
             float *restrict g = running + i * width, *restrict gx = grad_x + position * 3 * d,
                             *restrict ga = grad_products + (start + i) * 3 * d;
             const float *before = t > 0 ? states + (s->starts[t - 1] + i) * d : zero;
-            if (t > 0) copy_row(before, former_states + (start - most + i) * d, d);
+            if (t > 0) memcpy(former_states + (start - most + i) * d, before, d * sizeof *before);
             INDEPENDENT
             for (size_t j = 0; j < d; j++) {
                 float slope = g[j] + from[j], h = before[j];

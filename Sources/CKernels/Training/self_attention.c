@@ -24,8 +24,6 @@ static group next_group(const ck_sequences *s, size_t sequence) {
     return g;
 }
 
-static size_t round_up(size_t n, size_t multiple) { return (n + multiple - 1) / multiple * multiple; }
-
 // The stretch of positions, counted from the group's first, that each position of a group sees.
 static void stretches(const ck_sequences *s, size_t sequence, group g, int32_t *low, int32_t *high) {
     for (size_t i = sequence; i < sequence + g.sequences; i++)
@@ -33,25 +31,6 @@ static void stretches(const ck_sequences *s, size_t sequence, group g, int32_t *
             low[p - g.first] = (int32_t)(s->offsets[i] - g.first);
             high[p - g.first] = (int32_t)((s->causal ? p + 1 : s->offsets[i + 1]) - g.first);
         }
-}
-
-// out [padded_rows, padded] = x [rows, width], then zeros.
-INLINE void pack(const float *x, size_t stride, size_t rows, size_t width, size_t padded_rows, size_t padded,
-                 float *out) {
-    for (size_t i = 0; i < rows; i++) {
-        size_t j = 0;
-        for (; j + LANES <= width; j += LANES) STORE(out + i * padded + j, LOAD(x + i * stride + j));
-        for (; j < width; j++) out[i * padded + j] = x[i * stride + j];
-        for (; j < padded; j++) out[i * padded + j] = 0.0f;
-    }
-    for (size_t i = rows * padded; i < padded_rows * padded; i++) out[i] = 0.0f;
-}
-
-// out [padded, rows] = x^T; x is packed, rows and padded are multiples of sixteen.
-INLINE void transpose(const float *x, size_t rows, size_t padded, float *out) {
-    for (size_t i = 0; i < rows; i += LANES)
-        for (size_t j = 0; j < padded; j += LANES)
-            transpose_tile(x + i * padded + j, padded, out + j * rows + i, rows);
 }
 
 // x = scale x + bias, or HIDDEN outside [low, high); returns the largest.
@@ -91,8 +70,9 @@ static void pad_biases(const ck_sequences *s, const float *reversed_bias, size_t
     for (size_t i = 0; i < distances; i++) out[LANES + i] = reversed_bias[head * distances + i];
 }
 
-INLINE void self_attention(const tile_shape tiles, const ck_sequences *s, const float *q, const float *k, const float *v,
-                    const float *reversed_bias, float *largest, float *sums, float *out, float *scratch) {
+INLINE void self_attention(const tile_shape tiles, const ck_sequences *s, const float *q, const float *k,
+                           const float *v, const float *reversed_bias, float *largest, float *sums, float *out,
+                           float *scratch) {
     size_t d = s->d, width = d / s->heads, padded = round_up(width, LANES), rows = round_up(s->longest, LANES);
     if (rows < LANES) rows = LANES;
     size_t positions = s->offsets[s->count];
@@ -142,10 +122,10 @@ INLINE void self_attention(const tile_shape tiles, const ck_sequences *s, const 
     }
 }
 
-INLINE void self_attention_gradient(const tile_shape tiles, const ck_sequences *s, const float *q, const float *k, const float *v,
-                     const float *reversed_bias, const float *largest, const float *sums, const float *out,
-                     const float *grad_out, float *grad_q, float *grad_k, float *grad_v, float *grad_reversed_bias,
-                     float *scratch) {
+INLINE void self_attention_gradient(const tile_shape tiles, const ck_sequences *s, const float *q, const float *k,
+                                    const float *v, const float *reversed_bias, const float *largest,
+                                    const float *sums, const float *out, const float *grad_out, float *grad_q,
+                                    float *grad_k, float *grad_v, float *grad_reversed_bias, float *scratch) {
     FAST
     size_t d = s->d, width = d / s->heads, padded = round_up(width, LANES), rows = round_up(s->longest, LANES);
     if (rows < LANES) rows = LANES;
@@ -183,7 +163,8 @@ INLINE void self_attention_gradient(const tile_shape tiles, const ck_sequences *
                 product(tiles, slopes, padded, 1, values, n, tile_rows, width, seen, logits, n, 0);
                 for (size_t r = 0; r < real; r++) {
                     size_t p = start + r, at = h * positions + g.first + p;
-                    float *w = weights + r * n, *slope = logits + r * n, *gb = grad_bias + (r % 4) * bias_room + zero - p;
+                    float *w = weights + r * n, *slope = logits + r * n;
+                    float *gb = grad_bias + (r % 4) * bias_room + zero - p;
                     finish_logits(w, seen, scale, bias + zero - p, low[p], high[p]);
                     exponentials(w, seen, largest[at], 1.0f / sums[at]);
                     float mean = 0.0f;

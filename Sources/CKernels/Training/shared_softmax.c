@@ -73,8 +73,8 @@ INLINE uint16_t bf16(float x) {
 #define CROSSES(shared) (shared)->rows
 #define UNIT 1
 
-// One rounding or two, but the same in every place: a row then has the same bytes in every lane. Left to itself, the
-// compiler contracts some products and not others.
+// Every level rounds a product and sum the same way everywhere, so a row has the same bytes in every lane. Left to
+// itself, the compiler contracts some products and not others.
 #if defined(__x86_64__)
 #define FUSED(a, b, c) ((a) * (b) + (c))
 #define TARGET
@@ -203,18 +203,10 @@ INLINE TARGET void keep_bf16(size_t classes, __m512 sums[][2], uint32_t *exponen
 #undef GROUP
 #undef SPAN
 
-static int has_v3(void) {
-    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi2");
-}
-
-static int has_v4(void) {
-    return has_v3() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-           __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
-}
-
 int ck_shared_softmax_level(void) {
-    if (has_v4()) return __builtin_cpu_supports("avx512bf16") ? CK_SHARED_BF16 : CK_SHARED_V4;
-    return has_v3() ? CK_SHARED_V3 : CK_SHARED_BASELINE;
+    if (__builtin_cpu_supports("x86-64-v4"))
+        return __builtin_cpu_supports("avx512bf16") ? CK_SHARED_BF16 : CK_SHARED_V4;
+    return __builtin_cpu_supports("x86-64-v3") ? CK_SHARED_V3 : CK_SHARED_BASELINE;
 }
 #else
 #define shared_softmax_v3 shared_softmax_baseline
@@ -226,13 +218,13 @@ int ck_shared_softmax_level(void) { return CK_SHARED_BASELINE; }
 CLONES float ck_pack_classes(const float *classes, size_t count, size_t d, float *rows, uint32_t *pairs,
                              uint32_t *crosses) {
     FAST
-    size_t stride = (d + 15) / 16 * 16;
+    size_t stride = round_up(d, 16);
     float largest = 0.0f;
     for (size_t j = 0; j < count; j++) {
         const float *x = classes + j * d;
         float square = 0.0f;
         for (size_t k = 0; k < d; k++) square += x[k] * x[k];
-        largest = square > largest ? square : largest;
+        largest = square > largest || square != square ? square : largest; // keeps a NaN
         if (rows) {
             for (size_t k = 0; k < stride; k++) rows[j * stride + k] = k < d ? x[k] : 0.0f;
             continue;
@@ -251,7 +243,7 @@ CLONES float ck_pack_classes(const float *classes, size_t count, size_t d, float
 // Queries in a block: as many as fill 256 bytes with their exponentials of one class. Fewer read the classes and their
 // gradients more often; more push a pool's exponentials out of the cache.
 static size_t block_size(size_t queries, int level) {
-    size_t block = level == CK_SHARED_BF16 ? 128 : 64, needed = (queries + 31) / 32 * 32;
+    size_t block = level == CK_SHARED_BF16 ? 128 : 64, needed = round_up(queries, 32);
     return needed < block ? needed : block;
 }
 

@@ -237,7 +237,8 @@ static TARGET void LEVEL(shared_softmax)(const ck_shared_classes *shared, const 
             for (intptr_t p = masks ? masks[i] : 0; masks && p < masks[i + 1]; p++)
                 work.masks[(size_t)queries->masked[p] * words + i / 32] |= 1u << i % 32;
         }
-        for (size_t i = n; i < block; i++) work.shifts[i] = 0.0f;
+        // Lanes without a query: an exponential that overflows would give infinity times the zeros of `scaled`.
+        for (size_t i = n; i < block; i++) work.shifts[i] = shared->highest_offset;
         for (int attempt = 0; attempt < 2; attempt++) {
             memset(work.totals, 0, block * sizeof(double));
             memset(work.query_gradients, 0, block * stride * sizeof(float));
@@ -261,6 +262,8 @@ static TARGET void LEVEL(shared_softmax)(const ck_shared_classes *shared, const 
             double total = work.totals[i], weight = (double)queries->weights[start + i];
             double excess = log(total) + (double)work.shifts[i] * LOG_OF_2 - (double)queries->positives[start + i];
             if (!(total > 0)) excess = -(double)__builtin_inff();
+            // The loss must show a class that is no number, which its own exponential does not.
+            if (shared->longest != shared->longest) excess = (double)shared->longest;
             double small = exp(excess > 0 ? -excess : excess);
             double share = (excess > 0 ? 1.0 : small) / (1.0 + small);
             queries->losses[start + i] = (float)((excess > 0 ? excess : 0.0) + log1p(small));

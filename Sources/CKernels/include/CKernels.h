@@ -13,17 +13,12 @@ enum ck_activation { CK_IDENTITY = 0, CK_TANH = 1, CK_GELU = 2, CK_SILU = 3, CK_
 // out[i] = f(in[i]); may run in place.
 void ck_activate(int activation, const float *in, float *out, size_t n);
 // grad_in[i] += f'(in[i]) * grad_out[i].
-// sums = in + bias on each row, out = f(sums); sums may be in.
-void ck_biased_activate(int activation, const float *in, const float *bias, float *sums, float *out, size_t rows,
-                        size_t columns);
+void ck_activate_gradient(int activation, const float *in, const float *grad_out, float *grad_in, size_t n);
+// sums += bias on each row, out = f(sums).
+void ck_biased_activate(int activation, const float *bias, float *sums, float *out, size_t rows, size_t columns);
 // grad_sums = f'(sums) * grad_out; adds its rows to grad_bias.
 void ck_biased_activate_gradient(int activation, const float *sums, const float *grad_out, float *grad_sums,
                                  float *grad_bias, size_t rows, size_t columns);
-// y = value everywhere.
-void ck_fill(float value, float *y, size_t n);
-// out = a + factor * b.
-void ck_sum_into(const float *a, float factor, const float *b, float *out, size_t n);
-void ck_activate_gradient(int activation, const float *in, const float *grad_out, float *grad_in, size_t n);
 void ck_exp(const float *in, float *out, size_t n);
 
 // MARK: Vectors.
@@ -33,6 +28,10 @@ double ck_sum_of_squares(const float *a, size_t n);
 void ck_scale(float factor, float *y, size_t n);
 void ck_axpy(float factor, const float *x, float *y, size_t n);
 void ck_multiply(const float *a, const float *b, float *out, size_t n);
+// y = value everywhere.
+void ck_fill(float value, float *y, size_t n);
+// out = a + factor * b.
+void ck_sum_into(const float *a, float factor, const float *b, float *out, size_t n);
 // The index of the first value that is NaN or infinite; n if there is none.
 size_t ck_first_non_finite(const float *a, size_t n);
 
@@ -85,7 +84,8 @@ float ck_cross_entropy(float *row, size_t n, float positive, float *positive_pro
 // MARK: Softmax cross-entropy over classes that all queries share (shared_softmax.c).
 // Instruction sets; CK_SHARED_BF16 computes products of bf16 numbers, the others of floats.
 enum { CK_SHARED_BASELINE = 0, CK_SHARED_V3 = 1, CK_SHARED_V4 = 2, CK_SHARED_BF16 = 3 };
-// `count` classes of d numbers. `stride` is d rounded up to 16; between are zeros. Either floats [count, stride], or
+// `count` classes of d numbers, each padded with zeros to `stride` numbers, d rounded up to 16. Either floats
+// [count, stride], or
 // bf16 numbers twice: in pairs of dimensions [count, stride / 2] and in pairs of classes [(count + 1) / 2, stride].
 // Offsets are added to the logits. Their unit is the bit: nats times log2(e).
 typedef struct {
@@ -293,7 +293,7 @@ typedef struct {
 // Scratch floats, aligned to 64 bytes, of the two functions below.
 size_t ck_self_attention_scratch(const ck_sequences *sequences);
 // q, k, v, out [P, d]. Causal: reversed_bias [heads, longest] with distance 0 last. Otherwise: [heads, 2 longest - 1]
-// with distance 0 in the middle. largest, sums [heads, P]: of each row of logits the largest one, and the sum of
+// with distance 0 in the middle. largest, sums [heads, P]: for each row of logits, its largest logit and the sum of
 // exp(logit - largest). level: see tiles.h.
 void ck_self_attention(const ck_sequences *sequences, const float *q, const float *k, const float *v,
                        const float *reversed_bias, float *largest, float *sums, float *out, float *scratch, int level);
@@ -306,9 +306,10 @@ void ck_self_attention_gradient(const ck_sequences *sequences, const float *q, c
 // MARK: Products with a factor that fits into the cache (product.c).
 
 // c [m, n] = (add ? c : 0) + op(a) op(b), where op transposes if requested, but not both. n is a multiple of 16; with
-// transposed_a, m is a multiple of 4; with transposed_b, inner is a multiple of 16 and positive. level: see tiles.h.
+// transposed_a, m is a multiple of 4; with transposed_b, inner is a multiple of 16 and positive. On x86 the
+// caller makes sure that the CPU has AVX-512.
 void ck_tiled_product(const float *a, int transposed_a, const float *b, int transposed_b, size_t m, size_t n,
-                      size_t inner, float *c, int add, float *scratch, int level);
+                      size_t inner, float *c, int add, float *scratch);
 // Scratch floats, aligned to 64 bytes.
 size_t ck_tiled_product_scratch(int transposed_a, int transposed_b, size_t n, size_t inner);
 

@@ -5,8 +5,10 @@ import GRDB
 struct DigestedRows<Value> {
     /// The intact rows.
     var intact: [Value] = []
+    /// A page that cannot be read, and the rows behind it; nil if all rows were read.
+    private var unreadable: StoreDamage?
     /// The damage of the other rows.
-    private(set) var damage: [StoreDamage] = []
+    private(set) var rowDamage: [StoreDamage] = []
     /// The numbers of the damaged rows.
     private(set) var damagedRows: [Int] = []
 
@@ -25,7 +27,7 @@ struct DigestedRows<Value> {
         _ read: (Row) throws -> Value
     ) throws {
         let readable = try ReadableRows(db, sql: sql, of: name)
-        if let unreadable = readable.damage { damage.append(unreadable) }
+        unreadable = readable.damage
         for row in readable.rows {
             do {
                 intact.append(try read(row))
@@ -33,9 +35,12 @@ struct DigestedRows<Value> {
                 let number = try row.integer(0, "number of \(name)")
                 var location = "\(name) \(number)"
                 if case CheckpointError.corrupted(_, let found) = error, found != "the store" { location = found }
-                damage.append(StoreDamage(location: location, error))
+                rowDamage.append(StoreDamage(location: location, error))
                 damagedRows.append(number)
             }
         }
     }
+
+    /// All damage of the table.
+    var damage: [StoreDamage] { (unreadable.map { [$0] } ?? []) + rowDamage }
 }

@@ -124,6 +124,7 @@ extension CheckpointStore {
             if let finding = try ModelPointer(model, in: db, numbers)?.damage { damage.append(finding) }
             for version in versions {
                 do { _ = try find(model: model, version: version, in: db) } catch {
+                    guard CheckpointError.meansDamage(error) else { throw error }
                     damage.append(StoreDamage(location: "version \(version) of '\(model)'", error))
                 }
             }
@@ -143,7 +144,8 @@ extension CheckpointStore {
             let check = try ReadableRows(db, sql: "PRAGMA integrity_check(\(table))", of: table)
             let findings = check.rows.compactMap { try? $0.text(0, "finding") }
             if check.damage != nil || findings != ["ok"] {
-                damage.append(StoreDamage(location: "table '\(table)'", what: findings.joined(separator: "; ")))
+                let all = findings + (check.damage.map { [$0.what] } ?? [])
+                damage.append(StoreDamage(location: "table '\(table)'", what: all.joined(separator: "; ")))
             }
         }
         return damage
@@ -159,13 +161,14 @@ extension CheckpointStore {
             }
         }
         let aliases = try storedAliases(in: db)
-        try remove(aliases.damage) { db in try delete(aliases.damagedRows, from: "alias", in: db) }
+        try remove(aliases.rowDamage) { db in try delete(aliases.damagedRows, from: "alias", in: db) }
         let changes = try storedItemChanges(of: nil, in: db)
-        try remove(changes.damage) { db in try delete(changes.damagedRows, from: "item_change", in: db) }
+        try remove(changes.rowDamage) { db in try delete(changes.damagedRows, from: "item_change", in: db) }
         let numbers = try StoredNumbers(in: db)
         for model in numbers.models {
             for version in numbers.versions(of: model) {
                 do { _ = try checkpoint(model: model, version: version, in: db) } catch {
+                    guard CheckpointError.meansDamage(error) else { throw error }
                     let damage = StoreDamage(location: "version \(version) of '\(model)'", error)
                     try remove([damage]) { try self.remove(model: model, version: version, in: $0) }
                 }

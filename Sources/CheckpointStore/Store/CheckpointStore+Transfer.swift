@@ -163,7 +163,8 @@ extension CheckpointStore {
         }
         for (table, most, found) in counts where found > most || table == "version" && found != 1 {
             let rows = table == "version" || table == "model" ? "\(table)s" : "rows of '\(table)'"
-            throw refused("it holds \(found) \(rows), but an exported file holds exactly one version and nothing else")
+            let number = found == most + 1000 ? "at least \(found)" : "\(found)"
+            throw refused("it holds \(number) \(rows), but an exported file holds exactly one version and nothing else")
         }
     }
 

@@ -206,15 +206,20 @@ private final class RefusalHandler: ChannelInboundHandler {
 
     private let loop: EventLoopState
     private let status: ServerStatus
+    /// Whether the refusal was counted: a connection may end before it is active.
+    private var isCounted = false
 
     init(loop: EventLoopState, status: ServerStatus) {
         self.loop = loop
         self.status = status
     }
 
-    func handlerRemoved(context: ChannelHandlerContext) { status.refusalEnded() }
+    func handlerRemoved(context: ChannelHandlerContext) {
+        if isCounted { status.refusalEnded() }
+    }
 
     func channelActive(context: ChannelHandlerContext) {
+        isCounted = true
         let mayLinger = status.refusalBegan() <= Self.mostLingering
         loop.responder.recorder.shed(.connections)
         let problem = Problem(.overloaded, "MAX_CONNECTIONS connections are open; try again later.")

@@ -58,7 +58,7 @@ extension Matrix {
         return Matrix(rows: rows, columns: columns) { out in
             withMutablePointer { sums in
                 bias.withPointer { bias in
-                    unsafe ck_biased_activate(activation.code, sums, bias, sums, out, rows, columns)
+                    unsafe ck_biased_activate(activation.code, bias, sums, out, rows, columns)
                 }
             }
         }

@@ -15,13 +15,7 @@ public struct Matrix: Sendable, Equatable {
     /// A matrix with one value everywhere.
     public init(rows: Int, columns: Int, repeating value: Float = 0) {
         precondition(rows >= 0 && columns >= 0, "matrix shape [\(rows), \(columns)] is negative")
-        self.rows = rows
-        self.columns = columns
-        let count = rows * columns
-        elements = unsafe [Float](unsafeUninitializedCapacity: count) { buffer, initialized in
-            if let base = buffer.baseAddress { unsafe ck_fill(value, base, count) }
-            initialized = count
-        }
+        self.init(rows: rows, columns: columns) { unsafe ck_fill(value, $0, rows * columns) }
     }
 
     /// A matrix over given elements in row-major order.
@@ -44,7 +38,7 @@ public struct Matrix: Sendable, Equatable {
         self.init(rows: rows.count, columns: columns, elements: rows.flatMap { $0 })
     }
 
-    /// A matrix over uninitialised storage; `fill` must write every element.
+    /// A matrix over uninitialised storage, which `fill` or a kernel after it must write before it is read.
     @safe init(rows: Int, columns: Int, fill: (UnsafeMutablePointer<Float>) -> Void) {
         self.rows = rows
         self.columns = columns

@@ -18,8 +18,11 @@ public struct RaggedRows: Sendable, Equatable {
     /// The number of histories.
     public var count: Int { offsets.count - 1 }
 
+    /// The length of each history.
+    public var lengths: [Int] { zip(offsets, offsets.dropFirst()).map { $1 - $0 } }
+
     /// The length of the longest history.
-    public var longest: Int { zip(offsets, offsets.dropFirst()).map { $1 - $0 }.max() ?? 0 }
+    public var longest: Int { lengths.max() ?? 0 }
 
     /// Adds a history at the end.
     public mutating func append(_ history: some Sequence<Int32>) {

@@ -144,7 +144,10 @@ public enum GatedRecurrence {
         level: TileLevel
     ) -> (inputs: Matrix, recurrent: Matrix, bias: Matrix) {
         let (rows, d, first) = (gradient.rows, recurrent.rows, trace.steps.first)
-        precondition(gradient.shape == [trace.gates.rows, d], "\(gradient.shape) for gates \(trace.gates.shape)")
+        precondition(
+            gradient.shape == [trace.gates.rows, d] && trace.gates.columns == 4 * d && recurrent.columns == 3 * d,
+            "gradient \(gradient.shape), recurrent \(recurrent.shape) for gates \(trace.gates.shape)"
+        )
         var inputs = Matrix(rows: rows, columns: 3 * d) { _ in }
         var products = Matrix(rows: rows + tail, columns: 3 * d) { products in
             for index in rows * 3 * d..<(rows + tail) * 3 * d { unsafe products[index] = 0 }

@@ -153,7 +153,7 @@ public struct ExperimentRunner: Sendable {
             let trained = try job.train(
                 store: store,
                 resume: true,
-                budget: TrainingBudget(seconds: cell.maxSeconds),
+                budget: TrainingBudget(steps: cell.trainedRecipe.training.maxSteps, seconds: cell.maxSeconds),
                 shouldStop: shouldStop
             ) { report(.training($0)) }
             guard let trained else { return nil }

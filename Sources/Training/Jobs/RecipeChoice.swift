@@ -16,11 +16,20 @@ public struct RecipeChoice: Sendable {
     ///
     /// - Complexity: O(n log n) in events.
     public init(for data: TrainingData) {
-        self.init(sequences: data.split.train.sequences, items: data.catalogue.count, split: data.splitKind)
+        self.init(
+            sequences: data.split.train.sequences,
+            items: data.catalogue.count,
+            validated: data.split.validation.targets
+        )
     }
 
     /// Chooses by sequences, oldest item first, of a catalogue of `items` items.
-    public init(sequences: RaggedRows, items: Int, split: SplitKind?) {
+    ///
+    /// - Parameters:
+    ///   - sequences: The training part.
+    ///   - items: Size of the catalogue.
+    ///   - validated: The items of the validation part that are targets.
+    public init(sequences: RaggedRows, items: Int, validated: DataPart.Targets = .any) {
         let summary = SequenceSummary(sequences)
         var recipe = Recipe(DimeRec.self)
         var reasons = [
@@ -36,7 +45,7 @@ public struct RecipeChoice: Sendable {
         recipe.training.negatives.kind = .automatic
         recipe.training.negatives.count = 4096
         recipe.training.negatives.maskUserItems = false
-        if summary.median <= Self.shortSequence {
+        if summary.isShort {
             Self.suitShortSequences(&recipe)
             reasons.append("histories of \(historyLength) items, read by attention and by the five newest items")
         } else {
@@ -54,9 +63,8 @@ public struct RecipeChoice: Sendable {
             recipe.training.historyDropout = 0.2
             reasons.append("dropout of 0.2 in the network and in histories, because there are few targets")
         }
-        recipe.data.evaluation = summary.median <= Self.shortSequence ? .allPrefixes : .fiveCuts
-        reasons.append("validation by \(recipe.data.evaluation.rawValue), as the sequences are \(summary.kind)")
-        if let split { recipe.data.split = split }
+        recipe.data.evaluation = validated == .last ? .lastItem : summary.isShort ? .allPrefixes : .fiveCuts
+        reasons.append("validation by \(recipe.data.evaluation.rawValue)")
         self.recipe = recipe
         self.reasons = reasons
     }
@@ -76,8 +84,7 @@ public struct RecipeChoice: Sendable {
     /// Long histories: one pass over a window serves all of its targets, so a Transformer sees several times as many.
     ///
     /// The denoiser starts from the Transformer's answer, and trains on its own samples, which tell nothing about the
-    /// target. With noised targets the generated vector stays behind its guidance on MovieLens 1M (validation HR@20
-    /// .335 against .352); with own samples it equals it (.366 and .365).
+    /// target. With noised targets the generated vector stays behind its guidance.
     private static func suitLongSequences(_ recipe: inout Recipe) {
         recipe.model.interests = 1
         recipe.model.guidance.kind = .transformer
@@ -92,7 +99,7 @@ public struct RecipeChoice: Sendable {
     static let shortestHistory = 20
     /// The longest history that is chosen.
     static let longestHistory = 50
-    /// The median length up to which sequences are taken as sessions, whose every prefix is judged.
+    /// The median length up to which sequences are taken as sessions.
     static let shortSequence = 12
     /// The number of targets below which a model of this size learns them by heart.
     static let fewTargets = 200_000
@@ -110,13 +117,13 @@ struct SequenceSummary {
     let long: Int
 
     init(_ rows: RaggedRows) {
-        let lengths = zip(rows.offsets, rows.offsets.dropFirst()).map { $1 - $0 }.filter { $0 > 1 }.sorted()
+        let lengths = rows.lengths.filter { $0 > 1 }.sorted()
         sequences = lengths.count
         targets = lengths.reduce(0, +) - lengths.count
-        median = lengths.isEmpty ? 0 : lengths[lengths.count / 2]
-        long = lengths.isEmpty ? 0 : lengths[lengths.count * 9 / 10]
+        median = lengths.isEmpty ? 0 : lengths[(lengths.count - 1) / 2]
+        long = lengths.isEmpty ? 0 : lengths[(lengths.count * 9 - 1) / 10]
     }
 
-    /// What such sequences are called.
-    var kind: String { median <= RecipeChoice.shortSequence ? "short" : "long" }
+    /// Whether such sequences are sessions, whose every prefix is judged.
+    var isShort: Bool { median <= RecipeChoice.shortSequence }
 }

@@ -3,7 +3,7 @@ import CheckpointStore
 import Kernels
 import Recommenders
 
-/// Optimiser steps on synthetic batches, for benchmarks; histories are full, all items are uniform draws.
+/// Optimiser steps for benchmarks: of a recipe on its data, or on synthetic batches of full histories and uniform items.
 public struct TrainingBenchmark: Sendable {
     private let recipe: Recipe
     private let items: Int
@@ -39,13 +39,18 @@ public struct TrainingBenchmark: Sendable {
     /// - Returns: At least one step.
     /// - Throws: ``ConfigurationError`` for a system that is fitted in closed form, ``TrainingError``.
     public static func steps(of recipe: Recipe, on data: TrainingData, seconds: Double) throws -> [Step] {
-        guard let system = try ModelRegistry.system(named: recipe.system) as? any TrainedRecommender.Type else {
-            throw ConfigurationError.invalidValue(
-                key: "system",
-                reason: "'\(recipe.system)' is fitted in closed form, without optimiser steps."
-            )
-        }
-        return try steps(of: system, recipe, data, seconds)
+        try steps(of: trainedSystem(of: recipe), recipe, data, seconds)
+    }
+
+    /// The system of a recipe, if it learns by gradients.
+    ///
+    /// - Throws: ``ConfigurationError`` for a system that is fitted in closed form.
+    static func trainedSystem(of recipe: Recipe) throws -> any TrainedRecommender.Type {
+        if let system = try ModelRegistry.system(named: recipe.system) as? any TrainedRecommender.Type { return system }
+        throw ConfigurationError.invalidValue(
+            key: "system",
+            reason: "'\(recipe.system)' is fitted in closed form, without optimiser steps."
+        )
     }
 
     private static func steps<Model: TrainedRecommender>(

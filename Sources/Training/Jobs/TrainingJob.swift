@@ -78,19 +78,21 @@ public struct TrainingJob: Sendable {
     /// Trains without publishing, for the record of the training alone.
     ///
     /// - Parameters:
-    ///   - store: Stores the state during training; it keeps nothing afterwards.
+    ///   - store: Stores the state during training.
     ///   - budget: What ends the run besides patience.
     ///   - report: Called after every step and validation.
     /// - Returns: Counters and validation metrics.
-    /// - Throws: ``TrainingError``, `CheckpointError`.
+    /// - Throws: ``ConfigurationError`` for a system that is fitted in closed form, ``TrainingError``, `CheckpointError`.
     public func progress(
         store: CheckpointStore,
         budget: TrainingBudget,
         report: (TrainingEvent) -> Void = { _ in }
     ) throws -> TrainingProgress {
+        _ = try TrainingBenchmark.trainedSystem(of: recipe)
         let trained = try train(store: store, resume: false, budget: budget, report: report)
+        guard let trained else { preconditionFailure("the training stopped, and nothing asked it to") }
         try store.removeTrainingState(model: modelName)
-        return trained?.progress ?? TrainingProgress()
+        return trained.progress
     }
 
     /// A trained model with the record of its training.
@@ -135,7 +137,7 @@ public struct TrainingJob: Sendable {
     ) throws -> Trained {
         let start = ContinuousClock.now
         let train = data.split.train
-        let rows = TrainingWindows(train.sequences, historyLength: 1, wholeWindows: false).targets
+        let rows = train.sequences.lengths.reduce(0) { $0 + max(0, $1 - 1) }
         guard rows > 0 else { throw TrainingError.nothingToLearn }
         let evaluator = try Evaluator(
             validating: recipe,

@@ -8,7 +8,6 @@ package struct BatchAssembly: Sendable {
     package let windows: TrainingWindows
     private let sampler: NegativeSampler
     private let secondSampler: NegativeSampler?
-    private let mask: NegativeSampler
     private let dropout: HistoryDropout
     private let negatives: NegativesConfiguration
     private let precision: SharedSoftmax.Precision
@@ -28,18 +27,10 @@ package struct BatchAssembly: Sendable {
         negatives = recipe.training.negatives.resolved(items: items)
         precision = recipe.training.precision
         sampler = NegativeSampler(sequences: train.sequences, items: items, seed: seed)
+        // Two draws of the whole catalogue would be equal.
         secondSampler =
-            model.drawsSecondNegatives
-            ? NegativeSampler(sequences: train.sequences, items: items, seed: seed ^ 0x5ec0_4d5e_ed00_0001) : nil
-        // Without masking of the user's items only the target is masked: the same as for users without items.
-        mask =
-            negatives.maskUserItems
-            ? sampler
-            : NegativeSampler(
-                sequences: RaggedRows([[Int32]](repeating: [], count: train.sequences.count)),
-                items: items,
-                seed: seed
-            )
+            model.drawsSecondNegatives && negatives.kind != .catalogue
+            ? sampler.reseeded(seed ^ 0x5ec0_4d5e_ed00_0001) : nil
         dropout = HistoryDropout(probability: recipe.training.historyDropout, seed: seed)
         self.seed = seed
     }
@@ -70,7 +61,7 @@ package struct BatchAssembly: Sendable {
 
     /// Divides windows into consecutive shards of about equal numbers of targets.
     ///
-    /// A step has at least two shards if it can, and shards of at most 256 targets unless one window has more.
+    /// A step has at least two shards if it can, and about one for every 256 targets; a window is never divided.
     private func shards(_ windows: [TrainingWindows.Window]) -> [Range<Int>] {
         let targets = windows.reduce(0) { $0 + $1.targets.count }
         let count = max(2, (targets + 255) / 256)
@@ -94,12 +85,13 @@ package struct BatchAssembly: Sendable {
         for window in step.windows[step.shards[shard]] {
             let sequence = windows.sequences[window.user]
             let start = sequence.startIndex
+            // Targets of a window share the choices, so their histories stay prefixes of each other.
+            let choices = dropout.choices(
+                stream: window.stream,
+                count: window.targets.upperBound - 1 - window.first
+            )
             for (place, target) in window.targets.enumerated() {
-                let first = max(window.first, target - windows.historyLength)
-                // Targets of a window share the stream, so their histories stay prefixes of each other.
-                histories.append(
-                    dropout.kept(sequence[start + first..<start + target], stream: window.stream)
-                )
+                histories.append(dropout.kept(sequence[start + window.first..<start + target], choices))
                 users.append(window.user)
                 targets.append(sequence[start + target])
                 streams.append(window.stream + UInt64(place))
@@ -142,10 +134,14 @@ package struct BatchAssembly: Sendable {
         targets: [Int32],
         streams: [UInt64]
     ) throws(NegativeSamplingError) -> Negatives {
+        let userItems = negatives.maskUserItems
         if let pool {
-            return .pool(pool.items, corrections: pool.corrections, masked: mask.maskedColumns(pool, users, targets))
+            let masked = sampler.maskedColumns(pool, users, targets, userItems: userItems)
+            return .pool(pool.items, corrections: pool.corrections, masked: masked)
         }
-        guard negatives.kind == .perRow else { return .catalogue(masked: mask.maskedColumns(users, targets)) }
+        guard negatives.kind == .perRow else {
+            return .catalogue(masked: sampler.maskedColumns(users, targets, userItems: userItems))
+        }
         return .perRow(
             try sampler.privateNegatives(streams: streams, users: users, count: negatives.count),
             count: negatives.count,

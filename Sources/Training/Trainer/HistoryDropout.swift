@@ -18,12 +18,25 @@ package struct HistoryDropout: Sendable {
     }
 
     /// The kept items, in order.
-    ///
-    /// Whether the i-th oldest item is kept depends on seed, stream and i alone, so prefixes keep the same items.
     package func kept(_ history: ArraySlice<Int32>, stream: UInt64) -> [Int32] {
-        guard probability > 0 else { return Array(history) }
-        let draws = generator.uniforms(stream: stream, count: history.count)
-        let kept = zip(history, draws).filter { $1 >= probability }.map(\.0)
+        kept(history, choices(stream: stream, count: history.count))
+    }
+
+    /// The kept items of a history, or of a prefix of it.
+    ///
+    /// - Parameters:
+    ///   - history: The items, oldest first.
+    ///   - choices: At least as many as there are items.
+    /// - Returns: At least one item.
+    func kept(_ history: ArraySlice<Int32>, _ choices: [Bool]?) -> [Int32] {
+        guard let choices else { return Array(history) }
+        let kept = zip(history, choices).filter(\.1).map(\.0)
         return kept.isEmpty ? Array(history.suffix(1)) : kept
+    }
+
+    /// Whether the i-th oldest item is kept, by seed, stream and i alone; nil if all are.
+    func choices(stream: UInt64, count: Int) -> [Bool]? {
+        guard probability > 0 else { return nil }
+        return generator.uniforms(stream: stream, count: count).map { $0 >= probability }
     }
 }

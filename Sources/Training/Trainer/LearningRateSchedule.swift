@@ -18,21 +18,26 @@ public struct TrainingPlan: Codable, Sendable, Equatable {
     /// Steps of the whole run.
     public package(set) var steps: Int
     /// The fall that has begun; nil before it begins.
-    var fall: Fall?
+    package var fall: Fall?
 
     /// A straight fall to 0 at the end of the run.
-    struct Fall: Codable, Sendable, Equatable {
+    package struct Fall: Codable, Sendable, Equatable {
         /// The first step of the fall.
-        var start: Int
+        package var start: Int
         /// The factor of the learning rate there.
-        var factor: Double
+        package var factor: Double
+
+        package init(start: Int, factor: Double) { (self.start, self.factor) = (start, factor) }
     }
 
     /// The most steps of a run.
-    static let mostSteps = 100_000_000
+    public static let mostSteps = 100_000_000
 
     /// A plan of `steps` steps.
     package init(steps: Int) { self.steps = steps }
+
+    /// Whether the number of steps is known: false until a run with a time limit has measured its speed.
+    package var isMade: Bool { steps < Self.mostSteps }
 
     /// The fraction of the full learning rate at a step, counted from 0.
     package func factor(step: Int, _ training: TrainingConfiguration) -> Double {

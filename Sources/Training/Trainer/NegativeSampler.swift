@@ -18,8 +18,8 @@ public enum NegativeSamplingError: Error, Equatable, CustomStringConvertible {
 
 /// Draws negatives for training rows, and masks the items of a shared pool that are positives of a row.
 ///
-/// A user's items are all items of the training sequence, past and later. Draws are pure functions of the seed, the
-/// step and the row, so splitting a batch over threads does not change them.
+/// A user's items are all items of the training sequence, past and later. Draws are pure functions of the seed and
+/// of the step or the row's stream, so splitting a batch over threads does not change them.
 public struct NegativeSampler: Sendable {
     /// Number of items.
     public let items: Int
@@ -27,7 +27,7 @@ public struct NegativeSampler: Sendable {
     private let sequences: RaggedRows
     /// How often each item occurs in them.
     private let frequencies: [Int32]
-    private let generator: CounterBasedGenerator
+    private var generator: CounterBasedGenerator
     /// Each user's distinct items, ascending: those of user `u` are `interacted[offsets[u]..<offsets[u + 1]]`.
     private let interacted: [Int32]
     private let offsets: [Int]
@@ -60,6 +60,13 @@ public struct NegativeSampler: Sendable {
         self.offsets = offsets
     }
 
+    /// The same sampler with other draws.
+    func reseeded(_ seed: UInt64) -> NegativeSampler {
+        var copy = self
+        copy.generator = CounterBasedGenerator(seed: seed, purpose: .negatives)
+        return copy
+    }
+
     /// The number of training events.
     private var events: Int { sequences.ids.count }
 
@@ -86,7 +93,7 @@ public struct NegativeSampler: Sendable {
         return pool
     }
 
-    /// `-log(count q)` for each item of a pool, with q the probability of one draw: the correction that makes the
+    /// `-log` of how often a pool of this size is expected to hold each of its items: the correction that makes the
     /// softmax over the pool estimate the softmax over all other items (Bengio and Senécal, 2008).
     ///
     /// - Parameters:
@@ -95,13 +102,13 @@ public struct NegativeSampler: Sendable {
     /// - Returns: One correction for each item of the pool.
     public func corrections(of pool: [Int32], byFrequency: Bool) -> [Float] {
         let uniform = 1 / Double(max(1, items - 1))
-        let count = Double(pool.count)
         guard byFrequency, events > 0 else {
-            return [Float](repeating: Float(-log(count * uniform)), count: pool.count)
+            return [Float](repeating: Float(-log(Double(pool.count) * uniform)), count: pool.count)
         }
+        let (byEvent, others) = (Double((pool.count + 1) / 2), Double(pool.count / 2))
         return pool.map { item in
             let frequency = Double(frequencies[Int(item)]) / Double(events)
-            return Float(-log(count * (uniform + frequency) / 2))
+            return Float(-log(byEvent * frequency + others * uniform))
         }
     }
 
@@ -139,16 +146,19 @@ public struct NegativeSampler: Sendable {
     ///   - pool: A pool; an item may occur in several columns.
     ///   - users: The rows' users.
     ///   - targets: The rows' targets, masked even when they are not among the user's items.
+    ///   - userItems: Whether the other items of the user are masked too.
     /// - Returns: The masked columns of each row, each once, in no particular order.
     /// - Complexity: O((rows + the users' items) log pool + columns found).
-    public func maskedColumns(_ pool: SharedPool, _ users: [Int], _ targets: [Int32]) -> RaggedRows {
+    public func maskedColumns(_ pool: SharedPool, _ users: [Int], _ targets: [Int32], userItems: Bool = true)
+        -> RaggedRows
+    {
         precondition(users.count == targets.count, "\(users.count) users with \(targets.count) targets")
         var masked = RaggedRows()
         var columns: [Int32] = []
         var last: (user: Int, columns: [Int32]) = (-1, [])
         for (user, target) in zip(users, targets) {
             // Rows of one window have one user.
-            if last.user != user {
+            if userItems, last.user != user {
                 last = (user, [])
                 for place in offsets[user]..<offsets[user + 1] {
                     pool.appendColumns(of: interacted[place], to: &last.columns)
@@ -156,7 +166,7 @@ public struct NegativeSampler: Sendable {
             }
             columns.removeAll(keepingCapacity: true)
             columns += last.columns
-            if !hasInteracted(user, target) { pool.appendColumns(of: target, to: &columns) }
+            if !userItems || !hasInteracted(user, target) { pool.appendColumns(of: target, to: &columns) }
             masked.append(columns)
         }
         return masked
@@ -165,8 +175,9 @@ public struct NegativeSampler: Sendable {
     /// The masked columns of the full catalogue for each row; column `i` is item `i`.
     ///
     /// As with a pool, the target is masked too: the positive has its own logit.
-    public func maskedColumns(_ users: [Int], _ targets: [Int32]) -> RaggedRows {
+    public func maskedColumns(_ users: [Int], _ targets: [Int32], userItems: Bool = true) -> RaggedRows {
         precondition(users.count == targets.count, "\(users.count) users with \(targets.count) targets")
+        guard userItems else { return RaggedRows(targets.map { [$0] }) }
         var masked = RaggedRows()
         for (user, target) in zip(users, targets) {
             masked.append(hasInteracted(user, target) ? items(of: user) : items(of: user) + [target])

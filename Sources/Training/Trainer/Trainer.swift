@@ -60,7 +60,8 @@ public struct Trainer<Model: TrainedRecommender> {
     /// - Parameters:
     ///   - budget: What ends the run besides patience.
     ///   - shouldStop: Called before every step; true returns without another step.
-    ///   - save: Called with the state to resume from, after validations and when stopped.
+    ///   - save: Called with the state to resume from: when stopped, and after validations unless saving would take
+    ///     more than a twentieth of the time.
     ///   - report: Called after every step and every validation.
     /// - Returns: The outcome; the caller may resume later when `isFinished` is false.
     /// - Throws: ``TrainingError/diverged(step:term:bestStep:)``, or any error of `save`.
@@ -80,14 +81,21 @@ public struct Trainer<Model: TrainedRecommender> {
             }
             let (terms, targets) = try clock.step { try takeStep() }
             clock.targets += targets
-            if let steps = clock.plannedSteps(after: progress.step) {
+            if let steps = clock.plannedSteps(after: progress.step, plan) {
                 var plan = plan
                 plan.extend(at: progress.step, by: steps, recipe.training)
                 progress.plan = plan
             }
-            report(.step(progress.step, of: plan.steps, terms: terms, samplesPerSecond: clock.targetsPerSecond))
-            guard clock.validationIsDue(progress, every: recipe.training.validateEvery) || progress.step == plan.steps
-            else { continue }
+            report(
+                .step(
+                    progress.step,
+                    of: plan.isMade ? plan.steps : nil,
+                    terms: terms,
+                    samplesPerSecond: clock.targetsPerSecond
+                )
+            )
+            let isDue = clock.validationIsDue(progress, plan, every: recipe.training.validateEvery)
+            guard isDue || progress.step == plan.steps else { continue }
             let seconds = clock.seconds
             try clock.validation { try validate(seconds, report) }
             if progress.validationsWithoutGain >= recipe.training.patience { fallFromBest() }
@@ -106,11 +114,16 @@ public struct Trainer<Model: TrainedRecommender> {
 
     /// Plans the length of a run that begins, or that a call continues with another budget.
     private mutating func makePlan(for budget: TrainingBudget) {
-        if progress.plan == nil || budget.seconds == nil && plan.steps == TrainingPlan.mostSteps {
-            let steps = budget.seconds == nil ? recipe.training.maxSteps : TrainingPlan.mostSteps
-            progress.plan = TrainingPlan(steps: steps)
+        var plan = progress.plan ?? TrainingPlan(steps: TrainingPlan.mostSteps)
+        if budget.seconds == nil, !plan.isMade { plan.steps = recipe.training.maxSteps }
+        if let steps = budget.steps {
+            if plan.fall != nil {
+                plan.extend(at: progress.step, by: steps - progress.step, recipe.training)
+            } else {
+                plan.steps = budget.seconds == nil ? steps : min(steps, plan.steps)
+            }
         }
-        if let steps = budget.steps, plan.fall == nil { progress.plan?.steps = steps }
+        progress.plan = plan
     }
 
     /// Whether the plan is done, or patience has run out with a schedule that knows no early fall.
@@ -144,7 +157,7 @@ public struct Trainer<Model: TrainedRecommender> {
         model.constrain()
         progress.step += 1
         progress.targets += step.targets
-        progress.add(terms)
+        if !terms.isEmpty { progress.add(terms) }
         return (terms, step.targets)
     }
 
@@ -242,8 +255,8 @@ extension Evaluator {
 
 /// Progress of a training.
 public enum TrainingEvent: Sendable {
-    /// A step was taken, of as many as are planned now; loss terms are means over its batch.
-    case step(Int, of: Int, terms: [(name: String, value: Float)], samplesPerSecond: Double)
+    /// A step was taken, of as many as are planned now, nil until they are; loss terms are means over its batch.
+    case step(Int, of: Int?, terms: [(name: String, value: Float)], samplesPerSecond: Double)
     /// A validation is done.
     case validation(Int, metrics: [String: Double], isBest: Bool)
 }

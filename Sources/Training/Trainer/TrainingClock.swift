@@ -16,25 +16,32 @@ public struct TrainingBudget: Sendable, Equatable {
 package struct TrainingClock {
     private let budget: TrainingBudget
     private let start = ContinuousClock.now
-    /// Seconds and steps of earlier parts of a resumed run.
-    private let before: (seconds: Double, step: Int)
+    /// Seconds of earlier parts of a resumed run.
+    private let secondsBefore: Double
     /// Targets learnt from in this part of the run.
     var targets = 0
-    private var steps = 0
-    private var stepSeconds = 0.0
-    /// A moving mean of a step's seconds.
-    private var secondsPerStep = 0.0
+    /// Steps of this part of the run, and their time.
+    private var all = Steps()
+    /// Steps since the last plan, and their time: a plan follows the speed of now.
+    private var recent = Steps()
     private var validationSeconds = 0.0
     private var savingSeconds = 0.0
     private var lastSaved: Double
     /// The time at which the plan is made anew.
-    private var nextPlan = 0.0
-    /// Steps of the whole run as last planned.
-    private var planned: Int?
+    private var nextPlan: Double
+
+    /// Some steps and their time.
+    private struct Steps {
+        var count = 0
+        var seconds = 0.0
+
+        /// The mean time of a step, at least a microsecond.
+        var mean: Double { max(1e-6, seconds / Double(max(1, count))) }
+    }
 
     package init(budget: TrainingBudget, progress: TrainingProgress) {
         self.budget = budget
-        before = (progress.seconds, progress.step)
+        secondsBefore = progress.seconds
         lastSaved = progress.seconds
         nextPlan = progress.seconds + (budget.seconds ?? 0) * Self.firstPlan
     }
@@ -43,23 +50,23 @@ package struct TrainingClock {
     private static let (firstPlan, planInterval) = (0.01, 0.02)
 
     /// Seconds of the whole run.
-    var seconds: Double { before.seconds + (ContinuousClock.now - start) / .seconds(1) }
+    var seconds: Double { secondsBefore + (ContinuousClock.now - start) / .seconds(1) }
 
     /// Whether the time limit has passed.
     package var isOver: Bool { budget.seconds.map { seconds >= $0 } ?? false }
 
     /// Targets per second of training, without validations.
-    var targetsPerSecond: Double { stepSeconds > 0 ? Double(targets) / stepSeconds : 0 }
+    var targetsPerSecond: Double { all.seconds > 0 ? Double(targets) / all.seconds : 0 }
 
     /// Times an optimiser step.
     package mutating func step<Result>(_ body: () throws -> Result) rethrows -> Result {
         let begin = ContinuousClock.now
         let result = try body()
         let taken = (ContinuousClock.now - begin) / .seconds(1)
-        steps += 1
-        stepSeconds += taken
-        // The mean of all steps at first, then one that forgets half within some 35 steps.
-        secondsPerStep += (taken - secondsPerStep) * max(0.02, 1 / Double(steps))
+        all.count += 1
+        all.seconds += taken
+        recent.count += 1
+        recent.seconds += taken
         return result
     }
 
@@ -79,33 +86,33 @@ package struct TrainingClock {
         lastSaved = seconds
     }
 
-    /// The further steps that the time limit allows, each time that a plan is due.
+    /// The further steps that the time limit and the budget of steps allow, each time that a plan is due.
     ///
-    /// - Parameter step: Steps of the whole run so far.
-    /// - Returns: At least one step; nil when no plan is due.
-    package mutating func plannedSteps(after step: Int) -> Int? {
-        guard let limit = budget.seconds, steps >= 3, seconds >= nextPlan else { return nil }
+    /// - Parameters:
+    ///   - step: Steps of the whole run so far.
+    ///   - plan: The plan until now.
+    /// - Returns: At least one step, unless the budget of steps is used up; nil when no plan is due.
+    package mutating func plannedSteps(after step: Int, _ plan: TrainingPlan) -> Int? {
+        guard let limit = budget.seconds, recent.count >= 3, seconds >= nextPlan else { return nil }
         nextPlan = seconds + limit * Self.planInterval
         // The last validation comes after the last step, and others take their share of the time until then.
         let left = max(0, limit - seconds - validationSeconds)
-        let cost = secondsPerStep + validationSeconds / Double(interval(planned ?? .max))
-        let most = (budget.steps ?? TrainingPlan.mostSteps) - step
-        let further = min(most, max(1, Int(min(left / cost, Double(TrainingPlan.mostSteps - step)))))
-        planned = step + further
-        return further
+        let cost = recent.mean + validationSeconds / Double(interval(plan))
+        recent = Steps()
+        let most = max(0, (budget.steps ?? TrainingPlan.mostSteps) - step)
+        return min(most, max(1, Int(min(left / cost, Double(TrainingPlan.mostSteps)))))
     }
 
     /// Whether it is time to validate.
     ///
     /// With a time limit there are about 20 validations, fewer when they would take more than a twentieth of the time.
-    package func validationIsDue(_ progress: TrainingProgress, every steps: Int) -> Bool {
+    package func validationIsDue(_ progress: TrainingProgress, _ plan: TrainingPlan, every steps: Int) -> Bool {
         guard budget.seconds != nil else { return progress.step % steps == 0 }
-        guard let planned else { return false }
-        return progress.step - progress.lastValidatedStep >= interval(planned)
+        return plan.isMade && progress.step - progress.lastValidatedStep >= interval(plan)
     }
 
     /// Steps between validations of a run with a time limit.
-    private func interval(_ planned: Int) -> Int {
-        max(1, planned / 20, Int(20 * validationSeconds / max(secondsPerStep, 1e-6)))
+    private func interval(_ plan: TrainingPlan) -> Int {
+        max(1, plan.steps / 20, Int(min(20 * validationSeconds / all.mean, Double(TrainingPlan.mostSteps))))
     }
 }

@@ -31,7 +31,7 @@ public struct TrainingConfiguration: ConfigurationSection {
     public var precision = SharedSoftmax.Precision.bfloat16
     /// Maximum number of steps, unless the command gives a budget.
     public var maxSteps = 6000
-    /// Most steps between validations.
+    /// Steps between validations; a run with a time limit chooses them by their cost.
     public var validateEvery = 300
     /// Validations without a better HR@20 after which the learning rate falls, or after which training stops if the
     /// schedule has no fall of its own.
@@ -50,8 +50,12 @@ public struct TrainingConfiguration: ConfigurationSection {
         try ConfigurationError.require(0...0.9999, contains: beta1, key: prefix + "beta1")
         try ConfigurationError.require(0...0.99999, contains: beta2, key: prefix + "beta2")
         try ConfigurationError.require(1e-16...1, contains: epsilon, key: prefix + "epsilon")
-        try ConfigurationError.require(1...100_000_000, contains: maxSteps, key: prefix + "maxSteps")
-        try ConfigurationError.require(1...100_000_000, contains: validateEvery, key: prefix + "validateEvery")
+        try ConfigurationError.require(1...TrainingPlan.mostSteps, contains: maxSteps, key: prefix + "maxSteps")
+        try ConfigurationError.require(
+            1...TrainingPlan.mostSteps,
+            contains: validateEvery,
+            key: prefix + "validateEvery"
+        )
         try ConfigurationError.require(1...100_000, contains: patience, key: prefix + "patience")
         try negatives.validate(prefix: prefix + "negatives.")
     }
@@ -61,7 +65,8 @@ public struct TrainingConfiguration: ConfigurationSection {
 public struct NegativesConfiguration: ConfigurationSection {
     /// The source of negatives.
     public enum Kind: String, Codable, Sendable, CaseIterable {
-        /// Every item for catalogues of at most `count` items, otherwise `mixed`, with the logQ correction.
+        /// Every item for catalogues of at most one and a half times `count` items, otherwise `mixed`, with the logQ
+        /// correction.
         case automatic = "auto"
         /// One uniform pool for the whole batch.
         case pool

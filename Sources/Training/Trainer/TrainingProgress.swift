@@ -57,6 +57,13 @@ public struct TrainingProgress: Codable, Sendable, Equatable {
         guard 0...TrainingPlan.mostSteps ~= maxSteps else {
             throw .unusableState("its plan has \(maxSteps) steps, it must have 0 to \(TrainingPlan.mostSteps)")
         }
+        if let fall = plan?.fall {
+            try require(0...maxSteps, fall.start, "plan.fall.start")
+            guard 0...1 ~= fall.factor else {
+                throw .unusableState("its plan.fall.factor is \(fall.factor), it must be in 0...1")
+            }
+        }
+        try require(0...1 << 53, targets, "targets")
         try require(0...maxSteps, step, "step")
         try require(0...step, bestStep, "bestStep")
         try require(0...step, lastValidatedStep, "lastValidatedStep")

@@ -21,9 +21,9 @@ public struct TrainingWindows: Sendable {
     /// The training sequences, oldest item first.
     public let sequences: RaggedRows
     /// Most items of a history.
-    let historyLength: Int
+    private let historyLength: Int
     /// Most targets of a window.
-    let longest: Int
+    private let longest: Int
     /// For each user the number of targets before the user's own; the last entry is the number of all targets.
     private let firstTargets: [Int]
     /// The same for windows.

@@ -17,19 +17,11 @@ struct LearningBench: ParsableCommand {
 
     @Option(help: "Recipe, JSON; see models/.", completion: .file()) var recipe: String
     @OptionGroup(title: "Options that give the data") var files: TrainingDataOptions
-    @Option(help: "Train for this many seconds.") var maxSeconds: Double?
-    @Option(help: "Train for this many steps.") var maxSteps: Int?
+    @OptionGroup(title: "Options that end the training") var limits: TrainingBudgetOptions
     @Option(help: "Seed of every draw.") var seed: UInt64 = 42
     @Option(help: "Write the curve to this CSV file.", completion: .file()) var out: String?
     @Option(help: "A CSV file of an earlier run to compare with.", completion: .file()) var against: String?
     @Option(help: "Write a plot to this SVG file.", completion: .file()) var plot: String?
-
-    func validate() throws {
-        if let maxSeconds, !(maxSeconds > 0) { throw ValidationError("--max-seconds must be above 0.") }
-        if let maxSteps, !(1...100_000_000 ~= maxSteps) {
-            throw ValidationError("--max-steps must be in 1...100000000.")
-        }
-    }
 
     func run() throws {
         Allocator.keepFreedMemory()
@@ -45,7 +37,7 @@ struct LearningBench: ParsableCommand {
         var view = TrainingProgressView()
         let progress = try TrainingJob(recipe: recipe, data: data, seed: seed, model: "learning").progress(
             store: store,
-            budget: TrainingBudget(steps: maxSteps, seconds: maxSeconds),
+            budget: limits.budget,
             report: { view.show($0) }
         )
         let curve = LearningCurve(name: name, progress: progress)

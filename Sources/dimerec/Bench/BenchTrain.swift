@@ -51,7 +51,6 @@ struct TrainBench: ParsableCommand {
             return
         }
         var object = JSONObject(fields)
-        object["targets_per_s"] = rate.rounded()
         object["samples_per_s"] = rate.rounded()
         object["targets_per_step"] = targets.rounded()
         object["step_ms"] = milliseconds[0.5]

@@ -40,7 +40,10 @@ struct RunExperiment: ParsableCommand {
         guard experiment != .reranking || part == .test else {
             throw ValidationError("reranking trains on the validation part and needs --part test.")
         }
-        if let maxSeconds, !(maxSeconds > 0) { throw ValidationError("--max-seconds must be above 0.") }
+        if let maxSeconds {
+            guard maxSeconds > 0 else { throw ValidationError("--max-seconds must be above 0.") }
+            try TrainingBudgetOptions.require(maxSeconds)
+        }
         _ = try sweptValues()
     }
 

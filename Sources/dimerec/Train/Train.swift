@@ -9,30 +9,27 @@ struct Train: ParsableCommand {
         abstract: "Train a model, evaluate it on the validation part, and write one version to the store."
     )
 
-    @Option(help: "Recipe, JSON; see models/. Without one the data choose.", completion: .file()) var recipe: String?
-    @Option(help: "Write the recipe of this run to a file.", completion: .file()) var recipeOut: String?
+    @Option(
+        help: "Recipe, JSON; see models/. Without one, the program chooses by the data and trains for ten minutes.",
+        completion: .file()
+    )
+    var recipe: String?
+    @Option(
+        help: "Write the recipe of this run to a file; its maxSteps is not the budget of the run.",
+        completion: .file()
+    )
+    var recipeOut: String?
     @OptionGroup(title: "Options that give the data") var files: TrainingDataOptions
     @Option(help: "The store (SQLite); created if missing.") var store: String
-    @Option(help: "Name in the store; the recipe's file name by default.") var model: String?
+    @Option(help: "Name in the store; the recipe's file name by default, 'model' without a recipe.") var model: String?
     @Option(help: "Seed of every draw.") var seed: UInt64 = 42
     @Flag(help: "Continue an interrupted run of the same recipe, data and seed.") var resume = false
-    @Option(
-        help: """
-            Train for this many seconds, validations included. The learning rate falls to 0 when they end, whatever \
-            the recipe's maxSteps.
-            """
-    )
-    var maxSeconds: Double?
-    @Option(help: "Train for this many steps in place of the recipe's maxSteps.") var maxSteps: Int?
+    @OptionGroup(title: "Options that end the training") var limits: TrainingBudgetOptions
     @Option(help: "Afterwards remove old versions except this many of the newest and those in use.") var keep: Int?
     @Flag(help: "Print one JSON object at the end.") var json = false
 
     func validate() throws {
         if let keep, keep < 1 { throw ValidationError("--keep must be at least 1.") }
-        if let maxSeconds, !(maxSeconds >= 0) { throw ValidationError("--max-seconds must not be negative.") }
-        if let maxSteps, !(1...100_000_000 ~= maxSteps) {
-            throw ValidationError("--max-steps must be in 1...100000000.")
-        }
     }
 
     func run() throws {
@@ -76,10 +73,7 @@ struct Train: ParsableCommand {
 
     /// What ends the training; without a recipe and options, ten minutes.
     private func budget(hasRecipe: Bool) -> TrainingBudget {
-        guard !hasRecipe, maxSteps == nil, maxSeconds == nil else {
-            return TrainingBudget(steps: maxSteps, seconds: maxSeconds)
-        }
-        return TrainingBudget(seconds: 600)
+        hasRecipe || limits.budget != TrainingBudget() ? limits.budget : TrainingBudget(seconds: 600)
     }
 
     private func print(_ report: TrainingJob.Report, name: String, split: String, samplesPerSecond: Double) {

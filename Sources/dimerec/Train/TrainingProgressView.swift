@@ -15,21 +15,21 @@ struct TrainingProgressView {
         }
     }
 
-    private mutating func drawBar(_ step: Int, _ total: Int, _ terms: [(name: String, value: Float)], _ rate: Double) {
+    private mutating func drawBar(_ step: Int, _ total: Int?, _ terms: [(name: String, value: Float)], _ rate: Double) {
         guard Terminal.isInteractive else { return }
         // A resumed run does not start at step 1; only steps of this run took time.
         let firstStep = firstStep ?? step - 1
         self.firstStep = firstStep
         let now = ContinuousClock.now
-        if let lastDraw, now - lastDraw < .milliseconds(100), step < total { return }
+        if let lastDraw, now - lastDraw < .milliseconds(100), step != total { return }
         lastDraw = now
-        let filled = 24 * step / max(total, 1)
+        let filled = total.map { 24 * step / max($0, 1) } ?? 0
         let bar = String(repeating: "█", count: filled) + String(repeating: "░", count: 24 - filled)
         let elapsed = (now - start) / .seconds(1)
-        let left = elapsed / Double(step - firstStep) * Double(total - step)
+        let left = total.map { elapsed / Double(step - firstStep) * Double($0 - step) }
         let losses = terms.map { "\($0.name) " + String(format: "%.3f", $0.value) }.joined(separator: "  ")
         Terminal.write(
-            "\r\u{1B}[2K\(bar) \(step)/\(total)  \(Int(rate)) samples/s  \(losses)  ETA \(Self.clock(left))"
+            "\r\u{1B}[2K\(bar) \(step)/\(total.map(String.init) ?? "?")  \(Int(rate)) samples/s  \(losses)  ETA \(left.map(Self.clock) ?? "?")"
         )
     }
 

@@ -30,7 +30,10 @@ struct Tune: ParsableCommand {
 
     func validate() throws {
         guard 1...10_000 ~= trials else { throw ValidationError("--trials must be from 1 to 10000.") }
-        if let maxSeconds, !(maxSeconds > 0) { throw ValidationError("--max-seconds must be above 0.") }
+        if let maxSeconds {
+            guard maxSeconds > 0 else { throw ValidationError("--max-seconds must be above 0.") }
+            try TrainingBudgetOptions.require(maxSeconds)
+        }
     }
 
     func run() throws {

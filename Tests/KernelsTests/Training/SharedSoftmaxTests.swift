@@ -224,7 +224,7 @@ import Testing
         let found = input.run(input.packed(precision: precision, level: level))
         #expect(found.classes.row(7).allSatisfy { $0 == 0 })
         // The class is now each query's best by far; the shift moves, so bytes may differ.
-        input.offsets?[7] = 60
+        input.offsets?[7] = 100
         let other = input.run(input.packed(precision: precision, level: level))
         TestSupport.expectClose(
             other.result.losses,
@@ -233,6 +233,18 @@ import Testing
             relative: 1e-4
         )
         #expect(other.classes.row(7).allSatisfy { $0 == 0 })
+    }
+
+    @Test("a class or a query that is no number shows in the losses", arguments: variants)
+    func notANumber(precision: SharedSoftmax.Precision, level: Int) {
+        var input = Input(Shape(rows: 5, classes: 30, dimension: 8))
+        input.masks = input.masks.map { _ in [] }
+        var damaged = input
+        damaged.classes[11, 3] = .nan
+        let losses = damaged.run(damaged.packed(precision: precision, level: level)).result.losses
+        #expect(losses.allSatisfy { $0.isNaN })
+        input.queries[2, 1] = .nan
+        #expect(input.run(input.packed(precision: precision, level: level)).result.losses[2].isNaN)
     }
 
     @Test("duplicates in a pool count twice and get equal gradients", arguments: variants)

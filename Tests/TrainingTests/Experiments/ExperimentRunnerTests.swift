@@ -276,6 +276,9 @@ import Training
             #expect(try run(.overall, [tuned], in: folder).stored == 1)
             // Without the limit it is a different training.
             #expect(try run(.overall, cells(.overall), in: folder).steps == 12)
+            // A limit that is never reached leaves the steps of the recipe.
+            limited.maxSeconds = 1e6
+            #expect(try run(.overall, [limited], in: folder).steps == 12)
         }
     }
 

@@ -118,9 +118,32 @@ private func ringSequences(users: Int, items: Int) -> RaggedRows {
         let change: @Sendable (inout Trainer<DimeRec>.State) -> Void
     }
 
+    private static func falling(start: Int, factor: Double) -> TrainingPlan {
+        var plan = TrainingPlan(steps: 24)
+        plan.fall = TrainingPlan.Fall(start: start, factor: factor)
+        return plan
+    }
+
     static let damages: [Damage] = [
         Damage(testDescription: "step below 0", reason: "step is -2") { $0.progress.step = -2 },
         Damage(testDescription: "step beyond the recipe's", reason: "step is 25") { $0.progress.step = 25 },
+        Damage(testDescription: "targets", reason: "targets is -1") { $0.progress.targets = -1 },
+        Damage(testDescription: "targets that overflow", reason: "targets") { $0.progress.targets = .max },
+        Damage(testDescription: "a plan without end", reason: "its plan has") {
+            $0.progress.plan = TrainingPlan(steps: .max)
+        },
+        Damage(testDescription: "a plan below 0", reason: "its plan has -1 steps") {
+            $0.progress.plan = TrainingPlan(steps: -1)
+        },
+        Damage(testDescription: "a fall before the run", reason: "plan.fall.start is -5") {
+            $0.progress.plan = falling(start: -5, factor: 1)
+        },
+        Damage(testDescription: "a rate that grows", reason: "plan.fall.factor is 3") {
+            $0.progress.plan = falling(start: 5, factor: 3)
+        },
+        Damage(testDescription: "a rate that is no number", reason: "plan.fall.factor is nan") {
+            $0.progress.plan = falling(start: 5, factor: .nan)
+        },
         Damage(testDescription: "step that overflows", reason: "step") { $0.progress.step = .max },
         Damage(testDescription: "best step", reason: "bestStep is 9") { $0.progress.bestStep = 9 },
         Damage(testDescription: "validation step", reason: "lastValidatedStep") { $0.progress.lastValidatedStep = -1 },
@@ -229,6 +252,97 @@ private func ringSequences(users: Int, items: Int) -> RaggedRows {
         state.matrices["current.denoiser.output.bias"]?[0, 0] = .nan
         try trainer.restore(state)
         #expect(throws: TrainingError.diverged(step: 1, term: "reconstruction", bestStep: 0)) { try trainer.run() }
+    }
+
+    /// A run whose validations stop getting better while its learning rate is constant.
+    private static var plateau: Recipe {
+        var recipe = recipe
+        recipe.training.schedule = .trapezoidal
+        recipe.training.maxSteps = 100_000
+        recipe.training.validateEvery = 40
+        recipe.training.patience = 2
+        return recipe
+    }
+
+    @Test("when patience runs out, the rate falls from the best weights, and the run ends at 0") func plateau() throws {
+        var trainer = try trainer(Self.plateau)
+        var (steps, falls): ([Int], [TrainingPlan.Fall]) = ([], [])
+        let outcome = try trainer.run(
+            save: { state in
+                guard let fall = state.progress.plan?.fall, falls.isEmpty else { return }
+                falls.append(fall)
+                // The state at the start of the fall has the best weights as its current ones.
+                for name in state.matrices.keys where name.hasPrefix("best.") {
+                    #expect(state.matrices[name] == state.matrices["current." + name.dropFirst(5)], "\(name)")
+                }
+            },
+            report: { if case .step(let step, _, _, _) = $0 { steps.append(step) } }
+        )
+        let fall = try #require(falls.first)
+        let plan = try #require(outcome.progress.plan)
+        #expect(fall.factor == 1 && steps.count == plan.steps && plan.steps < 100_000)
+        #expect(plan.factor(step: plan.steps, Self.plateau.training) == 0)
+    }
+
+    @Test("a run that stops within its fall ends with the weights of an uninterrupted one") func resumesInFall() throws
+    {
+        var whole = try trainer(Self.plateau)
+        let expected = try whole.run()
+        let start = try #require(expected.progress.plan?.fall?.start)
+        var interrupted = try trainer(Self.plateau)
+        var (taken, saved): (Int, Trainer<DimeRec>.State?) = (0, nil)
+        _ = try interrupted.run(
+            shouldStop: { taken == start + 7 },
+            save: { saved = $0 },
+            report: { if case .step(let step, _, _, _) = $0 { taken = step } }
+        )
+        var resumed = try trainer(Self.plateau)
+        try resumed.restore(try #require(saved))
+        #expect(try resumed.run().model.parameters == expected.model.parameters)
+    }
+
+    @Test("a run with a time limit plans its steps, validates on the way, and ends when they are taken") func timed()
+        throws
+    {
+        var recipe = Self.recipe
+        recipe.training.schedule = .trapezoidal
+        recipe.training.patience = 100_000
+        var trainer = try trainer(recipe)
+        let progress = try trainer.run(budget: TrainingBudget(seconds: 0.5)).progress
+        let plan = try #require(progress.plan)
+        #expect(plan.isMade && progress.step <= plan.steps && progress.history.count >= 2)
+        var few = try self.trainer(recipe)
+        #expect(try few.run(budget: TrainingBudget(steps: 12, seconds: 1e6)).progress.step == 12)
+    }
+
+    @Test("a step whose windows are all empty changes neither weights nor losses") func emptySteps() throws {
+        var recipe = Self.recipe
+        recipe.model.guidance.kind = .transformer
+        recipe.model.historyLength = 9
+        recipe.training.batchSize = 2
+        let sequence = (0..<13 as Range<Int32>).map { $0 }
+        let part = DataPart(userIDs: ["u"], sequences: RaggedRows([sequence]))
+        var trainer = try Trainer(
+            model: DimeRec(recipe.model, items: Self.items, seed: 1),
+            recipe: recipe,
+            split: DataSplit(train: part, validation: Self.split.validation, test: DataPart(nil)),
+            items: Self.items,
+            seed: 1
+        )
+        var empty = 0
+        var losses: [Double] = []
+        var means: [Double] = []
+        let outcome = try trainer.run(report: { event in
+            switch event {
+            case .step(_, _, let terms, _):
+                if let loss = terms.first(where: { $0.name == "guidance" }) { losses.append(Double(loss.value)) }
+                empty += terms.isEmpty ? 1 : 0
+            case .validation:
+                means.append(losses.reduce(0, +) / Double(max(1, losses.count)))
+                losses = []
+            }
+        })
+        #expect(empty > 0 && outcome.progress.history.map { $0.terms["guidance"] ?? 0 } == means)
     }
 
     @Test("a budget of steps replaces the recipe's, and a resumed run may continue longer") func budgets() throws {

@@ -1,3 +1,4 @@
+import Foundation
 import Testing
 import Training
 
@@ -56,19 +57,39 @@ import Training
 
     @Test("a clock without a time limit follows the recipe's steps") func clock() {
         var clock = TrainingClock(budget: TrainingBudget(), progress: TrainingProgress())
-        var progress = TrainingProgress()
-        #expect(clock.plannedSteps(after: 4) == nil && !clock.isOver)
+        var (progress, plan) = (TrainingProgress(), TrainingPlan(steps: 100))
+        #expect(clock.plannedSteps(after: 4, plan) == nil && !clock.isOver)
         progress.step = 6
-        #expect(clock.validationIsDue(progress, every: 3) && !clock.validationIsDue(progress, every: 4))
+        #expect(clock.validationIsDue(progress, plan, every: 3) && !clock.validationIsDue(progress, plan, every: 4))
     }
 
-    @Test("a clock plans no more steps than the budget has, and at least one") func limits() throws {
-        var clock = TrainingClock(budget: TrainingBudget(steps: 12, seconds: 1e6), progress: TrainingProgress())
-        for _ in 0..<5 { clock.step {} }
-        #expect(clock.plannedSteps(after: 5) == nil, "it measures for a hundredth of the time first")
-        var short = TrainingClock(budget: TrainingBudget(steps: 12, seconds: 1e-9), progress: TrainingProgress())
-        for _ in 0..<5 { short.step {} }
-        #expect(short.isOver)
-        #expect(short.plannedSteps(after: 5) == 1)
+    @Test("a clock measures first, then plans as many steps as time and the budget of steps allow") func limits() {
+        let unmade = TrainingPlan(steps: TrainingPlan.mostSteps)
+        #expect(!unmade.isMade)
+        var patient = TrainingClock(budget: TrainingBudget(seconds: 1e6), progress: TrainingProgress())
+        for _ in 0..<5 { patient.step {} }
+        #expect(patient.plannedSteps(after: 5, unmade) == nil, "it measures for a hundredth of the time")
+        // The time is over after these steps, but the plan still allows one.
+        var before = TrainingProgress()
+        before.seconds = 0.02
+        var bounded = TrainingClock(budget: TrainingBudget(steps: 12, seconds: 0.02 + 1e-9), progress: before)
+        for _ in 0..<5 { bounded.step { Thread.sleep(forTimeInterval: 0.001) } }
+        #expect(bounded.isOver && bounded.plannedSteps(after: 5, unmade) == 1)
+        var roomy = TrainingClock(budget: TrainingBudget(steps: 12, seconds: 100), progress: TrainingProgress())
+        for _ in 0..<3 { roomy.step { Thread.sleep(forTimeInterval: 0.35) } }
+        let further = roomy.plannedSteps(after: 5, unmade)
+        #expect(further == 7, "the budget of steps has 7 left")
+        #expect(roomy.plannedSteps(after: 12, unmade) == nil, "the next plan waits")
+    }
+
+    @Test("validations of a run with a time limit are a twentieth of the plan apart, once there is one") func spacing()
+    {
+        let clock = TrainingClock(budget: TrainingBudget(seconds: 100), progress: TrainingProgress())
+        var progress = TrainingProgress()
+        progress.step = 99
+        #expect(!clock.validationIsDue(progress, TrainingPlan(steps: TrainingPlan.mostSteps), every: 1))
+        #expect(!clock.validationIsDue(progress, TrainingPlan(steps: 2000), every: 1))
+        progress.step = 100
+        #expect(clock.validationIsDue(progress, TrainingPlan(steps: 2000), every: 1))
     }
 }

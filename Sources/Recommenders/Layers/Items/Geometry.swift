@@ -5,8 +5,7 @@ import Kernels
 public enum Geometry: String, Codable, Sendable, CaseIterable {
     /// On the unit sphere: item rows, noised vectors and every step of the reverse chain have length one.
     case sphere
-    /// Unrestricted: nothing is normalised, and noise is DDPM's. This is the ablation without the walk; not for
-    /// serving.
+    /// Unrestricted: nothing is normalised. For DimeRec this is the ablation without the walk, which is not served.
     case euclidean
 }
 

@@ -4,39 +4,37 @@ import Kernels
 /// Negatives of a batch as rows on a tape, and the softmax loss against them (equations 19 and 22).
 struct NegativeRows {
     private enum Layout {
-        case shared(masked: RaggedRows)
+        /// The rows as the fused softmax reads them, nil if no softmax follows, and the masked ones by query.
+        case shared(PackedClasses?, masked: RaggedRows)
         case perRow(correction: Float)
     }
     private let rows: Variable
     private let layout: Layout
-    /// The shared rows as the fused loss reads them; nil for negatives of single rows.
-    private let packed: PackedClasses?
 
+    /// The rows of a batch's negatives; `precision` is that of the softmax, nil if no softmax follows.
     init(
         _ negatives: Negatives,
-        precision: SharedSoftmax.Precision = .float32,
+        precision: SharedSoftmax.Precision? = .float32,
         table: String,
         geometry: Geometry,
         parameters: ParameterSet,
         tape: Tape
     ) {
-        let ids: [Int32]
-        var corrections: [Float]?
-        switch negatives {
-        case .pool(let items, let poolCorrections, let masked):
-            (ids, layout, corrections) = (items, .shared(masked: masked), poolCorrections)
-        case .perRow(let items, _, let correction):
-            (ids, layout) = (items, .perRow(correction: correction))
-        case .catalogue(let masked):
-            (ids, layout) = (Array(0..<Int32(parameters[table].rows)), .shared(masked: masked))
+        func placed(_ ids: [Int32]) -> Variable { geometry.placed(tape.gather(table, from: parameters, rows: ids)) }
+        func packed(_ rows: Variable, _ corrections: [Float]?) -> PackedClasses? {
+            precision.map { PackedClasses(rows.value, offsets: corrections, precision: $0) }
         }
-        let rows = geometry.placed(tape.gather(table, from: parameters, rows: ids))
-        self.rows = rows
-        packed =
-            switch layout {
-            case .shared: PackedClasses(rows.value, offsets: corrections, precision: precision)
-            case .perRow: nil
-            }
+        switch negatives {
+        case .pool(let items, let corrections, let masked):
+            rows = placed(items)
+            layout = .shared(packed(rows, corrections), masked: masked)
+        case .perRow(let items, _, let correction):
+            rows = placed(items)
+            layout = .perRow(correction: correction)
+        case .catalogue(let masked):
+            rows = placed(Array(0..<Int32(parameters[table].rows)))
+            layout = .shared(packed(rows, nil), masked: masked)
+        }
     }
 
     /// `weight * sum_r -log softmax(s <q_r, e_+>)` over the positive and the row's negatives.
@@ -44,8 +42,8 @@ struct NegativeRows {
         let scaled = scale.applied(to: queries)
         let positiveLogits = scaled.rowDots(positives)
         switch layout {
-        case .shared(let masked):
-            guard let packed else { preconditionFailure("shared negatives are not packed") }
+        case .shared(let packed, let masked):
+            guard let packed else { preconditionFailure("the softmax of rows that were made for another loss") }
             return .sharedCrossEntropy(
                 queries: scaled,
                 positives: positiveLogits,
@@ -71,7 +69,7 @@ struct NegativeRows {
         let scores: Variable
         var masks: RaggedRows?
         switch layout {
-        case .shared(let masked): (scores, masks) = (scaled.product(rows, transposed: true), masked)
+        case .shared(_, let masked): (scores, masks) = (scaled.product(rows, transposed: true), masked)
         case .perRow: scores = scaled.blockScores(rows)
         }
         let (count, columns) = (scores.value.rows, scores.value.columns)

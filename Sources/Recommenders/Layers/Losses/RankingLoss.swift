@@ -19,7 +19,7 @@ public enum RankingLoss: String, Codable, Sendable, CaseIterable {
         let tape = users.tape
         let negatives = NegativeRows(
             batch.negatives,
-            precision: batch.precision,
+            precision: self == .softmax ? batch.precision : nil,
             table: ItemTable.name,
             geometry: geometry,
             parameters: parameters,

@@ -89,7 +89,7 @@ struct CausalTransformer: Sendable {
 /// Sequences without those that are a prefix of the next one.
 ///
 /// A prefix needs no computation of its own, because a causal network gives it the states of the longer history.
-/// Prefixes are common: training draws several cuts of one window, and evaluations ask for every prefix.
+/// Prefixes are common: every target of a training window has one, and evaluations ask for every prefix.
 struct SharedPrefixes {
     /// The sequences that are no prefix of their successor.
     private(set) var sequences = RaggedRows()

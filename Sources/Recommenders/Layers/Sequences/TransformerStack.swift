@@ -15,25 +15,23 @@ struct TransformerStack: Sendable {
         let keptCounts: [Int]?
     }
 
-    /// The blocks, named `block0`, `block1` and so on, behind a prefix.
+    /// The blocks, named `block0`, `block1` and so on.
     let blocks: [TransformerBlock]
 
     /// Blocks of some sizes.
     ///
     /// - Parameters:
-    ///   - prefix: The beginning of the blocks' names, with its point.
     ///   - configuration: The sizes.
     ///   - longest: The longest sequence (N).
     ///   - sight: The positions that attention uses.
     init(
-        prefix: String = "",
         _ configuration: some TransformerConfiguration,
         longest: Int,
         sight: TransformerBlock.Sight
     ) {
         blocks = (0..<configuration.blocks).map { index in
             TransformerBlock(
-                prefix: "\(prefix)block\(index)",
+                prefix: "block\(index)",
                 dimension: configuration.dimension,
                 heads: configuration.heads,
                 hidden: configuration.hidden,

@@ -1,0 +1,31 @@
+import ArgumentParser
+import Training
+
+/// What ends a training, besides the recipe's patience.
+struct TrainingBudgetOptions: ParsableArguments {
+    @Option(
+        help: """
+            Train for this many seconds, validations included, whatever the recipe's maxSteps. With the schedules \
+            trapezoidal and cosine the learning rate falls to 0 when they end.
+            """
+    )
+    var maxSeconds: Double?
+    @Option(help: "Train for at most this many steps, in place of the recipe's maxSteps.") var maxSteps: Int?
+
+    func validate() throws {
+        if let maxSeconds { try Self.require(maxSeconds) }
+        if let maxSteps, !(1...TrainingPlan.mostSteps ~= maxSteps) {
+            throw ValidationError("--max-steps must be in 1...\(TrainingPlan.mostSteps).")
+        }
+    }
+
+    /// The budget; without options, the recipe decides.
+    var budget: TrainingBudget { TrainingBudget(steps: maxSteps, seconds: maxSeconds) }
+
+    /// Throws unless `--max-seconds` is a time: not negative, at most a year.
+    static func require(_ maxSeconds: Double) throws {
+        guard 0...31_536_000 ~= maxSeconds else {
+            throw ValidationError("--max-seconds must be in 0...31536000, a year.")
+        }
+    }
+}
