@@ -42,6 +42,8 @@ public enum RandomPurpose: UInt32, Sendable {
     case cloze
     /// The items of a history that are hidden from a training row.
     case historyDropout
+    /// The items that stand for all others when the weights of counts are fitted.
+    case countFitting
 }
 
 /// Random numbers that are a pure function of seed, purpose, stream and position: Philox4x32-10.

@@ -47,6 +47,8 @@ public struct SearchSpace: Sendable {
     public let items: Matrix
     /// Length of a query.
     public let dimension: Int
+    /// A score of the search is a score of the model times this factor.
+    public let scale: Float
     /// How many more elements a query has than a user vector: 0 or 1.
     private let added: Int
 
@@ -54,18 +56,18 @@ public struct SearchSpace: Sendable {
     public init(_ space: ItemSpace) {
         switch space {
         case .scores(let count):
-            (items, dimension, added) = (Matrix(rows: count, columns: 0), count, 0)
+            (items, dimension, added, scale) = (Matrix(rows: count, columns: 0), count, 0, 1)
         case .vectors(let rows):
             let lengths = rows.normalisedRows(epsilon: .leastNormalMagnitude).norms
             let longest = max(lengths.max() ?? 0, .leastNormalMagnitude)
             if lengths.allSatisfy({ abs($0 - 1) < 1e-3 }) {
-                (items, dimension, added) = (rows, rows.columns, 0)
+                (items, dimension, added, scale) = (rows, rows.columns, 0, 1)
             } else {
                 var scaled = rows
                 scaled.scale(by: 1 / longest)
                 let rest = lengths.map { (1 - Double($0 / longest) * Double($0 / longest)).squareRoot() }
                 items = scaled.appendingColumn(rest.map { Float($0) })
-                (dimension, added) = (items.columns, 1)
+                (dimension, added, scale) = (items.columns, 1, 1 / longest)
             }
         }
     }

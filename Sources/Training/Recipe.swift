@@ -13,6 +13,8 @@ public struct Recipe: ConfigurationSection {
     public var training = TrainingConfiguration()
     /// The settings of the data split and of the validation.
     public var data = DataConfiguration()
+    /// The settings of the scores that counting adds to the system's own.
+    public var counts = CountConfiguration()
     /// The settings of the index over the item vectors.
     public var index = IndexConfiguration()
     /// How these values were chosen; only a record, without effect.
@@ -58,15 +60,12 @@ public struct Recipe: ConfigurationSection {
     /// The model of the recipe with stored parameters.
     ///
     /// - Parameters:
-    ///   - matrices: All parameters.
+    ///   - matrices: All parameters, and the counts where there are some.
     ///   - items: Size of the catalogue.
     /// - Returns: The model.
     /// - Throws: `ParameterError`.
-    public func model(stored matrices: consuming [String: Matrix], items: Int) throws -> any Recommender {
-        let model = try ModelRegistry.system(named: system).model(configuration, stored: matrices)
-        let found = model.itemSpace.count
-        guard found == items else { throw ParameterError.itemCount(expected: items, found: found) }
-        return model
+    public func model(stored matrices: consuming [String: Matrix], items: Int) throws -> CountedRecommender {
+        try CountedRecommender(ModelRegistry.system(named: system), configuration, stored: matrices, items: items)
     }
 
     /// Throws when a value is out of range.
@@ -77,6 +76,7 @@ public struct Recipe: ConfigurationSection {
         }
         try training.validate(prefix: prefix + "training.")
         try data.validate(prefix: prefix + "data.")
+        try counts.validate(prefix: prefix + "counts.")
         do {
             try index.validate()
         } catch {
@@ -88,7 +88,7 @@ public struct Recipe: ConfigurationSection {
 
 extension Recipe {
     private enum CodingKeys: String, CodingKey {
-        case system, model, training, data, index, tuning
+        case system, model, training, data, counts, index, tuning
     }
 
     /// Decodes a recipe; the field `system` decides the type of the model's settings.
@@ -99,6 +99,7 @@ extension Recipe {
         configuration = try system.configuration(from: values.superDecoder(forKey: .model))
         training = try values.decode(TrainingConfiguration.self, forKey: .training)
         data = try values.decode(DataConfiguration.self, forKey: .data)
+        counts = try values.decode(CountConfiguration.self, forKey: .counts)
         index = try values.decode(IndexConfiguration.self, forKey: .index)
         tuning = try values.decode(TuningRecord.self, forKey: .tuning)
     }
@@ -110,6 +111,7 @@ extension Recipe {
         try configuration.encode(to: values.superEncoder(forKey: .model))
         try values.encode(training, forKey: .training)
         try values.encode(data, forKey: .data)
+        try values.encode(counts, forKey: .counts)
         try values.encode(index, forKey: .index)
         try values.encode(tuning, forKey: .tuning)
     }
@@ -120,7 +122,7 @@ extension Recipe {
             b.configuration as? Configuration == own
         }
         return a.system == b.system && equal(a.configuration) && a.training == b.training && a.data == b.data
-            && a.index == b.index && a.tuning == b.tuning
+            && a.counts == b.counts && a.index == b.index && a.tuning == b.tuning
     }
 }
 

@@ -33,7 +33,7 @@ import VectorIndex
         let vectors = try #require(checkpoint.parameters["items"])
         return try SnapshotBuilder(
             warmUpRequests: 1,
-            makeEncoder: { _ in (MeanEncoder(items: vectors), vectors) },
+            makeModel: { _ in ServedModel(encoder: MeanEncoder(items: vectors), itemVectors: vectors) },
             makeIndex: { _, vectors in
                 try IndexFormat.build(
                     vectors: vectors,

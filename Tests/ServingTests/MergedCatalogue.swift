@@ -92,7 +92,7 @@ struct MergedCatalogue {
         let encoder = RenumberingEncoder(base: MeanEncoder(items: vectors), numbers: found.map(\.encoded))
         return try SnapshotBuilder(
             warmUpRequests: 1,
-            makeEncoder: { _ in (encoder, merged) },
+            makeModel: { _ in ServedModel(encoder: encoder, itemVectors: merged) },
             makeIndex: { _, vectors in ScanIndex(vectors: vectors) },
             makeExactIndex: { ScanIndex(vectors: $0) }
         ).build(checkpoint, generation: 1)

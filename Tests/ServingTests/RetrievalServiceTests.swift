@@ -308,7 +308,7 @@ import VectorIndex
         let index = try PartitionedIndex(vectors: vectors, configuration: IndexConfiguration())
         let builder = SnapshotBuilder(
             warmUpRequests: 1,
-            makeEncoder: { _ in (MeanEncoder(items: vectors), vectors) },
+            makeModel: { _ in ServedModel(encoder: MeanEncoder(items: vectors), itemVectors: vectors) },
             makeIndex: { _, _ in index },
             makeExactIndex: { ScanIndex(vectors: $0) }
         )

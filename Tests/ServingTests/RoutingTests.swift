@@ -282,9 +282,11 @@ import Testing
     func guardsSplit() async throws {
         let broken = SnapshotBuilder(
             warmUpRequests: 3,
-            makeEncoder: { checkpoint in
+            makeModel: { checkpoint in
                 let items = try #require(checkpoint.parameters["items"])
-                return (FailingEncoder(base: MeanEncoder(items: items), fails: checkpoint.manifest.version == 2), items)
+                let fails = checkpoint.manifest.version == 2
+                let encoder = FailingEncoder(base: MeanEncoder(items: items), fails: fails)
+                return ServedModel(encoder: encoder, itemVectors: items)
             },
             makeIndex: { _, vectors in ScanIndex(vectors: vectors) },
             makeExactIndex: { ScanIndex(vectors: $0) }

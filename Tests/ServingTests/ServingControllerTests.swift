@@ -284,9 +284,9 @@ import Testing
         let builder = SnapshotBuilder(
             warmUpRequests: 20,
             minRecall: 0.9,
-            makeEncoder: { checkpoint in
+            makeModel: { checkpoint in
                 let items = try #require(checkpoint.parameters["items"])
-                return (MeanEncoder(items: items), items)
+                return ServedModel(encoder: MeanEncoder(items: items), itemVectors: items)
             },
             // Searches the wrong vectors.
             makeIndex: { _, vectors in ScanIndex(vectors: Matrix((0..<vectors.rows).reversed().map { vectors.row($0) }))
@@ -328,10 +328,11 @@ private final class LiveSnapshots: Sendable {
     var builder: SnapshotBuilder {
         SnapshotBuilder(
             warmUpRequests: 3,
-            makeEncoder: { checkpoint in
+            makeModel: { checkpoint in
                 guard let items = checkpoint.parameters["items"] else { throw StoreDoubleError.noItems }
                 let life = Life(self)
-                return (MeanEncoder(items: items, onEncode: { _ in withExtendedLifetime(life) {} }), items)
+                let encoder = MeanEncoder(items: items, onEncode: { _ in withExtendedLifetime(life) {} })
+                return ServedModel(encoder: encoder, itemVectors: items)
             },
             makeIndex: { _, vectors in ScanIndex(vectors: vectors) },
             makeExactIndex: { ScanIndex(vectors: $0) }

@@ -65,8 +65,11 @@ import Testing
     func probes() {
         let builder = SnapshotBuilder(
             warmUpRequests: 1,
-            makeEncoder: { _ in
-                (MeanEncoder(items: Matrix(rows: 40, columns: 8, repeating: .nan)), Matrix(rows: 40, columns: 8))
+            makeModel: { _ in
+                ServedModel(
+                    encoder: MeanEncoder(items: Matrix(rows: 40, columns: 8, repeating: .nan)),
+                    itemVectors: Matrix(rows: 40, columns: 8)
+                )
             },
             makeIndex: { _, vectors in ScanIndex(vectors: vectors) },
             makeExactIndex: { ScanIndex(vectors: $0) }

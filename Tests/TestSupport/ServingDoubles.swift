@@ -137,9 +137,9 @@ package let testBuilder = makeTestBuilder { _ in }
 package func makeTestBuilder(onEncode: @escaping @Sendable (UInt64) -> Void) -> SnapshotBuilder {
     SnapshotBuilder(
         warmUpRequests: 3,
-        makeEncoder: { checkpoint in
+        makeModel: { checkpoint in
             guard let items = checkpoint.parameters["items"] else { throw StoreDoubleError.noItems }
-            return (MeanEncoder(items: items, onEncode: onEncode), items)
+            return ServedModel(encoder: MeanEncoder(items: items, onEncode: onEncode), itemVectors: items)
         },
         makeIndex: { _, vectors in ScanIndex(vectors: vectors) },
         makeExactIndex: { ScanIndex(vectors: $0) }

@@ -106,7 +106,7 @@ private enum Shipped {
                 recipe.system == DimeRec.system
                 ? DimeRec(recipe.model, items: 5, seed: 1).parameters.matrices
                 : ["popularity": Matrix(rows: 5, columns: 1)]
-            #expect(try recipe.model(stored: stored, items: 5).itemSpace.count == 5)
+            #expect(try recipe.model(stored: stored, items: 5).system.itemSpace.count == 5)
             #expect(throws: ParameterError.itemCount(expected: 300, found: 5)) {
                 try recipe.model(stored: stored, items: 300)
             }

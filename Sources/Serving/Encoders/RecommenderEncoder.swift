@@ -33,6 +33,9 @@ struct RecommenderEncoder: UserEncoder {
     /// Unit vectors of the items, `[V, dimension]`, or `[V, 0]` where user vectors are scores.
     var items: Matrix { space.items }
 
+    /// A score of the search is a score of the model times this factor.
+    var scale: Float { space.scale }
+
     /// Length of a query.
     var dimension: Int { space.dimension }
 

@@ -238,14 +238,27 @@ public struct RetrievalService: Sendable {
     ) -> [Scored] {
         let index = request.exact ? snapshot.exactIndex : snapshot.index
         let k = min(request.isReranked ? Self.candidatesPerItem * request.k : request.k, snapshot.itemCount)
-        let found = workspace.search(
-            index,
-            bound: snapshot.identifiers.count,
-            for: user.vectors,
-            k: k,
-            effort: request.effort,
-            among: eligible
-        )
+        let found =
+            if let counts = snapshot.counts {
+                workspace.search(
+                    index,
+                    with: counts,
+                    for: user,
+                    k: k,
+                    effort: request.effort,
+                    among: eligible,
+                    in: snapshot
+                )
+            } else {
+                workspace.search(
+                    index,
+                    bound: snapshot.identifiers.count,
+                    for: user.vectors,
+                    k: k,
+                    effort: request.effort,
+                    among: eligible
+                )
+            }
         if request.categoryPenalty > 0 {
             workspace.penalising.rerank(
                 found,

@@ -1,5 +1,6 @@
 import Dispatch
 import Kernels
+import Recommenders
 import VectorIndex
 
 /// The reusable buffers of one thread; serves one request, or one batch of them, at a time.
@@ -35,6 +36,7 @@ public final class RetrievalWorkspace {
     let reranking = MaximalMarginalRelevance()
     let penalising = CategoryPenalty()
     private var merging = SampleMerge()
+    private var counted = CountedAnswers()
     private var lookup = IdentifierTable.Lookup()
     /// The buffers of the last encoders, newest first: requests of a split alternate between a few versions.
     private var inferences: [(generation: UInt64, workspace: any InferenceWorkspace)] = []
@@ -152,6 +154,34 @@ public final class RetrievalWorkspace {
             merging.append(searching.results)
         }
         return merging.best(k, bound: bound)
+    }
+}
+
+extension RetrievalWorkspace {
+    /// The best `k` items for a user by the sum of the vectors' scores and the count scores, best first.
+    ///
+    /// - Complexity: The search's, and O(links of the history + linked items that can be among the best * d).
+    func search(
+        _ index: any VectorIndex,
+        with counts: CountScores,
+        for user: User,
+        k: Int,
+        effort: Int?,
+        among eligible: borrowing Eligibility,
+        in snapshot: ServingSnapshot
+    ) -> [Scored] {
+        let lowered = counted.collect(slots[user.slot].history[...], counts, among: eligible, snapshot.live?.index)
+        let found = search(
+            index,
+            bound: snapshot.identifiers.count,
+            for: user.vectors,
+            k: min(k + lowered, snapshot.itemCount),
+            effort: effort,
+            among: eligible
+        )
+        let vectors = inference?.workspace.userVectors ?? []
+        candidates.rescored += counted.merge(found, k: k, vectors: vectors, users: user.vectors, in: snapshot)
+        return counted.results
     }
 }
 

@@ -1,4 +1,5 @@
 public import Kernels
+import Recommenders
 public import VectorIndex
 
 /// Everything needed to answer requests from one committed version, immutable.
@@ -24,6 +25,8 @@ public final class ServingSnapshot: Sendable {
     public let index: any VectorIndex
     /// Finds items exactly, by looking at every one.
     public let exactIndex: any VectorIndex
+    /// Scores that are added to those of the vectors; nil for none.
+    let counts: CountScores?
     /// The catalogue's own ids.
     public let identifiers: IdentifierTable
     /// Titles, one a built item; empty when the catalogue has none.
@@ -46,6 +49,7 @@ public final class ServingSnapshot: Sendable {
         itemVectors: Matrix,
         index: any VectorIndex,
         exactIndex: any VectorIndex,
+        counts: CountScores? = nil,
         identifiers: IdentifierTable,
         titles: [String],
         categories: CategoryIndex,
@@ -58,6 +62,7 @@ public final class ServingSnapshot: Sendable {
         self.itemVectors = itemVectors
         self.index = index
         self.exactIndex = exactIndex
+        self.counts = counts
         self.identifiers = identifiers
         self.titles = titles
         self.categories = categories
@@ -77,6 +82,7 @@ public final class ServingSnapshot: Sendable {
         itemVectors = snapshot.itemVectors
         index = live.index
         exactIndex = live.index.over((snapshot.exactIndex as? LiveIndex)?.base ?? snapshot.exactIndex)
+        counts = snapshot.counts
         identifiers = live.identifiers
         titles = snapshot.titles
         categories = live.categories

@@ -21,18 +21,27 @@ extension SnapshotBuilder {
         SnapshotBuilder(
             warmUpRequests: warmUpRequests,
             minRecall: minRecall,
-            makeEncoder: { checkpoint in
+            makeModel: { checkpoint in
                 let recipe = try StoredRecipe(json: checkpoint.manifest.recipe)
+                var parameters = checkpoint.takeParameters()
+                let items = checkpoint.catalogue.count
+                let counts = try CountScores.take(from: &parameters, items: items)
                 guard let configuration = recipe.configuration as? DimeRecConfiguration else {
-                    let model = try recipe.system.model(recipe.configuration, stored: checkpoint.takeParameters())
-                    let encoder = try RecommenderEncoder(model, items: checkpoint.catalogue.count)
-                    return (encoder, encoder.items)
+                    let model = try recipe.system.model(recipe.configuration, stored: parameters)
+                    let encoder = try RecommenderEncoder(model, items: items)
+                    return ServedModel(
+                        encoder: encoder,
+                        itemVectors: encoder.items,
+                        counts: counts?.scaled(by: encoder.scale)
+                    )
                 }
-                let model = try DimeRec(configuration, stored: checkpoint.takeParameters())
+                let model = try DimeRec(configuration, stored: parameters)
                 // Tied tables are one: guidance reads the same table that is searched.
                 let classes = configuration.tiedItems ? nil : model.scoringItems
+                parameters = [:]
                 let weights = model.inferenceWeights(keyBytes: keyBytes)
-                return (InferenceEngine(weights), classes ?? weights.items)
+                let vectors = classes ?? weights.items
+                return ServedModel(encoder: InferenceEngine(weights), itemVectors: vectors, counts: counts)
             },
             makeIndex: { try IndexFormat.load($0, vectors: $1) },
             makeExactIndex: { vectors in

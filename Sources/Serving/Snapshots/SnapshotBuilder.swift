@@ -1,22 +1,38 @@
 public import CheckpointStore
 public import Kernels
+public import Recommenders
 public import VectorIndex
+
+/// The parts of a snapshot that depend on the system.
+public struct ServedModel: Sendable {
+    /// Computes user vectors.
+    public var encoder: any UserEncoder
+    /// The items' unit vectors, one a row; rows have no elements if the encoder's vectors are scores.
+    public var itemVectors: Matrix
+    /// Scores that are added to inner products of a user vector and item vectors; nil for none.
+    public var counts: CountScores?
+
+    /// Groups the parts.
+    public init(encoder: any UserEncoder, itemVectors: Matrix, counts: CountScores? = nil) {
+        self.encoder = encoder
+        self.itemVectors = itemVectors
+        self.counts = counts
+    }
+}
 
 /// Makes a checkpoint servable, or says why it is not.
 ///
 /// Functions turn a network into an encoder and saved bytes into an index, so this module knows neither format.
 /// Building takes long, because it reads, checks and probes every item: call it off the event loops.
 public struct SnapshotBuilder: Sendable {
-    /// Makes the encoder and the items' unit vectors, one a row, from a checkpoint, whose parameters it may consume;
-    /// rows have no elements if the encoder's vectors are scores.
-    public typealias MakeEncoder =
-        @Sendable (inout Checkpoint) throws -> (encoder: any UserEncoder, itemVectors: Matrix)
+    /// Makes the parts of a snapshot that depend on the system from a checkpoint, whose parameters it may consume.
+    public typealias MakeModel = @Sendable (inout Checkpoint) throws -> ServedModel
     /// Makes the index over the item vectors from its saved form.
     public typealias MakeIndex = @Sendable ([UInt8], Matrix) throws -> any VectorIndex
     /// Makes the index that looks at every item.
     public typealias MakeExactIndex = @Sendable (Matrix) throws -> any VectorIndex
 
-    private let makeEncoder: MakeEncoder
+    private let makeModel: MakeModel
     private let makeIndex: MakeIndex
     private let makeExactIndex: MakeExactIndex
     private let warmUpRequests: Int
@@ -27,13 +43,13 @@ public struct SnapshotBuilder: Sendable {
     /// - Parameters:
     ///   - warmUpRequests: How many made-up requests a snapshot must answer before it may serve, at least 1.
     ///   - minRecall: The least recall of the index, 0 to 1.
-    ///   - makeEncoder: Makes the encoder and the item vectors.
+    ///   - makeModel: Makes the encoder, the item vectors and the counts.
     ///   - makeIndex: Makes the index from its saved form.
     ///   - makeExactIndex: Makes the exact index.
     public init(
         warmUpRequests: Int = 200,
         minRecall: Double = 0.8,
-        makeEncoder: @escaping MakeEncoder,
+        makeModel: @escaping MakeModel,
         makeIndex: @escaping MakeIndex,
         makeExactIndex: @escaping MakeExactIndex
     ) {
@@ -41,7 +57,7 @@ public struct SnapshotBuilder: Sendable {
         precondition(0...1 ~= minRecall, "a recall of at least \(minRecall) is outside 0...1")
         self.warmUpRequests = warmUpRequests
         self.minRecall = minRecall
-        self.makeEncoder = makeEncoder
+        self.makeModel = makeModel
         self.makeIndex = makeIndex
         self.makeExactIndex = makeExactIndex
     }
@@ -75,7 +91,8 @@ public struct SnapshotBuilder: Sendable {
         )
         try checkPopularity(checkpoint.popularity, items: catalogue.count)
 
-        let (encoder, itemVectors) = try makeEncoder(&checkpoint)
+        let served = try makeModel(&checkpoint)
+        let (encoder, itemVectors) = (served.encoder, served.itemVectors)
         try require(itemVectors.rows, equals: catalogue.count, "the number of item vectors")
         if itemVectors.columns > 0 {
             try require(itemVectors.columns, equals: manifest.dimension, "the length of an item vector")
@@ -95,6 +112,7 @@ public struct SnapshotBuilder: Sendable {
             itemVectors: itemVectors,
             index: index,
             exactIndex: try makeExactIndex(itemVectors),
+            counts: served.counts,
             identifiers: identifiers,
             titles: catalogue.titles,
             categories: categories,

@@ -81,25 +81,52 @@ public struct Evaluator: Sendable {
     /// - Parameters:
     ///   - model: The model.
     ///   - readOut: Which of the model's vectors to rank by.
+    ///   - counts: Scores to add to the model's; nil for none.
     ///   - noiseSeed: Seed of the reverse chain's noise; row `i` draws from stream `i`, independent of the blocks.
     /// - Returns: Metrics over all rows.
     /// - Complexity: O(rows * items * d), on all cores.
-    public func evaluate(_ model: some Recommender, readOut: ReadOut, noiseSeed: UInt64) -> Result {
-        evaluate(model.itemSpace, noiseSeed: noiseSeed) { histories, noise in
+    public func evaluate(
+        _ model: some Recommender,
+        readOut: ReadOut,
+        counts: CountScores? = nil,
+        noiseSeed: UInt64
+    ) -> Result {
+        evaluate(model.itemSpace, counts: counts, noiseSeed: noiseSeed) { histories, noise in
             model.userVectors(histories, noise: noise, readOut: readOut)
         }
+    }
+
+    /// Ranks the catalogue for every row by each read-out of a model.
+    ///
+    /// - Parameters:
+    ///   - model: The model.
+    ///   - noiseSeed: Seed of the reverse chain's noise.
+    /// - Returns: Names and results: first what is served, with counts where the model has them, then the same without
+    ///   counts, then the other read-outs, which have none.
+    public func readOuts(of model: CountedRecommender, noiseSeed: UInt64) -> [(name: String, result: Result)] {
+        func result(_ readOut: ReadOut, _ counts: CountScores? = nil) -> Result {
+            evaluate(model.system, readOut: readOut, counts: counts, noiseSeed: noiseSeed)
+        }
+        var results = model.system.readOuts.map { (name: $0.description, result: result($0)) }
+        if let counts = model.counts {
+            results[0].name = "without-counts"
+            results.insert((ReadOut.served.description, result(.served, counts)), at: 0)
+        }
+        return results
     }
 
     /// Ranks the catalogue for every row by given vectors.
     ///
     /// - Parameters:
     ///   - items: The item vectors that user vectors are compared with.
+    ///   - counts: Scores to add; nil for none.
     ///   - noiseSeed: Seed of the random draws; row `i` draws from stream `i`, independent of the blocks.
     ///   - userVectors: Computes the vectors of a block of histories; called from several threads.
     /// - Returns: Metrics over all rows.
     /// - Complexity: O(rows * items * d), on all cores.
     public func evaluate(
         _ items: ItemSpace,
+        counts: CountScores? = nil,
         noiseSeed: UInt64,
         userVectors: @Sendable (RaggedRows, NoiseSource) -> UserVectors
     ) -> Result {
@@ -111,6 +138,7 @@ public struct Evaluator: Sendable {
             let result = evaluate(
                 Array(indices[range]),
                 items,
+                counts,
                 noiseSeed: noiseSeed,
                 userVectors: userVectors
             )
@@ -131,6 +159,7 @@ public struct Evaluator: Sendable {
     private func evaluate(
         _ block: [Int],
         _ items: ItemSpace,
+        _ counts: CountScores?,
         noiseSeed: UInt64,
         userVectors: (RaggedRows, NoiseSource) -> UserVectors
     ) -> Result {
@@ -151,6 +180,10 @@ public struct Evaluator: Sendable {
         guard !answered.isEmpty else { return result }
         let users = userVectors(histories, NoiseSource(seed: noiseSeed, streams: answered.map { UInt64(block[$0]) }))
         var scores = items.scores(of: users)
+        counts?.add(
+            to: &scores,
+            histories: RaggedRows(answered.map { rows.history(of: block[$0], limit: CountScores.historyLength) })
+        )
         for (line, place) in answered.enumerated() {
             let row = block[place]
             let target = rows.target(of: row)

@@ -121,17 +121,18 @@ public struct ExperimentEvaluation: Sendable {
     /// Measures a trained model.
     ///
     /// - Parameters:
-    ///   - model: The model.
+    ///   - counted: The model.
     ///   - measurement: The kind of measurement.
     ///   - checkpoint: Makes the checkpoint to publish.
     /// - Returns: Points; the served read-out comes first.
     /// - Precondition: Reverse steps and serving settings need a DimeRec model.
     /// - Throws: Any error of making the checkpoint or serving it.
     func points(
-        of model: any Recommender,
+        of counted: CountedRecommender,
         _ measurement: CellMeasurement,
         checkpoint: () throws -> Checkpoint
     ) throws -> [MeasuredPoint] {
+        let model = counted.system
         let evaluator = Evaluator(
             rows: rows,
             historyLength: model.historyLength,
@@ -140,8 +141,8 @@ public struct ExperimentEvaluation: Sendable {
             filterHistory: filterHistory
         )
         switch measurement {
-        case .readOuts: return readOutPoints(of: model, evaluator)
-        case .comparison: return try comparisonPoints(of: model, evaluator, checkpoint)
+        case .readOuts: return readOutPoints(of: counted, evaluator)
+        case .comparison: return try comparisonPoints(of: counted, evaluator, checkpoint)
         case .validation: return []
         case .reranking: return reranking.points(of: model)
         case .serving(let steps, let samples):
@@ -160,26 +161,22 @@ public struct ExperimentEvaluation: Sendable {
         return model
     }
 
-    private func readOutPoints(of model: some Recommender, _ evaluator: Evaluator) -> [MeasuredPoint] {
-        let accuracy = model.itemSpace.vectors.flatMap { probe?.accuracy(of: $0) }
-        return model.readOuts.map { readOut in
-            let result = evaluator.evaluate(model, readOut: readOut, noiseSeed: Self.noiseSeed)
-            var point = MeasuredPoint(name: readOut.description, values: result.values)
-            if readOut == model.readOuts.first {
-                point.values["linear_probe"] = accuracy
-                point.ranks = Data(result.ranks)
-            }
-            return point
-        }
+    private func readOutPoints(of model: CountedRecommender, _ evaluator: Evaluator) -> [MeasuredPoint] {
+        let results = evaluator.readOuts(of: model, noiseSeed: Self.noiseSeed)
+        var points = results.map { MeasuredPoint(name: $0.name, values: $0.result.values) }
+        points[0].values["linear_probe"] = model.system.itemSpace.vectors.flatMap { probe?.accuracy(of: $0) }
+        points[0].ranks = Data(results[0].result.ranks)
+        return points
     }
 
     /// Points of the read-outs; the first also has the model's size and serving cost.
     private func comparisonPoints(
-        of model: any Recommender,
+        of counted: CountedRecommender,
         _ evaluator: Evaluator,
         _ checkpoint: () throws -> Checkpoint
     ) throws -> [MeasuredPoint] {
-        var points = readOutPoints(of: model, evaluator)
+        let model = counted.system
+        var points = readOutPoints(of: counted, evaluator)
         points[0].values["parameters"] = Double(model.parameters.count)
         if let clock, (model.configuration as? DimeRecConfiguration)?.geometry != .euclidean {
             let cost = try clock.service(checkpoint(), timedHistories(model.historyLength))

@@ -159,7 +159,7 @@ public struct ExperimentRunner: Sendable {
             guard let trained else { return nil }
             result.progress = trained.progress
             result.trainRows = trained.trainRows
-            return Training(result: result, weights: trained.model.parameters.matrices)
+            return Training(result: result, weights: trained.model.matrices)
         } catch TrainingError.diverged(let step, let term, _) {
             if let state = try store.trainingState(model: name) {
                 result.progress = try JSONDecoder().decode(TrainingProgress.self, from: Data(state.json.utf8))

@@ -65,6 +65,10 @@ public struct RecipeChoice: Sendable {
         }
         recipe.data.evaluation = validated == .last ? .lastItem : summary.isShort ? .allPrefixes : .fiveCuts
         reasons.append("validation by \(recipe.data.evaluation.rawValue)")
+        recipe.counts.enabled = true
+        reasons.append(
+            "scores from counts of transitions, neighbours and repeats are added if validation gains by them"
+        )
         self.recipe = recipe
         self.reasons = reasons
     }

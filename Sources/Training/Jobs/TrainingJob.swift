@@ -97,8 +97,8 @@ public struct TrainingJob: Sendable {
 
     /// A trained model with the record of its training.
     struct Trained {
-        /// The model with its best weights.
-        var model: any Recommender
+        /// The model with its best weights, and its counts.
+        var model: CountedRecommender
         /// Counters and validation metrics.
         var progress: TrainingProgress
         /// Rows of one epoch.
@@ -120,7 +120,7 @@ public struct TrainingJob: Sendable {
         guard let system = system as? any TrainedRecommender.Type else {
             preconditionFailure("'\(recipe.system)' learns neither by gradients nor in closed form")
         }
-        return try train(
+        var trained = try train(
             system,
             store: store,
             resume: resume,
@@ -128,6 +128,8 @@ public struct TrainingJob: Sendable {
             shouldStop: shouldStop,
             report: report
         )
+        if recipe.counts.enabled { try trained?.addCounts(recipe, data, report: report) }
+        return trained
     }
 
     /// Fits a model in closed form and evaluates it on the validation part.
@@ -159,7 +161,7 @@ public struct TrainingJob: Sendable {
             ).metrics.values
         progress.seconds = (ContinuousClock.now - start) / .seconds(1)
         report(.validation(0, metrics: progress.best, isBest: true))
-        return Trained(model: model, progress: progress, trainRows: rows)
+        return Trained(model: CountedRecommender(model), progress: progress, trainRows: rows)
     }
 
     private func train<Model: TrainedRecommender>(
@@ -185,7 +187,11 @@ public struct TrainingJob: Sendable {
             report: report
         )
         guard outcome.isFinished else { return nil }
-        return Trained(model: outcome.model, progress: outcome.progress, trainRows: trainer.trainRows)
+        return Trained(
+            model: CountedRecommender(outcome.model),
+            progress: outcome.progress,
+            trainRows: trainer.trainRows
+        )
     }
 
     /// Validation rows whose user vectors tune the index, because requests search with user vectors.
@@ -197,7 +203,7 @@ public struct TrainingJob: Sendable {
             sequences: data.split.train.sequences,
             items: data.catalogue.count
         )
-        let space = SearchSpace(trained.model.itemSpace)
+        let space = SearchSpace(trained.model.system.itemSpace)
         return Checkpoint(
             manifest: CheckpointManifest(
                 model: modelName,
@@ -212,10 +218,10 @@ public struct TrainingJob: Sendable {
                 metrics: trained.progress.best,
                 data: data.fingerprint
             ),
-            parameters: trained.model.parameters.matrices,
+            parameters: trained.model.matrices,
             catalogue: data.catalogue,
             popularity: popularity.order,
-            index: try index(of: trained.model, in: space).serialised()
+            index: try index(of: trained.model.system, in: space).serialised()
         )
     }
 

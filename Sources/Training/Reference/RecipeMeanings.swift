@@ -45,6 +45,11 @@ extension RecipeReference {
         "data.splitSeed": "seed of the split by users",
         "data.evaluation": "the prefixes of a validation sequence that become rows",
         "data.validationRows": "largest number of rows; if there are more, evenly spaced ones are used",
+        "counts.enabled":
+            "adds scores from counts of the training part (transitions, neighbours, repeats) to the system's own, with "
+            + "weights fitted on validation rows. For systems with item vectors; see <doc:CountScores>",
+        "counts.followers": "items kept for each item that came directly after it",
+        "counts.neighbours": "items kept for each item that occur near it",
         "index.kind": "`auto` scores every item below 2,000 items and uses partitions above",
         "index.partitions": "null chooses by the number of items",
         "index.recall": "share of the exact best 50 that the default effort must find; more costs time",

@@ -23,7 +23,7 @@ package enum RecipeReference {
 
     private static var common: [String] {
         let fields = RecipeField.all(of: DimeRec.self)
-        return ["training", "data", "index", "tuning"].flatMap { section in
+        return ["training", "data", "counts", "index", "tuning"].flatMap { section in
             tables(of: fields.filter { $0.path.hasPrefix("\(section).") }, in: section, titled: section, DimeRec.system)
         }
     }

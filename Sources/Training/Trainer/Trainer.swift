@@ -259,6 +259,8 @@ public enum TrainingEvent: Sendable {
     case step(Int, of: Int?, terms: [(name: String, value: Float)], samplesPerSecond: Double)
     /// A validation is done.
     case validation(Int, metrics: [String: Double], isBest: Bool)
+    /// Counts were added to the trained model's scores, with these validation metrics; they are kept if they help.
+    case counts(metrics: [String: Double], areKept: Bool)
 }
 
 /// A trained model with the record of its training.

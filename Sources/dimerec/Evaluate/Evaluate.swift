@@ -38,7 +38,8 @@ struct Evaluate: ParsableCommand {
         Allocator.keepFreedMemory()
         let checkpoint = try CheckpointStore(path: store, readOnly: true).load(model: model, version: version)
         let recipe = try Recipe(json: Data(checkpoint.manifest.recipe.utf8))
-        let model = try recipe.model(stored: checkpoint.parameters, items: checkpoint.catalogue.count)
+        let counted = try recipe.model(stored: checkpoint.parameters, items: checkpoint.catalogue.count)
+        let model = counted.system
         let data = try heldOut(checkpoint)
         Terminal.write(notes: data.notes)
         let `protocol` = self.protocol ?? recipe.data.evaluation.suited(to: data.part.targets)
@@ -73,11 +74,7 @@ struct Evaluate: ParsableCommand {
             diversity: Diversity(items: checkpoint.catalogue.count, categories: checkpoint.catalogue.categories),
             filterHistory: filterHistory
         )
-        let results = (0..<noiseSeeds).map { seed in
-            model.readOuts.map { readOut in
-                (readOut, evaluator.evaluate(model, readOut: readOut, noiseSeed: UInt64(seed)))
-            }
-        }
+        let results = (0..<noiseSeeds).map { evaluator.readOuts(of: counted, noiseSeed: UInt64($0)) }
         report(
             results,
             predictors: predictors.metrics(on: rows, filterHistory: filterHistory),
@@ -119,15 +116,15 @@ struct Evaluate: ParsableCommand {
     }
 
     private func report(
-        _ results: [[(ReadOut, Evaluator.Result)]],
+        _ results: [[(name: String, result: Evaluator.Result)]],
         predictors: [(name: String, metrics: [String: Double])],
         probe: [String: Double]?,
         manifest: CheckpointManifest,
         protocol: EvaluationProtocol
     ) {
-        let readOuts = results[0].map(\.0)
-        let means = readOuts.indices.map { index in Self.mean(results.map { $0[index].1.values }) }
-        let served = results[0][0].1
+        let readOuts = results[0].map(\.name)
+        let means = readOuts.indices.map { index in Self.mean(results.map { $0[index].result.values }) }
+        let served = results[0][0].result
         if json {
             var object = JSONObject(means[0])
             object["model"] = manifest.model
@@ -138,20 +135,20 @@ struct Evaluate: ParsableCommand {
             object["fallback_rows"] = served.fallbackRows
             object["unknown_targets"] = served.unknownTargets
             object["noise_seeds"] = noiseSeeds
-            object["sd"] = Self.deviation(results.map { $0[0].1.metrics.values })
-            object["read_outs"] = Dictionary(uniqueKeysWithValues: zip(readOuts.map(\.description), means))
+            object["sd"] = Self.deviation(results.map { $0[0].result.metrics.values })
+            object["read_outs"] = Dictionary(uniqueKeysWithValues: zip(readOuts, means))
             object["predictors"] = Dictionary(uniqueKeysWithValues: predictors.map { ($0.name, $0.metrics) })
             object["linear_probe"] = probe
             Terminal.print(object.line)
             return
         }
         var table = MetricsTable(title: "\(manifest.model) version \(manifest.version)")
-        for (readOut, metrics) in zip(readOuts, means) { table.add(readOut.description, metrics) }
+        for (readOut, metrics) in zip(readOuts, means) { table.add(readOut, metrics) }
         for predictor in predictors { table.add(predictor.name, predictor.metrics) }
         Terminal.print(table.text)
         var notes = "\(served.metrics.rows) rows, \(`protocol`.rawValue)"
         if noiseSeeds > 1 {
-            let deviation = Self.deviation(results.map { $0[0].1.metrics.values })["hr@20"] ?? 0
+            let deviation = Self.deviation(results.map { $0[0].result.metrics.values })["hr@20"] ?? 0
             notes += ", \(noiseSeeds) noise seeds (sd of hr@20 \(String(format: "%.4f", deviation)))"
         }
         if served.unknownTargets > 0 { notes += ", \(served.unknownTargets) targets unknown to the model (misses)" }

@@ -12,6 +12,19 @@ struct TrainingProgressView {
         switch event {
         case .step(let step, let total, let terms, let rate): drawBar(step, total, terms, rate)
         case .validation(let step, let metrics, let isBest): showValidation(step, metrics, isBest)
+        case .counts(let metrics, let areKept): showCounts(metrics, areKept)
+        }
+    }
+
+    private func showCounts(_ metrics: [String: Double], _ areKept: Bool) {
+        if Terminal.isInteractive {
+            let gains = ["hr@20", "mrr@20"].map { "\($0.uppercased()) " + String(format: "%.4f", metrics[$0] ?? 0) }
+            Terminal.write("with counts  \(gains.joined(separator: "  "))\(areKept ? "  kept" : "  not kept")\n")
+        } else {
+            var fields: [String: Any] = metrics
+            fields["event"] = "counts"
+            fields["kept"] = areKept
+            Terminal.write(JSONObject(fields).line + "\n")
         }
     }
 

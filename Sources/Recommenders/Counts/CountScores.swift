@@ -1,0 +1,123 @@
+public import Kernels
+
+/// Scores from counts of the training part, which are added to a system's own scores.
+///
+/// A network learns what many histories have in common; counts keep what it blurs: sharp transitions, rare pairs, and
+/// how a user comes back to items. The score of an item is
+///
+///     (user vector) · (item vector) + sum over i of w_i * t_i
+///
+/// with seven terms `t_i` that only the items linked to the history have; see ``Terms``. Their weights are fitted on
+/// validation rows.
+public struct CountScores: Sendable, Equatable {
+    /// The terms of one item, in the lanes of a vector; the last lane is 0.
+    ///
+    /// With `f` the share of times that the item followed the newest one, and `n` the sum of the cosines of the item
+    /// with each of the 20 newest, times 0.9 to the power of its age:
+    /// 0. `log(1 + 10 f)`
+    /// 1. `log(1 + 1000 f)`
+    /// 2. `log(1 + 10 n)`
+    /// 3. `log(1 + 1000 n)`
+    /// 4. 1 for an item of the history
+    /// 5. for an item of the history, 1 / (1 + age), where the newest item has age 0
+    /// 6. for an item of the history, the logarithm of how often it occurs there
+    public typealias Terms = SIMD8<Float>
+
+    /// The number of terms.
+    public static let termCount = 7
+    /// How many of a history's newest items count as repeats.
+    public static let historyLength = 1000
+    /// How many of a history's newest items have neighbours that count, and the factor for each older one.
+    static let (newest, decay): (Int, Float) = (20, 0.9)
+
+    /// The items that directly followed each item.
+    let followers: ItemLinks
+    /// The items that occur near each item.
+    let neighbours: ItemLinks
+    /// The weights of the terms, in units of the system's own scores; the last lane is 0.
+    public var weights: Terms
+
+    /// Counts a training part; the weights are 0.
+    ///
+    /// - Parameters:
+    ///   - sequences: Item numbers, oldest first, all below `items`.
+    ///   - items: Size of the catalogue.
+    ///   - configuration: How many links of each item are kept.
+    public init(counting sequences: RaggedRows, items: Int, _ configuration: CountConfiguration) {
+        followers = ItemLinks(followersIn: sequences, items: items, keeping: configuration.followers)
+        neighbours = ItemLinks(neighboursIn: sequences, items: items, keeping: configuration.neighbours)
+        weights = .zero
+    }
+
+    /// The size of the catalogue.
+    public var items: Int { followers.items }
+
+    /// The same scores for a system whose scores are multiplied by a factor.
+    public func scaled(by factor: Float) -> CountScores {
+        var scaled = self
+        scaled.weights *= factor
+        return scaled
+    }
+
+    /// Adds the counts' scores to a system's scores of all items.
+    ///
+    /// - Parameters:
+    ///   - scores: The scores, `[users, V]`.
+    ///   - histories: Item numbers, oldest first, one row a user.
+    public func add(to scores: inout Matrix, histories: RaggedRows) {
+        precondition(
+            scores.shape == [histories.count, items],
+            "\(scores.shape) scores of \(histories.count) histories"
+        )
+        var linked = LinkedItems()
+        for row in 0..<histories.count {
+            linked.collect(histories[row], self)
+            for (place, item) in linked.items.enumerated() { scores[row, Int(item)] += score(linked.terms(at: place)) }
+        }
+    }
+
+    /// The weighted sum of an item's terms.
+    public func score(_ terms: Terms) -> Float { (terms * weights).sum() }
+
+    private static let prefix = "counts."
+    private static let names = (
+        followers: prefix + "followers", neighbours: prefix + "neighbours", weights: prefix + "weights"
+    )
+
+    /// What a checkpoint stores, by names that no system uses.
+    public var matrices: [String: Matrix] {
+        let own = Matrix(rows: 1, columns: Self.termCount, elements: (0..<Self.termCount).map { weights[$0] })
+        return followers.matrices(named: Self.names.followers)
+            .merging(neighbours.matrices(named: Self.names.neighbours)) { $1 }
+            .merging([Self.names.weights: own]) { $1 }
+    }
+
+    /// Takes stored counts out of a checkpoint's matrices, which then hold those of the system alone.
+    ///
+    /// - Parameters:
+    ///   - matrices: The matrices.
+    ///   - items: Size of the catalogue.
+    /// - Returns: The counts; nil if none are stored.
+    /// - Throws: `ParameterError` for a missing matrix, a wrong shape, or an element out of range.
+    public static func take(from matrices: inout [String: Matrix], items: Int) throws(ParameterError) -> CountScores? {
+        guard matrices.keys.contains(where: { $0.hasPrefix(prefix) }) else { return nil }
+        return try CountScores(takingFrom: &matrices, items: items)
+    }
+
+    private init(takingFrom matrices: inout [String: Matrix], items: Int) throws(ParameterError) {
+        followers = try ItemLinks(takingFrom: &matrices, named: Self.names.followers, items: items)
+        neighbours = try ItemLinks(takingFrom: &matrices, named: Self.names.neighbours, items: items)
+        guard let stored = matrices.removeValue(forKey: Self.names.weights) else { throw .missing(Self.names.weights) }
+        guard stored.shape == [1, Self.termCount] else {
+            throw .shape(Self.names.weights, expected: [1, Self.termCount], found: stored.shape)
+        }
+        weights = .zero
+        for (lane, weight) in stored.elements.enumerated() {
+            guard weight.isFinite else {
+                let found = "\(weight)"
+                throw .value(Self.names.weights, row: 0, column: lane, found: found, allowed: "finite")
+            }
+            weights[lane] = weight
+        }
+    }
+}

@@ -1,0 +1,137 @@
+import Dispatch
+import Foundation
+import Kernels
+package import Recommenders
+import Synchronization
+
+/// Fits the weights of count scores to validation rows: a softmax over the catalogue whose logits are linear in the
+/// system's score and the terms, so that the likelihood of the targets has one maximum.
+///
+/// The softmax of a row sums over the items that its history is linked to, the system's best items, the target, and a
+/// sample of all others, which stands for them in proportion.
+package struct CountFitting {
+    /// The most rows that are used, evenly spaced; and the fewest with which weights are fitted at all.
+    private static let (mostRows, fewestRows) = (2000, 20)
+    /// The system's best items, and sampled others, of a row.
+    private static let (best, sampled) = (200, 256)
+    /// The precision of the weights' normal prior, in one over squares of weights.
+    private static let prior = 0.5
+    /// The least weight of the system's score, as a share of its weight without counts.
+    private static let leastShare = 0.05
+    /// The lane of the system's score.
+    private static let own = CountScores.termCount
+
+    private let rows: EvaluationRows
+    private let indices: [Int]
+
+    /// A fit to some rows.
+    package init(rows: EvaluationRows) {
+        self.rows = rows
+        let usable = (0..<rows.count).filter { rows.target(of: $0) != nil && !rows.history(of: $0, limit: 1).isEmpty }
+        let count = min(usable.count, Self.mostRows)
+        indices = (0..<count).map { usable[$0 * usable.count / max(1, count)] }
+    }
+
+    /// Fits the weights of counts.
+    ///
+    /// - Parameters:
+    ///   - counts: The counts.
+    ///   - model: The system whose scores they are added to; it has item vectors.
+    ///   - noiseSeed: Seed of the noise of the system's vectors.
+    /// - Returns: The counts with their weights; nil for too few rows, or a system whose scores say nothing about the
+    ///   targets.
+    /// - Complexity: O(rows * items * d), then some passes over O(rows * links of a history).
+    package func fitted(_ counts: CountScores, to model: some Recommender, noiseSeed: UInt64) -> CountScores? {
+        guard indices.count >= Self.fewestRows else { return nil }
+        var softmax = LinearSoftmax(samples(counts, model, noiseSeed: noiseSeed))
+        var weights = SIMD8<Double>.zero
+        var free = SIMDMask<SIMD8<Double.SIMDMaskScalar>>(repeating: false)
+        free[Self.own] = true
+        softmax.maximise(&weights, free: free, prior: (mean: .zero, precision: 1e-9))
+        let scale = weights[Self.own]
+        guard scale > 0, scale.isFinite else { return nil }
+        // In units of this scale, a system that needs no counts has weight 1.
+        softmax.scale(lane: Self.own, by: Float(scale))
+        var mean = SIMD8<Double>.zero
+        mean[Self.own] = 1
+        weights = mean
+        free = SIMDMask(repeating: true)
+        softmax.maximise(&weights, free: free, prior: (mean, Self.prior))
+        if weights[Self.own] < Self.leastShare {
+            weights[Self.own] = Self.leastShare
+            free[Self.own] = false
+            softmax.maximise(&weights, free: free, prior: (mean, Self.prior))
+        }
+        var fitted = counts
+        for lane in 0..<CountScores.termCount {
+            fitted.weights[lane] = Float(weights[lane] / (weights[Self.own] * scale))
+        }
+        return fitted.weights.isFinite ? fitted : nil
+    }
+
+    /// The candidates of all rows, in blocks on all cores.
+    private func samples(_ counts: CountScores, _ model: some Recommender, noiseSeed: UInt64) -> [LinearSoftmax.Sample]
+    {
+        let items = model.itemSpace
+        let block = max(1, min(64, 8_000_000 / max(1, items.count)))
+        let starts = Array(stride(from: 0, to: indices.count, by: block))
+        let results = Mutex([[LinearSoftmax.Sample]](repeating: [], count: starts.count))
+        DispatchQueue.concurrentPerform(iterations: starts.count) { part in
+            let part = (number: part, rows: indices[starts[part]..<min(starts[part] + block, indices.count)])
+            let histories = RaggedRows(part.rows.map { rows.history(of: $0, limit: model.historyLength) })
+            let noise = NoiseSource(seed: noiseSeed, streams: part.rows.map { UInt64($0) })
+            let scores = items.scores(of: model.userVectors(histories, noise: noise, readOut: .served))
+            var linked = LinkedItems()
+            let samples = part.rows.enumerated().compactMap { line, row in
+                linked.collect(rows.history(of: row, limit: CountScores.historyLength)[...], counts)
+                return sample(row, scores.row(line), linked, noiseSeed: noiseSeed)
+            }
+            results.withLock { $0[part.number] = samples }
+        }
+        return Array(results.withLock { $0 }.joined())
+    }
+
+    private func sample(
+        _ row: Int,
+        _ scores: [Float],
+        _ linked: LinkedItems,
+        noiseSeed: UInt64
+    ) -> LinearSoftmax.Sample? {
+        guard let target = rows.target(of: row) else { return nil }
+        var sample = LinearSoftmax.Sample()
+        var taken: Set<Int32> = []
+        func add(_ item: Int32, offset: Float) {
+            guard taken.insert(item).inserted else { return }
+            if item == target { sample.target = sample.terms.count }
+            var terms = linked.place(ifLinked: item).map(linked.terms(at:)) ?? .zero
+            terms[Self.own] = scores[Int(item)]
+            sample.terms.append(terms)
+            sample.offsets.append(offset)
+        }
+        add(target, offset: 0)
+        for item in linked.items { add(item, offset: 0) }
+        var top = TopK(k: Self.best)
+        top.offer(scores, count: scores.count) { Int32($0) }
+        for entry in top.sorted() { add(entry.id, offset: 0) }
+        let rest = scores.count - taken.count
+        guard rest > 0 else { return sample }
+        if rest <= Self.sampled {
+            for item in 0..<Int32(scores.count) { add(item, offset: 0) }
+            return sample
+        }
+        let before = taken.count
+        let draws = CounterBasedGenerator(seed: noiseSeed, purpose: .countFitting)
+            .integers(below: scores.count, stream: UInt64(row), count: Self.sampled)
+        for item in draws { add(item, offset: 0) }
+        let drawn = sample.terms.count - before
+        guard drawn > 0 else { return sample }
+        let offset = log(Float(rest) / Float(drawn))
+        for place in before..<sample.terms.count { sample.offsets[place] = offset }
+        return sample
+    }
+}
+
+extension SIMD8<Float> {
+    /// Whether every lane is finite.
+    fileprivate var isFinite: Bool { indices.allSatisfy { self[$0].isFinite } }
+}

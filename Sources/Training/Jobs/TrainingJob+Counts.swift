@@ -1,0 +1,40 @@
+import CheckpointStore
+import Recommenders
+
+extension TrainingJob.Trained {
+    /// Counts the training part, fits the weights of the counts to validation rows, and keeps them if HR@20 and MRR@20
+    /// of the validation rows together get better.
+    ///
+    /// A system without item vectors gets no counts, because it scores all items itself.
+    ///
+    /// - Parameters:
+    ///   - recipe: The recipe of the training.
+    ///   - data: Its data.
+    ///   - report: Receives the result.
+    /// - Throws: ``TrainingError/nothingToValidate``.
+    mutating func addCounts(_ recipe: Recipe, _ data: TrainingData, report: (TrainingEvent) -> Void) throws {
+        let system = model.system
+        guard system.itemSpace.vectors != nil else { return }
+        let (start, items, validation) = (ContinuousClock.now, data.catalogue.count, data.split.validation)
+        let rows = EvaluationRows(validation, protocol: recipe.data.evaluation.suited(to: validation.targets))
+        let counts = CountScores(counting: data.split.train.sequences, items: items, recipe.counts)
+        let seed = Evaluator.validationNoiseSeed
+        guard let fitted = CountFitting(rows: rows).fitted(counts, to: system, noiseSeed: seed) else { return }
+        let evaluator = try Evaluator(
+            validating: recipe,
+            split: data.split,
+            items: items,
+            historyLength: system.historyLength
+        )
+        let metrics = evaluator.evaluate(system, readOut: .served, counts: fitted, noiseSeed: seed).metrics.values
+        func quality(_ metrics: [String: Double]) -> Double {
+            metrics["hr@20", default: 0] + metrics["mrr@20", default: 0]
+        }
+        let isBetter = quality(metrics) > quality(progress.best)
+        progress.seconds += (ContinuousClock.now - start) / .seconds(1)
+        report(.counts(metrics: metrics, areKept: isBetter))
+        guard isBetter else { return }
+        model.counts = fitted
+        progress.best = metrics
+    }
+}
