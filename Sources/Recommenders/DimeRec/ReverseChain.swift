@@ -12,11 +12,13 @@ extension ReadOut {
     public static let guidanceMean = ReadOut("guidance-mean")
     /// The denoiser's prediction at step T, from pure noise: one step instead of T.
     public static let oneStep = ReadOut("one-step")
+    /// The denoiser's prediction at step T from a zero vector in place of noise: what the condition alone gives.
+    public static let withoutNoise = ReadOut("without-noise")
 }
 
 extension DimeRec {
-    /// The generated vector, and three vectors that use only a part of the model.
-    public var readOuts: [ReadOut] { [.served, .oneStep, .guidanceBest, .guidanceMean] }
+    /// The generated vector, and vectors that use only a part of the model.
+    public var readOuts: [ReadOut] { [.served, .oneStep, .withoutNoise, .guidanceBest, .guidanceMean] }
 
     /// User vectors by a read-out; see ``Recommender/userVectors(_:noise:readOut:)``.
     public func userVectors(_ histories: RaggedRows, noise: NoiseSource, readOut: ReadOut) -> UserVectors {
@@ -33,9 +35,22 @@ extension DimeRec {
             return UserVectors(rows: denoiser.meanInterest(interests).normalisedRows().value)
         case .oneStep:
             return UserVectors(rows: generate(condition, noise: noise, steps: 1))
+        case .withoutNoise:
+            return UserVectors(rows: withoutNoise(condition))
         default:
             return UserVectors(rows: generate(condition, noise: noise, steps: configuration.steps))
         }
+    }
+
+    private func withoutNoise(_ condition: DiffusionAggregation.Condition) -> Matrix {
+        let (tape, rows) = (condition.interests.tape, condition.interests.value.rows)
+        return denoiser.cleanVectors(
+            noised: tape.constant(Matrix(rows: rows, columns: configuration.dimension)),
+            steps: [Int](repeating: configuration.steps, count: rows),
+            terms: denoiser.terms(of: condition, dropout: nil, parameters),
+            dropout: nil,
+            parameters: parameters
+        ).value
     }
 
     /// The number of diffusion steps (T).

@@ -6,7 +6,7 @@ import Synchronization
 /// Ranks every item of the catalogue for each held-out row, exactly (method, section 9.4).
 ///
 /// A row's rank counts the items that score higher than its target, and the lower-numbered items that tie. A
-/// target outside the catalogue is a miss. For a row whose history has no known item the ranking is popularity, as in
+/// target outside the catalogue is a miss, and so is one whose score is not a number. For a row whose history has no known item the ranking is popularity, as in
 /// the service.
 public struct Evaluator: Sendable {
     /// The noise seed of validations; fixed, so that validations differ by weights alone.
@@ -52,6 +52,9 @@ public struct Evaluator: Sendable {
     public struct Result: Sendable {
         /// Hit rates, NDCG and reciprocal ranks.
         public var metrics = RankingMetrics()
+        /// The same with the items of each row's history left out of its ranking, as the service does by default; a
+        /// target of the history is then a miss.
+        public var withoutHistory = RankingMetrics()
         /// How varied the rankings are; nil when it was not measured.
         public var diversity: Diversity?
         /// The rank of each row's target in the order of rows, 0 the top; ``unranked`` from 50 on.
@@ -69,9 +72,10 @@ public struct Evaluator: Sendable {
             metrics.values.merging(diversity?.values ?? [:]) { metric, _ in metric }
         }
 
-        /// Adds the row at a place of the block, with its target's rank; nil when the target has none.
-        fileprivate mutating func add(rank: Int?, at place: Int) {
+        /// Adds the row at a place of the block, with its target's ranks; nil where the target has none.
+        fileprivate mutating func add(rank: Int?, withoutHistory: Int?, at place: Int) {
             metrics.add(rank: rank)
+            self.withoutHistory.add(rank: withoutHistory)
             if let rank, rank < RankingMetrics.cutoffs.max() ?? 0 { ranks[place] = UInt8(rank) }
         }
     }
@@ -148,6 +152,7 @@ public struct Evaluator: Sendable {
         for result in results.withLock({ $0 }) {
             guard let result else { continue }
             total.metrics.merge(result.metrics)
+            total.withoutHistory.merge(result.withoutHistory)
             total.ranks += result.ranks
             total.fallbackRows += result.fallbackRows
             total.unknownTargets += result.unknownTargets
@@ -187,33 +192,49 @@ public struct Evaluator: Sendable {
         for (line, place) in answered.enumerated() {
             let row = block[place]
             let target = rows.target(of: row)
-            if filterHistory {
-                for item in rows.history(of: row, limit: .max) { scores[line, Int(item)] = -.infinity }
-            }
-            if let target {
-                let isFiltered = scores[line, Int(target)] == -.infinity
-                result.add(rank: isFiltered ? nil : scores.rank(ofColumn: Int(target), inRow: line), at: place)
-            } else {
-                result.unknownTargets += 1
-                result.add(rank: nil, at: place)
-            }
+            let history = Set(rows.history(of: row, limit: .max))
+            let ranks = ranks(of: target, in: scores, line: line, history)
+            result.add(
+                rank: filterHistory ? ranks.withoutHistory : ranks.all,
+                withoutHistory: ranks.withoutHistory,
+                at: place
+            )
+            if target == nil { result.unknownTargets += 1 }
             if result.diversity != nil {
                 var top = TopK(k: Diversity.depth)
                 let scores = scores.row(line)
-                top.offer(scores, count: scores.count) { Int32($0) }
+                top.offer(scores, count: scores.count) { item in
+                    filterHistory && history.contains(Int32(item)) ? nil : Int32(item)
+                }
                 result.diversity?.add(ranking: top.sorted().map(\.id))
             }
         }
         return result
     }
 
-    private func addFallback(_ row: Int, at place: Int, to result: inout Result) {
-        if let target = rows.target(of: row) {
-            result.add(rank: popularity.rank(of: target, after: nil), at: place)
-        } else {
-            result.unknownTargets += 1
-            result.add(rank: nil, at: place)
+    /// The ranks of a target among all items, and among those outside the history; nil for a target without a rank, or
+    /// whose score is not a number.
+    private func ranks(
+        of target: Int32?,
+        in scores: Matrix,
+        line: Int,
+        _ history: Set<Int32>
+    ) -> (all: Int?, withoutHistory: Int?) {
+        guard let target, !scores[line, Int(target)].isNaN else { return (nil, nil) }
+        let (rank, own) = (scores.rank(ofColumn: Int(target), inRow: line), scores[line, Int(target)])
+        guard !history.contains(target) else { return (rank, nil) }
+        let before = history.count { item in
+            let score = scores[line, Int(item)]
+            return score > own || score == own && item < target
         }
+        return (rank, rank - before)
+    }
+
+    private func addFallback(_ row: Int, at place: Int, to result: inout Result) {
+        // Such a row has no known history that could be left out.
+        let rank = rows.target(of: row).flatMap { popularity.rank(of: $0, after: nil) }
+        if rows.target(of: row) == nil { result.unknownTargets += 1 }
+        result.add(rank: rank, withoutHistory: rank, at: place)
         result.diversity?.add(ranking: popularity.order)
     }
 }

@@ -16,6 +16,8 @@ public enum CellMeasurement: Codable, Sendable, Equatable {
     case serving(steps: [Int], samples: [Int])
     /// The clean vectors that each reverse step predicts.
     case reverseSteps
+    /// What noised targets tell about their items, by step of the forward noise.
+    case information
     /// Ranks of targets in the model's lists of ten before and after ``DCDR``, which trains on the validation part.
     case reranking
 }
@@ -150,6 +152,8 @@ public struct ExperimentEvaluation: Sendable {
             return steps.flatMap { steps in
                 samples.map { servingPoint(of: model, evaluator, steps: steps, samples: $0) }
             }
+        case .information:
+            return InformationMeasurement(seed: Self.noiseSeed).points(of: dimeRec(model, measurement))
         case .reverseSteps: return reverseStepPoints(of: dimeRec(model, measurement), evaluator)
         }
     }

@@ -20,6 +20,8 @@ public enum Experiment: String, CaseIterable, Sendable {
     case figure4 = "figure-4"
     /// Figure 5: accuracy after each reverse step.
     case figure5 = "figure-5"
+    /// What noised targets tell about their items, by step of the forward noise.
+    case information
     /// Serving steps and samples of one model: accuracy against time.
     case steps
     /// Lists of each recipe's model before and after re-ranking by DCDR; only a demonstration.
@@ -57,6 +59,7 @@ public enum Experiment: String, CaseIterable, Sendable {
         case .mu: "Weight mu of the sampled softmax (Table 8)"
         case .figure4: "Losses over training (Figure 4)"
         case .figure5: "Accuracy after each reverse step (Figure 5)"
+        case .information: "Information in noised targets"
         case .steps: "Serving steps and samples"
         case .reranking: "Re-ranking lists of ten by DCDR"
         }
@@ -97,7 +100,7 @@ public enum Experiment: String, CaseIterable, Sendable {
         let swept = values ?? sweptValues ?? []
         let given = recipes.map { Variant(name: $0.name, recipe: $0.recipe, showsReadOuts: true) }
         switch self {
-        case .overall, .figure5, .reranking: return given
+        case .overall, .figure5, .information, .reranking: return given
         case .steps:
             let allowed = 1...Double(base.model.steps)
             if let bad = values?.first(where: { !allowed.contains($0) || $0 != $0.rounded() }) {
@@ -147,6 +150,7 @@ public enum Experiment: String, CaseIterable, Sendable {
     public func measurement(of recipe: Recipe, values: [Double]? = nil) -> CellMeasurement {
         switch self {
         case .figure5: return .reverseSteps
+        case .information: return .information
         case .steps:
             let all = Double(recipe.model.steps)
             let fewer = (sweptValues ?? []).filter { $0 < all }

@@ -175,6 +175,10 @@ public struct ExperimentResults: Sendable {
         case .figure4:
             let losses = Self.lossTerms.map { Measure($0, $0, isPercent: false, highestIsBest: false) }
             return losses + [Measure("hr@20", "validation HR@20")]
+        case .information:
+            return [("nats", "nats"), ("all_nats", "of at most"), ("cosine", "cosine with the target")].map {
+                Measure($0.0, $0.1, isPercent: false, highestIsBest: false)
+            } + [Measure("nearest", "target is nearest", highestIsBest: false)]
         case .reranking:
             return [
                 ("list_hr@1", "HR@1"), ("list_hr@3", "HR@3"), ("list_ndcg@10", "NDCG@10"), ("list_mrr@10", "MRR@10"),
@@ -187,7 +191,7 @@ public struct ExperimentResults: Sendable {
     private var isTransposed: Bool {
         switch experiment {
         case .gem, .ablation, .maxStep, .lambda, .mu: true
-        case .overall, .probing, .steps, .figure4, .figure5, .reranking: false
+        case .overall, .probing, .steps, .figure4, .figure5, .information, .reranking: false
         }
     }
 
@@ -245,6 +249,9 @@ public struct ExperimentResults: Sendable {
             let label = experiment == .maxStep ? "T" : experiment.rawValue
             return [lines(Self.hitRates, x: "swept", xLabel: label, axis: .logarithmic)]
         case .figure5: return [lines(Self.hitRates, x: "reverse_step", xLabel: "reverse steps done", axis: .linear)]
+        case .information:
+            let nats = series(by: \.variant, x: "step", "nats", scale: 1)
+            return [Chart(title: "Information in x_t", xLabel: "t", yLabel: "nats", axis: .linear, series: nats)]
         case .steps: return Self.hitRates.map { servingChart($0.0, $0.1) }
         case .figure4: return Self.lossTerms.map(lossChart)
         }
@@ -332,7 +339,7 @@ public struct ExperimentResults: Sendable {
 
 extension Experiment {
     /// Whether every point of a cell gets its own row, so that no point represents the cell.
-    fileprivate var pointsStandAlone: Bool { [.steps, .figure4, .figure5, .reranking].contains(self) }
+    fileprivate var pointsStandAlone: Bool { [.steps, .figure4, .figure5, .information, .reranking].contains(self) }
 }
 
 extension TrainingProgress {

@@ -79,6 +79,14 @@ public struct TrainingData: Sendable {
         fingerprint = DataFingerprint(split: Self.files, splitSeed: 0, digests: digests)
     }
 
+    /// Data with a given split.
+    init(split: DataSplit, catalogue: Catalogue, fingerprint: DataFingerprint, notes: [String]) {
+        self.split = split
+        self.catalogue = catalogue
+        self.fingerprint = fingerprint
+        self.notes = notes
+    }
+
     /// The split of the data; nil for parts given as files.
     public var splitKind: SplitKind? { SplitKind(rawValue: fingerprint.split) }
 

@@ -125,6 +125,7 @@ struct Evaluate: ParsableCommand {
         let readOuts = results[0].map(\.name)
         let means = readOuts.indices.map { index in Self.mean(results.map { $0[index].result.values }) }
         let served = results[0][0].result
+        let withoutHistory = Self.mean(results.map { $0[0].result.withoutHistory.values })
         if json {
             var object = JSONObject(means[0])
             object["model"] = manifest.model
@@ -136,6 +137,7 @@ struct Evaluate: ParsableCommand {
             object["unknown_targets"] = served.unknownTargets
             object["noise_seeds"] = noiseSeeds
             object["sd"] = Self.deviation(results.map { $0[0].result.metrics.values })
+            object["without_history"] = withoutHistory
             object["read_outs"] = Dictionary(uniqueKeysWithValues: zip(readOuts, means))
             object["predictors"] = Dictionary(uniqueKeysWithValues: predictors.map { ($0.name, $0.metrics) })
             object["linear_probe"] = probe
@@ -144,6 +146,7 @@ struct Evaluate: ParsableCommand {
         }
         var table = MetricsTable(title: "\(manifest.model) version \(manifest.version)")
         for (readOut, metrics) in zip(readOuts, means) { table.add(readOut, metrics) }
+        if !filterHistory { table.add("served, history out", withoutHistory) }
         for predictor in predictors { table.add(predictor.name, predictor.metrics) }
         Terminal.print(table.text)
         var notes = "\(served.metrics.rows) rows, \(`protocol`.rawValue)"

@@ -163,9 +163,13 @@ import Training
                 try #require(try run(experiment, cells(experiment), in: folder).results)[0].points
             }
             let served = try points(.overall)
-            #expect(served.map(\.name) == ["served", "one-step", "guidance-best", "guidance-mean"])
+            #expect(served.map(\.name) == ["served", "one-step", "without-noise", "guidance-best", "guidance-mean"])
             let reverse = try points(.figure5)
             #expect(reverse.map { $0.values["reverse_step"] } == [1, 2, 3, 4])
+            let information = try points(.information).compactMap { $0.values["nats"] }
+            let most = try #require(try points(.information)[0].values["all_nats"])
+            #expect(information.count == 4 && information.allSatisfy { 0...most ~= $0 })
+            #expect(zip(information, information.dropFirst()).allSatisfy { $1 < $0 + 0.2 }, "noise only removes")
             let serving = try points(.steps)
             #expect(serving.count == 3 * 4)
             let full = try #require(serving.first { $0.values["steps"] == 4 && $0.values["samples"] == 1 })
