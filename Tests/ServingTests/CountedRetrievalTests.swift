@@ -101,6 +101,19 @@ import VectorIndex
         }
     }
 
+    @Test("an explanation says which part of a score comes from counts") func explanation() throws {
+        let item = try makeCase(Self.weights[0], items: 60)
+        var request = RetrievalRequest(history: [3, 9, 14].map { item.ids[$0] }, k: 20)
+        request.excludeHistory = false
+        let trace = try item.service.trace(request)
+        var counted = Matrix(rows: 1, columns: 60)
+        item.counts.add(to: &counted, histories: RaggedRows([[3, 9, 14]]))
+        #expect(trace.countScores.count == 20 && trace.countScores.contains { $0 > 0 })
+        for (answer, score) in zip(trace.response.items, trace.countScores) {
+            #expect(abs(score - counted[0, Int(answer.id)]) < 1e-6)
+        }
+    }
+
     @Test("a partitioned index finds the same with counts") func partitioned() throws {
         let item = try makeCase(Self.weights[1], items: 3000, kind: .partitioned)
         var (found, wanted) = (0, 0)

@@ -1,4 +1,5 @@
 public import Kernels
+import Recommenders
 import VectorIndex
 
 /// An explanation of one answer, for inspection.
@@ -19,6 +20,8 @@ public struct RetrievalTrace: Sendable {
     public let user: UserTrace?
     /// The nearest interest of every answered item, in order; empty in a fallback.
     public let closest: [Closest]
+    /// The part of every answered item's score that comes from counts, in order; empty without counts.
+    public let countScores: [Float]
     /// The items nearest to every interest, best first; they show its topic.
     public let nearest: [[Scored]]
 }
@@ -38,16 +41,18 @@ extension RetrievalService {
         let response = try retrieve(request, workspace: RetrievalWorkspace())
         let snapshot = response.snapshot
         guard response.fallback == nil, snapshot.hasItemVectors else {
-            return RetrievalTrace(response: response, history: [], user: nil, closest: [], nearest: [])
+            return RetrievalTrace(response: response, history: [], user: nil, closest: [], countScores: [], nearest: [])
         }
         var history: [Int32] = []
         var lookup = IdentifierTable.Lookup()
         let oldest = max(0, request.history.count - limits.maxHistory)
         snapshot.identifiers.appendNumbers(of: request.history, from: oldest, to: &history, &lookup)
         snapshot.live?.dropTakenOut(of: &history)
-        history = history.suffix(snapshot.encoder.historyLength)
         var read = history
         snapshot.live?.substituteBuilt(in: &read)
+        let counted = snapshot.countScores(of: response.items, after: read)
+        history = history.suffix(snapshot.encoder.historyLength)
+        read = read.suffix(snapshot.encoder.historyLength)
         let user = snapshot.encoder.trace(history: read[...], seed: response.seed, steps: response.steps)
         let interests = user.interests.normalisedRows().unit
         return RetrievalTrace(
@@ -55,6 +60,7 @@ extension RetrievalService {
             history: history,
             user: user,
             closest: response.items.map { Self.closest(to: snapshot.vector(of: $0.id), among: interests) },
+            countScores: counted,
             nearest: (0..<interests.rows).map { row in
                 snapshot.index.search(interests.row(row).span, k: min(labels, snapshot.itemCount))
             }
@@ -65,5 +71,17 @@ extension RetrievalService {
         let cosines = interests.scores(of: item)
         let best = cosines.indices.max { cosines[$0] < cosines[$1] } ?? 0
         return RetrievalTrace.Closest(interest: best, cosine: cosines[best])
+    }
+}
+
+extension ServingSnapshot {
+    /// The count scores of items after a history of built items; empty without counts.
+    fileprivate func countScores(of items: [Scored], after history: [Int32]) -> [Float] {
+        guard let counts else { return [] }
+        var linked = LinkedItems()
+        linked.collect(history[...], counts)
+        return items.map { item in
+            linked.place(ifLinked: item.id).map { counts.score(linked.terms(at: $0)) } ?? 0
+        }
     }
 }

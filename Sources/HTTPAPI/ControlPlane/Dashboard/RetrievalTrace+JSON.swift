@@ -68,6 +68,10 @@ extension RetrievalTrace {
                 writer.raw(",\"cosine\":")
                 writer.float(closest[position].cosine)
             }
+            if position < countScores.count {
+                writer.raw(",\"count_score\":")
+                writer.float(countScores[position])
+            }
             writer.raw("}")
         }
         writer.raw(",\"history\":")

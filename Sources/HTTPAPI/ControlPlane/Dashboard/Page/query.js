@@ -175,7 +175,7 @@ function answerRow(item, highest) {
             element("span", { class: "hidden" }, `Interest ${item.interest + 1}, cosine ${item.cosine.toFixed(2)}: `)),
         element("span", { class: "what" },
             element("span", { class: "title" }, title),
-            element("span", { class: "quiet" }, item.categories.join(", "))),
+            element("span", { class: "quiet" }, [...item.categories, ...countText(item)].join(", "))),
         element("span", { class: "score" }, item.score.toFixed(3),
             element("svg", { class: "meter", viewBox: "0 0 100 4", preserveAspectRatio: "none", "aria-hidden": "true" },
                 element("rect", { class: "bar", x: 0, y: 0, width: Math.max(0, item.score / highest * 100), height: 4 }))),
@@ -183,6 +183,11 @@ function answerRow(item, highest) {
             type: "button", class: "plain", "aria-label": `Add ${title} to the history`,
             focus: show.pointerenter, blur: show.pointerleave, click: () => add(item.id),
         }, "+"));
+}
+
+/** What counts add to the item's score; nothing if the version has none, or they add nothing. */
+function countText(item) {
+    return item.count_score ? [`counts ${item.count_score > 0 ? "+" : ""}${item.count_score.toFixed(3)}`] : [];
 }
 
 function interestRow(interest, i, items) {
