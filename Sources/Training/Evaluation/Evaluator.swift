@@ -55,6 +55,9 @@ public struct Evaluator: Sendable {
         /// The same with the items of each row's history left out of its ranking, as the service does by default; a
         /// target of the history is then a miss.
         public var withoutHistory = RankingMetrics()
+        /// The metrics of the rows whose target is among the most popular tenth of the items, the next four tenths, and
+        /// the rest, in this order.
+        public var byPopularity = [RankingMetrics](repeating: RankingMetrics(), count: 3)
         /// How varied the rankings are; nil when it was not measured.
         public var diversity: Diversity?
         /// The rank of each row's target in the order of rows, 0 the top; ``unranked`` from 50 on.
@@ -153,6 +156,7 @@ public struct Evaluator: Sendable {
             guard let result else { continue }
             total.metrics.merge(result.metrics)
             total.withoutHistory.merge(result.withoutHistory)
+            for part in total.byPopularity.indices { total.byPopularity[part].merge(result.byPopularity[part]) }
             total.ranks += result.ranks
             total.fallbackRows += result.fallbackRows
             total.unknownTargets += result.unknownTargets
@@ -194,12 +198,13 @@ public struct Evaluator: Sendable {
             let target = rows.target(of: row)
             let history = Set(rows.history(of: row, limit: .max))
             let ranks = ranks(of: target, in: scores, line: line, history)
-            result.add(
-                rank: filterHistory ? ranks.withoutHistory : ranks.all,
-                withoutHistory: ranks.withoutHistory,
-                at: place
-            )
-            if target == nil { result.unknownTargets += 1 }
+            let rank = filterHistory ? ranks.withoutHistory : ranks.all
+            result.add(rank: rank, withoutHistory: ranks.withoutHistory, at: place)
+            if let target {
+                result.byPopularity[popularityPart(of: target, items: scores.columns)].add(rank: rank)
+            } else {
+                result.unknownTargets += 1
+            }
             if result.diversity != nil {
                 var top = TopK(k: Diversity.depth)
                 let scores = scores.row(line)
@@ -230,11 +235,21 @@ public struct Evaluator: Sendable {
         return (rank, rank - before)
     }
 
+    /// 0 for an item of the most popular tenth, 1 for the next four tenths, 2 for the rest.
+    private func popularityPart(of item: Int32, items: Int) -> Int {
+        let rank = popularity.rank(of: item, after: nil) ?? items
+        return rank * 10 < items ? 0 : rank * 2 < items ? 1 : 2
+    }
+
     private func addFallback(_ row: Int, at place: Int, to result: inout Result) {
         // Such a row has no known history that could be left out.
         let rank = rows.target(of: row).flatMap { popularity.rank(of: $0, after: nil) }
-        if rows.target(of: row) == nil { result.unknownTargets += 1 }
         result.add(rank: rank, withoutHistory: rank, at: place)
+        if let target = rows.target(of: row) {
+            result.byPopularity[popularityPart(of: target, items: popularity.order.count)].add(rank: rank)
+        } else {
+            result.unknownTargets += 1
+        }
         result.diversity?.add(ranking: popularity.order)
     }
 }

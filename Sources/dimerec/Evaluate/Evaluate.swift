@@ -138,6 +138,10 @@ struct Evaluate: ParsableCommand {
             object["noise_seeds"] = noiseSeeds
             object["sd"] = Self.deviation(results.map { $0[0].result.metrics.values })
             object["without_history"] = withoutHistory
+            object["hr@20_known"] = Self.knownHitRate(served)
+            object["by_popularity"] = served.byPopularity.map { part in
+                ["rows": Double(part.rows)].merging(part.values) { $1 }
+            }
             object["read_outs"] = Dictionary(uniqueKeysWithValues: zip(readOuts, means))
             object["predictors"] = Dictionary(uniqueKeysWithValues: predictors.map { ($0.name, $0.metrics) })
             object["linear_probe"] = probe
@@ -154,7 +158,10 @@ struct Evaluate: ParsableCommand {
             let deviation = Self.deviation(results.map { $0[0].result.metrics.values })["hr@20"] ?? 0
             notes += ", \(noiseSeeds) noise seeds (sd of hr@20 \(String(format: "%.4f", deviation)))"
         }
-        if served.unknownTargets > 0 { notes += ", \(served.unknownTargets) targets unknown to the model (misses)" }
+        if served.unknownTargets > 0, let known = Self.knownHitRate(served) {
+            notes += ", \(served.unknownTargets) targets unknown to the model (misses; hr@20 over the others "
+            notes += String(format: "%.4f)", known)
+        }
         if let diversity = served.diversity {
             notes += String(format: ", %.1f percent of the catalogue in the top 20", 100 * diversity.coverage)
             if let mean = diversity.meanCategories {
@@ -163,6 +170,17 @@ struct Evaluate: ParsableCommand {
         }
         if let accuracy = probe?["accuracy"] { notes += String(format: ", linear probe %.4f", accuracy) }
         Terminal.print(notes)
+        let names = ["the most popular tenth of the items", "the next four tenths", "the rest"]
+        let parts = zip(names, served.byPopularity).map { name, metrics in
+            "\(name) \(String(format: "%.4f", metrics.hitRate(at: 20))) (\(metrics.rows) rows)"
+        }
+        Terminal.print("hr@20 of targets among \(parts.joined(separator: ", "))")
+    }
+
+    /// The hit rate over the rows whose target the model knows; nil without such rows.
+    private static func knownHitRate(_ result: Evaluator.Result) -> Double? {
+        let known = result.metrics.rows - result.unknownTargets
+        return known > 0 ? result.metrics.hitRate(at: 20) * Double(result.metrics.rows) / Double(known) : nil
     }
 
     private static func mean(_ values: [[String: Double]]) -> [String: Double] {

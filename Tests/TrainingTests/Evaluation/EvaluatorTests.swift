@@ -112,6 +112,28 @@ private struct FixedRecommender: TrainedRecommender {
         var byRow = RankingMetrics()
         for rank in result.ranks { byRow.add(rank: rank == Evaluator.Result.unranked ? nil : Int(rank)) }
         #expect(byRow == result.metrics)
+        #expect(result.withoutHistory == expected(rows, items, perUser: perUser, filter: true))
+    }
+
+    @Test("targets are divided by the popularity of their item") func popularityParts() {
+        let model = FixedRecommender(scoringItems: items(), perUser: 1)
+        let result = evaluator(rows).evaluate(model, readOut: .served, noiseSeed: 0)
+        let order = PopularityPredictor(sequences: Self.sequences, items: Self.items).order
+        let expected = [order[..<6], order[6..<30], order[30...]].map { part in
+            (0..<rows.count).count { row in rows.target(of: row).map(part.contains) ?? false }
+        }
+        #expect(result.byPopularity.map(\.rows) == expected && expected.allSatisfy { $0 > 0 })
+        var merged = RankingMetrics()
+        for part in result.byPopularity { merged.merge(part) }
+        #expect(merged == result.metrics)
+    }
+
+    @Test("a target whose score is not a number is a miss") func notANumber() {
+        var items = items()
+        for item in 0..<Self.items { items[item, 0] = .nan }
+        let model = FixedRecommender(scoringItems: items, perUser: 1)
+        let result = evaluator(rows).evaluate(model, readOut: .served, noiseSeed: 0)
+        #expect(result.metrics.rows == rows.count && result.metrics.hitRate(at: 50) == 0)
     }
 
     @Test("ties go to the lower item")
