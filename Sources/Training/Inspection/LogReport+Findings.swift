@@ -19,11 +19,13 @@ extension LogReport {
         var findings: [String] = []
         if items > 20 {
             let margin = NumberText.rate(baselines.margin(hitRate))
-            findings.append(
-                "A model must beat the HR@20 of \(NumberText.rate(hitRate)) of \(best.system) and the MRR@20 of "
-                    + "\(NumberText.rate(reciprocalRank)) of \(first.system). On \(NumberText.grouped(baselines.rows)) rows "
-                    + "such an HR@20 is uncertain by \(margin)."
-            )
+            let (hit, reciprocal) = (NumberText.rate(hitRate), NumberText.rate(reciprocalRank))
+            let bar =
+                best.system == first.system
+                ? "\(best.system): HR@20 of \(hit) and MRR@20 of \(reciprocal)"
+                : "\(best.system) with its HR@20 of \(hit) and \(first.system) with its MRR@20 of \(reciprocal)"
+            let rows = NumberText.grouped(baselines.rows)
+            findings.append("A model must beat \(bar). On \(rows) rows such an HR@20 is uncertain by \(margin).")
         } else {
             findings.append(
                 "The log has \(items) items, so the first 20 always hold the next one. HR@20 says nothing; a model must beat "

@@ -78,7 +78,7 @@ struct ReportText {
             line += (isEmpty ? "" : " ") + word
             isEmpty = false
         }
-        return lines + [line]
+        return lines + [isEmpty ? String(line.reversed().drop { $0 == " " }.reversed()) : line]
     }
 
     private static func padded(_ text: String, _ width: Int, atEnd: Bool = true) -> String {

@@ -95,7 +95,7 @@ extension TrainingOutlook {
         ReportSection(
             title: "The recipe that `dimerec train` chooses",
             blocks: [
-                .text("`dimerec train --events FILE --store STORE` without a recipe trains with this one:"),
+                .text("`dimerec train --events \(file.printableLine) --store STORE` trains with this one:"),
                 .list(choice.reasons),
                 .folded(title: "The whole recipe", text: choice.recipe.json),
             ]
