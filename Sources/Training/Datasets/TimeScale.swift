@@ -2,7 +2,7 @@ import Foundation
 
 /// The unit that the times of a log count.
 public enum TimeScale: String, Sendable, Encodable {
-    /// Numbers below 100 million: positions, days, or another count whose unit is unknown.
+    /// Numbers below 100 million, such as positions or days, and numbers beyond any clock's.
     case ordinals
     /// Seconds since 1970.
     case seconds
@@ -17,9 +17,13 @@ public enum TimeScale: String, Sendable, Encodable {
         (.seconds, 1e8, 1), (.milliseconds, 1e11, 1e3), (.microseconds, 1e14, 1e6), (.nanoseconds, 1e17, 1e9),
     ]
 
+    /// The first number that is no nanosecond before the year 5138.
+    private static let end = 1e20
+
     /// The unit of one time, by its size.
     private init(_ time: Timestamp) {
-        self = Self.clocks.last { time.nearest >= $0.start }?.scale ?? .ordinals
+        let clock = Self.clocks.last { time.nearest >= $0.start }
+        self = time.nearest < Self.end ? clock?.scale ?? .ordinals : .ordinals
     }
 
     /// The unit of a log: a clock's if more than half of the users' last times are a clock's, then the most frequent.
@@ -39,9 +43,9 @@ public enum TimeScale: String, Sendable, Encodable {
     /// Seconds of a number in this unit; an ordinal stays as it is.
     func seconds(_ value: Double) -> Double { value / (Self.clocks.first { $0.scale == self }?.perSecond ?? 1) }
 
-    /// A time for people: date and time in UTC, or the ordinal itself.
+    /// A time for people: date and time in UTC, or the number itself where it is no clock's or does not fit.
     func text(_ time: Timestamp) -> String {
-        guard isClock else { return time.description }
+        guard isClock, fits(time) else { return time.description }
         return Self.date(seconds(time.nearest), withTime: true)
     }
 

@@ -39,7 +39,7 @@ public struct BaselineComparison: Sendable, Encodable {
     /// The most items for which EASE is solved; its time grows with their cube.
     static let easeItems = 5000
     /// The most pairs of items and of events that are counted, about ten seconds of one core.
-    static let pairLimit = 2_000_000_000
+    static let pairLimit = 2e9
 
     /// Fits and ranks.
     ///
@@ -63,8 +63,7 @@ public struct BaselineComparison: Sendable, Encodable {
         let (transitions, transitionsTime) = Self.timed {
             TransitionPredictor(sequences: train, items: items).metrics(on: rows)
         }
-        let lengths = train.lengths
-        let pairs = lengths.reduce(items * items) { $0 + $1 * $1 }
+        let pairs = train.lengths.reduce(Double(items) * Double(items)) { $0 + Double($1) * Double($1) }
         func measure<System: FittedRecommender>(_ system: System.Type, unless obstacle: String? = nil) -> Row {
             if let obstacle { return Row(leavingOut: System.system, obstacle) }
             let configuration = System.Configuration()
@@ -84,7 +83,9 @@ public struct BaselineComparison: Sendable, Encodable {
             case .failure(let error): return Row(leavingOut: System.system, "\(error)")
             }
         }
-        let manyPairs = pairs > Self.pairLimit ? "it would count \(pairs) pairs; at most \(Self.pairLimit)" : nil
+        let manyPairs =
+            pairs > Self.pairLimit
+            ? "it would count \(NumberText.short(pairs)) pairs; at most \(NumberText.short(Self.pairLimit))" : nil
         let manyItems = items > Self.easeItems ? "the catalogue has \(items) items; at most \(Self.easeItems)" : nil
         systems = [
             Row(Popularity.system, popularity.metrics, popularityTime),

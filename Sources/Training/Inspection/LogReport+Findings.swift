@@ -71,7 +71,7 @@ extension LogReport {
             findings.append(
                 "Users who do not behave like people: \(NumberText.grouped(suspects.count)), with "
                     + "\(NumberText.percent(Double(share: suspects.events, of: events))) of all events. Training keeps them; "
-                    + "remove scripts and default ids."
+                    + "look at the list, and remove scripts and default ids."
             )
         }
         let ties = Double(share: times.ties, of: repeats.targets)

@@ -43,8 +43,8 @@ extension TrainingOutlook: Encodable {
         try values.encode(parts, forKey: .parts)
         try values.encode(cutHistories, forKey: .cutHistories)
         try values.encodeIfPresent(olderTargets, forKey: .olderTargets)
-        try values.encode(choice.reasons, forKey: .reasons)
-        try values.encode(choice.recipe, forKey: .recipe)
+        try values.encode(reasons, forKey: .reasons)
+        try values.encode(recipe, forKey: .recipe)
         try values.encode(baselines, forKey: .baselines)
     }
 }

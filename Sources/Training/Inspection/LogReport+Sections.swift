@@ -162,8 +162,8 @@ extension LogReport {
 
     private var suspectSection: ReportSection {
         var text =
-            "A user is listed with more than \(NumberText.grouped(suspects.mostEvents)) events, ten times as many "
-        text += "as nine in ten users have"
+            "A user is listed with more than \(NumberText.grouped(suspects.mostEvents)) events: ten times the number "
+        text += "that nine in ten users do not exceed, and at least 100"
         if times.scale.isClock {
             text += ", or with more than \(SuspectStatistics.mostInOneHour) events at different times within one hour"
         }
@@ -175,12 +175,10 @@ extension LogReport {
         ]
         if !suspects.users.isEmpty {
             let rows = suspects.users.map { user in
-                [
-                    user.id.printable, NumberText.grouped(user.events),
-                    user.busiestHour.map(NumberText.grouped) ?? "",
-                ]
+                [user.id.printable, NumberText.grouped(user.events)]
+                    + (user.busiestHour.map { [NumberText.grouped($0)] } ?? [])
             }
-            let names = ["user", "events", "times in the busiest hour"]
+            let names = ["user", "events"] + (times.scale.isClock ? ["times in the busiest hour"] : [])
             blocks.append(.table(ReportTable(names, numbers: Set(names.dropFirst()), rows: rows)))
         }
         return ReportSection(title: "Users who may be scripts", blocks: blocks)

@@ -11,9 +11,9 @@ struct ReportPage {
         body{font:16px/1.5 system-ui,sans-serif;max-width:72rem;margin:2rem auto;padding:0 1rem;background:#fff;color:#222}
         h1{font-size:1.5rem;overflow-wrap:anywhere}h2{font-size:1.2rem;margin-top:2.5rem}
         table{border-collapse:collapse;margin:1rem 0;max-width:100%}
-        th,td{text-align:left;padding:.25rem 1rem .25rem 0;border-bottom:1px solid #ddd;overflow-wrap:anywhere;vertical-align:top}
+        th,td{text-align:left;padding:.25rem 1rem .25rem 0;border-bottom:1px solid #ddd;vertical-align:top}td{overflow-wrap:anywhere}
         th{font-weight:600;color:#666}td.number,th.number{text-align:right;white-space:nowrap}
-        table.facts th{font-weight:400}
+        table.facts th{font-weight:400}table.facts td{white-space:normal;overflow-wrap:normal}
         pre{overflow:auto;padding:1rem;background:#f4f4f5}code,pre{font:14px/1.4 ui-monospace,monospace}
         section{display:flex;flex-wrap:wrap;gap:0 2.5rem;align-items:flex-start}
         h2,p,ul,details{flex:0 0 100%;margin-bottom:.5rem}pre{max-height:30rem}

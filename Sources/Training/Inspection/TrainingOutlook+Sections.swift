@@ -22,7 +22,7 @@ extension TrainingOutlook {
             ],
             [
                 "training targets with a cut history", NumberText.grouped(cutHistories),
-                "The model sees the newest \(choice.recipe.configuration.historyLength) items before a target.",
+                "The model sees the newest \(recipe.configuration.historyLength) items before a target.",
             ],
             [
                 "validation rows with an unseen target",
@@ -96,8 +96,8 @@ extension TrainingOutlook {
             title: "The recipe that `dimerec train` chooses",
             blocks: [
                 .text("`dimerec train --events \(file.printableLine) --store STORE` trains with this one:"),
-                .list(choice.reasons),
-                .folded(title: "The whole recipe", text: choice.recipe.json),
+                .list(reasons),
+                .folded(title: "The whole recipe", text: recipe.json),
             ]
         )
     }

@@ -42,8 +42,10 @@ public struct TrainingOutlook: Sendable {
     ///
     /// Nil unless the times are a clock's.
     public let olderTargets: Int?
-    /// The recipe and its reasons.
-    public let choice: RecipeChoice
+    /// The recipe, with the split of the log.
+    public let recipe: Recipe
+    /// Why it is this recipe, a line each.
+    public let reasons: [String]
     /// The systems that a model must beat.
     public let baselines: BaselineComparison
 
@@ -59,12 +61,15 @@ public struct TrainingOutlook: Sendable {
         split = data.fingerprint.split
         splitReason = data.splitReason
         parts = SplitPart.allCases.map { Part($0, data.split[$0]) }
-        choice = RecipeChoice(for: data)
-        let historyLength = choice.recipe.configuration.historyLength
+        let choice = RecipeChoice(for: data)
+        var recipe = choice.recipe
+        if let split = data.splitKind { recipe.data.split = split }
+        (self.recipe, reasons) = (recipe, choice.reasons)
+        let historyLength = recipe.configuration.historyLength
         cutHistories = data.split.train.sequences.lengths.reduce(0) { $0 + max(0, $1 - 1 - historyLength) }
         let rows = EvaluationRows(
             data.split.validation,
-            protocol: choice.recipe.data.evaluation.suited(to: data.split.validation.targets)
+            protocol: recipe.data.evaluation.suited(to: data.split.validation.targets)
         )
         let ranked = EvaluationRows(rows, limit: BaselineComparison.rowLimit)
         baselines = BaselineComparison(
@@ -72,7 +77,7 @@ public struct TrainingOutlook: Sendable {
             rows: ranked,
             of: rows.count,
             items: data.catalogue.count,
-            protocol: choice.recipe.data.evaluation.suited(to: data.split.validation.targets)
+            protocol: recipe.data.evaluation.suited(to: data.split.validation.targets)
         )
         olderTargets = scale.isClock ? Self.olderTargets(ranked, data.split, log, events) : nil
     }

@@ -22,6 +22,13 @@ struct Inspect: ParsableCommand {
     var html: String?
     @Flag(help: "Print one JSON object instead of text.") var json = false
 
+    func validate() throws {
+        guard let html, URL(filePath: html).standardizedFileURL == URL(filePath: log).standardizedFileURL else {
+            return
+        }
+        throw ValidationError("--html names the log itself; give another file.")
+    }
+
     func run() throws {
         Allocator.keepFreedMemory()
         let report = try LogReport(events: log, columns: columns.names, items: items)

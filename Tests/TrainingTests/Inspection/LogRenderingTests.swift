@@ -123,7 +123,7 @@ private final class Page: NSObject, XMLParserDelegate {
         #expect(lengths["single_event_users"] as? Int == 0)
         let training = try #require(object["training"] as? [String: Any])
         let recipe = try JSONSerialization.data(withJSONObject: try #require(training["recipe"]))
-        #expect(try Recipe(json: recipe) == report.training.get().choice.recipe)
+        #expect(try Recipe(json: recipe) == report.training.get().recipe)
         let systems = try #require((training["baselines"] as? [String: Any])?["systems"] as? [[String: Any]])
         #expect(systems.map { $0["hr@20"] as? Double } == (try report.training.get().baselines.systems.map(\.hitRate)))
         #expect((object["duplicates"] as? [String: Any])?["rows"] as? Int == 24)

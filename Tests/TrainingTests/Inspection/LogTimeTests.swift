@@ -120,7 +120,7 @@ import Training
 
     @Test(
         "a time that does not fit the others is counted and left out of gaps and periods",
-        arguments: ["0", "1600000000000"]
+        arguments: ["0", "-5", "1600000000000", "1e300", "-1e300"]
     )
     func oddTime(text: String) throws {
         var rows: [LogRow] = (0..<30).map { ("u\($0 % 3)", "i\($0)", "\(1_600_000_000 + $0 * 86_400)") }
@@ -130,5 +130,10 @@ import Training
         #expect(report.times.gapSeconds?.most == 259_200.0)
         #expect(report.activity.step == .day && report.activity.periods.count == 29)
         #expect(report.findings.contains { $0.contains("does not fit") })
+    }
+
+    @Test("numbers beyond any clock are ordinals") func beyondClocks() throws {
+        let report = try report(on: (0..<20).map { ("u\($0 % 4)", "i\($0)", "\($0)e300") })
+        #expect(report.times.scale == .ordinals && report.activity.step == .tenth)
     }
 }

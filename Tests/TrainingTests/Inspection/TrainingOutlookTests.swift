@@ -27,10 +27,11 @@ import Training
         try withFile(csv(Self.rows(users: 80, length: 6, items: 40))) { events in
             let outlook = try LogReport(events: events).training.get()
             let data = try TrainingData(events: events, split: nil, seed: 1, items: nil)
-            #expect(outlook.choice.recipe == RecipeChoice(for: data).recipe)
-            #expect(outlook.choice.reasons == RecipeChoice(for: data).reasons)
+            var recipe = RecipeChoice(for: data).recipe
+            recipe.data.split = try #require(data.splitKind)
+            #expect(outlook.recipe == recipe && outlook.reasons == RecipeChoice(for: data).reasons)
             #expect(outlook.split == data.splitKind?.rawValue && outlook.splitReason == data.splitReason)
-            #expect(outlook.baselines.protocol == outlook.choice.recipe.data.evaluation)
+            #expect(outlook.baselines.protocol == outlook.recipe.data.evaluation)
         }
     }
 
