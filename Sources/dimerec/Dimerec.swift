@@ -16,7 +16,8 @@ struct Dimerec: AsyncParsableCommand {
         abstract: "Trains, evaluates and serves DimeRec: diffusion with multi-interest guidance for retrieval.",
         version: Build.version,
         subcommands: [
-            Import.self, Train.self, Evaluate.self, Serve.self, Query.self, Models.self, Bench.self, Load.self,
+            Import.self, Inspect.self, Train.self, Evaluate.self, Serve.self, Query.self, Models.self, Bench.self,
+            Load.self,
             RunExperiment.self, Tune.self, Settings.self, Reference.self, Doctor.self,
         ]
     )

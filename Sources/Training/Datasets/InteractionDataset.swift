@@ -34,7 +34,7 @@ public struct InteractionDataset: Sendable {
     /// How many users there are.
     public var userCount: Int { userIDs.count }
     /// Whether the times are a clock's, such as seconds since 1970, rather than ordinals or numbers of days.
-    public var hasClock: Bool { lastTimestamps.count { $0.nearest >= 1e8 } * 2 > lastTimestamps.count }
+    public var hasClock: Bool { TimeScale(lastTimestamps).isClock }
     /// How many events there are.
     public var eventCount: Int { sequences.ids.count }
 
@@ -70,12 +70,27 @@ public struct InteractionDataset: Sendable {
         _ unknownItems: UnknownItems,
         rowLimit: Int
     ) throws(CSVError) -> InteractionDataset {
-        var log = EventLog()
+        try EventLog.read(path, columns, &vocabulary, unknownItems, rowLimit: rowLimit).dataset()
+    }
+}
+
+extension EventLog {
+    /// Reads an events file; see ``InteractionDataset/load(events:columns:vocabulary:unknownItems:)``.
+    ///
+    /// - Returns: At least one event.
+    static func read(
+        _ path: String,
+        _ columns: EventColumns,
+        _ vocabulary: inout ItemVocabulary,
+        _ unknownItems: UnknownItems,
+        rowLimit: Int = CSVReader.rowLimit
+    ) throws(CSVError) -> EventLog {
         let request = ColumnRequest(roles: [.user, .item, .time], needed: [.user, .item], named: columns)
         var reader = try request.open(path, rowLimit: rowLimit)
         let choice = try ColumnChoice(request, in: reader)
         let (userColumn, itemColumn) = (choice.needed(.user), choice.needed(.item))
         var times = choice[.time].map { TimeColumn(column: $0) }
+        var log = EventLog(notes: choice.notes, hasTimes: times != nil)
         while try reader.next() {
             let (user, item) = (try reader.id(userColumn), try reader.id(itemColumn))
             let known = vocabulary.count
@@ -90,7 +105,7 @@ public struct InteractionDataset: Sendable {
             if isNew { try reader.requireText(user, userColumn) }
         }
         guard !log.users.isEmpty else { throw .empty(file: path) }
-        return log.dataset(notes: choice.notes)
+        return log
     }
 }
 
@@ -119,15 +134,27 @@ private struct TimeColumn {
     }
 }
 
-/// Collects events in the file's order, then groups them into a data set.
-private struct EventLog {
+/// The events of one file with all their times, in the file's order.
+struct EventLog {
+    /// Notes for the user about the file.
+    let notes: [String]
+    /// Whether the file has a column of times; otherwise the number of a row is its time.
+    let hasTimes: Bool
+    /// The user of each event, an index of ``userIDs``.
     private(set) var users: [Int32] = []
-    private var items: [Int32] = []
-    private var times = TimestampColumn()
+    /// The item of each event, a number of the vocabulary.
+    private(set) var items: [Int32] = []
+    /// The time of each event.
+    private(set) var times = TimestampColumn()
+    /// User ids, in order of first appearance.
+    private(set) var userIDs: [String] = []
     private var userTable = InternTable()
-    private var userIDs: [String] = []
     private var unknownTable = InternTable()
     private var digest = EventDigest()
+
+    init(notes: [String], hasTimes: Bool) {
+        (self.notes, self.hasTimes) = (notes, hasTimes)
+    }
 
     mutating func unknown(_ item: ArraySlice<UInt8>) -> Int32 {
         _ = unknownTable.insert(item)
@@ -146,8 +173,13 @@ private struct EventLog {
         return isNew
     }
 
+    /// A user's number; nil for an id that the log does not have.
+    func number(ofUser id: String) -> Int32? { userTable.number(of: Array(id.utf8)[...]) }
+
+    /// The numbers of each user's events, oldest first; ties in time keep the file's order.
+    ///
     /// Groups by user in one pass, then sorts the few users whose rows are out of order.
-    func dataset(notes: [String]) -> InteractionDataset {
+    func eventsByUser() -> RaggedRows {
         var ends = [Int](repeating: 0, count: userIDs.count + 1)
         for user in users { ends[Int(user) + 1] += 1 }
         for user in userIDs.indices { ends[user + 1] += ends[user] }
@@ -157,19 +189,23 @@ private struct EventLog {
             events[ends[Int(user)]] = Int32(event)
             ends[Int(user)] += 1
         }
-        var sequences = RaggedRows()
-        var lastTimestamps: [Timestamp] = []
+        var rows = RaggedRows()
         for user in userIDs.indices {
             var own = Array(events[starts[user]..<starts[user + 1]])
             let isSorted = zip(own, own.dropFirst()).allSatisfy { times[$0] <= times[$1] }
             if !isSorted { own.sort { (times[$0], $0) < (times[$1], $1) } }
-            sequences.append(own.map { items[Int($0)] })
-            lastTimestamps.append(times[own[own.count - 1]])
+            rows.append(own)
         }
+        return rows
+    }
+
+    /// The events as one sequence a user.
+    func dataset() -> InteractionDataset {
+        let events = eventsByUser()
         return InteractionDataset(
             userIDs: userIDs,
-            sequences: sequences,
-            lastTimestamps: lastTimestamps,
+            sequences: events.mapIDs { items[Int($0)] },
+            lastTimestamps: userIDs.indices.map { times[events.ids[events.offsets[$0 + 1] - 1]] },
             unknownEvents: items.count { $0 == InteractionDataset.unknownItem },
             unknownItems: unknownTable.count,
             digest: digest.hexadecimal(),

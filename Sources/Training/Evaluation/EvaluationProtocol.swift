@@ -66,6 +66,18 @@ public struct EvaluationRows: Sendable {
         self.cuts = cuts
     }
 
+    /// At most `limit` of some rows, evenly spaced.
+    ///
+    /// - Precondition: `limit` is at least 1.
+    public init(_ rows: EvaluationRows, limit: Int) {
+        precondition(limit > 0, "a limit of \(limit) rows")
+        sequences = rows.sequences
+        let kept = min(limit, rows.count)
+        let indices = (0..<kept).map { $0 * rows.count / kept }
+        users = indices.map { rows.users[$0] }
+        cuts = indices.map { rows.cuts[$0] }
+    }
+
     /// How many rows there are; includes rows with an unknown target, which count as misses.
     public var count: Int { users.count }
 

@@ -4,7 +4,7 @@ import Foundation
 public struct Chart: Sendable {
     /// The kind of horizontal axis.
     public enum Axis: Sendable, Equatable {
-        /// Groups of bars; `x` is the number of the name.
+        /// Groups of bars; `x` is the number of the name. Empty names have no label.
         case names([String])
         /// A linear axis.
         case linear
@@ -31,7 +31,7 @@ public struct Chart: Sendable {
 
     /// Values of one name in the legend.
     public struct Series: Sendable, Equatable {
-        /// The legend's text.
+        /// The legend's text; empty for none.
         public var name: String
         /// The points, by ascending `x`.
         public var points: [Point]
@@ -77,6 +77,7 @@ public struct Chart: Sendable {
         text += axes(frame)
         for (number, series) in series.enumerated() {
             text += isBars ? bars(series, number, frame) : line(series, number, frame)
+            guard !series.name.isEmpty else { continue }
             let top = Frame.top + 14 + 18 * Double(number)
             text += "<rect fill=\"\(Self.colour(number))\" x=\"\(Frame.number(Frame.right + 16))\" "
             text += "y=\"\(Frame.number(top - 9))\" width=\"10\" height=\"10\"/>"
@@ -84,6 +85,16 @@ public struct Chart: Sendable {
             text += "\(series.name.xmlEscaped)</text>\n"
         }
         return text + "</g>\n"
+    }
+
+    /// Width of the drawing, including the legend if there is one.
+    var width: Double { series.contains { !$0.name.isEmpty } ? 920 : Frame.right + 30 }
+
+    /// The chart as an SVG element of its own, for a page with ``Figure/style``.
+    var document: String {
+        let size = "\(Frame.number(width)) \(Frame.number(height.rounded(.up)))"
+        return "<svg viewBox=\"0 0 \(size)\" width=\"\(Frame.number(width))\" role=\"img\" "
+            + "aria-label=\"\(title.xmlEscaped)\">\n\(svg(y: 0))</svg>\n"
     }
 
     private var isBars: Bool { if case .names = axis { true } else { false } }
@@ -178,16 +189,18 @@ private struct Frame {
         switch chart.axis {
         case .names(let names):
             let slot = (Self.right - Self.left) / Double(max(1, names.count))
-            let isSlanted = names.contains { Double($0.count) * Self.letter.width > slot }
+            let labelled = names.indices.filter { !names[$0].isEmpty }
+            let room = slot * Double(zip(labelled, labelled.dropFirst()).map { $1 - $0 }.min() ?? max(1, names.count))
+            let isSlanted = names.contains { Double($0.count) * Self.letter.width + 8 > room }
             // A slanted name ends below its group; it is cut where it would cross the left edge.
             let shown = names.enumerated().map { number, name in
                 let room = Int((Self.left + slot * (Double(number) + 0.5)) / Self.letter.left)
                 return isSlanted && name.count > room ? name.prefix(room - 1) + "…" : name
             }
             self.isSlanted = isSlanted
-            margin = isSlanted ? 34 + Self.letter.down * Double(shown.map(\.count).max() ?? 0) : 54
+            margin = isSlanted ? 48 + Self.letter.down * Double(shown.map(\.count).max() ?? 0) : 54
             yTicks = Self.ticks(min(0, lowest), highest)
-            xTicks = shown.enumerated().map { (Double($0), $1) }
+            xTicks = labelled.map { (Double($0), shown[$0]) }
             xRange = -0.5...max(0.5, Double(names.count) - 0.5)
         case .linear:
             (isSlanted, margin) = (false, 54)
@@ -257,7 +270,8 @@ public struct Figure: Sendable {
     }
 
     private static let width = 920
-    private static let style = """
+    /// The style of charts, in light and dark mode.
+    static let style = """
         svg{font:13px system-ui,sans-serif;background:#fff;color-scheme:light dark}\
         text{fill:#222}.x-tick,.y-tick,.label{fill:#666}.grid{stroke:#ddd}.axis{stroke:#888;fill:none}\
         .error{stroke:#222;fill:none}
@@ -292,7 +306,9 @@ enum NumberText {
 }
 
 extension String {
-    fileprivate var xmlEscaped: String {
+    /// The text as content or as a quoted attribute of an element.
+    var xmlEscaped: String {
         replacing("&", with: "&amp;").replacing("<", with: "&lt;").replacing(">", with: "&gt;")
+            .replacing("\"", with: "&quot;")
     }
 }

@@ -11,6 +11,8 @@ public struct TrainingData: Sendable {
     public var fingerprint: DataFingerprint
     /// Notes for the user about the files.
     public var notes: [String]
+    /// Why the data are split as they are.
+    public var splitReason: String
 
     /// Reads one file and splits it.
     ///
@@ -34,10 +36,32 @@ public struct TrainingData: Sendable {
     ) throws {
         var vocabulary = ItemVocabulary()
         let dataset = try InteractionDataset.load(events: path, columns: columns, vocabulary: &vocabulary)
-        let kind = kind ?? (dataset.hasClock ? .time : .users)
+        try self.init(
+            dataset,
+            of: path,
+            columns: columns,
+            vocabulary: vocabulary,
+            split: kind,
+            seed: seed,
+            items: metadata
+        )
+    }
+
+    /// Splits the events of one file, whose items the vocabulary has.
+    init(
+        _ dataset: InteractionDataset,
+        of path: String,
+        columns: EventColumns,
+        vocabulary: ItemVocabulary,
+        split requested: SplitKind?,
+        seed: UInt64,
+        items metadata: String?
+    ) throws {
+        let kind = requested ?? (dataset.hasClock ? .time : .users)
         let fitting = try DataSplit.fitting(dataset, of: path, by: kind, seed: seed)
         split = fitting.split
         notes = dataset.notes
+        splitReason = Self.reason(for: fitting.kind, requested: requested, preferred: kind)
         if fitting.kind != kind {
             notes.append(
                 "warning: split '\(kind.rawValue)' gives no training or no validation rows, so '\(path)' is split by "
@@ -74,6 +98,7 @@ public struct TrainingData: Sendable {
             throw SmallDataError.noRows(file: path, users: set.userCount)
         }
         split = DataSplit(train: trainSet, validation: validationSet, test: testSet)
+        splitReason = "the parts are given as files"
         notes = trainSet.notes + validationSet.notes + (testSet?.notes ?? [])
         catalogue = try Self.catalogue(vocabulary, metadata, columns, &notes)
         fingerprint = DataFingerprint(split: Self.files, splitSeed: 0, digests: digests)
@@ -93,7 +118,18 @@ public struct TrainingData: Sendable {
     /// The name in manifests of a split given as files.
     public static let files = "files"
 
-    private static func catalogue(
+    private static func reason(for kind: SplitKind, requested: SplitKind?, preferred: SplitKind) -> String {
+        guard kind == preferred else {
+            return "the split '\(preferred.rawValue)' gives no training rows or no validation rows"
+        }
+        if requested != nil { return "it was asked for" }
+        return kind == .time
+            ? "the times are a clock's, so the users whose last event is newest can be held out, as in real use"
+            : "the times are ordinals, which do not compare between users, so whole users are held out by a hash"
+    }
+
+    /// The items of a vocabulary, with titles and categories if there is an items file.
+    static func catalogue(
         _ vocabulary: ItemVocabulary,
         _ path: String?,
         _ columns: EventColumns,

@@ -141,4 +141,14 @@ private final class Drawing: NSObject, XMLParserDelegate {
             }
         }
     }
+    @Test("empty names have no label, and a series without a name no place in the legend")
+    func unlabelled() throws {
+        let points = (0..<40).map { Chart.Point(x: Double($0), y: 1) }
+        let names = (0..<40).map { $0 % 10 == 0 ? "2024-01-01" : "" }
+        let drawing = try drawing(.names(names), [Chart.Series(name: "", points: points)])
+        let ticks = drawing.elements.filter { $0.attributes["class"] == "x-tick" }
+        #expect(ticks.count == 4 && ticks.allSatisfy { $0.attributes["transform"] == nil })
+        #expect(drawing.elements.count { $0.attributes["class"] == "bar" } == 40)
+        #expect(!drawing.elements.contains { $0.attributes["class"] == "legend" })
+    }
 }

@@ -1,0 +1,115 @@
+import Foundation
+
+extension LogReport {
+    /// What the reader should know first: a sentence or two each, the most important first.
+    public var findings: [String] { trainingFindings + qualityFindings + characterFindings }
+
+    private var trainingFindings: [String] {
+        switch training {
+        case .failure(let refusal): return ["`dimerec train` would refuse this log. \(refusal)"]
+        case .success(let outlook): return accuracyFindings(outlook)
+        }
+    }
+
+    private func accuracyFindings(_ outlook: TrainingOutlook) -> [String] {
+        let baselines = outlook.baselines
+        guard let best = baselines.best(by: \.hitRate), let hitRate = best.hitRate,
+            let first = baselines.best(by: \.meanReciprocalRank), let reciprocalRank = first.meanReciprocalRank
+        else { return [] }
+        var findings: [String] = []
+        if items > 20 {
+            let margin = NumberText.rate(baselines.margin(hitRate))
+            let (hit, reciprocal) = (NumberText.rate(hitRate), NumberText.rate(reciprocalRank))
+            let bar =
+                best.system == first.system
+                ? "\(best.system): HR@20 of \(hit) and MRR@20 of \(reciprocal)"
+                : "\(best.system) with its HR@20 of \(hit) and \(first.system) with its MRR@20 of \(reciprocal)"
+            let rows = NumberText.grouped(baselines.rows)
+            findings.append("A model must beat \(bar). On \(rows) rows such an HR@20 is uncertain by \(margin).")
+        } else {
+            findings.append(
+                "The log has \(items) items, so the first 20 always hold the next one. HR@20 says nothing; a model must beat "
+                    + "the MRR@20 of \(NumberText.rate(reciprocalRank)) of \(first.system)."
+            )
+        }
+        let unseen = Double(share: baselines.unseenTargets, of: baselines.rows)
+        if unseen > 0.05 {
+            findings.append(
+                "\(NumberText.percent(unseen)) of the validation targets are of items that the training part does not have. "
+                    + "No system can learn them from the log."
+            )
+        }
+        let older = Double(share: outlook.olderTargets ?? 0, of: baselines.rows)
+        if older > 0.2 {
+            findings.append(
+                "\(NumberText.percent(older)) of the validation targets are older than the newest training event. If tastes "
+                    + "change with time, the figures are better than those of real use."
+            )
+        }
+        return findings
+    }
+
+    /// Rows that may be wrong.
+    private var qualityFindings: [String] {
+        var findings: [String] = []
+        if !times.hasColumn {
+            findings.append("The file has no column of times. The order of its rows counts as the order of events.")
+        }
+        if times.oddTimes > 0 {
+            findings.append(
+                "\(NumberText.grouped(times.oddTimes)) events have a time that does not fit the others, which are "
+                    + "\(times.scale.rawValue) since 1970. They are sorted by the number as it is; correct them."
+            )
+        }
+        if duplicates.rows > 0 {
+            findings.append(
+                "\(NumberText.grouped(duplicates.rows)) rows repeat the user, item and time of another row. Training "
+                    + "keeps them; remove them if they are logging errors."
+            )
+        }
+        if suspects.count > 0 {
+            findings.append(
+                "Users who do not behave like people: \(NumberText.grouped(suspects.count)), with "
+                    + "\(NumberText.percent(Double(share: suspects.events, of: events))) of all events. Training keeps them; "
+                    + "look at the list, and remove scripts and default ids."
+            )
+        }
+        let ties = Double(share: times.ties, of: repeats.targets)
+        if ties > 0.2 {
+            findings.append(
+                "\(NumberText.percent(ties)) of the events have the same time as their user's event before. Only the "
+                    + "file gives the order of these events, and sequence models learn it."
+            )
+        }
+        return findings
+    }
+
+    /// Traits of the log that decide what a model can do.
+    private var characterFindings: [String] {
+        var findings: [String] = []
+        if activity.newItemShareOfLastTenth > 0.1 {
+            findings.append(
+                "\(NumberText.percent(activity.newItemShareOfLastTenth)) of the events in the last tenth are of items "
+                    + "that do not occur before. A model does not know such items until the next training, so train often."
+            )
+        }
+        if repeats.repeatShare > 0.2 {
+            findings.append(
+                "\(NumberText.percent(repeats.repeatShare)) of the events repeat an item of the same user, so do not "
+                    + "remove the history from answers."
+            )
+        }
+        if Double(share: popularity.itemsOnce, of: items) > 0.5 {
+            findings.append("More than half of the items occur once. A model learns next to nothing about them.")
+        }
+        if lengths.events.median < 3 {
+            findings.append("Half of the users have at most two events, so there is little history to learn from.")
+        }
+        return findings
+    }
+}
+
+extension NumberText {
+    /// A rate from 0 to 1, with four decimals as in the tables of `evaluate`.
+    static func rate(_ value: Double) -> String { String(format: "%.4f", value) }
+}

@@ -1,0 +1,39 @@
+import ArgumentParser
+import Foundation
+import Kernels
+import Training
+
+/// `inspect`: reports on a log before anything is trained.
+struct Inspect: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract:
+            "Look at a log: its users, items and times, its faults, the split, and the systems that a model must beat.",
+        discussion: """
+            Prints the report as text. Nothing is trained by gradients and nothing is stored. The simple systems rank at most \
+            2000 validation rows, so that the report takes seconds.
+            """
+    )
+
+    @Argument(help: "Interactions (CSV with users, items and times; .gz too).", completion: .file()) var log: String
+    @Option(help: "Items (CSV: item, optional title and categories), for titles.", completion: .file())
+    var items: String?
+    @OptionGroup var columns: ColumnOptions
+    @Option(help: "Also write the report as one HTML page with plots; replaces the file.", completion: .file())
+    var html: String?
+    @Flag(help: "Print one JSON object instead of text.") var json = false
+
+    func validate() throws {
+        guard let html, URL(filePath: html).standardizedFileURL == URL(filePath: log).standardizedFileURL else {
+            return
+        }
+        throw ValidationError("--html names the log itself; give another file.")
+    }
+
+    func run() throws {
+        Allocator.keepFreedMemory()
+        let report = try LogReport(events: log, columns: columns.names, items: items)
+        Terminal.write(notes: report.notes)
+        if let html { try report.writePage(to: html) }
+        Terminal.print(json ? String(decoding: try report.json, as: UTF8.self) : report.text)
+    }
+}
