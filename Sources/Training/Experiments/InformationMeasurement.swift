@@ -26,9 +26,9 @@ struct InformationMeasurement {
     func points(of model: DimeRec) -> [MeasuredPoint] {
         let generator = CounterBasedGenerator(seed: seed, purpose: .probing)
         let all = model.scoringItems
-        let chosen =
-            all.rows <= Self.mostItems
-            ? Array(0..<Int32(all.rows)) : generator.integers(below: all.rows, stream: 0, count: Self.mostItems)
+        // Evenly spaced, so that no item is there twice.
+        let count = min(all.rows, Self.mostItems)
+        let chosen = (0..<count).map { Int32($0 * all.rows / count) }
         let items = all.gatheringRows(chosen).normalisedRows().unit
         let targets = generator.integers(below: items.rows, stream: 1, count: Self.draws)
         let clean = items.gatheringRows(targets)

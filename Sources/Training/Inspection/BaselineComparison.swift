@@ -89,6 +89,7 @@ public struct BaselineComparison: Sendable, Encodable {
         let manyItems = items > Self.easeItems ? "the catalogue has \(items) items; at most \(Self.easeItems)" : nil
         systems = [
             Row(Popularity.system, popularity.metrics, popularityTime),
+            measure(SessionPopularity.self),
             Row(Transitions.system, transitions, transitionsTime),
             measure(ItemKNN.self, unless: manyPairs),
             measure(SessionKNN.self),

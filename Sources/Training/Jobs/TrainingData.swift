@@ -110,6 +110,7 @@ public struct TrainingData: Sendable {
         self.catalogue = catalogue
         self.fingerprint = fingerprint
         self.notes = notes
+        splitReason = "the parts are given"
     }
 
     /// The split of the data; nil for parts given as files.

@@ -31,8 +31,8 @@ public struct RobustnessBenchmark: Sendable {
         public var standardError: Double
     }
 
-    /// The largest catalogue for EASE, whose time grows with its cube.
-    private static let largestEASE = 4000
+    /// The most test rows that are ranked, evenly spaced.
+    private static let mostRows = 5000
     private let seed: UInt64
     private let budget: TrainingBudget
     private let store: CheckpointStore
@@ -62,30 +62,23 @@ public struct RobustnessBenchmark: Sendable {
         }
         try store.removeTrainingState(model: "robustness")
         let (items, train) = (data.catalogue.count, data.split.train.sequences)
-        let rows = EvaluationRows(
-            data.split.test,
-            protocol: recipe.data.evaluation.suited(to: data.split.test.targets)
-        )
-        let popularity = PopularityPredictor(sequences: train, items: items)
-        func evaluator(_ model: any Recommender) -> Evaluator {
-            Evaluator(rows: rows, limit: 5000, historyLength: model.historyLength, popularity: popularity)
-        }
-        func simple<Model: FittedRecommender>(_ system: Model.Type) throws -> Accuracy {
-            let model = try Model(Model.Configuration(), fitting: train, items: items)
-            let result = evaluator(model).evaluate(model, readOut: .served, noiseSeed: 0)
-            return Accuracy(Model.system, result.metrics.values)
-        }
-        var systems: [any FittedRecommender.Type] = [
-            Popularity.self, SessionPopularity.self, Transitions.self, ItemKNN.self, SessionKNN.self,
-        ]
-        if items <= Self.largestEASE { systems.append(EASE.self) }
-        let judge = evaluator(trained.model.system)
-        let readOuts = judge.readOuts(of: trained.model, noiseSeed: 0)
+        let kind = recipe.data.evaluation.suited(to: data.split.test.targets)
+        let all = EvaluationRows(data.split.test, protocol: kind)
+        let rows = EvaluationRows(all, limit: Self.mostRows)
+        let readOuts = Evaluator(
+            rows: rows,
+            historyLength: trained.model.system.historyLength,
+            popularity: PopularityPredictor(sequences: train, items: items)
+        ).readOuts(of: trained.model, noiseSeed: 0)
+        let simple = BaselineComparison(train: train, rows: rows, of: all.count, items: items, protocol: kind).systems
         return Result(
-            rows: judge.count,
+            rows: rows.count,
             readOuts: readOuts.map { Accuracy($0.name, $0.result.metrics.values) },
-            simple: try systems.map { try simple($0) },
-            standardError: (readOuts[0].result.metrics.hitRate(at: 20) / Double(max(1, judge.count))).squareRoot()
+            simple: simple.compactMap { system in
+                guard let hitRate = system.hitRate, let rank = system.meanReciprocalRank else { return nil }
+                return Accuracy(system.system, ["hr@20": hitRate, "mrr@20": rank])
+            },
+            standardError: (readOuts[0].result.metrics.hitRate(at: 20) / Double(max(1, rows.count))).squareRoot()
         )
     }
 }

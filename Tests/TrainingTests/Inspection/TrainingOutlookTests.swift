@@ -39,7 +39,9 @@ import Training
         try withFile(csv(Self.rows(users: 150, length: 8, items: 60)), name: "events.csv") { events in
             let outlook = try LogReport(events: events).training.get()
             #expect(
-                outlook.baselines.systems.map(\.system) == ["popularity", "transitions", "item-knn", "vsknn", "ease"]
+                outlook.baselines.systems.map(\.system) == [
+                    "popularity", "session-popularity", "transitions", "item-knn", "vsknn", "ease",
+                ]
             )
             #expect(outlook.baselines.rows == outlook.baselines.allRows)
             let folder = URL(filePath: events).deletingLastPathComponent()
