@@ -85,7 +85,7 @@ public struct BaselineComparison: Sendable, Encodable {
         }
         let manyPairs =
             pairs > Self.pairLimit
-            ? "it would count \(NumberText.short(pairs)) pairs; at most \(NumberText.short(Self.pairLimit))" : nil
+            ? "it would count \(Int(pairs / 1e9)) billion pairs; at most \(Int(Self.pairLimit / 1e9))" : nil
         let manyItems = items > Self.easeItems ? "the catalogue has \(items) items; at most \(Self.easeItems)" : nil
         systems = [
             Row(Popularity.system, popularity.metrics, popularityTime),

@@ -6,7 +6,7 @@ extension LogReport {
 
     private var trainingFindings: [String] {
         switch training {
-        case .failure(let refusal): return ["`dimerec train` would refuse this log. \(refusal)"]
+        case .failure(let refusal): return ["`dimerec train` would refuse this log. \("\(refusal)".printableLine)"]
         case .success(let outlook): return accuracyFindings(outlook)
         }
     }
@@ -17,7 +17,11 @@ extension LogReport {
             let first = baselines.best(by: \.meanReciprocalRank), let reciprocalRank = first.meanReciprocalRank
         else { return [] }
         var findings: [String] = []
-        if items > 20 {
+        if hitRate == 0 {
+            findings.append(
+                "The simple systems find none of the held-out items. Are the columns of users, items and times the right ones?"
+            )
+        } else if items > 20 {
             let margin = NumberText.rate(baselines.margin(hitRate))
             let (hit, reciprocal) = (NumberText.rate(hitRate), NumberText.rate(reciprocalRank))
             let bar =
