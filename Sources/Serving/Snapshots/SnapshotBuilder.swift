@@ -73,6 +73,7 @@ public struct SnapshotBuilder: Sendable {
             lists: catalogue.categories,
             items: catalogue.count
         )
+        let attributes = try AttributeIndex(catalogue)
         try checkPopularity(checkpoint.popularity, items: catalogue.count)
 
         let (encoder, itemVectors) = try makeEncoder(&checkpoint)
@@ -98,6 +99,7 @@ public struct SnapshotBuilder: Sendable {
             identifiers: identifiers,
             titles: catalogue.titles,
             categories: categories,
+            attributes: attributes,
             popularity: checkpoint.popularity
         )
         onWarming()
