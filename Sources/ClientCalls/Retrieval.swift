@@ -10,8 +10,8 @@ public struct RetrievalRequest: Codable, Sendable, Equatable {
     public var exclude: [String]?
     /// Whether to leave the items of the history out of the answer.
     public var excludeHistory: Bool?
-    /// A filter of the items by category.
-    public var filter: CategoryFilter?
+    /// The items that may be in the answer.
+    public var filter: Filter?
     /// The model or alias.
     public var model: String?
     /// The user's id: an alias with several versions answers the same user with the same version.
@@ -57,25 +57,6 @@ public struct RetrievalRequest: Codable, Sendable, Equatable {
         case exact
         case effort = "ef"
         case explain
-    }
-}
-
-/// A filter of the items by category.
-public struct CategoryFilter: Codable, Sendable, Equatable {
-    /// An item must have at least one of these; an empty list allows all.
-    public var anyOf: [String]
-    /// An item must have none of these.
-    public var noneOf: [String]
-
-    /// Creates a filter.
-    public init(anyOf: [String] = [], noneOf: [String] = []) {
-        self.anyOf = anyOf
-        self.noneOf = noneOf
-    }
-
-    private enum CodingKeys: String, CodingKey {
-        case anyOf = "any_of"
-        case noneOf = "none_of"
     }
 }
 
@@ -202,6 +183,8 @@ public struct ItemDescription: Codable, Sendable, Equatable {
     public let title: String?
     /// The item's categories.
     public let categories: [String]
+    /// The attributes that the item has, by name; nil from a service that has no attributes yet.
+    public let attributes: [String: AttributeValue]?
     /// The model of the catalogue.
     public let model: String
     /// The version of that model.

@@ -26,6 +26,8 @@ public struct ItemCategories: Sendable {
     /// The end of each item's categories in `numbers`; empty if the catalogue has no categories.
     private var ends: [Int] = []
     private let members: [Members]
+    /// Built items with a category.
+    private let builtClassified: ItemSet
     /// Items below this number are in `ends` and `members`.
     private let builtCount: Int
     /// The categories of changed and added items.
@@ -56,6 +58,7 @@ public struct ItemCategories: Sendable {
             }
             ends.append(numbers.count)
         }
+        builtClassified = ItemSet((0..<Int32(lists.count)).lazy.filter { !lists[Int($0)].isEmpty }, bound: itemCount)
         // A counting sort by category: each category's items are consecutive and ascending.
         var places = [Int](repeating: 0, count: categoryCount)
         for category in counts.indices.dropFirst() { places[category] = places[category - 1] + counts[category - 1] }
@@ -129,6 +132,18 @@ public struct ItemCategories: Sendable {
             if passes(list[...]) { set.insert(item) } else { set.remove(item) }
         }
         for item in Int32(builtCount)..<Int32(itemCount) where passes(categories(of: item)) { set.insert(item) }
+        return set
+    }
+
+    /// The items with at least one category, as a set of bound ``itemCount``.
+    ///
+    /// - Complexity: O(items / 64 + changed items).
+    public var classified: ItemSet {
+        var set = builtClassified
+        set.grow(to: itemCount)
+        for (item, list) in changed {
+            if list.isEmpty { set.remove(item) } else { set.insert(item) }
+        }
         return set
     }
 

@@ -71,11 +71,37 @@ enum Fixtures {
                 ids: (0..<items).map { "i\($0)" },
                 titles: (0..<items).map { "Title \(tag) of \($0)" },
                 categoryNames: ["Comedy", "Horror", "Western"],
-                categories: (0..<items).map { $0 % 3 == 0 ? [] : [Int32($0 % 3), 0] }
+                categories: (0..<items).map { $0 % 3 == 0 ? [] : [Int32($0 % 3), 0] },
+                attributes: attributes(tag, items: items)
             ),
             popularity: (0..<Int32(items)).reversed(),
             index: (0..<200).map { UInt8(truncatingIfNeeded: $0 &* tag) }
         )
+    }
+
+    /// One attribute of each type, with missing values.
+    static func attributes(_ tag: Int, items: Int) -> [AttributeColumn] {
+        func numbers(_ type: AttributeType, _ value: (Int) -> Double) -> AttributeColumn {
+            let values = (0..<items).map { $0 % 4 == 1 ? .nan : value($0) }
+            return AttributeColumn(name: "of type \(type.rawValue)", type: type, values: .numbers(values))
+        }
+        return [
+            numbers(.number) { Double($0) / 3 - Double(tag) }, numbers(.integer) { Double($0) - 0x1p53 + Double(tag) },
+            numbers(.boolean) { $0 % 2 == 0 ? 1 : 0 }, numbers(.time) { 1.7e9 + Double($0) / 8 + Double(tag) },
+            AttributeColumn(
+                name: "\u{301}/keyword",
+                type: .keyword,
+                values: .texts(
+                    names: ["", "a|b", "\(tag)"],
+                    lists: (0..<items).map { $0 % 4 == 3 ? [] : [Int32($0 % 4)] }
+                )
+            ),
+            AttributeColumn(
+                name: "keywords",
+                type: .keywords,
+                values: .texts(names: ["x", "y"], lists: (0..<items).map { [[], [1, 0], [0]][$0 % 3] })
+            ),
+        ]
     }
 
     /// A state in which every number depends on `tag`.

@@ -42,7 +42,7 @@ func makeClient(
             var request = RetrievalRequest(history: ["ä\"\\\u{0}", "i7"], k: 7)
             request.exclude = ["i9"]
             request.excludeHistory = false
-            request.filter = CategoryFilter(anyOf: ["Comedy"], noneOf: ["Horror", "War"])
+            request.filter = Filter(anyOf: ["Comedy"], noneOf: ["Horror", "War"])
             request.model = "stable"
             request.seed = .max
             request.steps = 3

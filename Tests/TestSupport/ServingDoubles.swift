@@ -99,6 +99,8 @@ package func normalised(_ vector: [Float]) -> [Float] {
 ///
 /// The ids are `0`, `i1`, `i2`, `3`: every third one is an integer. Every second item is `Even`, every third `Third`, and
 /// the seventh `Rare`.
+/// Attributes: `price` is half the item's number, `stock` is false for every fifth, `brand` is `b0` to `b2`, `tags` are
+/// `red` for every second and `new` for the first ten, and `released` is a day of 2024; item 8 has none.
 package func makeCheckpoint(version: Int, items: Int = 40, dimension: Int = 8) -> Checkpoint {
     let generator = CounterBasedGenerator(seed: UInt64(version), purpose: .simulation)
     let vectors = Matrix(
@@ -124,11 +126,29 @@ package func makeCheckpoint(version: Int, items: Int = 40, dimension: Int = 8) -
         catalogue: Catalogue(
             ids: (0..<items).map { $0 % 3 == 0 ? "\($0)" : "i\($0)" },
             categoryNames: ["Even", "Third", "Rare"],
-            categories: (0..<items).map { ($0 % 2 == 0 ? [0] : []) + ($0 % 3 == 0 ? [1] : []) + ($0 == 7 ? [2] : []) }
+            categories: (0..<items).map { ($0 % 2 == 0 ? [0] : []) + ($0 % 3 == 0 ? [1] : []) + ($0 == 7 ? [2] : []) },
+            attributes: makeAttributes(items: items)
         ),
         popularity: (0..<items).reversed().map(Int32.init),
         index: []
     )
+}
+
+private func makeAttributes(items: Int) -> [AttributeColumn] {
+    func numbers(_ name: String, _ type: AttributeType, _ value: (Int) -> Double) -> AttributeColumn {
+        AttributeColumn(name: name, type: type, values: .numbers((0..<items).map { $0 == 8 ? .nan : value($0) }))
+    }
+    func texts(_ name: String, _ type: AttributeType, _ names: [String], _ list: (Int) -> [Int32]) -> AttributeColumn {
+        let lists = (0..<items).map { $0 == 8 ? [] : list($0) }
+        return AttributeColumn(name: name, type: type, values: .texts(names: names, lists: lists))
+    }
+    return [
+        numbers("price", .number) { Double($0) / 2 },
+        numbers("stock", .boolean) { $0 % 5 == 0 ? 0 : 1 },
+        numbers("released", .time) { 1_704_067_200 + 86_400 * Double($0) },
+        texts("brand", .keyword, ["b0", "b1", "b2"]) { [Int32($0 % 3)] },
+        texts("tags", .keywords, ["red", "new"]) { ($0 % 2 == 0 ? [0] : []) + ($0 < 10 ? [1] : []) },
+    ]
 }
 
 package let testBuilder = makeTestBuilder { _ in }

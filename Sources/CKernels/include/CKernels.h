@@ -217,6 +217,11 @@ size_t ck_portable_scan(const uint8_t *codes, const float *factors, size_t block
                         const int8_t *query, int32_t sum, float step, float base, float threshold, int32_t first,
                         const int32_t *items, float *scores, int32_t *positions);
 
+// MARK: Sets of rows, one bit each (sets.c). Each changes the first set and returns its number of elements.
+size_t ck_unite(uint64_t *words, const uint64_t *others, size_t n);
+size_t ck_intersect(uint64_t *words, const uint64_t *others, size_t n);
+size_t ck_subtract(uint64_t *words, const uint64_t *others, size_t n);
+
 // MARK: Selection (selection.c).
 #define CK_SCORE_BINS 2048
 #define CK_LOWEST_SCORE -1.05f

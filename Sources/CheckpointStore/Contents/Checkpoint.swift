@@ -49,20 +49,32 @@ public struct Catalogue: Sendable, Equatable {
     public var categoryNames: [String]
     /// Per item the numbers of its categories in `categoryNames`; empty when the catalogue has none.
     public var categories: [[Int32]]
+    /// Further attributes, in the order of their names' UTF-8 bytes; none in versions of older builds.
+    public var attributes: [AttributeColumn]
 
-    /// Builds a catalogue.
+    /// Builds a catalogue; it sorts the attributes by name.
     ///
-    /// - Precondition: `titles` and `categories` are empty or as long as `ids`.
-    public init(ids: [String], titles: [String] = [], categoryNames: [String] = [], categories: [[Int32]] = []) {
+    /// - Precondition: `titles` and `categories` are empty or as long as `ids`, and each attribute is as long as `ids`.
+    public init(
+        ids: [String],
+        titles: [String] = [],
+        categoryNames: [String] = [],
+        categories: [[Int32]] = [],
+        attributes: [AttributeColumn] = []
+    ) {
         precondition(titles.isEmpty || titles.count == ids.count, "\(titles.count) titles for \(ids.count) items")
         precondition(
             categories.isEmpty || categories.count == ids.count,
             "\(categories.count) category lists for \(ids.count) items"
         )
+        for column in attributes {
+            precondition(column.count == ids.count, "\(column.count) values of '\(column.name)' for \(ids.count) items")
+        }
         self.ids = ids
         self.titles = titles
         self.categoryNames = categoryNames
         self.categories = categories
+        self.attributes = attributes.sorted { $0.name.utf8.lexicographicallyPrecedes($1.name.utf8) }
     }
 
     /// How many items there are.

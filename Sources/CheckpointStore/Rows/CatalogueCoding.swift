@@ -73,6 +73,9 @@ extension Checkpoint {
             "popularity": .bytes(popular.bytes),
             "index": .bytes(index),
         ]
+        for column in catalogue.attributes {
+            blobs[AttributeColumn.blobPrefix + column.name] = .bytes(column.encoded())
+        }
         for (name, matrix) in parameters { blobs[Self.parameterPrefix + name] = .matrix(matrix) }
         return blobs
     }
@@ -99,10 +102,13 @@ extension Checkpoint {
             }
             return value
         }
+        func own(_ name: String, below prefix: String) -> String? {
+            guard name.utf8.starts(with: prefix.utf8) else { return nil }
+            return String(decoding: name.utf8.dropFirst(prefix.utf8.count), as: UTF8.self)
+        }
         var parameters: [String: Matrix] = [:]
-        let prefix = Self.parameterPrefix.utf8
-        for name in names where name.utf8.starts(with: prefix) {
-            parameters[String(decoding: name.utf8.dropFirst(prefix.count), as: UTF8.self)] = try matrix(name)
+        for name in names {
+            if let own = own(name, below: Self.parameterPrefix) { parameters[own] = try matrix(name) }
         }
         let ids = try decoded(Self.idsName, TextTable.decode)
         let titles = try decoded("catalogue/titles", TextTable.decode)
@@ -114,6 +120,16 @@ extension Checkpoint {
                 location: location
             )
         }
+        var attributes: [AttributeColumn] = []
+        for name in names {
+            guard let own = own(name, below: AttributeColumn.blobPrefix) else { continue }
+            let column = try decoded(name) { AttributeColumn(name: own, stored: $0) }
+            guard column.count == ids.count else {
+                let what = "attribute '\(own)' has \(column.count) values for \(ids.count) items"
+                throw CheckpointError.corrupted(what: what, location: location)
+            }
+            attributes.append(column)
+        }
         let popularity = try decoded("popularity") { bytes in
             var reader = LittleEndianReader(bytes)
             return bytes.count % 4 == 0 ? reader.int32s(bytes.count / 4) : nil
@@ -121,7 +137,13 @@ extension Checkpoint {
         self.init(
             manifest: manifest,
             parameters: parameters,
-            catalogue: Catalogue(ids: ids, titles: titles, categoryNames: categoryNames, categories: categories),
+            catalogue: Catalogue(
+                ids: ids,
+                titles: titles,
+                categoryNames: categoryNames,
+                categories: categories,
+                attributes: attributes
+            ),
             popularity: popularity,
             index: try bytes("index")
         )
@@ -143,7 +165,7 @@ extension Checkpoint {
                 return "item \(item) has category \(category) of \(catalogue.categoryNames.count)"
             }
         }
-        return nil
+        return catalogue.attributeContradiction
     }
 
     /// An id that two items share, or nil; slower than ``contradiction``, because it hashes every id.

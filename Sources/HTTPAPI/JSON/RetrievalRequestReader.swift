@@ -25,6 +25,7 @@ package struct RetrievalRequestReader {
 
     private let limits: RetrievalLimits
     private var key: [UInt8] = []
+    private var filters = FilterReader()
 
     /// Creates a reusable reader.
     ///
@@ -128,32 +129,7 @@ package struct RetrievalRequestReader {
         case .model: request.model = try reader.isNull() ? nil : reader.text(at: "/model")
         case .user: request.user = try reader.isNull() ? nil : reader.identifier(at: "/user")
         case .filter:
-            if try !reader.isNull() { try filter(&reader, into: &request.filter) }
-        }
-    }
-
-    /// Reads `{"any_of":[...],"none_of":[...]}`, each list at most once.
-    private mutating func filter(_ reader: inout JSONReader, into filter: inout CategoryFilter) throws {
-        try reader.expect(.object, at: "/filter")
-        reader.enter()
-        var (isFirst, hasAnyOf, hasNoneOf) = (true, false, false)
-        while true {
-            key.removeAll(keepingCapacity: true)
-            guard try reader.nextKey(isFirst: &isFirst, into: &key) else { return }
-            let pointer = "/filter" + pointerStep(key)
-            switch pointer {
-            case "/filter/any_of" where !hasAnyOf:
-                hasAnyOf = true
-                try reader.names(at: pointer, into: &filter.anyOf)
-            case "/filter/none_of" where !hasNoneOf:
-                hasNoneOf = true
-                try reader.names(at: pointer, into: &filter.noneOf)
-            case "/filter/any_of", "/filter/none_of":
-                throw ContractViolation(pointer: pointer, message: "is given twice.")
-            default:
-                let message = "is not a field of a filter; the fields are any_of and none_of."
-                throw ContractViolation(pointer: pointer, message: message)
-            }
+            try filters.read(&reader, into: &request.filter, &request.conditions)
         }
     }
 }

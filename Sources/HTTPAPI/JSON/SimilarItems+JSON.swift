@@ -1,3 +1,4 @@
+import CheckpointStore
 import Kernels
 import Serving
 
@@ -53,10 +54,37 @@ extension ServingSnapshot {
             if position > 0 { writer.raw(",") }
             writer.string(name)
         }
-        writer.raw("],\"model\":")
+        writer.raw("],\"attributes\":{")
+        let attributes = number.map { filters.attributes.values(of: $0) } ?? []
+        for (position, attribute) in attributes.enumerated() {
+            if position > 0 { writer.raw(",") }
+            writer.string(attribute.name)
+            writer.raw(":")
+            writer.attribute(attribute.value)
+        }
+        writer.raw("},\"model\":")
         writer.string(model)
         writer.raw(",\"version\":")
         writer.integer(version)
         writer.raw("}")
+    }
+}
+
+extension JSONWriter {
+    /// Writes the value of an attribute.
+    mutating func attribute(_ value: AttributeValue) {
+        switch value {
+        case .number(let number):
+            if let whole = Int64(exactly: number) { integer(whole) } else { raw("\(number)") }
+        case .boolean(let boolean): self.boolean(boolean)
+        case .text(let text): string(text)
+        case .texts(let texts):
+            raw("[")
+            for (position, text) in texts.enumerated() {
+                if position > 0 { raw(",") }
+                string(text)
+            }
+            raw("]")
+        }
     }
 }

@@ -1,3 +1,5 @@
+import CKernels
+
 /// A set of row numbers below a bound, one bit each.
 ///
 /// A membership test reads one bit of memory, so a search can test every candidate. Complexity: O(1) for an element,
@@ -61,17 +63,30 @@ public struct ItemSet: Sendable, Equatable, Sequence {
     }
 
     /// Adds the elements of another set of the same bound.
-    public mutating func formUnion(_ other: ItemSet) { combine(other) { $0 | $1 } }
+    public mutating func formUnion(_ other: ItemSet) {
+        unsafe combine(other) { unsafe ck_unite($0, $1, $2) }
+    }
+
+    /// Keeps the elements that another set of the same bound also has.
+    public mutating func formIntersection(_ other: ItemSet) {
+        unsafe combine(other) { unsafe ck_intersect($0, $1, $2) }
+    }
 
     /// Removes the elements of another set of the same bound.
-    public mutating func subtract(_ other: ItemSet) { combine(other) { $0 & ~$1 } }
+    public mutating func subtract(_ other: ItemSet) {
+        unsafe combine(other) { unsafe ck_subtract($0, $1, $2) }
+    }
 
-    private mutating func combine(_ other: ItemSet, _ operation: (UInt64, UInt64) -> UInt64) {
+    private mutating func combine(
+        _ other: ItemSet,
+        _ operation: (UnsafeMutablePointer<UInt64>, UnsafePointer<UInt64>, Int) -> Int
+    ) {
         precondition(bound == other.bound, "sets of bounds \(bound) and \(other.bound)")
-        count = 0
-        for index in words.indices {
-            words[index] = operation(words[index], other.words[index])
-            count += words[index].nonzeroBitCount
+        count = unsafe words.withUnsafeMutableBufferPointer { own in
+            unsafe other.words.withUnsafeBufferPointer { theirs in
+                guard let words = own.baseAddress, let others = theirs.baseAddress else { return 0 }
+                return unsafe operation(words, others, own.count)
+            }
         }
     }
 

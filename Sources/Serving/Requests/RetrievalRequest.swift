@@ -10,6 +10,8 @@ public struct RetrievalRequest: Sendable, Equatable {
     public var exclude = IdentifierList()
     /// Which categories the answer may contain.
     public var filter = CategoryFilter()
+    /// Further conditions that every item of the answer meets; nil lets every item pass.
+    public var conditions: ItemFilter?
     /// How many items to answer.
     public var k = 50
     /// Whether the answer must not contain items of the history.
@@ -51,6 +53,9 @@ public struct RetrievalRequest: Sendable, Equatable {
         self.k = k
     }
 
+    /// Whether the request restricts the items of its answer.
+    var isFiltered: Bool { !filter.isEmpty || conditions != nil }
+
     /// Whether re-ranking chooses the answer from a longer list of candidates.
     var isReranked: Bool { diversity > 0 || categoryPenalty > 0 }
 
@@ -59,6 +64,7 @@ public struct RetrievalRequest: Sendable, Equatable {
         history.removeAll()
         exclude.removeAll()
         filter.removeAll()
+        conditions = nil
         k = 50
         excludeHistory = true
         model = nil

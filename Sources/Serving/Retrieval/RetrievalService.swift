@@ -10,6 +10,8 @@ public struct RetrievalService: Sendable {
     private static let heavyElements = 1 << 20
     private static let heavyPairs = 1 << 18
     private static let heavySamples = 4
+    /// And new filters up to this many sets times items.
+    private static let heavyFilter = 1 << 21
 
     /// The snapshots that answer requests.
     public let holder: RoutingHolder
@@ -184,7 +186,7 @@ public struct RetrievalService: Sendable {
     ) throws(RetrievalError) -> RetrievalResponse {
         let snapshot = arm.snapshot
         let start = DispatchTime.now().uptimeNanoseconds
-        let allowed = snapshot.categories.items(passing: request.filter)
+        let allowed = try snapshot.items(passing: request)
         let items: [Scored]
         if user.vectors.isEmpty {
             items = popular(request.k, in: snapshot, among: allowed, excluding: workspace.exclusions(of: user))
@@ -215,8 +217,8 @@ public struct RetrievalService: Sendable {
 
     /// Whether a request takes so long that a worker thread should answer it instead of an event loop.
     ///
-    /// True from about a quarter of a millisecond on: a slow encoder, many exact scores, a large re-ranking, or many
-    /// samples.
+    /// True from about a quarter of a millisecond on: a slow encoder, a new filter over many items, many exact scores,
+    /// a large re-ranking, or many samples.
     ///
     /// - Precondition: The request was checked against the ``limits``.
     public func isHeavy(_ request: borrowing RetrievalRequest) -> Bool {
@@ -224,7 +226,10 @@ public struct RetrievalService: Sendable {
         let snapshot = route.arms[0].snapshot
         let exactElements = request.exact ? snapshot.itemCount * max(1, snapshot.itemVectors.columns) : 0
         let candidates = request.isReranked ? Self.candidatesPerItem * request.k : 0
-        return snapshot.encoder.isSlow || exactElements > Self.heavyElements
+        var newSets = 0
+        if let conditions = request.conditions, !snapshot.filters.isCached(conditions) { newSets = conditions.weight }
+        return snapshot.encoder.isSlow || newSets * snapshot.itemCount > Self.heavyFilter
+            || exactElements > Self.heavyElements
             || candidates * candidates > Self.heavyPairs
             || request.samples > Self.heavySamples
     }
@@ -287,7 +292,7 @@ public struct RetrievalService: Sendable {
     ) -> ExactSearchReason? {
         if request.exact { return .request }
         guard workspace.searching.fellBack else { return nil }
-        return request.filter.isEmpty ? .effort : .filter
+        return request.isFiltered ? .filter : .effort
     }
 
     private func popular(

@@ -1,11 +1,10 @@
 public import Kernels
-import Synchronization
 public import VectorIndex
 
 /// Finds the items that pass a category filter, and caches the sets of recent filters.
 ///
 /// Applications use few different filters, so a filter's set of items is made once and shared by all event loops.
-/// The cache is bounded: at most ``setLimit`` sets of one bit an item. It drops the least recently used set first.
+/// See ``FilterCache``.
 public final class CategoryIndex: Sendable {
     /// A filter as category numbers, the key of the cache.
     ///
@@ -17,26 +16,11 @@ public final class CategoryIndex: Sendable {
         var noneOf: [Int32] = []
     }
 
-    private struct Remembered {
-        let key: Key
-        let items: ItemSet
-        var lastUse: UInt64
-    }
-
-    private struct Memory {
-        var sets: [Remembered] = []
-        var uses: UInt64 = 0
-    }
-
-    /// The cache's memory in bytes, unless ``fewestSets`` need more.
-    private static let memoryLimit = 16 << 20
-    private static let fewestSets = 4
-    private static let mostSets = 64
-
     /// The categories by number.
     public let categories: ItemCategories
-    fileprivate let names: IdentifierTable
-    private let memory = Mutex(Memory())
+    /// The names by number.
+    let names: IdentifierTable
+    private let cache: FilterCache<Key>
 
     /// Indexes a catalogue's categories.
     ///
@@ -53,18 +37,18 @@ public final class CategoryIndex: Sendable {
             throw error
         }
         categories = ItemCategories(lists, itemCount: items, categoryCount: names.count)
+        cache = FilterCache(items: items)
     }
 
     /// Indexes changed categories, with an empty cache.
     init(_ changed: ChangingCategories) {
         names = changed.names
         categories = changed.categories
+        cache = FilterCache(items: categories.itemCount)
     }
 
     /// The most sets that the cache holds.
-    public var setLimit: Int {
-        min(Self.mostSets, max(Self.fewestSets, Self.memoryLimit / max(1, categories.itemCount / 8)))
-    }
+    public var setLimit: Int { cache.limit }
 
     /// The names of an item's categories, in the item's own order.
     public func names(of item: Int32) -> [String] { categories.categories(of: item).map(names.id) }
@@ -80,9 +64,9 @@ public final class CategoryIndex: Sendable {
             noneOf: numbers(of: filter.noneOf)
         )
         if key.anyOf == nil, key.noneOf.isEmpty { return nil }
-        if let items = remembered(key) { return items }
+        if let items = cache.items(for: key) { return items }
         let items = categories.items(anyOf: key.anyOf, noneOf: key.noneOf)
-        remember(items, by: key)
+        cache.insert(items, for: key)
         return items
     }
 
@@ -98,30 +82,6 @@ public final class CategoryIndex: Sendable {
             return number == last
         }
         return numbers
-    }
-
-    private func remembered(_ key: Key) -> ItemSet? {
-        memory.withLock { memory in
-            guard let place = memory.sets.firstIndex(where: { $0.key == key }) else { return nil }
-            memory.uses += 1
-            memory.sets[place].lastUse = memory.uses
-            return memory.sets[place].items
-        }
-    }
-
-    private func remember(_ items: ItemSet, by key: Key) {
-        memory.withLock { memory in
-            // Two threads may have made the same set.
-            guard !memory.sets.contains(where: { $0.key == key }) else { return }
-            memory.uses += 1
-            let new = Remembered(key: key, items: items, lastUse: memory.uses)
-            let oldest = memory.sets.indices.min { memory.sets[$0].lastUse < memory.sets[$1].lastUse }
-            if memory.sets.count < setLimit {
-                memory.sets.append(new)
-            } else if let oldest {
-                memory.sets[oldest] = new
-            }
-        }
     }
 }
 

@@ -33,6 +33,8 @@ public final class ServingSnapshot: Sendable {
     private let titles: [String]
     /// The items' categories, for filters and diversity.
     public let categories: CategoryIndex
+    /// The items' attributes, for filters.
+    public let filters: FilterIndex
     /// Item numbers from most to least popular, removed items included.
     public let popularity: [Int32]
     /// How many items are in service.
@@ -53,6 +55,7 @@ public final class ServingSnapshot: Sendable {
         identifiers: IdentifierTable,
         titles: [String],
         categories: CategoryIndex,
+        attributes: AttributeIndex,
         popularity: [Int32]
     ) {
         self.model = model
@@ -66,6 +69,7 @@ public final class ServingSnapshot: Sendable {
         self.identifiers = identifiers
         self.titles = titles
         self.categories = categories
+        filters = FilterIndex(attributes: attributes, categories: categories, identifiers: identifiers)
         self.popularity = popularity
         itemCount = identifiers.count
         revision = 0
@@ -86,9 +90,19 @@ public final class ServingSnapshot: Sendable {
         identifiers = live.identifiers
         titles = snapshot.titles
         categories = live.categories
+        filters = snapshot.filters.following(categories: live.categories, identifiers: live.identifiers)
         popularity = snapshot.popularity
         itemCount = live.index.count
         self.live = live
+    }
+
+    /// The items that a request's filter lets pass; nil when every item passes.
+    ///
+    /// - Throws: ``RetrievalError/invalidArgument(field:message:)`` for a filter that does not suit the attributes.
+    func items(passing request: borrowing RetrievalRequest) throws(RetrievalError) -> ItemSet? {
+        guard let conditions = request.conditions else { return categories.items(passing: request.filter) }
+        guard !request.filter.isEmpty else { return try filters.items(passing: conditions) }
+        return try filters.items(passing: conditions.joined(with: request.filter))
     }
 
     /// Whether searches use item vectors; false for a system that scores all items itself.

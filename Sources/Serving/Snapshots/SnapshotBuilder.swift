@@ -89,6 +89,7 @@ public struct SnapshotBuilder: Sendable {
             lists: catalogue.categories,
             items: catalogue.count
         )
+        let attributes = try AttributeIndex(catalogue)
         try checkPopularity(checkpoint.popularity, items: catalogue.count)
 
         let served = try makeModel(&checkpoint)
@@ -116,6 +117,7 @@ public struct SnapshotBuilder: Sendable {
             identifiers: identifiers,
             titles: catalogue.titles,
             categories: categories,
+            attributes: attributes,
             popularity: checkpoint.popularity
         )
         onWarming()

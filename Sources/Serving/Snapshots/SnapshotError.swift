@@ -18,6 +18,8 @@ public enum SnapshotError: Error, Equatable, CustomStringConvertible {
     case badPopularity(position: Int, item: Int32)
     /// An item's category does not exist.
     case badCategory(id: String, category: Int32)
+    /// An attribute contradicts the catalogue.
+    case badAttribute(String)
     /// The checkpoint could be loaded, but its answers are wrong.
     case failedProbe(String)
 
@@ -42,6 +44,8 @@ public enum SnapshotError: Error, Equatable, CustomStringConvertible {
             "The popularity list's entry \(position) is item \(item), which is unknown or listed twice."
         case .badCategory(let id, let category):
             "Item '\(id)' has category number \(category), which does not exist."
+        case .badAttribute(let reason):
+            "The catalogue's \(reason); publish the version again."
         case .failedProbe(let reason):
             "The loaded checkpoint failed its probe: \(reason); use an earlier version."
         }

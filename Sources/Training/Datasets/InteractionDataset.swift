@@ -1,3 +1,4 @@
+import CheckpointStore
 public import Kernels
 
 /// What to do with an item that the vocabulary does not hold.

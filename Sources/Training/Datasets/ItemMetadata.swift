@@ -1,7 +1,7 @@
 public import CheckpointStore
 
-/// Titles and categories of items, read from an items file.
-public struct ItemMetadata: Sendable, Equatable {
+/// Titles, categories and further attributes of items, read from an items file.
+public struct ItemMetadata: Sendable {
     /// Category names, in order of first appearance.
     public let categoryNames: [String]
     /// Notes for the user: the columns that were recognised, unless the file has the standard ones.
@@ -9,17 +9,18 @@ public struct ItemMetadata: Sendable, Equatable {
     private let titles: [String]
     private let categories: [[Int32]]
     private let items: ItemVocabulary
+    private let attributes: [(AttributeReading, AttributeType)]
 
     /// Reads a file with a column of items and optional columns of titles and of categories (separated by `|`).
     ///
-    /// Columns and delimiter are recognised from the header.
+    /// Columns and delimiter are recognised from the header. Every other column becomes an attribute.
     ///
     /// - Parameters:
     ///   - path: The file, gzip-compressed if it ends in `.gz`.
     ///   - itemColumn: Name of the item column in the events file; preferred when this file has a column of that
     ///     name.
     /// - Returns: At least one item.
-    /// - Throws: `CSVError`, also when an item is listed twice.
+    /// - Throws: `CSVError`, also when an item is listed twice, or a value does not have its column's declared type.
     public static func load(items path: String, itemColumn: String? = nil) throws(CSVError) -> ItemMetadata {
         let request = ColumnRequest(
             roles: [.item, .title, .categories],
@@ -30,6 +31,8 @@ public struct ItemMetadata: Sendable, Equatable {
         var reader = try request.open(path)
         let choice = try ColumnChoice(request, in: reader)
         let (idColumn, titleColumn, categoryColumn) = (choice.needed(.item), choice[.title], choice[.categories])
+        let taken = [idColumn, titleColumn, categoryColumn].compactMap(\.self)
+        var attributes = AttributeReadings(reader.header, without: taken)
         var (items, names) = (ItemVocabulary(), ItemVocabulary())
         var titles: [String] = []
         var categories: [[Int32]] = []
@@ -52,14 +55,17 @@ public struct ItemMetadata: Sendable, Equatable {
                 }
             }
             categories.append(own)
+            try attributes.read(reader)
         }
         guard items.count > 0 else { throw .empty(file: path) }
+        let finished = attributes.finished(path)
         return ItemMetadata(
             categoryNames: names.ids,
-            notes: choice.notes,
+            notes: choice.notes + finished.notes,
             titles: titles,
             categories: categories,
-            items: items
+            items: items,
+            attributes: finished.attributes
         )
     }
 
@@ -68,14 +74,16 @@ public struct ItemMetadata: Sendable, Equatable {
         vocabulary.ids.contains { items.number(of: $0) != nil }
     }
 
-    /// The catalogue of a vocabulary; items that the file does not list have an empty title and no category.
+    /// The catalogue of a vocabulary; items that the file does not list have an empty title, no category
+    /// and no attribute.
     public func catalogue(of vocabulary: ItemVocabulary) -> Catalogue {
         let rows = vocabulary.ids.map { items.number(of: $0) }
         return Catalogue(
             ids: vocabulary.ids,
             titles: rows.map { $0.map { titles[Int($0)] } ?? "" },
             categoryNames: categoryNames,
-            categories: rows.map { $0.map { categories[Int($0)] } ?? [] }
+            categories: rows.map { $0.map { categories[Int($0)] } ?? [] },
+            attributes: attributes.map { reading, type in reading.attribute(type, of: rows) }
         )
     }
 }

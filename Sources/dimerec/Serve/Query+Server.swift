@@ -1,4 +1,5 @@
 import ClientCalls
+import Foundation
 
 extension Query {
     /// Asks a running server and prints its answer.
@@ -10,6 +11,7 @@ extension Query {
         request.model = model
         request.seed = seed
         request.exact = exact ? true : nil
+        request.filter = try filter.map { try JSONDecoder().decode(Filter.self, from: Data($0.utf8)) }
         if json { return Terminal.print(try await client.retrieveText(request)) }
         let answer = try await client.retrieve(request)
         for item in answer.items {

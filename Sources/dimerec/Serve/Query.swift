@@ -18,6 +18,8 @@ struct Query: AsyncParsableCommand {
     @Option(name: .customShort("k"), help: "How many items.") var k = 10
     @Option(help: "Seed of the noise; derived from the request by default.") var seed: UInt64?
     @Flag(help: "Scan every item instead of searching the index.") var exact = false
+    @Option(help: "A filter in JSON as in /retrieve, such as '{\"must\":[{\"key\":\"price\",\"range\":{\"lt\":20}}]}'.")
+    var filter: String?
     @Option(help: "The time limit of a server's answer, over all attempts.") var timeoutMs = 2000
     @Flag(help: "Print the answer as /retrieve gives it.") var json = false
 
@@ -34,6 +36,14 @@ struct Query: AsyncParsableCommand {
                 "--url must be a plain http address, because this program has no TLS. Give the server's own address, "
                     + "such as http://127.0.0.1:8080, or ask through TLS with curl or the library DimeRecClient."
             )
+        }
+        if let filter {
+            var request = Serving.RetrievalRequest()
+            do throws(Problem) {
+                try request.setFilter(json: Array(filter.utf8))
+            } catch {
+                throw ValidationError("--filter: \(error.detail)")
+            }
         }
         guard 1...3_600_000 ~= timeoutMs else { throw ValidationError("--timeout-ms must be 1 to 3600000.") }
     }
@@ -52,6 +62,7 @@ struct Query: AsyncParsableCommand {
         var request = RetrievalRequest(history: identifiers, k: k)
         request.seed = seed
         request.exact = exact
+        if let filter { try request.setFilter(json: Array(filter.utf8)) }
         var response = try RetrievalService(holder: holder).retrieve(request, workspace: RetrievalWorkspace())
         if json {
             var writer = JSONWriter()

@@ -14,7 +14,7 @@ struct TrainingDataOptions: ParsableArguments {
     @Option(help: "Training interactions, when the parts are separate files.") var train: String?
     @Option(help: "Validation interactions, when the parts are separate files.") var validation: String?
     @Option(help: "Test interactions, never trained on; `train` only records them in the manifest.") var test: String?
-    @Option(help: "Items (CSV: item, optional title and categories).") var items: String?
+    @Option(help: "Items (CSV: item, optional title, categories and attributes).") var items: String?
     @OptionGroup var columns: ColumnOptions
 
     func validate() throws {

@@ -59,6 +59,14 @@ import Testing
         Exchange(.data, 404, "POST", "/v1/similar", #"{"item":"nope"}"#),
         Exchange(.data, 200, "GET", "/v1/items/i7?model=m"),
         Exchange(.data, 200, "GET", "/v1/items/nope"),
+        Exchange(
+            .data,
+            200,
+            "POST",
+            "/retrieve",
+            #"{"history":[],"filter":{"must":[{"key":"price","range":{"lt":5}}]}}"#
+        ),
+        Exchange(.data, 400, "POST", "/retrieve", #"{"history":["i1"],"filter":{"must":[{"key":"prize","match":5}]}}"#),
         Exchange(.data, 404, "GET", "/v1/items/i7?model=x"),
         Exchange(.data, 400, "GET", "/v1/items/i7?model=m&model=m"),
         Exchange(.data, 400, "GET", "/v1/items/%zz"),

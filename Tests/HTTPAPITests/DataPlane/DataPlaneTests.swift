@@ -89,6 +89,36 @@ import Testing
         }
     }
 
+    @Test("filters by attributes restrict the answer, and a wrong one is refused with its place")
+    func attributes() async throws {
+        try await withServer { server in
+            let item = try await server.ask("GET /v1/items/i1 HTTP/1.1\r\nHost: x\r\n\r\n")
+            let values =
+                #""attributes":{"brand":"b1","price":0.5,"released":"2024-01-02T00:00:00Z","stock":true,"tags":["new"]}"#
+            #expect(item.text.contains(values), "\(item.text)")
+            func ask(_ filter: String) async throws -> Answer {
+                try await server.ask(
+                    post("{\"history\":[\"i1\"],\"exclude_history\":false,\"k\":40,\"filter\":\(filter)}")
+                )
+            }
+            for _ in 0..<2 {
+                let few = try await ask(
+                    #"{"must":[{"key":"price","range":{"lt":5}},{"key":"stock","match":true}],"none_of":["Even"]}"#
+                )
+                #expect(try Set(few.items()) == ["i1", "3", "i7", "9"])
+                let wrong = try await ask(#"{"should":[{"ids":["i1"]},{"key":"prize","match":1}]}"#)
+                #expect(
+                    wrong.status == 400 && wrong.text.contains(#""pointer":"/filter/should/1/key""#),
+                    "\(wrong.text)"
+                )
+                #expect(wrong.text.contains("price (number)"))
+            }
+            let wrong = #"{"history":[],"filter":{"must":[{"key":"x","match":1}]}}"#
+            let batch = try await server.ask(postBatch([#"{"history":[]}"#, wrong]))
+            #expect(batch.status == 200 && batch.text.contains(#""pointer":"/requests/1/filter/must/0/key""#))
+        }
+    }
+
     @Test("diversity reorders the answer and keeps the scores; diversity 0 gives the same bytes as none")
     func diversifies() async throws {
         try await withServer { server in

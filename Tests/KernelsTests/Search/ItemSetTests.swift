@@ -13,12 +13,14 @@ import Testing
     func setAlgebra(bound: Int) {
         let (left, right) = (random(0, bound: bound, share: 0.3), random(1, bound: bound, share: 0.6))
         var union = ItemSet(left, bound: bound)
-        var difference = union
+        var (difference, intersection) = (union, union)
         let other = ItemSet(right, bound: bound)
         union.formUnion(other)
         difference.subtract(other)
+        intersection.formIntersection(other)
         for (ours, theirs) in [
             (union, left.union(right)), (difference, left.subtracting(right)),
+            (intersection, left.intersection(right)),
         ] {
             #expect(Array(ours) == theirs.sorted())
             #expect(ours.count == theirs.count)

@@ -1,3 +1,4 @@
+import CheckpointStore
 import Kernels
 import Testing
 import Training
@@ -191,5 +192,24 @@ private struct Digits: Comparable {
         let times = try texts.map { try #require(read($0)?.timestamp) }
         #expect(zip(times, times.dropFirst()).allSatisfy { $0 < $1 }, "\(times)")
         #expect(times[1] == 0 && times[4].description == "1704103200.123456789")
+    }
+
+    @Test(
+        "writes the text that it reads",
+        arguments: [
+            "2024-01-01T10:00:00Z", "1969-12-31T23:59:59.250000Z", "2000-02-29T00:00:00Z", "0001-01-01T00:00:00Z",
+            "9999-12-31T23:59:59Z", "1900-03-01T12:30:01Z", "2023-12-31T23:59:59.999999Z",
+        ]
+    )
+    func writes(text: String) throws {
+        #expect(CalendarTime.text(seconds: try #require(read(text)).sinceEpoch) == text)
+    }
+
+    @Test("writes every day of some centuries")
+    func everyDay() throws {
+        for day in stride(from: -200_000, to: 200_000, by: 1) {
+            let text = CalendarTime.text(seconds: Double(day) * 86_400)
+            #expect(try #require(read(text)).seconds == day * 86_400)
+        }
     }
 }

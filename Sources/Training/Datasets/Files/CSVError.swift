@@ -69,6 +69,8 @@ public enum CSVError: Error, Equatable, CustomStringConvertible {
     case unreadableTime(at: Location, column: String, text: String)
     /// Two times of a column in different forms.
     case mixedTimes(column: String, first: WrittenTime, other: WrittenTime)
+    /// A value of an attribute does not have the type that the header declares.
+    case wrongType(at: Location, column: String, type: String, text: String)
     /// An empty id.
     case emptyID(at: Location, column: String)
     /// An id that must be unique occurs twice.
@@ -116,6 +118,9 @@ public enum CSVError: Error, Equatable, CustomStringConvertible {
                 + "times such as 2024-01-31, 2024-01-31T10:00:00.123Z or 2024-01-31 10:00:00+02:00 (UTC without a zone)."
         case .mixedTimes(let column, let first, let other):
             "\(other.place): column '\(column)' mixes forms of time: \(other) and \(first). Write all of them in one form."
+        case .wrongType(let place, let column, let type, let text):
+            "\(place): '\(text)' is no \(type), which the header declares for column '\(column)'. Correct the value, or "
+                + "declare another type."
         case .emptyID(let place, let column):
             "\(place): the id in column '\(column)' is empty; fill it in or remove the row."
         case .duplicateID(let place, let column, let id):

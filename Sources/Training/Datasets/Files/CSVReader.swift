@@ -1,3 +1,5 @@
+package import CheckpointStore
+
 /// A streaming reader of separated values, by default RFC 4180.
 ///
 /// Quoted fields may hold delimiters, doubled quotes and line breaks. Lines end in LF or CRLF. The reader skips a

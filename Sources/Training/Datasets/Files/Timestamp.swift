@@ -1,3 +1,5 @@
+package import CheckpointStore
+
 /// A point in time or an ordinal, compared exactly, with up to 32 significant digits.
 ///
 /// Nanoseconds since 1970 need 19 digits, but a Double holds 15 to 17, so Doubles alone would make neighbours tie. A
@@ -123,5 +125,13 @@ package struct TimestampColumn {
     /// An event's time.
     package subscript(event: Int32) -> Timestamp {
         Timestamp(nearest: nearest[Int(event)], remainder: remainders.isEmpty ? 0 : remainders[Int(event)])
+    }
+}
+
+extension CalendarTime {
+    /// The same as seconds, exactly.
+    package var timestamp: Timestamp? {
+        guard nanoseconds > 0 else { return Timestamp(Double(seconds)) }
+        return Timestamp(DecimalNumber(Int128(seconds) * 1_000_000_000 + Int128(nanoseconds), exponent: -9))
     }
 }

@@ -1,3 +1,5 @@
+import CheckpointStore
+
 /// Parses times in the form of YooChoose's files, in UTC.
 enum UTCTime {
     private static let shortest = "2014-04-07T10:51:09Z".utf8.count

@@ -12,6 +12,9 @@ package enum TimeForm: String, Sendable {
 
 /// A date or time of the Gregorian calendar (ISO 8601), as seconds from 1970 in UTC.
 package struct CalendarTime {
+    /// The seconds of the years 1 to 9999.
+    package static let range = -62_135_596_800.0...253_402_300_799.0
+
     private static let lengths = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31]
 
     /// Whole seconds, rounded down.
@@ -57,12 +60,6 @@ package struct CalendarTime {
         }
         guard let offset = Self.offset(rest) else { return nil }
         (seconds, form) = (local - offset, .zonedTime)
-    }
-
-    /// The same as seconds, exactly.
-    package var timestamp: Timestamp? {
-        guard nanoseconds > 0 else { return Timestamp(Double(seconds)) }
-        return Timestamp(DecimalNumber(Int128(seconds) * 1_000_000_000 + Int128(nanoseconds), exponent: -9))
     }
 
     /// The offset of a zone from UTC, in seconds; positive east of Greenwich.
@@ -126,5 +123,42 @@ package struct CalendarTime {
         let year = month > 2 ? year : year - 1
         let dayOfYear = (153 * ((month + 9) % 12) + 2) / 5 + day - 1
         return 365 * year + year / 4 - year / 100 + year / 400 + dayOfYear - 719_468
+    }
+
+    /// Seconds from 1970, to the nearest Double.
+    package var sinceEpoch: Double { Double(seconds) + Double(nanoseconds) / 1e9 }
+
+    /// Seconds from 1970 as ISO 8601 in UTC, such as `2024-01-31T10:00:00Z`, rounded to microseconds.
+    ///
+    /// - Precondition: `seconds` is in ``range``.
+    package static func text(seconds: Double) -> String {
+        precondition(range.contains(seconds), "\(seconds) seconds are outside the years 1 to 9999")
+        var whole = Int(seconds.rounded(.down))
+        var microseconds = Int(((seconds - Double(whole)) * 1e6).rounded())
+        if microseconds == 1_000_000 { (whole, microseconds) = (whole + 1, 0) }
+        var (days, second) = whole.quotientAndRemainder(dividingBy: 86_400)
+        if second < 0 { (days, second) = (days - 1, second + 86_400) }
+        let date = date(days: days)
+        func padded(_ value: Int, _ digits: Int) -> String {
+            let text = String(value)
+            return String(repeating: "0", count: max(0, digits - text.count)) + text
+        }
+        let fraction = microseconds == 0 ? "" : "." + padded(microseconds, 6)
+        return "\(padded(date.year, 4))-\(padded(date.month, 2))-\(padded(date.day, 2))"
+            + "T\(padded(second / 3600, 2)):\(padded(second / 60 % 60, 2)):\(padded(second % 60, 2))\(fraction)Z"
+    }
+
+    /// The date of a number of days from 1 January 1970, the inverse of ``days(year:month:day:)``.
+    private static func date(days: Int) -> (year: Int, month: Int, day: Int) {
+        // The average year has 365.2425 days, so the guess is at most one year off.
+        var year = 1970 + Int((Double(days) / 365.2425).rounded(.down))
+        while self.days(year: year + 1, month: 1, day: 1) <= days { year += 1 }
+        while self.days(year: year, month: 1, day: 1) > days { year -= 1 }
+        var (month, rest) = (1, days - self.days(year: year, month: 1, day: 1))
+        while rest >= self.days(of: month, in: year) {
+            rest -= self.days(of: month, in: year)
+            month += 1
+        }
+        return (year, month, rest + 1)
     }
 }

@@ -1,0 +1,135 @@
+import Kernels
+
+/// An attribute whose values are numbers: an order of the items by value, so that a range is a range of places.
+///
+/// Beside the order, it keeps the sets of the items below evenly spaced places. A range starts from the nearest of
+/// them, so that it touches few items singly. The memory for each item is 8 bytes for the value, 4 for the order and 8
+/// for the sets. This is a value type; changed and added items are stored beside the order, which copies share.
+struct NumberColumn: Sendable {
+    /// Numbers between two ends, each inside or outside of the range.
+    struct Range {
+        var lower = -Double.infinity
+        var upper = Double.infinity
+        var holdsLower = true
+        var holdsUpper = true
+
+        /// Whether a number is in the range; false for NaN.
+        func contains(_ number: Double) -> Bool {
+            (holdsLower ? number >= lower : number > lower) && (holdsUpper ? number <= upper : number < upper)
+        }
+    }
+
+    /// How many sets a large catalogue has.
+    private static let stepCount = 64
+    /// Smaller catalogues have none.
+    private static let fewestItems = 8192
+
+    /// The values of the build by item; NaN where there is none.
+    private let built: [Double]
+    /// The items with a value, ascending by value, then by number.
+    private let order: [Int32]
+    /// Set `i` holds the first `(i + 1) * stride` items of the order, the last one all of them.
+    private let steps: [ItemSet]
+    private let stride: Int
+    /// The values of changed and added items; NaN where there is none.
+    private var changed: [Int32: Double] = [:]
+
+    /// Indexes values by item; NaN is no value.
+    ///
+    /// - Complexity: O(items * log items).
+    init(_ values: [Double]) {
+        built = values
+        let order = (0..<Int32(values.count)).filter { !values[Int($0)].isNaN }
+            .sorted { (values[Int($0)], $0) < (values[Int($1)], $1) }
+        self.order = order
+        let stride = max(1, (order.count + Self.stepCount - 1) / Self.stepCount)
+        self.stride = stride
+        var steps: [ItemSet] = []
+        if order.count >= Self.fewestItems {
+            var set = ItemSet(bound: values.count)
+            for start in Swift.stride(from: 0, to: order.count, by: stride) {
+                for item in order[start..<min(start + stride, order.count)] { set.insert(item) }
+                steps.append(set)
+            }
+        }
+        self.steps = steps
+    }
+
+    /// An item's value, or nil.
+    func value(of item: Int32) -> Double? {
+        let value = changed[item] ?? (Int(item) < built.count ? built[Int(item)] : .nan)
+        return value.isNaN ? nil : value
+    }
+
+    /// Whether an item's value was set after the build.
+    func isChanged(_ item: Int32) -> Bool { changed[item] != nil }
+
+    /// Sets an item's value; NaN removes it, and nil restores that of the build.
+    mutating func set(_ value: Double?, of item: Int32) { changed[item] = value }
+
+    /// The items whose values are in at least one of some ranges.
+    ///
+    /// - Parameters:
+    ///   - ranges: Ranges of numbers.
+    ///   - bound: The bound of the set, at least the number of built items.
+    /// - Returns: A set of that bound.
+    /// - Complexity: O(items / 64 + items / 128) for each range of many items, O(items of the range) for others, and
+    ///   O(changed items).
+    func items(in ranges: [Range], bound: Int) -> ItemSet {
+        var set = ItemSet(bound: built.count)
+        for (position, range) in ranges.enumerated() {
+            let places = places(range)
+            if steps.isEmpty || places.count <= stride {
+                for place in places { set.insert(order[place]) }
+            } else if position == 0 {
+                set = items(at: places)
+            } else {
+                set.formUnion(items(at: places))
+            }
+        }
+        set.grow(to: bound)
+        for (item, value) in changed {
+            if ranges.contains(where: { $0.contains(value) }) { set.insert(item) } else { set.remove(item) }
+        }
+        return set
+    }
+
+    /// The places of a range in the order.
+    private func places(_ range: Range) -> Swift.Range<Int> {
+        let start = firstPlace { range.holdsLower ? $0 >= range.lower : $0 > range.lower }
+        let end = firstPlace { range.holdsUpper ? $0 > range.upper : $0 >= range.upper }
+        return start..<max(start, end)
+    }
+
+    /// The first place whose value meets a condition that holds from there on.
+    private func firstPlace(where condition: (Double) -> Bool) -> Int {
+        var (low, high) = (0, order.count)
+        while low < high {
+            let middle = (low + high) / 2
+            if condition(built[Int(order[middle])]) { high = middle } else { low = middle + 1 }
+        }
+        return low
+    }
+
+    /// The items at more places than a stride.
+    private func items(at places: Swift.Range<Int>) -> ItemSet {
+        // The step at most half a stride from the end, then the one nearest to the start.
+        let last = max(0, min(steps.count, (places.upperBound + stride / 2) / stride) - 1)
+        var set = steps[last]
+        let reached = min((last + 1) * stride, order.count)
+        if reached < places.upperBound {
+            for place in reached..<places.upperBound { set.insert(order[place]) }
+        } else {
+            for place in places.upperBound..<reached { set.remove(order[place]) }
+        }
+        let first = (places.lowerBound + stride / 2) / stride
+        if first > 0 { set.subtract(steps[first - 1]) }
+        let left = min(first * stride, order.count)
+        if left < places.lowerBound {
+            for place in left..<places.lowerBound { set.remove(order[place]) }
+        } else {
+            for place in places.lowerBound..<min(left, places.upperBound) { set.insert(order[place]) }
+        }
+        return set
+    }
+}
