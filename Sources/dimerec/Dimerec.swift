@@ -38,8 +38,17 @@ struct Dimerec: AsyncParsableCommand {
                 Terminal.write("dimerec: \(error)\n")
                 Foundation.exit(code.rawValue)
             }
-            exit(withError: error)
+            exit(withError: unknownCommand() ?? error)
         }
+    }
+
+    /// The error of a first word that names no command; the parser would complain about its options instead.
+    private static func unknownCommand() -> ValidationError? {
+        guard let word = CommandLine.arguments.dropFirst().first, !word.hasPrefix("-"),
+            let names = try? CommandDescription.program().commands.map(\.commandName), !names.contains(word),
+            word != "help"
+        else { return nil }
+        return ValidationError("Unknown command '\(word)'; the commands are \(names.joined(separator: ", ")).")
     }
 }
 

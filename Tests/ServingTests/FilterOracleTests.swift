@@ -198,7 +198,7 @@ struct RandomCatalogue {
         let encoder = MeanEncoder(items: vectors)
         let snapshot = try SnapshotBuilder(
             warmUpRequests: 1,
-            makeEncoder: { _ in (encoder, vectors) },
+            makeModel: { _ in ServedModel(encoder: encoder, itemVectors: vectors) },
             makeIndex: { _, vectors in
                 try IndexFormat.build(vectors: vectors, configuration: IndexConfiguration(kind: kind, partitions: 40))
             },

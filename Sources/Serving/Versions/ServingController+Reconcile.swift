@@ -89,7 +89,12 @@ extension ServingController {
         let absent = names.isEmpty ? nil : AbsentModels(names: names, available: models)
         guard look({ $0.absent != absent }) else { return }
         publish { $0.absent = absent }
-        if let absent { logger.warning("a model to serve is missing", metadata: ["reason": "\(absent.description)"]) }
+        if let absent {
+            logger.warning(
+                "a model to serve is missing; requests for it get 503 until it is there",
+                metadata: ["reason": "\(absent.description)"]
+            )
+        }
     }
 
     /// Brings a model's active version into service if it is not.

@@ -49,6 +49,10 @@ struct TrainingDataOptions: ParsableArguments {
     /// The same options with the folder's files in place of the folder.
     private func filesOfFolder() throws -> TrainingDataOptions {
         guard let data else { return self }
+        let type = try? FileManager.default.attributesOfItem(atPath: data)[.type] as? FileAttributeType
+        guard type != .typeRegular else {
+            throw ValidationError("--data: '\(data)' is a file; give a folder, or the file with --events.")
+        }
         func file(_ name: String) -> String? {
             [name, name + ".gz"].map { "\(data)/\($0)" }.first(where: FileManager.default.fileExists(atPath:))
         }
@@ -63,7 +67,10 @@ struct TrainingDataOptions: ParsableArguments {
         do {
             try files.validate()
         } catch {
-            throw ValidationError("--data: '\(data)' has neither events.csv nor train.csv with validation.csv.")
+            throw ValidationError(
+                "--data: '\(data)' has neither events.csv nor train.csv with validation.csv; give a file of another name "
+                    + "with --events."
+            )
         }
         return files
     }

@@ -110,6 +110,7 @@ struct ColumnChoice {
             let columns = header.map { "'\($0)'" }.joined(separator: ", ")
             notes.append(
                 "warning: \(file) has no column of times, so the order of its rows counts as the order of events. "
+                    + "If they are not sorted by time, the model and its figures are wrong. "
                     + "Its columns are \(columns); if one of them holds times, name it with --time-column."
             )
         }
