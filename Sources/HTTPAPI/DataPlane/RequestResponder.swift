@@ -107,7 +107,10 @@ final class RequestResponder {
 
     /// Whether a request is heavy regardless of its content.
     private func isPlainlyHeavy(_ incoming: IncomingRequest) -> Bool {
-        incoming.route == .batch || incoming.bodyCount >= Self.longBody
+        switch incoming.route {
+        case .batch, .filterCount, .facets: true
+        default: incoming.bodyCount >= Self.longBody
+        }
     }
 
     // MARK: One request
@@ -132,6 +135,8 @@ final class RequestResponder {
         case .retrieve: try retrieve(&outcome)
         case .batch: try retrieveBatch(incoming, &outcome)
         case .similar: try findSimilar(&outcome)
+        case .filterCount: try count(FilterQuestion(countBody: body), &outcome)
+        case .facets: try count(FilterQuestion(facetsBody: body, limits: service.limits), &outcome)
         case .item(let id, let model): try describeItem(id, of: model)
         case .infer(let model): try infer(model, &outcome)
         case .live: writer.raw("{\"status\":\"live\"}")
@@ -210,6 +215,13 @@ final class RequestResponder {
         }
         outcome.note(found.snapshot, k: question.k)
         found.write(to: &writer, request: question, requestID: outcome.head.requestID)
+    }
+
+    private func count(_ question: FilterQuestion, _ outcome: inout Outcome) throws(Problem) {
+        let found = try outcome.retrieved { () throws(RetrievalError) in
+            try service.count(question.request, facets: question.keys, limit: question.limit)
+        }
+        found.write(to: &writer, requestID: outcome.head.requestID)
     }
 
     private func describeItem(_ id: String, of model: String?) throws(Problem) {

@@ -11,6 +11,8 @@ package enum Route: Equatable {
     case retrieve
     case batch
     case similar
+    case filterCount
+    case facets
     /// An item of a model; nil is the default model.
     case item(id: String, model: String?)
     case live
@@ -38,6 +40,8 @@ package enum Route: Equatable {
         case "/retrieve", "/v1/retrieve": self = .retrieve
         case "/retrieve:batch", "/v1/retrieve:batch": self = .batch
         case "/v1/similar": self = .similar
+        case "/v1/filter:count": self = .filterCount
+        case "/v1/facets": self = .facets
         case "/health/live": self = .live
         case "/health/ready": self = .ready
         case "/v2/health/live": self = .inferenceLive
@@ -99,7 +103,7 @@ package enum Route: Equatable {
     /// The other routes are always answered, so that a busy server does not look dead.
     var hasBody: Bool {
         switch self {
-        case .retrieve, .batch, .similar, .infer: true
+        case .retrieve, .batch, .similar, .filterCount, .facets, .infer: true
         case .item, .live, .ready, .inferenceLive, .inferenceReady, .model, .modelReady: false
         }
     }
@@ -110,6 +114,7 @@ package enum Route: Equatable {
         case .retrieve: .retrieve
         case .batch: .batch
         case .similar: .similar
+        case .filterCount, .facets: .filter
         case .item: .item
         case .infer: .infer
         case .live, .ready, .inferenceLive, .inferenceReady, .modelReady: .health

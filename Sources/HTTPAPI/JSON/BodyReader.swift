@@ -1,3 +1,5 @@
+import Serving
+
 /// Reads the body of a rarely used route value by value, and reports where it breaks the contract.
 ///
 /// The initializer checks the whole text first: a body that is not JSON is `invalid_json`. Every later error is
@@ -95,6 +97,12 @@ struct BodyReader {
     /// Reads the next value if it is null, and returns whether it was.
     mutating func isNull() throws(Problem) -> Bool {
         try read { try $0.isNull() }
+    }
+
+    /// Reads the field `filter` of a body into a request.
+    mutating func filter(into request: inout RetrievalRequest) throws(Problem) {
+        var filters = FilterReader()
+        try read { try filters.read(&$0, into: &request.filter, &request.conditions) }
     }
 
     /// Reads an object and ignores its content.

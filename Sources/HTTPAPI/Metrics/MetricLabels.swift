@@ -5,6 +5,7 @@ package enum RouteLabel: Int, CaseIterable {
     case retrieve
     case batch
     case similar
+    case filter
     case item
     case health
     case infer

@@ -188,7 +188,7 @@ package final class RequestRecorder {
 final class RecorderCells: Sendable {
     // A margin of two cache lines on both sides prevents false sharing with other heap objects.
     private static var margin: Int { 16 }
-    private let cells = InlineArray<4096, Atomic<UInt64>> { _ in Atomic(0) }
+    private let cells = InlineArray<5120, Atomic<UInt64>> { _ in Atomic(0) }
 
     /// The value of one cell; it may lag slightly.
     subscript(cell: Int) -> UInt64 {
@@ -235,7 +235,7 @@ final class RecorderCells: Sendable {
     /// How many cells are in use, including the first margin.
     static var count: Int {
         let last = HistogramCells.duration(of: StageLabel.encode)
-        precondition(last.sum + 1 + margin <= 4096, "\(last.sum) cells do not fit")
+        precondition(last.sum + 1 + margin <= 5120, "\(last.sum) cells do not fit")
         return last.sum + 1
     }
 }

@@ -22,6 +22,9 @@ struct TextColumn: Sendable {
     /// The texts of an item.
     func texts(of item: Int32) -> [String] { lists.categories(of: item).map(names.id) }
 
+    /// Whether an item has no text.
+    func isEmpty(_ item: Int32) -> Bool { lists.categories(of: item).isEmpty }
+
     /// The items with at least one of some texts; unknown texts have none.
     func items(withAnyOf texts: [String], bound: Int) -> ItemSet {
         var set = lists.items(anyOf: texts.compactMap(names.number), noneOf: [])

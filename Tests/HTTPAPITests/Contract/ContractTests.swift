@@ -57,6 +57,11 @@ import Testing
         Exchange(.data, 400, "POST", "/retrieve:batch", #"{"requests":[]}"#),
         Exchange(.data, 200, "POST", "/v1/similar", #"{"item":3,"model":"m"}"#),
         Exchange(.data, 404, "POST", "/v1/similar", #"{"item":"nope"}"#),
+        Exchange(.data, 200, "POST", "/v1/filter:count", #"{"filter":{"any_of":["Even"]},"model":"m"}"#),
+        Exchange(.data, 400, "POST", "/v1/filter:count", #"{"filter":{"must":[{"key":"prize","match":5}]}}"#),
+        Exchange(.data, 404, "POST", "/v1/filter:count", #"{"model":"x"}"#),
+        Exchange(.data, 200, "POST", "/v1/facets", #"{"keys":["price","stock","brand","tags","released"]}"#),
+        Exchange(.data, 400, "POST", "/v1/facets", #"{"keys":["prize"]}"#),
         Exchange(.data, 200, "GET", "/v1/items/i7?model=m"),
         Exchange(.data, 200, "GET", "/v1/items/nope"),
         Exchange(

@@ -57,7 +57,8 @@ import Testing
         #expect(paths.isSuperset(of: ["", "/ready", "/infer"].map { "/v2/models/{model}/versions/{version}\($0)" }))
         #expect(
             found == [
-                "retrieve", "batch", "similar", "item", "live", "ready", "inferenceLive", "inferenceReady", "model",
+                "retrieve", "batch", "similar", "filterCount", "facets", "item", "live", "ready", "inferenceLive",
+                "inferenceReady", "model",
                 "modelReady", "infer",
             ]
         )
@@ -69,6 +70,8 @@ import Testing
         case .retrieve: "retrieve"
         case .batch: "batch"
         case .similar: "similar"
+        case .filterCount: "filterCount"
+        case .facets: "facets"
         case .item: "item"
         case .live: "live"
         case .ready: "ready"

@@ -137,7 +137,7 @@ struct ParsedMetrics {
             recorder.answered(route, status: 200, nanoseconds: value, times: times(value))
         }
         let page = try parsed()
-        for route in ["retrieve", "batch", "similar", "item", "health", "infer", "other"] {
+        for route in ["retrieve", "batch", "similar", "filter", "item", "health", "infer", "other"] {
             let name = "dimerec_http_request_duration_seconds"
             let own = nanoseconds.enumerated().filter { route == ($0.offset % 2 == 0 ? "retrieve" : "health") }
             try expectHistogram(page, name, "route=\"\(route)\"", of: own.map { Double($0.element) / 1e9 }, buckets: 15)
