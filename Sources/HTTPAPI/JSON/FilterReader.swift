@@ -165,6 +165,10 @@ private struct FilterParser {
                 let message = "is clause \(clauses); a filter has at most \(Limits.clauses)."
                 throw ContractViolation(pointer: place, message: message)
             }
+            guard list.count < Limits.listed else {
+                let message = "is clause \(list.count + 1) of its list; a list has at most \(Limits.listed)."
+                throw ContractViolation(pointer: place, message: message)
+            }
             list.append(try readClause(&reader, at: place, depth: depth))
         }
         return list

@@ -8,6 +8,8 @@ public struct ItemFilter: Sendable, Hashable {
         public static let depth = 8
         /// The most clauses, groups included.
         public static let clauses = 64
+        /// The most clauses of one list.
+        public static let listed = 20
         /// The most values of all clauses together.
         public static let values = 4096
     }

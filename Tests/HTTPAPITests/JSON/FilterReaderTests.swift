@@ -124,8 +124,10 @@ import Testing
         func long(_ count: Int) -> String {
             #"{"must":[{"key":"a","any":["# + [String](repeating: "1", count: count).joined(separator: ",") + "]}]}"
         }
+        func groups(_ last: String) -> String { #"{"must":[\#(many(20)),\#(many(20)),\#(many(20)),\#(last)]}"# }
         for (text, longer, reason) in [
-            (nested(8), nested(9), "deeper than 8"), (many(64), many(65), "at most 64"),
+            (nested(8), nested(9), "deeper than 8"), (many(20), many(21), "at most 20"),
+            (groups(#"{"ids":[]}"#), groups(many(1)), "at most 64"),
             (long(4096), long(4097), "at most 4096"),
         ] {
             #expect(try read(text).conditions != nil)
