@@ -99,7 +99,10 @@ public indirect enum FilterClause: Codable, Sendable, Equatable {
     /// Reads a clause.
     public init(from decoder: any Decoder) throws {
         let values = try decoder.container(keyedBy: CodingKeys.self)
-        if let ids = try values.decodeIfPresent([String].self, forKey: .ids) {
+        if values.contains(.ids) {
+            var list = try values.nestedUnkeyedContainer(forKey: .ids)
+            var ids: [String] = []
+            while !list.isAtEnd { ids.append(try (try? list.decode(String.self)) ?? String(list.decode(Int64.self))) }
             self = .ids(ids)
         } else if let key = try values.decodeIfPresent(String.self, forKey: .key) {
             let test: FilterTest

@@ -42,7 +42,7 @@ import Testing
         for page in 0..<bytes.count / pageSize {
             // Somewhere in the page; in its header and cell pointers; in its last cells.
             for range in [0..<pageSize, 0..<128, pageSize - 2048..<pageSize] {
-                for _ in 0..<6 {
+                for _ in 0..<8 {
                     var damaged = bytes
                     let position = page * pageSize + Int.random(in: range, using: &generator)
                     damaged[position] ^= 1 << UInt8.random(in: 0..<8, using: &generator)
@@ -54,7 +54,7 @@ import Testing
                 }
             }
         }
-        #expect(refused >= bytes.count / pageSize)
+        #expect(refused > bytes.count / pageSize)
     }
 
     @Test("a flipped bit in content is always an error")

@@ -22,5 +22,7 @@ import Testing
         #expect(String(decoding: json, as: UTF8.self) == expected)
         #expect(try JSONDecoder().decode(Filter.self, from: json) == filter)
         #expect(try JSONDecoder().decode(Filter.self, from: Data("{}".utf8)) == Filter())
+        let integers = try JSONDecoder().decode(FilterClause.self, from: Data(#"{"ids":[7,"a",-1]}"#.utf8))
+        #expect(integers == .ids(["7", "a", "-1"]))
     }
 }

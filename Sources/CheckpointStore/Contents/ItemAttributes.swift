@@ -28,8 +28,8 @@ public enum AttributeType: String, Codable, Sendable, CaseIterable {
     }
 }
 
-/// The value of an attribute of one item, in its JSON form.
-public enum AttributeValue: Sendable, Hashable, Codable {
+/// The value of an attribute of one item, as JSON shows it.
+public enum AttributeValue: Sendable, Hashable {
     /// A number or an integer.
     case number(Double)
     /// True or false.
@@ -38,31 +38,6 @@ public enum AttributeValue: Sendable, Hashable, Codable {
     case text(String)
     /// Keywords.
     case texts([String])
-
-    /// Reads a number, a boolean, a string, or a list of strings.
-    public init(from decoder: any Decoder) throws {
-        let value = try decoder.singleValueContainer()
-        if let boolean = try? value.decode(Bool.self) {
-            self = .boolean(boolean)
-        } else if let number = try? value.decode(Double.self) {
-            self = .number(number)
-        } else if let text = try? value.decode(String.self) {
-            self = .text(text)
-        } else {
-            self = .texts(try value.decode([String].self))
-        }
-    }
-
-    /// Writes a number, a boolean, a string, or a list of strings.
-    public func encode(to encoder: any Encoder) throws {
-        var value = encoder.singleValueContainer()
-        switch self {
-        case .number(let number): try value.encode(number)
-        case .boolean(let boolean): try value.encode(boolean)
-        case .text(let text): try value.encode(text)
-        case .texts(let texts): try value.encode(texts)
-        }
-    }
 }
 
 /// An attribute with its values for all items of a catalogue.
@@ -115,7 +90,9 @@ public struct AttributeColumn: Sendable, Equatable {
                 return "attribute '\(name)' of item \(item) is \(numbers[item]), which is no \(type.rawValue)"
             }
         case .texts(let names, let lists):
-            guard Set(names).count == names.count else { return "attribute '\(name)' lists a text twice" }
+            guard Set(names.map { Array($0.utf8) }).count == names.count else {
+                return "attribute '\(name)' lists a text twice"
+            }
             for (item, list) in lists.enumerated() {
                 if let position = list.first(where: { !names.indices.contains(Int($0)) }) {
                     return "attribute '\(name)' of item \(item) is text \(position) of \(names.count)"

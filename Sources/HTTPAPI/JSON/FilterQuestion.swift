@@ -35,7 +35,9 @@ struct FilterQuestion {
             switch name {
             case "keys":
                 try reader.array(pointer) { reader, pointer throws(Problem) in
-                    keys.append(try reader.string(pointer))
+                    let key = try reader.string(pointer)
+                    guard !keys.contains(key) else { throw Problem(.invalidArgument, at: pointer, "is given twice.") }
+                    keys.append(key)
                 }
                 guard 1...Self.mostKeys ~= keys.count else {
                     let message = "has \(keys.count) names; give 1 to \(Self.mostKeys)."

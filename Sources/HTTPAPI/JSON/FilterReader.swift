@@ -136,7 +136,7 @@ private struct FilterParser {
         case "must": group.must = try readClauses(&reader, at: pointer, depth: depth)
         case "should": group.should = try readClauses(&reader, at: pointer, depth: depth)
         case "must_not": group.mustNot = try readClauses(&reader, at: pointer, depth: depth)
-        default: group.minimum = try reader.integer(at: pointer, in: 0...Limits.clauses)
+        default: group.minimum = try reader.integer(at: pointer, in: 0...Limits.listed)
         }
     }
 

@@ -4,8 +4,8 @@ import VectorIndex
 
 /// An attribute whose values are texts.
 struct TextColumn: Sendable {
-    private var names: IdentifierTable
-    private var lists: ItemCategories
+    private let names: IdentifierTable
+    private let lists: ItemCategories
 
     /// Indexes lists of positions in `names`.
     init(names: [String], lists: [[Int32]], items: Int) throws(SnapshotError) {
@@ -45,8 +45,11 @@ struct TextColumn: Sendable {
         for item in items {
             for number in lists.categories(of: item) { counts[Int(number)] += 1 }
         }
-        let found = counts.indices.filter { counts[$0] > 0 }.sorted { (-counts[$0], $0) < (-counts[$1], $1) }
-        return found.prefix(limit).map { (names.id(Int32($0)), counts[$0]) }
+        var best = TopK(k: min(limit, counts.count))
+        for (number, count) in counts.enumerated() where count > 0 {
+            best.offer(Scored(id: Int32(number), score: Float(count)))
+        }
+        return best.sorted().map { (names.id($0.id), counts[Int($0.id)]) }
     }
 }
 
@@ -60,7 +63,7 @@ public struct AttributeIndex: Sendable {
     struct Column: Sendable {
         let name: String
         let type: AttributeType
-        var values: Values
+        let values: Values
     }
 
     /// By name.

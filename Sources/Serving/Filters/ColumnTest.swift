@@ -19,17 +19,17 @@ struct ColumnTest {
     ///   type.
     init(_ test: ItemFilter.Test, of column: AttributeIndex.Column, at path: String) throws(RetrievalError) {
         func values(_ list: [ItemFilter.Value], _ name: String) throws(RetrievalError) -> Accepted {
-            var (texts, ranges): ([String], [NumberColumn.Range]) = ([], [])
+            var (texts, numbers): ([String], Set<Double>) = ([], [])
             for (position, value) in list.enumerated() {
                 let place = name == "match" ? "\(path)/match" : "\(path)/\(name)/\(position)"
                 if column.type.isText {
                     guard case .text(let text) = value else { throw Self.unsuitable(value, column, at: place) }
                     texts.append(text)
                 } else {
-                    let number = try Self.number(value, column, at: place)
-                    ranges.append(NumberColumn.Range(lower: number, upper: number))
+                    numbers.insert(try Self.number(value, column, at: place))
                 }
             }
+            let ranges = numbers.sorted().map { NumberColumn.Range(lower: $0, upper: $0) }
             return column.type.isText ? .texts(texts) : .ranges(ranges)
         }
         switch test {

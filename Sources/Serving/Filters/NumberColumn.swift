@@ -4,7 +4,7 @@ import Kernels
 ///
 /// Beside the order, it keeps the sets of the items below evenly spaced places. A range starts from the nearest of
 /// them, so that it touches few items singly. The memory for each item is 8 bytes for the value, 4 for the order and 8
-/// for the sets. This is a value type; changed and added items are stored beside the order, which copies share.
+/// for the sets.
 struct NumberColumn: Sendable {
     /// Numbers between two ends, each inside or outside of the range.
     struct Range {
@@ -12,11 +12,6 @@ struct NumberColumn: Sendable {
         var upper = Double.infinity
         var holdsLower = true
         var holdsUpper = true
-
-        /// Whether a number is in the range; false for NaN.
-        func contains(_ number: Double) -> Bool {
-            (holdsLower ? number >= lower : number > lower) && (holdsUpper ? number <= upper : number < upper)
-        }
     }
 
     /// How many sets a large catalogue has.
@@ -31,8 +26,6 @@ struct NumberColumn: Sendable {
     /// Set `i` holds the first `(i + 1) * stride` items of the order, the last one all of them.
     private let steps: [ItemSet]
     private let stride: Int
-    /// The values of changed and added items; NaN where there is none.
-    private var changed: [Int32: Double] = [:]
 
     /// Indexes values by item; NaN is no value.
     ///
@@ -57,15 +50,9 @@ struct NumberColumn: Sendable {
 
     /// An item's value, or nil.
     func value(of item: Int32) -> Double? {
-        let value = changed[item] ?? (Int(item) < built.count ? built[Int(item)] : .nan)
-        return value.isNaN ? nil : value
+        guard Int(item) < built.count, !built[Int(item)].isNaN else { return nil }
+        return built[Int(item)]
     }
-
-    /// Whether an item's value was set after the build.
-    func isChanged(_ item: Int32) -> Bool { changed[item] != nil }
-
-    /// Sets an item's value; NaN removes it, and nil restores that of the build.
-    mutating func set(_ value: Double?, of item: Int32) { changed[item] = value }
 
     /// The items whose values are in at least one of some ranges.
     ///
@@ -73,8 +60,7 @@ struct NumberColumn: Sendable {
     ///   - ranges: Ranges of numbers.
     ///   - bound: The bound of the set, at least the number of built items.
     /// - Returns: A set of that bound.
-    /// - Complexity: O(items / 64 + items / 128) for each range of many items, O(items of the range) for others, and
-    ///   O(changed items).
+    /// - Complexity: O(items / 64 + items / 128) for each range of many items, O(items of the range) for others.
     func items(in ranges: [Range], bound: Int) -> ItemSet {
         var set = ItemSet(bound: built.count)
         for (position, range) in ranges.enumerated() {
@@ -88,9 +74,6 @@ struct NumberColumn: Sendable {
             }
         }
         set.grow(to: bound)
-        for (item, value) in changed {
-            if ranges.contains(where: { $0.contains(value) }) { set.insert(item) } else { set.remove(item) }
-        }
         return set
     }
 

@@ -22,6 +22,16 @@ public struct ItemFilter: Sendable, Hashable {
         case boolean(Bool)
         /// For keywords, and for times in ISO 8601.
         case text(String)
+
+        /// Texts are equal if their bytes are: other spellings of a letter are other texts, as in look-ups.
+        public static func == (left: Value, right: Value) -> Bool {
+            switch (left, right) {
+            case (.number(let left), .number(let right)): left == right
+            case (.boolean(let left), .boolean(let right)): left == right
+            case (.text(let left), .text(let right)): left.utf8.elementsEqual(right.utf8)
+            default: false
+            }
+        }
     }
 
     /// One end of a range.
@@ -62,6 +72,18 @@ public struct ItemFilter: Sendable, Hashable {
         case ids([String])
         /// A nested group.
         case group(Group)
+
+        /// Keys and ids are equal if their bytes are.
+        public static func == (left: Clause, right: Clause) -> Bool {
+            switch (left, right) {
+            case (.attribute(let left, let test), .attribute(let right, let other)):
+                left.utf8.elementsEqual(right.utf8) && test == other
+            case (.ids(let left), .ids(let right)):
+                left.count == right.count && zip(left, right).allSatisfy { $0.utf8.elementsEqual($1.utf8) }
+            case (.group(let left), .group(let right)): left == right
+            default: false
+            }
+        }
     }
 
     /// Clauses that are combined; a group without clauses passes every item.
@@ -123,7 +145,9 @@ extension ItemFilter.Group {
             switch clause {
             case .attribute(_, .any(let values)), .attribute(_, .none(let values)): sum + values.count
             case .attribute(_, .range): sum + 2
-            case .attribute, .ids: sum + 1
+            case .attribute: sum + 1
+            // Looking up some ids costs about as much as combining two sets.
+            case .ids(let ids): sum + 1 + ids.count / 16
             case .group(let group): sum + group.weight
             }
         }

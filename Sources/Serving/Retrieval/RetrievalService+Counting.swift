@@ -49,7 +49,7 @@ extension RetrievalService {
     ///   - limit: The most values of a facet.
     /// - Returns: The items and a facet for each key, in order.
     /// - Throws: ``RetrievalError``, with a path such as `keys/0` for an unknown attribute.
-    /// - Complexity: O(items / 64) for a cached filter without keys; O(items) for each key.
+    /// - Complexity: O(items / 64) for a cached filter without keys, O(items) after changes of items, and for each key.
     public func count(
         _ request: borrowing RetrievalRequest,
         facets keys: [String] = [],

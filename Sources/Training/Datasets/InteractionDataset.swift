@@ -71,7 +71,8 @@ public struct InteractionDataset: Sendable {
         _ unknownItems: UnknownItems,
         rowLimit: Int
     ) throws(CSVError) -> InteractionDataset {
-        try EventLog.read(path, columns, &vocabulary, unknownItems, rowLimit: rowLimit).dataset()
+        let log = try EventLog.read(path, columns, &vocabulary, unknownItems, rowLimit: rowLimit)
+        return log.dataset(log.eventsByUser())
     }
 }
 
@@ -200,10 +201,9 @@ struct EventLog {
         return rows
     }
 
-    /// The events as one sequence a user.
-    func dataset() -> InteractionDataset {
-        let events = eventsByUser()
-        return InteractionDataset(
+    /// The events as one sequence a user, given ``eventsByUser()``.
+    func dataset(_ events: RaggedRows) -> InteractionDataset {
+        InteractionDataset(
             userIDs: userIDs,
             sequences: events.mapIDs { items[Int($0)] },
             lastTimestamps: userIDs.indices.map { times[events.ids[events.offsets[$0 + 1] - 1]] },

@@ -5,9 +5,9 @@ import Synchronization
 
 /// Ranks every item of the catalogue for each held-out row, exactly (method, section 9.4).
 ///
-/// A row's rank counts the items that score higher than its target, and the lower-numbered items that tie. A
-/// target outside the catalogue is a miss, and so is one whose score is not a number. For a row whose history has no known item the ranking is popularity, as in
-/// the service.
+/// A row's rank counts the items that score higher than its target, and the lower-numbered items that tie. A target
+/// outside the catalogue is a miss, and so is one whose score is not a number. For a row whose history has no known
+/// item the ranking is popularity, as in the service.
 public struct Evaluator: Sendable {
     /// The noise seed of validations; fixed, so that validations differ by weights alone.
     public static let validationNoiseSeed: UInt64 = 0x0d1e_5eed
@@ -18,6 +18,9 @@ public struct Evaluator: Sendable {
     private let popularity: PopularityPredictor
     private let diversity: Diversity?
     private let filterHistory: Bool
+    private let measuresWithoutHistory: Bool
+    /// Whether the items of whole histories are needed.
+    private var readsHistory: Bool { filterHistory || measuresWithoutHistory }
 
     /// Prepares an evaluation.
     ///
@@ -28,13 +31,15 @@ public struct Evaluator: Sendable {
     ///   - popularity: The ranking of rows without a known item.
     ///   - diversity: An empty count over the catalogue, to measure diversity; nil to skip it.
     ///   - filterHistory: Whether to remove the items of a row's history from its ranking.
+    ///   - measuresWithoutHistory: Whether to measure rankings without the history as well.
     public init(
         rows: EvaluationRows,
         limit: Int? = nil,
         historyLength: Int,
         popularity: PopularityPredictor,
         diversity: Diversity? = nil,
-        filterHistory: Bool = false
+        filterHistory: Bool = false,
+        measuresWithoutHistory: Bool = false
     ) {
         self.rows = rows
         let count = min(limit ?? rows.count, rows.count)
@@ -43,6 +48,7 @@ public struct Evaluator: Sendable {
         self.popularity = popularity
         self.diversity = diversity
         self.filterHistory = filterHistory
+        self.measuresWithoutHistory = measuresWithoutHistory
     }
 
     /// How many rows are evaluated.
@@ -53,8 +59,8 @@ public struct Evaluator: Sendable {
         /// Hit rates, NDCG and reciprocal ranks.
         public var metrics = RankingMetrics()
         /// The same with the items of each row's history left out of its ranking, as the service does by default; a
-        /// target of the history is then a miss.
-        public var withoutHistory = RankingMetrics()
+        /// target of the history is then a miss; nil when it was not measured.
+        public var withoutHistory: RankingMetrics?
         /// The metrics of the rows whose target is among the most popular tenth of the items, the next four tenths, and
         /// the rest, in this order.
         public var byPopularity = [RankingMetrics](repeating: RankingMetrics(), count: 3)
@@ -78,7 +84,7 @@ public struct Evaluator: Sendable {
         /// Adds the row at a place of the block, with its target's ranks; nil where the target has none.
         fileprivate mutating func add(rank: Int?, withoutHistory: Int?, at place: Int) {
             metrics.add(rank: rank)
-            self.withoutHistory.add(rank: withoutHistory)
+            self.withoutHistory?.add(rank: withoutHistory)
             if let rank, rank < RankingMetrics.cutoffs.max() ?? 0 { ranks[place] = UInt8(rank) }
         }
     }
@@ -151,11 +157,11 @@ public struct Evaluator: Sendable {
             )
             results.withLock { $0[index] = result }
         }
-        var total = Result(diversity: diversity)
+        var total = emptyResult
         for result in results.withLock({ $0 }) {
             guard let result else { continue }
             total.metrics.merge(result.metrics)
-            total.withoutHistory.merge(result.withoutHistory)
+            if let part = result.withoutHistory { total.withoutHistory?.merge(part) }
             for part in total.byPopularity.indices { total.byPopularity[part].merge(result.byPopularity[part]) }
             total.ranks += result.ranks
             total.fallbackRows += result.fallbackRows
@@ -172,7 +178,7 @@ public struct Evaluator: Sendable {
         noiseSeed: UInt64,
         userVectors: (RaggedRows, NoiseSource) -> UserVectors
     ) -> Result {
-        var result = Result(diversity: diversity)
+        var result = emptyResult
         result.ranks = [UInt8](repeating: Result.unranked, count: block.count)
         var histories = RaggedRows()
         var answered: [Int] = []
@@ -196,12 +202,12 @@ public struct Evaluator: Sendable {
         for (line, place) in answered.enumerated() {
             let row = block[place]
             let target = rows.target(of: row)
-            let history = Set(rows.history(of: row, limit: .max))
+            let history = readsHistory ? Set(rows.history(of: row, limit: .max)) : []
             let ranks = ranks(of: target, in: scores, line: line, history)
             let rank = filterHistory ? ranks.withoutHistory : ranks.all
             result.add(rank: rank, withoutHistory: ranks.withoutHistory, at: place)
             if let target {
-                result.byPopularity[popularityPart(of: target, items: scores.columns)].add(rank: rank)
+                result.byPopularity[popularityPart(of: target)].add(rank: rank)
             } else {
                 result.unknownTargets += 1
             }
@@ -215,6 +221,11 @@ public struct Evaluator: Sendable {
             }
         }
         return result
+    }
+
+    /// A result of no rows, with the optional measurements that were asked for.
+    private var emptyResult: Result {
+        Result(withoutHistory: measuresWithoutHistory ? RankingMetrics() : nil, diversity: diversity)
     }
 
     /// The ranks of a target among all items, and among those outside the history; nil for a target without a rank, or
@@ -236,7 +247,8 @@ public struct Evaluator: Sendable {
     }
 
     /// 0 for an item of the most popular tenth, 1 for the next four tenths, 2 for the rest.
-    private func popularityPart(of item: Int32, items: Int) -> Int {
+    private func popularityPart(of item: Int32) -> Int {
+        let items = popularity.order.count
         let rank = popularity.rank(of: item, after: nil) ?? items
         return rank * 10 < items ? 0 : rank * 2 < items ? 1 : 2
     }
@@ -246,7 +258,7 @@ public struct Evaluator: Sendable {
         let rank = rows.target(of: row).flatMap { popularity.rank(of: $0, after: nil) }
         result.add(rank: rank, withoutHistory: rank, at: place)
         if let target = rows.target(of: row) {
-            result.byPopularity[popularityPart(of: target, items: popularity.order.count)].add(rank: rank)
+            result.byPopularity[popularityPart(of: target)].add(rank: rank)
         } else {
             result.unknownTargets += 1
         }

@@ -1,3 +1,4 @@
+import Foundation
 import Kernels
 import Recommenders
 
@@ -35,7 +36,7 @@ public struct BaselineComparison: Sendable, Encodable {
     public let systems: [Row]
 
     /// The most rows that are ranked.
-    public static let rowLimit = 2000
+    static let rowLimit = 2000
     /// The most items for which EASE is solved; its time grows with their cube.
     static let easeItems = 5000
     /// The most pairs of items and of events that are counted, about ten seconds of one core.
@@ -85,7 +86,7 @@ public struct BaselineComparison: Sendable, Encodable {
         }
         let manyPairs =
             pairs > Self.pairLimit
-            ? "it would count \(Int(pairs / 1e9)) billion pairs; at most \(Int(Self.pairLimit / 1e9))" : nil
+            ? String(format: "it would count %.1f billion pairs; at most %.1f", pairs / 1e9, Self.pairLimit / 1e9) : nil
         let manyItems = items > Self.easeItems ? "the catalogue has \(items) items; at most \(Self.easeItems)" : nil
         systems = [
             Row(Popularity.system, popularity.metrics, popularityTime),

@@ -41,8 +41,8 @@ public struct LogReport: Sendable {
     public init(events path: String, columns: EventColumns = EventColumns(), items metadata: String? = nil) throws {
         var vocabulary = ItemVocabulary()
         let log = try EventLog.read(path, columns, &vocabulary, .extend)
-        let dataset = log.dataset()
         let events = log.eventsByUser()
+        let dataset = log.dataset(events)
         let scale = TimeScale(dataset.lastTimestamps)
         var notes = dataset.notes
         let catalogue: Catalogue

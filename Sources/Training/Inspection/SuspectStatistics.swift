@@ -53,7 +53,7 @@ public struct SuspectStatistics: Sendable, Equatable, Encodable {
     private static func busiestHour(_ events: ArraySlice<Int32>, _ times: TimestampColumn, _ scale: TimeScale) -> Int {
         var distinct: [Double] = []
         var last: Timestamp?
-        for event in events where times[event] != last {
+        for event in events where scale.fits(times[event]) && times[event] != last {
             last = times[event]
             distinct.append(scale.seconds(times[event].nearest))
         }

@@ -95,7 +95,9 @@ extension TrainingOutlook {
         ReportSection(
             title: "The recipe that `dimerec train` chooses",
             blocks: [
-                .text("`dimerec train --events \(file.printableLine) --store STORE` trains with this one:"),
+                .text(
+                    "`dimerec train` on this file, with the same columns and without `--recipe`, trains with this one:"
+                ),
                 .list(reasons),
                 .folded(title: "The whole recipe", text: recipe.json),
             ]

@@ -5,7 +5,8 @@ extension TrainingJob.Trained {
     /// Counts the training part, fits the weights of the counts to validation rows, and keeps them if HR@20 and MRR@20
     /// of the validation rows together get better.
     ///
-    /// A system without item vectors gets no counts, because it scores all items itself.
+    /// A system without item vectors gets no counts, because it scores all items itself. The metrics with counts are of
+    /// the rows that the weights were fitted to, so they are a little too good.
     ///
     /// - Parameters:
     ///   - recipe: The recipe of the training.

@@ -47,7 +47,7 @@ public struct MadeUpLog: Sendable {
     ///
     /// - Parameter seed: Seed of every draw.
     /// - Returns: Sequences, and a catalogue without titles.
-    /// - Complexity: O(events * items of a group).
+    /// - Complexity: O(events * log items).
     public func data(seed: UInt64) -> TrainingData {
         var random = SequentialGenerator(CounterBasedGenerator(seed: seed, purpose: .simulation))
         let births = (0..<items).map { _ in Double.random(in: -min(life, 1)..<1, using: &random) }

@@ -27,7 +27,8 @@ public struct RobustnessBenchmark: Sendable {
         public var readOuts: [Accuracy]
         /// Systems that fit in closed form.
         public var simple: [Accuracy]
-        /// The standard error of a difference of two hit rates on these rows, at most.
+        /// The standard error of the difference of two hit rates like the served one on these rows, taken as
+        /// independent.
         public var standardError: Double
     }
 
@@ -70,15 +71,16 @@ public struct RobustnessBenchmark: Sendable {
             historyLength: trained.model.system.historyLength,
             popularity: PopularityPredictor(sequences: train, items: items)
         ).readOuts(of: trained.model, noiseSeed: 0)
+        let hitRate = readOuts[0].result.metrics.hitRate(at: 20)
         let simple = BaselineComparison(train: train, rows: rows, of: all.count, items: items, protocol: kind).systems
         return Result(
             rows: rows.count,
             readOuts: readOuts.map { Accuracy($0.name, $0.result.metrics.values) },
             simple: simple.compactMap { system in
-                guard let hitRate = system.hitRate, let rank = system.meanReciprocalRank else { return nil }
-                return Accuracy(system.system, ["hr@20": hitRate, "mrr@20": rank])
+                guard let hit = system.hitRate, let rank = system.meanReciprocalRank else { return nil }
+                return Accuracy(system.system, ["hr@20": hit, "mrr@20": rank])
             },
-            standardError: (readOuts[0].result.metrics.hitRate(at: 20) / Double(max(1, rows.count))).squareRoot()
+            standardError: (2 * hitRate * (1 - hitRate) / Double(max(1, rows.count))).squareRoot()
         )
     }
 }

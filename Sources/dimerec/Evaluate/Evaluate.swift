@@ -72,7 +72,8 @@ struct Evaluate: ParsableCommand {
             historyLength: model.historyLength,
             popularity: predictors.popularity,
             diversity: Diversity(items: checkpoint.catalogue.count, categories: checkpoint.catalogue.categories),
-            filterHistory: filterHistory
+            filterHistory: filterHistory,
+            measuresWithoutHistory: true
         )
         let results = (0..<noiseSeeds).map { evaluator.readOuts(of: counted, noiseSeed: UInt64($0)) }
         report(
@@ -125,7 +126,7 @@ struct Evaluate: ParsableCommand {
         let readOuts = results[0].map(\.name)
         let means = readOuts.indices.map { index in Self.mean(results.map { $0[index].result.values }) }
         let served = results[0][0].result
-        let withoutHistory = Self.mean(results.map { $0[0].result.withoutHistory.values })
+        let withoutHistory = Self.mean(results.map { $0[0].result.withoutHistory?.values ?? [:] })
         if json {
             var object = JSONObject(means[0])
             object["model"] = manifest.model
@@ -138,7 +139,7 @@ struct Evaluate: ParsableCommand {
             object["noise_seeds"] = noiseSeeds
             object["sd"] = Self.deviation(results.map { $0[0].result.metrics.values })
             object["without_history"] = withoutHistory
-            object["hr@20_known"] = Self.knownHitRate(served)
+            object["hr@20_known"] = Self.knownHitRate(means[0], of: served)
             object["by_popularity"] = served.byPopularity.map { part in
                 ["rows": Double(part.rows)].merging(part.values) { $1 }
             }
@@ -158,9 +159,12 @@ struct Evaluate: ParsableCommand {
             let deviation = Self.deviation(results.map { $0[0].result.metrics.values })["hr@20"] ?? 0
             notes += ", \(noiseSeeds) noise seeds (sd of hr@20 \(String(format: "%.4f", deviation)))"
         }
-        if served.unknownTargets > 0, let known = Self.knownHitRate(served) {
-            notes += ", \(served.unknownTargets) targets unknown to the model (misses; hr@20 over the others "
-            notes += String(format: "%.4f)", known)
+        if served.unknownTargets > 0 {
+            notes += ", \(served.unknownTargets) targets unknown to the model (misses"
+            if let others = Self.knownHitRate(means[0], of: served) {
+                notes += String(format: "; hr@20 over the others %.4f", others)
+            }
+            notes += ")"
         }
         if let diversity = served.diversity {
             notes += String(format: ", %.1f percent of the catalogue in the top 20", 100 * diversity.coverage)
@@ -178,9 +182,9 @@ struct Evaluate: ParsableCommand {
     }
 
     /// The hit rate over the rows whose target the model knows; nil without such rows.
-    private static func knownHitRate(_ result: Evaluator.Result) -> Double? {
+    private static func knownHitRate(_ means: [String: Double], of result: Evaluator.Result) -> Double? {
         let known = result.metrics.rows - result.unknownTargets
-        return known > 0 ? result.metrics.hitRate(at: 20) * Double(result.metrics.rows) / Double(known) : nil
+        return known > 0 ? means["hr@20", default: 0] * Double(result.metrics.rows) / Double(known) : nil
     }
 
     private static func mean(_ values: [[String: Double]]) -> [String: Double] {

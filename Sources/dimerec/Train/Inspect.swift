@@ -23,10 +23,12 @@ struct Inspect: ParsableCommand {
     @Flag(help: "Print one JSON object instead of text.") var json = false
 
     func validate() throws {
-        guard let html, URL(filePath: html).standardizedFileURL == URL(filePath: log).standardizedFileURL else {
-            return
+        guard let html else { return }
+        for (file, name) in [(log, "the log itself"), (items ?? "", "the items file")] where !file.isEmpty {
+            guard URL(filePath: html).standardizedFileURL != URL(filePath: file).standardizedFileURL else {
+                throw ValidationError("--html names \(name); give another file.")
+            }
         }
-        throw ValidationError("--html names the log itself; give another file.")
     }
 
     func run() throws {

@@ -5,7 +5,7 @@ import Training
 struct TrainingBudgetOptions: ParsableArguments {
     @Option(
         help: """
-            Train for this many seconds, validations included, whatever the recipe's maxSteps. With the schedules \
+            Train for this many seconds, validations included, whatever the recipe's maxSteps; counts are fitted afterwards. With the schedules \
             trapezoidal and cosine the learning rate falls to 0 when they end.
             """
     )

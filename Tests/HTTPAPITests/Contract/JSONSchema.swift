@@ -47,6 +47,9 @@ struct JSONSchema {
         case "minLength": return bound(value.text) { Double($0.unicodeScalars.count) >= $1 }
         case "minItems": return bound(count) { $0 >= $1 }
         case "maxItems": return bound(count) { $0 <= $1 }
+        case "uniqueItems":
+            let elements = value.elements
+            return check(elements.indices.allSatisfy { !elements[..<$0].contains(elements[$0]) })
         case "pattern":
             guard let pattern = argument.text, let regex = try? Regex(pattern) else {
                 return ["no pattern \(argument)"]

@@ -31,6 +31,7 @@ import Testing
             ("/v1/filter:count", #"{"filter":{"must":[{"key":"prize","match":1}]}}"#, "/filter/must/0/key"),
             ("/v1/filter:count", #"{"filter":{"mut":[]}}"#, "/filter/mut"), ("/v1/facets", "{}", "/keys"),
             ("/v1/facets", #"{"keys":[]}"#, "/keys"), ("/v1/facets", #"{"keys":["price","prize"]}"#, "/keys/1"),
+            ("/v1/facets", #"{"keys":["price","price"]}"#, "/keys/1"),
             ("/v1/facets", #"{"keys":["price"],"limit":0}"#, "/limit"),
         ]
     )

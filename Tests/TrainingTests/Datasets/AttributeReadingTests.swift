@@ -51,7 +51,8 @@ import Training
         arguments: [
             ("number", "cheap"), ("number", "nan"), ("number", "1e999"), ("integer", "1.5"), ("integer", "1e3"),
             ("integer", "9007199254740994"), ("boolean", "1"), ("boolean", "yes"), ("time", "soon"),
-            ("time", "1e12"), ("keyword", String(repeating: "x", count: 257)),
+            ("time", "1e12"), ("time", "9999-12-31T23:59:59.5Z"), ("time", "9999-12-31T23:00:00-05:00"),
+            ("time", "0001-01-01T00:00:00+02:00"), ("keyword", String(repeating: "x", count: 257)),
         ]
     )
     func wrongTypes(type: String, value: String) throws {

@@ -56,7 +56,8 @@ private struct FixedRecommender: TrainedRecommender {
             historyLength: 3,
             popularity: PopularityPredictor(sequences: Self.sequences, items: Self.items),
             diversity: Diversity(items: Self.items, categories: categories),
-            filterHistory: filterHistory
+            filterHistory: filterHistory,
+            measuresWithoutHistory: true
         )
     }
 

@@ -50,6 +50,10 @@ import Training
         #expect(try report(601, every: 6).suspects.count == 0)
         #expect(try report(601, every: 0).suspects.count == 0)
         #expect(try report(600, every: 1).suspects.count == 0)
+        // Times that are no clock's, in a log whose others are, say nothing of a rate.
+        let ordinals = (0...700).map { ("counter", "i\($0 % 9)", "\($0)") }
+        let clock = (0..<2000).map { ("reader\($0 % 4)", "i\($0 % 7)", "\(1_600_000_000 + $0 * 3600)") }
+        #expect(try !TrainingTests.report(on: ordinals + clock).suspects.users.contains { ($0.busiestHour ?? 0) > 600 })
     }
 
     @Test("a user with far more events than others is suspect", arguments: [100, 101])

@@ -4,46 +4,13 @@ import Recommenders
 import Testing
 import Training
 
-#if canImport(FoundationXML)
-import FoundationXML
-#endif
-
-/// The elements of a page, which is well-formed XML too.
-private final class Page: NSObject, XMLParserDelegate {
-    private(set) var names: [String] = []
-    private(set) var attributes: [(name: String, value: String)] = []
+extension Markup {
+    fileprivate var names: [String] { elements.map(\.name) }
+    fileprivate var attributes: [(name: String, value: String)] {
+        elements.flatMap { $0.attributes.map { ($0.key, $0.value) } }
+    }
     /// The text of every table cell.
-    private(set) var cells: [String] = []
-    private var isCell = false
-
-    /// Reads a page; nil when it is not well-formed.
-    init?(_ html: String) {
-        super.init()
-        let parser = XMLParser(data: Data(html.utf8))
-        parser.delegate = self
-        guard parser.parse() else { return nil }
-    }
-
-    func parser(
-        _ parser: XMLParser,
-        didStartElement name: String,
-        namespaceURI: String?,
-        qualifiedName: String?,
-        attributes: [String: String] = [:]
-    ) {
-        names.append(name)
-        self.attributes += attributes.map { ($0.key, $0.value) }
-        isCell = name == "td"
-        if isCell { cells.append("") }
-    }
-
-    func parser(_ parser: XMLParser, foundCharacters text: String) {
-        if isCell { cells[cells.count - 1] += text }
-    }
-
-    func parser(_ parser: XMLParser, didEndElement: String, namespaceURI: String?, qualifiedName: String?) {
-        isCell = false
-    }
+    fileprivate var cells: [String] { elements.filter { $0.name == "td" }.map(\.text) }
 }
 
 @Suite("Log rendering") struct LogRenderingTests {
@@ -72,7 +39,7 @@ private final class Page: NSObject, XMLParserDelegate {
         let report = try withFile(items, name: "items.csv") { items in
             try withFile(csv(Self.rows), name: "a<b>&\"c\".csv") { try LogReport(events: $0, items: items) }
         }
-        let page = try #require(Page(report.html))
+        let page = try #require(Markup(report.html))
         let known = Set([
             "html", "head", "meta", "title", "style", "body", "h1", "h2", "section", "p", "code", "ul", "li", "table",
             "tr",
@@ -110,7 +77,7 @@ private final class Page: NSObject, XMLParserDelegate {
     }
 
     @Test("a page needs nothing else, and has a plot for each chart") func selfContained() throws {
-        let page = try #require(Page(try report(on: Self.rows).html))
+        let page = try #require(Markup(try report(on: Self.rows).html))
         #expect(page.names.count { $0 == "svg" } == 6 && !page.names.contains("script") && !page.names.contains("link"))
         let policies = page.attributes.filter { $0.name == "content" }.map(\.value)
         #expect(policies.contains("default-src 'none'; style-src 'unsafe-inline'"))

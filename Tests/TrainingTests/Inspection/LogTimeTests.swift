@@ -4,7 +4,7 @@ import Testing
 import Training
 
 @Suite("Log times") struct LogTimeTests {
-    /// Times of one user and another, in seconds; from Thursday 1 to Monday 26 January 2024, 10:00 UTC.
+    /// Times of one user and another, in seconds; from Thursday 4 to Friday 26 January 2024, 10:00 UTC.
     private static let seconds = [
         1_704_362_400, 1_704_362_430, 1_704_362_430, 1_704_449_000, 1_705_000_000, 1_706_263_200,
     ]

@@ -316,7 +316,7 @@ private func ringSequences(users: Int, items: Int) -> RaggedRows {
         #expect(try few.run(budget: TrainingBudget(steps: 12, seconds: 1e6)).progress.step == 12)
     }
 
-    @Test("a step whose windows are all empty changes neither weights nor losses") func emptySteps() throws {
+    @Test("a step whose windows are all empty adds nothing to the losses") func emptySteps() throws {
         var recipe = Self.recipe
         recipe.model.guidance.kind = .transformer
         recipe.model.historyLength = 9

@@ -18,6 +18,7 @@ import VectorIndex
 
     private struct Case {
         let service: RetrievalService
+        let snapshot: ServingSnapshot
         let ids: [String]
         let counts: CountScores
         let vectors: Matrix
@@ -48,6 +49,7 @@ import VectorIndex
         holder.publish(snapshot)
         return Case(
             service: RetrievalService(holder: holder),
+            snapshot: snapshot,
             ids: checkpoint.catalogue.ids,
             counts: counts,
             vectors: vectors
@@ -112,6 +114,49 @@ import VectorIndex
         for (answer, score) in zip(trace.response.items, trace.countScores) {
             #expect(abs(score - counted[0, Int(answer.id)]) < 1e-6)
         }
+    }
+
+    @Test("a batch gives each answer that the request alone gets") func batches() throws {
+        let item = try makeCase(Self.weights[1], items: 200)
+        let requests = (0..<9).map { number in
+            RetrievalRequest(history: (0...number).map { item.ids[($0 * 37 + number) % 200] }, k: 5 + number)
+        }
+        let together = item.service.retrieve(requests, workspace: RetrievalWorkspace())
+        for (request, answer) in zip(requests, together) {
+            #expect(try answer.get().items == item.service.retrieve(request, workspace: RetrievalWorkspace()).items)
+        }
+    }
+
+    @Test("items that were removed, replaced or added in service count too", arguments: weights.indices)
+    func liveChanges(weights: Int) throws {
+        let item = try makeCase(Self.weights[weights], items: 60)
+        func change(_ id: String, _ content: ItemChange.Content?) -> ItemChange {
+            ItemChange(model: "m", item: id, version: 1, content: content)
+        }
+        let history: [Int32] = [8, 21, 33]
+        var counted = Matrix(rows: 1, columns: 60)
+        item.counts.add(to: &counted, histories: RaggedRows([history]))
+        // Linked items, but not those of the history.
+        let linked = (0..<Int32(60)).filter { counted[0, Int($0)] != 0 && !history.contains($0) }
+        let (removed, replaced) = (linked[0], linked[1])
+        let snapshot = item.snapshot.applying([
+            change(item.ids[Int(removed)], nil),
+            change(item.ids[Int(replaced)], ItemChange.Content(vector: item.vectors.row(50))),
+            change("new", ItemChange.Content(vector: item.vectors.row(51))),
+        ]).snapshot
+        var request = RetrievalRequest(history: history.map { item.ids[Int($0)] }, k: 60)
+        request.seed = 4
+        request.excludeHistory = false
+        let answer = try service(snapshot).retrieve(request, workspace: RetrievalWorkspace()).items
+        let user = MeanEncoder(items: item.vectors).userVector(history, seed: 4, steps: 20)
+        func score(_ number: Int32) -> Float {
+            let row = number == replaced ? 50 : number == 60 ? 51 : Int(number)
+            let product = zip(user, item.vectors.row(row)).reduce(Float(0)) { $0 + $1.0 * $1.1 }
+            return product + (number < 60 ? counted[0, Int(number)] : 0)
+        }
+        #expect(Set(answer.map(\.id)) == Set((0..<Int32(61)).filter { $0 != removed }))
+        #expect(answer.allSatisfy { abs($0.score - score($0.id)) < 1e-4 })
+        #expect(zip(answer, answer.dropFirst()).allSatisfy { $0.score >= $1.score })
     }
 
     @Test("a partitioned index finds the same with counts") func partitioned() throws {

@@ -32,7 +32,9 @@ import VectorIndex
         return (fresh(trained), recipe)
     }
 
-    private func checkpoint(_ model: any Recommender, _ recipe: Recipe) throws -> Checkpoint {
+    private func checkpoint(_ model: any Recommender, _ recipe: Recipe, _ counts: CountScores? = nil) throws
+        -> Checkpoint
+    {
         let space = SearchSpace(model.itemSpace)
         let index: any VectorIndex =
             model.itemSpace.vectors == nil
@@ -51,7 +53,7 @@ import VectorIndex
                 metrics: [:],
                 data: DataFingerprint(split: "users", splitSeed: 1, digests: [:])
             ),
-            parameters: model.parameters.matrices,
+            parameters: CountedRecommender(model, counts: counts).matrices,
             catalogue: Catalogue(ids: (0..<Self.items).map { "i\($0)" }),
             popularity: (0..<Int32(Self.items)).map(\.self),
             index: index.serialised()
@@ -121,5 +123,36 @@ import VectorIndex
         let reranked = try service.retrieve(diverse, workspace: workspace).items
         #expect(reranked.count == 10)
         #expect(!reranked.contains { histories[1].contains($0.id) })
+    }
+
+    @Test("the best items by the sum of its own scores and counts", arguments: names)
+    func servesCounts(name: String) throws {
+        let (model, recipe) = try model(name)
+        guard model.itemSpace.vectors != nil else { return }
+        let histories: [[Int32]] = [[3], [5, 9, 14, 2], [7, 7, 30, 59, 0, 12, 44]]
+        func scores(_ history: [Int32]) -> Matrix {
+            let known = RaggedRows([Array(history.suffix(model.historyLength))])
+            let users = model.userVectors(known, noise: NoiseSource(seed: 11, streams: [0]), readOut: .served)
+            return model.itemSpace.scores(of: users)
+        }
+        // Weights in units of the system's own scores, so that both parts matter.
+        let unit = scores(histories[1]).elements.reduce(0) { max($0, abs($1)) }
+        var counts = CountScores(counting: RaggedRows(Self.sequences), items: Self.items, CountConfiguration())
+        counts.weights = CountScores.Terms(0.2, -0.02, 0.3, 0.05, -0.6, 0.4, 0.1, 0) * unit
+        let snapshot = try SnapshotBuilder.standard(warmUpRequests: 4)
+            .build(try checkpoint(model, recipe, counts), generation: 1)
+        for history in histories {
+            var request = RetrievalRequest(history: history.map { "i\($0)" }, k: 10)
+            request.excludeHistory = false
+            request.seed = 11
+            let answer = try service(snapshot).retrieve(request, workspace: RetrievalWorkspace()).items
+            var expected = scores(history)
+            let own = expected.elements
+            counts.add(to: &expected, histories: RaggedRows([history]))
+            #expect(expected.elements != own)
+            for (found, best) in zip(answer, expected.elements.sorted(by: >)) {
+                #expect(abs(expected[0, Int(found.id)] - best) <= 2e-4 * max(unit, abs(best)), "\(name)")
+            }
+        }
     }
 }

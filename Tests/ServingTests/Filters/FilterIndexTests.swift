@@ -32,6 +32,20 @@ import Testing
         }
     }
 
+    @Test("another spelling of the same letter is another text, whichever is asked first", arguments: [false, true])
+    func spellings(composedFirst: Bool) throws {
+        var checkpoint = makeCheckpoint(version: 1)
+        let lists = (0..<40).map { $0 == 5 ? [Int32(0)] : [] }
+        let column = AttributeColumn(name: "word", type: .keyword, values: .texts(names: ["caf\u{E9}"], lists: lists))
+        checkpoint.catalogue.attributes = [column]
+        let snapshot = try testBuilder.build(checkpoint, generation: 1)
+        let asked = ["caf\u{E9}", "cafe\u{301}"]
+        for text in composedFirst ? asked : asked.reversed() {
+            let expected: [Int32] = text.unicodeScalars.count == 4 ? [5] : []
+            #expect(try items(.attribute("word", .match(.text(text))), in: snapshot) == expected)
+        }
+    }
+
     @Test("items without the attribute pass only 'none' and an 'exists' of false")
     func missing() throws {
         for key in ["price", "stock", "brand", "tags", "released"] {
