@@ -263,6 +263,7 @@ extension Variable {
     ///     when not causal.
     ///   - offsets: Where each sequence starts, and the end of the last.
     ///   - isCausal: Whether a position sees only itself and those before it.
+    ///   - weighting: How logits become weights.
     /// - Returns: `[P, d]`.
     public static func selfAttention(
         queries: Variable,
@@ -270,14 +271,16 @@ extension Variable {
         values: Variable,
         reversedBias: Variable,
         offsets: [Int],
-        isCausal: Bool
+        isCausal: Bool,
+        weighting: SelfAttention.Weighting = .softmax
     ) -> Variable {
         let inputs = SelfAttention.Inputs(
             queries: queries.value,
             keys: keys.value,
             values: values.value,
             reversedBias: reversedBias.value,
-            isCausal: isCausal
+            isCausal: isCausal,
+            weighting: weighting
         )
         let (output, trace) = SelfAttention.forward(inputs, offsets: offsets)
         return queries.tape.record(output, inputs: [queries, keys, values, reversedBias]) { gradient, tape in

@@ -24,8 +24,11 @@ struct Dimerec: AsyncParsableCommand {
 
     static func main() async {
         BLAS.restartForBetterCore()
+        // The usage line after an error is that of the command.
+        var parsed: any ParsableCommand.Type = Self.self
         do {
             var command = try parseAsRoot()
+            parsed = type(of: command)
             if var command = command as? any AsyncParsableCommand {
                 try await command.run()
             } else {
@@ -38,7 +41,7 @@ struct Dimerec: AsyncParsableCommand {
                 Terminal.write("dimerec: \(error)\n")
                 Foundation.exit(code.rawValue)
             }
-            exit(withError: unknownCommand() ?? error)
+            parsed.exit(withError: unknownCommand() ?? error)
         }
     }
 

@@ -88,8 +88,10 @@ struct ReferenceModel {
                     add(sum, item(part.0).map { $0 * part.1 / total })
                 }
             }
-        case .transformer:
-            let states = transformerStates(history.map(item))
+        case .transformer, .transduction:
+            let items = history.map(item)
+            let states =
+                configuration.guidance.kind == .transformer ? transformerStates(items) : transductionStates(items)
             let newest = states.suffix(configuration.interests)
             raw = [Vector](repeating: zero, count: configuration.interests - newest.count) + newest
         case .dynamicRouting, .mind:
@@ -173,15 +175,46 @@ struct ReferenceModel {
     }
 
     /// Causal Transformer blocks, normalised before each branch, with a bias for each distance.
+    private func norm(_ x: Vector, _ name: String) -> Vector {
+        let mean = x.reduce(0, +) / Double(x.count)
+        let variance = x.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / Double(x.count)
+        let (gain, bias) = (self[name + ".gain"][0], self[name + ".bias"][0])
+        return x.indices.map { (x[$0] - mean) / (variance + 1e-6).squareRoot() * gain[$0] + bias[$0] }
+    }
+
+    /// HSTU: pointwise attention over the positions seen, normalised and gated, added to the input.
+    private func transductionStates(_ items: [Vector]) -> [Vector] {
+        let (d, heads) = (configuration.dimension, configuration.guidance.attentionHeads)
+        let width = d / heads
+        func silu(_ x: Double) -> Double { x / (1 + exp(-x)) }
+        var x = items.map { $0.map { $0 * Double(d).squareRoot() } }
+        for block in 0..<configuration.guidance.blocks {
+            let name = "guidance.block\(block)."
+            let input = x.map { norm($0, name + "input") }
+            func part(_ part: String) -> [Vector] {
+                input.map { add(times($0, self[name + part]), self[name + part + ".bias"][0]).map(silu) }
+            }
+            let (u, v, q, k) = (part("gate"), part("value"), part("query"), part("key"))
+            x = x.indices.map { p in
+                let attended = (0..<d).map { c in
+                    let columns = c / width * width..<(c / width + 1) * width
+                    let bias = self[name + "distance"][c / width]
+                    return (0...p).reduce(0) { sum, j in
+                        let product = columns.reduce(0) { $0 + q[p][$1] * k[j][$1] } / Double(width).squareRoot()
+                        return sum + silu(product + bias[bias.count - 1 - (p - j)]) / Double(p + 1) * v[j][c]
+                    }
+                }
+                let gated = zip(norm(attended, name + "attended"), u[p]).map { $0 * $1 }
+                return add(x[p], times(gated, self[name + "mix"]))
+            }
+        }
+        return x.map { norm($0, "guidance.norm") }
+    }
+
+    /// SASRec's blocks with distances in place of positions.
     private func transformerStates(_ items: [Vector]) -> [Vector] {
         let (d, heads) = (configuration.dimension, configuration.guidance.attentionHeads)
         let width = d / heads
-        func norm(_ x: Vector, _ name: String) -> Vector {
-            let mean = x.reduce(0, +) / Double(d)
-            let variance = x.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / Double(d)
-            let (gain, bias) = (self[name + ".gain"][0], self[name + ".bias"][0])
-            return x.indices.map { (x[$0] - mean) / (variance + 1e-6).squareRoot() * gain[$0] + bias[$0] }
-        }
         var x = items.map { $0.map { $0 * Double(d).squareRoot() } }
         for block in 0..<configuration.guidance.blocks {
             let name = "guidance.block\(block)."

@@ -47,6 +47,7 @@ struct Variant: Sendable, CustomTestStringConvertible {
         Variant("step table") { $0.denoiser.stepEmbedding = .table },
         Variant("rule-based") { $0.guidance.kind = .ruleBased },
         Variant("SASRec") { $0.guidance.kind = .transformer },
+        Variant("HSTU") { $0.guidance.kind = .transduction },
         Variant("dynamic routing") { $0.guidance.kind = .dynamicRouting },
         Variant("MIND") { $0.guidance.kind = .mind },
         Variant("MLP") { $0.guidance.kind = .mlp },

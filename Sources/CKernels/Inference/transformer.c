@@ -16,8 +16,16 @@ INLINE void softmax_in_place(float *x, size_t n) {
     for (size_t j = 0; j < n; j++) x[j] *= inverse;
 }
 
+// silu(x) / n.
+INLINE void silu_in_place(float *x, size_t n) {
+    FAST
+    float share = 1.0f / (float)n;
+    for (size_t j = 0; j < n; j++) x[j] = x[j] * ck_sigmoidf(x[j]) * share;
+}
+
 CLONES void ck_newest_attention(const float *q, const float *k, const float *v, const float *reversed_bias, size_t n,
-                                size_t newest, size_t longest, size_t d, size_t heads, float *scratch, float *out) {
+                                size_t newest, size_t longest, size_t d, size_t heads, int pointwise, float *scratch,
+                                float *out) {
     FAST
     size_t width = d / heads, stride = (n + 15) / 16 * 16;
     float scale = 1.0f / sqrtf((float)width);
@@ -31,7 +39,10 @@ CLONES void ck_newest_attention(const float *q, const float *k, const float *v, 
             size_t p = n - newest + i;
             weighted_rows(features, NULL, width, stride, (p + 16) / 16 * 16, q + i * d + h * width, weights);
             for (size_t j = 0; j <= p; j++) weights[j] = weights[j] * scale + *(bias - p + j);
-            softmax_in_place(weights, p + 1);
+            if (pointwise)
+                silu_in_place(weights, p + 1);
+            else
+                softmax_in_place(weights, p + 1);
             weighted_rows(v + h * width, NULL, p + 1, d, width, weights, out + i * d + h * width);
         }
     }

@@ -63,6 +63,29 @@ INLINE float exponentials(float *x, size_t n, float largest, float factor) {
     return sum;
 }
 
+// x = silu(scale x + bias) share, or 0 outside [low, high).
+INLINE void pointwise_weights(float *x, size_t n, float scale, const float *bias, int32_t low, int32_t high,
+                              float share) {
+    FAST
+    for (size_t j = 0; j < n; j++) {
+        float y = x[j] * scale + bias[j];
+        y = y * ck_sigmoidf(y) * share;
+        x[j] = ((int32_t)j >= low) & ((int32_t)j < high) ? y : 0.0f;
+    }
+}
+
+// As pointwise_weights, and multiplies the weights' slopes by their derivatives by scale x + bias.
+INLINE void pointwise_slopes(float *x, float *slope, size_t n, float scale, const float *bias, int32_t low,
+                             int32_t high, float share) {
+    FAST
+    for (size_t j = 0; j < n; j++) {
+        float y = x[j] * scale + bias[j], s = ck_sigmoidf(y);
+        float inside = ((int32_t)j >= low) & ((int32_t)j < high) ? share : 0.0f;
+        x[j] = y * s * inside;
+        slope[j] *= s * (1.0f + y * (1.0f - s)) * inside;
+    }
+}
+
 // A head's biases by rising distance of the key from the query, with room for tiles that reach past both ends.
 static void pad_biases(const ck_sequences *s, const float *reversed_bias, size_t head, float *out) {
     size_t distances = s->causal ? s->longest : 2 * s->longest - 1;
@@ -107,13 +130,18 @@ INLINE void self_attention(const tile_shape tiles, const ck_sequences *s, const 
                 for (size_t r = 0; r < real; r++) {
                     size_t p = start + r, at = h * positions + g.first + p;
                     float *row = logits + r * n;
+                    if (s->pointwise) {
+                        pointwise_weights(row, seen, scale, zero_distance - p, low[p], high[p],
+                                          1.0f / (float)(high[p] - low[p]));
+                        continue;
+                    }
                     largest[at] = finish_logits(row, seen, scale, zero_distance - p, low[p], high[p]);
                     sums[at] = exponentials(row, seen, largest[at], 1.0f);
                 }
                 product(tiles, logits, n, 1, values, padded, tile_rows, seen, padded, result, padded, 0);
                 for (size_t r = 0; r < real; r++) {
                     size_t p = start + r;
-                    float factor = 1.0f / sums[h * positions + g.first + p];
+                    float factor = s->pointwise ? 1.0f : 1.0f / sums[h * positions + g.first + p];
                     float *o = out + first + p * d;
                     for (size_t c = 0; c < width; c++) o[c] = result[r * padded + c] * factor;
                 }
@@ -165,12 +193,17 @@ INLINE void self_attention_gradient(const tile_shape tiles, const ck_sequences *
                     size_t p = start + r, at = h * positions + g.first + p;
                     float *w = weights + r * n, *slope = logits + r * n;
                     float *gb = grad_bias + (r % 4) * bias_room + zero - p;
-                    finish_logits(w, seen, scale, bias + zero - p, low[p], high[p]);
-                    exponentials(w, seen, largest[at], 1.0f / sums[at]);
                     float mean = 0.0f;
-                    for (size_t c = 0; c < width; c++) mean += out[from + r * d + c] * slopes[r * padded + c];
+                    if (s->pointwise) {
+                        pointwise_slopes(w, slope, seen, scale, bias + zero - p, low[p], high[p],
+                                         1.0f / (float)(high[p] - low[p]));
+                    } else {
+                        finish_logits(w, seen, scale, bias + zero - p, low[p], high[p]);
+                        exponentials(w, seen, largest[at], 1.0f / sums[at]);
+                        for (size_t c = 0; c < width; c++) mean += out[from + r * d + c] * slopes[r * padded + c];
+                    }
                     for (size_t j = 0; j < seen; j += LANES) {
-                        lanes x = LOAD(w + j) * (LOAD(slope + j) - mean);
+                        lanes x = s->pointwise ? LOAD(slope + j) : LOAD(w + j) * (LOAD(slope + j) - mean);
                         STORE(gb + j, LOAD(gb + j) + x);
                         STORE(slope + j, x * scale);
                     }

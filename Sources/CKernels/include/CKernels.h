@@ -282,10 +282,11 @@ void ck_layer_norm_gradient(const float *standardised, const float *inverse_devi
                             size_t d);
 // Layer normalisation for inference: stores nothing for the gradient.
 void ck_apply_layer_norm(const float *x, const float *gain, const float *bias, float *out, size_t rows, size_t d);
-// Causal attention of only the last `newest` positions over all n: q, out [newest, d]; k, v [n, d]. scratch:
-// (d / heads + 1) * (n rounded up to 16) floats.
+// Causal attention of only the last `newest` positions over all n: q, out [newest, d]; k, v [n, d]. pointwise: as in
+// ck_sequences. scratch: (d / heads + 1) * (n rounded up to 16) floats.
 void ck_newest_attention(const float *q, const float *k, const float *v, const float *reversed_bias, size_t n,
-                         size_t newest, size_t longest, size_t d, size_t heads, float *scratch, float *out);
+                         size_t newest, size_t longest, size_t d, size_t heads, int pointwise, float *scratch,
+                         float *out);
 
 // MARK: Self-attention over ragged sequences (self_attention.c), for training.
 
@@ -294,12 +295,14 @@ typedef struct {
     const size_t *offsets;
     size_t count, longest, d, heads;
     int causal;
+    // 0: the weights of a position are a softmax. 1: each is silu(logit) / positions seen, by itself.
+    int pointwise;
 } ck_sequences;
 // Scratch floats, aligned to 64 bytes, of the two functions below.
 size_t ck_self_attention_scratch(const ck_sequences *sequences);
 // q, k, v, out [P, d]. Causal: reversed_bias [heads, longest] with distance 0 last. Otherwise: [heads, 2 longest - 1]
 // with distance 0 in the middle. largest, sums [heads, P]: for each row of logits, its largest logit and the sum of
-// exp(logit - largest). level: see tiles.h.
+// exp(logit - largest); without use if pointwise. level: see tiles.h.
 void ck_self_attention(const ck_sequences *sequences, const float *q, const float *k, const float *v,
                        const float *reversed_bias, float *largest, float *sums, float *out, float *scratch, int level);
 // Overwrites all four gradients.

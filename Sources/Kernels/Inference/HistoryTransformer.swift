@@ -1,6 +1,6 @@
 import CKernels
 
-/// The newest states of a causal Transformer over one history, laid out for serving.
+/// The newest states of a causal Transformer, or of transduction units (HSTU), over one history, laid out for serving.
 ///
 /// A stack of ``LayerNorm``, ``SelfAttention`` and dense layers over the whole history gives one state per item; this
 /// type computes the last K states. Short histories get zero rows in front. The last block computes only keys and
@@ -8,12 +8,21 @@ import CKernels
 /// alone, since the biases depend on distances. Tables of them would still not pay: projecting 70 items takes about
 /// as long as loading 70 rows from memory.
 public struct HistoryTransformer: InterestExtractor {
-    /// The weights of a block: `x += mix(attention(norm(x)))`, then `x += contract(expand(norm(x)))`.
+    /// The weights of a block: `x += mix(attention(norm(x)))`, then what follows attention.
     public struct Block: Sendable {
-        let attentionNorm, feedNorm: NormLayer
+        /// What a block has besides attention.
+        public enum Rest: Sendable {
+            /// Two layers after a Transformer's attention: `x += contract(expand(norm(x)))`.
+            case feed(norm: NormLayer, expand: DenseLayer, contract: DenseLayer)
+            /// A transduction unit's gate: the normalised heads' outputs, times `gate(norm(x))`, are the input of `mix`.
+            case gate(DenseLayer, norm: NormLayer)
+        }
+
+        let attentionNorm: NormLayer
         let queries, keys, values, mix: DenseLayer
         let reversedBias: Matrix
-        let expand, contract: DenseLayer
+        let weighting: SelfAttention.Weighting
+        let rest: Rest
 
         /// Groups the weights.
         ///
@@ -21,26 +30,31 @@ public struct HistoryTransformer: InterestExtractor {
         ///   - attentionNorm: Normalises the input of attention.
         ///   - projections: Queries, keys and values, `[d, d]` each.
         ///   - reversedBias: The bias of each head and distance, the largest distance first, `[h, N]`.
+        ///   - weighting: How attention's logits become weights.
         ///   - mix: Applied to the heads' joined outputs, `[d, d]`.
-        ///   - feedNorm: Normalises the input of the feed-forward layers.
-        ///   - expand: The first feed-forward layer with its activation, `[d, hidden]`.
-        ///   - contract: The second feed-forward layer, `[hidden, d]`.
+        ///   - rest: What the block has besides attention.
         public init(
             attentionNorm: NormLayer,
             projections: (queries: DenseLayer, keys: DenseLayer, values: DenseLayer),
             reversedBias: Matrix,
+            weighting: SelfAttention.Weighting,
             mix: DenseLayer,
-            feedNorm: NormLayer,
-            expand: DenseLayer,
-            contract: DenseLayer
+            rest: Rest
         ) {
             self.attentionNorm = attentionNorm
             (queries, keys, values) = projections
             self.reversedBias = reversedBias
+            self.weighting = weighting
             self.mix = mix
-            self.feedNorm = feedNorm
-            self.expand = expand
-            self.contract = contract
+            self.rest = rest
+        }
+
+        /// The width of the widest layer besides attention.
+        fileprivate var hidden: Int {
+            switch rest {
+            case .feed(_, let expand, _): expand.outputs
+            case .gate(let gate, _): gate.outputs
+            }
         }
     }
 
@@ -94,7 +108,7 @@ public struct HistoryTransformer: InterestExtractor {
     public func makeScratch() -> Scratch {
         let row = [Float](repeating: 0, count: longest * items.columns)
         let width = items.columns / blocks[0].reversedBias.rows
-        let hidden = blocks.map(\.expand.outputs).max() ?? 0
+        let hidden = blocks.map(\.hidden).max() ?? 0
         return Scratch(
             states: row,
             normed: row,
@@ -126,17 +140,23 @@ public struct HistoryTransformer: InterestExtractor {
             let count = number == blocks.count - 1 ? newest : n
             project(block, rows: n, newest: count, &scratch)
             attend(block, rows: n, newest: count, &scratch)
-            feed(block, rows: count, &scratch)
+            if case .feed(let norm, let expand, let contract) = block.rest {
+                feed(norm, expand, contract, rows: count, &scratch)
+            }
         }
         let missing = (stateCount - newest) * d
         for i in 0..<missing { interests[start + i] = 0 }
         norm.apply(rows: newest, of: scratch.states, into: &interests, at: start + missing)
     }
 
-    /// Computes the keys and values of all rows, and the queries of the newest rows.
+    /// Computes the keys and values of all rows, and the queries and gates of the newest rows.
     private func project(_ block: Block, rows: Int, newest: Int, _ s: inout Scratch) {
         block.attentionNorm.apply(rows: rows, of: s.states, into: &s.normed)
-        block.queries.apply(rows: newest, of: s.normed, from: (rows - newest) * items.columns, into: &s.queries)
+        let first = (rows - newest) * items.columns
+        block.queries.apply(rows: newest, of: s.normed, from: first, into: &s.queries)
+        if case .gate(let gate, _) = block.rest {
+            gate.apply(rows: newest, of: s.normed, from: first, into: &s.hidden)
+        }
         block.keys.apply(rows: rows, of: s.normed, into: &s.keys)
         block.values.apply(rows: rows, of: s.normed, into: &s.values)
     }
@@ -155,9 +175,14 @@ public struct HistoryTransformer: InterestExtractor {
                 longest,
                 d,
                 heads,
+                block.weighting == .pointwise ? 1 : 0,
                 &s.attention,
                 &s.mixed
             )
+        }
+        if case .gate(_, let norm) = block.rest {
+            norm.apply(rows: newest, of: s.mixed, into: &s.branch)
+            for i in 0..<newest * d { s.mixed[i] = s.branch[i] * s.hidden[i] }
         }
         block.mix.apply(rows: newest, of: s.mixed, into: &s.branch)
         if newest < rows {
@@ -167,10 +192,16 @@ public struct HistoryTransformer: InterestExtractor {
         unsafe ck_axpy(1, s.branch, &s.states, newest * d)
     }
 
-    private func feed(_ block: Block, rows: Int, _ s: inout Scratch) {
-        block.feedNorm.apply(rows: rows, of: s.states, into: &s.normed)
-        block.expand.apply(rows: rows, of: s.normed, into: &s.hidden)
-        block.contract.apply(rows: rows, of: s.hidden, into: &s.branch)
+    private func feed(
+        _ norm: NormLayer,
+        _ expand: DenseLayer,
+        _ contract: DenseLayer,
+        rows: Int,
+        _ s: inout Scratch
+    ) {
+        norm.apply(rows: rows, of: s.states, into: &s.normed)
+        expand.apply(rows: rows, of: s.normed, into: &s.hidden)
+        contract.apply(rows: rows, of: s.hidden, into: &s.branch)
         unsafe ck_axpy(1, s.branch, &s.states, rows * items.columns)
     }
 }

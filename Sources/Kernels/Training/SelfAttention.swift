@@ -6,7 +6,18 @@ import CKernels
 /// `w_pj = softmax_j(<q_p, k_j> / sqrt(d / h) + bias_{p - j})`, `o_p = sum_j w_pj v_j`, for each head. `j` runs over
 /// the positions that `p` sees: itself and earlier positions if causal, otherwise its whole sequence. Only distances
 /// count, so a prefix of a sequence gives the same causal rows as the whole sequence.
+///
+/// Pointwise attention (HSTU; Zhai et al., ICML 2024) has `w_pj = silu(logit_pj) / n_p` instead, with `n_p` the number
+/// of positions that `p` sees: a weight does not depend on the others, so the sums keep how strong a taste is.
 public enum SelfAttention {
+    /// How logits become weights.
+    public enum Weighting: Sendable {
+        /// By a softmax over the positions seen.
+        case softmax
+        /// Each by itself, as `silu(logit) / n`.
+        case pointwise
+    }
+
     /// Queries, keys and values of all positions, sequence after sequence, and the bias of each distance.
     public struct Inputs: Sendable {
         /// `[P, d]`.
@@ -19,6 +30,8 @@ public enum SelfAttention {
         public var reversedBias: Matrix
         /// Whether a position sees only itself and earlier positions.
         public var isCausal: Bool
+        /// How logits become weights.
+        public var weighting: Weighting
 
         /// The length of the longest sequence that has biases (N).
         public var longest: Int { isCausal ? reversedBias.columns : (reversedBias.columns + 1) / 2 }
@@ -26,7 +39,14 @@ public enum SelfAttention {
         /// Groups the inputs.
         ///
         /// - Precondition: Shapes agree, and the number of heads divides the width.
-        public init(queries: Matrix, keys: Matrix, values: Matrix, reversedBias: Matrix, isCausal: Bool) {
+        public init(
+            queries: Matrix,
+            keys: Matrix,
+            values: Matrix,
+            reversedBias: Matrix,
+            isCausal: Bool,
+            weighting: Weighting = .softmax
+        ) {
             precondition(
                 queries.shape == keys.shape && keys.shape == values.shape && reversedBias.rows > 0
                     && queries.columns % reversedBias.rows == 0 && (isCausal || reversedBias.columns % 2 == 1),
@@ -38,6 +58,7 @@ public enum SelfAttention {
             self.values = values
             self.reversedBias = reversedBias
             self.isCausal = isCausal
+            self.weighting = weighting
         }
     }
 
@@ -121,7 +142,8 @@ public enum SelfAttention {
             keys: empty(like: gradient),
             values: empty(like: gradient),
             reversedBias: empty(like: inputs.reversedBias),
-            isCausal: inputs.isCausal
+            isCausal: inputs.isCausal,
+            weighting: inputs.weighting
         )
         inputs.withSequences(offsets) { sequences, scratch in
             unsafe inputs.withPointers { q, k, v, bias in
@@ -184,7 +206,8 @@ extension SelfAttention.Inputs {
                 longest: longest,
                 d: queries.columns,
                 heads: reversedBias.rows,
-                causal: isCausal ? 1 : 0
+                causal: isCausal ? 1 : 0,
+                pointwise: weighting == .pointwise ? 1 : 0
             )
             let scratch = unsafe ck_self_attention_scratch(&sequences)
             withScratch(floats: scratch) { unsafe body(&sequences, $0) }

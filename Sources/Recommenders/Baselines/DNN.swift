@@ -51,7 +51,7 @@ public struct DNN: SoftmaxRecommender {
 
     var perUser: Int { 1 }
 
-    func users(_ histories: RaggedRows, noise: NoiseSource, on tape: Tape) -> Variable {
+    func users(_ histories: RaggedRows, noise: NoiseSource?, on tape: Tape) -> Variable {
         let items = tape.gather(ItemTable.name, from: parameters, rows: histories.ids).normalisedRows()
         let shares = (0..<histories.count).flatMap { row in
             [Float](repeating: 1 / Float(histories[row].count), count: histories[row].count)

@@ -21,10 +21,10 @@ protocol SoftmaxRecommender: TrainedRecommender {
     ///
     /// - Parameters:
     ///   - histories: Item numbers, oldest first, at least one each.
-    ///   - noise: Seeds of the random draws.
+    ///   - noise: Streams of the dropout masks; nil when not training.
     ///   - tape: The tape that records the operations.
     /// - Returns: Unit rows, `[B K, d]`.
-    func users(_ histories: RaggedRows, noise: NoiseSource, on tape: Tape) -> Variable
+    func users(_ histories: RaggedRows, noise: NoiseSource?, on tape: Tape) -> Variable
 }
 
 extension SoftmaxRecommender {
@@ -57,7 +57,7 @@ extension SoftmaxRecommender {
 
     /// All vectors of each history, unit rows.
     public func userVectors(_ histories: RaggedRows, noise: NoiseSource, readOut: ReadOut) -> UserVectors {
-        UserVectors(rows: users(histories, noise: noise, on: Tape(recording: false)).value, perUser: perUser)
+        UserVectors(rows: users(histories, noise: nil, on: Tape(recording: false)).value, perUser: perUser)
     }
 
     /// The network's parameters, and item rows of length about 1.

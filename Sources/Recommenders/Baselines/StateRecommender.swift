@@ -8,8 +8,9 @@ protocol StateRecommender: SoftmaxRecommender {
     /// - Parameters:
     ///   - items: The unit item row of each position, `[P, d]`.
     ///   - offsets: Where each sequence starts, and the end of the last.
+    ///   - noise: Streams of the dropout masks, one for each sequence; nil when not training.
     /// - Returns: `[P, d]`.
-    func states(items: Variable, offsets: [Int]) -> Variable
+    func states(items: Variable, offsets: [Int], noise: NoiseSource?) -> Variable
 }
 
 extension StateRecommender {
@@ -18,10 +19,14 @@ extension StateRecommender {
 
     var perUser: Int { 1 }
 
-    func users(_ histories: RaggedRows, noise: NoiseSource, on tape: Tape) -> Variable {
+    func users(_ histories: RaggedRows, noise: NoiseSource?, on tape: Tape) -> Variable {
         let shared = SharedPrefixes(histories)
         let items = tape.gather(ItemTable.name, from: parameters, rows: shared.sequences.ids).normalisedRows()
         let newest = shared.firsts.indices.map { Int32(shared.firsts[$0] + histories[$0].count - 1) }
-        return states(items: items, offsets: shared.sequences.offsets).gatheringRows(newest).normalisedRows()
+        return states(
+            items: items,
+            offsets: shared.sequences.offsets,
+            noise: noise.map(shared.noise(of:))
+        ).gatheringRows(newest).normalisedRows()
     }
 }

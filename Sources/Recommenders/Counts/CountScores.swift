@@ -5,10 +5,11 @@ public import Kernels
 /// A network learns what many histories have in common; counts keep what it blurs: sharp transitions, rare pairs, and
 /// how a user comes back to items. The score of an item is
 ///
-///     (user vector) · (item vector) + sum over i of w_i * t_i
+///     s (user vector) · (item vector) + sum over i of w_i * t_i
 ///
-/// with seven terms `t_i` that only the items linked to the history have; see ``Terms``. Their weights are fitted on
-/// validation rows.
+/// with seven terms `t_i` that only the items linked to the history have (see ``Terms``), and with a slope `s` that is
+/// 1 except for items of the history: how well a network ranks new items says little about how well it ranks repeats.
+/// Weights and slope are fitted on validation rows.
 public struct CountScores: Sendable, Equatable {
     /// The terms of one item, in the lanes of a vector; the last lane is 0.
     ///
@@ -25,6 +26,8 @@ public struct CountScores: Sendable, Equatable {
 
     /// The number of terms.
     public static let termCount = 7
+    /// The lane of the term that is 1 for an item of the history.
+    public static let repeated = 4
     /// How many of a history's newest items count as repeats.
     public static let historyLength = 1000
     /// How many of a history's newest items have neighbours that count, and the factor for each older one.
@@ -36,8 +39,10 @@ public struct CountScores: Sendable, Equatable {
     let neighbours: ItemLinks
     /// The weights of the terms, in units of the system's own scores; the last lane is 0.
     public var weights: Terms
+    /// The factor of the system's own score of an item of the history; not negative.
+    public var repeatSlope: Float
 
-    /// Counts a training part; the weights are 0.
+    /// Counts a training part; the weights are 0 and the slope is 1.
     ///
     /// - Parameters:
     ///   - sequences: Item numbers, oldest first, all below `items`.
@@ -47,6 +52,7 @@ public struct CountScores: Sendable, Equatable {
         followers = ItemLinks(followersIn: sequences, items: items, keeping: configuration.followers)
         neighbours = ItemLinks(neighboursIn: sequences, items: items, keeping: configuration.neighbours)
         weights = .zero
+        repeatSlope = 1
     }
 
     /// The size of the catalogue.
@@ -72,12 +78,18 @@ public struct CountScores: Sendable, Equatable {
         var linked = LinkedItems()
         for row in 0..<histories.count {
             linked.collect(histories[row], self)
-            for (place, item) in linked.items.enumerated() { scores[row, Int(item)] += score(linked.terms(at: place)) }
+            for (place, item) in linked.items.enumerated() {
+                let terms = linked.terms(at: place)
+                scores[row, Int(item)] = slope(terms) * scores[row, Int(item)] + score(terms)
+            }
         }
     }
 
     /// The weighted sum of an item's terms.
     public func score(_ terms: Terms) -> Float { (terms * weights).sum() }
+
+    /// The factor of the system's own score of an item with some terms.
+    public func slope(_ terms: Terms) -> Float { terms[Self.repeated] > 0 ? repeatSlope : 1 }
 
     private static let prefix = "counts."
     private static let names = (
@@ -86,7 +98,8 @@ public struct CountScores: Sendable, Equatable {
 
     /// What a checkpoint stores, by names that no system uses.
     public var matrices: [String: Matrix] {
-        let own = Matrix(rows: 1, columns: Self.termCount, elements: (0..<Self.termCount).map { weights[$0] })
+        let fitted = (0..<Self.termCount).map { weights[$0] } + [repeatSlope]
+        let own = Matrix(rows: 1, columns: fitted.count, elements: fitted)
         return followers.matrices(named: Self.names.followers)
             .merging(neighbours.matrices(named: Self.names.neighbours)) { $1 }
             .merging([Self.names.weights: own]) { $1 }
@@ -108,16 +121,18 @@ public struct CountScores: Sendable, Equatable {
         followers = try ItemLinks(takingFrom: &matrices, named: Self.names.followers, items: items)
         neighbours = try ItemLinks(takingFrom: &matrices, named: Self.names.neighbours, items: items)
         guard let stored = matrices.removeValue(forKey: Self.names.weights) else { throw .missing(Self.names.weights) }
-        guard stored.shape == [1, Self.termCount] else {
-            throw .shape(Self.names.weights, expected: [1, Self.termCount], found: stored.shape)
+        // The first versions have no slope.
+        guard stored.shape == [1, Self.termCount + 1] || stored.shape == [1, Self.termCount] else {
+            throw .shape(Self.names.weights, expected: [1, Self.termCount + 1], found: stored.shape)
         }
-        weights = .zero
+        (weights, repeatSlope) = (.zero, 1)
         for (lane, weight) in stored.elements.enumerated() {
-            guard weight.isFinite else {
-                let found = "\(weight)"
-                throw .value(Self.names.weights, row: 0, column: lane, found: found, allowed: "finite")
+            let isSlope = lane == Self.termCount
+            guard weight.isFinite && (!isSlope || weight >= 0) else {
+                let (found, allowed) = ("\(weight)", isSlope ? "0 or a finite more" : "finite")
+                throw .value(Self.names.weights, row: 0, column: lane, found: found, allowed: allowed)
             }
-            weights[lane] = weight
+            if isSlope { repeatSlope = weight } else { weights[lane] = weight }
         }
     }
 }

@@ -55,7 +55,7 @@ public struct DimeRec: TrainedRecommender {
     public var drawsSecondNegatives: Bool { !configuration.loss.sharedNegatives }
 
     /// Whether the guidance is causal, so that one pass over a window gives the interests at all of its positions.
-    public var learnsWholeWindows: Bool { configuration.guidance.kind == .transformer }
+    public var learnsWholeWindows: Bool { configuration.guidance.kind.isCausal }
 
     /// The table whose rows are targets and classes.
     private var targetTable: String { configuration.tiedItems ? ItemTable.name : Self.classTable }
@@ -79,7 +79,7 @@ public struct DimeRec: TrainedRecommender {
     public func loss(_ batch: TrainingBatch, on tape: Tape) -> TrainingLoss {
         let weight = 1 / Float(batch.stepRows)
         let loss = configuration.loss
-        let condition = condition(of: batch.histories, on: tape)
+        let condition = condition(of: batch.histories, noise: batch.noise, on: tape)
         let x0 = configuration.geometry.placed(tape.gather(targetTable, from: parameters, rows: batch.targets))
 
         // Guidance: the loss uses the interest nearest to the target (equation 18).
@@ -137,12 +137,23 @@ public struct DimeRec: TrainedRecommender {
     }
 
     /// Interests and recent items of histories.
-    func condition(of histories: RaggedRows, on tape: Tape) -> DiffusionAggregation.Condition {
+    ///
+    /// - Parameters:
+    ///   - histories: Item numbers, oldest first.
+    ///   - noise: Streams of the dropout masks; nil when not training.
+    ///   - tape: The tape that records the operations.
+    /// - Returns: Both, for the denoiser.
+    func condition(of histories: RaggedRows, noise: NoiseSource?, on tape: Tape) -> DiffusionAggregation.Condition {
         let distinct = DistinctItems(histories)
         let items = configuration.geometry.placed(tape.gather(ItemTable.name, from: parameters, rows: distinct.ids))
         let recent = configuration.denoiser.recentItems
         return DiffusionAggregation.Condition(
-            interests: guidance.interests(items: items, histories: distinct.histories, parameters: parameters),
+            interests: guidance.interests(
+                items: items,
+                histories: distinct.histories,
+                parameters: parameters,
+                noise: noise
+            ),
             recent: recent > 0 ? items.newestRows(recent, of: distinct.histories) : nil
         )
     }

@@ -44,7 +44,7 @@ public struct DimeRecConfiguration: ModelConfiguration {
         guard dimension % 2 == 0 else {
             throw .outOfRange(key: prefix + "dimension", value: "\(dimension)", allowed: "even")
         }
-        guard guidance.kind != .transformer || dimension % guidance.attentionHeads == 0 else {
+        guard !guidance.kind.isCausal || dimension % guidance.attentionHeads == 0 else {
             throw .outOfRange(
                 key: prefix + "guidance.attentionHeads",
                 value: "\(guidance.attentionHeads)",
@@ -71,21 +71,28 @@ public struct GuidanceConfiguration: ConfigurationSection {
         case ruleBased = "rule-based"
         /// The last K states of a causal Transformer: SASRec's encoder.
         case transformer = "sasrec"
+        /// The last K states of transduction units: HSTU's encoder.
+        case transduction = "hstu"
         /// Dynamic routing of the items' votes to interests: ComiRec-DR.
         case dynamicRouting = "dynamic-routing"
         /// Dynamic routing of votes by one shared matrix: MIND.
         case mind
         /// The mean item through two dense layers.
         case mlp
+
+        /// Whether a causal network reads the history, so that one pass gives the interests of every prefix.
+        var isCausal: Bool { self == .transformer || self == .transduction }
     }
     /// The kind of module.
     public var kind = Kind.selfAttentive
     /// Width of the self-attentive module's hidden layer, or of the Transformer's feed-forward layers.
     public var hidden = 256
-    /// Blocks of the Transformer.
+    /// Blocks of the Transformer, or transduction units.
     public var blocks = 2
     /// Attention heads of each block of the Transformer; they divide the dimension.
     public var attentionHeads = 2
+    /// Dropout of the Transformer or of the transduction units during training.
+    public var dropout = 0.0
     /// The self-attentive module's positional table.
     public var position = PositionTable.learned
     /// The self-attentive module's padding side, which determines the meaning of a position.
@@ -101,6 +108,7 @@ public struct GuidanceConfiguration: ConfigurationSection {
         try ConfigurationError.require(1...8192, contains: hidden, key: prefix + "hidden")
         try ConfigurationError.require(1...16, contains: blocks, key: prefix + "blocks")
         try ConfigurationError.require(1...64, contains: attentionHeads, key: prefix + "attentionHeads")
+        try ConfigurationError.require(0...0.9, contains: dropout, key: prefix + "dropout")
     }
 }
 

@@ -22,7 +22,7 @@ extension DimeRec {
 
     /// User vectors by a read-out; see ``Recommender/userVectors(_:noise:readOut:)``.
     public func userVectors(_ histories: RaggedRows, noise: NoiseSource, readOut: ReadOut) -> UserVectors {
-        let condition = condition(of: histories, on: Tape(recording: false))
+        let condition = condition(of: histories, noise: nil, on: Tape(recording: false))
         let interests = condition.interests
         switch readOut {
         case .guidanceBest:
@@ -78,7 +78,12 @@ extension DimeRec {
         steps: Int,
         visit: (_ noisy: Matrix, _ clean: Matrix) -> Void = { _, _ in }
     ) -> Matrix {
-        generate(condition(of: histories, on: Tape(recording: false)), noise: noise, steps: steps, visit: visit)
+        generate(
+            condition(of: histories, noise: nil, on: Tape(recording: false)),
+            noise: noise,
+            steps: steps,
+            visit: visit
+        )
     }
 
     private func generate(

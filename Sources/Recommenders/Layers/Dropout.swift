@@ -16,6 +16,12 @@ package struct Dropout: Sendable {
         self.layers = layers
     }
 
+    /// Masks of some rows for training; nil without noise or without dropout.
+    package init?(probability: Double, noise: NoiseSource?, layers: Int) {
+        guard let noise, probability > 0 else { return nil }
+        self.init(probability: probability, noise: noise, layers: layers)
+    }
+
     /// A mask of zeros and `1 / (1 - p)`, `[sum of counts, width]`.
     ///
     /// - Parameters:

@@ -214,7 +214,7 @@ public struct DCDR: Sendable {
                     .gatheringRows(eachPlace { list, _ in list })
             )
         for block in blocks {
-            states = block.output(states, offsets: (0...B).map { $0 * L }, parameters: parameters)
+            states = block.output(states, offsets: (0...B).map { $0 * L }, dropout: nil, parameters: parameters)
         }
         states = states.layerNormalised("norm", parameters)
         let firsts = (0..<B * (L - 1)).map { Int32($0 / (L - 1) * L + $0 % (L - 1)) }

@@ -10,6 +10,8 @@ struct CountedAnswers {
     private var linked = LinkedItems()
     /// The count score of each linked item; minus infinity for one that may not be answered.
     private var added: [Float] = []
+    /// The factor of each linked item's own score.
+    private var slopes: [Float] = []
     private var rows: [Int32] = []
     private var scores: [Float] = []
     private var largest: [Float] = []
@@ -24,7 +26,7 @@ struct CountedAnswers {
     ///   - counts: The counts, in units of the index's scores.
     ///   - eligible: The items that may be answered.
     ///   - live: The changed items; nil when there are none.
-    /// - Returns: How many items that may be answered lose by their count score. The index must find that many more
+    /// - Returns: How many items that may be answered can lose by their counts. The index must find that many more
     ///   items than are wanted.
     mutating func collect(
         _ history: ArraySlice<Int32>,
@@ -34,14 +36,17 @@ struct CountedAnswers {
     ) -> Int {
         linked.collect(history, counts)
         added.removeAll(keepingCapacity: true)
+        slopes.removeAll(keepingCapacity: true)
         for (place, item) in linked.items.enumerated() {
             let isEligible = eligible.allowed?.contains(item) != false && live?.contains(item) != false
-            added.append(isEligible ? counts.score(linked.terms(at: place)) : -.infinity)
+            let terms = linked.terms(at: place)
+            added.append(isEligible ? counts.score(terms) : -.infinity)
+            slopes.append(counts.slope(terms))
         }
         for item in eligible.excluded {
             if let place = linked.place(ifLinked: item) { added[place] = -.infinity }
         }
-        return added.count { $0 < 0 && $0.isFinite }
+        return added.indices.count { added[$0].isFinite && (added[$0] < 0 || slopes[$0] != 1) }
     }
 
     /// Leaves the best `k` items in ``results``.
@@ -66,11 +71,11 @@ struct CountedAnswers {
         let highest = found.first?.score ?? .infinity
         rows.removeAll(keepingCapacity: true)
         for (place, item) in linked.items.enumerated()
-        where added[place].isFinite && highest + added[place] >= best.threshold { rows.append(item) }
+        where added[place].isFinite && slopes[place] * highest + added[place] >= best.threshold { rows.append(item) }
         score(vectors, users, snapshot)
         for (row, item) in rows.enumerated() {
             guard let place = linked.place(ifLinked: item) else { continue }
-            best.offer(Scored(id: item, score: largest[row] + added[place]))
+            best.offer(Scored(id: item, score: slopes[place] * largest[row] + added[place]))
         }
         best.drainSorted(into: &results)
         return rows.count

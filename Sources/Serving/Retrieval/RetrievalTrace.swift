@@ -75,13 +75,20 @@ extension RetrievalService {
 }
 
 extension ServingSnapshot {
-    /// The count scores of items after a history of built items; empty without counts.
+    /// The part of each answered score that comes from counts, after a history of built items; empty without counts.
+    ///
+    /// Of an item of the history it is what the score has more than the system's own, which cannot be told from a slope
+    /// of 0 and then counts as 0.
     fileprivate func countScores(of items: [Scored], after history: [Int32]) -> [Float] {
         guard let counts else { return [] }
         var linked = LinkedItems()
         linked.collect(history[...], counts)
         return items.map { item in
-            linked.place(ifLinked: item.id).map { counts.score(linked.terms(at: $0)) } ?? 0
+            guard let place = linked.place(ifLinked: item.id) else { return 0 }
+            let terms = linked.terms(at: place)
+            let slope = counts.slope(terms)
+            guard slope != 1 else { return counts.score(terms) }
+            return slope > 0 ? item.score - (item.score - counts.score(terms)) / slope : item.score
         }
     }
 }

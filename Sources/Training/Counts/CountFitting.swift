@@ -5,7 +5,8 @@ package import Recommenders
 import Synchronization
 
 /// Fits the weights of count scores to validation rows: a softmax over the catalogue whose logits are linear in the
-/// system's score and the terms, so that the likelihood of the targets has one maximum.
+/// system's score (with a weight of its own for items of the history) and the terms, so that the likelihood of the
+/// targets has one maximum.
 ///
 /// The softmax of a row sums over the items that its history is linked to, the system's best items, the target, and a
 /// sample of all others, which stands for them in proportion.
@@ -18,8 +19,8 @@ package struct CountFitting {
     private static let prior = 0.5
     /// The least weight of the system's score, as a share of its weight without counts.
     private static let leastShare = 0.05
-    /// The lane of the system's score.
-    private static let own = CountScores.termCount
+    /// The lanes of the system's score of items of the history, and of all others.
+    private static let (repeated, own) = (CountScores.termCount, CountScores.termCount + 1)
 
     private let rows: EvaluationRows
     private let indices: [Int]
@@ -44,29 +45,35 @@ package struct CountFitting {
     package func fitted(_ counts: CountScores, to model: some Recommender, noiseSeed: UInt64) -> CountScores? {
         guard indices.count >= Self.fewestRows else { return nil }
         var softmax = LinearSoftmax(samples(counts, model, noiseSeed: noiseSeed))
-        var weights = SIMD8<Double>.zero
-        var free = SIMDMask<SIMD8<Double.SIMDMaskScalar>>(repeating: false)
+        var weights = LinearSoftmax.Weights.zero
+        var free = SIMDMask<LinearSoftmax.Weights.MaskStorage>(repeating: false)
         free[Self.own] = true
         softmax.maximise(&weights, free: free, prior: (mean: .zero, precision: 1e-9))
         let scale = weights[Self.own]
         guard scale > 0, scale.isFinite else { return nil }
         // In units of this scale, a system that needs no counts has weight 1.
-        softmax.scale(lane: Self.own, by: Float(scale))
-        var mean = SIMD8<Double>.zero
-        mean[Self.own] = 1
+        softmax.changeTerms { terms in
+            let isRepeat = terms[CountScores.repeated] > 0
+            terms[isRepeat ? Self.repeated : Self.own] = terms[Self.own] * Float(scale)
+            if isRepeat { terms[Self.own] = 0 }
+        }
+        var mean = LinearSoftmax.Weights.zero
+        (mean[Self.own], mean[Self.repeated]) = (1, 1)
         weights = mean
         free = SIMDMask(repeating: true)
         softmax.maximise(&weights, free: free, prior: (mean, Self.prior))
-        if weights[Self.own] < Self.leastShare {
-            weights[Self.own] = Self.leastShare
-            free[Self.own] = false
+        for (lane, least) in [(Self.own, Self.leastShare), (Self.repeated, 0)] where weights[lane] < least {
+            weights[lane] = least
+            free[lane] = false
             softmax.maximise(&weights, free: free, prior: (mean, Self.prior))
         }
+        weights[Self.repeated] = max(0, weights[Self.repeated])
         var fitted = counts
         for lane in 0..<CountScores.termCount {
             fitted.weights[lane] = Float(weights[lane] / (weights[Self.own] * scale))
         }
-        return fitted.weights.isFinite ? fitted : nil
+        fitted.repeatSlope = Float(weights[Self.repeated] / weights[Self.own])
+        return fitted.weights.isFinite && fitted.repeatSlope.isFinite ? fitted : nil
     }
 
     /// The candidates of all rows, in blocks on all cores.
@@ -103,7 +110,8 @@ package struct CountFitting {
         func add(_ item: Int32, offset: Float) {
             guard taken.insert(item).inserted else { return }
             if item == target { sample.target = sample.terms.count }
-            var terms = linked.place(ifLinked: item).map(linked.terms(at:)) ?? .zero
+            let counted = linked.place(ifLinked: item).map(linked.terms(at:)) ?? .zero
+            var terms = LinearSoftmax.Terms(lowHalf: counted, highHalf: .zero)
             terms[Self.own] = scores[Int(item)]
             sample.terms.append(terms)
             sample.offsets.append(offset)

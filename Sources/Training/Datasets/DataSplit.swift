@@ -98,6 +98,22 @@ public struct DataSplit: Sendable, Equatable {
         }
     }
 
+    /// All events of the training and the validation part, one sequence a user; the validation part's users come last.
+    ///
+    /// A user of both parts, as with ``SplitKind/leaveOneOut``, has the sequence of the validation part alone, because it
+    /// continues that of the training part.
+    ///
+    /// - Complexity: O(n) in events.
+    package var sequencesBeforeTest: RaggedRows {
+        var sequences = RaggedRows()
+        let continued = validation.targets == .last ? Set(validation.userIDs) : []
+        for (row, user) in train.userIDs.enumerated() where !continued.contains(user) {
+            sequences.append(train.sequences[row])
+        }
+        for row in 0..<validation.sequences.count { sequences.append(validation.sequences[row]) }
+        return sequences
+    }
+
     private init(_ dataset: InteractionDataset, parts: [SplitPart]) {
         func part(_ part: SplitPart) -> DataPart {
             let users = parts.indices.filter { parts[$0] == part }

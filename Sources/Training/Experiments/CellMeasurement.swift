@@ -75,7 +75,11 @@ public struct ExperimentEvaluation: Sendable {
         self.clock = clock
         rows = EvaluationRows(held, protocol: `protocol`)
         guard rows.count > 0 else { throw ExperimentError.nothingToJudge(part) }
-        predictors = TrivialPredictors(data.split.train.sequences, items: data.catalogue.count, popularity: [])
+        predictors = TrivialPredictors(
+            part == .test ? data.split.sequencesBeforeTest : data.split.train.sequences,
+            items: data.catalogue.count,
+            popularity: []
+        )
         let learning = data.split.validation
         reranking = RerankingMeasurement(
             learning: EvaluationRows(learning, protocol: `protocol`.suited(to: learning.targets)),

@@ -5,7 +5,7 @@ public import Kernels
 public struct HeldOutData: Sendable {
     /// The held-out sequences.
     public var part: DataPart
-    /// Training sequences, known items only; nil without training data.
+    /// What comes before the part, known items only; nil without training data.
     public var trainSequences: RaggedRows?
     /// Notes for the user about the files.
     public var notes: [String]
@@ -50,7 +50,8 @@ public struct HeldOutData: Sendable {
         }
         let split = DataSplit(dataset, by: kind, seed: trained.splitSeed)
         self.part = split[part]
-        trainSequences = Self.known(split.train.sequences)
+        // What comes before the part: a version has learnt from the validation part when it is tested.
+        trainSequences = Self.known(part == .test ? split.sequencesBeforeTest : split.train.sequences)
     }
 
     /// Reads a file of sequences that the model has not seen.

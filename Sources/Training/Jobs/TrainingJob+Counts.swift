@@ -5,6 +5,9 @@ extension TrainingJob.Trained {
     /// Counts the training part, fits the weights of the counts to validation rows, and keeps them if HR@20 and MRR@20
     /// of the validation rows together get better.
     ///
+    /// With a refit, the counts that are kept are those of the training and the validation part together, with the
+    /// weights found for the training part alone.
+    ///
     /// A system without item vectors gets no counts, because it scores all items itself. The metrics with counts are of
     /// the rows that the weights were fitted to, so they are a little too good.
     ///
@@ -37,5 +40,9 @@ extension TrainingJob.Trained {
         guard isBetter else { return }
         model.counts = fitted
         progress.best = metrics
+        guard recipe.training.refit else { return }
+        var counted = CountScores(counting: data.split.sequencesBeforeTest, items: items, recipe.counts)
+        (counted.weights, counted.repeatSlope) = (fitted.weights, fitted.repeatSlope)
+        model.counts = counted
     }
 }

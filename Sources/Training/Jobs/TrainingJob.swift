@@ -75,7 +75,7 @@ public struct TrainingJob: Sendable {
         )
     }
 
-    /// Trains without publishing, for the record of the training alone.
+    /// Trains without publishing, counts and refit, for the record of the training alone.
     ///
     /// - Parameters:
     ///   - store: Stores the state during training.
@@ -88,8 +88,15 @@ public struct TrainingJob: Sendable {
         budget: TrainingBudget,
         report: (TrainingEvent) -> Void = { _ in }
     ) throws -> TrainingProgress {
-        _ = try TrainingBenchmark.trainedSystem(of: recipe)
-        let trained = try train(store: store, resume: false, budget: budget, report: report)
+        let system = try TrainingBenchmark.trainedSystem(of: recipe)
+        let trained = try learn(
+            system,
+            store: store,
+            resume: false,
+            budget: budget,
+            shouldStop: { false },
+            report: report
+        )
         guard let trained else { preconditionFailure("the training stopped, and nothing asked it to") }
         try store.removeTrainingState(model: modelName)
         return trained.progress
@@ -120,16 +127,31 @@ public struct TrainingJob: Sendable {
         guard let system = system as? any TrainedRecommender.Type else {
             preconditionFailure("'\(recipe.system)' learns neither by gradients nor in closed form")
         }
-        var trained = try train(
-            system,
-            store: store,
-            resume: resume,
-            budget: budget,
+        // The refit gets its share of a time limit.
+        var own = budget
+        own.seconds = budget.seconds.map { $0 / (1 + Refit.share(recipe, data.split)) }
+        guard
+            var trained = try learn(
+                system,
+                store: store,
+                resume: resume,
+                budget: own,
+                shouldStop: shouldStop,
+                report: report
+            )
+        else { return nil }
+        let plain = trained.progress.best
+        if recipe.counts.enabled { try trained.addCounts(recipe, data, report: report) }
+        let isDone = try trained.refit(
+            recipe,
+            data,
+            seed: seed,
+            better: plain,
+            limit: budget.seconds,
             shouldStop: shouldStop,
             report: report
         )
-        if recipe.counts.enabled { try trained?.addCounts(recipe, data, report: report) }
-        return trained
+        return isDone ? trained : nil
     }
 
     /// Fits a model in closed form and evaluates it on the validation part.
@@ -161,10 +183,18 @@ public struct TrainingJob: Sendable {
             ).metrics.values
         progress.seconds = (ContinuousClock.now - start) / .seconds(1)
         report(.validation(0, metrics: progress.best, isBest: true))
-        return Trained(model: CountedRecommender(model), progress: progress, trainRows: rows)
+        guard recipe.training.refit else {
+            return Trained(model: CountedRecommender(model), progress: progress, trainRows: rows)
+        }
+        let refitted = try Model(
+            Model.own(recipe.configuration),
+            fitting: data.split.sequencesBeforeTest,
+            items: data.catalogue.count
+        )
+        return Trained(model: CountedRecommender(refitted), progress: progress, trainRows: rows)
     }
 
-    private func train<Model: TrainedRecommender>(
+    private func learn<Model: TrainedRecommender>(
         _ system: Model.Type,
         store: CheckpointStore,
         resume: Bool,
@@ -200,7 +230,7 @@ public struct TrainingJob: Sendable {
     /// The checkpoint to publish for a trained model, including its index.
     func checkpoint(of trained: Trained) throws -> Checkpoint {
         let popularity = PopularityPredictor(
-            sequences: data.split.train.sequences,
+            sequences: recipe.training.refit ? data.split.sequencesBeforeTest : data.split.train.sequences,
             items: data.catalogue.count
         )
         let space = SearchSpace(trained.model.system.itemSpace)

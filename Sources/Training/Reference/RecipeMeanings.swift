@@ -5,7 +5,7 @@ extension RecipeReference {
     /// Fields of every recipe, and model fields that several systems share.
     private static let common: [String: String] = [
         "training.batchSize":
-            "targets of one optimiser step. Causal encoders (GRU4Rec, SASRec) take as many whole windows as have about "
+            "targets of one optimiser step. Causal encoders (GRU4Rec, SASRec, HSTU) take as many whole windows as have about "
             + "this many targets",
         "training.historyDropout":
             "probability of dropping each item of a history during training. Reduces overfitting to long "
@@ -27,6 +27,8 @@ extension RecipeReference {
         "training.patience":
             "validations without a better HR@20 after which training stops, or with `trapezoidal` falls from the best "
             + "weights",
+        "training.refit":
+            "lets the version learn from the validation part too, at the end: see <doc:TrainOnYourOwnLog>",
         "training.negatives.kind":
             "`pool`: one uniform pool for the batch. `mixed`: one pool, half uniform, half by frequency. `private`: a "
             + "few for each row, never an item of the user. `catalogue`: every item. `auto`: every item of a small "
@@ -93,9 +95,12 @@ extension RecipeReference {
             "`euclidean` normalises nothing: the ablation without the walk. It needs `noise.kind` `literal` "
             + "and `projectItems` false",
         "dimerec: model.guidance.kind": "the module that extracts the interests",
-        "dimerec: model.guidance.hidden": "width of the hidden layer, or of the feed-forward layers of `sasrec`",
-        "dimerec: model.guidance.blocks": "blocks of `sasrec`",
-        "dimerec: model.guidance.attentionHeads": "heads of each block of `sasrec`; a divisor of `dimension`",
+        "dimerec: model.guidance.hidden": "width of the hidden layer, or of the feed-forward layers of `sasrec`; "
+            + "without effect on `hstu`",
+        "dimerec: model.guidance.blocks": "blocks of `sasrec` or `hstu`",
+        "dimerec: model.guidance.attentionHeads": "heads of each block of `sasrec` or `hstu`; a divisor of "
+            + "`dimension`",
+        "dimerec: model.guidance.dropout": "dropout of `sasrec` or `hstu` during training",
         "dimerec: model.guidance.position": "positional table of `self-attentive`",
         "dimerec: model.guidance.padding":
             "the end of the window that a short history leaves empty. `left` counts positions from the newest "

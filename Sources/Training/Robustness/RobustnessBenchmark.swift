@@ -62,7 +62,7 @@ public struct RobustnessBenchmark: Sendable {
             preconditionFailure("the training stopped, and nothing asked it to")
         }
         try store.removeTrainingState(model: "robustness")
-        let (items, train) = (data.catalogue.count, data.split.train.sequences)
+        let (items, train) = (data.catalogue.count, data.split.sequencesBeforeTest)
         let kind = recipe.data.evaluation.suited(to: data.split.test.targets)
         let all = EvaluationRows(data.split.test, protocol: kind)
         let rows = EvaluationRows(all, limit: Self.mostRows)

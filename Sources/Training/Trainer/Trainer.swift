@@ -257,6 +257,8 @@ extension Evaluator {
 public enum TrainingEvent: Sendable {
     /// A step was taken, of as many as are planned now, nil until they are; loss terms are means over its batch.
     case step(Int, of: Int?, terms: [(name: String, value: Float)], samplesPerSecond: Double)
+    /// A step of the refit was taken, as ``step(_:of:terms:samplesPerSecond:)``.
+    case refit(Int, of: Int, terms: [(name: String, value: Float)], samplesPerSecond: Double)
     /// A validation is done.
     case validation(Int, metrics: [String: Double], isBest: Bool)
     /// Counts were added to the trained model's scores, with these validation metrics; they are kept if they help.

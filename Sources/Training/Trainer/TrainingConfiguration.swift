@@ -33,6 +33,9 @@ public struct TrainingConfiguration: ConfigurationSection {
     public var maxSteps = 6000
     /// Steps between validations; a run with a time limit chooses them by their cost.
     public var validateEvery = 300
+    /// If true, the version learns from the validation part too, once that has decided when to stop and which weights
+    /// are kept.
+    public var refit = true
     /// Validations without a better HR@20 after which the learning rate falls, or after which training stops if the
     /// schedule has no fall of its own.
     public var patience = 8

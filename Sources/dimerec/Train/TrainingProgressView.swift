@@ -3,7 +3,9 @@ import Training
 
 /// Shows training: a progress bar on a terminal, otherwise one JSON line for each validation.
 struct TrainingProgressView {
-    private let start = ContinuousClock.now
+    /// When the training or its refit started.
+    private var start = ContinuousClock.now
+    private var isRefit = false
     private var lastDraw: ContinuousClock.Instant?
     private var firstStep: Int?
 
@@ -11,8 +13,24 @@ struct TrainingProgressView {
     mutating func show(_ event: TrainingEvent) {
         switch event {
         case .step(let step, let total, let terms, let rate): drawBar(step, total, terms, rate)
+        case .refit(let step, let total, let terms, let rate):
+            if !isRefit { (isRefit, firstStep, start) = (true, nil, ContinuousClock.now) }
+            drawBar(step, total, terms, rate)
+            if step == total { showRefit(step) }
         case .validation(let step, let metrics, let isBest): showValidation(step, metrics, isBest)
         case .counts(let metrics, let areKept): showCounts(metrics, areKept)
+        }
+    }
+
+    private func showRefit(_ steps: Int) {
+        let seconds = (ContinuousClock.now - start) / .seconds(1)
+        if Terminal.isInteractive {
+            Terminal.write("\r\u{1B}[2Klearnt from the validation part too, in \(steps) steps\n")
+        } else {
+            let fields: [String: Any] = [
+                "event": "refit", "steps": steps, "seconds": (seconds * 1000).rounded() / 1000,
+            ]
+            Terminal.write(JSONObject(fields).line + "\n")
         }
     }
 
@@ -21,7 +39,7 @@ struct TrainingProgressView {
             let gains = ["hr@20", "mrr@20"].map { "\($0.uppercased()) " + String(format: "%.4f", metrics[$0] ?? 0) }
             Terminal.write("with counts  \(gains.joined(separator: "  "))\(areKept ? "  kept" : "  not kept")\n")
         } else {
-            var fields: [String: Any] = metrics
+            var fields = Self.fields(metrics)
             fields["event"] = "counts"
             fields["kept"] = areKept
             Terminal.write(JSONObject(fields).line + "\n")
@@ -52,13 +70,18 @@ struct TrainingProgressView {
             let hits = [20, 50].map { "HR@\($0) " + String(format: "%.4f", metrics["hr@\($0)"] ?? 0) }
             Terminal.write("\r\u{1B}[2Kstep \(step)  \(hits.joined(separator: "  "))\(isBest ? "  best" : "")\n")
         } else {
-            var fields: [String: Any] = metrics
+            var fields = Self.fields(metrics)
             fields["event"] = "validation"
             fields["step"] = step
             fields["best"] = isBest
             fields["seconds"] = (elapsed * 1000).rounded() / 1000
             Terminal.write(JSONObject(fields).line + "\n")
         }
+    }
+
+    /// Metrics with five decimals: more would be noise, and lines too long to read.
+    private static func fields(_ metrics: [String: Double]) -> [String: Any] {
+        metrics.mapValues { ($0 * 1e5).rounded() / 1e5 }
     }
 
     /// Seconds as `m:ss` or `h:mm:ss`.

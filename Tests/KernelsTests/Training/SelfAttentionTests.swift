@@ -4,6 +4,27 @@ import TestSupport
 import Testing
 
 @Suite("SelfAttention") struct SelfAttentionTests {
+    /// The weights of logits and, by slopes of the weights, the slopes of the logits.
+    private func weights(_ logits: [Double], _ weighting: SelfAttention.Weighting, slopes: [Double]? = nil)
+        -> (weights: [Double], logits: [Double])
+    {
+        let slopes = slopes ?? logits
+        switch weighting {
+        case .softmax:
+            let total = logits.map(exp).reduce(0, +)
+            let weights = logits.map { exp($0) / total }
+            let mean = zip(weights, slopes).reduce(0) { $0 + $1.0 * $1.1 }
+            return (weights, zip(weights, slopes).map { $0 * ($1 - mean) })
+        case .pointwise:
+            let gates = logits.map { 1 / (1 + exp(-$0)) }
+            let count = Double(logits.count)
+            return (
+                zip(logits, gates).map { $0 * $1 / count },
+                logits.indices.map { slopes[$0] * gates[$0] * (1 + logits[$0] * (1 - gates[$0])) / count }
+            )
+        }
+    }
+
     /// The definition in Double, position by position.
     private func reference(_ inputs: SelfAttention.Inputs, offsets: [Int]) -> [Double] {
         let (heads, d) = (inputs.reversedBias.rows, inputs.queries.columns)
@@ -20,10 +41,9 @@ import Testing
                         let bias = inputs.reversedBias[h, inputs.longest - 1 - (p - j)]
                         return products.reduce(0, +) / Double(width).squareRoot() + Double(bias)
                     }
-                    let total = scores.map(exp).reduce(0, +)
-                    for (j, score) in zip(seen, scores) {
+                    for (j, weight) in zip(seen, weights(scores, inputs.weighting).weights) {
                         for c in 0..<width {
-                            out[p * d + h * width + c] += exp(score) / total * Double(inputs.values[j, h * width + c])
+                            out[p * d + h * width + c] += weight * Double(inputs.values[j, h * width + c])
                         }
                     }
                 }
@@ -54,12 +74,9 @@ import Testing
                         product(inputs.queries, inputs.keys, j) * scale
                             + Double(inputs.reversedBias[h, inputs.longest - 1 - (p - j)])
                     }
-                    let total = logits.map(exp).reduce(0, +)
-                    let weights = logits.map { exp($0) / total }
                     let products = seen.map { product(slopes, inputs.values, $0) }
-                    let mean = zip(weights, products).reduce(0) { $0 + $1.0 * $1.1 }
-                    for ((j, weight), slope) in zip(zip(seen, weights), products) {
-                        let logit = weight * (slope - mean)
+                    let parts = weights(logits, inputs.weighting, slopes: products)
+                    for ((j, weight), logit) in zip(zip(seen, parts.weights), parts.logits) {
                         bias[h * inputs.reversedBias.columns + inputs.longest - 1 - (p - j)] += logit
                         for c in features {
                             queries[p * d + c] += logit * scale * Double(inputs.keys[j, c])
@@ -73,15 +90,27 @@ import Testing
         return [queries, keys, values, bias]
     }
 
-    private func inputs(positions: Int, width: Int, heads: Int, longest: Int, isCausal: Bool) -> SelfAttention.Inputs {
+    private func inputs(
+        positions: Int,
+        width: Int,
+        heads: Int,
+        longest: Int,
+        isCausal: Bool,
+        weighting: SelfAttention.Weighting = .softmax
+    ) -> SelfAttention.Inputs {
         SelfAttention.Inputs(
             queries: normalMatrix(rows: positions, columns: heads * width, seed: 1),
             keys: normalMatrix(rows: positions, columns: heads * width, seed: 2),
             values: normalMatrix(rows: positions, columns: heads * width, seed: 3),
             reversedBias: normalMatrix(rows: heads, columns: isCausal ? longest : 2 * longest - 1, seed: 4),
-            isCausal: isCausal
+            isCausal: isCausal,
+            weighting: weighting
         )
     }
+
+    private static let kinds: [(isCausal: Bool, weighting: SelfAttention.Weighting)] = [
+        (true, .softmax), (false, .softmax), (true, .pointwise), (false, .pointwise),
+    ]
 
     /// Offsets of sequences of these lengths.
     private func offsets(_ lengths: [Int]) -> [Int] { lengths.reduce(into: [0]) { $0.append($0[$0.count - 1] + $1) } }
@@ -98,13 +127,14 @@ import Testing
         let offsets = offsets(lengths)
         let longest = (lengths.max() ?? 0) + lengths.count % 2 + 1
         for (heads, width) in [(1, 16), (2, 8), (3, 5), (2, 40), (1, 64)] {
-            for isCausal in [true, false] {
+            for (isCausal, weighting) in Self.kinds {
                 let inputs = inputs(
                     positions: offsets[offsets.count - 1],
                     width: width,
                     heads: heads,
                     longest: longest,
-                    isCausal: isCausal
+                    isCausal: isCausal,
+                    weighting: weighting
                 )
                 let (output, trace) = SelfAttention.forward(inputs, offsets: offsets, level: level)
                 // A few dozen roundings of values up to 4.

@@ -5,7 +5,7 @@ import Recommenders
 import TestSupport
 import Testing
 
-@Suite("SASRec, GRU4Rec and the mean of items") struct StateRecommenderTests {
+@Suite("SASRec, HSTU, GRU4Rec and the mean of items") struct StateRecommenderTests {
     private static func gru() -> GRU4Rec {
         var configuration = GRU4Rec.Configuration()
         (configuration.dimension, configuration.hidden, configuration.historyLength) = (4, 3, 4)
@@ -18,6 +18,15 @@ import Testing
         (configuration.dimension, configuration.hidden, configuration.historyLength) = (4, 5, 4)
         (configuration.heads, configuration.logitScale) = (2, 3)
         return SASRec(configuration, items: 7, seed: 5)
+    }
+
+    private static func hstu() -> HSTU {
+        var configuration = HSTU.Configuration()
+        (configuration.dimension, configuration.historyLength) = (4, 4)
+        (configuration.heads, configuration.logitScale) = (2, 3)
+        var model = HSTU(configuration, items: 7, seed: 5)
+        model.parameters.disturbConstants()
+        return model
     }
 
     private static func mean() -> DNN {
@@ -66,6 +75,37 @@ import Testing
         }
         check(Self.gru())
         check(Self.sasrec())
+        // Masks depend on the batch's streams alone, so the loss stays a smooth function of the parameters. Rows that
+        // are normalised need some length for differences to be exact: more elements, few of them dropped.
+        var dropped = (gru: Self.gru().configuration, causal: Self.sasrec().configuration)
+        (dropped.gru.dropout, dropped.causal.dropout) = (0.3, 0.1)
+        dropped.causal.dimension = 24
+        check(GRU4Rec(dropped.gru, items: 7, seed: 5))
+        check(SASRec(dropped.causal, items: 7, seed: 5))
+        dropped.causal.blocks = 1
+        check(HSTU(dropped.causal, items: 7, seed: 5))
+    }
+
+    @Test("dropout changes the loss, not the answers; a row's masks depend on its stream, not on its batch")
+    func dropout() {
+        func check<Model: TrainedRecommender>(_ plain: Model, _ dropping: Model) {
+            let users = { (model: Model) in
+                model.userVectors(batch.histories, noise: batch.noise, readOut: .served).rows
+            }
+            let loss = { (model: Model, batch: TrainingBatch) in model.loss(batch, on: Tape()).total.scalar }
+            #expect(users(plain) == users(dropping))
+            #expect(loss(plain, batch) != loss(dropping, batch))
+            #expect(loss(dropping, batch) == loss(dropping, batch))
+            var others = batch
+            others.noise = NoiseSource(seed: batch.noise.seed, streams: batch.noise.streams.map { $0 + 100 })
+            #expect(loss(dropping, batch) != loss(dropping, others))
+        }
+        var (gru, causal) = (Self.gru().configuration, Self.sasrec().configuration)
+        let (plainGRU, plainCausal) = (gru, causal)
+        (gru.dropout, causal.dropout) = (0.3, 0.3)
+        check(GRU4Rec(plainGRU, items: 7, seed: 5), GRU4Rec(gru, items: 7, seed: 5))
+        check(SASRec(plainCausal, items: 7, seed: 5), SASRec(causal, items: 7, seed: 5))
+        check(HSTU(plainCausal, items: 7, seed: 5), HSTU(causal, items: 7, seed: 5))
     }
 
     @Test("a prefix has the same vector in a batch and alone")
@@ -83,6 +123,7 @@ import Testing
         }
         check(Self.gru())
         check(Self.sasrec())
+        check(Self.hstu())
     }
 
     @Test("the recurrence equals its equations in Double")

@@ -103,15 +103,17 @@ import Testing
     @Test("scores of all items gain the weighted terms, and nothing else") func addsToScores() {
         var counts = CountScores(counting: Self.sequences, items: Self.items, CountConfiguration())
         counts.weights = CountScores.Terms(0.5, -0.1, 0.3, 0.2, -2, 1, 0.7, 0)
+        counts.repeatSlope = 0.4
         let histories = Self.random(seed: 3, rows: 9, longest: 6)
-        var scores = Matrix(rows: histories.count, columns: Self.items, repeating: 1)
+        var scores = Matrix(rows: histories.count, columns: Self.items, repeating: 3)
         counts.add(to: &scores, histories: histories)
         var linked = LinkedItems()
         for row in 0..<histories.count {
             linked.collect(histories[row], counts)
             for item in 0..<Self.items {
                 let terms = linked.place(ifLinked: Int32(item)).map(linked.terms(at:)) ?? .zero
-                #expect(abs(scores[row, item] - 1 - (terms * counts.weights).sum()) < 1e-5)
+                let own: Float = histories[row].contains(Int32(item)) ? 0.4 * 3 : 3
+                #expect(abs(scores[row, item] - own - (terms * counts.weights).sum()) < 1e-5)
             }
         }
         #expect(counts.scaled(by: 2).score(linked.terms(at: 0)) == 2 * counts.score(linked.terms(at: 0)))
@@ -122,11 +124,19 @@ import Testing
     @Test("stored counts come back, and leave the other matrices alone") func storage() throws {
         var counts = CountScores(counting: Self.sequences, items: Self.items, CountConfiguration())
         counts.weights[3] = 0.25
+        counts.repeatSlope = 0.5
         var matrices = counts.matrices
         matrices["items"] = Matrix(rows: 1, columns: 1)
         #expect(try CountScores.take(from: &matrices, items: Self.items) == counts)
         #expect(Array(matrices.keys) == ["items"])
         #expect(try CountScores.take(from: &matrices, items: Self.items) == nil)
+        // The first versions have no slope.
+        matrices = counts.matrices
+        matrices["counts.weights"] = counts.matrices["counts.weights"].map { stored in
+            Matrix(rows: 1, columns: 7, elements: Array(stored.elements.dropLast()))
+        }
+        counts.repeatSlope = 1
+        #expect(try CountScores.take(from: &matrices, items: Self.items) == counts)
     }
 
     @Test(

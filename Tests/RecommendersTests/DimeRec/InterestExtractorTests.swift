@@ -33,6 +33,8 @@ import Testing
             Case(kind: .transformer, d: 64, interests: 1, heads: 1, blocks: 1),
             Case(kind: .transformer, d: 100, interests: 5, heads: 5, blocks: 3),
             Case(kind: .transformer, d: 24, interests: 20, heads: 8, blocks: 2),
+            Case(kind: .transduction, d: 64, interests: 1, heads: 1, blocks: 1),
+            Case(kind: .transduction, d: 100, interests: 5, heads: 5, blocks: 3),
             Case(kind: .dynamicRouting, d: 100, interests: 5, heads: 1, blocks: 1),
             Case(kind: .mind, d: 100, interests: 5, heads: 1, blocks: 1),
             Case(kind: .mlp, d: 100, interests: 3, heads: 1, blocks: 1),

@@ -139,6 +139,7 @@ import VectorIndex
         let unit = scores(histories[1]).elements.reduce(0) { max($0, abs($1)) }
         var counts = CountScores(counting: RaggedRows(Self.sequences), items: Self.items, CountConfiguration())
         counts.weights = CountScores.Terms(0.2, -0.02, 0.3, 0.05, -0.6, 0.4, 0.1, 0) * unit
+        counts.repeatSlope = 0.7
         let snapshot = try SnapshotBuilder.standard(warmUpRequests: 4)
             .build(try checkpoint(model, recipe, counts), generation: 1)
         for history in histories {

@@ -52,6 +52,7 @@ private struct Variation: Sendable, CustomTestStringConvertible {
             $0.guidance.blocks = 1
             $0.guidance.attentionHeads = 3
         },
+        Variation("HSTU guidance") { $0.guidance.kind = .transduction },
         Variation("dynamic-routing guidance") { $0.guidance.kind = .dynamicRouting },
         Variation("MIND guidance") { $0.guidance.kind = .mind },
         Variation("MLP guidance") { $0.guidance.kind = .mlp },

@@ -16,6 +16,9 @@ import VectorIndex
         CountScores.Terms(0, 0, -0.5, -0.1, 0, 0, 0, 0),
     ]
 
+    /// The slope of repeats that goes with each of the weights.
+    private static let slopes: [Float] = [0.4, 1, 1.5]
+
     private struct Case {
         let service: RetrievalService
         let snapshot: ServingSnapshot
@@ -24,7 +27,7 @@ import VectorIndex
         let vectors: Matrix
     }
 
-    private func makeCase(_ weights: CountScores.Terms, items: Int, kind: IndexConfiguration.Kind = .flat) throws
+    private func makeCase(_ number: Int, items: Int, kind: IndexConfiguration.Kind = .flat) throws
         -> Case
     {
         let checkpoint = makeCheckpoint(version: 1, items: items)
@@ -34,7 +37,7 @@ import VectorIndex
             (0..<300).map { _ in (0..<8).map { _ in Int32.random(in: 0..<Int32(items), using: &generator) } }
         )
         var counts = CountScores(counting: sequences, items: items, CountConfiguration())
-        counts.weights = weights
+        (counts.weights, counts.repeatSlope) = (Self.weights[number], Self.slopes[number])
         let snapshot = try SnapshotBuilder(
             warmUpRequests: 1,
             makeModel: { [counts] _ in
@@ -73,7 +76,7 @@ import VectorIndex
 
     @Test("answers equal a brute-force ranking", arguments: weights.indices, [30, 700])
     func bruteForce(weights: Int, items: Int) throws {
-        let item = try makeCase(Self.weights[weights], items: items)
+        let item = try makeCase(weights, items: items)
         var generator = SequentialGenerator(CounterBasedGenerator(seed: 77, purpose: .simulation))
         for round in 0..<60 {
             let history = (0..<Int.random(in: 1...30, using: &generator)).map { _ in
@@ -104,20 +107,25 @@ import VectorIndex
     }
 
     @Test("an explanation says which part of a score comes from counts") func explanation() throws {
-        let item = try makeCase(Self.weights[0], items: 60)
+        let item = try makeCase(0, items: 60)
         var request = RetrievalRequest(history: [3, 9, 14].map { item.ids[$0] }, k: 20)
         request.excludeHistory = false
         let trace = try item.service.trace(request)
-        var counted = Matrix(rows: 1, columns: 60)
+        let user = MeanEncoder(items: item.vectors).userVector([3, 9, 14], seed: trace.response.seed, steps: 20)
+        let own = Matrix([
+            (0..<60).map { row in zip(user, item.vectors.row(row)).reduce(Float(0)) { $0 + $1.0 * $1.1 } }
+        ])
+        var counted = own
         item.counts.add(to: &counted, histories: RaggedRows([[3, 9, 14]]))
         #expect(trace.countScores.count == 20 && trace.countScores.contains { $0 > 0 })
+        #expect(trace.response.items.contains { [3, 9, 14].contains($0.id) })
         for (answer, score) in zip(trace.response.items, trace.countScores) {
-            #expect(abs(score - counted[0, Int(answer.id)]) < 1e-6)
+            #expect(abs(score - counted[0, Int(answer.id)] + own[0, Int(answer.id)]) < 1e-5)
         }
     }
 
     @Test("a batch gives each answer that the request alone gets") func batches() throws {
-        let item = try makeCase(Self.weights[1], items: 200)
+        let item = try makeCase(1, items: 200)
         let requests = (0..<9).map { number in
             RetrievalRequest(history: (0...number).map { item.ids[($0 * 37 + number) % 200] }, k: 5 + number)
         }
@@ -129,7 +137,7 @@ import VectorIndex
 
     @Test("items that were removed, replaced or added in service count too", arguments: weights.indices)
     func liveChanges(weights: Int) throws {
-        let item = try makeCase(Self.weights[weights], items: 60)
+        let item = try makeCase(weights, items: 60)
         func change(_ id: String, _ content: ItemChange.Content?) -> ItemChange {
             ItemChange(model: "m", item: id, version: 1, content: content)
         }
@@ -152,7 +160,8 @@ import VectorIndex
         func score(_ number: Int32) -> Float {
             let row = number == replaced ? 50 : number == 60 ? 51 : Int(number)
             let product = zip(user, item.vectors.row(row)).reduce(Float(0)) { $0 + $1.0 * $1.1 }
-            return product + (number < 60 ? counted[0, Int(number)] : 0)
+            let slope = history.contains(number) ? item.counts.repeatSlope : 1
+            return slope * product + (number < 60 ? counted[0, Int(number)] : 0)
         }
         #expect(Set(answer.map(\.id)) == Set((0..<Int32(61)).filter { $0 != removed }))
         #expect(answer.allSatisfy { abs($0.score - score($0.id)) < 1e-4 })
@@ -160,7 +169,7 @@ import VectorIndex
     }
 
     @Test("a partitioned index finds the same with counts") func partitioned() throws {
-        let item = try makeCase(Self.weights[1], items: 3000, kind: .partitioned)
+        let item = try makeCase(1, items: 3000, kind: .partitioned)
         var (found, wanted) = (0, 0)
         for user in 0..<40 {
             let history = (0..<6).map { Int32((user * 71 + $0 * 13) % 3000) }

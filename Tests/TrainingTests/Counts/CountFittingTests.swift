@@ -9,13 +9,22 @@ import Training
 @Suite("Fitting of counts") struct CountFittingTests {
     private static let generator = CounterBasedGenerator(seed: 5, purpose: .simulation)
 
+    /// Weights of the lanes that have terms.
+    private static func weights(_ values: Double...) -> LinearSoftmax.Weights {
+        var weights = LinearSoftmax.Weights.zero
+        for (lane, value) in values.enumerated() { weights[lane] = value }
+        return weights
+    }
+
     /// Rows of candidates with normal terms, and targets drawn with given weights.
-    private func samples(_ weights: SIMD8<Float>, rows: Int, candidates: Int) -> [LinearSoftmax.Sample] {
+    private func samples(_ weights: LinearSoftmax.Terms, rows: Int, candidates: Int) -> [LinearSoftmax.Sample] {
         (0..<rows).map { row in
             var sample = LinearSoftmax.Sample()
-            let normals = Self.generator.normals(stream: UInt64(row), count: 8 * candidates)
+            let normals = Self.generator.normals(stream: UInt64(row), count: LinearSoftmax.lanes * candidates)
             for place in 0..<candidates {
-                sample.terms.append(SIMD8((0..<8).map { normals[8 * place + $0] }))
+                var terms = LinearSoftmax.Terms.zero
+                for lane in 0..<LinearSoftmax.lanes { terms[lane] = normals[LinearSoftmax.lanes * place + lane] }
+                sample.terms.append(terms)
                 sample.offsets.append(0)
             }
             let shares = sample.terms.map { exp(Double(($0 * weights).sum())) }
@@ -33,15 +42,15 @@ import Training
         var few = samples(.zero, rows: 5, candidates: 7)
         few[1].offsets[3] = 2
         let softmax = LinearSoftmax(few)
-        let weights = SIMD8<Double>(0.3, -0.2, 0.1, 0.5, -0.4, 0.2, 0, 1)
+        let weights = Self.weights(0.3, -0.2, 0.1, 0.5, -0.4, 0.2, 0, 1, -0.3)
         let (loss, step) = (softmax.loss(weights), 1e-2)
-        for lane in 0..<8 {
+        for lane in 0..<LinearSoftmax.lanes {
             var (up, down) = (weights, weights)
             up[lane] += step
             down[lane] -= step
             let (above, below) = (softmax.loss(up), softmax.loss(down))
             #expect(abs((above.value - below.value) / (2 * step) - loss.gradient[lane]) < 5e-3)
-            for other in 0..<8 {
+            for other in 0..<LinearSoftmax.lanes {
                 let change = (above.gradient[other] - below.gradient[other]) / (2 * step)
                 #expect(abs(change - loss.curvature[lane][other]) < 5e-3)
             }
@@ -49,18 +58,18 @@ import Training
     }
 
     @Test("the weights that drew the targets are found, and a held weight stays") func recovery() {
-        let truth = SIMD8<Float>(1, -0.5, 0.3, 0, 2, -1, 0.2, 1)
+        let truth = LinearSoftmax.Terms(Self.weights(1, -0.5, 0.3, 0, 2, -1, 0.2, 1, 0.6))
         let softmax = LinearSoftmax(samples(truth, rows: 4000, candidates: 12))
-        var weights = SIMD8<Double>.zero
-        var free = SIMDMask<SIMD8<Double.SIMDMaskScalar>>(repeating: true)
+        var weights = LinearSoftmax.Weights.zero
+        var free = SIMDMask<LinearSoftmax.Weights.MaskStorage>(repeating: true)
         softmax.maximise(&weights, free: free, prior: (.zero, 1e-6))
-        for lane in 0..<8 { #expect(abs(weights[lane] - Double(truth[lane])) < 0.15, "lane \(lane)") }
+        for lane in 0..<LinearSoftmax.lanes { #expect(abs(weights[lane] - Double(truth[lane])) < 0.15, "lane \(lane)") }
         weights[4] = 0
         free[4] = false
         softmax.maximise(&weights, free: free, prior: (.zero, 1e-6))
         #expect(weights[4] == 0)
         let gradient = softmax.loss(weights).gradient
-        for lane in 0..<8 where lane != 4 { #expect(abs(gradient[lane]) < 2) }
+        for lane in 0..<LinearSoftmax.lanes where lane != 4 { #expect(abs(gradient[lane]) < 2) }
     }
 
     /// Users who go round a ring of items, and sometimes come back to their first one.
@@ -105,7 +114,7 @@ import Training
                 switch event {
                 case .validation(_, let metrics, let isBest): if isBest { plain = metrics }
                 case .counts(let metrics, let areKept): if areKept { counted = metrics }
-                case .step: break
+                case .step, .refit: break
                 }
             }
         )
@@ -122,9 +131,40 @@ import Training
             historyLength: 4,
             popularity: PopularityPredictor(sequences: data.split.train.sequences, items: data.catalogue.count)
         )
-        let readOuts = evaluator.readOuts(of: model, noiseSeed: Evaluator.validationNoiseSeed)
+        // The weights are those of the training part, and the counts those of both parts.
+        func counting(_ sequences: RaggedRows) -> CountScores {
+            var other = CountScores(counting: sequences, items: data.catalogue.count, Self.recipe.counts)
+            (other.weights, other.repeatSlope) = (counts.weights, counts.repeatSlope)
+            return other
+        }
+        #expect(counts == counting(data.split.sequencesBeforeTest))
+        let fitted = counting(data.split.train.sequences)
+        let readOuts = evaluator.readOuts(
+            of: CountedRecommender(model.system, counts: fitted),
+            noiseSeed: Evaluator.validationNoiseSeed
+        )
         #expect(readOuts[0].name == "served" && readOuts[0].result.metrics.values == counted)
         #expect(readOuts[1].name == "without-counts" && readOuts[1].result.metrics.values == plain)
+    }
+
+    @Test("the events before the test part have one sequence a user", arguments: SplitKind.allCases)
+    func eventsBeforeTest(split: SplitKind) throws {
+        let text = (0..<40).map { user in
+            (0...user % 5).map { "u\(user),i\(user + $0),\(10 * user + $0)\n" }.joined()
+        }
+        let data = try withFile("user,item,timestamp\n" + text.joined()) {
+            try TrainingData(events: $0, split: split, seed: 1, items: nil)
+        }
+        var expected: [[Int32]] = []
+        for (user, id) in data.split.train.userIDs.enumerated() {
+            let later = data.split.validation.userIDs.firstIndex(of: id)
+            if later == nil || split != .leaveOneOut { expected.append(Array(data.split.train.sequences[user])) }
+        }
+        let later = data.split.validation.sequences
+        expected += (0..<later.count).map { Array(later[$0]) }
+        #expect(data.split.sequencesBeforeTest == RaggedRows(expected))
+        let tested = Set(data.split.test.userIDs)
+        if split != .leaveOneOut { #expect(tested.isDisjoint(with: data.split.validation.userIDs)) }
     }
 
     @Test("with too few rows, counts stay away") func fewRows() throws {

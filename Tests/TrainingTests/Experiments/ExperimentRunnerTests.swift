@@ -22,6 +22,7 @@ import Training
 
     private static var recipe: Recipe {
         var recipe = Recipe()
+        recipe.training.refit = false
         recipe.model.dimension = 8
         recipe.model.historyLength = 5
         recipe.model.steps = 4

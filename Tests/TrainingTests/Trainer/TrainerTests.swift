@@ -226,7 +226,7 @@ private func ringSequences(users: Int, items: Int) -> RaggedRows {
                     )
                 )
                 sums = [:]
-            case .counts: break
+            case .counts, .refit: break
             }
         })
         #expect(outcome.progress.history.map(\.withoutTime) == intervals && intervals.map(\.step) == [8, 16, 24])
@@ -341,7 +341,7 @@ private func ringSequences(users: Int, items: Int) -> RaggedRows {
             case .validation:
                 means.append(losses.reduce(0, +) / Double(max(1, losses.count)))
                 losses = []
-            case .counts: break
+            case .counts, .refit: break
             }
         })
         #expect(empty > 0 && outcome.progress.history.map { $0.terms["guidance"] ?? 0 } == means)

@@ -200,7 +200,7 @@ public struct DreamRec: ChainRecommender {
         // The encoder expects rows of length 1; these have length sqrt(d).
         let items = tape.gather(ItemTable.name, from: parameters, rows: shared.sequences.ids)
             .scaled(by: 1 / Float(configuration.dimension).squareRoot())
-        return encoder.states(items: items, offsets: shared.sequences.offsets, parameters: parameters)
+        return encoder.states(items: items, offsets: shared.sequences.offsets, parameters: parameters, noise: nil)
             .gatheringRows(newest)
     }
 

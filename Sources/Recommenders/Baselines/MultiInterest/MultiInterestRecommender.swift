@@ -8,10 +8,15 @@ protocol MultiInterestRecommender: SoftmaxRecommender {
 }
 
 extension MultiInterestRecommender {
-    func users(_ histories: RaggedRows, noise: NoiseSource, on tape: Tape) -> Variable {
+    func users(_ histories: RaggedRows, noise: NoiseSource?, on tape: Tape) -> Variable {
         let distinct = DistinctItems(histories)
         let items = tape.gather(ItemTable.name, from: parameters, rows: distinct.ids).normalisedRows()
-        let interests = module.interests(items: items, histories: distinct.histories, parameters: parameters)
+        let interests = module.interests(
+            items: items,
+            histories: distinct.histories,
+            parameters: parameters,
+            noise: noise
+        )
         return interests.reshaped(rows: histories.count * perUser, columns: items.value.columns).normalisedRows()
     }
 

@@ -11,6 +11,8 @@ public struct GRU4Rec: StateRecommender {
         public var historyLength = 50
         /// Width of the states.
         public var hidden = 128
+        /// Dropout probability of inputs and states during training.
+        public var dropout = 0.0
         /// Inverse temperature of the softmax.
         public var logitScale = 14.3
 
@@ -21,6 +23,7 @@ public struct GRU4Rec: StateRecommender {
         public func validate(prefix: String) throws(ConfigurationError) {
             try validateLengths(prefix: prefix)
             try ConfigurationError.require(1...8192, contains: hidden, key: prefix + "hidden")
+            try ConfigurationError.require(0...0.9, contains: dropout, key: prefix + "dropout")
             try ConfigurationError.require(0.01...1000, contains: logitScale, key: prefix + "logitScale")
         }
     }
@@ -37,7 +40,12 @@ public struct GRU4Rec: StateRecommender {
     public init(_ configuration: Configuration, parameters: ParameterSet) {
         self.configuration = configuration
         self.parameters = parameters
-        encoder = RecurrentEncoder(prefix: "gru", dimension: configuration.dimension, hidden: configuration.hidden)
+        encoder = RecurrentEncoder(
+            prefix: "gru",
+            dimension: configuration.dimension,
+            hidden: configuration.hidden,
+            dropout: configuration.dropout
+        )
     }
 
     var dimension: Int { configuration.dimension }
@@ -46,7 +54,7 @@ public struct GRU4Rec: StateRecommender {
 
     var logitScale: Double { configuration.logitScale }
 
-    func states(items: Variable, offsets: [Int]) -> Variable {
-        encoder.states(items: items, offsets: offsets, parameters: parameters)
+    func states(items: Variable, offsets: [Int], noise: NoiseSource?) -> Variable {
+        encoder.states(items: items, offsets: offsets, parameters: parameters, noise: noise)
     }
 }

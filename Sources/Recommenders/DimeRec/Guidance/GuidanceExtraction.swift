@@ -22,7 +22,7 @@ struct GuidanceExtraction {
                     padding: configuration.guidance.padding
                 )
             case .ruleBased: RuleBasedGuidance(configuration: configuration)
-            case .transformer: TransformerGuidance(configuration: configuration)
+            case .transformer, .transduction: TransformerGuidance(configuration: configuration)
             case .dynamicRouting, .mind:
                 RoutedInterests(
                     prefix: "guidance",
@@ -46,10 +46,16 @@ struct GuidanceExtraction {
     ///   - items: Unit rows of the items that occur, `[U, d]`.
     ///   - histories: Row numbers in `items`.
     ///   - parameters: The set that holds the weights.
+    ///   - noise: Streams of the dropout masks, one for each history; nil when not training.
     /// - Returns: `[B, K d]`, each interest a unit row, or not normalised by configuration; zero for an empty
     ///   history.
-    func interests(items: Variable, histories: RaggedRows, parameters: ParameterSet) -> Variable {
-        let raw = module.interests(items: items, histories: histories, parameters: parameters)
+    func interests(
+        items: Variable,
+        histories: RaggedRows,
+        parameters: ParameterSet,
+        noise: NoiseSource?
+    ) -> Variable {
+        let raw = module.interests(items: items, histories: histories, parameters: parameters, noise: noise)
         guard configuration.guidance.normaliseRows else { return raw }
         let (d, wide) = (configuration.dimension, raw.value.columns)
         return raw.reshaped(rows: raw.value.rows * configuration.interests, columns: d)

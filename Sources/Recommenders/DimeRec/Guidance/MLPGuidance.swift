@@ -22,7 +22,12 @@ struct MLPGuidance: InterestModule {
         return layout
     }
 
-    func interests(items: Variable, histories: RaggedRows, parameters: ParameterSet) -> Variable {
+    func interests(
+        items: Variable,
+        histories: RaggedRows,
+        parameters: ParameterSet,
+        noise: NoiseSource?
+    ) -> Variable {
         let shares = (0..<histories.count).flatMap { row in
             [Float](repeating: 1 / Float(histories[row].count), count: histories[row].count)
         }

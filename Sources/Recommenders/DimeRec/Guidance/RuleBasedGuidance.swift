@@ -8,7 +8,12 @@ struct RuleBasedGuidance: InterestModule {
 
     var layout: ParameterLayout { [:] }
 
-    func interests(items: Variable, histories: RaggedRows, parameters: ParameterSet) -> Variable {
+    func interests(
+        items: Variable,
+        histories: RaggedRows,
+        parameters: ParameterSet,
+        noise: NoiseSource?
+    ) -> Variable {
         items.newestRows(configuration.interests, of: histories)
     }
 

@@ -1,8 +1,8 @@
 import Autodiff
 import Kernels
 
-/// The SASRec module (method, section 3.4): the last K states of a causal Transformer, with zero rows in front of
-/// short histories.
+/// The SASRec module (method, section 3.4): the last K states of a causal Transformer, or of a stack of transduction
+/// units, with zero rows in front of short histories.
 struct TransformerGuidance: InterestModule {
     let configuration: DimeRecConfiguration
     let transformer: CausalTransformer
@@ -10,12 +10,14 @@ struct TransformerGuidance: InterestModule {
     init(configuration: DimeRecConfiguration) {
         self.configuration = configuration
         transformer = CausalTransformer(
+            kind: configuration.guidance.kind == .transduction ? .transduction : .transformer,
             prefix: "guidance",
             dimension: configuration.dimension,
             blocks: configuration.guidance.blocks,
             heads: configuration.guidance.attentionHeads,
             hidden: configuration.guidance.hidden,
-            longest: configuration.historyLength
+            longest: configuration.historyLength,
+            dropout: configuration.guidance.dropout
         )
     }
 
@@ -23,12 +25,18 @@ struct TransformerGuidance: InterestModule {
         transformer.layout
     }
 
-    func interests(items: Variable, histories: RaggedRows, parameters: ParameterSet) -> Variable {
+    func interests(
+        items: Variable,
+        histories: RaggedRows,
+        parameters: ParameterSet,
+        noise: NoiseSource?
+    ) -> Variable {
         let shared = SharedPrefixes(histories)
         let states = transformer.states(
             items: items.gatheringRows(shared.sequences.ids),
             offsets: shared.sequences.offsets,
-            parameters: parameters
+            parameters: parameters,
+            noise: noise.map(shared.noise(of:))
         )
         return states.newestRows(
             configuration.interests,

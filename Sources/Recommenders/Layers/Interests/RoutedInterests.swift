@@ -59,7 +59,12 @@ struct RoutedInterests: InterestModule {
         return [votesName: .normal(rows: rows, columns: columns, deviation: deviation)]
     }
 
-    func interests(items: Variable, histories: RaggedRows, parameters: ParameterSet) -> Variable {
+    func interests(
+        items: Variable,
+        histories: RaggedRows,
+        parameters: ParameterSet,
+        noise: NoiseSource?
+    ) -> Variable {
         let (K, d) = (interests, dimension)
         let matrices = items.tape.parameter(votesName, from: parameters)
         let votesOfRows: Variable

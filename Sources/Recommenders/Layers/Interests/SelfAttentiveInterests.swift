@@ -40,7 +40,12 @@ struct SelfAttentiveInterests: InterestModule {
         return layout
     }
 
-    func interests(items: Variable, histories: RaggedRows, parameters: ParameterSet) -> Variable {
+    func interests(
+        items: Variable,
+        histories: RaggedRows,
+        parameters: ParameterSet,
+        noise: NoiseSource?
+    ) -> Variable {
         let tape = items.tape
         let projection = tape.parameter(projectionName, from: parameters)
         let bias = tape.parameter(biasName, from: parameters)

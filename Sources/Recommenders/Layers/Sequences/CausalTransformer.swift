@@ -1,11 +1,22 @@
 import Autodiff
 import Kernels
 
-/// Pre-norm Transformer blocks over item sequences, each position seeing itself and those before it (SASRec, Kang and
-/// McAuley, ICDM 2018, with residuals before normalisation and trained distance biases in place of positions).
+/// Pre-norm blocks over item sequences, each position seeing itself and those before it.
 ///
-/// `x = sqrt(d) e`; per block `x += A(LN(x))`, `x += act(LN(x) W_1 + b_1) W_2 + b_2`; at the end `LN(x)`.
+/// `x = sqrt(d) e`, then block after block, at the end `LN(x)`. While training, dropout applies to the input and to
+/// each block's additions.
 struct CausalTransformer: Sendable {
+    /// The kind of the blocks.
+    enum Kind: Sendable {
+        /// Transformer blocks (SASRec, Kang and McAuley, ICDM 2018, with residuals before normalisation and trained
+        /// distance biases in place of positions): `x += A(LN(x))`, `x += act(LN(x) W_1 + b_1) W_2 + b_2`.
+        case transformer
+        /// Transduction units (HSTU); see ``TransductionUnit``.
+        case transduction
+    }
+
+    /// The kind of the blocks.
+    var kind = Kind.transformer
     /// The prefix of the parameters' names.
     let prefix: String
     /// Width of item rows and states (d).
@@ -14,20 +25,28 @@ struct CausalTransformer: Sendable {
     let blocks: Int
     /// Attention heads of each block.
     let heads: Int
-    /// Width of the feed-forward layer.
+    /// Width of a Transformer block's feed-forward layer.
     let hidden: Int
     /// The longest sequence (N).
     let longest: Int
+    /// The share of elements that dropout makes zero.
+    var dropout = 0.0
 
-    private func block(_ index: Int) -> TransformerBlock {
-        TransformerBlock(
-            prefix: "\(prefix).block\(index)",
-            dimension: dimension,
-            heads: heads,
-            hidden: hidden,
-            longest: longest,
-            sight: .earlier
-        )
+    private func block(_ index: Int) -> any CausalBlock {
+        let prefix = "\(prefix).block\(index)"
+        return switch kind {
+        case .transformer:
+            TransformerBlock(
+                prefix: prefix,
+                dimension: dimension,
+                heads: heads,
+                hidden: hidden,
+                longest: longest,
+                sight: .earlier
+            )
+        case .transduction:
+            TransductionUnit(prefix: prefix, dimension: dimension, heads: heads, longest: longest)
+        }
     }
 
     /// The parameters.
@@ -44,43 +63,34 @@ struct CausalTransformer: Sendable {
     ///   - items: The item row of each position, `[P, d]`, sequence after sequence.
     ///   - offsets: Where each sequence starts, and the end of the last.
     ///   - parameters: The set that holds the weights.
+    ///   - noise: Streams of the dropout masks, one for each sequence; nil when not training.
     /// - Returns: `[P, d]`.
     /// - Complexity: O(P d (d + hidden) + d sum n^2) for each block.
-    func states(items: Variable, offsets: [Int], parameters: ParameterSet) -> Variable {
+    func states(items: Variable, offsets: [Int], parameters: ParameterSet, noise: NoiseSource?) -> Variable {
+        let masks = Dropout(probability: dropout, noise: noise, layers: 2 * blocks + 1)
+        let counts = zip(offsets, offsets.dropFirst()).map { $1 - $0 }
         var x = items.scaled(by: Float(dimension).squareRoot())
-        for index in 0..<blocks { x = block(index).output(x, offsets: offsets, parameters: parameters) }
+        if let masks { x = x.droppedOut(mask: masks.mask(0, width: dimension, counts: counts)) }
+        for index in 0..<blocks {
+            x = block(index).output(
+                x,
+                offsets: offsets,
+                dropout: masks.map { masks in
+                    { masks.mask(2 * index + 1 + $0, width: dimension, counts: counts) }
+                },
+                parameters: parameters
+            )
+        }
         return x.layerNormalised("\(prefix).norm", parameters)
     }
 
     /// The newest states of one history at a time, for serving; see `HistoryTransformer`.
     func newestStates(_ count: Int, items: Matrix, parameters: ParameterSet) -> HistoryTransformer {
-        func norm(_ name: String) -> NormLayer {
-            NormLayer(gain: parameters[name + ".gain"], bias: parameters[name + ".bias"])
-        }
-        func layer(_ name: String) -> DenseLayer { DenseLayer(weights: parameters[name]) }
-        func layer(_ name: String, _ activation: Activation) -> DenseLayer {
-            DenseLayer(weights: parameters[name], bias: parameters[name + ".bias"].elements, activation: activation)
-        }
-        return HistoryTransformer(
+        HistoryTransformer(
             items: items,
             scale: Float(dimension).squareRoot(),
-            blocks: (0..<blocks).map { index in
-                let block = block(index)
-                return HistoryTransformer.Block(
-                    attentionNorm: norm(block.name("attention")),
-                    projections: (
-                        queries: layer(block.name("query")),
-                        keys: layer(block.name("key")),
-                        values: layer(block.name("value"))
-                    ),
-                    reversedBias: parameters[block.name("distance")],
-                    mix: layer(block.name("mix")),
-                    feedNorm: norm(block.name("feed")),
-                    expand: layer(block.name("expand"), .gelu),
-                    contract: layer(block.name("contract"), .identity)
-                )
-            },
-            norm: norm("\(prefix).norm"),
+            blocks: (0..<blocks).map { block($0).served(parameters) },
+            norm: parameters.norm("\(prefix).norm"),
             states: count
         )
     }
@@ -95,14 +105,15 @@ struct SharedPrefixes {
     private(set) var sequences = RaggedRows()
     /// The position of each history's oldest item in `sequences`.
     private(set) var firsts: [Int] = []
+    /// The history that each sequence is.
+    let rows: [Int]
 
     init(_ histories: RaggedRows) {
-        var kept: [Int] = []
-        for row in 0..<histories.count where row + 1 == histories.count || !Self.starts(histories, row) {
-            kept.append(row)
+        rows = (0..<histories.count).filter { row in
+            row + 1 == histories.count || !Self.starts(histories, row)
         }
         var next = 0
-        for row in kept {
+        for row in rows {
             let start = sequences.ids.count
             while next <= row {
                 firsts.append(start)
@@ -110,6 +121,11 @@ struct SharedPrefixes {
             }
             sequences.append(histories[row])
         }
+    }
+
+    /// The streams of the sequences, out of one for each history.
+    func noise(of histories: NoiseSource) -> NoiseSource {
+        NoiseSource(seed: histories.seed, streams: rows.map { histories.streams[$0] })
     }
 
     /// Whether history `row` is a prefix of the next one.

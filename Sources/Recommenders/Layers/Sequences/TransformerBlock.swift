@@ -4,7 +4,7 @@ import Kernels
 /// One pre-norm Transformer block over sequences that are stored one after another (Vaswani et al., 2017).
 ///
 /// `x += A(LN(x)) W_o`, `x += gelu(LN(x) W_1 + b_1) W_2 + b_2`, with dropout on both additions during training.
-struct TransformerBlock: Sendable {
+struct TransformerBlock: CausalBlock {
     /// The positions that a position attends to, and whether attention uses distances.
     enum Sight: Sendable {
         /// Itself and the positions before it, with trained distance biases.
@@ -32,7 +32,7 @@ struct TransformerBlock: Sendable {
     let sight: Sight
 
     /// The full name of a parameter.
-    func name(_ part: String) -> String { "\(prefix).\(part)" }
+    private func name(_ part: String) -> String { "\(prefix).\(part)" }
 
     private var distances: Int { sight == .earlier ? longest : 2 * longest - 1 }
 
@@ -63,8 +63,8 @@ struct TransformerBlock: Sendable {
     func output(
         _ x: Variable,
         offsets: [Int],
-        kept: [Int32]? = nil,
-        dropout: DropoutMask? = nil,
+        kept: [Int32]?,
+        dropout: DropoutMask?,
         parameters: ParameterSet
     ) -> Variable {
         let tape = x.tape
@@ -91,5 +91,33 @@ struct TransformerBlock: Sendable {
             .dense(name("contract"), parameters)
         if let dropout { fed = fed.droppedOut(mask: dropout(1)) }
         return stream.adding(fed)
+    }
+
+    func output(
+        _ x: Variable,
+        offsets: [Int],
+        dropout: DropoutMask?,
+        parameters: ParameterSet
+    ) -> Variable {
+        output(x, offsets: offsets, kept: nil, dropout: dropout, parameters: parameters)
+    }
+
+    func served(_ parameters: ParameterSet) -> HistoryTransformer.Block {
+        precondition(sight == .earlier, "a block that sees \(sight) positions is not causal")
+        return HistoryTransformer.Block(
+            attentionNorm: parameters.norm(name("attention")),
+            projections: (
+                queries: parameters.linear(name("query")), keys: parameters.linear(name("key")),
+                values: parameters.linear(name("value"))
+            ),
+            reversedBias: parameters[name("distance")],
+            weighting: .softmax,
+            mix: parameters.linear(name("mix")),
+            rest: .feed(
+                norm: parameters.norm(name("feed")),
+                expand: parameters.dense(name("expand"), activation: .gelu),
+                contract: parameters.dense(name("contract"), activation: .identity)
+            )
+        )
     }
 }

@@ -1,0 +1,155 @@
+import CheckpointStore
+import Kernels
+import Recommenders
+
+/// The last part of a training: the validation part has decided what it had to decide, and the best weights learn from
+/// it too.
+///
+/// Validation rows are often the newest of a log, with the items and habits that the future has most of. Half of the
+/// targets of a refit are theirs and half are the training part's, so nothing is forgotten. The refit lasts until the
+/// validation part has been seen about as often as the training part was. No rows are left that could judge the result,
+/// except those of the test part.
+struct Refit {
+    /// Its settings: fewer steps, half of the learning rate, a warm-up because Adam's moments form again, then a fall.
+    let recipe: Recipe
+    /// The training part and the validation part as often as both weigh the same; the validation part alone validates.
+    let split: DataSplit
+
+    /// Makes the draws of a refit differ from those of the training.
+    private static let otherDraws: UInt64 = 0x4ef1_7000_0000_0001
+    /// The most steps, as a share of those of the training.
+    private static let mostShare = 0.5
+    /// The least validation targets for each training target with which a refit is worth its time.
+    private static let leastRatio = 0.01
+
+    /// Steps of a refit as a share of those of the training; 0 if there is none.
+    ///
+    /// A user whose sequence continues in the validation part has one new target there: too few to learn from.
+    static func share(_ recipe: Recipe, _ split: DataSplit) -> Double {
+        guard recipe.training.refit, split.validation.targets == .any else { return 0 }
+        let ratio = Double(split.validation.sequences.targets) / Double(max(1, split.train.sequences.targets))
+        return ratio < leastRatio ? 0 : min(mostShare, 2 * ratio)
+    }
+
+    /// The refit of a training; nil if there is none.
+    ///
+    /// - Parameters:
+    ///   - recipe: The settings of the training.
+    ///   - split: Its data.
+    ///   - steps: How many steps led to its best weights.
+    init?(_ recipe: Recipe, _ split: DataSplit, steps: Int) {
+        let share = Self.share(recipe, split)
+        guard share > 0 else { return nil }
+        var settings = recipe
+        settings.training.maxSteps = max(1, Int((share * Double(steps)).rounded()))
+        settings.training.validateEvery = TrainingPlan.mostSteps
+        settings.training.learningRate *= 0.5
+        settings.training.warmupSteps = settings.training.maxSteps / 20
+        settings.training.schedule = .trapezoidal
+        settings.training.decayShare = 0.9
+        self.recipe = settings
+        let (train, validation) = (split.train, split.validation)
+        let times = max(1, train.sequences.targets / max(1, validation.sequences.targets))
+        var (users, sequences) = (train.userIDs, train.sequences)
+        for _ in 0..<times {
+            users += validation.userIDs
+            for row in 0..<validation.sequences.count { sequences.append(validation.sequences[row]) }
+        }
+        self.split = DataSplit(
+            train: DataPart(userIDs: users, sequences: sequences),
+            validation: validation,
+            test: split.test
+        )
+    }
+
+    /// Trains further from the best weights of a training.
+    ///
+    /// - Parameters:
+    ///   - model: The best weights.
+    ///   - items: Size of the catalogue.
+    ///   - seed: Seed of the training.
+    ///   - seconds: The time that is left; nil for no limit.
+    ///   - shouldStop: Called before every step; true stops the refit.
+    ///   - report: Called after every step.
+    /// - Returns: The weights after the last step; nil when `shouldStop` ended it.
+    /// - Throws: ``TrainingError``.
+    func model<Model: TrainedRecommender>(
+        from model: Model,
+        items: Int,
+        seed: UInt64,
+        seconds: Double?,
+        shouldStop: () -> Bool,
+        report: (TrainingEvent) -> Void
+    ) throws -> Model? {
+        var trainer = try Trainer(
+            model: model,
+            recipe: recipe,
+            split: split,
+            items: items,
+            seed: seed ^ Self.otherDraws
+        )
+        let outcome = try trainer.run(
+            budget: TrainingBudget(steps: recipe.training.maxSteps, seconds: seconds),
+            shouldStop: shouldStop,
+            report: { event in
+                if case .step(let step, let total, let terms, let rate) = event {
+                    report(.refit(step, of: total ?? recipe.training.maxSteps, terms: terms, samplesPerSecond: rate))
+                }
+            }
+        )
+        return outcome.isFinished ? outcome.model : nil
+    }
+}
+
+extension TrainingJob.Trained {
+    /// Lets the best weights learn from the validation part too; keeps them as they were if the validation rows, which
+    /// the refit has just learnt, got worse by it.
+    ///
+    /// - Parameters:
+    ///   - recipe: The recipe of the training.
+    ///   - data: Its data.
+    ///   - seed: Its seed.
+    ///   - plain: The validation metrics of the weights, without counts.
+    ///   - limit: The time limit of the training and the refit together, in seconds; nil for none.
+    ///   - shouldStop: Called before every step; true stops the refit.
+    ///   - report: Receives the steps.
+    /// - Returns: False when `shouldStop` ended it.
+    /// - Throws: ``TrainingError``.
+    mutating func refit(
+        _ recipe: Recipe,
+        _ data: TrainingData,
+        seed: UInt64,
+        better plain: [String: Double],
+        limit: Double?,
+        shouldStop: () -> Bool,
+        report: (TrainingEvent) -> Void
+    ) throws -> Bool {
+        guard let refit = Refit(recipe, data.split, steps: progress.bestStep),
+            let system = model.system as? any TrainedRecommender
+        else { return true }
+        let start = ContinuousClock.now
+        let refitted = try refit.model(
+            from: system,
+            items: data.catalogue.count,
+            seed: seed,
+            seconds: limit.map { max(1, $0 - progress.seconds) },
+            shouldStop: shouldStop,
+            report: report
+        )
+        guard let refitted else { return false }
+        let metrics = try Evaluator(
+            validating: recipe,
+            split: data.split,
+            items: data.catalogue.count,
+            historyLength: system.historyLength
+        ).evaluate(refitted, readOut: .served, noiseSeed: Evaluator.validationNoiseSeed).metrics.values
+        progress.seconds += (ContinuousClock.now - start) / .seconds(1)
+        if metrics["hr@20", default: 0] >= plain["hr@20", default: 0] { model.system = refitted }
+        return true
+    }
+}
+
+extension RaggedRows {
+    /// How many items have others before them.
+    fileprivate var targets: Int { ids.count - lengths.count { $0 > 0 } }
+}
