@@ -28,6 +28,9 @@ public protocol Recommender: Sendable {
     /// The number of steps of the served read-out's full reverse chain (T); 1 for a system without a chain.
     var reverseSteps: Int { get }
 
+    /// The number of steps of an answer for which nobody asks for a number, 1 to `reverseSteps`.
+    var servedSteps: Int { get }
+
     /// User vectors of histories that have at least one item each.
     ///
     /// - Parameters:
@@ -56,6 +59,9 @@ extension Recommender {
 
     /// No reverse chain.
     public var reverseSteps: Int { 1 }
+
+    /// All steps.
+    public var servedSteps: Int { reverseSteps }
 
     /// The served read-out; without a chain, the number of steps has no effect.
     public func servedVectors(_ histories: RaggedRows, noise: NoiseSource, steps: Int) -> UserVectors {

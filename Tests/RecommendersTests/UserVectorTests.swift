@@ -55,6 +55,29 @@ import Testing
         }
     }
 
+    @Test("a model is served with its recipe's number of steps, and its read-outs show the others too")
+    func fewerSteps() throws {
+        var configuration = Variant("two of three steps").model.configuration
+        let parameters = Variant("two of three steps").model.parameters
+        func vectors(_ served: Int, _ readOut: ReadOut) -> Matrix {
+            configuration.reverse.steps = served
+            return DimeRec(configuration, parameters: parameters)
+                .userVectors(RaggedRows(histories), noise: source([5, 6, 0, 7, 9]), readOut: readOut).rows
+        }
+        func names(_ served: Int) -> [String] {
+            configuration.reverse.steps = served
+            return DimeRec(configuration, parameters: parameters).readOuts.map(\.name)
+        }
+        #expect(configuration.steps == 3)
+        #expect(vectors(1, .served) == vectors(0, .oneStep) && vectors(1, .allSteps) == vectors(0, .served))
+        #expect(vectors(2, .served) != vectors(0, .served) && vectors(2, .served) != vectors(0, .oneStep))
+        #expect(names(0).prefix(2) == ["served", "one-step"] && !names(0).contains("all-steps"))
+        #expect(names(1).prefix(2) == ["served", "all-steps"] && !names(1).contains("one-step"))
+        #expect(names(2).prefix(3) == ["served", "all-steps", "one-step"])
+        configuration.reverse.steps = 4
+        #expect(throws: ConfigurationError.self) { try configuration.validate(prefix: "") }
+    }
+
     @Test("the served vector equals the reverse chain around the denoiser", arguments: Variant.all)
     func served(variant: Variant) {
         let model = variant.model

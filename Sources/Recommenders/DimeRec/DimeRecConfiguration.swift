@@ -40,7 +40,11 @@ public struct DimeRecConfiguration: ModelConfiguration {
         try guidance.validate(prefix: prefix + "guidance.")
         try denoiser.validate(prefix: prefix + "denoiser.")
         try noise.validate(prefix: prefix + "noise.")
+        try reverse.validate(prefix: prefix + "reverse.")
         try loss.validate(prefix: prefix + "loss.")
+        guard reverse.steps <= steps else {
+            throw .outOfRange(key: prefix + "reverse.steps", value: "\(reverse.steps)", allowed: "0...\(steps)")
+        }
         guard dimension % 2 == 0 else {
             throw .outOfRange(key: prefix + "dimension", value: "\(dimension)", allowed: "even")
         }
@@ -223,14 +227,18 @@ public struct ReverseConfiguration: ConfigurationSection {
         /// No noise after the start.
         case none
     }
+    /// Steps of an answer for which nobody asks for a number of them; 0 for all T.
+    public var steps = 0
     /// The size of added noise.
     public var noiseScale = NoiseScale.asTraining
 
     /// The defaults.
     public init() {}
 
-    /// Accepts every value.
-    public func validate(prefix: String) throws(ConfigurationError) {}
+    /// Throws for a value out of range.
+    public func validate(prefix: String) throws(ConfigurationError) {
+        try ConfigurationError.require(0...10_000, contains: steps, key: prefix + "steps")
+    }
 }
 
 /// The joint loss, equations 19 to 23.

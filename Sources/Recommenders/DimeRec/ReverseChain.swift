@@ -12,13 +12,18 @@ extension ReadOut {
     public static let guidanceMean = ReadOut("guidance-mean")
     /// The denoiser's prediction at step T, from pure noise: one step instead of T.
     public static let oneStep = ReadOut("one-step")
+    /// The generated vector after all T steps, for a model that is served with fewer.
+    public static let allSteps = ReadOut("all-steps")
     /// The denoiser's prediction at step T from a zero vector in place of noise: what the condition alone gives.
     public static let withoutNoise = ReadOut("without-noise")
 }
 
 extension DimeRec {
     /// The generated vector, and vectors that use only a part of the model.
-    public var readOuts: [ReadOut] { [.served, .oneStep, .withoutNoise, .guidanceBest, .guidanceMean] }
+    public var readOuts: [ReadOut] {
+        [.served] + (servedSteps < reverseSteps ? [.allSteps] : []) + (servedSteps > 1 ? [.oneStep] : [])
+            + [.withoutNoise, .guidanceBest, .guidanceMean]
+    }
 
     /// User vectors by a read-out; see ``Recommender/userVectors(_:noise:readOut:)``.
     public func userVectors(_ histories: RaggedRows, noise: NoiseSource, readOut: ReadOut) -> UserVectors {
@@ -37,8 +42,10 @@ extension DimeRec {
             return UserVectors(rows: generate(condition, noise: noise, steps: 1))
         case .withoutNoise:
             return UserVectors(rows: withoutNoise(condition))
+        case .allSteps:
+            return UserVectors(rows: generate(condition, noise: noise, steps: reverseSteps))
         default:
-            return UserVectors(rows: generate(condition, noise: noise, steps: configuration.steps))
+            return UserVectors(rows: generate(condition, noise: noise, steps: servedSteps))
         }
     }
 
@@ -55,6 +62,9 @@ extension DimeRec {
 
     /// The number of diffusion steps (T).
     public var reverseSteps: Int { configuration.steps }
+
+    /// The recipe's number, or T.
+    public var servedSteps: Int { configuration.reverse.steps == 0 ? reverseSteps : configuration.reverse.steps }
 
     /// The generated vector after fewer steps.
     public func servedVectors(_ histories: RaggedRows, noise: NoiseSource, steps: Int) -> UserVectors {

@@ -20,6 +20,11 @@ public struct InferenceEngine: UserEncoder {
     /// T.
     public var maxSteps: Int { weights.configuration.steps }
 
+    /// The recipe's number, or T.
+    public var defaultSteps: Int {
+        weights.configuration.reverse.steps == 0 ? maxSteps : weights.configuration.reverse.steps
+    }
+
     /// N.
     public var historyLength: Int { weights.configuration.historyLength }
 

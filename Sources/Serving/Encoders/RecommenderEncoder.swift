@@ -41,6 +41,7 @@ struct RecommenderEncoder: UserEncoder {
 
     /// T.
     var maxSteps: Int { model.reverseSteps }
+    var defaultSteps: Int { model.servedSteps }
 
     /// N.
     var historyLength: Int { model.historyLength }

@@ -12,6 +12,9 @@ public protocol UserEncoder: Sendable {
     /// `T`, the largest number of reverse steps.
     var maxSteps: Int { get }
 
+    /// The number of reverse steps when a request gives none, 1 to `maxSteps`.
+    var defaultSteps: Int { get }
+
     /// `N`, how many of the newest items of a history count.
     var historyLength: Int { get }
 
@@ -58,6 +61,9 @@ public protocol UserEncoder: Sendable {
 }
 
 extension UserEncoder {
+    /// All steps.
+    public var defaultSteps: Int { maxSteps }
+
     /// One vector a sample.
     public var vectorsPerSample: Int { 1 }
 

@@ -24,7 +24,7 @@ public struct RetrievalRequest: Sendable, Equatable {
     public var user: String?
     /// Seed of the noise; nil derives it from the history.
     public var seed: UInt64?
-    /// Reverse steps, 1 to the model's `T`; nil is `T`.
+    /// Reverse steps, 1 to the model's `T`; nil is the number of its recipe, or `T`.
     public var steps: Int?
     /// How many starting noises are drawn; the answer merges their results.
     public var samples = 1

@@ -171,7 +171,7 @@ public struct RetrievalService: Sendable {
         let start = DispatchTime.now().uptimeNanoseconds
         var user = workspace.lookUp(request, in: snapshot, maxHistory: limits.maxHistory)
         user.seed = request.seed ?? request.history.contentHash(newest: limits.maxHistory)
-        user.steps = request.steps ?? snapshot.encoder.maxSteps
+        user.steps = request.steps ?? snapshot.encoder.defaultSteps
         workspace.addToBatch(&user, samples: request.samples, of: snapshot.encoder)
         user.times.guidance = DispatchTime.now().uptimeNanoseconds - start
         return user

@@ -40,6 +40,7 @@ public struct RecipeChoice: Sendable {
         recipe.model.dimension = 128
         recipe.model.historyLength = historyLength
         recipe.model.denoiser.hidden = 128
+        recipe.model.reverse.steps = 1
         recipe.training.learningRate = 0.005
         recipe.training.patience = 4
         recipe.training.negatives.kind = .automatic

@@ -19,7 +19,7 @@ extension ServingClock {
                 checkpoint,
                 generation: 1
             )
-            let steps = snapshot.encoder.maxSteps
+            let steps = snapshot.encoder.defaultSteps
             return Cost(
                 microseconds: microseconds(snapshot.encoder, histories, steps: steps, samples: 1),
                 requestsPerSecond: requestsPerSecond(snapshot, histories)

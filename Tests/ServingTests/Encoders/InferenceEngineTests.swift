@@ -117,6 +117,16 @@ private struct Variation: Sendable, CustomTestStringConvertible {
         }
     }
 
+    @Test("without a number of steps in the request, the recipe's number counts, or T")
+    func defaultSteps() {
+        for (number, expected) in [(0, 20), (1, 1), (20, 20)] {
+            var configuration = DimeRecConfiguration()
+            (configuration.dimension, configuration.reverse.steps) = (8, number)
+            let engine = InferenceEngine(DimeRec(configuration, items: 5, seed: 1).inferenceWeights())
+            #expect(engine.defaultSteps == expected && engine.maxSteps == 20)
+        }
+    }
+
     @Test("a request gets the same bytes alone and in any batch", arguments: Variation.all)
     fileprivate func isIndependentOfBatch(_ variation: Variation) {
         let engine = InferenceEngine(variation.model.inferenceWeights())
