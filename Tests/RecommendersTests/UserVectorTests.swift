@@ -66,7 +66,7 @@ import Testing
         }
         func names(_ served: Int) -> [String] {
             configuration.reverse.steps = served
-            return DimeRec(configuration, parameters: parameters).readOuts.map(\.name)
+            return DimeRec(configuration, parameters: parameters).readOuts.map(\.description)
         }
         #expect(configuration.steps == 3)
         #expect(vectors(1, .served) == vectors(0, .oneStep) && vectors(1, .allSteps) == vectors(0, .served))
