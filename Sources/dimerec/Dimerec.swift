@@ -18,7 +18,7 @@ struct Dimerec: AsyncParsableCommand {
         subcommands: [
             Import.self, Inspect.self, Train.self, Evaluate.self, Serve.self, Query.self, Models.self, Bench.self,
             Load.self,
-            RunExperiment.self, Tune.self, Settings.self, Reference.self, Doctor.self,
+            RunExperiment.self, Folds.self, Tune.self, Settings.self, Reference.self, Doctor.self,
         ]
     )
 
