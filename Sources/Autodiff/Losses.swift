@@ -161,15 +161,30 @@ extension Variable {
         }
     }
 
-    /// `weight * sum (a - b)^2`; derivative `2 weight (a - b)` and its negative (method, equation 21).
-    public static func squaredError(_ a: Variable, _ b: Variable, weight: Float) -> Variable {
+    /// `weight * sum_r weight_r |a_r - b_r|^2`; derivative `2 weight weight_r (a_r - b_r)` and its negative (method,
+    /// equation 21).
+    ///
+    /// - Parameters:
+    ///   - a: Rows `[R, d]`.
+    ///   - b: Rows `[R, d]`.
+    ///   - weight: The weight of each row, such as one over the batch size.
+    ///   - rowWeights: A factor on each row's weight, `[R]`, none negative; nil for 1.
+    /// - Returns: A scalar.
+    public static func squaredError(
+        _ a: Variable,
+        _ b: Variable,
+        weight: Float,
+        rowWeights: [Float]? = nil
+    ) -> Variable {
         var difference = a.value
         difference.add(b.value, scale: -1)
-        let value = Matrix(rows: 1, columns: 1, repeating: weight * Float(difference.sumOfSquares()))
+        let weighted = rowWeights.map { difference.scalingRows(by: $0.map { $0.squareRoot() }) } ?? difference
+        let value = Matrix(rows: 1, columns: 1, repeating: weight * Float(weighted.sumOfSquares()))
+        let slopes = rowWeights.map(difference.scalingRows) ?? difference
         return a.tape.record(value, inputs: [a, b]) { gradient, tape in
             let scale = 2 * weight * gradient[0, 0]
-            tape.accumulate(a) { $0.add(difference, scale: scale) }
-            tape.accumulate(b) { $0.add(difference, scale: -scale) }
+            tape.accumulate(a) { $0.add(slopes, scale: scale) }
+            tape.accumulate(b) { $0.add(slopes, scale: -scale) }
         }
     }
 }

@@ -2,7 +2,10 @@
 #ifndef CK_CLONES_H
 #define CK_CLONES_H
 
-#if defined(__x86_64__) && defined(__linux__)
+// The loader picks a clone before a sanitizer's runtime is set up, so a sanitized build has one version of each function.
+#if __has_feature(thread_sanitizer) || __has_feature(address_sanitizer)
+#define CLONES
+#elif defined(__x86_64__) && defined(__linux__)
 #define CLONES __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
 #else
 #define CLONES

@@ -89,6 +89,9 @@ public protocol TrainedRecommender: Recommender {
     /// Whether a batch needs a second draw of negatives, for a second loss.
     var drawsSecondNegatives: Bool { get }
 
+    /// Whether the loss is that of each row's target, so that targets may have weights.
+    var weighsTargets: Bool { get }
+
     /// Whether a training window has many targets, because the model computes them all in one pass over the window.
     var learnsWholeWindows: Bool { get }
 
@@ -121,6 +124,9 @@ extension TrainedRecommender {
         self.init(configuration, parameters: ParameterSet(matrices))
         try requireLayout()
     }
+
+    /// The loss is that of each row's target.
+    public var weighsTargets: Bool { true }
 
     /// One draw of negatives is enough.
     public var drawsSecondNegatives: Bool { false }
@@ -218,6 +224,8 @@ public struct TrainingBatch: Sendable {
     public var stepRows: Int
     /// The number of the step, from 0, for loss weights that change during training.
     public var step: Int
+    /// A factor on the loss of each row, 1 on average over an epoch; nil for 1 everywhere.
+    public var rowWeights: [Float]?
 
     /// Creates a batch.
     public init(
@@ -228,8 +236,13 @@ public struct TrainingBatch: Sendable {
         precision: SharedSoftmax.Precision = .float32,
         noise: NoiseSource,
         stepRows: Int,
-        step: Int = 0
+        step: Int = 0,
+        rowWeights: [Float]? = nil
     ) {
+        precondition(
+            rowWeights.map { $0.count == targets.count } ?? true,
+            "\(rowWeights?.count ?? 0) weights for \(targets.count) targets"
+        )
         precondition(
             histories.count == targets.count && noise.streams.count == targets.count,
             "\(histories.count) histories, \(targets.count) targets, \(noise.streams.count) noise streams"
@@ -242,6 +255,7 @@ public struct TrainingBatch: Sendable {
         self.noise = noise
         self.stepRows = stepRows
         self.step = step
+        self.rowWeights = rowWeights
     }
 
     /// Each history with the item that followed it.

@@ -163,6 +163,8 @@ public struct DataConfiguration: ConfigurationSection {
     public var evaluation = EvaluationProtocol.fiveCuts
     /// Maximum number of validation rows to evaluate; evenly spaced when there are more.
     public var validationRows = 5000
+    /// Which events are targets, and their weights.
+    public var targets = TargetConfiguration()
 
     /// The defaults.
     public init() {}
@@ -170,5 +172,6 @@ public struct DataConfiguration: ConfigurationSection {
     /// Throws when a value is out of range.
     public func validate(prefix: String) throws(ConfigurationError) {
         try ConfigurationError.require(1...100_000_000, contains: validationRows, key: prefix + "validationRows")
+        try targets.validate(prefix: prefix + "targets.")
     }
 }

@@ -74,9 +74,8 @@ extension SearchWorkspace {
         let (allowed, removed) = (eligible.allowed, eligible.removed)
         withExclusions(eligible.excluded, items: scores.count) {
             best.reset(k: min(k, scores.count))
-            for item in scores.indices where scores[item] > best.threshold {
-                let id = Int32(item)
-                if isEligible(id, allowed, removed) { best.offer(Scored(id: id, score: scores[item])) }
+            best.offer(scores) { item in
+                isEligible(Int32(item), allowed, removed) ? Int32(item) : nil
             }
             best.drainSorted(into: &results)
         }

@@ -17,8 +17,8 @@ struct Dimerec: AsyncParsableCommand {
         version: Build.version,
         subcommands: [
             Import.self, Inspect.self, Train.self, Evaluate.self, Serve.self, Query.self, Models.self, Bench.self,
-            Load.self,
-            RunExperiment.self, Tune.self, Settings.self, Reference.self, Doctor.self,
+            Load.self, Check.self, RunExperiment.self, Folds.self, Tune.self, Settings.self, Reference.self,
+            Doctor.self,
         ]
     )
 

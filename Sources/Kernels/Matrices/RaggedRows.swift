@@ -15,6 +15,17 @@ public struct RaggedRows: Sendable, Equatable {
         for history in histories { append(history) }
     }
 
+    /// Histories given by all of their ids and the start of each.
+    ///
+    /// - Precondition: `offsets` begins with 0, does not fall, and ends with the number of ids.
+    public init(ids: [Int32], offsets: [Int]) {
+        precondition(
+            offsets.first == 0 && offsets.last == ids.count && zip(offsets, offsets.dropFirst()).allSatisfy(<=),
+            "offsets from \(offsets.first ?? -1) to \(offsets.last ?? -1) for \(ids.count) ids"
+        )
+        (self.ids, self.offsets) = (ids, offsets)
+    }
+
     /// The number of histories.
     public var count: Int { offsets.count - 1 }
 

@@ -69,12 +69,31 @@ public struct TopK: Sendable {
     ///   - id: Maps a position to its id; nil refuses the position.
     public mutating func offer(_ scores: [Float], count: Int, id: (Int) -> Int32?) {
         precondition(count <= scores.count, "\(count) of \(scores.count) scores")
+        offer(scores.span.extracting(0..<count), id: id)
+    }
+
+    /// Offers all scores of a span, and skips whole blocks of scores that cannot enter.
+    ///
+    /// - Parameters:
+    ///   - scores: Scores.
+    ///   - id: Maps a position to its id; nil refuses the position.
+    public mutating func offer(_ scores: Span<Float>, id: (Int) -> Int32?) {
         if found.isEmpty { found = [Int32](repeating: 0, count: 256) }
         var position = 0
-        while position < count {
+        while position < scores.count {
             var foundCount = 0
-            let capacity = found.count
-            position = unsafe ck_filter_above(scores, position, count, threshold, &found, capacity, &foundCount)
+            let (from, capacity, threshold) = (position, found.count, threshold)
+            position = unsafe scores.withUnsafeBufferPointer { scores in
+                unsafe ck_filter_above(
+                    scores.baseAddress,
+                    from,
+                    scores.count,
+                    threshold,
+                    &found,
+                    capacity,
+                    &foundCount
+                )
+            }
             for entry in 0..<foundCount {
                 let index = Int(found[entry])
                 if let id = id(index) { offer(Scored(id: id, score: scores[index])) }

@@ -98,6 +98,9 @@ public struct MultVAE: TrainedRecommender {
         }
     }
 
+    /// The loss is that of a whole history, so targets have no weights.
+    public var weighsTargets: Bool { false }
+
     /// `-sum_{i in S} log softmax_i + beta_s KL(q(z) || N(0, I))`, with `beta_s = beta min(1, s / S)` at step `s`.
     public func loss(_ batch: TrainingBatch, on tape: Tape) -> TrainingLoss {
         let sets = Self.sets(batch.histories)

@@ -50,7 +50,8 @@ extension SoftmaxRecommender {
             of: perUser == 1 ? users : users.nearestRows(of: perUser, to: targets.value),
             positives: targets,
             scale: .fixed(Float(logitScale)),
-            weight: 1 / Float(batch.stepRows)
+            weight: 1 / Float(batch.stepRows),
+            rowWeights: batch.rowWeights
         )
         return TrainingLoss(total: total, terms: [("softmax", total.scalar)])
     }

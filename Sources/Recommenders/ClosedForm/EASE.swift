@@ -98,7 +98,14 @@ public struct EASE: ScoringRecommender {
         (self.configuration, self.table, self.parameters) = (configuration, table, parameters)
     }
 
-    func add(_ history: ArraySlice<Int32>, to scores: inout [Float]) {
-        for item in Set(history).sorted() { table.add(item, times: 1, to: &scores) }
+    package func add(
+        _ history: ArraySlice<Int32>,
+        to scores: inout [Float],
+        from start: Int,
+        _ scratch: inout ScoringScratch
+    ) {
+        scratch.collectDistinct(history, items: table.count)
+        for item in scratch.distinct { table.add(item, times: 1, to: &scores, from: start) }
+        scratch.clearDistinct()
     }
 }

@@ -81,10 +81,15 @@ public struct ItemKNN: ScoringRecommender {
         (self.configuration, self.table, self.parameters) = (configuration, table, parameters)
     }
 
-    func add(_ history: ArraySlice<Int32>, to scores: inout [Float]) {
+    package func add(
+        _ history: ArraySlice<Int32>,
+        to scores: inout [Float],
+        from start: Int,
+        _ scratch: inout ScoringScratch
+    ) {
         var factor: Float = 1
         for item in history.reversed() {
-            table.add(item, times: factor, to: &scores)
+            table.add(item, times: factor, to: &scores, from: start)
             factor *= Float(configuration.decay)
         }
     }

@@ -55,13 +55,16 @@ struct NeighbourTable: Sendable {
         self.weights = weights
     }
 
-    /// Adds `factor` times an item's weights to the scores of its neighbours.
-    func add(_ item: Int32, times factor: Float, to scores: inout [Float]) {
-        let start = Int(item) * weights.columns
-        for place in start..<start + weights.columns {
+    /// The number of items.
+    var count: Int { weights.rows }
+
+    /// Adds `factor` times an item's weights to the scores of its neighbours; item 0 has the score at `start`.
+    func add(_ item: Int32, times factor: Float, to scores: inout [Float], from start: Int) {
+        let first = Int(item) * weights.columns
+        for place in first..<first + weights.columns {
             let neighbour = numbers[place]
             guard neighbour >= 0 else { return }
-            scores[neighbour] += factor * weights.elements[place]
+            scores[start + neighbour] += factor * weights.elements[place]
         }
     }
 }

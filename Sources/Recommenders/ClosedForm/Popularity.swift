@@ -27,8 +27,13 @@ public struct Popularity: ScoringRecommender {
         _ = try Self.items(in: parameters)
     }
 
-    var popularityWeight: Float { 1 }
-    func add(_ history: ArraySlice<Int32>, to scores: inout [Float]) {}
+    package var popularityWeight: Float { 1 }
+    package func add(
+        _ history: ArraySlice<Int32>,
+        to scores: inout [Float],
+        from start: Int,
+        _ scratch: inout ScoringScratch
+    ) {}
 
     /// The shares of events, `[V, 1]`.
     static func shares(_ sequences: RaggedRows, items: Int) -> Matrix {
@@ -62,9 +67,14 @@ public struct SessionPopularity: ScoringRecommender {
         parameters = try Popularity(configuration, stored: matrices).parameters
     }
 
-    var popularityWeight: Float { 1 }
-    func add(_ history: ArraySlice<Int32>, to scores: inout [Float]) {
-        for item in history { scores[Int(item)] += 1 }
+    package var popularityWeight: Float { 1 }
+    package func add(
+        _ history: ArraySlice<Int32>,
+        to scores: inout [Float],
+        from start: Int,
+        _ scratch: inout ScoringScratch
+    ) {
+        for item in history { scores[start + Int(item)] += 1 }
     }
 }
 
@@ -91,10 +101,15 @@ public struct RepeatLast: ScoringRecommender {
         parameters = try Popularity(configuration, stored: matrices).parameters
     }
 
-    var popularityWeight: Float { 1 }
-    func add(_ history: ArraySlice<Int32>, to scores: inout [Float]) {
+    package var popularityWeight: Float { 1 }
+    package func add(
+        _ history: ArraySlice<Int32>,
+        to scores: inout [Float],
+        from start: Int,
+        _ scratch: inout ScoringScratch
+    ) {
         for (age, item) in history.reversed().enumerated() {
-            scores[Int(item)] = max(scores[Int(item)], Float(1 + history.count - age))
+            scores[start + Int(item)] = max(scores[start + Int(item)], Float(1 + history.count - age))
         }
     }
 }

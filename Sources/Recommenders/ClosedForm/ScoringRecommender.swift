@@ -1,15 +1,21 @@
 import Autodiff
-import Kernels
+package import Kernels
 
 /// A closed-form system whose user vectors are the scores of all items.
-protocol ScoringRecommender: FittedRecommender {
+package protocol ScoringRecommender: FittedRecommender {
     /// Adds a history's contributions to the scores.
     ///
     /// - Parameters:
     ///   - history: Item numbers, oldest first, at least one.
-    ///   - scores: One score for each item. It starts as the item's share of the training events, from 0 to below 1,
-    ///     times ``popularityWeight``.
-    func add(_ history: ArraySlice<Int32>, to scores: inout [Float])
+    ///   - scores: Scores, one for each item from `start` on. A score starts as in ``initialScores``.
+    ///   - start: The place of item 0 in `scores`.
+    ///   - scratch: The calling thread's buffers.
+    func add(
+        _ history: ArraySlice<Int32>,
+        to scores: inout [Float],
+        from start: Int,
+        _ scratch: inout ScoringScratch
+    )
 
     /// The weight of popularity, so small that popularity only breaks ties.
     var popularityWeight: Float { get }
@@ -24,18 +30,22 @@ extension ScoringRecommender {
 
     /// Scores of all items for each history, `[B, V]`.
     public func userVectors(_ histories: RaggedRows, noise: NoiseSource, readOut: ReadOut) -> UserVectors {
-        let start = parameters[Popularity.shares].elements.map { $0 * popularityWeight }
+        let initial = initialScores
         var elements: [Float] = []
-        elements.reserveCapacity(histories.count * start.count)
+        elements.reserveCapacity(histories.count * initial.count)
+        var scratch = ScoringScratch()
         for row in 0..<histories.count {
-            var scores = start
-            add(histories[row], to: &scores)
-            elements.append(contentsOf: scores)
+            elements.append(contentsOf: initial)
+            add(histories[row], to: &elements, from: row * initial.count, &scratch)
         }
-        return UserVectors(rows: Matrix(rows: histories.count, columns: start.count, elements: elements))
+        return UserVectors(rows: Matrix(rows: histories.count, columns: initial.count, elements: elements))
     }
 
-    var popularityWeight: Float { 1e-6 }
+    /// The scores before a history adds to them: each item's share of the training events, from 0 to below 1, times
+    /// ``popularityWeight``.
+    package var initialScores: [Float] { parameters[Popularity.shares].elements.map { $0 * popularityWeight } }
+
+    package var popularityWeight: Float { 1e-6 }
 
     /// The stored number of items: the rows of the popularity shares, a matrix of one column.
     static func items(in parameters: ParameterSet) throws(ParameterError) -> Int {

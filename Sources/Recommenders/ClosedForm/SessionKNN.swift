@@ -83,21 +83,44 @@ public struct SessionKNN: ScoringRecommender {
         (self.configuration, self.sessions, self.parameters) = (configuration, sessions, parameters)
     }
 
-    func add(_ history: ArraySlice<Int32>, to scores: inout [Float]) {
-        var ages: [Int32: Int] = [:]
-        for (age, item) in history.reversed().enumerated() where ages[item] == nil { ages[item] = age }
-        var alike: [Int32: (likeness: Float, age: Int)] = [:]
-        for (item, age) in ages.sorted(by: { $0.value < $1.value }) {
+    package func add(
+        _ history: ArraySlice<Int32>,
+        to scores: inout [Float],
+        from start: Int,
+        _ scratch: inout ScoringScratch
+    ) {
+        findAlike(history, &scratch)
+        for place in scratch.ranked.indices {
+            let session = scratch.ranked[place]
+            let age = scratch.sessions[Int(session.id)].age
+            let factor = session.score * max(0, 1 - 0.1 * Float(age))
+            for item in sessions.items[Int(session.id)] { scores[start + Int(item)] += factor }
+        }
+        for session in scratch.alike { scratch.sessions[Int(session)].likeness = 0 }
+    }
+
+    /// Leaves the most similar sessions in `scratch.ranked`, ties by the older session.
+    private func findAlike(_ history: ArraySlice<Int32>, _ scratch: inout ScoringScratch) {
+        if scratch.sessions.count != sessions.items.count {
+            scratch.sessions = [ScoringScratch.Session](repeating: .init(), count: sessions.items.count)
+        }
+        scratch.collectDistinct([], items: sessions.having.count)
+        scratch.alike.removeAll(keepingCapacity: true)
+        for (age, item) in history.reversed().enumerated() where scratch.insert(item) {
             let weight = Float(history.count - age) / Float(history.count)
             for session in sessions.having[Int(item)].suffix(configuration.sampled) {
-                let found = alike[session]
-                alike[session] = ((found?.likeness ?? 0) + weight, found?.age ?? age)
+                if scratch.sessions[Int(session)].likeness == 0 {
+                    scratch.alike.append(session)
+                    scratch.sessions[Int(session)].age = Int32(age)
+                }
+                scratch.sessions[Int(session)].likeness += weight
             }
         }
-        let best = alike.sorted { ($1.value.likeness, $0.key) < ($0.value.likeness, $1.key) }
-        for (session, found) in best.prefix(configuration.neighbours) {
-            let factor = found.likeness * max(0, 1 - 0.1 * Float(found.age))
-            for item in sessions.items[Int(session)] { scores[Int(item)] += factor }
+        scratch.clearDistinct()
+        scratch.best.reset(k: configuration.neighbours)
+        for session in scratch.alike {
+            scratch.best.offer(Scored(id: session, score: scratch.sessions[Int(session)].likeness))
         }
+        scratch.best.drainSorted(into: &scratch.ranked)
     }
 }

@@ -73,9 +73,14 @@ public struct Transitions: ScoringRecommender {
     }
 
     // Counts differ by at least 1 and shares by less, so popularity only breaks ties.
-    var popularityWeight: Float { 1 }
+    package var popularityWeight: Float { 1 }
 
-    func add(_ history: ArraySlice<Int32>, to scores: inout [Float]) {
-        if let newest = history.last { table.add(newest, times: 1, to: &scores) }
+    package func add(
+        _ history: ArraySlice<Int32>,
+        to scores: inout [Float],
+        from start: Int,
+        _ scratch: inout ScoringScratch
+    ) {
+        if let newest = history.last { table.add(newest, times: 1, to: &scores, from: start) }
     }
 }

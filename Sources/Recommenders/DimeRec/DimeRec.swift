@@ -118,12 +118,22 @@ public struct DimeRec: TrainedRecommender {
         let negatives = negativeRows(batch.negatives)
         let others = batch.secondNegatives.map(negativeRows)
         let scale = logitScale(on: tape)
-        let guidanceLoss = negatives.softmaxLoss(of: guided, positives: x0, scale: scale, weight: weight)
-        let softmaxLoss = (others ?? negatives).softmaxLoss(of: xhat, positives: x0, scale: scale, weight: weight)
+        func nextItemLoss(of queries: Variable, _ negatives: NegativeRows) -> Variable {
+            negatives.softmaxLoss(
+                of: queries,
+                positives: x0,
+                scale: scale,
+                weight: weight,
+                rowWeights: batch.rowWeights
+            )
+        }
+        let guidanceLoss = nextItemLoss(of: guided, negatives)
+        let softmaxLoss = nextItemLoss(of: xhat, others ?? negatives)
         let reconstruction = Variable.squaredError(
             xhat,
             loss.detachTarget ? x0.stoppingGradient() : x0,
-            weight: loss.reconstruction == .sum ? weight : weight / Float(configuration.dimension)
+            weight: loss.reconstruction == .sum ? weight : weight / Float(configuration.dimension),
+            rowWeights: batch.rowWeights
         )
         return TrainingLoss(
             total: guidanceLoss.scaled(by: Float(loss.guidance))

@@ -113,7 +113,7 @@ public final class RetrievalWorkspace {
         guard let vectors = inference?.workspace.userVectors else { return false }
         let d = snapshot.encoder.dimension
         guard snapshot.hasItemVectors else {
-            return vectors[rows.lowerBound * d..<rows.upperBound * d].allSatisfy(\.isFinite)
+            return isFinite(vectors.span.extracting(rows.lowerBound * d..<rows.upperBound * d))
         }
         return rows.allSatisfy { row in
             let length = vectors[row * d..<(row + 1) * d].reduce(0.0) { $0 + Double($1) * Double($1) }
@@ -183,6 +183,13 @@ extension RetrievalWorkspace {
         candidates.rescored += counted.merge(found, k: k, vectors: vectors, users: user.vectors, in: snapshot)
         return counted.results
     }
+}
+
+/// Whether every number is finite; the loop has no branch, so that it runs over whole registers.
+private func isFinite(_ numbers: Span<Float>) -> Bool {
+    var largest: UInt32 = 0
+    for index in numbers.indices { largest = max(largest, numbers[index].magnitude.bitPattern) }
+    return largest < Float.infinity.bitPattern
 }
 
 /// Merges several sorted lists of items into one, each item once with its best score.

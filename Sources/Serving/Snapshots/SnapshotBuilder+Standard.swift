@@ -28,6 +28,13 @@ extension SnapshotBuilder {
                 let counts = try CountScores.take(from: &parameters, items: items)
                 guard let configuration = recipe.configuration as? DimeRecConfiguration else {
                     let model = try recipe.system.model(recipe.configuration, stored: parameters)
+                    if let scoring = model as? any ScoringRecommender {
+                        // Counts have weights of inner products, so a system of scores has none.
+                        return ServedModel(
+                            encoder: try ScoringEncoder(scoring, items: items),
+                            itemVectors: Matrix(rows: items, columns: 0)
+                        )
+                    }
                     let encoder = try RecommenderEncoder(model, items: items)
                     return ServedModel(
                         encoder: encoder,

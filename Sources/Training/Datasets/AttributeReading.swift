@@ -41,7 +41,7 @@ struct AttributeReading {
     /// - Throws: `CSVError` if it does not have the declared type.
     mutating func read(_ reader: borrowing CSVReader) throws(CSVError) {
         let field = Self.trimmed(reader.field(column))
-        guard !field.isEmpty else { return rows.append(-1) }
+        guard !field.isEmpty, !reader.isNested(column) else { return rows.append(-1) }
         let (number, isNew) = texts.insert(field)
         rows.append(number)
         guard isNew, let declared, !Self.fits(field, declared) else { return }

@@ -7,7 +7,7 @@ extension DataSplit {
     public static let fallbacks: [SplitKind] = [.leaveOneOut, .time, .users]
 
     /// Whether there is at least one training row and one validation row.
-    public var hasRows: Bool { train.sequences.longest >= 2 && validation.sequences.longest >= 2 }
+    public var hasRows: Bool { train.hasRows && validation.hasRows }
 
     /// The requested split, or the first fallback that gives training rows and validation rows.
     ///
@@ -44,12 +44,23 @@ public enum SmallDataError: Error, Equatable, CustomStringConvertible {
     /// A file of one part has no user with two events.
     case noRows(file: String, users: Int)
 
+    /// The times of a file are no clock's, so folds by time would compare numbers that mean nothing to each other.
+    case noClock(file: String)
+    /// A fold by time has no training, validation or test rows.
+    case tooFewForFolds(file: String, fold: Int, folds: Int)
+
     /// The number of events found, and how many are needed.
     public var description: String {
         switch self {
         case .tooFewEvents(let file, let users, let events, let longest):
             "'\(file)' has too few events for any split into training and validation rows: \(events) in all, at most "
                 + "\(longest) per user, users: \(users). Give at least one user with 4 events, or ten users with 2 each."
+        case .noClock(let file):
+            "The times of '\(file)' are ordinals or missing, so they do not compare between users, and folds by time have no "
+                + "meaning. Give a log with seconds, milliseconds or dates."
+        case .tooFewForFolds(let file, let fold, let folds):
+            "Fold \(fold) of \(folds) of '\(file)' has no training, validation or test rows. Ask for fewer folds with --folds, "
+                + "or give more events."
         case .noRows(let file, let users):
             "No user of '\(file)' has 2 events, so there is no next item to predict; users: \(users). Give a file with at "
                 + "least one such user; is its user column the right one?"

@@ -36,20 +36,66 @@ public struct DataPart: Sendable, Equatable {
     public let sequences: RaggedRows
     /// Which items are targets.
     public let targets: Targets
+    /// The weight of each item of the sequences as a target, 0 for an item that is none; empty when each counts 1.
+    public let weights: [Float]
 
     /// A part from the sequences of some users.
     ///
-    /// - Precondition: There is one user id a sequence.
-    public init(userIDs: [String], sequences: RaggedRows, targets: Targets = .any) {
+    /// - Precondition: There is one user id a sequence, and one weight an item or none at all.
+    public init(userIDs: [String], sequences: RaggedRows, targets: Targets = .any, weights: [Float] = []) {
         precondition(userIDs.count == sequences.count, "\(userIDs.count) users for \(sequences.count) sequences")
+        precondition(
+            weights.isEmpty || weights.count == sequences.ids.count,
+            "\(weights.count) weights for \(sequences.ids.count) items"
+        )
         self.userIDs = userIDs
         self.sequences = sequences
         self.targets = targets
+        self.weights = weights
     }
 
     /// All sequences of a file; empty without a file.
     public init(_ dataset: InteractionDataset?) {
-        self.init(userIDs: dataset?.userIDs ?? [], sequences: dataset?.sequences ?? RaggedRows())
+        self.init(
+            userIDs: dataset?.userIDs ?? [],
+            sequences: dataset?.sequences ?? RaggedRows(),
+            weights: dataset?.weights ?? []
+        )
+    }
+
+    /// The sequences of some users, each without its last items.
+    ///
+    /// - Parameters:
+    ///   - dataset: The events.
+    ///   - users: The users' numbers.
+    ///   - targets: Which items are targets.
+    ///   - dropped: How many items to leave out at the end, by the length of a sequence.
+    init(
+        _ dataset: InteractionDataset,
+        users: some Sequence<Int>,
+        targets: Targets = .any,
+        droppingLast dropped: (_ length: Int) -> Int = { _ in 0 }
+    ) {
+        var (userIDs, sequences, weights): ([String], RaggedRows, [Float]) = ([], RaggedRows(), [])
+        for user in users {
+            let sequence = dataset.sequences[user]
+            let kept = sequence.dropLast(dropped(sequence.count))
+            userIDs.append(dataset.userIDs[user])
+            sequences.append(kept)
+            if !dataset.weights.isEmpty { weights += dataset.weights[kept.indices] }
+        }
+        self.init(userIDs: userIDs, sequences: sequences, targets: targets, weights: weights)
+    }
+
+    /// Whether some sequence has a target after its first item.
+    var hasRows: Bool {
+        if weights.isEmpty { return sequences.longest >= 2 }
+        return (0..<sequences.count).contains { user in
+            let places = sequences.offsets[user]..<sequences.offsets[user + 1]
+            return targets == .last
+                ? places.count > 1 && weights[places.upperBound - 1] > 0
+                : places.dropFirst().contains { weights[$0] > 0 }
+        }
     }
 }
 
@@ -116,11 +162,7 @@ public struct DataSplit: Sendable, Equatable {
 
     private init(_ dataset: InteractionDataset, parts: [SplitPart]) {
         func part(_ part: SplitPart) -> DataPart {
-            let users = parts.indices.filter { parts[$0] == part }
-            return DataPart(
-                userIDs: users.map { dataset.userIDs[$0] },
-                sequences: RaggedRows(users.map { dataset.sequences[$0] })
-            )
+            DataPart(dataset, users: parts.indices.lazy.filter { parts[$0] == part })
         }
         train = part(.train)
         validation = part(.validation)
@@ -131,18 +173,9 @@ public struct DataSplit: Sendable, Equatable {
         let users = dataset.userIDs.indices
         let divided = users.filter { dataset.sequences[$0].count >= 3 }
         func part(droppingLast count: Int) -> DataPart {
-            DataPart(
-                userIDs: divided.map { dataset.userIDs[$0] },
-                sequences: RaggedRows(divided.map { dataset.sequences[$0].dropLast(count) }),
-                targets: .last
-            )
+            DataPart(dataset, users: divided, targets: .last) { _ in count }
         }
-        train = DataPart(
-            userIDs: dataset.userIDs,
-            sequences: RaggedRows(
-                users.map { dataset.sequences[$0].dropLast(dataset.sequences[$0].count >= 3 ? 2 : 0) }
-            )
-        )
+        train = DataPart(dataset, users: users) { $0 >= 3 ? 2 : 0 }
         validation = part(droppingLast: 1)
         test = part(droppingLast: 0)
     }

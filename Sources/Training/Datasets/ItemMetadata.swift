@@ -29,7 +29,7 @@ public struct ItemMetadata: Sendable {
             others: [.item: ["id"]]
         )
         var reader = try request.open(path)
-        let choice = try ColumnChoice(request, in: reader)
+        let choice = try ColumnChoice(request, in: &reader)
         let (idColumn, titleColumn, categoryColumn) = (choice.needed(.item), choice[.title], choice[.categories])
         let taken = [idColumn, titleColumn, categoryColumn].compactMap(\.self)
         var attributes = AttributeReadings(reader.header, without: taken)
@@ -61,7 +61,7 @@ public struct ItemMetadata: Sendable {
         let finished = attributes.finished(path)
         return ItemMetadata(
             categoryNames: names.ids,
-            notes: choice.notes + finished.notes,
+            notes: choice.notes(of: path) + finished.notes,
             titles: titles,
             categories: categories,
             items: items,

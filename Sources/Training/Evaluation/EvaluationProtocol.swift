@@ -50,6 +50,9 @@ public struct EvaluationRows: Sendable {
 
     /// The rows of a part under a protocol; one row a sequence when only last items are targets.
     ///
+    /// Where not every event is a target, a row of another event moves to the next target of the sequence, and with
+    /// ``EvaluationProtocol/lastItem`` to the last one. Rows that coincide count once.
+    ///
     /// - Precondition: The protocol suits the part's targets.
     public init(_ part: DataPart, protocol: EvaluationProtocol) {
         precondition(`protocol`.suits(part.targets), "\(`protocol`.rawValue) on a part that only asks for last items")
@@ -57,13 +60,31 @@ public struct EvaluationRows: Sendable {
         let `protocol` = part.targets == .last ? .lastItem : `protocol`
         var (users, cuts): ([Int32], [Int32]) = ([], [])
         for user in 0..<sequences.count {
-            for cut in `protocol`.cuts(count: sequences.offsets[user + 1] - sequences.offsets[user]) {
+            let places = sequences.offsets[user]..<sequences.offsets[user + 1]
+            var newest = 0
+            for cut in `protocol`.cuts(count: places.count) {
+                guard let cut = Self.target(at: cut, of: part, in: places, `protocol`), cut > newest else { continue }
                 users.append(Int32(user))
                 cuts.append(Int32(cut))
+                newest = cut
             }
         }
         self.users = users
         self.cuts = cuts
+    }
+
+    /// The place of the target that a cut stands for; nil when there is none.
+    private static func target(
+        at cut: Int,
+        of part: DataPart,
+        in places: Range<Int>,
+        _ protocol: EvaluationProtocol
+    ) -> Int? {
+        guard !part.weights.isEmpty else { return cut }
+        let weights = part.weights[places]
+        let isTarget = { (place: Int) in weights[places.lowerBound + place] > 0 }
+        if isTarget(cut) || part.targets == .last || `protocol` == .allPrefixes { return isTarget(cut) ? cut : nil }
+        return `protocol` == .lastItem ? (1..<cut).last(where: isTarget) : (cut..<places.count).first(where: isTarget)
     }
 
     /// At most `limit` of some rows, evenly spaced.

@@ -3,7 +3,7 @@ import Kernels
 
 /// What a log of interactions holds, and what a training would make of it.
 public struct LogReport: Sendable {
-    /// The file as the caller named it.
+    /// The log as the caller named it.
     public let file: String
     /// Notes about the file: the columns that were recognised, and warnings.
     public let notes: [String]
@@ -33,14 +33,15 @@ public struct LogReport: Sendable {
     /// Reads a log and looks at it.
     ///
     /// - Parameters:
-    ///   - path: The events file.
+    ///   - source: The log.
     ///   - columns: Explicit column names; nil ones are recognised from the header.
     ///   - metadata: The items file, for titles; or nil.
     /// - Throws: ``CSVError`` for a file that cannot be read.
     /// - Complexity: O(n log n) in events, and the time of ``BaselineComparison``. Memory: about 50 bytes an event.
-    public init(events path: String, columns: EventColumns = EventColumns(), items metadata: String? = nil) throws {
+    public init(events source: EventSource, columns: EventColumns = EventColumns(), items metadata: String? = nil) throws
+    {
         var vocabulary = ItemVocabulary()
-        let log = try EventLog.read(path, columns, &vocabulary, .extend)
+        let log = try EventLog.read(source, columns, TargetConfiguration(), &vocabulary, .extend)
         let events = log.eventsByUser()
         let dataset = log.dataset(events)
         let scale = TimeScale(dataset.lastTimestamps)
@@ -49,7 +50,7 @@ public struct LogReport: Sendable {
         do {
             let data = try TrainingData(
                 dataset,
-                of: path,
+                of: source.name,
                 columns: columns,
                 vocabulary: vocabulary,
                 split: nil,
@@ -63,11 +64,11 @@ public struct LogReport: Sendable {
             catalogue = try TrainingData.catalogue(vocabulary, metadata, columns, &notes)
         }
         guard let lengths = LengthStatistics(dataset.sequences.lengths) else {
-            preconditionFailure("'\(path)' has no events, and the reader accepted it")
+            preconditionFailure("'\(source.name)' has no events, and the reader accepted it")
         }
         var counts = [Int](repeating: 0, count: vocabulary.count)
         for item in log.items { counts[Int(item)] += 1 }
-        file = path
+        file = source.name
         self.notes = notes
         (users, items, self.events) = (dataset.userCount, vocabulary.count, dataset.eventCount)
         self.lengths = lengths
@@ -77,5 +78,10 @@ public struct LogReport: Sendable {
         activity = ActivityStatistics(log, items: vocabulary.count, scale: scale)
         duplicates = DuplicateStatistics(log, events: events, ids: vocabulary.ids, scale: scale)
         suspects = SuspectStatistics(log, events: events, lengths: lengths, scale: scale)
+    }
+
+    /// The same for one file.
+    public init(events path: String, columns: EventColumns = EventColumns(), items metadata: String? = nil) throws {
+        try self.init(events: EventSource(file: path), columns: columns, items: metadata)
     }
 }

@@ -13,16 +13,18 @@ public struct HeldOutData: Sendable {
     /// Splits the events that a model was trained on and takes a held-out part.
     ///
     /// - Parameters:
-    ///   - path: The events file.
+    ///   - source: The log.
     ///   - columns: Explicit column names; nil ones are recognised from the header.
+    ///   - targets: The model's targets.
     ///   - kind: The split, which must be the model's; nil for the model's split.
     ///   - part: The part: validation or test.
     ///   - manifest: The manifest of the model.
     ///   - catalogue: The catalogue of the model.
     /// - Throws: ``CSVError``, or ``HeldOutError`` when training users could end up in the part.
     public init(
-        events path: String,
+        events source: EventSource,
         columns: EventColumns = EventColumns(),
+        targets: TargetConfiguration = TargetConfiguration(),
         split kind: SplitKind?,
         part: SplitPart,
         manifest: CheckpointManifest,
@@ -38,8 +40,9 @@ public struct HeldOutData: Sendable {
         }
         var vocabulary = ItemVocabulary(ids: catalogue.ids)
         let dataset = try InteractionDataset.load(
-            events: path,
+            events: source,
             columns: columns,
+            targets: targets,
             vocabulary: &vocabulary,
             unknownItems: .mark
         )
@@ -60,6 +63,7 @@ public struct HeldOutData: Sendable {
     ///   - path: The events file.
     ///   - train: The model's training file, for the trivial predictors; or nil.
     ///   - columns: Explicit column names; nil ones are recognised from the header.
+    ///   - targets: The model's targets.
     ///   - manifest: The manifest of the model.
     ///   - catalogue: The catalogue of the model.
     /// - Throws: ``CSVError``, or ``HeldOutError`` when the file is one that the model was trained on.
@@ -67,14 +71,16 @@ public struct HeldOutData: Sendable {
         test path: String,
         train: String?,
         columns: EventColumns = EventColumns(),
+        targets: TargetConfiguration = TargetConfiguration(),
         manifest: CheckpointManifest,
         catalogue: Catalogue
     ) throws {
         var vocabulary = ItemVocabulary(ids: catalogue.ids)
         func load(_ path: String) throws -> InteractionDataset {
             try InteractionDataset.load(
-                events: path,
+                events: EventSource(file: path),
                 columns: columns,
+                targets: targets,
                 vocabulary: &vocabulary,
                 unknownItems: .mark
             )

@@ -14,31 +14,38 @@ public struct TrainingData: Sendable {
     /// Why the data are split as they are.
     public var splitReason: String
 
-    /// Reads one file and splits it.
+    /// Reads one log and splits it.
     ///
     /// When the requested split gives no training rows or no validation rows, another split is used; see
     /// ``DataSplit/fallbacks``.
     ///
     /// - Parameters:
-    ///   - path: The events file.
+    ///   - source: The log.
     ///   - columns: Explicit column names; nil ones are recognised from the header.
+    ///   - targets: Which events are targets, and their weights.
     ///   - kind: The requested split; nil for ``SplitKind/time`` if the times are a clock's, otherwise
     ///     ``SplitKind/users``.
     ///   - seed: Seed of a split by users.
     ///   - metadata: The items file, or nil.
     /// - Throws: ``CSVError``, or ``SmallDataError`` when no split gives rows.
     public init(
-        events path: String,
+        events source: EventSource,
         columns: EventColumns = EventColumns(),
+        targets: TargetConfiguration = TargetConfiguration(),
         split kind: SplitKind?,
         seed: UInt64,
         items metadata: String?
     ) throws {
         var vocabulary = ItemVocabulary()
-        let dataset = try InteractionDataset.load(events: path, columns: columns, vocabulary: &vocabulary)
+        let dataset = try InteractionDataset.load(
+            events: source,
+            columns: columns,
+            targets: targets,
+            vocabulary: &vocabulary
+        )
         try self.init(
             dataset,
-            of: path,
+            of: source.name,
             columns: columns,
             vocabulary: vocabulary,
             split: kind,
@@ -47,7 +54,24 @@ public struct TrainingData: Sendable {
         )
     }
 
-    /// Splits the events of one file, whose items the vocabulary has.
+    /// Reads one file, in which every event is a target, and splits it.
+    public init(
+        events path: String,
+        columns: EventColumns = EventColumns(),
+        split kind: SplitKind?,
+        seed: UInt64,
+        items metadata: String?
+    ) throws {
+        try self.init(
+            events: EventSource(file: path),
+            columns: columns,
+            split: kind,
+            seed: seed,
+            items: metadata
+        )
+    }
+
+    /// Splits the events of one log, whose items the vocabulary has.
     init(
         _ dataset: InteractionDataset,
         of path: String,
@@ -68,6 +92,12 @@ public struct TrainingData: Sendable {
                     + "'\(fitting.kind.rawValue)'"
             )
         }
+        if dataset.hasClock, fitting.kind != .time {
+            notes.append(
+                "warning: split '\(fitting.kind.rawValue)' trains on later events than those it asks about, which flatters "
+                    + "every figure; --split time does not"
+            )
+        }
         catalogue = try Self.catalogue(vocabulary, metadata, columns, &notes)
         fingerprint = DataFingerprint(
             split: fitting.kind.rawValue,
@@ -84,17 +114,24 @@ public struct TrainingData: Sendable {
         validation: String,
         test: String?,
         columns: EventColumns = EventColumns(),
+        targets: TargetConfiguration = TargetConfiguration(),
         items metadata: String?
     ) throws {
         var vocabulary = ItemVocabulary()
-        let trainSet = try InteractionDataset.load(events: train, columns: columns, vocabulary: &vocabulary)
-        let validationSet = try InteractionDataset.load(events: validation, columns: columns, vocabulary: &vocabulary)
-        var digests = ["train": trainSet.digest, "validation": validationSet.digest]
-        let testSet = try test.map { path in
-            try InteractionDataset.load(events: path, columns: columns, vocabulary: &vocabulary, unknownItems: .mark)
+        func load(_ path: String, _ unknownItems: UnknownItems = .extend) throws -> InteractionDataset {
+            try InteractionDataset.load(
+                events: EventSource(file: path),
+                columns: columns,
+                targets: targets,
+                vocabulary: &vocabulary,
+                unknownItems: unknownItems
+            )
         }
+        let (trainSet, validationSet) = (try load(train), try load(validation))
+        var digests = ["train": trainSet.digest, "validation": validationSet.digest]
+        let testSet = try test.map { try load($0, .mark) }
         if let testSet { digests["test"] = testSet.digest }
-        for (path, set) in [(train, trainSet), (validation, validationSet)] where set.sequences.longest < 2 {
+        for (path, set) in [(train, trainSet), (validation, validationSet)] where !DataPart(set).hasRows {
             throw SmallDataError.noRows(file: path, users: set.userCount)
         }
         split = DataSplit(train: trainSet, validation: validationSet, test: testSet)

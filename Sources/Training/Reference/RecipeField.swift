@@ -5,7 +5,7 @@ package import Recommenders
 package struct RecipeField: Equatable {
     /// The dotted path in the recipe, such as `model.guidance.hidden`.
     package let path: String
-    /// "flag", "whole", "whole or null", "number" or "name".
+    /// "flag", "whole", "whole or null", "number", "name" or "text".
     package let type: String
     /// The default as it is in a recipe file.
     package let initial: String
@@ -42,6 +42,8 @@ package struct RecipeField: Equatable {
             (type, initial, range) = ("number", Self.text(value), Self.bounds(of: path, in: recipe))
         case let value as any NameOfChoice:
             (type, initial, range) = ("name", "`\(Self.name(value))`", Self.names(like: value))
+        case let value as any RecipeText: (type, initial, range) = ("text", "`\"\(value)\"`", "")
+        case let value as String: (type, initial, range) = ("text", "`\"\(value)\"`", "")
         default: (type, initial, range) = ("whole or null", "null", Self.bounds(of: path, in: recipe))
         }
     }

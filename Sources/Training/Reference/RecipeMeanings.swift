@@ -47,6 +47,13 @@ extension RecipeReference {
         "data.splitSeed": "seed of the split by users",
         "data.evaluation": "the prefixes of a validation sequence that become rows",
         "data.validationRows": "largest number of rows; if there are more, evenly spaced ones are used",
+        "data.targets.weights":
+            "loss weight by kind of event, such as `view=1,buy=5`; every kind in the log needs one, and 0 makes it no "
+            + "target. Empty: 1. See <doc:TrainOnYourOwnLog>",
+        "data.targets.events":
+            "kinds of events that are targets, such as `buy`; histories keep all events. Empty: all kinds",
+        "data.targets.minRating": "lowest rating of a target; 0 needs no column of ratings",
+        "data.targets.weightColumn": "column with a weight for each event; empty for none",
         "counts.enabled":
             "adds scores from counts of the training part (transitions, neighbours, repeats) to the system's own, with "
             + "weights fitted on validation rows. For systems with item vectors; see <doc:CountScores>",

@@ -19,6 +19,7 @@ package struct BatchAssembly: Sendable {
     package init(train: DataPart, items: Int, recipe: Recipe, model: some TrainedRecommender, seed: UInt64) {
         windows = TrainingWindows(
             train.sequences,
+            weights: train.weights,
             historyLength: model.historyLength,
             wholeWindows: model.learnsWholeWindows
         )
@@ -82,6 +83,7 @@ package struct BatchAssembly: Sendable {
     package func batch(_ step: Step, shard: Int) throws(NegativeSamplingError) -> TrainingBatch {
         var histories = RaggedRows()
         var (users, targets, streams): ([Int], [Int32], [UInt64]) = ([], [], [])
+        var weights: [Float] = []
         for window in step.windows[step.shards[shard]] {
             let sequence = windows.sequences[window.user]
             let start = sequence.startIndex
@@ -95,6 +97,7 @@ package struct BatchAssembly: Sendable {
                 users.append(window.user)
                 targets.append(sequence[start + target])
                 streams.append(window.stream + UInt64(place))
+                if let weight = windows.weight(of: target, user: window.user) { weights.append(weight) }
             }
         }
         func negatives(_ sampler: NegativeSampler, _ pool: SharedPool?) throws(NegativeSamplingError) -> Negatives {
@@ -110,7 +113,8 @@ package struct BatchAssembly: Sendable {
             precision: precision,
             noise: NoiseSource(seed: seed, streams: streams),
             stepRows: step.targets,
-            step: step.number
+            step: step.number,
+            rowWeights: weights.isEmpty ? nil : weights
         )
     }
 

@@ -27,12 +27,20 @@ public struct Trainer<Model: TrainedRecommender> {
     ///   - split: The training part, and the validation part that decides when to stop.
     ///   - items: Size of the catalogue.
     ///   - seed: Seed of every draw.
-    /// - Throws: ``TrainingError`` when the training part gives no row.
+    /// - Throws: ``TrainingError`` when the training part gives no row; `ConfigurationError` for weights of targets and
+    ///   a system that takes none.
     public init(model: Model, recipe: Recipe, split: DataSplit, items: Int, seed: UInt64) throws {
         self.model = model
         self.recipe = recipe
         assembly = BatchAssembly(train: split.train, items: items, recipe: recipe, model: model, seed: seed)
         guard assembly.windows.targets > 0 else { throw TrainingError.nothingToLearn }
+        guard model.weighsTargets || !assembly.windows.hasUnequalWeights else {
+            throw ConfigurationError.invalidValue(
+                key: "data.targets",
+                reason: "'\(recipe.system)' learns whole histories, so its targets have no weights; leave the weights out, "
+                    + "or take a system that learns the next item, such as dimerec or sasrec."
+            )
+        }
         evaluator = try Evaluator(
             validating: recipe,
             split: split,

@@ -5,6 +5,9 @@ public import Kernels
 /// Every item but a sequence's first is a target once an epoch. A window has one target, or as many as `longest`
 /// targets that follow each other. In a long window each history is a prefix of the next, so a causal network reads the
 /// window once for all of its targets. Only two numbers a user are stored.
+///
+/// Where not every event is a target, windows of one target leave the other events out. Longer windows keep them with
+/// the weight 0, because the network computes them anyway.
 public struct TrainingWindows: Sendable {
     /// One window: `sequences[user][target]` for each place in `targets` follows the items `first..<target`.
     public struct Window: Sendable, Equatable {
@@ -20,6 +23,10 @@ public struct TrainingWindows: Sendable {
 
     /// The training sequences, oldest item first.
     public let sequences: RaggedRows
+    /// The weight of each item as a target, divided by the mean over the targets; empty when each counts 1.
+    private let weights: [Float]
+    /// The place of each target in its sequence, where windows have one target each and not every event is one.
+    private let places: [Int32]?
     /// Most items of a history.
     private let historyLength: Int
     /// Most targets of a window.
@@ -33,24 +40,57 @@ public struct TrainingWindows: Sendable {
     ///
     /// - Parameters:
     ///   - sequences: Items by user; none is unknown (negative).
+    ///   - weights: The weight of each item of the sequences as a target; empty when each counts 1.
     ///   - historyLength: Most items of a history.
     ///   - wholeWindows: True for windows of up to `historyLength` targets, false for windows of one.
-    public init(_ sequences: RaggedRows, historyLength: Int, wholeWindows: Bool) {
+    public init(_ sequences: RaggedRows, weights: [Float] = [], historyLength: Int, wholeWindows: Bool) {
+        precondition(
+            weights.isEmpty || weights.count == sequences.ids.count,
+            "\(weights.count) weights for \(sequences.ids.count) items"
+        )
         precondition(sequences.ids.allSatisfy { $0 >= 0 }, "training sequences hold unknown items")
         precondition(historyLength >= 1, "histories of at most \(historyLength) items")
         self.sequences = sequences
         self.historyLength = historyLength
         longest = wholeWindows ? historyLength : 1
         var (firstTargets, firstWindows) = ([0], [0])
+        var places: [Int32]? = wholeWindows || weights.isEmpty ? nil : []
+        var sum = 0.0
         firstTargets.reserveCapacity(sequences.count + 1)
         firstWindows.reserveCapacity(sequences.count + 1)
         for user in 0..<sequences.count {
-            let targets = max(0, sequences.offsets[user + 1] - sequences.offsets[user] - 1)
+            var targets = max(0, sequences.offsets[user + 1] - sequences.offsets[user] - 1)
+            if !weights.isEmpty, targets > 0 {
+                let own = weights[sequences.offsets[user] + 1..<sequences.offsets[user + 1]]
+                sum += own.reduce(0) { $0 + Double($1) }
+                if places != nil {
+                    let kept = own.indices.filter { own[$0] > 0 }.map { Int32($0 - sequences.offsets[user]) }
+                    places?.append(contentsOf: kept)
+                    targets = kept.count
+                }
+            }
             firstTargets.append(firstTargets[user] + targets)
             firstWindows.append(firstWindows[user] + Self.windows(of: targets, longest: longest))
         }
         self.firstTargets = firstTargets
         self.firstWindows = firstWindows
+        self.places = places
+        let mean = sum > 0 ? sum / Double(firstTargets[firstTargets.count - 1]) : 1
+        self.weights = weights.map { Float(Double($0) / mean) }
+    }
+
+    /// The factor on the loss of a target, 1 on average over an epoch; nil when every target counts alike.
+    func weight(of place: Int, user: Int) -> Float? {
+        weights.isEmpty ? nil : weights[sequences.offsets[user] + place]
+    }
+
+    /// Whether some target counts more than another.
+    var hasUnequalWeights: Bool {
+        guard !weights.isEmpty else { return false }
+        return (0..<sequences.count).contains { user in
+            let own = weights[sequences.offsets[user]..<sequences.offsets[user + 1]].dropFirst()
+            return own.contains { $0 != 1 && (places == nil || $0 > 0) }
+        }
     }
 
     /// Targets of one epoch.
@@ -108,6 +148,15 @@ public struct TrainingWindows: Sendable {
             if firstWindows[middle] <= number { low = middle } else { high = middle }
         }
         let (user, own) = (low, firstTargets[low + 1] - firstTargets[low])
+        if let places {
+            let place = Int(places[number])
+            return Window(
+                user: user,
+                first: max(0, place - historyLength),
+                targets: place..<place + 1,
+                stream: UInt64(epoch * self.targets + number)
+            )
+        }
         let start = (number - firstWindows[user]) * longest - phase(of: user, targets: own, epoch: epoch, seed: seed)
         let targets = max(0, start) + 1..<max(max(0, start), min(start + longest, own)) + 1
         return Window(

@@ -13,7 +13,8 @@ struct Evaluate: ParsableCommand {
     @Option(help: "The store (SQLite).") var store: String
     @Option(help: "Name in the store.") var model: String
     @Option(help: "Version; the active one by default.") var version: Int?
-    @Option(help: "The events that the model was trained on.") var events: String?
+    @Option(help: "The events that the model was trained on; what --events of train takes.", completion: .file())
+    var events: [String] = []
     @Option(help: "users, time or leave-one-out; must be the split that the model was trained with.") var split:
         SplitKind?
     @Option(help: "Interactions that the model was not trained on.") var test: String?
@@ -29,7 +30,7 @@ struct Evaluate: ParsableCommand {
     @Flag(help: "Print one JSON object.") var json = false
 
     func validate() throws {
-        guard (events == nil) != (test == nil) else { throw ValidationError("Give either --events or --test.") }
+        guard events.isEmpty != (test == nil) else { throw ValidationError("Give either --events or --test.") }
         guard part != .train else { throw ValidationError("--part must be validation or test.") }
         guard 1...10_000 ~= noiseSeeds else { throw ValidationError("--noise-seeds must be from 1 to 10000.") }
     }
@@ -40,7 +41,7 @@ struct Evaluate: ParsableCommand {
         let recipe = try Recipe(json: Data(checkpoint.manifest.recipe.utf8))
         let counted = try recipe.model(stored: checkpoint.parameters, items: checkpoint.catalogue.count)
         let model = counted.system
-        let data = try heldOut(checkpoint)
+        let data = try heldOut(checkpoint, targets: recipe.data.targets)
         Terminal.write(notes: data.notes)
         let `protocol` = self.protocol ?? recipe.data.evaluation.suited(to: data.part.targets)
         guard `protocol`.suits(data.part.targets) else {
@@ -96,11 +97,12 @@ struct Evaluate: ParsableCommand {
         ]
     }
 
-    private func heldOut(_ checkpoint: Checkpoint) throws -> HeldOutData {
-        if let events {
+    private func heldOut(_ checkpoint: Checkpoint, targets: TargetConfiguration) throws -> HeldOutData {
+        if !events.isEmpty {
             return try HeldOutData(
-                events: events,
+                events: EventSource(events),
                 columns: columns.names,
+                targets: targets,
                 split: split,
                 part: part,
                 manifest: checkpoint.manifest,
@@ -111,6 +113,7 @@ struct Evaluate: ParsableCommand {
             test: test ?? "",
             train: train,
             columns: columns.names,
+            targets: targets,
             manifest: checkpoint.manifest,
             catalogue: checkpoint.catalogue
         )

@@ -120,6 +120,7 @@ struct RunExperiment: ParsableCommand {
         try choice.load(dataset: files.name).map { name, recipe in
             var recipe = recipe
             if let split = files.split { recipe.data.split = split }
+            try files.targets.apply(to: &recipe.data.targets)
             if let `protocol` { recipe.data.evaluation = `protocol` }
             if let maxSteps { recipe.training.maxSteps = maxSteps }
             try recipe.validate(prefix: "")

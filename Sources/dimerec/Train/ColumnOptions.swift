@@ -10,6 +10,13 @@ struct ColumnOptions: ParsableArguments {
     @Option(help: "The column of times, when its name (timestamp, event_time, date ...) is not recognised.")
     var timeColumn: String?
 
+    @Option(help: "The column of kinds of events, when its name (event, event_type, action ...) is not recognised.")
+    var eventColumn: String?
+    @Option(help: "The column of ratings, when its name (rating, overall, stars ...) is not recognised.")
+    var ratingColumn: String?
+
     /// The given names.
-    var names: EventColumns { EventColumns(user: userColumn, item: itemColumn, time: timeColumn) }
+    var names: EventColumns {
+        EventColumns(user: userColumn, item: itemColumn, time: timeColumn, event: eventColumn, rating: ratingColumn)
+    }
 }

@@ -6,7 +6,7 @@ import Training
 struct Import: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Convert a public data set to a folder with events.csv (or train, validation and test).",
-        subcommands: [YooChoose.self, KuaiRec.self, MovieLens.self]
+        subcommands: [YooChoose.self, KuaiRec.self, MovieLens.self, AmazonReviews.self, Gowalla.self]
     )
 
     /// Options of all formats.
@@ -79,6 +79,47 @@ struct Import: ParsableCommand {
             job.minimumWatchRatio = minWatchRatio
             job.minimumInteractions = minInteractions
             try output.print("kuairec", job.run)
+        }
+    }
+
+    struct AmazonReviews: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            commandName: "amazon-reviews",
+            abstract: "Amazon reviews of 2014, 2018 or 2023, as JSON Lines or as ratings alone."
+        )
+
+        @Argument(help: "Reviews (JSON Lines) or ratings (CSV); .gz and .zst too.", completion: .file())
+        var reviews: String
+        @Argument(help: "Metadata (JSON Lines), for titles, categories, brands and prices.", completion: .file())
+        var metadata: String?
+        @Flag(help: "Ratings without a header have the item in front, as those of 2018 do.") var itemFirst = false
+        @Option(help: "The lowest rating of an interaction; 0 keeps every review.") var minRating = 0.0
+        @Option(help: "Keep users and items with as many interactions among each other; 0 keeps all.") var core = 5
+        @OptionGroup var output: Output
+
+        func run() throws {
+            var job = AmazonReviewsImport(reviews: reviews, metadata: metadata)
+            job.itemFirst = itemFirst
+            job.minimumRating = minRating
+            job.core = core
+            try output.print("amazon-reviews", job.run)
+        }
+    }
+
+    struct Gowalla: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            commandName: "gowalla",
+            abstract: "Check-ins of Gowalla or Brightkite."
+        )
+
+        @Argument(help: "loc-gowalla_totalCheckins.txt; .gz and .zst too.", completion: .file()) var checkIns: String
+        @Option(help: "Keep users and places with as many check-ins among each other; 0 keeps all.") var core = 5
+        @OptionGroup var output: Output
+
+        func run() throws {
+            var job = GowallaImport(checkIns: checkIns)
+            job.core = core
+            try output.print("gowalla", job.run)
         }
     }
 

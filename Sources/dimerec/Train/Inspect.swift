@@ -14,7 +14,11 @@ struct Inspect: ParsableCommand {
             """
     )
 
-    @Argument(help: "Interactions (CSV with users, items and times; .gz too).", completion: .file()) var log: String
+    @Argument(
+        help: "Interactions: what --events of train takes; several are read as one log.",
+        completion: .file()
+    )
+    var log: [String]
     @Option(help: "Items (CSV: item, optional title and categories), for titles.", completion: .file())
     var items: String?
     @OptionGroup var columns: ColumnOptions
@@ -24,7 +28,8 @@ struct Inspect: ParsableCommand {
 
     func validate() throws {
         guard let html else { return }
-        for (file, name) in [(log, "the log itself"), (items ?? "", "the items file")] where !file.isEmpty {
+        let files = try EventSource(log).files.map { ($0, "the log itself") } + [(items ?? "", "the items file")]
+        for (file, name) in files where !file.isEmpty {
             guard URL(filePath: html).standardizedFileURL != URL(filePath: file).standardizedFileURL else {
                 throw ValidationError("--html names \(name); give another file.")
             }
@@ -33,7 +38,7 @@ struct Inspect: ParsableCommand {
 
     func run() throws {
         Allocator.keepFreedMemory()
-        let report = try LogReport(events: log, columns: columns.names, items: items)
+        let report = try LogReport(events: EventSource(log), columns: columns.names, items: items)
         Terminal.write(notes: report.notes)
         if let html { try report.writePage(to: html) }
         Terminal.print(json ? String(decoding: try report.json, as: UTF8.self) : report.text)

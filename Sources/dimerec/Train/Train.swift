@@ -41,6 +41,7 @@ struct Train: ParsableCommand {
         let data = try files.load(given?.data)
         var recipe = given ?? chosenRecipe(for: data)
         if let split = data.splitKind { recipe.data.split = split }
+        try files.targets.apply(to: &recipe.data.targets)
         if let recipeOut { try recipe.write(to: recipeOut) }
         let store = try CheckpointStore(path: store)
         let interruption = Interruption()

@@ -9,16 +9,24 @@ struct TrainingDataOptions: ParsableArguments {
         completion: .directory
     )
     var data: String?
-    @Option(help: "Interactions, split by --split (CSV with users, items and times; .gz too).") var events: String?
+    @Option(
+        help: """
+            Interactions, split by --split: a CSV, TSV or JSON Lines file (.gz and .zst too), a folder of them, a pattern such \
+            as 'logs/2026-*.csv.gz', - for standard input, or 'sqlite:FILE?query=SELECT'. Repeat it for several.
+            """,
+        completion: .file()
+    )
+    var events: [String] = []
     @Option(help: "users, time or leave-one-out; overrides the recipe.") var split: SplitKind?
     @Option(help: "Training interactions, when the parts are separate files.") var train: String?
     @Option(help: "Validation interactions, when the parts are separate files.") var validation: String?
     @Option(help: "Test interactions, never trained on; `train` only records them in the manifest.") var test: String?
     @Option(help: "Items (CSV: item, optional title, categories and attributes).") var items: String?
     @OptionGroup var columns: ColumnOptions
+    @OptionGroup var targets: TargetOptions
 
     func validate() throws {
-        guard [data != nil, events != nil, train != nil || validation != nil].count(where: { $0 }) == 1 else {
+        guard [data != nil, !events.isEmpty, train != nil || validation != nil].count(where: { $0 }) == 1 else {
             throw ValidationError("Give one of: --data; --events; --train with --validation.")
         }
         guard data == nil || (test == nil && items == nil) else {
@@ -41,7 +49,11 @@ struct TrainingDataOptions: ParsableArguments {
     /// - Returns: The three parts.
     /// - Throws: `ValidationError`, `CSVError` or `SmallDataError`.
     func load(_ configuration: DataConfiguration?) throws -> TrainingData {
-        let data = try filesOfFolder().read(configuration)
+        var configuration = configuration
+        var chosen = configuration?.targets ?? TargetConfiguration()
+        try targets.apply(to: &chosen)
+        configuration?.targets = chosen
+        let data = try filesOfFolder().read(configuration, chosen)
         Terminal.write(notes: data.notes)
         return data
     }
@@ -54,15 +66,16 @@ struct TrainingDataOptions: ParsableArguments {
             throw ValidationError("--data: '\(data)' is a file; give a folder, or the file with --events.")
         }
         func file(_ name: String) -> String? {
-            [name, name + ".gz"].map { "\(data)/\($0)" }.first(where: FileManager.default.fileExists(atPath:))
+            ["csv", "tsv", "jsonl"].flatMap { ending in ["", ".gz", ".zst"].map { "\(data)/\(name).\(ending)\($0)" } }
+                .first(where: FileManager.default.fileExists(atPath:))
         }
         var files = self
         files.data = nil
-        files.items = file("items.csv")
-        files.events = file("events.csv")
-        if files.events == nil {
-            (files.train, files.validation) = (file("train.csv"), file("validation.csv"))
-            files.test = file("test.csv")
+        files.items = file("items")
+        files.events = file("events").map { [$0] } ?? []
+        if files.events.isEmpty {
+            (files.train, files.validation) = (file("train"), file("validation"))
+            files.test = file("test")
         }
         do {
             try files.validate()
@@ -75,11 +88,12 @@ struct TrainingDataOptions: ParsableArguments {
         return files
     }
 
-    private func read(_ configuration: DataConfiguration?) throws -> TrainingData {
-        if let events {
+    private func read(_ configuration: DataConfiguration?, _ targets: TargetConfiguration) throws -> TrainingData {
+        if !events.isEmpty {
             return try TrainingData(
-                events: events,
+                events: EventSource(events),
                 columns: columns.names,
+                targets: targets,
                 split: split ?? configuration?.split,
                 seed: (configuration ?? DataConfiguration()).splitSeed,
                 items: items
@@ -91,6 +105,7 @@ struct TrainingDataOptions: ParsableArguments {
             validation: validation,
             test: test,
             columns: columns.names,
+            targets: targets,
             items: items
         )
     }

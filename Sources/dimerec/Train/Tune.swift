@@ -74,6 +74,7 @@ struct Tune: ParsableCommand {
     private func tuning(_ recipe: Recipe) throws -> Tuning {
         var recipe = recipe
         if let split = files.split { recipe.data.split = split }
+        try files.targets.apply(to: &recipe.data.targets)
         if let maxSteps { recipe.training.maxSteps = maxSteps }
         let space = try FileManager.default.contents(atPath: "\(spaces)/\(recipe.system).json").map(
             TuningSpace.init(json:)

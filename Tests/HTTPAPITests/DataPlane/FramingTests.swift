@@ -90,12 +90,10 @@ import Testing
         }
     }
 
-    @Test("the control plane cuts off slow requests and idle connections")
+    @Test("the control plane cuts off slow requests")
     func timesOut() async throws {
-        let configuration = ServerConfiguration.testing {
-            $0.requestReadTimeout = .milliseconds(100)
-            $0.idleTimeout = .seconds(1)
-        }
+        // Connections that wait for the test may be idle longer than any time limit of a busy machine.
+        let configuration = ServerConfiguration.testing { $0.requestReadTimeout = .milliseconds(100) }
         try await withServer(configuration: configuration) { server in
             for part in [
                 "GET /vers", "POST /v1/models/m:rollback HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\n\r\n{",
@@ -105,6 +103,12 @@ import Testing
                 #expect(try await connection.answer().status == 408)
                 #expect(try await connection.rest() == "")
             }
+        }
+    }
+
+    @Test("the control plane closes idle connections")
+    func closesIdle() async throws {
+        try await withServer(configuration: .testing { $0.idleTimeout = .seconds(1) }) { server in
             let idle = try await TestConnection(port: server.controlPort)
             #expect(try await idle.rest() == "")
         }

@@ -186,9 +186,16 @@ import Training
     @Test("the error of an unknown header lists its columns and the option")
     func unknownHeader() throws {
         let text = try refusal("who,what,when\nu,i,1\n")
-        #expect(text.contains("users") && text.contains("'who', 'what', 'when'") && text.contains("--user-column"))
+        #expect(text.contains("users, or items") && text.contains("--user-column") && text.contains("--item-column"))
+        #expect(text.contains("'who' (unknown, first value 'u'), 'what' (unknown, first value 'i'), 'when' (unknown"))
+        let partly = try refusal("who,item,ts\nu,i,1\n")
+        #expect(partly.contains("'item' (taken for items, first value 'i'), 'ts' (taken for times"))
+        #expect(
+            try refusal("a,b\nu,i\n", columns: EventColumns(user: "x", item: "y"))
+                == "'F' has no columns 'x', 'y'; its columns are 'a', 'b'."
+        )
         #expect(try refusal("user\nu\n").contains("--item-column"))
-        #expect(try refusal("user item timestamp\nu i 1\n").contains("'user item timestamp'"))
+        #expect(try refusal("user item timestamp\nu i 1\n").contains("'user item timestamp' ("))
     }
 
     @Test("ambiguous columns are rejected, duplicates of unused columns are not")
@@ -263,8 +270,8 @@ import Training
     @Test(
         "the error names a file's foreign format",
         arguments: [
-            (Array("{\"user\": \"u\"}\n".utf8), "JSON"), (Array(" [1]\n".utf8), "JSON"),
-            ([0x1F, 0x8B, 8, 0], "gzip"), (Array("PK\u{3}\u{4}".utf8), "ZIP"), (Array("PAR1".utf8), "Parquet"),
+            (Array(" [1]\n".utf8), "JSON"), ([0x1F, 0x8B, 8, 0], "gzip"), ([0x28, 0xB5, 0x2F, 0xFD], "zstd"),
+            (Array("PK\u{3}\u{4}".utf8), "ZIP"), (Array("PAR1".utf8), "Parquet"),
             ([0xFF, 0xFE, 0x75, 0], "UTF-16"), ([0x75, 0, 0x73, 0], "UTF-16"),
         ] as [([UInt8], String)]
     )
@@ -277,11 +284,19 @@ import Training
     func rowLimit() throws {
         try withFile("user,item,timestamp\nu,a,1\nu,b,2\nu,c,3\n") { path in
             var vocabulary = ItemVocabulary()
-            #expect(throws: CSVError.tooManyRows(file: path, limit: 2)) {
-                try InteractionDataset.load(path, EventColumns(), &vocabulary, .extend, rowLimit: 2)
+            func load(rowLimit: Int) throws -> InteractionDataset {
+                let (source, targets) = (EventSource(file: path), TargetConfiguration())
+                return try InteractionDataset.load(
+                    source,
+                    EventColumns(),
+                    targets,
+                    &vocabulary,
+                    .extend,
+                    rowLimit: rowLimit
+                )
             }
-            let data = try InteractionDataset.load(path, EventColumns(), &vocabulary, .extend, rowLimit: 3)
-            #expect(data.eventCount == 3)
+            #expect(throws: CSVError.tooManyRows(file: path, limit: 2)) { try load(rowLimit: 2) }
+            #expect(try load(rowLimit: 3).eventCount == 3)
         }
     }
 }

@@ -337,8 +337,8 @@ private func sequences(_ path: String) throws -> [String: [String]] {
     @Test("a file with another header is rejected") func wrongFile() throws {
         try withFiles(["item_categories.csv": Array("video_id,feat\n7,[8]\n".utf8)]) { folder in
             let job = KuaiRecImport(matrix: folder.file("item_categories.csv"))
-            let expected = CSVError.missingColumn(
-                "user_id",
+            let expected = CSVError.missingColumns(
+                ["user_id", "timestamp", "watch_ratio"],
                 file: folder.file("item_categories.csv"),
                 found: ["video_id", "feat"]
             )

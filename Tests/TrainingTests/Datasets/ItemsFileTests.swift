@@ -35,7 +35,11 @@ import Training
     @Test("the error of a file without an item column lists its columns")
     func noItems() throws {
         try withFile("title,year\nA,1\n") { path in
-            #expect(throws: CSVError.unrecognisedHeader(.item, file: path, found: ["title", "year"])) {
+            let found = [
+                CSVError.FoundColumn(name: "title", role: .title, sample: "A"),
+                CSVError.FoundColumn(name: "year", role: nil, sample: "1"),
+            ]
+            #expect(throws: CSVError.unrecognisedHeader([.item], file: path, found: found)) {
                 try ItemMetadata.load(items: path)
             }
         }

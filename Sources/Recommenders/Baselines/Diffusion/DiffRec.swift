@@ -112,6 +112,9 @@ public struct DiffRec: ChainRecommender {
         }
     }
 
+    /// The loss is that of a whole history, so targets have no weights.
+    public var weighsTargets: Bool { false }
+
     /// The squared error of the predicted rows, weighted by step.
     ///
     /// - Complexity: O(B V hidden).

@@ -148,7 +148,8 @@ public struct DiffuRec: ChainRecommender {
             of: predicted,
             positives: x0,
             scale: .fixed(Float(configuration.logitScale)),
-            weight: 1 / Float(batch.stepRows)
+            weight: 1 / Float(batch.stepRows),
+            rowWeights: batch.rowWeights
         )
         return TrainingLoss(total: total, terms: [("softmax", total.scalar)])
     }

@@ -130,6 +130,9 @@ public struct DreamRec: ChainRecommender {
         }
     }
 
+    /// The loss is that of a whole history, so targets have no weights.
+    public var weighsTargets: Bool { false }
+
     /// Mean squared error of the predicted rows; it uses no negatives.
     public func loss(_ batch: TrainingBatch, on tape: Tape) -> TrainingLoss {
         let generator = CounterBasedGenerator(seed: batch.noise.seed, purpose: .nullCondition)

@@ -137,6 +137,9 @@ public struct LatentDiffRec: ChainRecommender {
         }
     }
 
+    /// The loss is that of a whole history, so targets have no weights.
+    public var weighsTargets: Bool { false }
+
     /// The denoiser's error, the likelihood and the divergence.
     public func loss(_ batch: TrainingBatch, on tape: Tape) -> TrainingLoss {
         let d = configuration.dimension

@@ -102,6 +102,9 @@ public struct SequentialDiffRec: ChainRecommender {
         }
     }
 
+    /// The loss is that of a whole history, so targets have no weights.
+    public var weighsTargets: Bool { false }
+
     /// Squared error and rounding loss of the predicted rows.
     public func loss(_ batch: TrainingBatch, on tape: Tape) -> TrainingLoss {
         let d = configuration.dimension

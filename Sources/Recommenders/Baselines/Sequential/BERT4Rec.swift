@@ -96,6 +96,9 @@ public struct BERT4Rec: TrainedRecommender {
         Matrix(joiningColumns: [parameters[ItemTable.name], parameters[Name.itemBias]])
     }
 
+    /// The loss is that of a whole history, so targets have no weights.
+    public var weighsTargets: Bool { false }
+
     /// `-log softmax` of each hidden item at its place, summed over the places of a row.
     public func loss(_ batch: TrainingBatch, on tape: Tape) -> TrainingLoss {
         loss(batch, hidden: hiddenPlaces(batch), on: tape)

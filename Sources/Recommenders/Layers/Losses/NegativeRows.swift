@@ -37,8 +37,15 @@ struct NegativeRows {
         }
     }
 
-    /// `weight * sum_r -log softmax(s <q_r, e_+>)` over the positive and the row's negatives.
-    func softmaxLoss(of queries: Variable, positives: Variable, scale: LogitScale, weight: Float) -> Variable {
+    /// `weight * sum_r weight_r -log softmax(s <q_r, e_+>)` over the positive and the row's negatives; without
+    /// row weights, they are 1.
+    func softmaxLoss(
+        of queries: Variable,
+        positives: Variable,
+        scale: LogitScale,
+        weight: Float,
+        rowWeights: [Float]? = nil
+    ) -> Variable {
         let scaled = scale.applied(to: queries)
         let positiveLogits = scaled.rowDots(positives)
         switch layout {
@@ -50,21 +57,31 @@ struct NegativeRows {
                 classes: rows,
                 packed: packed,
                 masked: masked,
-                weights: [Float](repeating: weight, count: scaled.value.rows)
+                weights: rowWeights.map { $0.map { $0 * weight } }
+                    ?? [Float](repeating: weight, count: scaled.value.rows)
             )
         case .perRow(let correction):
             return .crossEntropy(
                 positives: positiveLogits,
                 negatives: scaled.blockScores(rows),
                 negativeOffset: correction,
-                weight: weight
+                weight: weight,
+                rowWeights: rowWeights
             )
         }
     }
 
-    /// `weight * sum_r mean_j -log sigmoid(s <q_r, e_+> - s <q_r, e_j>)` over the row's negatives without the masked
+    /// `weight * sum_r weight_r mean_j -log sigmoid(s <q_r, e_+> - s <q_r, e_j>)` over the row's negatives without the masked
     /// ones (BPR; Rendle et al., UAI 2009); 0 for a row without negatives.
-    func pairwiseLoss(of queries: Variable, positives: Variable, scale: LogitScale, weight: Float) -> Variable {
+    ///
+    /// Without row weights, they are 1.
+    func pairwiseLoss(
+        of queries: Variable,
+        positives: Variable,
+        scale: LogitScale,
+        weight: Float,
+        rowWeights: [Float]? = nil
+    ) -> Variable {
         let scaled = scale.applied(to: queries)
         let scores: Variable
         var masks: RaggedRows?
@@ -74,7 +91,7 @@ struct NegativeRows {
         }
         let (count, columns) = (scores.value.rows, scores.value.columns)
         let shares = (0..<count).map { row in
-            1 / Float(max(1, columns - (masks.map { Set($0[row]).count } ?? 0)))
+            (rowWeights?[row] ?? 1) / Float(max(1, columns - (masks.map { Set($0[row]).count } ?? 0)))
         }
         // A pair is a softmax over two logits: one positive and one negative per row.
         return .crossEntropy(

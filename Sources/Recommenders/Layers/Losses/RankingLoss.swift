@@ -30,8 +30,22 @@ public enum RankingLoss: String, Codable, Sendable, CaseIterable {
         let weight = 1 / Float(batch.stepRows)
         let total =
             switch self {
-            case .softmax: negatives.softmaxLoss(of: users, positives: targets, scale: scale, weight: weight)
-            case .bpr: negatives.pairwiseLoss(of: users, positives: targets, scale: scale, weight: weight)
+            case .softmax:
+                negatives.softmaxLoss(
+                    of: users,
+                    positives: targets,
+                    scale: scale,
+                    weight: weight,
+                    rowWeights: batch.rowWeights
+                )
+            case .bpr:
+                negatives.pairwiseLoss(
+                    of: users,
+                    positives: targets,
+                    scale: scale,
+                    weight: weight,
+                    rowWeights: batch.rowWeights
+                )
             }
         return TrainingLoss(total: total, terms: [(rawValue, total.scalar)])
     }

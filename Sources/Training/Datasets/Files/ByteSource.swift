@@ -1,78 +1,127 @@
+import CheckpointStore
 import Foundation
 
-/// Reads the bytes of a file in order; decompresses with `gzip -dc` when its name ends in `.gz`.
+/// The bytes of a file, of standard input or of a query's rows, in order.
+///
+/// A file whose name ends in `.gz` or `.zst` is decompressed by `gzip -dc` or `zstd -dc`.
 final class ByteSource {
-    private let file: String
-    private let input: FileHandle
-    private let archive: Archive?
+    /// The file as the caller named it.
+    let name: String
+    private let input: Input
 
-    /// A running `gzip` and its standard error.
-    private struct Archive {
+    private enum Input {
+        case file(FileHandle, Decompression?)
+        case query(QueryText)
+    }
+
+    /// A running decompressor and its standard error.
+    private struct Decompression {
+        let program: String
         let process: Process
         let complaints: FileHandle
     }
 
+    /// The programs that decompress, by the ending of a name.
+    static let decompressors = [".gz": "gzip", ".zst": "zstd"]
+
+    /// The program that decompresses a file; nil for a plain one.
+    static func decompressor(of file: String) -> String? {
+        decompressors.first { file.hasSuffix($0.key) }?.value
+    }
+
     /// Opens a file.
     init(file: String) throws(CSVError) {
-        self.file = file
+        name = file
         let opened: FileHandle
         do {
             opened = try FileHandle(forReadingFrom: URL(fileURLWithPath: file))
         } catch {
             throw CSVError.unreadable(file: file, reason: Self.reason(error))
         }
-        guard file.hasSuffix(".gz") else {
-            input = opened
-            archive = nil
+        guard let program = Self.decompressor(of: file) else {
+            input = .file(opened, nil)
             return
         }
         let (output, complaints) = (Pipe(), Pipe())
         let process = Process()
         process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-        process.arguments = ["gzip", "-dc"]
+        process.arguments = [program, "-dc"]
         process.standardInput = opened
         process.standardOutput = output
         process.standardError = complaints
         do {
             try process.run()
         } catch {
-            throw CSVError.damagedArchive(file: file, reason: "gzip did not start (\(Self.reason(error)))")
+            throw CSVError.damagedArchive(file: file, reason: "\(program) did not start (\(Self.reason(error)))")
         }
-        input = output.fileHandleForReading
-        archive = Archive(process: process, complaints: complaints.fileHandleForReading)
+        input = .file(
+            output.fileHandleForReading,
+            Decompression(program: program, process: process, complaints: complaints.fileHandleForReading)
+        )
+    }
+
+    /// Reads an open file, such as standard input.
+    init(name: String, _ file: FileHandle) {
+        self.name = name
+        input = .file(file, nil)
+    }
+
+    /// Reads the rows of a query as RFC 4180 text.
+    init(name: String, _ rows: QueryText) {
+        self.name = name
+        input = .query(rows)
     }
 
     deinit {
-        if let process = archive?.process, process.isRunning { process.terminate() }
+        if case .file(_, let archive?) = input, archive.process.isRunning { archive.process.terminate() }
     }
 
-    /// Up to `count` more bytes; empty only at the end of a complete file.
+    /// Up to about `count` more bytes; empty only at the end of a complete file.
     func read(upTo count: Int) throws(CSVError) -> [UInt8] {
-        let read: Data?
-        do {
-            read = try input.read(upToCount: count)
-        } catch {
-            throw .unreadable(file: file, reason: Self.reason(error))
+        switch input {
+        case .query(let rows):
+            do {
+                return try rows.read(about: count)
+            } catch {
+                throw .failedQuery(database: name, reason: Self.reason(error))
+            }
+        case .file(let file, let archive):
+            let read: Data?
+            do {
+                read = try file.read(upToCount: count)
+            } catch {
+                throw .unreadable(file: name, reason: Self.reason(error))
+            }
+            if let read, !read.isEmpty { return [UInt8](read) }
+            if let archive { try requireWhole(archive) }
+            return []
         }
-        if let read, !read.isEmpty { return [UInt8](read) }
-        try requireWholeArchive()
-        return []
     }
 
-    private func requireWholeArchive() throws(CSVError) {
-        guard let archive else { return }
+    private func requireWhole(_ archive: Decompression) throws(CSVError) {
         archive.process.waitUntilExit()
-        guard archive.process.terminationReason != .exit || archive.process.terminationStatus != 0 else { return }
+        let status = archive.process.terminationStatus
+        guard archive.process.terminationReason != .exit || status != 0 else { return }
+        // The status of `env` for a program that it cannot find.
+        if status == 127 {
+            throw .unreadable(
+                file: name,
+                reason: "the program '\(archive.program)' is not installed; install it, or decompress the file first"
+            )
+        }
         let said = (try? archive.complaints.readToEnd()) ?? Data()
         let text = String(decoding: said, as: UTF8.self)
             .split(whereSeparator: \.isNewline).map { $0.trimmingCharacters(in: .whitespaces) }
             .filter { !$0.isEmpty }.joined(separator: "; ")
-        let status = "gzip ended with status \(archive.process.terminationStatus)"
-        throw .damagedArchive(file: file, reason: text.isEmpty ? status : text)
+        throw .damagedArchive(
+            file: name,
+            reason: text.isEmpty ? "\(archive.program) ended with status \(status)" : text
+        )
     }
 
     /// The system's error message, if there is one.
     static func reason(_ error: any Error) -> String {
+        if let failure = error as? QueryFailure { return failure.reason }
         let error = error as NSError
         let underlying = error.userInfo[NSUnderlyingErrorKey] as? NSError
         let text = (underlying ?? error).localizedDescription

@@ -9,6 +9,9 @@ package struct CSVDialect: Sendable, Equatable {
     /// Whether a row that is not UTF-8 is read as ISO 8859-1 instead of rejected.
     let fallsBackToLatin1: Bool
 
+    /// JSON Lines: one object a line, in strict UTF-8.
+    static let records = CSVDialect(separator: 0, separatorWidth: 0, hasQuotes: true, fallsBackToLatin1: false)
+
     /// RFC 4180 in strict UTF-8.
     package static let csv = CSVDialect(
         separator: UInt8(ascii: ","),
@@ -31,14 +34,15 @@ package struct CSVDialect: Sendable, Equatable {
         CSVDialect(separator: separator, separatorWidth: 1, hasQuotes: true, fallsBackToLatin1: false)
     }
 
-    /// The delimiter in words.
-    var separatorName: String {
+    /// The format in words.
+    var words: String {
         switch separator {
-        case UInt8(ascii: ","): "commas"
-        case UInt8(ascii: ";"): "semicolons"
-        case UInt8(ascii: "\t"): "tabs"
-        case UInt8(ascii: "|"): "pipes"
-        default: "'\(String(repeating: String(UnicodeScalar(separator)), count: separatorWidth))'"
+        case 0: "one JSON object a line"
+        case UInt8(ascii: ","): "fields between commas"
+        case UInt8(ascii: ";"): "fields between semicolons"
+        case UInt8(ascii: "\t"): "fields between tabs"
+        case UInt8(ascii: "|"): "fields between pipes"
+        default: "fields between '\(String(repeating: String(UnicodeScalar(separator)), count: separatorWidth))'"
         }
     }
 

@@ -1,4 +1,4 @@
-/// Why a CSV file was rejected: the problem, its place, and what to do.
+/// Why a file of rows was rejected: the problem, its place, and what to do.
 public enum CSVError: Error, Equatable, CustomStringConvertible {
     /// A place in a file; line and column count from 1, columns in characters.
     public struct Location: Sendable, Equatable, CustomStringConvertible {
@@ -33,9 +33,38 @@ public enum CSVError: Error, Equatable, CustomStringConvertible {
         public var description: String { "'\(text)' (\(form), line \(place.line))" }
     }
 
+    /// A column of a header, with the role that its name has and its first value.
+    public struct FoundColumn: Sendable, Equatable, CustomStringConvertible {
+        /// The name in the header.
+        public var name: String
+        /// The recognised role; nil for an unknown name.
+        public var role: ColumnRole?
+        /// The field of the first row, at most 40 characters; nil without one.
+        public var sample: String?
+
+        /// Describes a column.
+        public init(name: String, role: ColumnRole?, sample: String?) {
+            (self.name, self.role, self.sample) = (name, role, sample)
+        }
+
+        /// Name, role and sample.
+        public var description: String {
+            let kind = role.map { "taken for \($0.plural)" } ?? "unknown"
+            return "'\(name)' (\(kind)\(sample.map { ", first value '\($0)'" } ?? ""))"
+        }
+    }
+
     /// The file cannot be opened or read.
     case unreadable(file: String, reason: String)
-    /// `gzip` cannot decompress the file.
+    /// A pattern or a folder without files.
+    case noFiles(String, reason: String)
+    /// Two names lead to one file.
+    case repeatedFile(String)
+    /// The name of a query is not understood.
+    case invalidQuery(String, reason: String)
+    /// The database rejects the query.
+    case failedQuery(database: String, reason: String)
+    /// `gzip` or `zstd` cannot decompress the file.
     case damagedArchive(file: String, reason: String)
     /// The file has no header, or no rows below it.
     case empty(file: String)
@@ -43,10 +72,12 @@ public enum CSVError: Error, Equatable, CustomStringConvertible {
     case foreignFormat(ForeignFormat, file: String)
     /// More rows than can be numbered.
     case tooManyRows(file: String, limit: Int)
-    /// A column that the caller named is not in the header.
-    case missingColumn(String, file: String, found: [String])
-    /// No name in the header is known for a needed column.
-    case unrecognisedHeader(ColumnRole, file: String, found: [String])
+    /// Columns that the caller named are not in the header.
+    case missingColumns([String], file: String, found: [String])
+    /// No names in the header are known for some needed columns.
+    case unrecognisedHeader([ColumnRole], file: String, found: [FoundColumn])
+    /// Only one of two files of a log has a column.
+    case differentColumns(ColumnRole, with: String, without: String)
     /// Several names in the header fit one column equally well.
     case ambiguousColumn(ColumnRole, file: String, names: [String])
     /// The caller named one column for two roles, for example user and item.
@@ -59,6 +90,8 @@ public enum CSVError: Error, Equatable, CustomStringConvertible {
     case malformed(at: Location, reason: String)
     /// A row is longer than the reader's limit, usually because a quote is left open.
     case rowTooLong(at: Location, limit: Int)
+    /// A JSON object or list in place of one value.
+    case nestedField(at: Location, field: String)
     /// Bytes that are not UTF-8.
     case invalidUTF8(at: Location)
     /// A field is not a finite number.
@@ -69,8 +102,14 @@ public enum CSVError: Error, Equatable, CustomStringConvertible {
     case unreadableTime(at: Location, column: String, text: String)
     /// Two times of a column in different forms.
     case mixedTimes(column: String, first: WrittenTime, other: WrittenTime)
+    /// The times of two files of a log count different units.
+    case mixedTimeUnits(column: String, first: WrittenTime, other: WrittenTime)
     /// A value of an attribute does not have the type that the header declares.
     case wrongType(at: Location, column: String, type: String, text: String)
+    /// A kind of event that the recipe gives no weight.
+    case unknownKind(at: Location, kind: String, known: [String])
+    /// A weight that is negative or too large.
+    case invalidWeight(at: Location, text: String)
     /// An empty id.
     case emptyID(at: Location, column: String)
     /// An id that must be unique occurs twice.
@@ -81,19 +120,33 @@ public enum CSVError: Error, Equatable, CustomStringConvertible {
         switch self {
         case .unreadable(let file, let reason):
             "Cannot read '\(file)': \(reason)."
+        case .noFiles(let name, let reason):
+            "'\(name)' gives no log: \(reason). Name files that exist, or put the name into single quotes."
+        case .repeatedFile(let file):
+            "'\(file)' is given twice, so its events would count twice; name each file once."
+        case .invalidQuery(let name, let reason):
+            "'\(name)' is no query: \(reason). Write 'sqlite:FILE?query=SELECT user, item, time FROM clicks', with %25 for a "
+                + "percent sign and %3F for a question mark in the name of the file."
+        case .failedQuery(let database, let reason):
+            "The query on '\(database)' failed: \(reason). Try it with the program `sqlite3`."
         case .damagedArchive(let file, let reason):
-            "Cannot decompress '\(file)': \(reason). Check the file with `gzip -t`, or copy it again."
+            "Cannot decompress '\(file)': \(reason). Check the file with "
+                + "`\(ByteSource.decompressor(of: file) ?? "gzip") -t`, or copy it again."
         case .empty(let file):
             "'\(file)' has no rows. Is it the right file, with a header line if its format needs one?"
         case .foreignFormat(let format, let file):
             "'\(file)' is \(format.rawValue), not separated text. \(format.advice)."
         case .tooManyRows(let file, let limit):
-            "'\(file)' has more than \(limit) rows, the limit for one file. Train on its newest rows."
-        case .missingColumn(let column, let file, let found):
-            "'\(file)' has no column '\(column)'; its columns are \(Self.list(found))."
-        case .unrecognisedHeader(let role, let file, let found):
-            "No column of '\(file)' is known to hold \(role.plural); its columns are \(Self.list(found)). "
-                + role.remedy
+            "'\(file)' has more than \(limit) rows, the limit for one log. Train on its newest rows."
+        case .missingColumns(let columns, let file, let found):
+            "'\(file)' has no column\(columns.count == 1 ? "" : "s") \(Self.list(columns)); its columns are "
+                + "\(Self.list(found))."
+        case .unrecognisedHeader(let roles, let file, let found):
+            "No column of '\(file)' is known to hold \(roles.map(\.plural).joined(separator: ", or ")). Its columns: "
+                + found.map(\.description).joined(separator: ", ") + ". "
+                + roles.map(\.remedy).joined(separator: " ")
+        case .differentColumns(let role, let with, let without):
+            "'\(with)' has a column of \(role.plural) and '\(without)' has none. Give all files of a log the same columns."
         case .ambiguousColumn(let role, let file, let names):
             "Several columns of '\(file)' may hold \(role.plural): \(Self.list(names)). " + role.remedy
         case .sharedColumn(let column, let roles, let file):
@@ -107,6 +160,9 @@ public enum CSVError: Error, Equatable, CustomStringConvertible {
             "\(place): \(reason)."
         case .rowTooLong(let place, let limit):
             "\(place): the row starting here exceeds \(limit) bytes. Is a quote left open?"
+        case .nestedField(let place, let field):
+            "\(place): field '\(field)' holds an object or a list; write one text or number, for example with "
+                + "`jq -c '.\(field) = .\(field).id'`."
         case .invalidUTF8(let place):
             "\(place): the bytes here are not UTF-8. Convert the file, for example with `iconv -t UTF-8`."
         case .invalidNumber(let place, let column, let text):
@@ -118,11 +174,20 @@ public enum CSVError: Error, Equatable, CustomStringConvertible {
                 + "times such as 2024-01-31, 2024-01-31T10:00:00.123Z or 2024-01-31 10:00:00+02:00 (UTC without a zone)."
         case .mixedTimes(let column, let first, let other):
             "\(other.place): column '\(column)' mixes forms of time: \(other) and \(first). Write all of them in one form."
+        case .mixedTimeUnits(let column, let first, let other):
+            "\(other.place): column '\(column)' counts \(other.form) here (\(other.text)) and \(first.form) in "
+                + "'\(first.place.file)' (\(first.text), line \(first.place.line)). Write all of them in one unit."
         case .wrongType(let place, let column, let type, let text):
             "\(place): '\(text)' is no \(type), which the header declares for column '\(column)'. Correct the value, or "
                 + "declare another type."
+        case .unknownKind(let place, let kind, let known):
+            "\(place): the recipe gives no weight to events of kind '\(kind)', only to \(Self.list(known)). Add '\(kind)=0' if "
+                + "they are no targets."
+        case .invalidWeight(let place, let text):
+            "\(place): the weight '\(text)' is not in \(TargetConfiguration.range.lowerBound)..."
+                + "\(TargetConfiguration.range.upperBound). Correct it; 0 makes an event no target."
         case .emptyID(let place, let column):
-            "\(place): the id in column '\(column)' is empty; fill it in or remove the row."
+            "\(place): the id in column '\(column)' is empty or missing; fill it in or remove the row."
         case .duplicateID(let place, let column, let id):
             "\(place): '\(id)' in column '\(column)' is listed twice; keep one of the rows."
         }

@@ -1,6 +1,10 @@
 package import CheckpointStore
 
-/// A streaming reader of separated values, by default RFC 4180.
+/// A streaming reader of rows: separated values, by default RFC 4180, or JSON Lines.
+///
+/// A file whose first character is `{` holds one JSON object a line. Its header are the names of all fields in the
+/// lines of the first chunk; a field that a line does not have, or that is null, is empty. A list of texts or numbers
+/// reads as its elements with `|` between them.
 ///
 /// Quoted fields may hold delimiters, doubled quotes and line breaks. Lines end in LF or CRLF. The reader skips a
 /// byte order mark and blank lines. Every row must have as many fields as the header and be strict UTF-8, unless its
@@ -13,43 +17,39 @@ package struct CSVReader: ~Copyable {
     package let header: [String]
     private var records: CSVRecords
     private var rows = 0
-    private let rowLimit: Int
 
-    /// The most rows of a file: events are numbered in 32 bits.
+    /// The most rows of a log or a file: events are numbered in 32 bits.
     package static let rowLimit = Int(Int32.max)
 
-    /// Opens a file of RFC 4180 and reads its header.
+    /// Opens a file of RFC 4180 or of JSON Lines and reads its header.
     package init(file: String) throws(CSVError) {
-        try self.init(file: file, records: CSVRecords(file: file, dialect: .csv), rowLimit: Self.rowLimit)
+        try self.init(CSVRecords(ByteSource(file: file), dialect: .csv, acceptsRecords: true))
     }
 
-    /// Opens a file whose delimiter is recognised from its header, and reads the header.
+    /// Opens rows whose format and delimiter are recognised from their start, and reads the header.
     ///
     /// - Parameters:
-    ///   - file: The file.
-    ///   - rowLimit: The most rows below the header.
+    ///   - source: The bytes.
     ///   - score: Counts the known names among some names; the delimiter with the highest count is taken.
-    /// - Throws: `CSVError` when the file cannot be read or has no header.
-    package init(file: String, rowLimit: Int = rowLimit, recognising score: ([String]) -> Int) throws(CSVError) {
-        var records = try CSVRecords(file: file, dialect: .csv)
+    /// - Throws: `CSVError` when the bytes cannot be read or have no header.
+    init(_ source: ByteSource, recognising score: ([String]) -> Int) throws(CSVError) {
+        var records = try CSVRecords(source, dialect: .csv, acceptsRecords: true)
         records.recogniseDelimiter(score)
-        try self.init(file: file, records: records, rowLimit: rowLimit)
+        try self.init(records)
     }
 
-    private init(file: String, records: consuming CSVRecords, rowLimit: Int) throws(CSVError) {
-        guard try records.advance() else { throw .empty(file: file) }
-        self.file = file
-        self.rowLimit = rowLimit
-        header = (0..<records.count).map { String(decoding: records.field($0), as: UTF8.self) }
+    private init(_ records: consuming CSVRecords) throws(CSVError) {
+        guard let names = try records.readHeader() else { throw .empty(file: records.file) }
+        file = records.file
+        header = names
         self.records = records
     }
 
     /// Opens a file without a header line; `header` names its columns.
     package init(file: String, dialect: CSVDialect, header: [String]) throws(CSVError) {
-        records = try CSVRecords(file: file, dialect: dialect)
+        records = try CSVRecords(ByteSource(file: file), dialect: dialect, acceptsRecords: false)
         self.file = file
         self.header = header
-        rowLimit = Self.rowLimit
     }
 
     /// The format of the rows.
@@ -57,12 +57,13 @@ package struct CSVReader: ~Copyable {
 
     /// The positions of the named columns.
     package func columns(_ names: [String]) throws(CSVError) -> [Int] {
+        let missing = names.filter { !header.contains($0) }
+        guard missing.isEmpty else { throw .missingColumns(missing, file: file, found: header) }
         var positions: [Int] = []
         for name in names {
             let found = header.indices.filter { header[$0] == name }
-            guard let position = found.first else { throw .missingColumn(name, file: file, found: header) }
             guard found.count == 1 else { throw .duplicateColumn(name, file: file) }
-            positions.append(position)
+            positions += found
         }
         return positions
     }
@@ -74,7 +75,7 @@ package struct CSVReader: ~Copyable {
             throw .wrongFieldCount(at: records.start, expected: header.count, found: records.count)
         }
         rows += 1
-        guard rows <= rowLimit else { throw .tooManyRows(file: file, limit: rowLimit) }
+        guard rows <= Self.rowLimit else { throw .tooManyRows(file: file, limit: Self.rowLimit) }
         return true
     }
 
@@ -93,6 +94,7 @@ package struct CSVReader: ~Copyable {
 
     /// A field of this row that must not be empty; spaces around it count only inside quotes.
     package func id(_ column: Int) throws(CSVError) -> ArraySlice<UInt8> {
+        try requireScalar(column)
         let field = records.field(column)
         if let first = field.first, let last = field.last, first > UInt8(ascii: " "), last > UInt8(ascii: " ") {
             return field
@@ -101,6 +103,15 @@ package struct CSVReader: ~Copyable {
         guard !trimmed.isEmpty else { throw .emptyID(at: location(column), column: header[column]) }
         return trimmed
     }
+
+    /// Rejects a JSON object or list where one value is needed.
+    private func requireScalar(_ column: Int) throws(CSVError) {
+        guard records.isNested(column) || records.isList(column) else { return }
+        throw .nestedField(at: location(column), field: header[column])
+    }
+
+    /// Whether a field of this row is a JSON object, or a list of more than texts, numbers and flags.
+    package func isNested(_ column: Int) -> Bool { records.isNested(column) }
 
     /// Rejects an id that no request could name.
     func requireText(_ id: ArraySlice<UInt8>, _ column: Int) throws(CSVError) {
@@ -123,6 +134,7 @@ package struct CSVReader: ~Copyable {
     ///
     /// Integers of up to 15 digits take a fast path. Allowed characters: digits, signs, a point and an exponent.
     package func number(_ column: Int) throws(CSVError) -> Double {
+        try requireScalar(column)
         let field = records.field(column)
         if let integer = Self.shortInteger(field) { return Double(integer) }
         let isDecimal = field.allSatisfy { byte in
@@ -136,6 +148,7 @@ package struct CSVReader: ~Copyable {
 
     /// A field of this row as an exact number.
     package func exactNumber(_ column: Int) throws(CSVError) -> Timestamp {
+        try requireScalar(column)
         let field = records.field(column)
         if let time = Timestamp(digits: field) { return time }
         guard let number = DecimalNumber(field), let time = Timestamp(number) else {
@@ -146,6 +159,7 @@ package struct CSVReader: ~Copyable {
 
     /// A field of this row as a time in any of its forms; spaces around it do not count.
     package func timestamp(_ column: Int) throws(CSVError) -> (time: Timestamp, form: TimeForm) {
+        try requireScalar(column)
         if let time = Timestamp(digits: records.field(column)) { return (time, .number) }
         let field = Self.trimmed(records.field(column))
         if let number = DecimalNumber(field), let time = Timestamp(number) { return (time, .number) }

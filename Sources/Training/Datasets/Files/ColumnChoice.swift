@@ -11,9 +11,12 @@ struct ColumnRequest {
     /// Further names, tried after ``ColumnRole/names``.
     var others: [ColumnRole: [String]] = [:]
 
-    /// Opens a file with the delimiter that gives the most known columns.
-    func open(_ file: String, rowLimit: Int = CSVReader.rowLimit) throws(CSVError) -> CSVReader {
-        try CSVReader(file: file, rowLimit: rowLimit) { header in
+    /// Opens a file with the format and delimiter that give the most known columns.
+    func open(_ file: String) throws(CSVError) -> CSVReader { try open(ByteSource(file: file)) }
+
+    /// The same for other bytes.
+    func open(_ source: ByteSource) throws(CSVError) -> CSVReader {
+        try CSVReader(source) { header in
             let names = Set(header.map(ColumnRole.normalised))
             return roles.count { role in
                 if let name = named[role] { return names.contains(ColumnRole.normalised(name)) }
@@ -30,7 +33,8 @@ struct ColumnRequest {
 
 /// The columns of a file that were chosen for the roles.
 struct ColumnChoice {
-    private let file: String
+    /// The file that has the columns.
+    let file: String
     private let header: [String]
     private let dialect: CSVDialect
     private let roles: [ColumnRole]
@@ -39,15 +43,27 @@ struct ColumnChoice {
     /// Chooses the columns of a file.
     ///
     /// - Throws: `CSVError` when a needed column is missing or ambiguous.
-    init(_ request: ColumnRequest, in reader: borrowing CSVReader) throws(CSVError) {
+    init(_ request: ColumnRequest, in reader: inout CSVReader) throws(CSVError) {
         (file, header, dialect, roles) = (reader.file, reader.header, reader.dialect, request.roles)
         try take(request.named)
         for role in roles where positions[role] == nil {
-            let position = try recognised(role, request)
-            guard position != nil || !request.needed.contains(role) else {
-                throw .unrecognisedHeader(role, file: file, found: header)
-            }
-            positions[role] = position
+            positions[role] = try recognised(role, request)
+        }
+        let missing = request.needed.filter { positions[$0] == nil }
+        guard missing.isEmpty else {
+            throw .unrecognisedHeader(missing, file: file, found: found(withFirstRowOf: &reader))
+        }
+    }
+
+    /// What the columns were taken for, with the fields of the first row if it can be read.
+    private func found(withFirstRowOf reader: inout CSVReader) -> [CSVError.FoundColumn] {
+        let hasRow = (try? reader.next()) ?? false
+        return header.indices.map { column in
+            CSVError.FoundColumn(
+                name: header[column],
+                role: roles.first { positions[$0] == column },
+                sample: hasRow ? String(reader.text(column).prefix(40)) : nil
+            )
         }
     }
 
@@ -61,11 +77,16 @@ struct ColumnChoice {
     }
 
     private mutating func take(_ named: EventColumns) throws(CSVError) {
+        func columns(_ name: String) -> [Int] {
+            let exact = header.indices.filter { header[$0] == name }
+            return exact.isEmpty ? self.columns(named: ColumnRole.normalised(name), among: header.indices) : exact
+        }
+        let missing = roles.compactMap { named[$0] }.filter { columns($0).isEmpty }
+        guard missing.isEmpty else { throw .missingColumns(missing, file: file, found: header) }
         for role in roles {
             guard let name = named[role] else { continue }
-            let exact = header.indices.filter { header[$0] == name }
-            let found = exact.isEmpty ? columns(named: ColumnRole.normalised(name), among: header.indices) : exact
-            guard let position = found.first else { throw .missingColumn(name, file: file, found: header) }
+            let found = columns(name)
+            guard let position = found.first else { continue }
             guard found.count == 1 else { throw .duplicateColumn(header[position], file: file) }
             if let other = roles.first(where: { positions[$0] == position }) {
                 throw .sharedColumn(header[position], roles: [other, role], file: file)
@@ -98,13 +119,22 @@ struct ColumnChoice {
         positions.filter { ColumnRole.normalised(header[$0]) == name }
     }
 
+    /// Whether another file has columns of the same names in the same format.
+    func isAlike(_ other: ColumnChoice) -> Bool {
+        func names(_ choice: ColumnChoice) -> [String?] {
+            roles.map { role in choice.positions[role].map { choice.header[$0] } }
+        }
+        return dialect == other.dialect && names(self) == names(other)
+    }
+
     /// Notes for the user; none when the file has the names and commas of this program's own files.
-    var notes: [String] {
+    /// They name the file, or several files alike, by `file`.
+    func notes(of file: String) -> [String] {
         var notes: [String] = []
         let isOwn = roles.allSatisfy { role in positions[role].map { header[$0] == role.ownName } ?? true }
         if !isOwn || dialect != .csv {
             let taken = roles.compactMap { role in positions[role].map { "\(role.plural) from '\(header[$0])'" } }
-            notes.append("\(file): \(taken.joined(separator: ", ")); fields between \(dialect.separatorName)")
+            notes.append("\(file): \(taken.joined(separator: ", ")); \(dialect.words)")
         }
         if roles.contains(.time), positions[.time] == nil {
             let columns = header.map { "'\($0)'" }.joined(separator: ", ")

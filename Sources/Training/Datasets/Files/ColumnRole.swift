@@ -6,6 +6,12 @@ public enum ColumnRole: String, Sendable, CaseIterable {
     case item
     /// The time of an interaction.
     case time
+    /// The kind of an interaction, such as a view or a purchase.
+    case event
+    /// The rating that the user gave.
+    case rating
+    /// The weight of an interaction as a target.
+    case weight
     /// An item's title.
     case title
     /// An item's categories.
@@ -20,6 +26,9 @@ public enum ColumnRole: String, Sendable, CaseIterable {
         case .user: "users"
         case .item: "items"
         case .time: "times"
+        case .event: "kinds of events"
+        case .rating: "ratings"
+        case .weight: "weights"
         case .title: "titles"
         case .categories: "categories"
         }
@@ -28,7 +37,7 @@ public enum ColumnRole: String, Sendable, CaseIterable {
     /// The advice when the header does not name this column.
     var remedy: String {
         switch self {
-        case .user, .item, .time:
+        case .user, .item, .time, .event, .rating, .weight:
             "Name it with --\(rawValue)-column, or add a header line that calls it '\(ownName)'."
         case .title, .categories: "Rename one of them to '\(ownName)'."
         }
@@ -63,6 +72,13 @@ public enum ColumnRole: String, Sendable, CaseIterable {
                 "occurredat", "createdtime", "createtime", "clicktime", "servertime", "reviewtime", "eventdate", "date",
                 "tdat", "orderdate", "purchasedate",
             ]
+        case .event:
+            [
+                "event", "eventtype", "eventname", "action", "actiontype", "behavior", "behaviortype", "behaviour",
+                "interaction", "interactiontype",
+            ]
+        case .rating: ["rating", "ratings", "overall", "stars", "reviewrating"]
+        case .weight: ["weight"]
         case .title:
             [
                 "title", "itemtitle", "movietitle", "producttitle", "booktitle", "name", "itemname", "productname",
@@ -90,10 +106,22 @@ public struct EventColumns: Sendable, Equatable {
     public var item: String?
     /// The time column; nil to recognise it from the header.
     public var time: String?
+    /// The column of kinds of events; nil to recognise it from the header.
+    public var event: String?
+    /// The column of ratings; nil to recognise it from the header.
+    public var rating: String?
+    /// The column of weights; nil for the recipe's.
+    var weight: String?
 
     /// Column names; nil ones are recognised from the header.
-    public init(user: String? = nil, item: String? = nil, time: String? = nil) {
-        (self.user, self.item, self.time) = (user, item, time)
+    public init(
+        user: String? = nil,
+        item: String? = nil,
+        time: String? = nil,
+        event: String? = nil,
+        rating: String? = nil
+    ) {
+        (self.user, self.item, self.time, self.event, self.rating) = (user, item, time, event, rating)
     }
 
     subscript(role: ColumnRole) -> String? {
@@ -101,6 +129,9 @@ public struct EventColumns: Sendable, Equatable {
         case .user: user
         case .item: item
         case .time: time
+        case .event: event
+        case .rating: rating
+        case .weight: weight
         case .title, .categories: nil
         }
     }

@@ -1,11 +1,13 @@
 /// A format that is not separated text, known by its first bytes.
 public enum ForeignFormat: String, Sendable, CaseIterable {
-    /// An object or a list.
+    /// A list of records, or one record where no such file is read.
     case json = "JSON"
     /// Two bytes a character; spreadsheets save "Unicode text" like this.
     case utf16 = "UTF-16 text"
     /// Compressed data in a file without the ending `.gz`.
     case gzip = "gzip-compressed data"
+    /// Compressed data in a file without the ending `.zst`.
+    case zstd = "zstd-compressed data"
     /// An archive, or a spreadsheet.
     case zip = "a ZIP archive or a spreadsheet"
     /// A column store.
@@ -16,7 +18,8 @@ public enum ForeignFormat: String, Sendable, CaseIterable {
     /// The format of a file that starts with these bytes; nil when it may be separated text.
     init?(_ start: ArraySlice<UInt8>) {
         let signatures: [(ForeignFormat, [UInt8])] = [
-            (.utf16, [0xFF, 0xFE]), (.utf16, [0xFE, 0xFF]), (.gzip, [0x1F, 0x8B]), (.zip, Array("PK\u{3}\u{4}".utf8)),
+            (.utf16, [0xFF, 0xFE]), (.utf16, [0xFE, 0xFF]), (.gzip, [0x1F, 0x8B]),
+            (.zstd, [0x28, 0xB5, 0x2F, 0xFD]), (.zip, Array("PK\u{3}\u{4}".utf8)),
             (.parquet, Array("PAR1".utf8)), (.sqlite, Array("SQLite format 3\0".utf8)),
         ]
         if let (format, _) = signatures.first(where: { start.starts(with: $0.1) }) {
@@ -36,11 +39,13 @@ public enum ForeignFormat: String, Sendable, CaseIterable {
     /// The advice for such a file.
     var advice: String {
         switch self {
-        case .json: "Write its records as CSV, for example with `jq -r`"
+        case .json: "Write one record a line, for example with `jq -c '.[]'`"
         case .utf16: "Convert it, for example with `iconv -f UTF-16 -t UTF-8`"
-        case .gzip: "Give the file a name that ends in .gz"
+        case .gzip: "Give the file a name that ends in .gz, or decompress it first"
+        case .zstd: "Give the file a name that ends in .zst, or decompress it first"
         case .zip: "Unpack it, or save the sheet as CSV"
-        case .parquet, .sqlite: "Export its rows as CSV"
+        case .parquet: "Export its rows as CSV"
+        case .sqlite: "Name a query: sqlite:FILE?query=SELECT user, item, time FROM ..."
         }
     }
 }

@@ -101,12 +101,14 @@ struct DatasetFolder {
 
     /// Writes `items.csv`: a row for each item of the files written so far, by first appearance in the raw file.
     func writeItems(_ texts: ItemTexts) throws(ImportError) {
-        var writer = try CSVWriter(path: path("items"), header: ["item", "title", "categories"])
+        let header = ["item", "title", "categories"] + texts.attributes.map(\.header)
+        var writer = try CSVWriter(path: path("items"), header: header)
         for item in isKnownItem.indices where isKnownItem[item] {
             let number = Int32(item)
             writer.append(items[number])
             writer.append(Array((texts.titles[number] ?? "").utf8))
             writer.append(Array((texts.categories[number] ?? "").utf8))
+            for attribute in texts.attributes { writer.append(Array((attribute.values[number] ?? "").utf8)) }
             try writer.endRow()
         }
         try writer.close()

@@ -25,6 +25,16 @@ struct InteractionLog {
         drop(below: minimum, of: users.count, by: \.user)
     }
 
+    /// Drops rare users and rare items until nothing changes: everybody left has at least `minimum` interactions with
+    /// the others (a k-core).
+    mutating func keepCore(_ minimum: Int) {
+        var before = -1
+        while interactions.count != before {
+            before = interactions.count
+            dropRare(below: minimum)
+        }
+    }
+
     private mutating func drop(below minimum: Int, of count: Int, by id: KeyPath<Interaction, Int32>) {
         guard minimum > 1 else { return }
         var counts = [Int](repeating: 0, count: count)
@@ -33,16 +43,26 @@ struct InteractionLog {
     }
 }
 
-/// Titles and categories of the items that interactions name.
+/// Titles, categories and further attributes of the items that interactions name.
 struct ItemTexts {
     private let items: InternTable
-    private(set) var titles: [Int32: String] = [:]
+    var titles: [Int32: String] = [:]
     /// Names with `|` between them.
-    private(set) var categories: [Int32: String] = [:]
+    var categories: [Int32: String] = [:]
+    /// Values by the header of an attribute, such as `price:number`, in the order of the file to write.
+    private(set) var attributes: [(header: String, values: [Int32: String])] = []
 
     /// No text yet for any of the items.
     init(of items: InternTable) {
         self.items = items
+    }
+
+    /// Stores a value of an attribute of an item.
+    mutating func set(_ header: String, _ value: String, of item: Int32) {
+        if !attributes.contains(where: { $0.header == header }) { attributes.append((header, [:])) }
+        for place in attributes.indices where attributes[place].header == header {
+            attributes[place].values[item] = value
+        }
     }
 
     /// Stores the title and categories of a row's item; ignores items without interactions, rejects duplicates.

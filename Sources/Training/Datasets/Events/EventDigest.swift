@@ -8,15 +8,21 @@ struct EventDigest {
     private var buffer = [UInt8](repeating: 0, count: room)
     private var filled = 0
 
-    /// Adds an event: its time as the nearest Double, and the remainder when that Double is not exact.
-    mutating func add(user: ArraySlice<UInt8>, item: ArraySlice<UInt8>, time: Timestamp) {
+    /// Adds an event: its time as the nearest Double, the remainder when that Double is not exact, and a weight other
+    /// than 1.
+    mutating func add(user: ArraySlice<UInt8>, item: ArraySlice<UInt8>, time: Timestamp, weight: Float = 1) {
         add(user)
         add(item)
         add(time.nearest.bitPattern)
-        guard time.remainder != 0 else { return }
-        // No id has this length, so the next bytes cannot be mistaken for another event.
-        add(UInt32.max)
-        add(time.remainder)
+        // No id has these lengths, so the next bytes cannot be mistaken for another event.
+        if time.remainder != 0 {
+            add(UInt32.max)
+            add(time.remainder)
+        }
+        if weight != 1 {
+            add(UInt32.max - 1)
+            add(weight.bitPattern)
+        }
     }
 
     /// The digest of all events, in hexadecimal.

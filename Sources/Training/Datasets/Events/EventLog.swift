@@ -1,0 +1,131 @@
+import Kernels
+
+/// The events of a log with all their times, in the log's order.
+///
+/// Memory: 16 bytes an event (user, item and time); 8 more when a time needs more than a Double, 4 more with weights.
+struct EventLog {
+    /// Notes for the user about the files.
+    private(set) var notes: [String] = []
+    /// Whether the log has a column of times; otherwise the number of a row is its time.
+    private(set) var hasTimes = false
+    /// The user of each event, an index of ``userIDs``.
+    private(set) var users: [Int32] = []
+    /// The item of each event, a number of the vocabulary.
+    private(set) var items: [Int32] = []
+    /// The time of each event.
+    private(set) var times = TimestampColumn()
+    /// The weight of each event as a target; empty when every event counts alike.
+    private(set) var weights: [Float] = []
+    /// User ids, in order of first appearance.
+    private(set) var userIDs: [String] = []
+    private var userTable = InternTable()
+    private var unknownTable = InternTable()
+    private var digest = EventDigest()
+
+    /// Reads a log; see ``InteractionDataset/load(events:columns:targets:vocabulary:unknownItems:)``.
+    ///
+    /// It has at least one event, and at most `rowLimit`.
+    static func read(
+        _ source: EventSource,
+        _ columns: EventColumns,
+        _ targets: TargetConfiguration,
+        _ vocabulary: inout ItemVocabulary,
+        _ unknownItems: UnknownItems,
+        rowLimit: Int = CSVReader.rowLimit
+    ) throws(CSVError) -> EventLog {
+        var log = EventLog()
+        var reading = EventReading(columns, targets)
+        for part in source.parts {
+            try part.read(reading.request) { (reader: inout CSVReader) throws(CSVError) in
+                try reading.begin(&reader)
+                while try reader.next() {
+                    guard log.users.count < rowLimit else {
+                        throw .tooManyRows(file: source.name, limit: rowLimit)
+                    }
+                    try log.add(try reading.event(in: reader), from: reader, &vocabulary, unknownItems)
+                }
+            }
+        }
+        guard !log.users.isEmpty else { throw .empty(file: source.name) }
+        (log.notes, log.hasTimes) = (reading.notes(of: source), reading.hasTimes)
+        if let note = log.noteOfTargets(targets) { log.notes.append(note) }
+        return log
+    }
+
+    /// Adds an event; without a time, the number of the row in the log is the time.
+    private mutating func add(
+        _ event: EventReading.Event,
+        from reader: borrowing CSVReader,
+        _ vocabulary: inout ItemVocabulary,
+        _ unknownItems: UnknownItems
+    ) throws(CSVError) {
+        let known = vocabulary.count
+        let number: Int32
+        switch unknownItems {
+        case .extend: number = vocabulary.intern(event.item)
+        case .mark: number = vocabulary.number(of: event.item) ?? unknown(event.item)
+        }
+        if vocabulary.count != known { try reader.requireText(event.item, event.itemColumn) }
+        let (userNumber, isNew) = userTable.insert(event.user)
+        if isNew {
+            try reader.requireText(event.user, event.userColumn)
+            userIDs.append(String(decoding: event.user, as: UTF8.self))
+        }
+        let time = event.time ?? Timestamp(Double(users.count))
+        users.append(userNumber)
+        items.append(number)
+        times.append(time)
+        if let weight = event.weight { weights.append(weight) }
+        digest.add(user: event.user, item: event.item, time: time, weight: event.weight ?? 1)
+    }
+
+    private mutating func unknown(_ item: ArraySlice<UInt8>) -> Int32 {
+        _ = unknownTable.insert(item)
+        return InteractionDataset.unknownItem
+    }
+
+    private func noteOfTargets(_ targets: TargetConfiguration) -> String? {
+        guard !weights.isEmpty else { return nil }
+        let count = weights.count { $0 > 0 }
+        let start = count == 0 ? "warning: no event is a target" : "\(count) of \(weights.count) events are targets"
+        return "\(start) (\(targets.words)); histories have all events"
+    }
+
+    /// A user's number; nil for an id that the log does not have.
+    func number(ofUser id: String) -> Int32? { userTable.number(of: Array(id.utf8)[...]) }
+
+    /// The numbers of each user's events, oldest first; ties in time keep the log's order.
+    ///
+    /// Groups by user in one pass, then sorts the few users whose rows are out of order.
+    func eventsByUser() -> RaggedRows {
+        var ends = [Int](repeating: 0, count: userIDs.count + 1)
+        for user in users { ends[Int(user) + 1] += 1 }
+        for user in userIDs.indices { ends[user + 1] += ends[user] }
+        let offsets = ends
+        var events = [Int32](repeating: 0, count: users.count)
+        for (event, user) in users.enumerated() {
+            events[ends[Int(user)]] = Int32(event)
+            ends[Int(user)] += 1
+        }
+        for user in userIDs.indices {
+            let own = offsets[user]..<offsets[user + 1]
+            let isSorted = own.dropFirst().allSatisfy { times[events[$0 - 1]] <= times[events[$0]] }
+            if !isSorted { events[own].sort { (times[$0], $0) < (times[$1], $1) } }
+        }
+        return RaggedRows(ids: events, offsets: offsets)
+    }
+
+    /// The events as one sequence a user, given ``eventsByUser()``.
+    func dataset(_ events: RaggedRows) -> InteractionDataset {
+        InteractionDataset(
+            userIDs: userIDs,
+            sequences: events.mapIDs { items[Int($0)] },
+            weights: weights.isEmpty ? [] : events.ids.map { weights[Int($0)] },
+            lastTimestamps: userIDs.indices.map { times[events.ids[events.offsets[$0 + 1] - 1]] },
+            unknownEvents: items.count { $0 == InteractionDataset.unknownItem },
+            unknownItems: unknownTable.count,
+            digest: digest.hexadecimal(),
+            notes: notes
+        )
+    }
+}
