@@ -78,7 +78,8 @@ public struct EventSource: Sendable, Equatable {
             let names = FilePattern.names(in: name).filter(isLog)
             guard !names.isEmpty else {
                 let known = endings.joined(separator: ", ")
-                throw .noFiles(name, reason: "the folder holds no file whose name ends in \(known), or .gz or .zst after it")
+                let reason = "the folder holds no file whose name ends in \(known), or .gz or .zst after it"
+                throw .noFiles(name, reason: reason)
             }
             return names.map { .file(name.hasSuffix("/") ? name + $0 : "\(name)/\($0)") }
         }

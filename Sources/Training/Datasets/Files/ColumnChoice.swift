@@ -128,6 +128,7 @@ struct ColumnChoice {
     }
 
     /// Notes for the user; none when the file has the names and commas of this program's own files.
+    ///
     /// They name the file, or several files alike, by `file`.
     func notes(of file: String) -> [String] {
         var notes: [String] = []

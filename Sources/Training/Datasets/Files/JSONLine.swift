@@ -61,7 +61,7 @@ enum JSONLine {
         var isFirst = true
         while !next(is: "}") {
             if !isFirst {
-                try take(",", "a comma or a closing brace was expected; write one whole object a line, as `jq -c .` does")
+                try take(",", "a comma or a closing brace was expected; write one whole object a line, like `jq -c .`")
                 skipSpaces()
             }
             isFirst = false
@@ -139,7 +139,10 @@ enum JSONLine {
         default:
             let isNumber = word.last.map { 0x30...0x39 ~= $0 } ?? false
             guard isNumber, word.allSatisfy({ 0x30...0x39 ~= $0 || "+-.eE".utf8.contains($0) }) else {
-                throw Fault(position: start, reason: "a JSON value was expected: a text in double quotes, a number, true, false or null")
+                throw Fault(
+                    position: start,
+                    reason: "a JSON value was expected: a text in double quotes, a number, true, false or null"
+                )
             }
             return RowField(start: start, end: index)
         }
@@ -151,7 +154,10 @@ enum JSONLine {
         var (open, isFlat): ([UInt8], Bool) = ([], bytes[index] == UInt8(ascii: "["))
         repeat {
             guard index < end else {
-                throw Fault(position: start, reason: "the bracket that opens here is not closed on this line; write one object a line")
+                throw Fault(
+                    position: start,
+                    reason: "the bracket that opens here is not closed on this line; write one object a line"
+                )
             }
             switch bytes[index] {
             case UInt8(ascii: "\""):
@@ -228,8 +234,7 @@ enum JSONLine {
                 guard let first = unit() else { return nil }
                 var code = UInt32(first)
                 if UTF16.isLeadSurrogate(first) {
-                    guard index + 2 <= text.endIndex, text[index] == UInt8(ascii: "\\"), text[index + 1] == UInt8(ascii: "u")
-                    else { return nil }
+                    guard text[index...].starts(with: "\\u".utf8) else { return nil }
                     index += 2
                     guard let second = unit(), UTF16.isTrailSurrogate(second) else { return nil }
                     code = 0x10000 + (code - 0xD800) << 10 + UInt32(second) - 0xDC00

@@ -1,3 +1,4 @@
+import CheckpointStore
 import Foundation
 import Kernels
 import Testing
