@@ -38,7 +38,8 @@ public struct LogReport: Sendable {
     ///   - metadata: The items file, for titles; or nil.
     /// - Throws: ``CSVError`` for a file that cannot be read.
     /// - Complexity: O(n log n) in events, and the time of ``BaselineComparison``. Memory: about 50 bytes an event.
-    public init(events source: EventSource, columns: EventColumns = EventColumns(), items metadata: String? = nil) throws
+    public init(events source: EventSource, columns: EventColumns = EventColumns(), items metadata: String? = nil)
+        throws
     {
         var vocabulary = ItemVocabulary()
         let log = try EventLog.read(source, columns, TargetConfiguration(), &vocabulary, .extend)

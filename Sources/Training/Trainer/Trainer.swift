@@ -37,7 +37,8 @@ public struct Trainer<Model: TrainedRecommender> {
         guard model.weighsTargets || !assembly.windows.hasUnequalWeights else {
             throw ConfigurationError.invalidValue(
                 key: "data.targets",
-                reason: "'\(recipe.system)' learns whole histories, so its targets have no weights; leave the weights out, "
+                reason:
+                    "'\(recipe.system)' learns whole histories, so its targets have no weights; leave the weights out, "
                     + "or take a system that learns the next item, such as dimerec or sasrec."
             )
         }
