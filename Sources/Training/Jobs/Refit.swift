@@ -50,13 +50,19 @@ struct Refit {
         self.recipe = settings
         let (train, validation) = (split.train, split.validation)
         let times = max(1, train.sequences.targets / max(1, validation.sequences.targets))
-        var (users, sequences) = (train.userIDs, train.sequences)
+        let isWeighted = !train.weights.isEmpty || !validation.weights.isEmpty
+        func weights(_ part: DataPart) -> [Float] {
+            guard isWeighted, part.weights.isEmpty else { return part.weights }
+            return [Float](repeating: 1, count: part.sequences.ids.count)
+        }
+        var (users, sequences, all) = (train.userIDs, train.sequences, weights(train))
         for _ in 0..<times {
             users += validation.userIDs
             for row in 0..<validation.sequences.count { sequences.append(validation.sequences[row]) }
+            all += weights(validation)
         }
         self.split = DataSplit(
-            train: DataPart(userIDs: users, sequences: sequences),
+            train: DataPart(userIDs: users, sequences: sequences, weights: all),
             validation: validation,
             test: split.test
         )
