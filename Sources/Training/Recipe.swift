@@ -17,6 +17,8 @@ public struct Recipe: ConfigurationSection {
     public var counts = CountConfiguration()
     /// The settings of the index over the item vectors.
     public var index = IndexConfiguration()
+    /// The settings of a training that continues from a version.
+    public var continuation = ContinuationConfiguration()
     /// How these values were chosen; only a record, without effect.
     public var tuning = TuningRecord()
 
@@ -82,13 +84,14 @@ public struct Recipe: ConfigurationSection {
         } catch {
             throw .rejected("\(error)")
         }
+        try continuation.validate(prefix: prefix + "continuation.")
         try tuning.validate(prefix: prefix + "tuning.")
     }
 }
 
 extension Recipe {
     private enum CodingKeys: String, CodingKey {
-        case system, model, training, data, counts, index, tuning
+        case system, model, training, data, counts, index, continuation, tuning
     }
 
     /// Decodes a recipe; the field `system` decides the type of the model's settings.
@@ -101,6 +104,7 @@ extension Recipe {
         data = try values.decode(DataConfiguration.self, forKey: .data)
         counts = try values.decode(CountConfiguration.self, forKey: .counts)
         index = try values.decode(IndexConfiguration.self, forKey: .index)
+        continuation = try values.decode(ContinuationConfiguration.self, forKey: .continuation)
         tuning = try values.decode(TuningRecord.self, forKey: .tuning)
     }
 
@@ -113,6 +117,7 @@ extension Recipe {
         try values.encode(data, forKey: .data)
         try values.encode(counts, forKey: .counts)
         try values.encode(index, forKey: .index)
+        try values.encode(continuation, forKey: .continuation)
         try values.encode(tuning, forKey: .tuning)
     }
 
@@ -122,7 +127,7 @@ extension Recipe {
             b.configuration as? Configuration == own
         }
         return a.system == b.system && equal(a.configuration) && a.training == b.training && a.data == b.data
-            && a.counts == b.counts && a.index == b.index && a.tuning == b.tuning
+            && a.counts == b.counts && a.index == b.index && a.continuation == b.continuation && a.tuning == b.tuning
     }
 }
 

@@ -65,6 +65,7 @@ extension ExitCode {
     init?(failure error: any Error) {
         switch error {
         case is CSVError, is SmallDataError, is CheckpointError, is SnapshotError, is HeldOutError, is IndexError,
+            is ContinuationError,
             is ParameterError,
             is VectorFileError,
             ImportError.emptyPart:

@@ -109,6 +109,14 @@ public struct CheckpointManifest: Codable, Sendable, Equatable {
     public var metrics: [String: Double]
     /// The training data.
     public var data: DataFingerprint
+    /// The version that the training continued from; nil for a training from nothing.
+    public var origin: VersionOrigin?
+    /// The extent of the training log; nil for parts given as files, and in versions of older programs.
+    public var log: LogExtent?
+    /// The validations of the training, oldest first; nil in versions of older programs.
+    public var curve: [ValidationPoint]?
+    /// The comparison with the version that it replaced; nil unless a retraining round published it.
+    public var judgement: VersionJudgement?
 
     /// Describes a version before it is published.
     public init(

@@ -41,7 +41,10 @@ public enum TimeScale: String, Sendable, Encodable {
     func fits(_ time: Timestamp) -> Bool { TimeScale(time) == self }
 
     /// Seconds of a number in this unit; an ordinal stays as it is.
-    func seconds(_ value: Double) -> Double { value / (Self.clocks.first { $0.scale == self }?.perSecond ?? 1) }
+    func seconds(_ value: Double) -> Double { value / perSecond }
+
+    /// How many of this unit a second has; 1 for ordinals.
+    var perSecond: Double { Self.clocks.first { $0.scale == self }?.perSecond ?? 1 }
 
     /// A time for people: date and time in UTC, or the number itself where it is no clock's or does not fit.
     func text(_ time: Timestamp) -> String {

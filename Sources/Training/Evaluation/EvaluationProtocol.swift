@@ -87,6 +87,28 @@ public struct EvaluationRows: Sendable {
         return `protocol` == .lastItem ? (1..<cut).last(where: isTarget) : (cut..<places.count).first(where: isTarget)
     }
 
+    /// One row for each item from a place of each sequence on; an item without an item before it is no target.
+    ///
+    /// - Precondition: There is one place a sequence.
+    init(_ sequences: RaggedRows, from places: [Int]) {
+        precondition(places.count == sequences.count, "\(places.count) places for \(sequences.count) sequences")
+        self.sequences = sequences
+        var (users, cuts): ([Int32], [Int32]) = ([], [])
+        for (user, place) in places.enumerated() {
+            for cut in max(1, place)..<max(1, place, sequences[user].count) {
+                users.append(Int32(user))
+                cuts.append(Int32(cut))
+            }
+        }
+        (self.users, self.cuts) = (users, cuts)
+    }
+
+    /// The same rows in the numbers of another catalogue.
+    init(_ rows: EvaluationRows, renumbered number: (Int32) -> Int32) {
+        sequences = rows.sequences.mapIDs(number)
+        (users, cuts) = (rows.users, rows.cuts)
+    }
+
     /// At most `limit` of some rows, evenly spaced.
     ///
     /// - Precondition: `limit` is at least 1.

@@ -13,6 +13,8 @@ public struct TrainingData: Sendable {
     public var notes: [String]
     /// Why the data are split as they are.
     public var splitReason: String
+    /// The extent of the log; nil for parts given as files.
+    public var log: LogExtent?
 
     /// Reads one log and splits it.
     ///
@@ -104,6 +106,7 @@ public struct TrainingData: Sendable {
             splitSeed: seed,
             digests: ["events": dataset.digest]
         )
+        log = LogExtent(dataset)
     }
 
     /// Reads parts given as files; items that only the test file has stay unknown.

@@ -11,13 +11,23 @@ public struct TrainingJob: Sendable {
     private let data: TrainingData
     private let seed: UInt64
     private let modelName: String
+    private let parent: ParentVersion?
 
     /// A run that will publish under a model name.
-    public init(recipe: Recipe, data: TrainingData, seed: UInt64, model: String) {
+    ///
+    /// - Parameters:
+    ///   - recipe: Hyper-parameters.
+    ///   - data: The data.
+    ///   - seed: Seed of every draw.
+    ///   - model: The name.
+    ///   - parent: The version to continue from, which fits recipe and data; nil to train from nothing. A system that
+    ///     is fitted in closed form is fitted again.
+    public init(recipe: Recipe, data: TrainingData, seed: UInt64, model: String, from parent: ParentVersion? = nil) {
         self.recipe = recipe
         self.data = data
         self.seed = seed
         modelName = model
+        self.parent = parent
     }
 
     /// The results of a finished run.
@@ -49,6 +59,34 @@ public struct TrainingJob: Sendable {
         shouldStop: () -> Bool = { false },
         report: (TrainingEvent) -> Void = { _ in }
     ) throws -> Report? {
+        let trained = try candidate(
+            store: store,
+            resume: resume,
+            budget: budget,
+            shouldStop: shouldStop,
+            report: report
+        )
+        guard let (checkpoint, trained) = trained else { return nil }
+        let version = try store.publish(checkpoint)
+        try store.removeTrainingState(model: modelName)
+        return Report(
+            version: version,
+            items: data.catalogue.count,
+            trainRows: trained.trainRows,
+            progress: trained.progress
+        )
+    }
+
+    /// Trains without publishing; the state to resume from stays in the store.
+    ///
+    /// - Returns: The version to publish; nil when `shouldStop` ended the run.
+    func candidate(
+        store: CheckpointStore,
+        resume: Bool,
+        budget: TrainingBudget,
+        shouldStop: () -> Bool,
+        report: (TrainingEvent) -> Void
+    ) throws -> (checkpoint: Checkpoint, trained: Trained)? {
         try ModelName.require(modelName)
         guard (recipe.configuration as? DimeRecConfiguration)?.geometry != .euclidean else {
             throw ConfigurationError.invalidValue(
@@ -64,15 +102,7 @@ public struct TrainingJob: Sendable {
             report: report
         )
         guard let trained else { return nil }
-        let checkpoint = try checkpoint(of: trained)
-        let version = try store.publish(checkpoint)
-        try store.removeTrainingState(model: modelName)
-        return Report(
-            version: version,
-            items: data.catalogue.count,
-            trainRows: trained.trainRows,
-            progress: trained.progress
-        )
+        return (try checkpoint(of: trained), trained)
     }
 
     /// Trains without publishing, counts and refit, for the record of the training alone.
@@ -202,13 +232,19 @@ public struct TrainingJob: Sendable {
         shouldStop: () -> Bool,
         report: (TrainingEvent) -> Void
     ) throws -> Trained? {
+        let seed = parent?.seed(seed) ?? seed
+        var model = Model(Model.own(recipe.configuration), items: data.catalogue.count, seed: seed)
+        if let parent {
+            try model.adopt(parent, ids: data.catalogue.ids, sequences: data.split.train.sequences)
+        }
         var trainer = try Trainer(
-            model: Model(Model.own(recipe.configuration), items: data.catalogue.count, seed: seed),
-            recipe: recipe,
+            model: model,
+            recipe: parent.map { recipe.continued(fullSteps: $0.origin.fullSteps) } ?? recipe,
             split: data.split,
             items: data.catalogue.count,
             seed: seed
         )
+        trainer.progress.origin = parent?.origin
         if resume, let stored = try store.trainingState(model: modelName) { try restore(&trainer, stored) }
         let outcome = try trainer.run(
             budget: budget,
@@ -234,20 +270,31 @@ public struct TrainingJob: Sendable {
             items: data.catalogue.count
         )
         let space = SearchSpace(trained.model.system.itemSpace)
+        var manifest = CheckpointManifest(
+            model: modelName,
+            system: recipe.system,
+            recipe: recipe.json,
+            seed: seed,
+            build: Build.description,
+            dimension: space.dimension,
+            items: data.catalogue.count,
+            trainRows: trained.trainRows,
+            seconds: trained.progress.seconds,
+            metrics: trained.progress.best,
+            data: data.fingerprint
+        )
+        manifest.origin = parent?.origin
+        manifest.log = data.log
+        manifest.curve = trained.progress.history.map { interval in
+            ValidationPoint(
+                step: interval.step,
+                seconds: interval.seconds,
+                hitRate: interval.metrics["hr@20"] ?? 0,
+                reciprocalRank: interval.metrics["mrr@20"] ?? 0
+            )
+        }
         return Checkpoint(
-            manifest: CheckpointManifest(
-                model: modelName,
-                system: recipe.system,
-                recipe: recipe.json,
-                seed: seed,
-                build: Build.description,
-                dimension: space.dimension,
-                items: data.catalogue.count,
-                trainRows: trained.trainRows,
-                seconds: trained.progress.seconds,
-                metrics: trained.progress.best,
-                data: data.fingerprint
-            ),
+            manifest: manifest,
             parameters: trained.model.matrices,
             catalogue: data.catalogue,
             popularity: popularity.order,
@@ -289,6 +336,10 @@ public struct TrainingJob: Sendable {
             progress = try JSONDecoder().decode(TrainingProgress.self, from: Data(stored.json.utf8))
         } catch {
             throw TrainingError.unusableState("its progress does not decode (\(error))")
+        }
+        guard progress.origin == parent?.origin else {
+            let was = progress.origin.map { "version \($0.version) of '\($0.model)'" } ?? "no version"
+            throw TrainingError.stateMismatch("the version to continue from (it was \(was))")
         }
         try trainer.restore(Trainer<Model>.State(progress: progress, matrices: stored.matrices))
     }

@@ -17,7 +17,8 @@ package struct RecipeField: Equatable {
         let recipe = Recipe(system)
         let sections: [(String, Any)] = [
             ("model", recipe.configuration), ("training", recipe.training), ("data", recipe.data),
-            ("counts", recipe.counts), ("index", recipe.index), ("tuning", recipe.tuning),
+            ("counts", recipe.counts), ("index", recipe.index), ("continuation", recipe.continuation),
+            ("tuning", recipe.tuning),
         ]
         return sections.flatMap { name, section in
             leaves(of: section, at: name).map { RecipeField(path: $0.path, value: $0.value, in: recipe) }

@@ -68,6 +68,10 @@ extension RecipeReference {
         "model.schedule.kind": "family of the noise schedule",
         "model.schedule.betaFirst": "first beta of `linear`",
         "model.schedule.betaLast": "last beta of `linear`; at least `betaFirst`",
+        "continuation.share":
+            "steps of a training that continues from a version, as a share of the steps of the training from nothing",
+        "continuation.learningRate": "its learning rate, as a share of `training.learningRate`",
+        "continuation.warmup": "the share of its steps over which the learning rate rises from 0",
         "tuning.trials": "trials from which tuning chose the recipe; 0 for values set by hand",
         "model.dimension": "length of item rows and, where the system has one, user vectors",
         "model.logitScale": "inverse temperature of the softmax",

@@ -23,7 +23,7 @@ package enum RecipeReference {
 
     private static var common: [String] {
         let fields = RecipeField.all(of: DimeRec.self)
-        return ["training", "data", "counts", "index", "tuning"].flatMap { section in
+        return ["training", "data", "counts", "index", "continuation", "tuning"].flatMap { section in
             tables(of: fields.filter { $0.path.hasPrefix("\(section).") }, in: section, titled: section, DimeRec.system)
         }
     }
@@ -109,6 +109,7 @@ package enum RecipeReference {
         | `training` | optimiser, batches, negatives, when to stop |
         | `data` | split and validation rows |
         | `index` | the index built over the item vectors |
+        | `continuation` | a training that continues from a version |
         | `tuning` | how the values were chosen; for information only |
 
         The tables say "flag" for true or false, "whole" for a whole number and "number" for any other. A dot in a name leads

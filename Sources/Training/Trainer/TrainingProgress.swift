@@ -1,9 +1,13 @@
+public import CheckpointStore
+
 /// Counters of a run, stored with its weights.
 public struct TrainingProgress: Codable, Sendable, Equatable {
     /// Optimiser steps taken.
     public var step = 0
     /// Targets learnt from so far.
     public var targets = 0
+    /// The version that the run continues from; nil for a run from nothing.
+    public var origin: VersionOrigin?
     /// The length of the run and its learning rates; nil before the first step.
     public var plan: TrainingPlan?
     /// The step with the best weights on validation; 0 before the first validation.

@@ -1,0 +1,84 @@
+import CheckpointStore
+import Kernels
+
+/// A log divided at a time: the older events, to train on, and rows of the newer ones, to judge by.
+struct DividedLog {
+    /// The older events.
+    let older: InteractionDataset
+    /// The items of the older events.
+    let vocabulary: ItemVocabulary
+    /// The newer events as rows, in the numbers of ``allItems``.
+    ///
+    /// Each is a target, and its history are all earlier events of its user.
+    let rows: EvaluationRows
+    /// The items of the rows; the older events' items come first.
+    let allItems: ItemVocabulary
+
+    /// Divides a log; nil when no event is older.
+    ///
+    /// - Parameters:
+    ///   - log: All events.
+    ///   - items: The vocabulary of the log.
+    ///   - start: The time of the first newer event.
+    ///   - end: The time of the first event to leave out; nil for none.
+    /// - Complexity: O(n log n) in events.
+    init?(_ log: EventLog, _ items: ItemVocabulary, at start: Timestamp, until end: Timestamp? = nil) {
+        var (older, newer) = (EventLog(notes: log.notes, hasTimes: true), EventLog(notes: [], hasTimes: true))
+        var vocabulary = ItemVocabulary()
+        let users = log.userIDs.map { Array($0.utf8)[...] }
+        let names = items.ids.map { Array($0.utf8)[...] }
+        func events(where isIncluded: (Timestamp) -> Bool) -> [Int] {
+            log.users.indices.filter { isIncluded(log.times[Int32($0)]) }
+        }
+        for event in events(where: { $0 < start }) {
+            let (user, item) = (users[Int(log.users[event])], names[Int(log.items[event])])
+            _ = older.append(user: user, item: item, number: vocabulary.intern(item), time: log.times[Int32(event)])
+        }
+        guard !older.users.isEmpty else { return nil }
+        self.vocabulary = vocabulary
+        self.older = older.dataset(older.eventsByUser())
+        for event in events(where: { time in end.map { time < $0 } ?? true }) {
+            let (user, item) = (users[Int(log.users[event])], names[Int(log.items[event])])
+            _ = newer.append(user: user, item: item, number: vocabulary.intern(item), time: log.times[Int32(event)])
+        }
+        allItems = vocabulary
+        let rows = newer.eventsByUser()
+        let places = (0..<rows.count).map { user in rows[user].count { newer.times[$0] < start } }
+        self.rows = EvaluationRows(newer.dataset(rows).sequences, from: places)
+    }
+
+    /// The rows in the numbers of a catalogue, at most `limit` of them, evenly spaced.
+    func rows(for ids: [String], limit: Int) -> EvaluationRows {
+        let catalogue = ItemVocabulary(ids: ids)
+        let numbers = allItems.ids.map { catalogue.number(of: $0) ?? InteractionDataset.unknownItem }
+        return EvaluationRows(EvaluationRows(rows, limit: limit), renumbered: { numbers[Int($0)] })
+    }
+
+    /// The older events as data of a training.
+    ///
+    /// - Parameters:
+    ///   - path: The file that they come from.
+    ///   - columns: Its columns.
+    ///   - kind: The split; nil to choose by the data.
+    ///   - seed: Seed of the split.
+    ///   - metadata: The items file, or nil.
+    /// - Returns: The three parts.
+    /// - Throws: ``SmallDataError``, or ``CSVError`` of the items file.
+    func trainingData(
+        of path: String,
+        columns: EventColumns,
+        split kind: SplitKind?,
+        seed: UInt64,
+        items metadata: String?
+    ) throws -> TrainingData {
+        try TrainingData(
+            older,
+            of: path,
+            columns: columns,
+            vocabulary: vocabulary,
+            split: kind,
+            seed: seed,
+            items: metadata
+        )
+    }
+}

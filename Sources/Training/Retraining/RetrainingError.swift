@@ -1,0 +1,26 @@
+/// Why a retraining round cannot run.
+public enum RetrainingError: Error, Equatable, CustomStringConvertible {
+    /// The times of the log do not tell which events are newest.
+    case noClock(file: String)
+    /// No event is older than the newest day.
+    case shortLog(file: String, hours: Double)
+    /// The settings of the round cannot be used.
+    case settings(file: String, reason: String)
+    /// Another process runs a round for the same model.
+    case locked(file: String)
+
+    /// The problem and the next step.
+    public var description: String {
+        switch self {
+        case .noClock(let file):
+            "The times of '\(file)' are ordinals, so they do not tell which events are newest. Give a log with the times of a "
+                + "clock, such as seconds since 1970."
+        case .shortLog(let file, let hours):
+            "All events of '\(file)' are of its last \(NumberText.short(hours)) hours, so nothing is left to train on. Lower "
+                + "judge.hours, or wait for more events."
+        case .settings(let file, let reason): "'\(file)': \(reason)"
+        case .locked(let file):
+            "Another retraining round of this model holds '\(file)'. Wait until it ends; nothing was changed."
+        }
+    }
+}
