@@ -80,12 +80,12 @@ public struct TrainingWindows: Sendable {
     }
 
     /// The factor on the loss of a target, 1 on average over an epoch; nil when every target counts alike.
-    func weight(of place: Int, user: Int) -> Float? {
+    package func weight(of place: Int, user: Int) -> Float? {
         weights.isEmpty ? nil : weights[sequences.offsets[user] + place]
     }
 
     /// Whether some target counts more than another.
-    var hasUnequalWeights: Bool {
+    package var hasUnequalWeights: Bool {
         guard !weights.isEmpty else { return false }
         return (0..<sequences.count).contains { user in
             let own = weights[sequences.offsets[user]..<sequences.offsets[user + 1]].dropFirst()

@@ -282,7 +282,7 @@ import Training
 
     @Test("too many rows are an error, not a trap")
     func rowLimit() throws {
-        try withFile("user,item,timestamp\nu,a,1\nu,b,2\nu,c,3\n") { path in
+        try withFile("user,item,timestamp\nu,a,1\nu,b,2\nu,c,3\n") { (path) throws in
             var vocabulary = ItemVocabulary()
             func load(rowLimit: Int) throws -> InteractionDataset {
                 let (source, targets) = (EventSource(file: path), TargetConfiguration())

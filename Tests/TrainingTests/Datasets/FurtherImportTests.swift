@@ -63,13 +63,13 @@ private func imported(
 
     @Test("the published forms give the same events", arguments: forms)
     func sameEvents(text: String) throws {
-        try run(text) { out, summary in
+        try run(text) { (out, summary) throws in
             #expect(try rows("\(out)/events.csv") == Self.expected)
             #expect(summary.rows == 2 && summary.users == 2 && summary.items == 1)
         }
         try run(text) {
             $0.minimumRating = 4
-        } body: { out, summary in
+        } body: { (out, summary) throws in
             #expect(try rows("\(out)/events.csv") == Array(Self.expected.prefix(2)))
             #expect(summary.rows == 2)
         }
@@ -79,14 +79,14 @@ private func imported(
     func otherForms() throws {
         try run("B000H00VBQ,A2SUAM1J3GNN3B,5.0,1382659200\n") {
             $0.itemFirst = true
-        } body: { out, _ in
+        } body: { (out, _) throws in
             #expect(try rows("\(out)/events.csv") == Array(Self.expected.prefix(2)))
         }
         let text = """
             {"rating": 5.0, "title": "t", "images": [], "asin": "B07J3GH1W1", "parent_asin": "B08BBQ29N5", \
             "user_id": "AFKZENTNBQ7A7V7UXW5JJI6UGRYQ", "timestamp": 1588687728923, "verified_purchase": true}
             """
-        try run(text) { out, _ in
+        try run(text) { (out, _) throws in
             let event = "AFKZENTNBQ7A7V7UXW5JJI6UGRYQ,B08BBQ29N5,1588687728923"
             #expect(try rows("\(out)/events.csv") == ["user,item,timestamp", event])
         }
@@ -100,7 +100,7 @@ private func imported(
             {"asin": "absent", "title": "no"}
             {"asin": "B000H00VBQ", "title": "again"}
             """
-        try run(Self.forms[0], metadata: metadata) { out, _ in
+        try run(Self.forms[0], metadata: metadata) { (out, _) throws in
             #expect(
                 try rows("\(out)/items.csv") == [
                     "item,title,categories,brand:keyword,price:number",
@@ -111,11 +111,11 @@ private func imported(
         let newest = """
             {"parent_asin":"B000H00VBQ","title":"T","categories":["Toys","Games"],"store":"S","price":"$1,299.00"}
             """
-        try run(Self.forms[0], metadata: newest) { out, _ in
+        try run(Self.forms[0], metadata: newest) { (out, _) throws in
             #expect(try rows("\(out)/items.csv").last == "B000H00VBQ,T,Games|Toys,S,1299.00")
         }
         let range = #"{"asin":"B000H00VBQ","title":"T","category":["Toys"],"price":"$5.99 - $9.99"}"#
-        try run(Self.forms[0], metadata: range) { out, _ in
+        try run(Self.forms[0], metadata: range) { (out, _) throws in
             #expect(try rows("\(out)/items.csv").last == "B000H00VBQ,T,Toys,")
         }
     }
@@ -157,7 +157,7 @@ private func imported(
         }
         let text = pairs.enumerated().map { "u\($1[0]),i\($1[1]),1,\($0)" }.joined(separator: "\n")
         guard !kept.isEmpty else { return }
-        try run(text, core: 4) { out, summary in
+        try run(text, core: 4) { (out, summary) throws in
             let events = try rows("\(out)/events.csv").dropFirst().map { $0.split(separator: ",").prefix(2) }
             #expect(events.map { $0.joined(separator: ",") } == kept.map { "u\($0[0]),i\($0[1])" })
             #expect(summary.rows == 400)
@@ -186,7 +186,7 @@ private func imported(
 
     @Test("check-ins become events in seconds, and places have a position; rows without a place are dropped")
     func events() throws {
-        try run(Self.checkIns, core: 0) { out, summary in
+        try run(Self.checkIns, core: 0) { (out, summary) throws in
             #expect(
                 try rows("\(out)/events.csv") == [
                     "user,item,timestamp", "0,22847,1287532527", "0,420315,1287440263", "1,22847,1287358923",
@@ -207,7 +207,7 @@ private func imported(
 
     @Test("a core counts repeated check-ins, and drops places of nobody from the items")
     func core() throws {
-        try run(Self.checkIns + "\n1\t2010-10-17T20:00:00Z\t1\t2\t22847\n", core: 2) { out, summary in
+        try run(Self.checkIns + "\n1\t2010-10-17T20:00:00Z\t1\t2\t22847\n", core: 2) { (out, summary) throws in
             #expect(try rows("\(out)/events.csv").dropFirst().allSatisfy { $0.hasPrefix("1,22847,") })
             #expect(try rows("\(out)/items.csv").count == 2 && summary.items == 1 && summary.users == 1)
         }

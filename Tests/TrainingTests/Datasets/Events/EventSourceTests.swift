@@ -147,7 +147,7 @@ private struct Folder {
     func patterns() throws {
         let names = ["a.csv", "ab.csv", "b.csv", "a[1].csv", "x-1.csv", "aXbXc.csv"]
         let files = Dictionary(uniqueKeysWithValues: names.map { ($0, "user,item\n\($0),i\n") })
-        try Folder.with(files) { folder in
+        try Folder.with(files) { (folder) throws in
             func matches(_ pattern: String) throws -> [String] {
                 let names = try load(["\(folder.path)/\(pattern)"]).userIDs
                 return names
