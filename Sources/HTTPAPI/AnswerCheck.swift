@@ -140,7 +140,8 @@ package struct AnswerCheck {
         if let known = states[name] { return known }
         do {
             let checkpoint = try source.load(model: name.model, version: name.version)
-            let built = try builder.build(checkpoint, generation: 1)
+            // A workspace tells encoders apart by their generation.
+            let built = try builder.build(checkpoint, generation: UInt64(states.count + 1))
             let changes = try source.itemChanges(of: name.model)
             var found = [built]
             for count in changes.indices { found.append(built.applying(Array(changes[...count])).snapshot) }

@@ -106,6 +106,8 @@ case_45() {
     library=$(dpkg -L libfaketime | grep 'libfaketimeMT.so' | head -n 1)
     new_store 1 2
     echo +0 >"$box/clock"
+    [[ $(LD_PRELOAD=$library FAKETIME=+0 "$program" --version) =~ ^[0-9] ]] ||
+        skip "a Swift program does not find its arguments under this libfaketime"
     wrapper=(env LD_PRELOAD="$library" FAKETIME_TIMESTAMP_FILE="$box/clock" FAKETIME_NO_CACHE=1 DONT_FAKE_MONOTONIC=1)
     serve "$store" --model m --set REQUEST_READ_TIMEOUT_MS=20000 --set DEADLINE_MS=20000 --set IDLE_TIMEOUT_S=60
     wrapper=()
@@ -132,7 +134,14 @@ case_46() {
     new_store 1
     mkfifo "$box/pipe"
     # `serve` reads its ports from the log, so the log's reader copies the first lines.
-    (trap - EXIT; sed -u '/data plane listens/q' <"$box/pipe" >"$box/first.log") &
+    (
+        trap - EXIT
+        count=0
+        while [ $count -lt 2 ] && IFS= read -r line; do
+            echo "$line"
+            [[ $line != *'plane listens'* ]] || count=$((count + 1))
+        done <"$box/pipe" >"$box/first.log"
+    ) &
     reader=$!
     echo "$token" >"$box/token"
     "$program" serve --store "$store" --model m --port 0 --control-port 0 --set CONTROL_TOKEN_FILE="$box/token" --set QUEUE_DELAY_MS=1000 \
@@ -144,9 +153,8 @@ case_46() {
     for _ in $(seq 200); do [ "$(status_of /health/ready)" = 200 ] && break; sleep 0.1; done
     load 100 "$(size 3 30)"
     loads
-    [ -n "$control" ] || result "$answered requests answered without a reader of the log, 0 failed"
-    local dropped=unknown
-    [ -z "$control" ] || dropped=$(metric dimerec_log_dropped_total)
+    local dropped
+    dropped=$(metric dimerec_log_dropped_total)
     [ "$dropped" != 0 ] || fail "no dropped line is counted"
     kill -TERM "$server"
     wait "$server" || fail "serve exited with $?"
@@ -174,7 +182,7 @@ case_47() {
         sleep 1
     done
     sleep 3
-    [ "$(descriptors) $(threads)" = "$first_descriptors $first_threads" ] ||
+    [ "$(descriptors)" -le "$first_descriptors" ] && [ "$(threads)" -le "$first_threads" ] ||
         fail "descriptors $first_descriptors and $(descriptors), threads $first_threads and $(threads)"
     end_load
     # The slope of the second half of the samples, by least squares, in KiB a minute.
@@ -183,7 +191,7 @@ case_47() {
         END { for (i = int(NR / 2) + 1; i <= NR; i++) { n++; x += t[i]; y += m[i]; xx += t[i] * t[i]; xy += t[i] * m[i] }
               d = n * xx - x * x; printf "%d", d ? 60 * (n * xy - x * y) / d : 0 }' "$box/samples")
     [ "${FULL:-0}" = 0 ] || [ "$slope" -le 1024 ] || fail "resident memory grows by $slope KiB a minute"
-    result "$seconds s, $round item changes, $answered requests answered, 0 failed; descriptors $first_descriptors, threads $first_threads, both level; memory $slope KiB a minute$(size ' (not asserted in the small size)' '')"
+    result "$seconds s, $round item changes, $answered requests answered, 0 failed; descriptors $first_descriptors and $(descriptors), threads $first_threads and $(threads); memory $slope KiB a minute$(size ' (not asserted in the small size)' '')"
 }
 
 case_49() {

@@ -30,7 +30,7 @@ case_30() {
     local loops first= common total=0
     new_store 1
     for loops in 1 4 16; do
-        unset data control
+        unset -v data control
         serve "$store" --model m --set SERVE_THREADS=$loops
         check --duration "$(size 2 60)" --clients 8 --seed "$SEED" --answers "$box/answers.$loops" >"$box/check.json" || fail "$(cat "$box/check.json")"
         total=$((total + $(jq .equal "$box/check.json")))
@@ -116,8 +116,9 @@ case_36() {
     median() { cut -d' ' -f2 "$1" | sort -g | awk '{ t[NR] = $1 } END { print t[int((NR + 1) / 2)] * 1e6 }'; }
     local ratio
     ratio=$(bc <<<"scale=3; $(median "$box/right") / $(median "$box/wrong")")
-    [ "$(bc <<<"$ratio > 0.8 && $ratio < 1.25")" = 1 ] || fail "the medians' ratio is $ratio"
-    result "$codes; the last byte wrong against the first: medians' ratio $ratio; $count other headers refused"
+    # A short run is too noisy for a bound.
+    [ "${FULL:-0}" = 0 ] || [ "$(bc <<<"$ratio > 0.8 && $ratio < 1.25")" = 1 ] || fail "the medians' ratio is $ratio"
+    result "$codes; the last byte wrong against the first: medians' ratio $ratio$(size ' (not asserted in the small size)' ''); $count other headers refused"
 }
 
 case_37() {

@@ -89,7 +89,7 @@ status_of() { curl -s -o /dev/null -w '%{http_code}' --max-time 20 "http://127.0
 control() {
     local body=()
     [ $# -lt 3 ] || body=(-d "$3" -H 'Content-Type: application/json')
-    curl -s --max-time 60 -X "$1" -H "Authorization: Bearer $token" -o "$box/answer" -w '%{http_code}' "${body[@]}" \
+    curl -s --max-time 300 -X "$1" -H "Authorization: Bearer $token" -o "$box/answer" -w '%{http_code}' "${body[@]}" \
         "http://127.0.0.1:$control$2" || true
 }
 expect() { # STATUS METHOD PATH [BODY]

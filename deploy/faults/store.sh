@@ -86,9 +86,9 @@ start_calls=(openat:EMFILE pread64:EIO mmap:ENOMEM) change_calls=(pwrite64:EIO f
 [ "${FULL:-0}" = 0 ] || start_calls=("${calls[@]}") change_calls=("${calls[@]}")
 # after N: the next call to fail: every one in full size, else the first ones and then fewer and fewer.
 after() { [ "${FULL:-0}" = 1 ] && echo $(($1 + 1)) || echo $(($1 * 4)); }
-# injecting CALLS ERROR N: makes `wrapper` fail the N-th of these calls on the store or the folder of exports.
+# injecting CALLS ERROR N [OPTION...]: makes `wrapper` fail the N-th of these calls on the store or the folder of exports.
 injecting() {
-    wrapper=(strace -f --seccomp-bpf -qq -o "$box/trace" -P "$store" -P "$store-wal" -P "$store-shm" -P "$store-journal"
+    wrapper=(strace -f "${@:4}" -qq -o "$box/trace" -P "$store" -P "$store-wal" -P "$store-shm" -P "$store-journal"
         -P "$box" -P "$box/out" -P "$box/out/v.sqlite" -P "$work/fixture/v2.sqlite" -e trace="$1" -e inject="$1:error=$2:when=$3")
 }
 
@@ -107,7 +107,7 @@ case_2() {
             n=1
             while [ "$n" -le 1000 ]; do
                 again
-                injecting "${kind%:*}" "${kind#*:}" "$n"
+                injecting "${kind%:*}" "${kind#*:}" "$n" --seccomp-bpf
                 status=0
                 (run "$name") || status=$?
                 wrapper=()
@@ -139,8 +139,8 @@ inject_start() {
         n=1
         while [ "$n" -le 1000 ]; do
             again
-            injecting "${kind%:*}" "${kind#*:}" "$n"
-            unset data control
+            injecting "${kind%:*}" "${kind#*:}" "$n" --seccomp-bpf
+            unset -v data control
             if start "$store" --model m --set WARMUP_REQUESTS=1; then
                 # A failed read may leave the service without a version for a poll.
                 answer=
@@ -181,7 +181,7 @@ inject_changes() {
             n=1
             while [ "$n" -le 1000 ]; do
                 again
-                unset data control
+                unset -v data control
                 serve "$store" --model m --set POLL_INTERVAL_MS=86400000 --set WARMUP_REQUESTS=1
                 injecting "${kind%:*}" "${kind#*:}" "$n"
                 "${wrapper[@]}" -p "$server" &
@@ -293,7 +293,7 @@ case_7() {
     n=1
     while [ "$n" -le 1000 ]; do
         again
-        injecting pwrite64 ENOSPC "$n+"
+        injecting pwrite64 ENOSPC "$n+" --seccomp-bpf
         status=0
         (run import) || status=$?
         wrapper=()
