@@ -146,13 +146,13 @@ public struct DataSplit: Sendable, Equatable {
 
     /// All events of the training and the validation part, one sequence a user; the validation part's users come last.
     ///
-    /// A user of both parts, as with ``SplitKind/leaveOneOut``, has the sequence of the validation part alone, because it
-    /// continues that of the training part.
+    /// A user of both parts, as with ``SplitKind/leaveOneOut`` or in a fold by time, has the sequence of the validation
+    /// part alone, because it continues that of the training part.
     ///
     /// - Complexity: O(n) in events.
     package var sequencesBeforeTest: RaggedRows {
         var sequences = RaggedRows()
-        let continued = validation.targets == .last ? Set(validation.userIDs) : []
+        let continued = Set(validation.userIDs)
         for (row, user) in train.userIDs.enumerated() where !continued.contains(user) {
             sequences.append(train.sequences[row])
         }

@@ -27,7 +27,7 @@ struct Refit {
     /// A user whose sequence continues in the validation part has one new target there: too few to learn from.
     static func share(_ recipe: Recipe, _ split: DataSplit) -> Double {
         guard recipe.training.refit, split.validation.targets == .any else { return 0 }
-        let ratio = Double(split.validation.sequences.targets) / Double(max(1, split.train.sequences.targets))
+        let ratio = Double(split.validation.targetCount) / Double(max(1, split.train.targetCount))
         return ratio < leastRatio ? 0 : min(mostShare, 2 * ratio)
     }
 
@@ -49,7 +49,7 @@ struct Refit {
         settings.training.decayShare = 0.9
         self.recipe = settings
         let (train, validation) = (split.train, split.validation)
-        let times = max(1, train.sequences.targets / max(1, validation.sequences.targets))
+        let times = max(1, train.targetCount / max(1, validation.targetCount))
         let isWeighted = !train.weights.isEmpty || !validation.weights.isEmpty
         func weights(_ part: DataPart) -> [Float] {
             guard isWeighted, part.weights.isEmpty else { return part.weights }
@@ -131,7 +131,8 @@ extension TrainingJob.Trained {
         report: (TrainingEvent) -> Void
     ) throws -> Bool {
         guard let refit = Refit(recipe, data.split, steps: progress.bestStep),
-            let system = model.system as? any TrainedRecommender
+            let system = model.system as? any TrainedRecommender,
+            system.weighsTargets || refit.split.train.weights.isEmpty
         else { return true }
         let start = ContinuousClock.now
         let refitted = try refit.model(
@@ -155,7 +156,12 @@ extension TrainingJob.Trained {
     }
 }
 
-extension RaggedRows {
-    /// How many items have others before them.
-    fileprivate var targets: Int { ids.count - lengths.count { $0 > 0 } }
+extension DataPart {
+    /// How many items are targets: those with others before them and with a weight.
+    fileprivate var targetCount: Int {
+        guard !weights.isEmpty else { return sequences.ids.count - sequences.lengths.count { $0 > 0 } }
+        return (0..<sequences.count).reduce(0) { count, user in
+            count + weights[sequences.offsets[user]..<sequences.offsets[user + 1]].dropFirst().count { $0 > 0 }
+        }
+    }
 }

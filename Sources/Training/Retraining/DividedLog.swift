@@ -30,16 +30,24 @@ struct DividedLog {
         func events(where isIncluded: (Timestamp) -> Bool) -> [Int] {
             log.users.indices.filter { isIncluded(log.times[Int32($0)]) }
         }
+        func add(_ event: Int, to part: inout EventLog) {
+            let item = names[Int(log.items[event])]
+            _ = part.append(
+                user: users[Int(log.users[event])],
+                item: item,
+                number: vocabulary.intern(item),
+                time: log.times[Int32(event)],
+                weight: log.weights.isEmpty ? nil : log.weights[event]
+            )
+        }
         for event in events(where: { $0 < start }) {
-            let (user, item) = (users[Int(log.users[event])], names[Int(log.items[event])])
-            _ = older.append(user: user, item: item, number: vocabulary.intern(item), time: log.times[Int32(event)])
+            add(event, to: &older)
         }
         guard !older.users.isEmpty else { return nil }
         self.vocabulary = vocabulary
         self.older = older.dataset(older.eventsByUser())
         for event in events(where: { time in end.map { time < $0 } ?? true }) {
-            let (user, item) = (users[Int(log.users[event])], names[Int(log.items[event])])
-            _ = newer.append(user: user, item: item, number: vocabulary.intern(item), time: log.times[Int32(event)])
+            add(event, to: &newer)
         }
         allItems = vocabulary
         let rows = newer.eventsByUser()

@@ -93,7 +93,7 @@ public struct RetrainingSimulation: Sendable {
     /// - Throws: ``CSVError``, ``RetrainingError/noClock(file:)``, and the errors of ``TrainingJob``.
     public func run(store: CheckpointStore, report: (Period) -> Void) throws -> [Period] {
         var items = ItemVocabulary()
-        let log = try EventLog.read(path, columns, &items, .extend)
+        let log = try EventLog.read(EventSource(file: path), columns, TargetConfiguration(), &items, .extend)
         let scale = TimeScale(log.dataset(log.eventsByUser()).lastTimestamps)
         guard scale.isClock else { throw RetrainingError.noClock(file: path) }
         let times = log.users.indices.map { log.times[Int32($0)].nearest }.sorted()

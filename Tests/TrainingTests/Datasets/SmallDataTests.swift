@@ -88,7 +88,7 @@ import Training
             let stored = try store.load(model: "m")
             func held(_ kind: SplitKind?) throws -> HeldOutData {
                 try HeldOutData(
-                    events: events,
+                    events: EventSource(file: events),
                     split: kind,
                     part: .test,
                     manifest: stored.manifest,

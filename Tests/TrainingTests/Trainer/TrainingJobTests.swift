@@ -131,7 +131,7 @@ import Training
             let checkpoint = try store.load(model: "m")
             func data(_ kind: SplitKind, _ part: SplitPart = .test) throws -> HeldOutData {
                 try HeldOutData(
-                    events: events,
+                    events: EventSource(file: events),
                     split: kind,
                     part: part,
                     manifest: checkpoint.manifest,

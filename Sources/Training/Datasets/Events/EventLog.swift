@@ -22,6 +22,12 @@ struct EventLog {
     private var unknownTable = InternTable()
     private var digest = EventDigest()
 
+    /// A log without events yet.
+    init(notes: [String] = [], hasTimes: Bool = false) {
+        self.notes = notes
+        self.hasTimes = hasTimes
+    }
+
     /// Reads a log; see ``InteractionDataset/load(events:columns:targets:vocabulary:unknownItems:)``.
     ///
     /// It has at least one event, and at most `rowLimit`.
@@ -66,17 +72,35 @@ struct EventLog {
         case .mark: number = vocabulary.number(of: event.item) ?? unknown(event.item)
         }
         if vocabulary.count != known { try reader.requireText(event.item, event.itemColumn) }
-        let (userNumber, isNew) = userTable.insert(event.user)
-        if isNew {
-            try reader.requireText(event.user, event.userColumn)
-            userIDs.append(String(decoding: event.user, as: UTF8.self))
-        }
         let time = event.time ?? Timestamp(Double(users.count))
+        let isNew = append(user: event.user, item: event.item, number: number, time: time, weight: event.weight)
+        if isNew { try reader.requireText(event.user, event.userColumn) }
+    }
+
+    /// Adds an event.
+    ///
+    /// - Parameters:
+    ///   - user: The user's id.
+    ///   - item: The item's id.
+    ///   - number: The item's number.
+    ///   - time: When it was.
+    ///   - weight: Its weight as a target; nil in a log in which every event counts alike.
+    /// - Returns: Whether the user is new.
+    mutating func append(
+        user: ArraySlice<UInt8>,
+        item: ArraySlice<UInt8>,
+        number: Int32,
+        time: Timestamp,
+        weight: Float?
+    ) -> Bool {
+        let (userNumber, isNew) = userTable.insert(user)
+        if isNew { userIDs.append(String(decoding: user, as: UTF8.self)) }
         users.append(userNumber)
         items.append(number)
         times.append(time)
-        if let weight = event.weight { weights.append(weight) }
-        digest.add(user: event.user, item: event.item, time: time, weight: event.weight ?? 1)
+        if let weight { weights.append(weight) }
+        digest.add(user: user, item: item, time: time, weight: weight ?? 1)
+        return isNew
     }
 
     private mutating func unknown(_ item: ArraySlice<UInt8>) -> Int32 {
