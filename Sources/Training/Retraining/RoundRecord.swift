@@ -39,6 +39,24 @@ public struct RoundRecord: Codable, Sendable, Equatable {
     /// How long the round took.
     public var seconds: Double
 
+    /// A record with all of its fields.
+    package init(
+        outcome: Outcome,
+        reason: String,
+        model: String,
+        activeVersion: Int?,
+        activeSince: String?,
+        judgement: VersionJudgement? = nil,
+        events: Int? = nil,
+        newEvents: Int? = nil,
+        startedAt: String,
+        seconds: Double
+    ) {
+        (self.outcome, self.reason, self.model) = (outcome, reason, model)
+        (self.activeVersion, self.activeSince, self.judgement) = (activeVersion, activeSince, judgement)
+        (self.events, self.newEvents, self.startedAt, self.seconds) = (events, newEvents, startedAt, seconds)
+    }
+
     /// Writes the record as JSON, atomically.
     public func write(to path: String) throws {
         let encoder = JSONEncoder()

@@ -1,6 +1,7 @@
 import CheckpointStore
 import Foundation
 import Kernels
+import Recommenders
 import Training
 
 /// A small log with the times of a clock: users walk along a circle of items, one event an hour.
