@@ -17,15 +17,15 @@ public enum ConfigurationError: Error, Equatable, CustomStringConvertible {
     public var description: String {
         switch self {
         case .unknownField(let key, let known):
-            "Recipe field '\(key)' does not exist. Use one of: \(known.sorted().joined(separator: ", "))."
+            "Field '\(key)' does not exist. Use one of: \(known.sorted().joined(separator: ", "))."
         case .outOfRange(let key, let value, let allowed):
-            "Recipe field '\(key)' is \(value); it must be \(allowed)."
+            "Field '\(key)' is \(value); it must be \(allowed)."
         case .invalidValue(let key, let reason):
-            "Recipe field '\(key)': \(reason)"
+            "Field '\(key)': \(reason)"
         case .rejected(let reason):
-            "The recipe cannot be used: \(reason)"
+            "These settings cannot be used: \(reason)"
         case .notJSON(let reason):
-            "The recipe is not valid JSON: \(reason)"
+            "This is not valid JSON: \(reason)"
         }
     }
 

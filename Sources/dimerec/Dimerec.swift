@@ -16,9 +16,9 @@ struct Dimerec: AsyncParsableCommand {
         abstract: "Trains, evaluates and serves DimeRec: diffusion with multi-interest guidance for retrieval.",
         version: Build.version,
         subcommands: [
-            Import.self, Inspect.self, Train.self, Evaluate.self, Serve.self, Query.self, Models.self, Bench.self,
-            Load.self, Check.self, RunExperiment.self, Folds.self, Tune.self, Settings.self, Reference.self,
-            Doctor.self,
+            Import.self, Inspect.self, Train.self, Retrain.self, Evaluate.self, Serve.self, Query.self, Models.self,
+            Bench.self, Load.self, Check.self, RunExperiment.self, Folds.self, Tune.self, Settings.self,
+            Reference.self, Doctor.self,
         ]
     )
 
@@ -68,8 +68,10 @@ extension ExitCode {
             is ContinuationError,
             is ParameterError,
             is VectorFileError,
-            ImportError.emptyPart:
+            ImportError.emptyPart, RetrainingError.noClock, RetrainingError.shortLog:
             self = .badData
+        case RetrainingError.locked: self = .roundIsRunning
+        case RetrainingError.settings: self = .validationFailure
         case is ConfigurationError, is RecipeError, is ModelNameError, is ExperimentError, is SettingError,
             ServerError.invalidConfiguration, ServerError.openControlPlane, ImportError.folderInUse:
             self = .validationFailure

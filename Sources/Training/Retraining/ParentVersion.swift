@@ -142,28 +142,29 @@ public enum ContinuationError: Error, Equatable, CustomStringConvertible {
 
     /// The two values and the next step.
     public var description: String {
-        switch self {
+        let anew = "train from nothing (`train` without --from, `retrain` with --full)"
+        return switch self {
         case .otherSystem(let version, let was, let isNow):
-            "Version \(version) is of the system '\(was)', and the recipe has '\(isNow)'. Give a recipe of '\(was)', or train "
-                + "without --from."
+            "Version \(version) is of the system '\(was)', and the recipe has '\(isNow)'. Give a recipe of '\(was)', or "
+                + "\(anew)."
         case .otherShape(let version, let parameter, let was, let isNow):
             "The parameter '\(parameter)' of version \(version) has shape \(was), and the recipe needs \(isNow). Omit --recipe "
-                + "to use the version's own, or train without --from."
+                + "to use the version's own, or \(anew)."
         case .otherSplit(let version, let was, let isNow):
             "Version \(version) was trained with the split \(was), and these data have \(isNow), so users who judged it would "
-                + "be learnt from. Omit --split and --recipe, or train without --from."
+                + "be learnt from. Omit --split and --recipe, or \(anew)."
         case .otherUnit(let version, let was, let isNow):
             "The times of the log of version \(version) were \(was), and now they are \(isNow). Write the log with \(was) "
-                + "again, or train without --from."
+                + "again, or \(anew)."
         case .shrunkLog(let version, let was, let isNow):
             "The log of version \(version) had \(was) events, and now it has \(isNow). Restore the missing events. If the log "
-                + "is a moving window, allow it with --log-may-shrink."
+                + "is a moving window, allow it with --log-may-shrink, or `logMayShrink` in the file of `dimerec retrain`."
         case .olderLog(let version, let was, let isNow):
             "The newest event of the log of version \(version) was \(was), and now it is \(isNow). Give the current log, or "
-                + "train without --from."
+                + "\(anew)."
         case .otherItems(let version, let missing, let count, let was, let isNow):
             "\(missing) of the \(count) items of version \(version) are not in the log: the version has '\(was.printable)', the "
-                + "log has '\(isNow.printable)'. Write the ids as before, or train without --from."
+                + "log has '\(isNow.printable)'. Write the ids as before, or \(anew)."
         }
     }
 }

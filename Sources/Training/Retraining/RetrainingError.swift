@@ -8,6 +8,8 @@ public enum RetrainingError: Error, Equatable, CustomStringConvertible {
     case settings(file: String, reason: String)
     /// Another process runs a round for the same model.
     case locked(file: String)
+    /// Somebody activated another version during the round.
+    case activeChanged(from: Int?, to: Int?)
 
     /// The problem and the next step.
     public var description: String {
@@ -21,6 +23,9 @@ public enum RetrainingError: Error, Equatable, CustomStringConvertible {
         case .settings(let file, let reason): "'\(file)': \(reason)"
         case .locked(let file):
             "Another retraining round of this model holds '\(file)'. Wait until it ends; nothing was changed."
+        case .activeChanged(let from, let to):
+            "The active version was \(from.map(String.init) ?? "none") when the round began, and now it is "
+                + "\(to.map(String.init) ?? "none"). The new version is not published; run the round again."
         }
     }
 }

@@ -26,6 +26,11 @@ struct Evaluate: ParsableCommand {
     @Option(help: "Repeat with this many noise seeds; reports mean and standard deviation.") var noiseSeeds = 1
     @Option(help: "Write items.fvecs and users.fvecs (at most 2000 rows) to this folder, for bench index.")
     var vectorsOut: String?
+    @Option(
+        help: "Also write a report on the version as one HTML page; it ranks at most 2000 rows, and replaces the file.",
+        completion: .file()
+    )
+    var html: String?
     @Flag(help: "Remove a row's history from its ranking.") var filterHistory = false
     @Flag(help: "Print one JSON object.") var json = false
 
@@ -77,6 +82,10 @@ struct Evaluate: ParsableCommand {
             measuresWithoutHistory: true
         )
         let results = (0..<noiseSeeds).map { evaluator.readOuts(of: counted, noiseSeed: UInt64($0)) }
+        if let html {
+            try ModelReport(checkpoint, counted, on: data.part, protocol: `protocol`, train: data.trainSequences)
+                .writePage(to: html)
+        }
         report(
             results,
             predictors: predictors.metrics(on: rows, filterHistory: filterHistory),

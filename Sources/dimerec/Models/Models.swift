@@ -163,7 +163,7 @@ extension StoredVersion {
 extension VersionSummary {
     /// The fields of a version in lists and JSON.
     var fields: [String: Any] {
-        [
+        var fields: [String: Any] = [
             "model": manifest.model, "version": manifest.version, "system": manifest.system, "active": isActive,
             "created_at": manifest.createdAt, "items": manifest.items, "dimension": manifest.dimension,
             "train_rows": manifest.trainRows, "seconds": manifest.seconds, "seed": manifest.seed,
@@ -172,5 +172,18 @@ extension VersionSummary {
                 "split": manifest.data.split, "split_seed": manifest.data.splitSeed, "digests": manifest.data.digests,
             ],
         ]
+        if let origin = manifest.origin { fields["from"] = ["model": origin.model, "version": origin.version] }
+        if let log = manifest.log {
+            fields["log"] =
+                ["events": log.events, "users": log.users, "unit": log.unit, "newest": log.newest] as [String: Any]
+        }
+        if let judgement = manifest.judgement {
+            fields["judgement"] =
+                [
+                    "replaced": judgement.replaced, "measure": judgement.measure, "rows": judgement.rows,
+                    "old": judgement.old, "new": judgement.new, "low": judgement.low, "high": judgement.high,
+                ] as [String: Any]
+        }
+        return fields
     }
 }

@@ -79,6 +79,7 @@ struct CommandReference {
         | 0 | done |
         | 1 | the work failed, or a budget of `load` was exceeded |
         | 3 | bad data, or a store or version that cannot be read |
+        | 4, 5, 6 | `retrain`: the active version stays; too few new events; another round is running |
         | 64 | wrong usage, a bad recipe or a bad setting |
         | 130 | interrupted |
         | 143 | `serve` was ended by a second SIGTERM |

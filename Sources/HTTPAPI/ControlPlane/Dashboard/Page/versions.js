@@ -98,6 +98,27 @@ function trainingDetails(version, name) {
         element("div", {}, element("dt", {}, term), element("dd", {}, String(fact))))));
 }
 
+/** The validation HR@20 of a model's versions by the time of their publication; null with fewer than two. */
+function trend(model) {
+    const points = model.versions.filter(({ created_at, metrics }) => created_at && metrics?.["hr@20"] !== undefined)
+        .sort((a, b) => a.version - b.version);
+    if (points.length < 2) return null;
+    const [width, height, edge] = [600, 90, 8];
+    const times = points.map(({ created_at }) => Date.parse(created_at));
+    const values = points.map(({ metrics }) => metrics["hr@20"]);
+    const [first, last, low, high] = [times[0], Math.max(...times), Math.min(...values), Math.max(...values)];
+    const place = (value, from, to, size) => edge + (to > from ? (value - from) / (to - from) : 0.5) * (size - 2 * edge);
+    const at = points.map((_, i) => [place(times[i], first, last, width), height - place(values[i], low, high, height)]);
+    return element("figure", { class: "trend" },
+        element("figcaption", { class: "quiet" },
+            `Validation HR@20 by time of publication: ${low.toFixed(3)} to ${high.toFixed(3)}`),
+        element("svg", { viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": `Validation HR@20 of ${points.length} versions` },
+            element("polyline", { points: at.map((point) => point.join(",")).join(" ") }),
+            points.map(({ version, created_at }, i) => element("circle",
+                { cx: at[i][0], cy: at[i][1], r: version === model.active_version ? 6 : 4, class: version === model.active_version ? "chosen" : undefined },
+                element("title", {}, `v${version}, ${created_at}: ${values[i].toFixed(4)}`)))));
+}
+
 const columns = ["Version", "State", "Trained", "Items", "Validation", "Traffic", "Actions"];
 
 /** Shows the answer of GET /v1/models; redraws only changes. */
@@ -129,6 +150,7 @@ export function showModels({ models }) {
                             ({ version }) => `${model.name} is back at version ${version}.`)),
                 }, "Roll back")),
             table(`Versions of ${model.name}`, columns, rows.map((version) => versionRow(model, version))),
+            trend(model),
             newest.length > rows.length ? element("button", {
                 type: "button", class: "more", "data-key": all,
                 click: () => {

@@ -1,0 +1,231 @@
+public import CheckpointStore
+import Foundation
+import Kernels
+
+/// One nightly round: train on the log without its newest day, judge the new version and the active one on that day, and
+/// publish the new one if it is fit and not worse beyond noise.
+///
+/// Everything that a service reads changes in one transaction at the end. A round that is killed leaves the active
+/// version as it was; the next round on the same log continues its training, and one on a longer log begins anew.
+public struct RetrainingRound: Sendable {
+    private let settings: RetrainingConfiguration
+    private let isFull: Bool
+    private let started = ContinuousClock.now
+    private let startedAt = Date().formatted(.iso8601)
+
+    /// A round.
+    ///
+    /// - Parameters:
+    ///   - settings: Its settings, with resolved paths.
+    ///   - isFull: Whether to train from nothing rather than to continue from the active version.
+    public init(_ settings: RetrainingConfiguration, isFull: Bool = false) {
+        (self.settings, self.isFull) = (settings, isFull)
+    }
+
+    /// Seconds of a training from nothing without a recipe and without a time limit.
+    private static let defaultSeconds = 600.0
+
+    /// Runs the round.
+    ///
+    /// - Parameters:
+    ///   - check: The service's own checks of a version; throws for an unfit one.
+    ///   - shouldStop: Called before every step; true stops the round, and the next one continues it.
+    ///   - notes: Called with notes for the user.
+    ///   - report: Called after every step and validation.
+    /// - Returns: The result; nil when `shouldStop` ended the round.
+    /// - Throws: ``RetrainingError``, ``ContinuationError``, ``CSVError``, and the errors of ``TrainingJob``; the active
+    ///   version stays.
+    public func run(
+        check: (Checkpoint) throws -> Void,
+        shouldStop: () -> Bool = { false },
+        notes: ([String]) -> Void = { _ in },
+        report: (TrainingEvent) -> Void = { _ in }
+    ) throws -> RoundRecord? {
+        let store = try CheckpointStore(path: settings.store)
+        let active = try activeVersion(in: store)
+        let parent = try active.map(ParentVersion.init)
+        var items = ItemVocabulary()
+        let columns = settings.columns.names
+        let log = try EventLog.read(settings.events, columns, &items, .extend)
+        notes(log.notes)
+        let extent = LogExtent(log.dataset(log.eventsByUser()))
+        try parent?.require(extent, mayShrink: settings.logMayShrink)
+        try parent?.requireItems(items)
+        guard let scale = TimeScale(rawValue: extent.unit), scale.isClock else {
+            throw RetrainingError.noClock(file: settings.events)
+        }
+        let learnt = parent?.log?.newest ?? -.infinity
+        // Rows that the active version has learnt from would flatter it.
+        let start = max(extent.newest - settings.judge.hours * 3600 * scale.perSecond, learnt.nextUp)
+        let times = log.users.indices.map { log.times[Int32($0)].nearest }
+        var result = record(.nothingNew, "", active)
+        (result.events, result.newEvents) = (extent.events, times.count { $0 > learnt })
+        guard parent == nil || times.contains(where: { learnt < $0 && $0 < start }) else {
+            let hours = NumberText.short(settings.judge.hours)
+            result.reason = "no event is new and older than the newest \(hours) hours"
+            return finished(result)
+        }
+        guard let divided = DividedLog(log, items, at: Timestamp(start)) else {
+            throw RetrainingError.shortLog(file: settings.events, hours: settings.judge.hours)
+        }
+        guard active == nil || divided.rows.count >= settings.judge.minimumRows else {
+            let least = settings.judge.minimumRows
+            result.reason = "\(divided.rows.count) new events to judge by; judge.minimumRows is \(least)"
+            return finished(result)
+        }
+        let given = try settings.recipe.isEmpty ? nil : Recipe(contentsOf: settings.recipe)
+        let origin = isFull ? nil : parent
+        let data = try divided.trainingData(
+            of: settings.events,
+            columns: columns,
+            split: origin.map { SplitKind(rawValue: $0.data.split) } ?? given?.data.split,
+            seed: (origin?.data.splitSeed) ?? given?.data.splitSeed ?? DataConfiguration().splitSeed,
+            items: settings.items.isEmpty ? nil : settings.items
+        )
+        notes(data.notes.filter { !log.notes.contains($0) })
+        let recipe = recipe(given ?? parent?.recipe, for: data)
+        try origin?.require(recipe, data, logMayShrink: true)
+        let job = TrainingJob(recipe: recipe, data: data, seed: settings.seed, model: settings.model, from: origin)
+        let trained = try train(
+            job,
+            store,
+            budget: budget(hasRecipe: given != nil || parent != nil),
+            shouldStop: shouldStop,
+            report: report
+        )
+        guard var candidate = trained else { return nil }
+        do {
+            try check(candidate)
+        } catch {
+            result.outcome = .unfit
+            result.reason = "\(error)"
+            try store.removeTrainingState(model: settings.model)
+            return finished(result)
+        }
+        if let active {
+            let judgement = divided.judgement(
+                try JudgedModel(active),
+                try JudgedModel(candidate),
+                by: settings.judge.measure,
+                replaced: active.manifest.version
+            )
+            candidate.manifest.judgement = judgement
+            result.judgement = judgement
+            guard !judgement.isWorse else {
+                result.outcome = .worse
+                result.reason = judgement.description
+                try store.removeTrainingState(model: settings.model)
+                return finished(result)
+            }
+        }
+        return finished(try publish(candidate, replacing: active, in: store, result))
+    }
+
+    /// The record of a round that failed, with the version that still is active.
+    public func failure(_ error: any Error) -> RoundRecord {
+        let store = try? CheckpointStore(path: settings.store, readOnly: true)
+        let active = store.flatMap { try? activeVersion(in: $0) }
+        return finished(record(.failed, "\(error)", active ?? nil))
+    }
+
+    /// The active version; nil when the model has no version yet.
+    private func activeVersion(in store: CheckpointStore) throws -> Checkpoint? {
+        guard try store.models().contains(settings.model), try store.activeVersion(of: settings.model) != nil else {
+            return nil
+        }
+        return try store.load(model: settings.model)
+    }
+
+    private func recipe(_ given: Recipe?, for data: TrainingData) -> Recipe {
+        var recipe = given ?? RecipeChoice(for: data).recipe
+        if let split = data.splitKind { recipe.data.split = split }
+        return recipe
+    }
+
+    private func budget(hasRecipe: Bool) -> TrainingBudget {
+        if settings.maxSeconds > 0 { return TrainingBudget(seconds: settings.maxSeconds) }
+        return hasRecipe ? TrainingBudget() : TrainingBudget(seconds: Self.defaultSeconds)
+    }
+
+    /// Trains; continues the training of a killed round if it was the same one.
+    private func train(
+        _ job: TrainingJob,
+        _ store: CheckpointStore,
+        budget: TrainingBudget,
+        shouldStop: () -> Bool,
+        report: (TrainingEvent) -> Void
+    ) throws -> Checkpoint? {
+        func candidate(resume: Bool) throws -> Checkpoint? {
+            try job.candidate(
+                store: store,
+                resume: resume,
+                budget: budget,
+                shouldStop: shouldStop,
+                report: report
+            )?.checkpoint
+        }
+        do {
+            return try candidate(resume: true)
+        } catch TrainingError.stateMismatch, TrainingError.unusableState {
+            return try candidate(resume: false)
+        }
+    }
+
+    private func publish(
+        _ candidate: Checkpoint,
+        replacing active: Checkpoint?,
+        in store: CheckpointStore,
+        _ result: RoundRecord
+    ) throws -> RoundRecord {
+        var result = result
+        let found = try activeVersion(in: store)?.manifest.version
+        guard found == active?.manifest.version else {
+            throw RetrainingError.activeChanged(from: active?.manifest.version, to: found)
+        }
+        let version = try store.publish(candidate)
+        try store.removeTrainingState(model: settings.model)
+        _ = try store.prune(model: settings.model, keeping: settings.keep)
+        result.outcome = .published
+        result.reason = candidate.manifest.judgement?.description ?? "the first version"
+        result.activeVersion = version
+        result.activeSince = try store.manifest(model: settings.model, version: version).createdAt
+        return result
+    }
+
+    private func record(_ outcome: RoundRecord.Outcome, _ reason: String, _ active: Checkpoint?) -> RoundRecord {
+        RoundRecord(
+            outcome: outcome,
+            reason: reason,
+            model: settings.model,
+            activeVersion: active?.manifest.version,
+            activeSince: active?.manifest.createdAt,
+            startedAt: startedAt,
+            seconds: 0
+        )
+    }
+
+    private func finished(_ record: RoundRecord) -> RoundRecord {
+        var record = record
+        record.seconds = ((ContinuousClock.now - started) / .seconds(1) * 1000).rounded() / 1000
+        return record
+    }
+}
+
+extension VersionJudgement {
+    /// The figures in a line.
+    var description: String {
+        String(
+            format:
+                "%@ of version %d is %.4f and of the new one %.4f on %d events, difference %+.4f (95 percent interval "
+                + "%+.4f to %+.4f)",
+            measure,
+            replaced,
+            old,
+            new,
+            rows,
+            new - old,
+            low,
+            high
+        )
+    }
+}

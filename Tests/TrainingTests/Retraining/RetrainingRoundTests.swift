@@ -1,0 +1,199 @@
+import CheckpointStore
+import Foundation
+import Kernels
+import Recommenders
+import Testing
+import Training
+
+@Suite("retraining round") struct RetrainingRoundTests {
+    private static func days(_ count: Int) -> [String] {
+        (0..<count).flatMap { RetrainingFixture.lines(users: $0 * 40..<$0 * 40 + 40, day: $0) }
+    }
+
+    private struct Unfit: Error {}
+
+    private func settings(_ fixture: RetrainingFixture, _ recipe: Recipe = RetrainingFixture.recipe) throws
+        -> RetrainingConfiguration
+    {
+        let file = fixture.folder.appending(path: "recipe.json").path
+        try recipe.write(to: file)
+        let json =
+            #"{"store": "store.sqlite", "model": "m", "events": "events.csv", "recipe": "recipe.json", "keep": 3}"#
+        let path = fixture.folder.appending(path: "retrain.json").path
+        try Data(json.utf8).write(to: URL(filePath: path))
+        return try RetrainingConfiguration(contentsOf: path)
+    }
+
+    @Test("rounds over growing logs publish versions that continue each other and are judged on the newest day")
+    func publishes() throws {
+        try RetrainingFixture.run { fixture in
+            let settings = try settings(fixture)
+            try fixture.write(Self.days(3))
+            let first = try #require(try RetrainingRound(settings).run(check: { _ in }))
+            #expect(first.outcome == .published && first.activeVersion == 1 && first.judgement == nil)
+            let idle = try #require(try RetrainingRound(settings).run(check: { _ in }))
+            #expect(idle.outcome == .nothingNew && idle.activeVersion == 1)
+            try fixture.write(Self.days(4))
+            let second = try #require(try RetrainingRound(settings).run(check: { _ in }))
+            let judgement = try #require(second.judgement)
+            #expect(judgement.replaced == 1 && judgement.rows > 300 && judgement.rows <= 40 * 12)
+            #expect((second.outcome == .worse) == judgement.isWorse)
+            let store = try CheckpointStore(path: fixture.store)
+            #expect(try store.trainingState(model: "m") == nil)
+            if second.outcome == .published {
+                let manifest = try store.manifest(model: "m")
+                #expect(manifest.version == 2 && manifest.origin?.version == 1 && manifest.judgement == judgement)
+                // The newest day is not trained on.
+                #expect(try #require(manifest.log).newest < Double(RetrainingFixture.start + 3 * 86_400 + 12 * 3600))
+            }
+        }
+    }
+
+    @Test("a version that fails the service's checks is not published")
+    func keepsUnfit() throws {
+        try RetrainingFixture.run { fixture in
+            let settings = try settings(fixture)
+            try fixture.write(Self.days(2))
+            _ = try RetrainingRound(settings).run(check: { _ in })
+            try fixture.write(Self.days(3))
+            let record = try #require(try RetrainingRound(settings).run(check: { _ in throw Unfit() }))
+            #expect(record.outcome == .unfit && record.activeVersion == 1 && record.reason.contains("Unfit"))
+            let store = try CheckpointStore(path: fixture.store)
+            #expect(try store.inventory(of: "m").count == 1)
+            #expect(try store.activeVersion(of: "m") == 1)
+        }
+    }
+
+    @Test("a version that is worse beyond noise is not published")
+    func keepsBetter() throws {
+        try RetrainingFixture.run { fixture in
+            // Counts know the circle of the items; the continuation has none and destroys its weights.
+            try fixture.write(Self.days(2))
+            var good = RetrainingFixture.recipe
+            good.training.maxSteps = 150
+            _ = try RetrainingRound(settings(fixture, good)).run(check: { _ in })
+            try fixture.write(Self.days(3))
+            var bad = good
+            bad.counts.enabled = false
+            (bad.training.learningRate, bad.continuation.learningRate, bad.continuation.share) = (0.5, 1, 0.1)
+            let record = try #require(try RetrainingRound(settings(fixture, bad)).run(check: { _ in }))
+            let judgement = try #require(record.judgement)
+            #expect(judgement.old > judgement.new && judgement.high < 0)
+            #expect(record.outcome == .worse && record.activeVersion == 1)
+            #expect(try CheckpointStore(path: fixture.store).inventory(of: "m").count == 1)
+        }
+    }
+
+    @Test("a stopped round changes nothing, and the next one continues or begins anew")
+    func stops() throws {
+        try RetrainingFixture.run { fixture in
+            let settings = try settings(fixture)
+            try fixture.write(Self.days(2))
+            var steps = 0
+            func round() throws -> RoundRecord? {
+                try RetrainingRound(settings).run(
+                    check: { _ in },
+                    shouldStop: { steps == 5 },
+                    report: { if case .step = $0 { steps += 1 } }
+                )
+            }
+            #expect(try round() == nil)
+            #expect(try CheckpointStore(path: fixture.store).models().isEmpty)
+            steps = 100
+            #expect(try round()?.outcome == .published)
+            #expect(steps == 135)
+            try fixture.write(Self.days(3))
+            steps = 4
+            #expect(try round() == nil)
+            try fixture.write(Self.days(4))
+            steps = 100
+            #expect(try round()?.judgement != nil)
+            #expect(steps == 106)
+        }
+    }
+
+    @Test("a log that shrank fails the round, and the record says so")
+    func failure() throws {
+        try RetrainingFixture.run { fixture in
+            let settings = try settings(fixture)
+            try fixture.write(Self.days(3))
+            _ = try RetrainingRound(settings).run(check: { _ in })
+            try fixture.write(Self.days(3).filter { !$0.hasPrefix("u1") })
+            let round = RetrainingRound(settings)
+            let error = try #require(throws: ContinuationError.self) { try round.run(check: { _ in }) }
+            let record = round.failure(error)
+            #expect(record.outcome == .failed && record.activeVersion == 1 && record.reason == "\(error)")
+        }
+    }
+
+    @Test("a log whose times are ordinals, or all of one day, is refused")
+    func unsuitableLogs() throws {
+        try RetrainingFixture.run { fixture in
+            let settings = try settings(fixture)
+            try fixture.write((0..<20).map { "u\($0 % 4),i\($0),\($0)" })
+            #expect(throws: RetrainingError.noClock(file: fixture.events)) {
+                try RetrainingRound(settings).run(check: { _ in })
+            }
+            try fixture.write(Self.days(1))
+            #expect(throws: RetrainingError.shortLog(file: fixture.events, hours: 24)) {
+                try RetrainingRound(settings).run(check: { _ in })
+            }
+        }
+    }
+
+    @Test("settings name the file, the field and the fault")
+    func settings() throws {
+        let cases = [
+            (#"{"model": "m", "events": "e.csv"}"#, "'store'"),
+            (#"{"store": "s", "model": "a/b", "events": "e"}"#, "a/b"),
+            (#"{"store": "s", "model": "m", "events": "e", "judge": {"hours": 0}}"#, "judge.hours"),
+            (#"{"store": "s", "model": "m", "events": "e", "jugde": {}}"#, "jugde"), ("{", "JSON"),
+        ]
+        for (json, part) in cases {
+            try withFile(json, name: "retrain.json") { path in
+                let error = try #require(throws: RetrainingError.self) { try RetrainingConfiguration(contentsOf: path) }
+                #expect("\(error)".contains(path) && "\(error)".contains(part), "\(error)")
+            }
+        }
+        try withFile(#"{"store": "s.sqlite", "model": "m", "events": "/data/e.csv"}"#, name: "retrain.json") { path in
+            let settings = try RetrainingConfiguration(contentsOf: path)
+            #expect(settings.store == URL(filePath: path).deletingLastPathComponent().appending(path: "s.sqlite").path)
+            #expect(settings.events == "/data/e.csv" && settings.items.isEmpty)
+        }
+    }
+
+    @Test("the metric file has each metric with help and type, and one outcome is 1")
+    func metrics() throws {
+        let record = RoundRecord(
+            outcome: .worse,
+            reason: "",
+            model: "m",
+            activeVersion: 3,
+            activeSince: "2026-11-29T01:02:03Z",
+            judgement: VersionJudgement(
+                replaced: 3,
+                measure: "hr@20",
+                rows: 500,
+                old: 0.25,
+                new: 0.2,
+                low: -0.08,
+                high: -0.01
+            ),
+            events: 100_000,
+            newEvents: 700,
+            startedAt: "2026-11-30T01:02:03Z",
+            seconds: 12.5
+        )
+        let lines = record.metrics.split(separator: "\n").map(String.init)
+        #expect(lines.count { $0.hasSuffix(" 1") && $0.hasPrefix("dimerec_retrain_outcome{") } == 1)
+        #expect(lines.contains(#"dimerec_retrain_outcome{model="m",outcome="worse"} 1"#))
+        #expect(lines.contains(#"dimerec_retrain_active_version{model="m"} 3"#))
+        #expect(lines.contains(#"dimerec_retrain_active_version_timestamp_seconds{model="m"} 1795914123"#))
+        #expect(lines.contains(#"dimerec_retrain_duration_seconds{model="m"} 12.5"#))
+        #expect(lines.contains(#"dimerec_retrain_score{model="m",candidate="new",measure="hr@20"} 0.2"#))
+        for line in lines where !line.hasPrefix("#") {
+            let name = line.prefix { $0 != "{" }
+            #expect(lines.contains { $0.hasPrefix("# HELP \(name) ") } && lines.contains("# TYPE \(name) gauge"))
+        }
+    }
+}
