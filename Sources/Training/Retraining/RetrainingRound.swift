@@ -46,7 +46,7 @@ public struct RetrainingRound: Sendable {
         let parent = try active.map(ParentVersion.init)
         var items = ItemVocabulary()
         let columns = settings.columns.names
-        let log = try EventLog.read(settings.events, columns, &items, .extend)
+        let log = try EventLog.read(EventSource(file: settings.events), columns, TargetConfiguration(), &items, .extend)
         notes(log.notes)
         let extent = LogExtent(log.dataset(log.eventsByUser()))
         try parent?.require(extent, mayShrink: settings.logMayShrink)

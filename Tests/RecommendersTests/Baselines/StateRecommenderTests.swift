@@ -82,8 +82,6 @@ import Testing
         dropped.causal.dimension = 24
         check(GRU4Rec(dropped.gru, items: 7, seed: 5))
         check(SASRec(dropped.causal, items: 7, seed: 5))
-        dropped.causal.blocks = 1
-        check(HSTU(dropped.causal, items: 7, seed: 5))
     }
 
     @Test("dropout changes the loss, not the answers; a row's masks depend on its stream, not on its batch")

@@ -39,6 +39,7 @@ import Training
             switch field.type {
             case "flag": #expect((leaf == "true" || leaf == "1") == (written == "true"), "\(field)")
             case "name": #expect(leaf == written && Documentation.code(in: field.range).contains(leaf), "\(field)")
+            case "text": #expect(written == "\"\(leaf)\"", "\(field)")
             case "whole or null": #expect(leaf.contains("null") && written == "null", "\(field)")
             default: #expect(Double(leaf) == Double(written) && !field.range.isEmpty, "\(field)")
             }

@@ -118,7 +118,7 @@ import Training
             let settings = try settings(fixture)
             try fixture.write(Self.days(3))
             _ = try RetrainingRound(settings).run(check: { _ in })
-            try fixture.write(Self.days(3).filter { !$0.hasPrefix("u1") })
+            try fixture.write(Self.days(3).filter { $0.hasPrefix("u1") })
             let round = RetrainingRound(settings)
             let error = try #require(throws: ContinuationError.self) { try round.run(check: { _ in }) }
             let record = round.failure(error)
