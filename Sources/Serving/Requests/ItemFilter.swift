@@ -140,6 +140,17 @@ public struct ItemFilter: Sendable, Hashable {
 }
 
 extension ItemFilter.Group {
+    /// The attributes that its clauses test, nested ones included.
+    var keys: Set<String> {
+        [must, should, mustNot].joined().reduce(into: []) { keys, clause in
+            switch clause {
+            case .attribute(let key, _): keys.insert(key)
+            case .group(let group): keys.formUnion(group.keys)
+            case .ids: break
+            }
+        }
+    }
+
     fileprivate var weight: Int {
         let own = [must, should, mustNot].joined().reduce(1) { sum, clause in
             switch clause {
