@@ -39,7 +39,9 @@ extension CheckpointStore {
             // Rows are put right in any order; what refers to what is checked at the end.
             try db.execute(sql: "PRAGMA defer_foreign_keys = ON")
             try attempt(in: db) { try $0.execute(sql: "PRAGMA application_id = \(Migrations.applicationID)") }
-            for table in ["model", "version", "activation", "alias", "item_change", "attribute_change", "bundle", "blob", "chunk"] {
+            for table in [
+                "model", "version", "activation", "alias", "item_change", "attribute_change", "bundle", "blob", "chunk",
+            ] {
                 try attempt(in: db) { try $0.execute(sql: "REINDEX \(table)") }
             }
             try attempt(in: db) { try restoreVersionRows(in: $0) }
