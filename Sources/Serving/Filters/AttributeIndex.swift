@@ -27,6 +27,19 @@ struct TextColumn: Sendable {
         lists.set(texts?.map { names.number(of: $0) ?? names.append($0) }, of: item)
     }
 
+    /// The numbers of an item's texts.
+    func groups(of item: Int32) -> ArraySlice<Int32> { lists.categories(of: item) }
+
+    /// The items with a text, by its number.
+    func items(of group: Int32, bound: Int) -> ItemSet {
+        var set = lists.items(anyOf: [group], noneOf: [])
+        set.grow(to: bound)
+        return set
+    }
+
+    /// A text by its number.
+    func text(of group: Int32) -> String { names.id(group) }
+
     /// Whether an item has no text.
     func isEmpty(_ item: Int32) -> Bool { lists.categories(of: item).isEmpty }
 

@@ -57,14 +57,17 @@ public final class FilterIndex: Sendable {
 
     /// The items that pass a filter.
     ///
+    /// - Parameters:
+    ///   - filter: The filter.
+    ///   - path: The filter's path in the request, for errors.
     /// - Returns: A set whose bound is the number of all items, removed ones included.
     /// - Throws: ``RetrievalError/invalidArgument(field:message:)`` with a path such as `filter/must/0/key` for an
     ///   unknown attribute, or a test that does not suit its type.
     /// - Complexity: O(cached sets) for a cached filter; else O(items / 64) for each clause and more for ranges, see
     ///   ``NumberColumn``, without blocking other threads.
-    public func items(passing filter: ItemFilter) throws(RetrievalError) -> ItemSet {
+    public func items(passing filter: ItemFilter, at path: String = "filter") throws(RetrievalError) -> ItemSet {
         if let items = cache.items(for: filter) { return items }
-        let items = try items(of: filter.group, at: "filter")
+        let items = try items(of: filter.group, at: path)
         cache.insert(items, for: filter)
         return items
     }
@@ -77,7 +80,8 @@ public final class FilterIndex: Sendable {
             return AttributeIndex.Column(name: key, type: .keywords, values: .texts(TextColumn(categories)))
         }
         guard let column = attributes.column(key) else {
-            let message = "'\(key.prefix(64))' is no attribute of this version. \(attributes.listed(also: ["categories (keywords)"]))"
+            let message =
+                "'\(key.prefix(64))' is no attribute of this version. \(attributes.listed(also: ["categories (keywords)"]))"
             throw .invalidArgument(field: path, message: message)
         }
         return column

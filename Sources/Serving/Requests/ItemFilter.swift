@@ -179,7 +179,7 @@ extension CategoryFilter {
 
 extension ItemFilter {
     /// This filter with a restriction of categories.
-    func joined(with categories: borrowing CategoryFilter) -> ItemFilter {
+    package func joined(with categories: borrowing CategoryFilter) -> ItemFilter {
         let clauses = categories.clauses
         return ItemFilter(Group(must: [.group(group)] + clauses.must, mustNot: clauses.mustNot))
     }
