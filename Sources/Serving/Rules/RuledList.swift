@@ -60,6 +60,8 @@ struct RuledList {
                 return [inside, outside].filter { $0.items.count > 0 }
             }
         }
+        // Without an item that may be answered, one empty stream says that everything was read.
+        guard !classes.isEmpty else { return [(items: source.everything, amount: 0)] }
         return classes.map { ($0.items, $0.amount) }
     }
 
