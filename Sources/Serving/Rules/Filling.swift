@@ -108,7 +108,10 @@ struct Filling {
     /// What the item at a position should be, most wanted first.
     private func conditions(at position: Int) -> [PositionCondition] {
         let lagging = rules.shares.enumerated()
-            .map { (place: $0, group: $1.group, lack: $1.share * Double(position) - held[$1.group, default: 0]) }
+            .map { place, entry in
+                let lack = entry.share * Double(position) - held[entry.group, default: 0]
+                return (place: place, group: entry.group, lack: PreparedRules.comparable(lack))
+            }
             .sorted { ($1.lack, $0.place) < ($0.lack, $1.place) }
             .map { PositionCondition(group: $0.group) }
         let usual = lagging + [.any]

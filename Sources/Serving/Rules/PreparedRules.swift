@@ -88,6 +88,9 @@ struct PreparedRules {
         fresh.map { Int(($0.share * Double(count) + 1e-9).rounded(.down)) } ?? 0
     }
 
+    /// A share in billionths, so that equal shares are equal in whatever order their parts were added.
+    static func comparable(_ share: Double) -> Double { (share * 1e9).rounded() }
+
     /// The share of each value in a history, in which an item counts once, divided among its values.
     private static func shares(of column: TextColumn, in history: [Int32]) -> [(group: Int32, share: Double)] {
         var counts: [Int32: Double] = [:]
@@ -97,7 +100,8 @@ struct PreparedRules {
             for group in groups { counts[group, default: 0] += 1 / Double(groups.count) }
             items += 1
         }
-        return counts.map { ($0, $1 / items) }.sorted { ($1.1, $0.0) < ($0.1, $1.0) }
+        return counts.map { ($0, $1 / items) }
+            .sorted { (comparable($1.1), $0.0) < (comparable($0.1), $1.0) }
     }
 }
 
