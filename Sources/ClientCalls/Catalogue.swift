@@ -70,6 +70,7 @@ extension DimeRecClient {
     ///   - filter: The filter; nil lets every item pass.
     ///   - model: The model or alias; nil is the service's default.
     ///   - timeout: How long this call may take; nil uses the options' timeout.
+    /// - Returns: How many items pass, and how many there are.
     /// - Throws: ``DimeRecError``; a filter that does not suit the attributes is a problem of status 400.
     public func count(
         _ filter: Filter?,
@@ -87,6 +88,7 @@ extension DimeRecClient {
     ///   - limit: The most values of each attribute; nil is the service's default.
     ///   - model: The model or alias; nil is the service's default.
     ///   - timeout: How long this call may take; nil uses the options' timeout.
+    /// - Returns: A facet for each key, in order.
     /// - Throws: ``DimeRecError``; an unknown attribute is a problem of status 400.
     public func facets(
         _ keys: [String],

@@ -176,7 +176,7 @@ extension JSONReader {
                 }
                 let text = try reader.text(at: place)
                 guard CalendarTime(Array(text.utf8)[...]) != nil else {
-                    let message = "'\(text.prefix(40))' is no time; write it like 2024-01-31T10:00:00Z, or as seconds since 1970."
+                    let message = "'\(text.prefix(40))' is no time; write it like 2024-01-31T10:00:00Z."
                     throw ContractViolation(pointer: place, message: message)
                 }
             case "weight":

@@ -128,7 +128,7 @@ package struct RetrievalRequestReader {
         into request: inout RetrievalRequest
     ) throws {
         switch field {
-        case .history: 
+        case .history:
             request.answersIntegers =
                 try reader.history(at: "/history", into: &request.history, context: &request.context)
         case .exclude: _ = try reader.identifiers(at: "/exclude", into: &request.exclude)

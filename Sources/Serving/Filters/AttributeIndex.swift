@@ -117,6 +117,7 @@ public struct AttributeIndex: Sendable {
     /// - Parameters:
     ///   - changes: The changes by item number, applied in order.
     ///   - built: The attributes of the build, with the same columns.
+    /// - Returns: The names of the changed attributes.
     /// - Complexity: O(changes * columns), and O(items) for each changed column of numbers.
     mutating func apply(_ changes: [(item: Int32, change: AttributeChange)], built: AttributeIndex) -> Set<String> {
         var changed = Set<String>()
@@ -142,6 +143,7 @@ public struct AttributeIndex: Sendable {
     /// - Parameters:
     ///   - values: Values by attribute; nil is no value.
     ///   - path: The path of the values, for errors.
+    /// - Returns: The values that were checked.
     /// - Throws: ``ServingError/invalidAttribute(field:message:)`` with the attribute's type, or with the attributes
     ///   that there are.
     func checked(

@@ -36,6 +36,7 @@ public final class FilterIndex: Sendable {
     ///   - identifiers: The ids after the changes.
     ///   - attributes: The attributes after the changes.
     ///   - changed: The names of the attributes with changed values.
+    /// - Returns: This index if nothing changed.
     func following(
         categories: CategoryIndex,
         identifiers: IdentifierTable,

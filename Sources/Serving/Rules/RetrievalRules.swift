@@ -52,8 +52,9 @@ public struct RetrievalRules: Sendable, Equatable {
 
     /// The most items with the same value of an attribute.
     public struct GroupLimit: Sendable, Equatable {
-        /// An attribute of texts, or `categories`. An item without a value is in no group, and one with several values
-        /// needs room in each of their groups.
+        /// An attribute of texts, or `categories`.
+        ///
+        /// An item without a value is in no group. An item with several values needs room in each of their groups.
         public var key: String
         /// The most items of a group.
         public var limit: Int

@@ -21,7 +21,9 @@ struct Query: AsyncParsableCommand {
     @Option(help: "A filter in JSON as in /retrieve, such as '{\"must\":[{\"key\":\"price\",\"range\":{\"lt\":20}}]}'.")
     var filter: String?
     @Option(
-        help: "Further fields of the request in JSON as in /retrieve, such as '{\"group_by\":{\"key\":\"brand\",\"limit\":2}}'."
+        help: ArgumentHelp(
+            "Rules in JSON as in /retrieve, such as '{\"group_by\":{\"key\":\"brand\",\"limit\":2}}'."
+        )
     )
     var rules: String?
     @Option(help: "The time limit of a server's answer, over all attempts.") var timeoutMs = 2000

@@ -23,7 +23,8 @@ import Testing
         #expect(rules.pins == [.init("7", at: 2)] && rules.groupLimit == .init("brand", limit: 3))
         #expect(rules.scoreThreshold == -1000 && rules.offset == 20 && rules.calibration == "tags")
         #expect(rules.newShare == .init("released", share: 0.5, since: .number(1.5)))
-        let none = #""boosts":[],"pins":[],"group_by":null,"score_threshold":null,"offset":null,"min_new":null,"calibrate":null"#
+        let none =
+            #""boosts":[],"pins":[],"group_by":null,"score_threshold":null,"offset":null,"min_new":null,"calibrate":null"#
         #expect(try read(none).rules.isEmpty)
         let recent = try read(#""min_new":{"key":"released","share":0.5,"days":2}"#).rules.newShare
         guard case .number(let since)? = recent?.since else {
@@ -74,7 +75,8 @@ import Testing
         for (wrong, pointer) in [
             (#"{"history":[{"at":1}]}"#, "/history/0"), (#"{"history":["a",{"id":"b","at":"x"}]}"#, "/history/1/at"),
             (#"{"history":[{"id":"a","weight":-1}]}"#, "/history/0/weight"),
-            (#"{"history":[{"id":"a","kind":1}]}"#, "/history/0/kind"), (#"{"history":[],"exclude":[{"id":"a"}]}"#, "/exclude/0"),
+            (#"{"history":[{"id":"a","kind":1}]}"#, "/history/0/kind"),
+            (#"{"history":[],"exclude":[{"id":"a"}]}"#, "/exclude/0"),
         ] {
             let problem = #expect(throws: Problem.self) { try reader.read(Array(wrong.utf8), into: &request) }
             #expect(problem?.errors.map(\.pointer) == [pointer])

@@ -23,8 +23,8 @@ struct RulesOracle {
     ///
     /// - Parameters:
     ///   - ranked: All items that may be answered, in their order before rules, with their scores.
-    ///   - pins: The scores of all items.
     ///   - count: How many positions to fill.
+    /// - Returns: At most `count` items.
     func list(_ ranked: [Scored], count: Int) -> [Scored] {
         func amount(_ item: Int32) -> Float {
             rules.boosts.reduce(0) { sum, boost in

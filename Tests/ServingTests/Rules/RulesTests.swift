@@ -71,9 +71,15 @@ import Testing
                 made { $0.rules.newShare = .init("released", share: 1, since: .text("x")) }, "min_new/since",
                 "'x' is no time"
             ),
-            (made { $0.rules.boosts = [.init(everything, .add(1)), wrong] }, "boosts/1/filter/must/0/key", "'x' is no"),
+            (
+                made { $0.rules.boosts = [.init(everything, .add(1)), wrong] }, "boosts/1/filter/must/0/key",
+                "'x' is no"
+            ),
             (made { $0.rules.offset = 991 }, "offset", "from 0 to 990; got 991"),
-            (made { $0.rules.pins = [.init("i3", at: 1), .init("i4", at: 1)] }, "pins/1/position", "has a pin already"),
+            (
+                made { $0.rules.pins = [.init("i3", at: 1), .init("i4", at: 1)] }, "pins/1/position",
+                "has a pin already"
+            ),
             (made { $0.rules.pins = [.init("i3", at: 1), .init("i3", at: 2)] }, "pins/1/id", "is pinned already"),
             (made { $0.rules.pins = [.init("i3", at: 1001)] }, "pins/0/position", "from 1 to 1000"),
             (made { ($0.rules.offset, $0.diversity) = (0, 0.5) }, "diversity", "cannot be combined with rules"),
