@@ -24,11 +24,8 @@ struct Dimerec: AsyncParsableCommand {
 
     static func main() async {
         BLAS.restartForBetterCore()
-        // The usage line after an error is that of the command.
-        var parsed: any ParsableCommand.Type = Self.self
         do {
             var command = try parseAsRoot()
-            parsed = type(of: command)
             if var command = command as? any AsyncParsableCommand {
                 try await command.run()
             } else {
@@ -41,7 +38,12 @@ struct Dimerec: AsyncParsableCommand {
                 Terminal.write("dimerec: \(error)\n")
                 Foundation.exit(code.rawValue)
             }
-            parsed.exit(withError: unknownCommand() ?? error)
+            if let error = error as? ValidationError {
+                let command = CommandLine.arguments.dropFirst().prefix(1).map { "dimerec \($0)" }.first ?? "dimerec"
+                Terminal.write("Error: \(error.message)\n  See '\(command) --help' for more information.\n")
+                Foundation.exit(ExitCode.validationFailure.rawValue)
+            }
+            exit(withError: unknownCommand() ?? error)
         }
     }
 

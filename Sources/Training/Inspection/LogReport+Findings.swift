@@ -100,7 +100,7 @@ extension LogReport {
         if repeats.repeatShare > 0.2 {
             findings.append(
                 "\(NumberText.percent(repeats.repeatShare)) of the events repeat an item of the same user, so do not "
-                    + "remove the history from answers."
+                    + "remove the history from answers; in a request, \"exclude_history\": false keeps it."
             )
         }
         if Double(share: popularity.itemsOnce, of: items) > 0.5 {

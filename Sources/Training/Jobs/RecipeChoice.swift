@@ -19,7 +19,8 @@ public struct RecipeChoice: Sendable {
         self.init(
             sequences: data.split.train.sequences,
             items: data.catalogue.count,
-            validated: data.split.validation.targets
+            validated: data.split.validation.targets,
+            targets: data.split.train.targetCount
         )
     }
 
@@ -29,11 +30,13 @@ public struct RecipeChoice: Sendable {
     ///   - sequences: The training part.
     ///   - items: Size of the catalogue.
     ///   - validated: The items of the validation part that are targets.
-    public init(sequences: RaggedRows, items: Int, validated: DataPart.Targets = .any) {
+    ///   - targets: How many items are targets; nil for all but the first of each sequence.
+    public init(sequences: RaggedRows, items: Int, validated: DataPart.Targets = .any, targets: Int? = nil) {
         let summary = SequenceSummary(sequences)
+        let targets = targets ?? summary.targets
         var recipe = Recipe(DimeRec.self)
         var reasons = [
-            "\(summary.targets) training targets in \(summary.sequences) sequences of \(items) items; half have at most "
+            "\(targets) training targets in \(summary.sequences) sequences of \(items) items; half have at most "
                 + "\(summary.median) items, nine in ten at most \(summary.long)"
         ]
         let historyLength = min(Self.longestHistory, max(Self.shortestHistory, 2 * summary.long))
@@ -59,7 +62,7 @@ public struct RecipeChoice: Sendable {
                 ? "every item is a negative, because the catalogue is small"
                 : "\(negatives.count) negatives a step, half by frequency, corrected for their probability"
         )
-        if summary.targets < Self.fewTargets {
+        if targets < Self.fewTargets {
             recipe.model.denoiser.dropout = 0.2
             recipe.training.historyDropout = 0.2
             reasons.append("dropout of 0.2 in the network and in histories, because there are few targets")

@@ -108,8 +108,8 @@ struct Refit {
 }
 
 extension TrainingJob.Trained {
-    /// Lets the best weights learn from the validation part too; keeps them as they were if the validation rows, which
-    /// the refit has just learnt, got worse by it.
+    /// Lets the best weights learn from the validation part too; keeps them as they were if the refit diverges, or if
+    /// the validation rows, which it has just learnt, got worse by it.
     ///
     /// - Parameters:
     ///   - recipe: The recipe of the training.
@@ -135,14 +135,20 @@ extension TrainingJob.Trained {
             system.weighsTargets || refit.split.train.weights.isEmpty
         else { return true }
         let start = ContinuousClock.now
-        let refitted = try refit.model(
-            from: system,
-            items: data.catalogue.count,
-            seed: seed,
-            seconds: limit.map { max(1, $0 - progress.seconds) },
-            shouldStop: shouldStop,
-            report: report
-        )
+        let refitted: (any TrainedRecommender)?
+        do {
+            refitted = try refit.model(
+                from: system,
+                items: data.catalogue.count,
+                seed: seed,
+                seconds: limit.map { max(1, $0 - progress.seconds) },
+                shouldStop: shouldStop,
+                report: report
+            )
+        } catch TrainingError.diverged {
+            // The weights before are as good as they were.
+            return true
+        }
         guard let refitted else { return false }
         let metrics = try Evaluator(
             validating: recipe,
@@ -158,7 +164,7 @@ extension TrainingJob.Trained {
 
 extension DataPart {
     /// How many items are targets: those with others before them and with a weight.
-    fileprivate var targetCount: Int {
+    var targetCount: Int {
         guard !weights.isEmpty else { return sequences.ids.count - sequences.lengths.count { $0 > 0 } }
         return (0..<sequences.count).reduce(0) { count, user in
             count + weights[sequences.offsets[user]..<sequences.offsets[user + 1]].dropFirst().count { $0 > 0 }

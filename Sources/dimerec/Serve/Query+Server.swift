@@ -19,6 +19,7 @@ extension Query {
             let title = try await client.item(item.id).title
             Terminal.print(Self.line(item.score, item.id, title))
         }
+        if answer.items.isEmpty { Terminal.print(Self.nothing) }
         if let fallback = answer.fallback { Terminal.print(Self.note(fallback)) }
     }
 }

@@ -91,12 +91,16 @@ struct Query: AsyncParsableCommand {
             let title = catalogue.titles.isEmpty ? nil : catalogue.titles[number]
             Terminal.print(Self.line(Double(item.score), catalogue.ids[number], title))
         }
+        if response.items.isEmpty { Terminal.print(Self.nothing) }
         if let fallback = response.fallback { Terminal.print(Self.note("\(fallback)")) }
     }
 
     static func line(_ score: Double, _ id: String, _ title: String?) -> String {
         String(format: "%.4f  ", score) + id + (title.map { "  " + $0 } ?? "")
     }
+
+    /// What an answer without items says.
+    static let nothing = "(no item: the filter, the rules or the exclusions leave none)"
 
     static func note(_ fallback: String) -> String { "(\(fallback): no item of the history is known)" }
 }
