@@ -193,6 +193,15 @@ import Testing
     }
 
     // One round at a time: ten at once block each other's disk access for longer than a writer waits.
+    @Test("a store that another process has begun to create opens") func begunCreation() throws {
+        let path = directory.path("begun.sqlite")
+        try DatabaseQueue(path: path).write { db in
+            try db.execute(sql: "CREATE TABLE grdb_migrations (identifier TEXT NOT NULL PRIMARY KEY)")
+        }
+        _ = try CheckpointStore(path: path).publish(Fixtures.checkpoint(1))
+        #expect(try CheckpointStore(path: path, readOnly: true).versions(of: "ml").count == 1)
+    }
+
     @Test("stores that are created at the same time agree", .serialized, arguments: 0..<10)
     func simultaneousCreation(round: Int) throws {
         let path = directory.path("store\(round).sqlite")

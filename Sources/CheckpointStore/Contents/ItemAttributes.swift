@@ -38,6 +38,17 @@ public enum AttributeValue: Sendable, Hashable {
     case text(String)
     /// Keywords.
     case texts([String])
+
+    /// Whether two values are the same, texts byte by byte: spellings that Unicode calls equivalent are not.
+    public static func == (a: AttributeValue, b: AttributeValue) -> Bool {
+        switch (a, b) {
+        case (.number(let a), .number(let b)): a == b
+        case (.boolean(let a), .boolean(let b)): a == b
+        case (.text(let a), .text(let b)): a.utf8.elementsEqual(b.utf8)
+        case (.texts(let a), .texts(let b)): a.elementsEqual(b) { $0.utf8.elementsEqual($1.utf8) }
+        default: false
+        }
+    }
 }
 
 /// An attribute with its values for all items of a catalogue.

@@ -149,7 +149,7 @@ package enum Migrations {
 
     /// The state of a database's schema compared with this program's.
     enum State: Equatable {
-        /// No tables at all.
+        /// No tables at all, or only the empty list of steps.
         case empty
         /// Some steps are missing; names the first of them.
         case older(missing: String)
@@ -167,14 +167,16 @@ package enum Migrations {
         let schema = try statements(of: db, atMost: most + 1)
         let reference = references.first { $0.schema == schema }
         let application = try Row.fetchOne(db, sql: "PRAGMA application_id")?.integer(0, "application id")
-        if reference == nil {
-            if schema.isEmpty, application == 0 { return .empty }
-            guard application == applicationID else { throw CheckpointError.notAStore(path: path) }
-        }
         // Read the list of steps only if it is the expected plain table.
         let list = references[0].schema.filter { $0.contains("grdb_migrations") }
         let isPlain = schema.filter { $0.contains("grdb_migrations") } == list
         let names = isPlain ? (try? appliedNames(in: db)) ?? [] : []
+        if reference == nil {
+            // Another process that creates the store has made the list, and takes the first step next.
+            let isBegun = schema == list && names.isEmpty
+            if schema.isEmpty || isBegun, application == 0 { return .empty }
+            guard application == applicationID else { throw CheckpointError.notAStore(path: path) }
+        }
         let known = migrator.migrations
         // If a known name is missing, the list is damaged and cannot show newer steps.
         if Set(names).isSuperset(of: reference?.applied ?? known[..<1]),

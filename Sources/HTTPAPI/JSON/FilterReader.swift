@@ -303,23 +303,7 @@ private struct FilterParser {
         _ names: [String],
         _ read: (inout FilterParser, inout JSONReader, String, String) throws -> Void
     ) throws {
-        try reader.expect(.object, at: pointer)
-        reader.enter()
-        var isFirst = true
-        var left = names
-        var key: [UInt8] = []
-        while try reader.nextKey(isFirst: &isFirst, into: &key) {
-            let name = String(decoding: key, as: UTF8.self)
-            let place = pointer + pointerStep(key)
-            guard let position = left.firstIndex(of: name) else {
-                let message =
-                    names.contains(name)
-                    ? "is given twice."
-                    : "is not a field of \(what); the fields are \(names.joined(separator: ", "))."
-                throw ContractViolation(pointer: place, message: message)
-            }
-            left.remove(at: position)
-            key.removeAll()
+        try reader.members(at: pointer, of: what, names) { reader, name, place in
             try read(&self, &reader, name, place)
         }
     }

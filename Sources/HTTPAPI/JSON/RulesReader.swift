@@ -169,32 +169,4 @@ extension JSONReader {
             count += 1
         }
     }
-
-    /// Reads an object of some fields, each at most once.
-    mutating func members(
-        at pointer: String,
-        of what: String,
-        _ names: [String],
-        _ read: (inout JSONReader, String, String) throws -> Void
-    ) throws {
-        try expect(.object, at: pointer)
-        enter()
-        var isFirst = true
-        var left = names
-        var key: [UInt8] = []
-        while try nextKey(isFirst: &isFirst, into: &key) {
-            let name = String(decoding: key, as: UTF8.self)
-            let place = pointer + pointerStep(key)
-            guard let position = left.firstIndex(of: name) else {
-                let message =
-                    names.contains(name)
-                    ? "is given twice."
-                    : "is not a field of \(what); the fields are \(names.joined(separator: ", "))."
-                throw ContractViolation(pointer: place, message: message)
-            }
-            left.remove(at: position)
-            key.removeAll()
-            try read(&self, name, place)
-        }
-    }
 }

@@ -30,6 +30,9 @@ public struct DimeRecConfiguration: ModelConfiguration {
     /// The defaults.
     public init() {}
 
+    /// Steps of an answer for which nobody asks for a number of them, 1 to `steps`.
+    public var servedSteps: Int { reverse.steps == 0 ? steps : reverse.steps }
+
     /// Throws for a value out of range.
     public func validate(prefix: String) throws(ConfigurationError) {
         try ConfigurationError.require(2...1024, contains: dimension, key: prefix + "dimension")

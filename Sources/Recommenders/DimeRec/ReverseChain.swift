@@ -64,7 +64,7 @@ extension DimeRec {
     public var reverseSteps: Int { configuration.steps }
 
     /// The recipe's number, or T.
-    public var servedSteps: Int { configuration.reverse.steps == 0 ? reverseSteps : configuration.reverse.steps }
+    public var servedSteps: Int { configuration.servedSteps }
 
     /// The generated vector after fewer steps.
     public func servedVectors(_ histories: RaggedRows, noise: NoiseSource, steps: Int) -> UserVectors {

@@ -21,9 +21,7 @@ public struct InferenceEngine: UserEncoder {
     public var maxSteps: Int { weights.configuration.steps }
 
     /// The recipe's number, or T.
-    public var defaultSteps: Int {
-        weights.configuration.reverse.steps == 0 ? maxSteps : weights.configuration.reverse.steps
-    }
+    public var defaultSteps: Int { weights.configuration.servedSteps }
 
     /// N.
     public var historyLength: Int { weights.configuration.historyLength }

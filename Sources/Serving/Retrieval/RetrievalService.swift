@@ -242,7 +242,9 @@ public struct RetrievalService: Sendable {
     public func isHeavy(_ request: borrowing RetrievalRequest) -> Bool {
         guard let route = try? holder.current.route(to: request.model) else { return false }
         let snapshot = route.arms[0].snapshot
-        let exactElements = request.exact ? snapshot.itemCount * max(1, snapshot.itemVectors.columns) : 0
+        // Searches among small sets score all of their items, and together the sets may be the whole catalogue.
+        let scoresAll = request.exact || request.rules.addsToScores
+        let exactElements = scoresAll ? snapshot.itemCount * max(1, snapshot.itemVectors.columns) : 0
         let candidates = request.isReranked ? Self.candidatesPerItem * request.k : 0
         var newSets = 0
         for boost in request.rules.boosts where !snapshot.filters.isCached(boost.filter) {

@@ -52,7 +52,11 @@ extension RetrievalService {
         snapshot.live?.dropTakenOut(of: &history)
         var read = history
         snapshot.live?.substituteBuilt(in: &read)
-        let counted = snapshot.countScores(of: response.items, after: read)
+        // Boosts are no part of the scores that counts were added to.
+        let scored =
+            response.reasons.isEmpty
+            ? response.items : zip(response.items, response.reasons).map { Scored(id: $0.id, score: $1.base) }
+        let counted = snapshot.countScores(of: scored, after: read)
         history = history.suffix(snapshot.encoder.historyLength)
         read = read.suffix(snapshot.encoder.historyLength)
         let user = snapshot.encoder.trace(history: read[...], seed: response.seed, steps: response.steps)

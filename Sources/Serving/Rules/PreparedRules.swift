@@ -19,7 +19,7 @@ struct PreparedRules {
     let fresh: (items: ItemSet, share: Double)?
     /// The attribute whose values have shares.
     let calibrated: TextColumn?
-    /// The shares of its values in the history, largest first.
+    /// The largest shares of its values in the history, largest first.
     let shares: [(group: Int32, share: Double)]
     let threshold: Float
     /// The most that boosts add to an item.
@@ -91,7 +91,10 @@ struct PreparedRules {
     /// A share in billionths, so that equal shares are equal in whatever order their parts were added.
     static func comparable(_ share: Double) -> Double { (share * 1e9).rounded() }
 
-    /// The share of each value in a history, in which an item counts once, divided among its values.
+    /// The most values that get shares: each position compares all of them.
+    static let mostShares = 64
+
+    /// The largest shares of values in a history, in which an item counts once, divided among its values.
     private static func shares(of column: TextColumn, in history: [Int32]) -> [(group: Int32, share: Double)] {
         var counts: [Int32: Double] = [:]
         var items = 0.0
@@ -100,8 +103,9 @@ struct PreparedRules {
             for group in groups { counts[group, default: 0] += 1 / Double(groups.count) }
             items += 1
         }
-        return counts.map { ($0, $1 / items) }
+        let sorted = counts.map { ($0, $1 / items) }
             .sorted { (comparable($1.1), $0.0) < (comparable($0.1), $1.0) }
+        return Array(sorted.prefix(mostShares))
     }
 }
 

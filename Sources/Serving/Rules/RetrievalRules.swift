@@ -112,6 +112,9 @@ public struct RetrievalRules: Sendable, Equatable {
     /// How many sets of items the filters of its boosts combine.
     var weight: Int { boosts.reduce(0) { $0 + $1.filter.weight } }
 
+    /// Whether boosts add to scores, which takes one search for each combination of them.
+    var addsToScores: Bool { boosts.contains { !$0.effect.isByRank } }
+
     /// Whether the number of candidates that it needs is not known in advance.
     var isSelective: Bool {
         groupLimit != nil || newShare != nil || calibration != nil || boosts.contains { $0.effect.isByRank }

@@ -71,13 +71,10 @@ struct RuledList {
     /// - Returns: Fewer only if no more items keep the rules.
     mutating func first(_ count: Int) -> [Choice] {
         let start = count + rules.pins.count + (rules.groups == nil ? 0 : count)
-        for stream in streams.indices {
-            streams[stream].read(
-                Int((Double(start) * rules.largestFactor).rounded(.up)),
-                from: source,
-                threshold: rules.threshold
-            )
-        }
+        // The product of all factors may be larger than any integer.
+        let wanted = (Double(start) * rules.largestFactor).rounded(.up)
+        let depth = wanted < Double(source.bound) ? Int(wanted) : source.bound
+        for stream in streams.indices { streams[stream].read(depth, from: source, threshold: rules.threshold) }
         readPins()
         while true {
             var filling = Filling(rules, candidates(), ends: ends, pinned: pinned)

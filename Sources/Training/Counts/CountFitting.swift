@@ -67,6 +67,8 @@ package struct CountFitting {
             free[lane] = false
             softmax.maximise(&weights, free: free, prior: (mean, Self.prior))
         }
+        // The second maximum may have moved a weight that was above its bound before.
+        weights[Self.own] = max(Self.leastShare, weights[Self.own])
         weights[Self.repeated] = max(0, weights[Self.repeated])
         var fitted = counts
         for lane in 0..<CountScores.termCount {

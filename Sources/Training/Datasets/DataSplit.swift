@@ -144,17 +144,19 @@ public struct DataSplit: Sendable, Equatable {
         }
     }
 
-    /// All events of the training and the validation part, one sequence a user; the validation part's users come last.
+    /// All events of the training and the validation part; the sequences of the validation part come last.
     ///
-    /// A user of both parts, as with ``SplitKind/leaveOneOut`` or in a fold by time, has the sequence of the validation
-    /// part alone, because it continues that of the training part.
+    /// A sequence of the training part that a user's sequence of the validation part continues, as with
+    /// ``SplitKind/leaveOneOut`` or in a fold by time, is left out, because the longer one has its events.
     ///
     /// - Complexity: O(n) in events.
     package var sequencesBeforeTest: RaggedRows {
+        let later = Dictionary(zip(validation.userIDs, 0...)) { $1 }
         var sequences = RaggedRows()
-        let continued = Set(validation.userIDs)
-        for (row, user) in train.userIDs.enumerated() where !continued.contains(user) {
-            sequences.append(train.sequences[row])
+        for (row, user) in train.userIDs.enumerated() {
+            let own = train.sequences[row]
+            if let place = later[user], validation.sequences[place].starts(with: own) { continue }
+            sequences.append(own)
         }
         for row in 0..<validation.sequences.count { sequences.append(validation.sequences[row]) }
         return sequences

@@ -51,6 +51,7 @@ public struct HeldOutData: Sendable {
         guard kind == .users || dataset.digest == trained.digests["events"] else {
             throw HeldOutError.otherEvents(split: kind.rawValue, version: manifest.version)
         }
+        if part == .validation { notes.append(Self.learntValidation(manifest.version)) }
         let split = DataSplit(dataset, by: kind, seed: trained.splitSeed)
         self.part = split[part]
         // What comes before the part: a version has learnt from the validation part when it is tested.
@@ -93,6 +94,14 @@ public struct HeldOutData: Sendable {
         let trainSet = try train.map(load)
         trainSequences = trainSet.map { Self.known($0.sequences) }
         notes = dataset.notes + (trainSet?.notes ?? [])
+        if manifest.data.digests["validation"] == dataset.digest {
+            notes.append(Self.learntValidation(manifest.version))
+        }
+    }
+
+    private static func learntValidation(_ version: Int) -> String {
+        "warning: version \(version) has learnt from its validation part, unless its recipe's training.refit is false, so "
+            + "these figures flatter it; judge it by the test part"
     }
 
     private static func known(_ sequences: RaggedRows) -> RaggedRows {

@@ -10,7 +10,9 @@ import Recommenders
 /// validation part has been seen about as often as the training part was. No rows are left that could judge the result,
 /// except those of the test part.
 struct Refit {
-    /// Its settings: fewer steps, half of the learning rate, a warm-up because Adam's moments form again, then a fall.
+    /// Its settings: fewer steps, half of the training's rate, a warm-up because Adam's moments form again, then a fall.
+    ///
+    /// Its validations choose nothing, because it learns from their rows.
     let recipe: Recipe
     /// The training part and the validation part as often as both weigh the same; the validation part alone validates.
     let split: DataSplit
@@ -47,6 +49,7 @@ struct Refit {
         settings.training.warmupSteps = settings.training.maxSteps / 20
         settings.training.schedule = .trapezoidal
         settings.training.decayShare = 0.9
+        settings.training.patience = 100_000
         self.recipe = settings
         let (train, validation) = (split.train, split.validation)
         let times = max(1, train.targetCount / max(1, validation.targetCount))
@@ -77,16 +80,17 @@ struct Refit {
     ///   - seconds: The time that is left; nil for no limit.
     ///   - shouldStop: Called before every step; true stops the refit.
     ///   - report: Called after every step.
-    /// - Returns: The weights after the last step; nil when `shouldStop` ended it.
+    /// - Returns: The weights after the last step, with their metrics of the validation part; nil when `shouldStop`
+    ///   ended it.
     /// - Throws: ``TrainingError``.
-    func model<Model: TrainedRecommender>(
+    func run<Model: TrainedRecommender>(
         from model: Model,
         items: Int,
         seed: UInt64,
         seconds: Double?,
         shouldStop: () -> Bool,
         report: (TrainingEvent) -> Void
-    ) throws -> Model? {
+    ) throws -> (model: any TrainedRecommender, metrics: [String: Double])? {
         var trainer = try Trainer(
             model: model,
             recipe: recipe,
@@ -103,7 +107,7 @@ struct Refit {
                 }
             }
         )
-        return outcome.isFinished ? outcome.model : nil
+        return outcome.isFinished ? (trainer.model, outcome.progress.history.last?.metrics ?? [:]) : nil
     }
 }
 
@@ -135,9 +139,9 @@ extension TrainingJob.Trained {
             system.weighsTargets || refit.split.train.weights.isEmpty
         else { return true }
         let start = ContinuousClock.now
-        let refitted: (any TrainedRecommender)?
+        let refitted: (model: any TrainedRecommender, metrics: [String: Double])?
         do {
-            refitted = try refit.model(
+            refitted = try refit.run(
                 from: system,
                 items: data.catalogue.count,
                 seed: seed,
@@ -149,13 +153,7 @@ extension TrainingJob.Trained {
             // The weights before are as good as they were.
             return true
         }
-        guard let refitted else { return false }
-        let metrics = try Evaluator(
-            validating: recipe,
-            split: data.split,
-            items: data.catalogue.count,
-            historyLength: system.historyLength
-        ).evaluate(refitted, readOut: .served, noiseSeed: Evaluator.validationNoiseSeed).metrics.values
+        guard let (refitted, metrics) = refitted else { return false }
         progress.seconds += (ContinuousClock.now - start) / .seconds(1)
         if metrics["hr@20", default: 0] >= plain["hr@20", default: 0] { model.system = refitted }
         return true

@@ -132,6 +132,11 @@ public struct TrainingJob: Sendable {
         return trained.progress
     }
 
+    /// The settings that the training learns by: those of the recipe, or fewer steps when it continues from a version.
+    private var learntRecipe: Recipe {
+        parent.map { recipe.continued(fullSteps: $0.origin.fullSteps) } ?? recipe
+    }
+
     /// A trained model with the record of its training.
     struct Trained {
         /// The model with its best weights, and its counts.
@@ -173,9 +178,9 @@ public struct TrainingJob: Sendable {
         let plain = trained.progress.best
         if recipe.counts.enabled { try trained.addCounts(recipe, data, report: report) }
         let isDone = try trained.refit(
-            recipe,
+            learntRecipe,
             data,
-            seed: seed,
+            seed: parent?.seed(seed) ?? seed,
             better: plain,
             limit: budget.seconds,
             shouldStop: shouldStop,
@@ -233,13 +238,16 @@ public struct TrainingJob: Sendable {
         report: (TrainingEvent) -> Void
     ) throws -> Trained? {
         let seed = parent?.seed(seed) ?? seed
+        var budget = budget
+        // A time limit does not make a continued training longer.
+        if parent != nil, budget.steps == nil { budget.steps = learntRecipe.training.maxSteps }
         var model = Model(Model.own(recipe.configuration), items: data.catalogue.count, seed: seed)
         if let parent {
             try model.adopt(parent, ids: data.catalogue.ids, sequences: data.split.train.sequences)
         }
         var trainer = try Trainer(
             model: model,
-            recipe: parent.map { recipe.continued(fullSteps: $0.origin.fullSteps) } ?? recipe,
+            recipe: learntRecipe,
             split: data.split,
             items: data.catalogue.count,
             seed: seed
@@ -253,6 +261,10 @@ public struct TrainingJob: Sendable {
             report: report
         )
         guard outcome.isFinished else { return nil }
+        if Refit.share(recipe, data.split) > 0 {
+            // A refit may be interrupted; the training before it is not to be repeated then.
+            try store.saveTrainingState(model: modelName, state: storedState(trainer.state))
+        }
         return Trained(
             model: CountedRecommender(outcome.model),
             progress: outcome.progress,

@@ -46,7 +46,9 @@ public struct RetrainingRound: Sendable {
         let parent = try active.map(ParentVersion.init)
         var items = ItemVocabulary()
         let columns = settings.columns.names
-        let log = try EventLog.read(EventSource(file: settings.events), columns, TargetConfiguration(), &items, .extend)
+        let given = try settings.recipe.isEmpty ? nil : Recipe(contentsOf: settings.recipe)
+        let targets = (given ?? parent?.recipe)?.data.targets ?? TargetConfiguration()
+        let log = try EventLog.read(EventSource(file: settings.events), columns, targets, &items, .extend)
         notes(log.notes)
         let extent = LogExtent(log.dataset(log.eventsByUser()))
         try parent?.require(extent, mayShrink: settings.logMayShrink)
@@ -73,7 +75,6 @@ public struct RetrainingRound: Sendable {
             result.reason = "\(divided.rows.count) new events to judge by; judge.minimumRows is \(least)"
             return finished(result)
         }
-        let given = try settings.recipe.isEmpty ? nil : Recipe(contentsOf: settings.recipe)
         let origin = isFull ? nil : parent
         let data = try divided.trainingData(
             of: settings.events,

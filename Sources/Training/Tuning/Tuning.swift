@@ -110,6 +110,8 @@ public struct Tuning: Sendable {
             let cells = alive.map { trial in
                 var recipe = trial.recipe
                 recipe.training.maxSteps = steps
+                // Trials are judged before a refit.
+                recipe.training.refit = false
                 recipe.training.validateEvery = min(recipe.training.validateEvery, steps)
                 let variant = Experiment.Variant(name: "trial \(trial.number), \(steps) steps", recipe: recipe)
                 return ExperimentCell(variant: variant, seed: seed, maxSeconds: maxSeconds)

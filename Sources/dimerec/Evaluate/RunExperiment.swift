@@ -60,7 +60,11 @@ struct RunExperiment: ParsableCommand {
         Allocator.keepFreedMemory()
         let values = try sweptValues()
         let recipes = try recipes()
-        let variants = try experiment.variants(of: recipes.map { ($0.name, $0.recipe) }, values: values)
+        var variants = try experiment.variants(of: recipes.map { ($0.name, $0.recipe) }, values: values)
+        // Rows of the validation part judge, or teach the re-ranker, so no model may have learnt from them.
+        if part == .validation || experiment == .reranking {
+            for place in variants.indices { variants[place].recipe.training.refit = false }
+        }
         let judge = recipes[0].recipe.data
         let dimension = recipes.lazy.compactMap { ($0.recipe.configuration as? DimeRecConfiguration)?.dimension }.first
         let data = try files.load(judge)

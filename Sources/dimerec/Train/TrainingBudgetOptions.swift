@@ -5,8 +5,8 @@ import Training
 struct TrainingBudgetOptions: ParsableArguments {
     @Option(
         help: """
-            Train for this many seconds, validations included, whatever the recipe's maxSteps; counts are fitted afterwards. With the schedules \
-            trapezoidal and cosine the learning rate falls to 0 when they end.
+            Train for this many seconds, validations and the refit included, whatever the recipe's maxSteps; fitting \
+            counts may take some more. With the schedules trapezoidal and cosine the learning rate falls to 0 when they end.
             """
     )
     var maxSeconds: Double?

@@ -43,6 +43,20 @@ import Testing
         #expect(boosted.items.dropFirst().map(\.id) == plain.items.dropLast().map(\.id))
     }
 
+    @Test("the largest factors, with pages and groups, read the whole list and no further", arguments: [true, false])
+    func largestFactors(hasHistory: Bool) throws {
+        let plain = try answer { request in
+            if !hasHistory { request.history = IdentifierList([]) }
+        }
+        let boosted = try answer { request in
+            if !hasHistory { request.history = IdentifierList([]) }
+            request.rules.boosts = Array(repeating: .init(Self.everything, .rankFactor(100)), count: 8)
+            request.rules.offset = 0
+            request.rules.groupLimit = .init("categories", limit: 1000)
+        }
+        #expect(boosted.items.map(\.id) == plain.items.map(\.id))
+    }
+
     @Test("a pin that is excluded, filtered out or unknown leaves its position to the others")
     func skipsPins() throws {
         let plain = try answer { _ in }.items

@@ -147,6 +147,19 @@ import Training
         #expect(readOuts[1].name == "without-counts" && readOuts[1].result.metrics.values == plain)
     }
 
+    @Test("a user of both files keeps both sequences, unless the later one continues the earlier one")
+    func sharedUsers() {
+        func part(_ sequences: [[Int32]]) -> DataPart {
+            DataPart(userIDs: sequences.indices.map { "u\($0)" }, sequences: RaggedRows(sequences))
+        }
+        let split = DataSplit(
+            train: part([[1, 2], [3, 4], [5]]),
+            validation: part([[1, 2, 3], [4, 5]]),
+            test: DataPart(nil)
+        )
+        #expect(split.sequencesBeforeTest == RaggedRows([[3, 4], [5], [1, 2, 3], [4, 5]]))
+    }
+
     @Test("the events before the test part have one sequence a user", arguments: SplitKind.allCases)
     func eventsBeforeTest(split: SplitKind) throws {
         let text = (0..<40).map { user in

@@ -23,7 +23,7 @@ import Training
             var recipe = RetrainingFixture.recipe
             // A learning rate of almost nothing leaves the adopted parameters as they are.
             recipe.continuation.learningRate = 0.001
-            recipe.training.learningRate = 1e-8
+            recipe.training.learningRate = 1e-4
             let continued = try fixture.train(recipe, from: parent, steps: 1)
 
             let old = Dictionary(uniqueKeysWithValues: former.catalogue.ids.enumerated().map { ($1, $0) })
