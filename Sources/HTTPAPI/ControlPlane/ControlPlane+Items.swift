@@ -1,4 +1,4 @@
-import CheckpointStore
+package import CheckpointStore
 import Hummingbird
 import Serving
 
@@ -41,7 +41,7 @@ extension ItemChange.Content {
     /// Reads the body of `PUT /v1/items/{item}`.
     ///
     /// - Throws: A ``Problem`` of code `invalid_json` or `invalid_argument`.
-    init(json body: [UInt8]) throws(Problem) {
+    package init(json body: [UInt8]) throws(Problem) {
         var reader = try BodyReader(body)
         self.init()
         let fields = ["vector", "like", "title", "categories"]
