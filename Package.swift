@@ -41,13 +41,16 @@ let nioHTTPTypes = Target.Dependency.product(name: "NIOHTTPTypes", package: "swi
 let nioHTTPTypesHTTP1 = Target.Dependency.product(name: "NIOHTTPTypesHTTP1", package: "swift-nio-extras")
 let nioEmbedded = Target.Dependency.product(name: "NIOEmbedded", package: "swift-nio")
 
+/// The entry point of libFuzzer; deploy/fuzz builds it, and other builds do not know it.
+let fuzzes = Context.environment["FUZZ"] != nil
+
 let package = Package(
     name: "dimerec",
     platforms: [.macOS(.v15)],
     products: [
         .executable(name: "dimerec", targets: ["dimerec"]),
         .library(name: "DimeRecClient", targets: ["DimeRecClient"]),
-    ],
+    ] + (fuzzes ? [.library(name: "Fuzzers", type: .static, targets: ["FuzzingEntry"])] : []),
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
@@ -109,6 +112,22 @@ let package = Package(
             path: "Tests/TestSupport",
             swiftSettings: settings
         ),
+        // What fuzzers and their tests feed with bytes.
+        .target(
+            name: "Fuzzing",
+            dependencies: [
+                "Kernels", "Recommenders", "Training", "VectorIndex", "CheckpointStore", "Serving", "HTTPAPI",
+                "TestSupport",
+            ],
+            path: "Tests/Fuzzing",
+            swiftSettings: settings
+        ),
+        .testTarget(
+            name: "FuzzingTests",
+            dependencies: ["Fuzzing", "Kernels"],
+            resources: [.copy("Corpus")],
+            swiftSettings: settings
+        ),
         tests("Kernels"),
         tests("Autodiff", ["Kernels"]),
         tests("VectorIndex", ["Kernels"]),
@@ -128,5 +147,5 @@ let package = Package(
         ),
         tests("DimeRecClient", ["ClientCalls", "HTTPAPI", "Serving", nioCore, nioPosix]),
         tests("LoadTesting", ["Kernels", nioCore, nioPosix, nioHTTP1, nioEmbedded]),
-    ]
+    ] + (fuzzes ? [.target(name: "FuzzingEntry", dependencies: ["Fuzzing"], path: "Tests/FuzzingEntry")] : [])
 )

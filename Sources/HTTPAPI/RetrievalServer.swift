@@ -83,6 +83,18 @@ public struct RetrievalServer: Service, CustomStringConvertible {
         )
     }
 
+    /// Replaces the token of the control plane; requests in progress keep theirs.
+    ///
+    /// - Precondition: The server was created with a token.
+    /// - Throws: ``ServerError/invalidConfiguration(key:message:)`` for a token that is too short; then the old one stays.
+    public func replaceControlToken(by token: String) throws(ServerError) {
+        precondition(configuration.controlToken != nil, "a token for a server without one")
+        var changed = configuration
+        changed.controlToken = token
+        try changed.validate()
+        controlPlane.replaceToken(by: token)
+    }
+
     /// The name in logs.
     ///
     /// The default description would print the configuration, which holds the token.

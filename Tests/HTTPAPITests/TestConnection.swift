@@ -142,6 +142,7 @@ struct RunningServer: Sendable {
     let source: MemorySource
     let holder: RoutingHolder
     let controller: ServingController
+    let server: RetrievalServer
     let group: ServiceGroup
     let port: Int
     let controlPort: Int
@@ -225,6 +226,7 @@ func withServer(
             source: source,
             holder: holder,
             controller: controller,
+            server: server,
             group: group,
             port: port,
             controlPort: controlPort

@@ -266,6 +266,8 @@ void ck_keep_freed_memory(void);
 // MARK: The process.
 // Restarts this process (exec) with one more environment variable. Returns only when the restart fails.
 void ck_restart_with(const char *name, const char *value);
+// The CPU level whose clones run on this CPU: 0 the architecture's baseline, 1 x86-64-v3, 2 x86-64-v4.
+int ck_cpu_level(void);
 // Takes the calling thread out of a real-time policy and sets its nice value. Linux keeps both per thread. No effect on
 // other systems.
 void ck_lower_thread_priority(int nice);

@@ -1,4 +1,4 @@
-import CheckpointStore
+package import CheckpointStore
 import HTTPTypes
 import Hummingbird
 import Serving
@@ -85,7 +85,7 @@ extension Alias {
     /// Reads the body of `PUT /v1/aliases/{alias}`.
     ///
     /// - Throws: A ``Problem`` of code `invalid_json` or `invalid_argument`.
-    init(name: String, json body: [UInt8]) throws(Problem) {
+    package init(name: String, json body: [UInt8]) throws(Problem) {
         var reader = try BodyReader(body)
         self.init(name: name, model: "")
         var version: Int?

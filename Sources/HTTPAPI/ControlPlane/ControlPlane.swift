@@ -26,7 +26,7 @@ package struct ControlPlane: Sendable {
     let build: BuildDescription
     let metrics: MetricsPage
     let logger: Logger
-    private let token: String?
+    private let token: ControlToken?
 
     /// The control plane of a running service.
     ///
@@ -50,7 +50,7 @@ package struct ControlPlane: Sendable {
     ) {
         self.source = source
         self.controller = controller
-        self.token = token
+        self.token = token.map(ControlToken.init)
         self.build = build
         self.metrics = metrics
         self.dashboard = dashboard
@@ -62,6 +62,9 @@ package struct ControlPlane: Sendable {
         signalOperations + requestOperations + modelOperations + aliasOperations + itemOperations
             + dashboard.operations
     }
+
+    /// Makes another token the only valid one; has no effect without a token.
+    func replaceToken(by token: String) { self.token?.replace(by: token) }
 
     /// All routes; errors become problems, and guarded operations require the token.
     package func router() -> Router<BasicRequestContext> {

@@ -54,11 +54,7 @@ struct ProblemMiddleware: RouterMiddleware {
 struct AccessMiddleware: RouterMiddleware {
     typealias Context = BasicRequestContext
 
-    private let token: [UInt8]?
-
-    init(token: String?) {
-        self.token = token.map { Array($0.utf8) }
-    }
+    let token: ControlToken?
 
     func handle(
         _ request: Request,
@@ -70,7 +66,7 @@ struct AccessMiddleware: RouterMiddleware {
             return try await next(request, context)
         }
         let parts = request.headers[.authorization]?.split(separator: " ", maxSplits: 1) ?? []
-        guard parts.count == 2, equalsIgnoringCase(parts[0], "bearer"), matches(Array(parts[1].utf8), token) else {
+        guard parts.count == 2, equalsIgnoringCase(parts[0], "bearer"), token.matches(Array(parts[1].utf8)) else {
             throw Problem(.unauthorized, "Send 'Authorization: Bearer' with the token of CONTROL_TOKEN_FILE.")
         }
         return try await next(request, context)
@@ -81,15 +77,6 @@ struct AccessMiddleware: RouterMiddleware {
         guard ServerConfiguration.isLoopback(host) else {
             throw Problem(.unauthorized, "Without a token the host must name this machine; got '\(host)'.")
         }
-    }
-
-    /// Compares in constant time: it depends on the candidate's length, not on how many bytes match.
-    private func matches(_ candidate: [UInt8], _ token: [UInt8]) -> Bool {
-        var difference = candidate.count ^ token.count
-        for (position, byte) in candidate.enumerated() {
-            difference |= Int(byte ^ token[position % token.count])
-        }
-        return difference == 0
     }
 }
 

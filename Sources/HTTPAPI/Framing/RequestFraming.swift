@@ -2,7 +2,7 @@
 ///
 /// Two readers could disagree about where an ambiguous request ends (request smuggling). The service refuses such a
 /// request, and one with an ambiguous host, before anything acts on it.
-struct RequestFraming {
+package struct RequestFraming {
     private let maxBodyBytes: Int
     private let isHTTP10: Bool
     private var hosts = 0
@@ -13,13 +13,13 @@ struct RequestFraming {
     /// - Parameters:
     ///   - maxBodyBytes: The largest accepted body.
     ///   - isHTTP10: Whether the request uses HTTP/1.0, which needs no Host and has no chunked bodies.
-    init(maxBodyBytes: Int, isHTTP10: Bool) {
+    package init(maxBodyBytes: Int, isHTTP10: Bool) {
         self.maxBodyBytes = maxBodyBytes
         self.isHTTP10 = isHTTP10
     }
 
     /// Reads a header field if it concerns framing, and returns whether it does.
-    mutating func read(_ name: String, _ value: String) -> Bool {
+    package mutating func read(_ name: String, _ value: String) -> Bool {
         if equalsIgnoringCase(name, "host") {
             hosts += 1
             if !value.isEmpty, Authority(value) == nil {
@@ -44,7 +44,7 @@ struct RequestFraming {
     /// The framing problem, once all header fields are read.
     ///
     /// Such a request ends its connection.
-    var problem: Problem? {
+    package var problem: Problem? {
         if let finding { return finding }
         guard hosts > 1 || hosts == 0 && !isHTTP10 else { return nil }
         return Problem(.invalidArgument, "The request has \(hosts) Host header fields; HTTP/1.1 requires exactly one.")

@@ -1,12 +1,12 @@
 import Kernels
-import Serving
+package import Serving
 
 /// The bodies of the Open Inference Protocol, version 2.
 ///
 /// Inputs are `history` (BYTES, shape `[n]`, ids, oldest first) and optionally `k` (INT32, shape `[1]`); outputs are
 /// `ids` (BYTES, shape `[m]`) and `scores` (FP32, shape `[m]`), best first. The service accepts the protocol's
 /// `parameters` but ignores them.
-enum InferenceProtocol {
+package enum InferenceProtocol {
     /// Writes a model's metadata.
     static func writeMetadata(of model: String, versions: [Int], to writer: inout JSONWriter) {
         writer.raw("{\"name\":")
@@ -27,7 +27,7 @@ enum InferenceProtocol {
     }
 
     /// The parts of an inference request that shape the answer.
-    struct Request {
+    package struct Request {
         private enum Output: String, CaseIterable {
             case ids
             case scores
@@ -44,7 +44,11 @@ enum InferenceProtocol {
         ///   - limits: The bounds of a request.
         ///   - request: Reset and filled.
         /// - Throws: A ``Problem`` of code `invalid_json` or `invalid_argument`.
-        init(_ body: [UInt8], limits: RetrievalLimits, into request: inout RetrievalRequest) throws(Problem) {
+        package init(
+            _ body: [UInt8],
+            limits: RetrievalLimits,
+            into request: inout RetrievalRequest
+        ) throws(Problem) {
             var reader = try BodyReader(body)
             var seen: Set<String> = []
             request.reset()

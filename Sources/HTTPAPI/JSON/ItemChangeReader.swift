@@ -2,7 +2,7 @@ import CheckpointStore
 import Serving
 
 /// The body of `PUT /v1/items/{item}`.
-struct NewItem {
+package struct NewItem {
     /// The vector or the similar items, the title and the categories.
     private(set) var content = ItemChange.Content()
     /// The values of the attributes; nil leaves earlier changed ones.
@@ -11,7 +11,7 @@ struct NewItem {
     /// Reads a body.
     ///
     /// - Throws: A ``Problem`` of code `invalid_json` or `invalid_argument`.
-    init(json body: [UInt8]) throws(Problem) {
+    package init(json body: [UInt8]) throws(Problem) {
         var reader = try BodyReader(body)
         let fields = ["vector", "like", "title", "categories", "attributes"]
         try reader.object("", fields: fields, required: 0) { reader, field, pointer throws(Problem) in
@@ -50,14 +50,14 @@ struct NewItem {
 }
 
 /// The body of `PATCH /v1/items`.
-struct AttributeEdits {
+package struct AttributeEdits {
     /// The new values, in the order of the body.
     private(set) var list: [ServingController.AttributeEdit] = []
 
     /// Reads a body.
     ///
     /// - Throws: A ``Problem`` of code `invalid_json` or `invalid_argument`.
-    init(json body: [UInt8]) throws(Problem) {
+    package init(json body: [UInt8]) throws(Problem) {
         var reader = try BodyReader(body)
         try reader.object("", fields: ["items"], required: 1) { reader, _, pointer throws(Problem) in
             try reader.array(pointer) { reader, pointer throws(Problem) in

@@ -106,7 +106,7 @@ private struct FileValue: Decodable {
 
 extension ServiceConfiguration {
     /// The token in a file, without surrounding white space.
-    static func token(in path: String) throws(SettingError) -> String {
+    package static func token(in path: String) throws(SettingError) -> String {
         guard let data = FileManager.default.contents(atPath: path) else { throw .unreadableTokenFile(path) }
         return String(decoding: data, as: UTF8.self).trimmingCharacters(in: .whitespacesAndNewlines)
     }

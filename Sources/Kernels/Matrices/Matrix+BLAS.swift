@@ -75,10 +75,7 @@ public enum CPU {
 
     /// The widest compiled kernel variant that this CPU can run: `x86-64-v4`, `x86-64-v3` or `baseline`.
     public static var kernelLevel: String {
-        if ["avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl"].allSatisfy(features.contains) {
-            return "x86-64-v4"
-        }
-        return ["avx2", "bmi2", "fma", "f16c", "movbe"].allSatisfy(features.contains) ? "x86-64-v3" : "baseline"
+        ["baseline", "x86-64-v3", "x86-64-v4"][Int(ck_cpu_level())]
     }
 
     /// Gives the calling thread a low priority for the rest of its life.

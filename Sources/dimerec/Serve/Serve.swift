@@ -15,7 +15,8 @@ struct Serve: AsyncParsableCommand {
         discussion: """
             Settings come from the command line, then from the environment (DIMEREC_HTTP_PORT and so on), then from the \
             file of --config (JSON, {"httpPort": 8080}). `dimerec settings` lists all settings. SIGTERM stops gracefully, \
-            a second one at once. SIGHUP makes the service check the store for changes.
+            a second one at once. SIGHUP makes the service check the store for changes and read the token file \
+            again.
             """
     )
 
@@ -96,7 +97,17 @@ struct Serve: AsyncParsableCommand {
             droppedLogLines: { log.dropped },
             logger: logger
         )
-        return (server, store, { controller.reload() })
+        let reload: @Sendable () -> Void = {
+            controller.reload()
+            guard let file = configuration.controlTokenFile else { return }
+            do {
+                try server.replaceControlToken(by: ServiceConfiguration.token(in: file))
+                logger.info("control token read again")
+            } catch {
+                logger.error("control token not read; the old one stays", metadata: ["error": "\(error)"])
+            }
+        }
+        return (server, store, reload)
     }
 
     private var flags: [String: String] {

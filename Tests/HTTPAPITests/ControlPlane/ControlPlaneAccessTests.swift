@@ -65,6 +65,23 @@ import Testing
         #expect(!logged.isEmpty && logged.allSatisfy { !$0.contains(Self.token) })
     }
 
+    @Test("a replaced token is valid at once, the old one is not; a short one changes nothing")
+    func rotatesToken() async throws {
+        try await withServer(configuration: .testing { $0.controlToken = Self.token }) { server in
+            func verify(_ token: String) async throws -> Int {
+                let target = "/v1/models/m/versions/1:verify"
+                return try await server.ask(.control, "POST", target, headers: authorization(token)).status
+            }
+            let other = "another-token-of-this-test"
+            #expect(try await verify(Self.token) == 200)
+            try server.server.replaceControlToken(by: other)
+            #expect(try await verify(Self.token) == 401)
+            #expect(try await verify(other) == 200)
+            #expect(throws: ServerError.self) { try server.server.replaceControlToken(by: "short") }
+            #expect(try await verify(other) == 200)
+        }
+    }
+
     // MARK: Origin
 
     @Test(
