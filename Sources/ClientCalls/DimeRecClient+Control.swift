@@ -63,7 +63,7 @@ extension DimeRecClient {
         )
     }
 
-    private func change<Answer: Decodable>(
+    func change<Answer: Decodable>(
         _ method: HTTPMethod,
         _ path: String,
         headers: [(String, String)] = [],

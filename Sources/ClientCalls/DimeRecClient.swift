@@ -142,7 +142,7 @@ public final class DimeRecClient: Sendable {
         String(decoding: try await send("/retrieve", request, nil), as: UTF8.self)
     }
 
-    private func ask<Answer: Decodable>(
+    func ask<Answer: Decodable>(
         _ path: String,
         _ body: some Encodable,
         _ timeout: Duration?

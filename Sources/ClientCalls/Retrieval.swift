@@ -34,6 +34,20 @@ public struct RetrievalRequest: Codable, Sendable, Equatable {
     public var effort: Int?
     /// Whether the answer includes an explanation.
     public var explain: Bool?
+    /// Promotions and demotions of items; not together with a diversity or a category penalty, as all rules.
+    public var boosts: [Boost]?
+    /// Items at fixed positions.
+    public var pins: [Pin]?
+    /// The most items of a group.
+    public var groupBy: GroupLimit?
+    /// The lowest score of an item after boosts.
+    public var scoreThreshold: Double?
+    /// How many items of the list come before this page; 0 for the first page.
+    public var offset: Int?
+    /// The share of new items.
+    public var minNew: NewShare?
+    /// The attribute whose values get the shares that they have in the history.
+    public var calibrate: Calibration?
 
     /// Creates a request for `k` items after a history.
     public init(history: [String], k: Int? = nil) {
@@ -57,6 +71,13 @@ public struct RetrievalRequest: Codable, Sendable, Equatable {
         case exact
         case effort = "ef"
         case explain
+        case boosts
+        case pins
+        case groupBy = "group_by"
+        case scoreThreshold = "score_threshold"
+        case offset
+        case minNew = "min_new"
+        case calibrate
     }
 }
 
@@ -130,6 +151,10 @@ public struct Explanation: Codable, Sendable, Equatable {
     public let candidates: Candidates
     /// The time of each stage, in microseconds.
     public let microseconds: [String: Double]
+    /// The fields of the history's entries that the model ignored; only if some were given.
+    public let ignored: [String]?
+    /// Why each item is there, in the order of the items; only with rules.
+    public let items: [ItemReason]?
 }
 
 /// The answer to one request of a batch.

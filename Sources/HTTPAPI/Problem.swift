@@ -143,6 +143,7 @@ package struct Problem: Error, Equatable {
         case .aliasChanged: self.init(.preconditionFailed, error.description)
         case .invalidAlias: self.init(.unprocessable, error.description)
         case .invalidItem(let field, let message): self.init(.unprocessable, at: "/\(field)", message)
+        case .invalidAttribute(let field, let message): self.init(.invalidArgument, at: "/\(field)", message)
         case .itemNotFound: self.init(.notFound, error.description)
         case .notReady: self.init(.notReady, error.description)
         case .storeFailed: self.init(.storeUnavailable, error.description)

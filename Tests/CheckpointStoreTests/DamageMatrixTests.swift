@@ -19,7 +19,8 @@ import Testing
         ("chunk", ["blob", "position", "data"]),
         ("model", ["name", "highest", "active", "digest"]), ("version", ["model", "number", "bundle"]),
         ("activation", ["id", "model", "number", "at", "digest"]), ("alias", ["name", "content", "digest"]),
-        ("item_change", ["id", "model", "item", "content", "digest"]), ("grdb_migrations", ["identifier"]),
+        ("item_change", ["id", "model", "item", "content", "digest"]),
+        ("attribute_change", ["id", "model", "item", "content", "digest"]), ("grdb_migrations", ["identifier"]),
         ("sqlite_sequence", ["name", "seq"]),
     ]
     static let places = columns.flatMap { table, columns in
@@ -39,6 +40,7 @@ import Testing
         }
         for item in ["p", "w"] {
             try store.changeItem(ItemChange(model: "ml", item: item, version: 4, content: .init(like: ["i1"])))
+            try store.changeAttributes([AttributeChange(model: "ml", item: item, values: ["price": .number(1)])])
         }
         try store.close()
     }
@@ -91,6 +93,7 @@ import Testing
         #expect(try store.inventory(of: "ml").count { (try? $0.summary.get()) != nil } >= sound.count)
         #expect(try store.aliases().count >= (place.table == "alias" ? 1 : 2))
         #expect(try store.itemChanges(of: "ml").count >= (place.table == "item_change" ? 1 : 2))
+        #expect(try store.attributeChanges(of: "ml").count >= (place.table == "attribute_change" ? 1 : 2))
         if sound.contains(4) { #expect(try store.activeVersion(of: "ml") == 4) }
         // Damage inside a version shows only when the version is read.
         let isInside = place.table == "chunk" || place.table == "blob" && place.column == "id"
@@ -105,6 +108,8 @@ import Testing
         _ = try store.setAlias(Alias(name: "c", model: "ml"))
         try store.changeItem(ItemChange(model: "ml", item: "z", version: other, content: nil))
         #expect(try store.itemChanges(of: "ml").last?.item == "z")
+        try store.changeAttributes([AttributeChange(model: "ml", item: "z", values: ["price": .number(2)])])
+        #expect(try store.attributeChanges(of: "ml").last?.item == "z")
         #expect(try store.publish(Fixtures.checkpoint(5)) >= 5)
         expectSame(try store.load(model: "ml"), Fixtures.checkpoint(5))
         _ = try store.prune(model: "ml", keeping: 1)

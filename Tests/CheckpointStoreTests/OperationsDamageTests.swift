@@ -13,12 +13,14 @@ import Testing
     private struct Content: Equatable {
         var aliases: [Alias]
         var changes: [ItemChange]
+        var attributes: [AttributeChange]
         var activations: [Int]
         var target: Int?
 
         init(of store: CheckpointStore) throws {
             aliases = try store.aliases()
             changes = try store.itemChanges(of: "ml")
+            attributes = try store.attributeChanges(of: "ml")
             activations = try store.activations(of: "ml")
             target = try store.rollbackTarget(of: "ml")
         }
@@ -37,6 +39,10 @@ import Testing
             let content = ItemChange.Content(vector: [0.5, 0.5, -0.5, 0.5], like: ["i\(item)"], title: "T")
             let change = ItemChange(model: "ml", item: "x\(item)", version: 2, content: item == 3 ? nil : content)
             try store.changeItem(change)
+            let values: [String: AttributeValue?] = [
+                "price": .number(0.1 * Double(item)), "tags": .texts(["a", "\"b\""]),
+            ]
+            try store.changeAttributes([AttributeChange(model: "ml", item: "x\(item)", values: values)])
         }
         let content = try Content(of: store)
         try store.close()
@@ -59,6 +65,7 @@ import Testing
         #expect(found.content == whole || found.isTold, "\(place)")
         #expect(found.content.aliases.allSatisfy(whole.aliases.contains), "\(place)")
         #expect(found.content.changes.allSatisfy(whole.changes.contains), "\(place)")
+        #expect(found.content.attributes.allSatisfy(whole.attributes.contains), "\(place)")
         #expect(found.content.activations.allSatisfy(whole.activations.contains), "\(place)")
     }
 
@@ -69,7 +76,10 @@ import Testing
         }
     }
 
-    @Test("a flipped bit is an error, reported, or harmless", arguments: ["alias", "item_change", "activation"])
+    @Test(
+        "a flipped bit is an error, reported, or harmless",
+        arguments: ["alias", "item_change", "attribute_change", "activation"]
+    )
     func everyByte(table: String) throws {
         let (bytes, content) = try smallStore()
         #expect(try read(bytes)?.content == content)

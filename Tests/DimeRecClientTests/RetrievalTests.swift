@@ -60,6 +60,7 @@ func makeClient(
                 "history": "ä\"\\\u{0}|i7", "exclude": "i9", "anyOf": "Comedy", "noneOf": "Horror|War", "k": "7",
                 "excludeHistory": "false", "model": "stable", "seed": "\(UInt64.max)", "steps": "3", "samples": "2",
                 "diversity": "0.25", "categoryPenalty": "0.0", "exact": "true", "effort": "99", "explain": "true",
+                "rules": "none",
             ]
             #expect(try serviceReading(server.requests[1].body) == expected)
             #expect(bare.items.map(\.id) == ["i11", "12"] && bare.items.map(\.score) == [0.8731, -0.5])

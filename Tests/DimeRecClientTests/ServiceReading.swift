@@ -14,6 +14,7 @@ func serviceReading(_ body: String) throws -> [String: String] {
         "diversity": "\(request.diversity)", "categoryPenalty": "\(request.categoryPenalty)",
         "exact": "\(request.exact)",
         "effort": "\(request.effort, default: "nil")", "explain": "\(request.explain)",
+        "rules": request.rules.isEmpty ? "none" : "\(request.rules)",
     ]
 }
 

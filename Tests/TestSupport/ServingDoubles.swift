@@ -218,6 +218,7 @@ package final class MemorySource: CheckpointSource {
         package var otherModels: [String] = []
         package var aliases: [String: Alias] = [:]
         package var changes: [ItemChange] = []
+        package var attributeChanges: [AttributeChange] = []
         package var newestChange = 0
         package var damaged: Set<Int> = []
         package var loads = 0
@@ -339,11 +340,29 @@ package final class MemorySource: CheckpointSource {
 
     package func newestItemChange(of model: String) -> Int { state.withLock(\.newestChange) }
 
-    package func changeItem(_ change: ItemChange) throws {
+    package func attributeChanges(of model: String) -> [AttributeChange] { state.withLock(\.attributeChanges) }
+
+    package func changeItem(_ change: ItemChange, attributes: AttributeChange? = nil) throws {
         try write { state in
             state.changes.removeAll { $0.item == change.item }
             state.changes.append(change)
             state.newestChange += 1
+        }
+        if let attributes { try changeAttributes([attributes]) }
+    }
+
+    package func changeAttributes(_ changes: [AttributeChange]) throws {
+        try write { state in
+            for change in changes {
+                var values: [String: AttributeValue?] = [:]
+                if !change.replaces, let earlier = state.attributeChanges.first(where: { $0.item == change.item }) {
+                    values = earlier.values
+                }
+                values.merge(change.values) { $1 }
+                state.attributeChanges.removeAll { $0.item == change.item }
+                state.attributeChanges.append(AttributeChange(model: change.model, item: change.item, values: values))
+                state.newestChange += 1
+            }
         }
     }
 

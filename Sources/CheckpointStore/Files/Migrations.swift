@@ -29,6 +29,7 @@ package enum Migrations {
                 try db.execute(sql: "UPDATE activation SET digest = ? WHERE id = ?", arguments: [digest, id])
             }
         }
+        migrator.registerMigration("003-attributes") { db in try db.execute(sql: attributes) }
         return migrator
     }
 
@@ -127,6 +128,18 @@ package enum Migrations {
         ) STRICT;
         ALTER TABLE activation ADD COLUMN digest BLOB NOT NULL DEFAULT x'';
         CREATE INDEX activation_of_model ON activation (model);
+        """
+
+    /// Changed values of attributes are JSON with a digest, one row for each item; numbers are never reused.
+    private static let attributes = """
+        CREATE TABLE attribute_change (
+            id INTEGER PRIMARY KEY AUTOINCREMENT,
+            model TEXT NOT NULL REFERENCES model (name),
+            item BLOB NOT NULL,
+            content TEXT NOT NULL,
+            digest BLOB NOT NULL,
+            UNIQUE (model, item)
+        ) STRICT;
         """
 
     /// The digest of an entry of an activation history.

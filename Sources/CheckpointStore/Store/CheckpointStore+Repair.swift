@@ -39,7 +39,9 @@ extension CheckpointStore {
             // Rows are put right in any order; what refers to what is checked at the end.
             try db.execute(sql: "PRAGMA defer_foreign_keys = ON")
             try attempt(in: db) { try $0.execute(sql: "PRAGMA application_id = \(Migrations.applicationID)") }
-            for table in ["model", "version", "activation", "alias", "item_change", "bundle", "blob", "chunk"] {
+            for table in [
+                "model", "version", "activation", "alias", "item_change", "attribute_change", "bundle", "blob", "chunk",
+            ] {
                 try attempt(in: db) { try $0.execute(sql: "REINDEX \(table)") }
             }
             try attempt(in: db) { try restoreVersionRows(in: $0) }
@@ -60,6 +62,7 @@ extension CheckpointStore {
                     sql: """
                         DELETE FROM model WHERE name NOT IN (SELECT model FROM version)
                         AND name NOT IN (SELECT model FROM item_change)
+                        AND name NOT IN (SELECT model FROM attribute_change)
                         """
                 )
             }
@@ -140,7 +143,8 @@ extension CheckpointStore {
             }
         }
         damage += try storedItemChanges(of: nil, in: db).damage
-        for table in ["model", "version", "activation", "alias", "item_change"] {
+        damage += try storedAttributeChanges(of: nil, in: db).damage
+        for table in ["model", "version", "activation", "alias", "item_change", "attribute_change"] {
             let check = try ReadableRows(db, sql: "PRAGMA integrity_check(\(table))", of: table)
             let findings = check.rows.compactMap { try? $0.text(0, "finding") }
             if check.damage != nil || findings != ["ok"] {
@@ -164,6 +168,10 @@ extension CheckpointStore {
         try remove(aliases.rowDamage) { db in try delete(aliases.damagedRows, from: "alias", in: db) }
         let changes = try storedItemChanges(of: nil, in: db)
         try remove(changes.rowDamage) { db in try delete(changes.damagedRows, from: "item_change", in: db) }
+        let attributes = try storedAttributeChanges(of: nil, in: db)
+        try remove(attributes.rowDamage) { db in
+            try delete(attributes.damagedRows, from: "attribute_change", in: db)
+        }
         let numbers = try StoredNumbers(in: db)
         for model in numbers.models {
             for version in numbers.versions(of: model) {

@@ -153,7 +153,7 @@ extension CheckpointStore {
     private func requireExportSizes(_ refused: (String) -> CheckpointError) throws(CheckpointError) {
         let most = [
             ("model", 1), ("version", 1), ("bundle", 1), ("activation", 1), ("alias", 0), ("item_change", 0),
-            ("training_state", 0), ("blob", 10_000),
+            ("attribute_change", 0), ("training_state", 0), ("blob", 10_000),
         ]
         let counts = try read { db in
             try most.map { table, most in

@@ -11,74 +11,70 @@ extension ControlPlane {
                 let changes = try await changing { () throws(ServingError) in
                     try await controller.itemChanges(of: model)
                 }
-                return try json(ItemChangeList(changes: changes.map(ItemChangeDescription.init)))
+                return try json(
+                    ItemChangeList(
+                        changes: changes.items.map { ItemChangeDescription($0) },
+                        attributes: changes.attributes.map { ItemAttributes(item: $0.item, attributes: $0.values) }
+                    )
+                )
+            },
+            Operation(method: .patch, path: "/v1/items", isOpen: false) { request, _ in
+                let model = try Self.query("model", of: request)
+                let edits = try AttributeEdits(json: try await Self.body(of: request)).list
+                let outcome = try await changing { () throws(ServingError) in
+                    try await controller.changeAttributes(edits, model: model)
+                }
+                return try json(AttributeOutcomeDescription(outcome))
             },
             Operation(method: .put, path: "/v1/items/{item}", isOpen: false) { request, context in
-                let content = try ItemChange.Content(json: try await Self.body(of: request))
-                return try await change(content, request, context)
+                let item = try NewItem(json: try await Self.body(of: request))
+                return try await change(item.content, attributes: item.attributes, request, context)
             },
             Operation(method: .delete, path: "/v1/items/{item}", isOpen: false) { request, context in
-                try await change(nil, request, context)
+                try await change(nil, attributes: nil, request, context)
             },
         ]
     }
 
     private func change(
         _ content: ItemChange.Content?,
+        attributes: [String: AttributeValue?]?,
         _ request: Request,
         _ context: BasicRequestContext
     ) async throws -> Response {
         let item = try Self.parameter("item", context)
         let model = try Self.query("model", of: request)
         let change = try await changing { () throws(ServingError) in
-            try await controller.changeItem(item, to: content, model: model)
+            try await controller.changeItem(item, to: content, attributes: attributes, model: model)
         }
-        return try json(ItemChangeDescription(change))
-    }
-}
-
-extension ItemChange.Content {
-    /// Reads the body of `PUT /v1/items/{item}`.
-    ///
-    /// - Throws: A ``Problem`` of code `invalid_json` or `invalid_argument`.
-    init(json body: [UInt8]) throws(Problem) {
-        var reader = try BodyReader(body)
-        self.init()
-        let fields = ["vector", "like", "title", "categories"]
-        try reader.object("", fields: fields, required: 0) { reader, field, pointer throws(Problem) in
-            switch field {
-            case "vector":
-                var elements: [Float] = []
-                try reader.array(pointer) { reader, pointer throws(Problem) in
-                    let element = Float(try reader.double(pointer))
-                    guard element.isFinite else {
-                        throw Problem(.invalidArgument, at: pointer, "is outside the range of a 32-bit float.")
-                    }
-                    elements.append(element)
-                }
-                vector = elements
-            case "like":
-                try reader.array(pointer) { reader, pointer throws(Problem) in
-                    like.append(try reader.identifier(pointer).id)
-                }
-                guard !like.isEmpty else { throw Problem(.invalidArgument, at: pointer, "is empty; name an item.") }
-            case "title": title = try reader.string(pointer)
-            default:
-                var names: [String] = []
-                try reader.array(pointer) { reader, pointer throws(Problem) in
-                    names.append(try reader.string(pointer))
-                }
-                categories = names
-            }
-        }
-        guard (vector == nil) != like.isEmpty else {
-            throw Problem(.invalidArgument, at: "/vector", "or 'like' must be given, but not both.")
-        }
+        return try json(ItemChangeDescription(change, attributes: attributes))
     }
 }
 
 struct ItemChangeList: Encodable {
     let changes: [ItemChangeDescription]
+    let attributes: [ItemAttributes]
+}
+
+/// The changed values of an item's attributes.
+struct ItemAttributes: Encodable {
+    let item: String
+    let attributes: [String: AttributeValue?]
+}
+
+/// The JSON form of the outcome of a change of attributes.
+struct AttributeOutcomeDescription: Encodable {
+    let model: String
+    let version: Int
+    let changed: Int
+    let unknown: [String]
+
+    init(_ outcome: ServingController.AttributeOutcome) {
+        model = outcome.model
+        version = outcome.version
+        changed = outcome.changed
+        unknown = outcome.unknown
+    }
 }
 
 /// The JSON form of an item change.
@@ -90,8 +86,10 @@ struct ItemChangeDescription: Encodable {
     let like: [String]?
     let title: String?
     let categories: [String]?
+    let attributes: [String: AttributeValue?]?
 
-    init(_ change: ItemChange) {
+    init(_ change: ItemChange, attributes: [String: AttributeValue?]? = nil) {
+        self.attributes = attributes
         item = change.item
         model = change.model
         version = change.version

@@ -50,6 +50,32 @@ struct BodyReader {
         }
     }
 
+    /// Reads an object with any names.
+    ///
+    /// - Parameters:
+    ///   - pointer: The pointer of the value.
+    ///   - read: Reads the value of a member; receives its name and pointer.
+    /// - Throws: A ``Problem``.
+    mutating func members(
+        _ pointer: String,
+        _ read: (inout BodyReader, String, String) throws(Problem) -> Void
+    ) throws(Problem) {
+        try expect(.object, pointer)
+        reader.enter()
+        var isFirst = true
+        while let name = try key(isFirst: &isFirst) {
+            try read(&self, name, pointer + pointerStep(Array(name.utf8)))
+        }
+    }
+
+    /// The kind of the next value.
+    mutating func kind() throws(Problem) -> JSONReader.Kind { try read { try $0.kind() } }
+
+    /// Reads true or false.
+    mutating func boolean(_ pointer: String) throws(Problem) -> Bool {
+        try read { try $0.boolean(at: pointer) }
+    }
+
     /// Reads an array.
     ///
     /// - Parameters:

@@ -23,17 +23,19 @@ struct FilterReader {
     ///
     /// - Parameters:
     ///   - reader: Stands before the value.
+    ///   - pointer: The pointer of the value, for errors.
     ///   - categories: Receives `any_of` and `none_of` if the filter has no other fields.
     ///   - conditions: Receives the whole filter otherwise, else nil.
-    /// - Throws: ``JSONSyntaxError``, or ``ContractViolation`` with a pointer that starts with `/filter`.
+    /// - Throws: ``JSONSyntaxError``, or ``ContractViolation`` with a pointer that starts with `pointer`.
     mutating func read(
         _ reader: inout JSONReader,
+        at pointer: String = "/filter",
         into categories: inout CategoryFilter,
         _ conditions: inout ItemFilter?
     ) throws {
         conditions = nil
         if try reader.isNull() { return }
-        try reader.expect(.object, at: "/filter")
+        try reader.expect(.object, at: pointer)
         let start = reader.position
         if let known = remembered.first(where: { reader.stands(before: $0.text) }) {
             reader.position += known.text.count
@@ -41,7 +43,7 @@ struct FilterReader {
             return
         }
         var parser = FilterParser()
-        guard let group = try parser.readFilter(&reader, into: &categories) else { return }
+        guard let group = try parser.readFilter(&reader, at: pointer, into: &categories) else { return }
         let filter = ItemFilter(group)
         conditions = filter
         remember(filter, by: reader.bytes[start..<reader.position])
@@ -94,11 +96,12 @@ private struct FilterParser {
     /// Reads a whole filter; nil if it has only category lists, which go into `categories`.
     mutating func readFilter(
         _ reader: inout JSONReader,
+        at pointer: String,
         into categories: inout CategoryFilter
     ) throws -> ItemFilter.Group? {
         var group = ItemFilter.Group()
         var hasClauses = false
-        try fields(&reader, at: "/filter", of: "a filter", ["any_of", "none_of"] + Self.groupFields) {
+        try fields(&reader, at: pointer, of: "a filter", ["any_of", "none_of"] + Self.groupFields) {
             parser,
             reader,
             name,
@@ -112,7 +115,7 @@ private struct FilterParser {
             }
         }
         guard hasClauses else { return nil }
-        try checkMinimum(&group, at: "/filter")
+        try checkMinimum(&group, at: pointer)
         let lists = categories.clauses
         categories.removeAll()
         group.must += lists.must

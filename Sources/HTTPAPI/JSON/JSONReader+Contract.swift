@@ -1,3 +1,4 @@
+import CheckpointStore
 import Serving
 
 /// A place where valid JSON breaks the API contract.
@@ -92,6 +93,25 @@ extension JSONReader {
 
     /// Reads a list of ids; returns whether its first id is an integer.
     mutating func identifiers(at pointer: String, into list: inout IdentifierList) throws -> Bool {
+        var context = HistoryContext()
+        return try entries(at: pointer, into: &list, context: &context, acceptsObjects: false)
+    }
+
+    /// Reads a history: ids, or objects with an id and its context; returns whether its first id is an integer.
+    mutating func history(
+        at pointer: String,
+        into list: inout IdentifierList,
+        context: inout HistoryContext
+    ) throws -> Bool {
+        try entries(at: pointer, into: &list, context: &context, acceptsObjects: true)
+    }
+
+    private mutating func entries(
+        at pointer: String,
+        into list: inout IdentifierList,
+        context: inout HistoryContext,
+        acceptsObjects: Bool
+    ) throws -> Bool {
         try expect(.array, at: pointer)
         enter()
         var isFirst = true
@@ -118,6 +138,11 @@ extension JSONReader {
                 if list.isEmpty { startsWithInteger = true }
                 list.append(number.text, of: bytes)
                 continue
+            case .object where acceptsObjects:
+                let entry = try interaction(at: "\(pointer)/\(list.count)", context: &context)
+                if list.isEmpty { startsWithInteger = entry.isInteger }
+                list.append(entry.id)
+                continue
             case let kind:
                 throw ContractViolation(
                     pointer: "\(pointer)/\(list.count)",
@@ -127,6 +152,44 @@ extension JSONReader {
             list.endIdentifier()
         }
         return startsWithInteger
+    }
+}
+
+extension JSONReader {
+    /// Reads an entry of a history with its context.
+    private mutating func interaction(
+        at pointer: String,
+        context: inout HistoryContext
+    ) throws -> (id: String, isInteger: Bool) {
+        var (id, isInteger): (String?, Bool) = (nil, false)
+        var given = HistoryContext()
+        try members(at: pointer, of: "an entry of a history", ["id", "at", "weight", "event"]) { reader, name, place in
+            switch name {
+            case "id":
+                isInteger = try reader.kind() == .number
+                id = try reader.identifier(at: place)
+            case "at":
+                given.insert(.times)
+                guard try reader.kind() == .string else {
+                    _ = try reader.double(at: place)
+                    return
+                }
+                let text = try reader.text(at: place)
+                guard CalendarTime(Array(text.utf8)[...]) != nil else {
+                    let message = "'\(text.prefix(40))' is no time; write it like 2024-01-31T10:00:00Z."
+                    throw ContractViolation(pointer: place, message: message)
+                }
+            case "weight":
+                given.insert(.weights)
+                _ = try reader.double(at: place, in: 0...1_000_000)
+            default:
+                given.insert(.events)
+                _ = try reader.text(at: place)
+            }
+        }
+        guard let id else { throw ContractViolation(pointer: pointer, message: "must have an 'id'.") }
+        context.formUnion(given)
+        return (id, isInteger)
     }
 }
 

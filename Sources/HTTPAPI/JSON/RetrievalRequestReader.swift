@@ -21,11 +21,19 @@ package struct RetrievalRequestReader {
         case exact
         case ef
         case explain
+        case boosts
+        case pins
+        case groupBy
+        case scoreThreshold
+        case offset
+        case minNew
+        case calibrate
     }
 
     private let limits: RetrievalLimits
     private var key: [UInt8] = []
     private var filters = FilterReader()
+    private var rules = RulesReader()
 
     /// Creates a reusable reader.
     ///
@@ -103,6 +111,13 @@ package struct RetrievalRequestReader {
         case "exact": return .exact
         case "ef": return .ef
         case "explain": return .explain
+        case "boosts": return .boosts
+        case "pins": return .pins
+        case "group_by": return .groupBy
+        case "score_threshold": return .scoreThreshold
+        case "offset": return .offset
+        case "min_new": return .minNew
+        case "calibrate": return .calibrate
         default: return nil
         }
     }
@@ -113,7 +128,9 @@ package struct RetrievalRequestReader {
         into request: inout RetrievalRequest
     ) throws {
         switch field {
-        case .history: request.answersIntegers = try reader.identifiers(at: "/history", into: &request.history)
+        case .history:
+            request.answersIntegers =
+                try reader.history(at: "/history", into: &request.history, context: &request.context)
         case .exclude: _ = try reader.identifiers(at: "/exclude", into: &request.exclude)
         case .excludeHistory: request.excludeHistory = try reader.boolean(at: "/exclude_history")
         case .exact: request.exact = try reader.boolean(at: "/exact")
@@ -130,6 +147,20 @@ package struct RetrievalRequestReader {
         case .user: request.user = try reader.isNull() ? nil : reader.identifier(at: "/user")
         case .filter:
             try filters.read(&reader, into: &request.filter, &request.conditions)
+        case .boosts: request.rules.boosts = try rules.boosts(&reader, at: "/boosts")
+        case .pins: request.rules.pins = try reader.pins(at: "/pins", within: limits)
+        case .groupBy:
+            request.rules.groupLimit =
+                try reader.isNull() ? nil : reader.groupLimit(at: "/group_by", within: limits)
+        case .scoreThreshold:
+            let range = RetrievalRules.Limits.thresholds
+            request.rules.scoreThreshold =
+                try reader.isNull() ? nil : Float(reader.double(at: "/score_threshold", in: range))
+        case .offset:
+            request.rules.offset = try reader.isNull() ? nil : reader.integer(at: "/offset", in: limits.offset)
+        case .minNew: request.rules.newShare = try reader.isNull() ? nil : reader.newShare(at: "/min_new")
+        case .calibrate:
+            request.rules.calibration = try reader.isNull() ? nil : reader.calibration(at: "/calibrate")
         }
     }
 }

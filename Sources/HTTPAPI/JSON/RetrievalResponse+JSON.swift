@@ -25,11 +25,11 @@ extension RetrievalResponse {
         writer.raw(",\"truncated\":")
         writer.boolean(truncated)
         times.encode = DispatchTime.now().uptimeNanoseconds - start
-        if request.explain { writeExplanation(to: &writer, exact: request.exact) }
+        if request.explain { writeExplanation(to: &writer, exact: request.exact, context: request.context) }
         writer.raw("}")
     }
 
-    private func writeExplanation(to writer: inout JSONWriter, exact: Bool) {
+    private func writeExplanation(to writer: inout JSONWriter, exact: Bool, context: HistoryContext) {
         writer.raw(",\"explain\":{\"seed\":")
         writer.integer(seed)
         writer.raw(",\"steps\":")
@@ -50,6 +50,55 @@ extension RetrievalResponse {
         writer.microseconds(nanoseconds: times.search)
         writer.raw(",\"encode\":")
         writer.microseconds(nanoseconds: times.encode)
-        writer.raw("}}")
+        writer.raw("}")
+        if !reasons.isEmpty { writeReasons(to: &writer) }
+        if !context.isEmpty { writeIgnored(context, to: &writer) }
+        writer.raw("}")
+    }
+
+    /// Writes which fields of the history's entries the system ignores: all that were given.
+    private func writeIgnored(_ context: HistoryContext, to writer: inout JSONWriter) {
+        let names = [(HistoryContext.times, "at"), (.weights, "weight"), (.events, "event")]
+            .filter { context.contains($0.0) }
+        writer.raw(",\"ignored\":[")
+        for (position, name) in names.enumerated() {
+            if position > 0 { writer.raw(",") }
+            writer.string(name.1)
+        }
+        writer.raw("]")
+    }
+
+    /// Writes why each item is in the answer, in the order of the items.
+    private func writeReasons(to writer: inout JSONWriter) {
+        writer.raw(",\"items\":[")
+        for (place, reason) in reasons.enumerated() {
+            writer.raw(place == 0 ? "{" : ",{")
+            writer.reason(reason)
+            writer.raw("}")
+        }
+        writer.raw("]")
+    }
+}
+
+extension JSONWriter {
+    /// Appends the members that say why an item is in an answer.
+    mutating func reason(_ reason: ItemReason) {
+        raw("\"base_score\":")
+        float(reason.base)
+        raw(",\"boosts\":[")
+        for (position, boost) in reason.boosts.enumerated() {
+            if position > 0 { raw(",") }
+            integer(boost)
+        }
+        raw("],\"reason\":")
+        switch reason.position {
+        case .score: string("score")
+        case .pin: string("pin")
+        case .new: string("new")
+        case .share(let name):
+            string("share")
+            raw(",\"share_of\":")
+            string(name)
+        }
     }
 }

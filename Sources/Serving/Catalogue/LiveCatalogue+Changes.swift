@@ -12,15 +12,23 @@ extension ServingSnapshot {
     /// item gets the normalised mean of its similar items' learned vectors if the change has no vector or a vector
     /// of another version. ``LiveCatalogue`` says how changed items count in histories.
     ///
-    /// - Parameter changes: Changes of this model. Removing an item that is not there changes nothing.
+    /// - Parameters:
+    ///   - changes: Changes of this model. Removing an item that is not there changes nothing.
+    ///   - attributes: New values of attributes, applied in order after the changes. Values that do not suit this
+    ///     version's attributes, and items that it does not have, are skipped.
     /// - Returns: A snapshot of the same generation whose ``revision`` is one higher, and the changes that this
     ///   version skips, in order. The new snapshot shares all unchanged parts with this one.
     /// - Complexity: O(items / 64 + changed items) for all changes together, O(dimension) for each, and a search for
-    ///   an added item with a vector and no similar items. The next use of a filter collects its items anew.
-    public func applying(_ changes: [ItemChange]) -> (snapshot: ServingSnapshot, skipped: [SkippedChange]) {
+    ///   an added item with a vector and no similar items. O(items) for each changed attribute of numbers. The next
+    ///   use of a filter that the changes can affect collects its items anew.
+    public func applying(
+        _ changes: [ItemChange],
+        attributes: [AttributeChange] = []
+    ) -> (snapshot: ServingSnapshot, skipped: [SkippedChange]) {
         var live = LiveCatalogue(of: self)
         let skipped = live.apply(changes, in: self)
-        return (ServingSnapshot(self, with: live), skipped)
+        let changed = live.apply(attributes, of: model)
+        return (ServingSnapshot(self, with: live, changedAttributes: changed), skipped)
     }
 
     /// Checks a change against this snapshot and completes it, so that every version can apply it.

@@ -20,6 +20,10 @@ struct LiveCatalogue: Sendable {
     private(set) var identifiers: IdentifierTable
     /// The categories of all items; removed items keep theirs.
     private(set) var categories: CategoryIndex
+    /// The attributes of all items; removed items keep theirs.
+    private(set) var attributes: AttributeIndex
+    /// The attributes of the build.
+    private let builtAttributes: AttributeIndex
     /// Titles of changed items.
     private(set) var titles: [Int32: String] = [:]
     /// The most similar built item of each added item, in the order of item numbers.
@@ -33,6 +37,8 @@ struct LiveCatalogue: Sendable {
             index = LiveIndex(snapshot.index)
             identifiers = snapshot.identifiers
             categories = snapshot.categories
+            attributes = snapshot.filters.attributes
+            builtAttributes = attributes
         }
     }
 
@@ -73,6 +79,15 @@ struct LiveCatalogue: Sendable {
         }
         if changing.isChanged { categories = CategoryIndex(changing) }
         return skipped
+    }
+
+    /// Applies new values of attributes in order and returns the names of the attributes that changed.
+    mutating func apply(_ changes: [AttributeChange], of model: String) -> Set<String> {
+        let known = changes.compactMap { change in
+            precondition(change.model == model, "a change of \(change.model) applied to \(model)")
+            return identifiers.number(of: change.item).map { (item: $0, change: change) }
+        }
+        return attributes.apply(known, built: builtAttributes)
     }
 
     private mutating func apply(

@@ -4,8 +4,8 @@ import VectorIndex
 
 /// An attribute whose values are texts.
 struct TextColumn: Sendable {
-    private let names: IdentifierTable
-    private let lists: ItemCategories
+    private var names: IdentifierTable
+    private var lists: ItemCategories
 
     /// Indexes lists of positions in `names`.
     init(names: [String], lists: [[Int32]], items: Int) throws(SnapshotError) {
@@ -21,6 +21,24 @@ struct TextColumn: Sendable {
 
     /// The texts of an item.
     func texts(of item: Int32) -> [String] { lists.categories(of: item).map(names.id) }
+
+    /// Gives an item other texts; nil restores those of the build.
+    mutating func set(_ texts: [String]?, of item: Int32) {
+        lists.set(texts?.map { names.number(of: $0) ?? names.append($0) }, of: item)
+    }
+
+    /// The numbers of an item's texts.
+    func groups(of item: Int32) -> ArraySlice<Int32> { lists.categories(of: item) }
+
+    /// The items with a text, by its number.
+    func items(of group: Int32, bound: Int) -> ItemSet {
+        var set = lists.items(anyOf: [group], noneOf: [])
+        set.grow(to: bound)
+        return set
+    }
+
+    /// A text by its number.
+    func text(of group: Int32) -> String { names.id(group) }
 
     /// Whether an item has no text.
     func isEmpty(_ item: Int32) -> Bool { lists.categories(of: item).isEmpty }
@@ -63,7 +81,7 @@ public struct AttributeIndex: Sendable {
     struct Column: Sendable {
         let name: String
         let type: AttributeType
-        let values: Values
+        fileprivate(set) var values: Values
     }
 
     /// By name.
@@ -92,6 +110,80 @@ public struct AttributeIndex: Sendable {
     /// The attribute of a name.
     func column(_ name: String) -> Column? { columns.first { $0.name == name } }
 
+    /// Gives items other values, and returns the names of the attributes that changed.
+    ///
+    /// Values that do not suit this catalogue's attributes are skipped.
+    ///
+    /// - Parameters:
+    ///   - changes: The changes by item number, applied in order.
+    ///   - built: The attributes of the build, with the same columns.
+    /// - Returns: The names of the changed attributes.
+    /// - Complexity: O(changes * columns), and O(items) for each changed column of numbers.
+    mutating func apply(_ changes: [(item: Int32, change: AttributeChange)], built: AttributeIndex) -> Set<String> {
+        var changed = Set<String>()
+        for (place, column) in columns.enumerated() {
+            var edits: [Int32: AttributeValue?] = [:]
+            for (item, change) in changes {
+                if change.replaces { edits[item] = .some(built.columns[place].value(of: item)) }
+                guard let value = change.values[column.name], value.map({ column.type.suits($0) }) != false else {
+                    continue
+                }
+                edits[item] = .some(value)
+            }
+            edits = edits.filter { item, value in column.value(of: item) != value.flatMap(column.normalised) }
+            guard !edits.isEmpty else { continue }
+            columns[place].values = column.setting(edits)
+            changed.insert(column.name)
+        }
+        return changed
+    }
+
+    /// Checks new values against the types of the attributes and returns them in the form in which they are stored.
+    ///
+    /// - Parameters:
+    ///   - values: Values by attribute; nil is no value.
+    ///   - path: The path of the values, for errors.
+    /// - Returns: The values that were checked.
+    /// - Throws: ``ServingError/invalidAttribute(field:message:)`` with the attribute's type, or with the attributes
+    ///   that there are.
+    func checked(
+        _ values: [String: AttributeValue?],
+        at path: String
+    ) throws(ServingError) -> [String: AttributeValue?] {
+        var checked: [String: AttributeValue?] = [:]
+        for (name, value) in values.sorted(by: { $0.key < $1.key }) {
+            let step = name.replacing("~", with: "~0").replacing("/", with: "~1")
+            guard let column = column(name) else {
+                let message = "is no attribute of this version. \(listed(also: []))"
+                throw .invalidAttribute(field: "\(path)/\(step)", message: message)
+            }
+            guard let value else {
+                checked[name] = .some(nil)
+                continue
+            }
+            guard column.type.suits(value) else {
+                let message =
+                    "does not suit the attribute '\(name)' of type \(column.type.rawValue); give "
+                    + "\(column.type.form), or null for no value."
+                throw .invalidAttribute(field: "\(path)/\(step)", message: message)
+            }
+            checked[name] = .some(value)
+        }
+        return checked
+    }
+
+    /// The attributes of the catalogue and further ones, for a message.
+    func listed(also further: [String]) -> String {
+        let names = types.prefix(Self.mostListed).map { "\($0.name) (\($0.type.rawValue))" }
+        let rest = types.count > names.count ? " and \(types.count - names.count) more" : ""
+        let all = names + further
+        return all.isEmpty
+            ? "The version has no attributes." : "The attributes are \(all.joined(separator: ", "))\(rest)."
+    }
+
+    /// How many attributes a message lists.
+    private static let mostListed = 20
+
     /// The attributes of an item, without those that it does not have.
     public func values(of item: Int32) -> [(name: String, value: AttributeValue)] {
         columns.compactMap { column in column.value(of: item).map { (column.name, $0) } }
@@ -119,5 +211,73 @@ extension AttributeIndex.Column {
     private func described(_ texts: [String]) -> AttributeValue? {
         guard let first = texts.first else { return nil }
         return type == .keyword ? .text(first) : .texts(texts)
+    }
+}
+
+extension AttributeIndex.Column {
+    /// The column with other values of some items; nil is no value.
+    ///
+    /// - Precondition: The values suit the type.
+    fileprivate func setting(_ edits: [Int32: AttributeValue?]) -> AttributeIndex.Values {
+        switch values {
+        case .numbers(let numbers):
+            return .numbers(numbers.setting(edits.mapValues { $0.flatMap { type.number($0) } }))
+        case .texts(var texts):
+            for (item, value) in edits.sorted(by: { $0.key < $1.key }) {
+                texts.set(value.flatMap { type.texts($0) } ?? [], of: item)
+            }
+            return .texts(texts)
+        }
+    }
+
+    /// The form in which ``value(of:)`` gives a value.
+    fileprivate func normalised(_ value: AttributeValue) -> AttributeValue? {
+        if let number = type.number(value) { return described(number) }
+        return type.texts(value).flatMap { described($0) }
+    }
+}
+
+extension AttributeType {
+    /// The longest text of a value in bytes, as in an items file.
+    static let longestText = 256
+
+    /// Whether a value, as JSON shows it, is one of this type.
+    func suits(_ value: AttributeValue) -> Bool { number(value) != nil || texts(value) != nil }
+
+    /// The number that stands for a value; nil if the value is none of this type.
+    fileprivate func number(_ value: AttributeValue) -> Double? {
+        let number: Double
+        switch (self, value) {
+        case (.number, .number(let found)), (.integer, .number(let found)), (.time, .number(let found)): number = found
+        case (.boolean, .boolean(let boolean)): return boolean ? 1 : 0
+        case (.time, .text(let text)):
+            guard let seconds = CalendarTime(Array(text.utf8)[...])?.sinceEpoch else { return nil }
+            number = seconds
+        default: return nil
+        }
+        return holds(number) ? number : nil
+    }
+
+    /// The texts of a value, each once; nil if the value is none of this type.
+    fileprivate func texts(_ value: AttributeValue) -> [String]? {
+        let texts: [String]
+        switch (self, value) {
+        case (.keyword, .text(let text)): texts = [text]
+        case (.keywords, .texts(let list)): texts = list
+        default: return nil
+        }
+        return texts.allSatisfy { $0.utf8.count <= Self.longestText } ? texts : nil
+    }
+
+    /// The JSON form of a value, for messages.
+    fileprivate var form: String {
+        switch self {
+        case .number: "a number"
+        case .integer: "a whole number of at most 2^53 in magnitude"
+        case .boolean: "true or false"
+        case .time: "a time such as \"2024-01-31T10:00:00Z\", or seconds since 1970"
+        case .keyword: "a string of at most \(Self.longestText) bytes"
+        case .keywords: "a list of strings of at most \(Self.longestText) bytes"
+        }
     }
 }

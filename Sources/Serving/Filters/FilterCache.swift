@@ -31,6 +31,19 @@ final class FilterCache<Key: Equatable & Sendable>: Sendable {
         limit = min(Self.most, max(Self.fewest, Self.memoryLimit / max(1, items / 8)))
     }
 
+    /// A new cache with some of the sets.
+    func copy(where isKept: (Key) -> Bool) -> FilterCache {
+        let kept = memory.withLock { memory in memory.entries }.filter { isKept($0.key) }
+        let copy = FilterCache(limit: limit)
+        copy.memory.withLock { memory in
+            memory.entries = kept
+            memory.uses = kept.map(\.lastUse).max() ?? 0
+        }
+        return copy
+    }
+
+    private init(limit: Int) { self.limit = limit }
+
     /// The set of a filter; nil if the cache does not hold it.
     ///
     /// - Complexity: O(``limit``), without an allocation.

@@ -9,8 +9,6 @@ import VectorIndex
 public final class FilterIndex: Sendable {
     /// The key of the categories in a filter.
     static let categoriesKey = "categories"
-    /// How many attributes a message lists.
-    private static let mostListed = 20
 
     /// The attributes of the items.
     public let attributes: AttributeIndex
@@ -19,17 +17,40 @@ public final class FilterIndex: Sendable {
     private let cache: FilterCache<ItemFilter>
 
     /// Groups what filters ask for.
-    init(attributes: AttributeIndex, categories: CategoryIndex, identifiers: IdentifierTable) {
+    init(
+        attributes: AttributeIndex,
+        categories: CategoryIndex,
+        identifiers: IdentifierTable,
+        keeping cache: FilterCache<ItemFilter>? = nil
+    ) {
         self.attributes = attributes
         self.categories = categories
         self.identifiers = identifiers
-        cache = FilterCache(items: identifiers.count)
+        self.cache = cache ?? FilterCache(items: identifiers.count)
     }
 
-    /// The index after changes of items; this one if no filter's set can have changed.
-    func following(categories: CategoryIndex, identifiers: IdentifierTable) -> FilterIndex {
-        guard categories !== self.categories || identifiers.count != self.identifiers.count else { return self }
-        return FilterIndex(attributes: attributes, categories: categories, identifiers: identifiers)
+    /// The index after changes of items; sets that the changes cannot affect stay cached.
+    ///
+    /// - Parameters:
+    ///   - categories: The categories after the changes.
+    ///   - identifiers: The ids after the changes.
+    ///   - attributes: The attributes after the changes.
+    ///   - changed: The names of the attributes with changed values.
+    /// - Returns: This index if nothing changed.
+    func following(
+        categories: CategoryIndex,
+        identifiers: IdentifierTable,
+        attributes: AttributeIndex,
+        changed: Set<String>
+    ) -> FilterIndex {
+        let isSame = categories === self.categories && identifiers.count == self.identifiers.count
+        guard !isSame || !changed.isEmpty else { return self }
+        return FilterIndex(
+            attributes: attributes,
+            categories: categories,
+            identifiers: identifiers,
+            keeping: isSame ? cache.copy { $0.group.keys.isDisjoint(with: changed) } : nil
+        )
     }
 
     /// Whether a filter's set is at hand.
@@ -37,14 +58,17 @@ public final class FilterIndex: Sendable {
 
     /// The items that pass a filter.
     ///
+    /// - Parameters:
+    ///   - filter: The filter.
+    ///   - path: The filter's path in the request, for errors.
     /// - Returns: A set whose bound is the number of all items, removed ones included.
     /// - Throws: ``RetrievalError/invalidArgument(field:message:)`` with a path such as `filter/must/0/key` for an
     ///   unknown attribute, or a test that does not suit its type.
     /// - Complexity: O(cached sets) for a cached filter; else O(items / 64) for each clause and more for ranges, see
     ///   ``NumberColumn``, without blocking other threads.
-    public func items(passing filter: ItemFilter) throws(RetrievalError) -> ItemSet {
+    public func items(passing filter: ItemFilter, at path: String = "filter") throws(RetrievalError) -> ItemSet {
         if let items = cache.items(for: filter) { return items }
-        let items = try items(of: filter.group, at: "filter")
+        let items = try items(of: filter.group, at: path)
         cache.insert(items, for: filter)
         return items
     }
@@ -57,18 +81,11 @@ public final class FilterIndex: Sendable {
             return AttributeIndex.Column(name: key, type: .keywords, values: .texts(TextColumn(categories)))
         }
         guard let column = attributes.column(key) else {
-            let message = "'\(key.prefix(64))' is no attribute of this version. \(listed)"
+            let message =
+                "'\(key.prefix(64))' is no attribute of this version. \(attributes.listed(also: ["categories (keywords)"]))"
             throw .invalidArgument(field: path, message: message)
         }
         return column
-    }
-
-    /// The attributes of the catalogue, for a message.
-    private var listed: String {
-        let types = attributes.types
-        let names = types.prefix(Self.mostListed).map { "\($0.name) (\($0.type.rawValue))" }
-        let rest = types.count > names.count ? " and \(types.count - names.count) more" : ""
-        return "The attributes are \((names + ["categories (keywords)"]).joined(separator: ", "))\(rest)."
     }
 
     // MARK: Groups

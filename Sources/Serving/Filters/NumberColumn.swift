@@ -19,8 +19,8 @@ struct NumberColumn: Sendable {
     /// Smaller catalogues have none.
     private static let fewestItems = 8192
 
-    /// The values of the build by item; NaN where there is none.
-    private let built: [Double]
+    /// The values by item; NaN where there is none, and no element for items added without one.
+    private let values: [Double]
     /// The items with a value, ascending by value, then by number.
     private let order: [Int32]
     /// Set `i` holds the first `(i + 1) * stride` items of the order, the last one all of them.
@@ -31,9 +31,13 @@ struct NumberColumn: Sendable {
     ///
     /// - Complexity: O(items * log items).
     init(_ values: [Double]) {
-        built = values
         let order = (0..<Int32(values.count)).filter { !values[Int($0)].isNaN }
             .sorted { (values[Int($0)], $0) < (values[Int($1)], $1) }
+        self.init(values, order: order)
+    }
+
+    private init(_ values: [Double], order: [Int32]) {
+        self.values = values
         self.order = order
         let stride = max(1, (order.count + Self.stepCount - 1) / Self.stepCount)
         self.stride = stride
@@ -48,21 +52,49 @@ struct NumberColumn: Sendable {
         self.steps = steps
     }
 
+    /// The column with other values of some items; nil removes a value.
+    ///
+    /// - Complexity: O(items + changes * log changes), without sorting the unchanged items.
+    func setting(_ changes: [Int32: Double?]) -> NumberColumn {
+        var values = values
+        let bound = Int(changes.keys.max() ?? -1) + 1
+        if bound > values.count { values += repeatElement(.nan, count: bound - values.count) }
+        var changed = ItemSet(bound: values.count)
+        for (item, value) in changes {
+            values[Int(item)] = value ?? .nan
+            changed.insert(item)
+        }
+        let moved = changes.compactMap { $1 == nil ? nil : $0 }
+            .sorted { (values[Int($0)], $0) < (values[Int($1)], $1) }
+        var order: [Int32] = []
+        order.reserveCapacity(self.order.count + moved.count)
+        var next = 0
+        for item in self.order where !changed.contains(item) {
+            while next < moved.count, (values[Int(moved[next])], moved[next]) < (values[Int(item)], item) {
+                order.append(moved[next])
+                next += 1
+            }
+            order.append(item)
+        }
+        order += moved[next...]
+        return NumberColumn(values, order: order)
+    }
+
     /// An item's value, or nil.
     func value(of item: Int32) -> Double? {
-        guard Int(item) < built.count, !built[Int(item)].isNaN else { return nil }
-        return built[Int(item)]
+        guard Int(item) < values.count, !values[Int(item)].isNaN else { return nil }
+        return values[Int(item)]
     }
 
     /// The items whose values are in at least one of some ranges.
     ///
     /// - Parameters:
     ///   - ranges: Ranges of numbers.
-    ///   - bound: The bound of the set, at least the number of built items.
+    ///   - bound: The bound of the set, at least the number of items with an element.
     /// - Returns: A set of that bound.
     /// - Complexity: O(items / 64 + items / 128) for each range of many items, O(items of the range) for others.
     func items(in ranges: [Range], bound: Int) -> ItemSet {
-        var set = ItemSet(bound: built.count)
+        var set = ItemSet(bound: values.count)
         for (position, range) in ranges.enumerated() {
             let places = places(range)
             if steps.isEmpty || places.count <= stride {
@@ -89,7 +121,7 @@ struct NumberColumn: Sendable {
         var (low, high) = (0, order.count)
         while low < high {
             let middle = (low + high) / 2
-            if condition(built[Int(order[middle])]) { high = middle } else { low = middle + 1 }
+            if condition(values[Int(order[middle])]) { high = middle } else { low = middle + 1 }
         }
         return low
     }

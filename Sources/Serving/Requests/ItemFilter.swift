@@ -140,6 +140,17 @@ public struct ItemFilter: Sendable, Hashable {
 }
 
 extension ItemFilter.Group {
+    /// The attributes that its clauses test, nested ones included.
+    var keys: Set<String> {
+        [must, should, mustNot].joined().reduce(into: []) { keys, clause in
+            switch clause {
+            case .attribute(let key, _): keys.insert(key)
+            case .group(let group): keys.formUnion(group.keys)
+            case .ids: break
+            }
+        }
+    }
+
     fileprivate var weight: Int {
         let own = [must, should, mustNot].joined().reduce(1) { sum, clause in
             switch clause {
@@ -168,7 +179,7 @@ extension CategoryFilter {
 
 extension ItemFilter {
     /// This filter with a restriction of categories.
-    func joined(with categories: borrowing CategoryFilter) -> ItemFilter {
+    package func joined(with categories: borrowing CategoryFilter) -> ItemFilter {
         let clauses = categories.clauses
         return ItemFilter(Group(must: [.group(group)] + clauses.must, mustNot: clauses.mustNot))
     }

@@ -19,6 +19,8 @@ public struct RetrievalLimits: Sendable, Equatable {
 
     /// How many items a request may ask for.
     package var k: ClosedRange<Int> { 1...maxK }
+    /// How many items may come before an answer.
+    package var offset: ClosedRange<Int> { 0...maxK - 1 }
     /// How many starting noises a request may ask for.
     package var samples: ClosedRange<Int> { 1...maxSamples }
     /// How many reverse steps a request may ask for; the model that answers may take fewer.
@@ -55,6 +57,7 @@ extension RetrievalRequest {
         if let effort { try require("ef", effort, in: RetrievalLimits.effort) }
         try require("diversity", diversity, in: RetrievalLimits.diversity)
         try require("category_penalty", categoryPenalty, in: RetrievalLimits.categoryPenalty)
+        try rules.validate(k: k, isReranked: isReranked, within: limits)
         guard diversity == 0 || categoryPenalty == 0 else {
             let message = "cannot be combined with a diversity; give one of the two."
             throw .invalidArgument(field: "category_penalty", message: message)

@@ -6,12 +6,16 @@ public import Kernels
 public struct RetrievalRequest: Sendable, Equatable {
     /// Item ids, oldest first; may be empty and may hold unknown ids.
     public var history = IdentifierList()
+    /// What the entries of the history say besides their ids.
+    public var context = HistoryContext()
     /// Item ids that the answer must not contain.
     public var exclude = IdentifierList()
     /// Which categories the answer may contain.
     public var filter = CategoryFilter()
     /// Further conditions that every item of the answer meets; nil lets every item pass.
     public var conditions: ItemFilter?
+    /// Boosts, pins, limits for groups, shares and pages.
+    public var rules = RetrievalRules()
     /// How many items to answer.
     public var k = 50
     /// Whether the answer must not contain items of the history.
@@ -62,9 +66,11 @@ public struct RetrievalRequest: Sendable, Equatable {
     /// Restores the defaults and keeps the storage of the lists.
     public mutating func reset() {
         history.removeAll()
+        context = []
         exclude.removeAll()
         filter.removeAll()
         conditions = nil
+        rules = RetrievalRules()
         k = 50
         excludeHistory = true
         model = nil
@@ -82,6 +88,25 @@ public struct RetrievalRequest: Sendable, Equatable {
     }
 }
 
+/// What the entries of a history say besides their ids.
+///
+/// Every system here reads the order of the history and no times, weights or events. So an answer ignores them, and its
+/// explanation says so.
+public struct HistoryContext: OptionSet, Sendable {
+    /// One bit for each kind.
+    public let rawValue: Int
+
+    /// Kinds by their bits.
+    public init(rawValue: Int) { self.rawValue = rawValue }
+
+    /// When an interaction happened.
+    public static let times = HistoryContext(rawValue: 1)
+    /// How much an interaction counts.
+    public static let weights = HistoryContext(rawValue: 2)
+    /// What kind of interaction it was.
+    public static let events = HistoryContext(rawValue: 4)
+}
+
 /// The answer to one request, with the snapshot that gave it.
 public struct RetrievalResponse: Sendable {
     /// The snapshot that answered; it names the model and version.
@@ -96,6 +121,8 @@ public struct RetrievalResponse: Sendable {
     public let fallback: Fallback?
     /// How many ids of the history are not in the catalogue.
     public let unknownIDs: Int
+    /// Why each item is in the answer, in order; only with rules and `explain`, else empty.
+    public let reasons: [ItemReason]
     /// Whether fewer than `k` items could be found.
     public let truncated: Bool
     /// The seed that was used.

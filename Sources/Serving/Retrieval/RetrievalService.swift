@@ -12,6 +12,8 @@ public struct RetrievalService: Sendable {
     private static let heavySamples = 4
     /// And new filters up to this many sets times items.
     private static let heavyFilter = 1 << 21
+    /// And rules that may read deep, up to this many items.
+    private static let heavyItems = 1 << 17
 
     /// The snapshots that answer requests.
     public let holder: RoutingHolder
@@ -187,16 +189,31 @@ public struct RetrievalService: Sendable {
         let snapshot = arm.snapshot
         let start = DispatchTime.now().uptimeNanoseconds
         let allowed = try snapshot.items(passing: request)
-        let items: [Scored]
-        if user.vectors.isEmpty {
-            items = popular(request.k, in: snapshot, among: allowed, excluding: workspace.exclusions(of: user))
+        let excluded = workspace.exclusions(of: user)
+        if !user.vectors.isEmpty, !workspace.areUsable(user.vectors, of: snapshot) {
+            arm.statistics.countFailure()
+            throw .nonFiniteUserVector(model: snapshot.model, version: snapshot.version)
+        }
+        var items: [Scored]
+        var reasons: [ItemReason] = []
+        if !request.rules.isEmpty {
+            let copy = copy request
+            let source = RankedItems(
+                best: { count, set in
+                    ranked(count, for: copy, of: user, among: set ?? allowed, excluding: excluded, snapshot, workspace)
+                },
+                keepsScores: !user.vectors.isEmpty,
+                allowed: allowed,
+                bound: snapshot.identifiers.count
+            )
+            (items, reasons) = try applyRules(of: request, to: source, excluding: excluded, in: snapshot)
+        } else if request.isReranked, !user.vectors.isEmpty {
+            let count = Self.candidatesPerItem * request.k
+            items = ranked(count, for: request, of: user, among: allowed, excluding: excluded, snapshot, workspace)
+            rerank(&items, request, in: snapshot, workspace)
         } else {
-            guard workspace.areUsable(user.vectors, of: snapshot) else {
-                arm.statistics.countFailure()
-                throw .nonFiniteUserVector(model: snapshot.model, version: snapshot.version)
-            }
-            let eligible = Eligibility(allowed: allowed, excluded: workspace.exclusions(of: user))
-            items = nearest(to: user, for: request, among: eligible, in: snapshot, workspace)
+            let count = request.k
+            items = ranked(count, for: request, of: user, among: allowed, excluding: excluded, snapshot, workspace)
         }
         var times = user.times
         times.search = DispatchTime.now().uptimeNanoseconds - start
@@ -206,6 +223,7 @@ public struct RetrievalService: Sendable {
             items: items,
             fallback: user.vectors.isEmpty ? .popular : nil,
             unknownIDs: user.unknownIDs,
+            reasons: reasons,
             truncated: items.count < request.k,
             seed: user.seed,
             steps: user.steps,
@@ -227,14 +245,34 @@ public struct RetrievalService: Sendable {
         let exactElements = request.exact ? snapshot.itemCount * max(1, snapshot.itemVectors.columns) : 0
         let candidates = request.isReranked ? Self.candidatesPerItem * request.k : 0
         var newSets = 0
-        if let conditions = request.conditions, !snapshot.filters.isCached(conditions) { newSets = conditions.weight }
+        for boost in request.rules.boosts where !snapshot.filters.isCached(boost.filter) {
+            newSets += boost.filter.weight
+        }
+        if let conditions = request.conditions, !snapshot.filters.isCached(conditions) { newSets += conditions.weight }
         return snapshot.encoder.isSlow || newSets * snapshot.itemCount > Self.heavyFilter
             || exactElements > Self.heavyElements
+            || request.rules.isSelective && snapshot.itemCount > Self.heavyItems
             || candidates * candidates > Self.heavyPairs
             || request.samples > Self.heavySamples
     }
 
+    /// The best items before re-rankings and rules.
+    private func ranked(
+        _ count: Int,
+        for request: borrowing RetrievalRequest,
+        of user: RetrievalWorkspace.User,
+        among allowed: ItemSet?,
+        excluding excluded: [Int32],
+        _ snapshot: ServingSnapshot,
+        _ workspace: RetrievalWorkspace
+    ) -> [Scored] {
+        guard !user.vectors.isEmpty else { return popular(count, in: snapshot, among: allowed, excluding: excluded) }
+        let eligible = Eligibility(allowed: allowed, excluded: excluded)
+        return nearest(count, to: user, for: request, among: eligible, in: snapshot, workspace)
+    }
+
     private func nearest(
+        _ count: Int,
         to user: RetrievalWorkspace.User,
         for request: borrowing RetrievalRequest,
         among eligible: borrowing Eligibility,
@@ -242,47 +280,54 @@ public struct RetrievalService: Sendable {
         _ workspace: RetrievalWorkspace
     ) -> [Scored] {
         let index = request.exact ? snapshot.exactIndex : snapshot.index
-        let k = min(request.isReranked ? Self.candidatesPerItem * request.k : request.k, snapshot.itemCount)
-        let found =
-            if let counts = snapshot.counts {
-                workspace.search(
-                    index,
-                    with: counts,
-                    for: user,
-                    k: k,
-                    effort: request.effort,
-                    among: eligible,
-                    in: snapshot
-                )
-            } else {
-                workspace.search(
-                    index,
-                    bound: snapshot.identifiers.count,
-                    for: user.vectors,
-                    k: k,
-                    effort: request.effort,
-                    among: eligible
-                )
-            }
+        let k = min(count, snapshot.itemCount)
+        guard let counts = snapshot.counts else {
+            return workspace.search(
+                index,
+                bound: snapshot.identifiers.count,
+                for: user.vectors,
+                k: k,
+                effort: request.effort,
+                among: eligible
+            )
+        }
+        return workspace.search(
+            index,
+            with: counts,
+            for: user,
+            k: k,
+            effort: request.effort,
+            among: eligible,
+            in: snapshot
+        )
+    }
+
+    /// Chooses the answer from a longer list.
+    private func rerank(
+        _ items: inout [Scored],
+        _ request: borrowing RetrievalRequest,
+        in snapshot: ServingSnapshot,
+        _ workspace: RetrievalWorkspace
+    ) {
         if request.categoryPenalty > 0 {
             workspace.penalising.rerank(
-                found,
+                items,
                 keeping: request.k,
                 penalty: request.categoryPenalty,
                 categories: snapshot.categories.categories
             )
-            return workspace.penalising.results
+            items = workspace.penalising.results
+            return
         }
-        guard request.diversity > 0 else { return found }
         workspace.reranking.rerank(
-            found,
+            items,
             keeping: request.k,
             diversity: Float(request.diversity),
             vectors: snapshot.itemVectors,
             changes: snapshot.live?.index,
             categories: snapshot.categories.categories
         )
-        return workspace.reranking.results
+        items = workspace.reranking.results
     }
 
     /// Why the last search scored every eligible item instead of using the index.

@@ -38,6 +38,8 @@ extension RetrievalService {
     /// - Returns: The answer of ``retrieve(_:workspace:)`` and its explanation.
     /// - Throws: ``RetrievalError``.
     public func trace(_ request: RetrievalRequest, labels: Int = 3) throws(RetrievalError) -> RetrievalTrace {
+        var request = request
+        request.explain = true
         let response = try retrieve(request, workspace: RetrievalWorkspace())
         let snapshot = response.snapshot
         guard response.fallback == nil, snapshot.hasItemVectors else {

@@ -77,7 +77,7 @@ public final class ServingSnapshot: Sendable {
     }
 
     /// A snapshot with other changes.
-    init(_ snapshot: ServingSnapshot, with live: LiveCatalogue) {
+    init(_ snapshot: ServingSnapshot, with live: LiveCatalogue, changedAttributes: Set<String>) {
         model = snapshot.model
         version = snapshot.version
         generation = snapshot.generation
@@ -90,7 +90,12 @@ public final class ServingSnapshot: Sendable {
         identifiers = live.identifiers
         titles = snapshot.titles
         categories = live.categories
-        filters = snapshot.filters.following(categories: live.categories, identifiers: live.identifiers)
+        filters = snapshot.filters.following(
+            categories: live.categories,
+            identifiers: live.identifiers,
+            attributes: live.attributes,
+            changed: changedAttributes
+        )
         popularity = snapshot.popularity
         itemCount = live.index.count
         self.live = live

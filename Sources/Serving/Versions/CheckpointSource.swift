@@ -45,11 +45,17 @@ public protocol CheckpointSource: Sendable {
     /// The newest change of each item of a model, in the order of the changes.
     func itemChanges(of model: String) throws -> [ItemChange]
 
-    /// A number that rises with every item change of a model, 0 before the first.
+    /// The changed values of the attributes of each item of a model.
+    func attributeChanges(of model: String) throws -> [AttributeChange]
+
+    /// A number that rises by one with every change of an item, and of an item's attributes; 0 before the first.
     func newestItemChange(of model: String) throws -> Int
 
-    /// Stores a change of an item.
-    func changeItem(_ change: ItemChange) throws
+    /// Stores a change of an item, and new values of its attributes if there are any, in one step.
+    func changeItem(_ change: ItemChange, attributes: AttributeChange?) throws
+
+    /// Stores new values of attributes, in order and in one step.
+    func changeAttributes(_ changes: [AttributeChange]) throws
 
     /// Imports an exported version and optionally activates it; see `CheckpointStore.importVersion`.
     func importVersion(from path: String, activate: Bool) throws -> (model: String, version: Int, isNew: Bool)

@@ -157,70 +157,10 @@ extension ServingController {
         }
     }
 
-    /// The item changes of a model since the training of its versions.
-    ///
-    /// - Parameter model: The model; nil is the one for requests without a model.
-    /// - Returns: The newest change of each item, in the order of the changes.
-    /// - Throws: ``ServingError``.
-    public func itemChanges(of model: String?) async throws(ServingError) -> [ItemChange] {
-        try await offThread { [self] () throws(ServingError) in
-            let name = try named(model)
-            try checkServed(name)
-            return try onStore { try $0.itemChanges(of: name) }
-        }
-    }
-
-    /// Adds, replaces or removes an item, in the store and in all versions of the model at once.
-    ///
-    /// - Parameters:
-    ///   - item: The item's id in the catalogue.
-    ///   - content: The item's new content; nil removes it.
-    ///   - model: The model; nil is the one for requests without a model.
-    /// - Returns: The recorded change.
-    /// - Throws: ``ServingError``.
-    public func changeItem(
-        _ item: String,
-        to content: ItemChange.Content?,
-        model: String?
-    ) async throws(ServingError) -> ItemChange {
-        try await offThread { [self] () throws(ServingError) in
-            let name = try named(model)
-            try checkServed(name)
-            return try change(ItemChange(model: name, item: item, version: 0, content: content))
-        }
-    }
-
     // MARK: Parts
 
-    /// Changes an item in the store and in every version of the model that is in memory.
-    private func change(_ change: ItemChange) throws(ServingError) -> ItemChange {
-        try committed {
-            let active = look { state in
-                // If only aliases serve the model, the newest version of theirs completes the change.
-                let served = state.residents.keys.filter { $0.model == change.model && state.isInUse($0) }
-                let version = state.active(of: change.model) ?? served.map(\.version).max()
-                return version.flatMap { state.residents[VersionID(change.model, $0)]?.snapshot }
-            }
-            guard let active else { throw ServingError.notReady(model: change.model) }
-            var change = change
-            change.version = active.version
-            let completed = try active.completed(change)
-            let before = try source.newestItemChange(of: change.model)
-            try source.changeItem(completed)
-            let after = try source.newestItemChange(of: change.model)
-            for (id, resident) in look({ $0.residents }) where id.model == change.model {
-                let snapshot = resident.snapshot.applying([completed]).snapshot
-                // If another process changed items too, the next poll reads all changes again.
-                let isWhole = resident.newestChange == before && after == before + 1
-                let newest = isWhole ? after : resident.newestChange
-                publish { $0.replace(id, by: snapshot, newestChange: newest) }
-            }
-            return completed
-        }
-    }
-
     /// A model by its name, or the one for requests without a model.
-    private func named(_ model: String?) throws(ServingError) -> String {
+    func named(_ model: String?) throws(ServingError) -> String {
         if let model { return model }
         let (standard, alias, names) = look { state in
             (state.standard, state.standard.flatMap { state.aliases[$0]?.model }, state.names)
@@ -288,11 +228,11 @@ extension ServingController {
     }
 
     /// A ``commit(_:)`` that throws the service's errors.
-    private func committed<Value: Sendable>(_ change: () throws -> Value) throws(ServingError) -> Value {
+    func committed<Value: Sendable>(_ change: () throws -> Value) throws(ServingError) -> Value {
         do { return try commit(change) } catch { throw ServingError(error) }
     }
 
-    private func checkServed(_ model: String) throws(ServingError) {
+    func checkServed(_ model: String) throws(ServingError) {
         let models = try onStore { try $0.modelNames() }
         let names = configuration.models
         let aliased =
@@ -309,12 +249,12 @@ extension ServingController {
         }
     }
 
-    private func onStore<Value>(_ body: (any CheckpointSource) throws -> Value) throws(ServingError) -> Value {
+    func onStore<Value>(_ body: (any CheckpointSource) throws -> Value) throws(ServingError) -> Value {
         do { return try body(source) } catch { throw ServingError(error) }
     }
 
     /// Runs work that may wait for the disk, but not for a load.
-    private func offThread<Value: Sendable>(
+    func offThread<Value: Sendable>(
         _ work: @escaping @Sendable () throws(ServingError) -> Value
     ) async throws(ServingError) -> Value {
         let result: Result<Value, ServingError> = await withCheckedContinuation { continuation in

@@ -174,9 +174,15 @@ extension ServingController {
         try commit {
             let newest = try source.newestItemChange(of: id.model)
             guard let base = look({ $0.residents[id]?.base }) else { return }
-            let snapshot = base.applying(try source.itemChanges(of: id.model)).snapshot
+            let snapshot = try replayed(on: base)
             publish { $0.replace(id, by: snapshot, newestChange: newest) }
         }
+    }
+
+    /// A built snapshot with all stored changes of its model.
+    func replayed(on base: ServingSnapshot) throws -> ServingSnapshot {
+        let items = try source.itemChanges(of: base.model)
+        return base.applying(items, attributes: try source.attributeChanges(of: base.model)).snapshot
     }
 
     private func takeImports() {

@@ -197,7 +197,7 @@ public final class ServingController: Service {
             )
             try commit {
                 let newest = try source.newestItemChange(of: id.model)
-                let snapshot = base.applying(try source.itemChanges(of: id.model)).snapshot
+                let snapshot = try replayed(on: base)
                 state.withLock { state in
                     state.insert(
                         id,

@@ -72,6 +72,8 @@ public enum ServingError: Error, Equatable, CustomStringConvertible {
     case invalidAlias(String)
     /// An item cannot be changed this way; names the request's field, and the reason.
     case invalidItem(field: String, message: String)
+    /// A value does not suit the attribute, or there is no such attribute; names the request's field, and the reason.
+    case invalidAttribute(field: String, message: String)
     /// The item is not in the catalogue.
     case itemNotFound(String)
     /// No version of the model is in service yet.
@@ -104,7 +106,7 @@ public enum ServingError: Error, Equatable, CustomStringConvertible {
             "Alias '\(name)' has revision \(revision) now; read it again, then change it."
         case .invalidAlias(let reason):
             reason
-        case .invalidItem(let field, let message):
+        case .invalidItem(let field, let message), .invalidAttribute(let field, let message):
             "'\(field)' \(message)"
         case .itemNotFound(let item):
             "'\(item)' is not in the catalogue."

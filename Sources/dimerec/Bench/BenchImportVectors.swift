@@ -16,6 +16,8 @@ struct ImportVectors: ParsableCommand {
     @Option(help: "The store (SQLite); created if missing.") var store: String
     @Option(help: "Name in the store.") var model: String
     @Option(help: "Seed of the network.") var seed: UInt64 = 42
+    @Flag(help: "Give the items made-up attributes: price, stock, amount, released, brand and tags.")
+    var attributes = false
     @Flag(help: "Print one JSON object.") var json = false
 
     func validate() throws {
@@ -31,7 +33,8 @@ struct ImportVectors: ParsableCommand {
                 SyntheticCatalogue.vectors(items: synthetic ?? 1, queries: 1).items
             }
         let store = try CheckpointStore(path: store)
-        let checkpoint = try VectorImport(vectors: vectors, seed: seed, model: model).checkpoint()
+        var checkpoint = try VectorImport(vectors: vectors, seed: seed, model: model).checkpoint()
+        if attributes { checkpoint.catalogue.attributes = SyntheticCatalogue.attributes(items: vectors.rows) }
         let version = try store.publish(checkpoint)
         let seconds = (ContinuousClock.now - start) / .seconds(1)
         guard json else {

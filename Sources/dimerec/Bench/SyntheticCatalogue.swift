@@ -1,3 +1,4 @@
+import CheckpointStore
 import Kernels
 
 /// Synthetic item vectors in the manner of a shop's catalogue, to measure an index without files.
@@ -30,6 +31,31 @@ enum SyntheticCatalogue {
         asked.add(brandVectors.gatheringRows(first.map { brandOf[Int($0)] }), scale: 0.5)
         asked.add(noise(generator, from: 1 << 36, rows: queries), scale: 0.3)
         return (vectors, asked.normalisedRows().unit)
+    }
+
+    /// Attributes of every type; every tenth item has none.
+    static func attributes(items: Int) -> [AttributeColumn] {
+        func numbers(_ name: String, _ type: AttributeType, _ value: (Int) -> Double) -> AttributeColumn {
+            let values = (0..<items).map { $0 % 10 == 9 ? .nan : value($0) }
+            return AttributeColumn(name: name, type: type, values: .numbers(values))
+        }
+        func texts(_ name: String, _ type: AttributeType, _ names: Int, _ list: (Int) -> [Int]) -> AttributeColumn {
+            let lists = (0..<items).map { $0 % 10 == 9 ? [] : list($0).map(Int32.init) }
+            return AttributeColumn(
+                name: name,
+                type: type,
+                values: .texts(names: (0..<names).map { "\(name)-\($0)" }, lists: lists)
+            )
+        }
+        let start = 1_704_067_200.0
+        return [
+            numbers("price", .number) { Double($0 * 7 % 1000) / 8 },
+            numbers("stock", .boolean) { $0 % 4 == 0 ? 0 : 1 },
+            numbers("amount", .integer) { Double($0 * 13 % 100) },
+            numbers("released", .time) { start + Double($0 % 365) * 86_400 },
+            texts("brand", .keyword, 20) { [$0 % 20] },
+            texts("tags", .keywords, 10) { [$0 % 10, $0 / 10 % 10] },
+        ]
     }
 
     /// Random rows with an expected length of one.

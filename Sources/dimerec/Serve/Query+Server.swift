@@ -12,6 +12,7 @@ extension Query {
         request.seed = seed
         request.exact = exact ? true : nil
         request.filter = try filter.flatMap { try JSONDecoder().decode(Filter?.self, from: Data($0.utf8)) }
+        if let rules { request.setRules(try JSONDecoder().decode(ClientCalls.Rules.self, from: Data(rules.utf8))) }
         if json { return Terminal.print(try await client.retrieveText(request)) }
         let answer = try await client.retrieve(request)
         for item in answer.items {

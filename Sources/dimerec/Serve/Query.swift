@@ -20,6 +20,12 @@ struct Query: AsyncParsableCommand {
     @Flag(help: "Scan every item instead of searching the index.") var exact = false
     @Option(help: "A filter in JSON as in /retrieve, such as '{\"must\":[{\"key\":\"price\",\"range\":{\"lt\":20}}]}'.")
     var filter: String?
+    @Option(
+        help: ArgumentHelp(
+            "Rules in JSON as in /retrieve, such as '{\"group_by\":{\"key\":\"brand\",\"limit\":2}}'."
+        )
+    )
+    var rules: String?
     @Option(help: "The time limit of a server's answer, over all attempts.") var timeoutMs = 2000
     @Flag(help: "Print the answer as /retrieve gives it.") var json = false
 
@@ -36,6 +42,14 @@ struct Query: AsyncParsableCommand {
                 "--url must be a plain http address, because this program has no TLS. Give the server's own address, "
                     + "such as http://127.0.0.1:8080, or ask through TLS with curl or the library DimeRecClient."
             )
+        }
+        if let rules {
+            var request = Serving.RetrievalRequest(history: identifiers, k: k)
+            do throws(Problem) {
+                try request.setRules(json: Array(rules.utf8))
+            } catch {
+                throw ValidationError("--rules: \(error.detail)")
+            }
         }
         if let filter {
             var request = Serving.RetrievalRequest()
@@ -63,6 +77,7 @@ struct Query: AsyncParsableCommand {
         request.seed = seed
         request.exact = exact
         if let filter { try request.setFilter(json: Array(filter.utf8)) }
+        if let rules { try request.setRules(json: Array(rules.utf8)) }
         var response = try RetrievalService(holder: holder).retrieve(request, workspace: RetrievalWorkspace())
         if json {
             var writer = JSONWriter()

@@ -49,6 +49,26 @@ import Testing
             #"{"history":["i1"]}"#,
             headers: "traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01\r\n"
         ),
+        Exchange(
+            .data,
+            200,
+            "POST",
+            "/retrieve",
+            #"{"history":["i1",3],"k":5,"explain":true,"offset":2,"score_threshold":-1,"pins":[{"id":"i7","position":3}],"#
+                + #""boosts":[{"filter":{"any_of":["Even"]},"add":0.1},{"filter":{},"rank_factor":2}],"#
+                + #""group_by":{"key":"brand","limit":2},"min_new":{"key":"released","share":0.2,"since":"2024-01-20"},"#
+                + #""calibrate":{"key":"categories"}}"#
+        ),
+        Exchange(
+            .data,
+            200,
+            "POST",
+            "/retrieve",
+            #"{"history":["i1",{"id":3,"at":"2024-01-31","weight":0.5,"event":"buy"}],"k":2,"explain":true}"#
+        ),
+        Exchange(.data, 400, "POST", "/retrieve", #"{"history":[{"at":1}]}"#),
+        Exchange(.data, 400, "POST", "/retrieve", #"{"history":[],"group_by":{"key":"prize","limit":2}}"#),
+        Exchange(.data, 400, "POST", "/retrieve", #"{"history":[],"pins":[{"id":7}]}"#),
         Exchange(.data, 400, "POST", "/retrieve", "{"),
         Exchange(.data, 404, "POST", "/retrieve", #"{"history":[],"model":"x"}"#),
         Exchange(.data, 415, "POST", "/retrieve", "{}", headers: text),
@@ -149,6 +169,20 @@ import Testing
         Exchange(.control, 200, "PUT", "/v1/items/new", #"{"like":["i1",3],"title":"t","categories":["Rare"]}"#),
         Exchange(.control, 404, "PUT", "/v1/items/new?model=x", #"{"like":["i1"]}"#),
         Exchange(.control, 200, "PUT", "/v1/items/new", #"{"vector":[1,0,0,0,0,0,0,0]}"#),
+        Exchange(.control, 200, "PUT", "/v1/items/new", #"{"like":["i1"],"attributes":{"price":2.5,"tags":null}}"#),
+        Exchange(.control, 400, "PUT", "/v1/items/new", #"{"like":["i1"],"attributes":{"price":"x"}}"#),
+        Exchange(
+            .control,
+            200,
+            "PATCH",
+            "/v1/items",
+            #"{"items":[{"id":"i1","attributes":{"price":9,"stock":false,"tags":["a"]}},{"id":3,"attributes":null},"#
+                + #"{"id":"nope","attributes":{}}]}"#
+        ),
+        Exchange(.control, 400, "PATCH", "/v1/items", #"{"items":[{"id":"i1","attributes":{"prize":1}}]}"#),
+        Exchange(.control, 400, "PATCH", "/v1/items", #"{"items":[]}"#),
+        Exchange(.control, 404, "PATCH", "/v1/items?model=x", #"{"items":[{"id":"i1","attributes":{}}]}"#),
+        Exchange(.control, 415, "PATCH", "/v1/items", "{}", headers: text),
         Exchange(.control, 400, "PUT", "/v1/items/new", "{}"),
         Exchange(.control, 422, "PUT", "/v1/items/new", #"{"vector":[1,0]}"#),
         Exchange(.control, 422, "PUT", "/v1/items/new", #"{"vector":[0,0,0,0,0,0,0,0]}"#),

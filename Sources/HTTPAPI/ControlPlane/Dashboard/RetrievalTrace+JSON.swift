@@ -72,6 +72,10 @@ extension RetrievalTrace {
                 writer.raw(",\"count_score\":")
                 writer.float(countScores[position])
             }
+            if position < response.reasons.count {
+                writer.raw(",")
+                writer.reason(response.reasons[position])
+            }
             writer.raw("}")
         }
         writer.raw(",\"history\":")

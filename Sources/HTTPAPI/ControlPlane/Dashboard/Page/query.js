@@ -4,7 +4,7 @@ import { byID, duration, element, empty } from "/elements.js";
 import { fits, point, showMap, showTrace, titleOf } from "/map.js";
 import { getJSON, post, Refusal } from "/server.js";
 
-const fields = ["history", "k", "steps", "seed", "diversity"];
+const fields = ["history", "k", "steps", "seed", "diversity", "filter", "rules"];
 const titles = new Map();
 const ids = new Map();
 let model;
@@ -95,12 +95,27 @@ function showChips() {
     }));
 }
 
+/** The JSON object of a field; undefined if the field is empty. */
+function object(field) {
+    const text = byID(field).value.trim();
+    if (text === "") return undefined;
+    try {
+        return JSON.parse(text);
+    } catch (error) {
+        throw new Error(`The field '${field}' is not JSON: ${error.message}`);
+    }
+}
+
 /** The request's JSON. The seed stays as typed, because it may have more digits than a JavaScript number. */
 function body() {
     const request = { history: historyIDs(), k: Number(byID("k").value) };
     if (byID("steps").value !== "") request.steps = Number(byID("steps").value);
     if (Number(byID("diversity").value) !== 0) request.diversity = Number(byID("diversity").value);
     if (model !== undefined) request.model = model;
+    const filter = object("filter");
+    if (filter !== undefined) request.filter = filter;
+    // Fields that both hold are the rules'.
+    Object.assign(request, object("rules"));
     const text = JSON.stringify(request);
     const seed = byID("seed").value.trim();
     return seed === "" ? text : `${text.slice(0, -1)},"seed":${/^\d+$/.test(seed) ? seed : JSON.stringify(seed)}}`;
@@ -175,7 +190,7 @@ function answerRow(item, highest) {
             element("span", { class: "hidden" }, `Interest ${item.interest + 1}, cosine ${item.cosine.toFixed(2)}: `)),
         element("span", { class: "what" },
             element("span", { class: "title" }, title),
-            element("span", { class: "quiet" }, [...item.categories, ...countText(item)].join(", "))),
+            element("span", { class: "quiet" }, [...item.categories, ...countText(item), ...reasonText(item)].join(", "))),
         element("span", { class: "score" }, item.score.toFixed(3),
             element("svg", { class: "meter", viewBox: "0 0 100 4", preserveAspectRatio: "none", "aria-hidden": "true" },
                 element("rect", { class: "bar", x: 0, y: 0, width: Math.max(0, item.score / highest * 100), height: 4 }))),
@@ -188,6 +203,14 @@ function answerRow(item, highest) {
 /** What counts add to the item's score; nothing if the version has none, or they add nothing. */
 function countText(item) {
     return item.count_score ? [`counts ${item.count_score > 0 ? "+" : ""}${item.count_score.toFixed(3)}`] : [];
+}
+
+/** Why rules put the item at its position; nothing without rules. */
+function reasonText(item) {
+    if (item.reason === undefined) return [];
+    const reasons = { score: [], pin: ["pinned"], new: ["for the share of new items"], share: [`for the share of ${item.share_of}`] };
+    const boosted = item.boosts.length > 0 ? [`${item.base_score.toFixed(3)} before boosts`] : [];
+    return [...reasons[item.reason], ...boosted];
 }
 
 function interestRow(interest, i, items) {
