@@ -21,11 +21,14 @@ package struct RetrievalRequestReader {
         case exact
         case ef
         case explain
+        case sources
+        case fusion
     }
 
     private let limits: RetrievalLimits
     private var key: [UInt8] = []
     private var filters = FilterReader()
+    private var sources = SourcesReader()
 
     /// Creates a reusable reader.
     ///
@@ -57,6 +60,7 @@ package struct RetrievalRequestReader {
         var seen: UInt32 = 0
         var isFirst = true
         request.reset()
+        sources.removeAll()
         try reader.expect(.object, at: "")
         reader.enter()
         while true {
@@ -75,6 +79,7 @@ package struct RetrievalRequestReader {
         guard seen & 1 << UInt32(Field.history.rawValue) != 0 else {
             throw ContractViolation(pointer: "/history", message: "is missing; give a list of ids, which may be empty.")
         }
+        request.sources = try sources.result()
         do {
             try request.validate(within: limits)
         } catch RetrievalError.invalidArgument(let field, let message) {
@@ -103,6 +108,8 @@ package struct RetrievalRequestReader {
         case "exact": return .exact
         case "ef": return .ef
         case "explain": return .explain
+        case "sources": return .sources
+        case "fusion": return .fusion
         default: return nil
         }
     }
@@ -128,6 +135,8 @@ package struct RetrievalRequestReader {
         case .ef: request.effort = try reader.isNull() ? nil : reader.integer(at: "/ef", in: RetrievalLimits.effort)
         case .model: request.model = try reader.isNull() ? nil : reader.text(at: "/model")
         case .user: request.user = try reader.isNull() ? nil : reader.identifier(at: "/user")
+        case .sources: try sources.readSources(&reader)
+        case .fusion: try sources.readFusion(&reader)
         case .filter:
             try filters.read(&reader, into: &request.filter, &request.conditions)
         }
