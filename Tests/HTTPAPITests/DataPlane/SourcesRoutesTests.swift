@@ -17,7 +17,8 @@ import Testing
             let items = try #require(json["items"] as? [[String: Any]])
             let given = items.map { ($0["sources"] as? [[String: Any]])?.map { $0["source"] as? String ?? "" } ?? [] }
             #expect(items.count == 5 && given.allSatisfy { !$0.isEmpty })
-            #expect(given.prefix(3).allSatisfy { $0.contains("m") } && given.suffix(2).allSatisfy { $0.contains("popular") })
+            #expect(given.prefix(3).allSatisfy { $0.contains("m") })
+            #expect(given.suffix(2).allSatisfy { $0.contains("popular") })
             #expect((items[0]["sources"] as? [[String: Any]])?.first?["rank"] as? Int == 1)
             #expect(items[0]["score"] as? Double == 1)
         }
@@ -71,7 +72,8 @@ import Testing
     func embeds() async throws {
         try await withServer { server in
             func ask(_ fields: String) async throws -> [String: Any] {
-                try await server.ask(post("{\"history\":[\"i1\",3,\"nope\"],\"samples\":2\(fields)}", path: "/v1/embed")).json()
+                let body = "{\"history\":[\"i1\",3,\"nope\"],\"samples\":2\(fields)}"
+                return try await server.ask(post(body, path: "/v1/embed")).json()
             }
             let (numbers, texts) = (try await ask(""), try await ask(#","encoding":"base64""#))
             #expect(numbers["dimension"] as? Int == 8 && numbers["unknown_ids"] as? Int == 1)

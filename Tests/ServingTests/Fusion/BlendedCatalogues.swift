@@ -21,10 +21,9 @@ struct BlendedCatalogues {
         var orders: [[Int]] = []
         for (position, name) in Self.names.enumerated() {
             // Model c has the catalogue of model a, as models of the same data do.
-            let order =
-                position == 2
-                ? orders[0] : (0..<Self.universe).shuffled(using: &random).dropLast(Int.random(in: 5...30, using: &random))
-            orders.append(Array(order))
+            let shuffled = (0..<Self.universe).shuffled(using: &random)
+            let order = Array(shuffled.dropLast(Int.random(in: 5...30, using: &random)))
+            orders.append(position == 2 ? orders[0] : order)
             let checkpoint = Self.checkpoint(name, version: position + 1, orders[position])
             let snapshot = try testBuilder.build(checkpoint, generation: UInt64(position + 1))
             routes[name] = TrafficRoute(name: name, arms: [TrafficArm(snapshot)])

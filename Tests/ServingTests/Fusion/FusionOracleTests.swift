@@ -53,7 +53,8 @@ import Testing
         _ catalogues: BlendedCatalogues
     ) throws -> (oracle: FusionOracle, isFallback: Bool, eligible: Set<String>) {
         let blend = try #require(request.sources)
-        let leading = try #require(BlendedCatalogues.names.firstIndex(of: try #require(blend.models.first)))
+        let first = try #require(blend.models.first)
+        let leading = try #require(BlendedCatalogues.names.firstIndex(of: first))
         var single = request
         single.sources = nil
         func answer(_ model: String, k: Int) throws -> RetrievalResponse {
@@ -64,9 +65,8 @@ import Testing
         let numbers = Dictionary(
             uniqueKeysWithValues: catalogues.orders[leading].enumerated().map { (BlendedCatalogues.id($1), $0) }
         )
-        let eligible = Set(
-            try answer(BlendedCatalogues.names[leading], k: 200).items.map { BlendedCatalogues.id(catalogues.orders[leading][Int($0.id)]) }
-        )
+        let all = try answer(BlendedCatalogues.names[leading], k: 200).items
+        let eligible = Set(all.map { BlendedCatalogues.id(catalogues.orders[leading][Int($0.id)]) })
         let window = max(blend.window, request.k)
         var fallbacks = 0
         let lists = try blend.sources.map { source in
@@ -75,7 +75,8 @@ import Testing
                 return FusionOracle.List(source: source, takesPart: true, items: list.map { ($0, 0) })
             }
             let response = try answer(model, k: window)
-            let order = catalogues.orders[try #require(BlendedCatalogues.names.firstIndex(of: model))]
+            let position = try #require(BlendedCatalogues.names.firstIndex(of: model))
+            let order = catalogues.orders[position]
             if response.fallback != nil { fallbacks += 1 }
             return FusionOracle.List(
                 source: source,
