@@ -57,7 +57,8 @@ struct SourcesReader {
     ) throws -> SourceBlend.Source {
         var (model, weight, quota): (String?, Double?, Int?)
         var isPopular = false
-        try fields(&reader, at: pointer, of: "a source", ["model", "popular", "weight", "quota"]) { reader, name, place in
+        let names = ["model", "popular", "weight", "quota"]
+        try fields(&reader, at: pointer, of: "a source", names) { reader, name, place in
             switch name {
             case "model": model = try reader.text(at: place)
             case "weight": weight = try reader.double(at: place)

@@ -46,14 +46,16 @@ extension RetrievalService {
     ) throws(RetrievalError) -> BlendedQuestion {
         try request.validate(within: limits)
         guard blend.quotas <= request.k else {
-            let message = "fill \(blend.quotas) places by quotas, but k is \(request.k); ask for at least as many items."
+            let message = "fill \(blend.quotas) places by quotas, but k is \(request.k); ask for as many items."
             throw .invalidArgument(field: request.sources == nil ? "k" : "sources", message: message)
         }
         var arms: [(arm: TrafficArm, shadow: TrafficArm?)?] = []
         for (position, source) in blend.sources.enumerated() {
-            arms.append(try source.model.flatMap { name throws(RetrievalError) in
-                try arm(of: name, at: request.sources == nil ? nil : position, for: request, in: table)
-            })
+            guard let name = source.model else {
+                arms.append(nil)
+                continue
+            }
+            arms.append(try arm(of: name, at: request.sources == nil ? nil : position, for: request, in: table))
         }
         let used = arms.compactMap(\.self)
         guard let leading = used.first?.arm.snapshot else { throw .notReady }
@@ -76,8 +78,8 @@ extension RetrievalService {
 
     /// The version of a source's model; nil when none is in service.
     ///
-    /// - Parameter position: The source's place in the request; nil when an alias names the sources, whose missing
-    ///   models are the operator's business.
+    /// Position is the source's place in the request; nil when an alias names the sources, whose missing models are the
+    /// operator's business.
     private func arm(
         of name: String,
         at position: Int?,
@@ -159,7 +161,8 @@ extension RetrievalService {
                 else { return nil }
                 return number
             }
-            sources.append(.init(name: source.name, version: VersionID(snapshot.model, snapshot.version), status: status))
+            let version = VersionID(snapshot.model, snapshot.version)
+            sources.append(.init(name: source.name, version: version, status: status))
         }
         workspace.fusing.fuse(candidates(for: request))
         let items = arranged(workspace.fusing.results, for: request, in: leading, workspace)

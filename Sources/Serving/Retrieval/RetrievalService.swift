@@ -72,7 +72,8 @@ public struct RetrievalService: Sendable {
     }
 
     /// The version on a route that answers a request, and the version that also computes it as shadow traffic.
-    func arm(on route: TrafficRoute, for request: borrowing RetrievalRequest) -> (arm: TrafficArm, shadow: TrafficArm?) {
+    func arm(on route: TrafficRoute, for request: borrowing RetrievalRequest) -> (arm: TrafficArm, shadow: TrafficArm?)
+    {
         guard route.arms.count > 1 else { return (route.arms[0], nil) }
         let key = routingKey(request)
         let arm = route.arm(for: key)

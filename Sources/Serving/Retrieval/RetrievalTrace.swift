@@ -40,8 +40,8 @@ extension RetrievalService {
     public func trace(_ request: RetrievalRequest, labels: Int = 3) throws(RetrievalError) -> RetrievalTrace {
         let response = try retrieve(request, workspace: RetrievalWorkspace())
         let snapshot = response.snapshot
-        let isExplained = response.fallback == nil && snapshot.hasItemVectors && response.fused?.isLedByPrediction != false
-        guard isExplained else {
+        let isPredicted = response.fallback == nil && response.fused?.isLedByPrediction != false
+        guard isPredicted, snapshot.hasItemVectors else {
             return RetrievalTrace(response: response, history: [], user: nil, closest: [], countScores: [], nearest: [])
         }
         var history: [Int32] = []

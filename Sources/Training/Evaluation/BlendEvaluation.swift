@@ -106,6 +106,7 @@ public struct BlendEvaluation: Sendable {
     /// The metrics of several choices of weights on the rows.
     ///
     /// - Parameter choices: For each choice a weight for each model; 0 leaves a model out.
+    /// - Returns: The metrics of each choice.
     public func metrics(_ choices: [[Double]]) -> [RankingMetrics] {
         let bound = models[0].numbers.count
         var total = choices.map { _ in RankingMetrics() }

@@ -11,7 +11,8 @@ struct SourcesBench: ParsableCommand {
         abstract: "Time merged retrievals of stored models and those of each model alone, one after the other."
     )
     @Option(help: "The store (SQLite) with the models.") var store: String
-    @Option(help: "Sources in JSON as in /retrieve, such as '[{\"model\":\"a\"},{\"model\":\"b\"}]'.") var sources: String
+    @Option(help: "Sources in JSON as in /retrieve, such as '[{\"model\":\"a\"},{\"model\":\"b\"}]'.")
+    var sources: String
     @Option(help: "How the lists of the sources are merged, in JSON as in /retrieve.") var fusion: String?
     @Option(name: .customShort("k"), help: "How many items.") var k = 50
     @Option(help: "Items of each history, drawn at random from the first model's catalogue.") var historyLength = 20

@@ -107,7 +107,8 @@ struct Query: AsyncParsableCommand {
         if let fallback = response.fallback { Terminal.print(Self.note("\(fallback)")) }
     }
 
-    static func line(_ score: Double, _ id: String, _ title: String?, _ sources: [(name: String, rank: Int)]) -> String {
+    static func line(_ score: Double, _ id: String, _ title: String?, _ sources: [(name: String, rank: Int)]) -> String
+    {
         let given = sources.map { "\($0.name) #\($0.rank)" }.joined(separator: ", ")
         return String(format: "%.4f  ", score) + id + (title.map { "  " + $0 } ?? "")
             + (given.isEmpty ? "" : "  (\(given))")

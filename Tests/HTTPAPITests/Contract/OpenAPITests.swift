@@ -58,7 +58,8 @@ import Testing
         #expect(paths.isSuperset(of: ["", "/ready", "/infer"].map { "/v2/models/{model}/versions/{version}\($0)" }))
         #expect(
             found == [
-                "retrieve", "batch", "similar", "filterCount", "facets", "embed", "item", "live", "ready", "inferenceLive",
+                "retrieve", "batch", "similar", "filterCount", "facets", "embed", "item", "live", "ready",
+                "inferenceLive",
                 "inferenceReady", "model",
                 "modelReady", "infer",
             ]

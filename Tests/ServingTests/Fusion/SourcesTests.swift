@@ -23,7 +23,8 @@ import Testing
 
     private func blend(_ names: String...) -> SourceBlend { SourceBlend(names.map { SourceBlend.Source(model: $0) }) }
 
-    private func refusal(_ blend: SourceBlend, _ change: (inout RetrievalRequest) -> Void = { _ in }) -> RetrievalError? {
+    private func refusal(_ blend: SourceBlend, _ change: (inout RetrievalRequest) -> Void = { _ in }) -> RetrievalError?
+    {
         do { _ = try ask(blend, change) } catch { return error as? RetrievalError }
         return nil
     }
