@@ -172,7 +172,7 @@ import Testing
         let error = CheckpointError.newerSchema(
             path: directory.path(),
             found: "999-future",
-            supported: "002-operations"
+            supported: "003-attributes"
         )
         #expect(throws: error) { try directory.store(readOnly: readOnly) }
     }

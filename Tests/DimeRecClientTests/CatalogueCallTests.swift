@@ -1,3 +1,4 @@
+import ClientCalls
 import DimeRecClient
 import Foundation
 import HTTPAPI
@@ -7,7 +8,7 @@ import Testing
 @Suite("Filters, attributes and rules through the client", .timeLimit(.minutes(2))) struct CatalogueCallTests {
     @Test("the service reads rules as they were set")
     func rules() throws {
-        var request = DimeRecClient.RetrievalRequest(history: ["i1"])
+        var request = ClientCalls.RetrievalRequest(history: ["i1"])
         var filter = Filter()
         filter.must = [.attribute("stock", .match(true))]
         request.boosts = [Boost(filter, add: -0.25), Boost(Filter(anyOf: ["New"]), rankFactor: 2)]

@@ -45,7 +45,7 @@ import Testing
         "an element that breaks the contract gets its pointer and does not affect the others",
         arguments: [
             ("{}", "/history"), ("null", ""), ("[]", ""), ("\"{\"", ""), ("7", ""),
-            (#"{"k":"5","history":[]}"#, "/k"), (#"{"history":["a",{"b":[1,{}]}],"k":5}"#, "/history/1"),
+            (#"{"k":"5","history":[]}"#, "/k"), (#"{"history":["a",{"b":[1,{}]}],"k":5}"#, "/history/1/b"),
             (#"{"history":[],"history":[]}"#, "/history"), (#"{"a/b":{"requests":[1]}}"#, "/a~1b"),
             (#"{"history":[],"filter":{"any_of":["a",1]}}"#, "/filter/any_of/1"),
             (#"{"history":[],"samples":1.5}"#, "/samples"),
