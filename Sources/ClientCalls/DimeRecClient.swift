@@ -125,6 +125,17 @@ public final class DimeRecClient: Sendable {
         try await ask("/v1/similar", Similarity(item: item, k: k), timeout)
     }
 
+    /// Computes the vectors of a user, for a ranker or another vector store.
+    ///
+    /// - Parameters:
+    ///   - request: The history and the other parameters.
+    ///   - timeout: How long this call may take; nil uses the options' timeout.
+    /// - Returns: The vectors and the interests.
+    /// - Throws: ``DimeRecError``; a model without item vectors is a problem of status 400.
+    public func embed(_ request: EmbeddingRequest, timeout: Duration? = nil) async throws -> UserEmbedding {
+        try await ask("/v1/embed", request, timeout)
+    }
+
     /// Retrieves the catalogue's entry of an item; an unknown item is returned as not known.
     public func item(_ id: String, timeout: Duration? = nil) async throws -> ItemDescription {
         let path = "/v1/items/" + Self.segment(id)

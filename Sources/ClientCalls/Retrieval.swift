@@ -48,6 +48,10 @@ public struct RetrievalRequest: Codable, Sendable, Equatable {
     public var minNew: NewShare?
     /// The attribute whose values get the shares that they have in the history.
     public var calibrate: Calibration?
+    /// The sources whose lists the service merges, instead of a ``model``.
+    public var sources: [Source]?
+    /// How the lists are merged; only with sources.
+    public var fusion: Fusion?
 
     /// Creates a request for `k` items after a history.
     public init(history: [String], k: Int? = nil) {
@@ -78,6 +82,8 @@ public struct RetrievalRequest: Codable, Sendable, Equatable {
         case offset
         case minNew = "min_new"
         case calibrate
+        case sources
+        case fusion
     }
 }
 
@@ -87,6 +93,8 @@ public struct ScoredItem: Codable, Sendable, Equatable {
     public let id: String
     /// The cosine of the user vector and the item, or of two items.
     public let score: Double
+    /// The sources that gave the item; nil when one model answered.
+    public let sources: [ItemSource]?
 
     /// Reads an item; the id may be a JSON integer.
     public init(from decoder: any Decoder) throws {
@@ -97,6 +105,7 @@ public struct ScoredItem: Codable, Sendable, Equatable {
             id = try values.decode(String.self, forKey: .id)
         }
         score = try values.decode(Double.self, forKey: .score)
+        sources = try values.decodeIfPresent([ItemSource].self, forKey: .sources)
     }
 }
 
@@ -108,6 +117,8 @@ public struct RetrievalAnswer: Codable, Sendable, Equatable {
     public let model: String
     /// Its version.
     public let version: Int
+    /// The sources of the items with their versions; nil when one model answered.
+    public let sources: [SourceReport]?
     /// The request's id in the service's log.
     public let requestID: String
     /// The replacement for a prediction, `popular`, or nil.
@@ -123,6 +134,7 @@ public struct RetrievalAnswer: Codable, Sendable, Equatable {
         case items
         case model
         case version
+        case sources
         case requestID = "request_id"
         case fallback
         case unknownIDs = "unknown_ids"

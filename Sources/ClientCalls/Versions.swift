@@ -104,6 +104,10 @@ public struct AliasDescription: Codable, Sendable, Equatable {
     public var shadow: Double?
     /// The bounds of the canary versions.
     public var bounds: Bounds?
+    /// The sources that answer a retrieval by this alias, the model first; nil when the model alone answers.
+    public var sources: [Source]?
+    /// How the lists of the sources are merged.
+    public var fusion: Fusion?
     /// Increases with every change; the service sets it, and the client does not send it.
     public let revision: Int?
 
@@ -121,6 +125,8 @@ public struct AliasDescription: Codable, Sendable, Equatable {
         case split
         case shadow
         case bounds = "guard"
+        case sources
+        case fusion
         case revision
     }
 }

@@ -121,6 +121,8 @@ package struct Problem: Error, Equatable {
             self.init(.notFound, at: "\(request)/model", error.description)
         case .modelNotNamed:
             self.init(.invalidArgument, at: "\(request)/model", error.description)
+        case .sourceNotServed(_, let position, _):
+            self.init(.notFound, at: "\(request)/sources/\(position)/model", error.description)
         case .versionNotServed:
             self.init(.versionNotFound, error.description)
         case .deadlineExceeded:

@@ -33,8 +33,10 @@ extension FuzzTarget {
                 #"{"vector":[0.5,-1e-3,0],"title":null}"#,
             ].map { Array($0.utf8) }
         case .attributes:
-            [#"{"items":[{"id":"1","attributes":{"price":9.5,"tags":["a","b"],"stock":null}},{"id":"2","attributes":{}}]}"#]
-                .map { Array($0.utf8) }
+            [
+                #"{"items":[{"id":"1","attributes":{"price":9.5,"tags":["a","b"],"stock":null}},"#
+                    + #"{"id":"2","attributes":{}}]}"#
+            ].map { Array($0.utf8) }
         case .framing:
             [
                 "Host: a.b:80\nContent-Length: 10\n", "host: [::1]:8080\ntransfer-encoding: chunked\n",

@@ -45,6 +45,10 @@ public struct Alias: Codable, Sendable, Equatable {
     public var shadow: Double
     /// The bounds for the versions after the first.
     public var `guard`: Guard?
+    /// The sources of a retrieval that names this alias; nil when the model alone answers.
+    ///
+    /// Its first model is ``model``, and there is no split.
+    public var blend: SourceBlend?
     /// Rises with every change; assigned by the store, 1 for a new alias.
     public var revision: Int
 
@@ -55,6 +59,7 @@ public struct Alias: Codable, Sendable, Equatable {
         split: [Share] = [],
         shadow: Double = 0,
         guard bounds: Guard? = nil,
+        blend: SourceBlend? = nil,
         revision: Int = 0
     ) {
         self.name = name
@@ -62,6 +67,7 @@ public struct Alias: Codable, Sendable, Equatable {
         self.split = split
         self.shadow = shadow
         self.guard = bounds
+        self.blend = blend
         self.revision = revision
     }
 }

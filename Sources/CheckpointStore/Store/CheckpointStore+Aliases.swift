@@ -34,6 +34,11 @@ extension CheckpointStore {
                 throw CheckpointError.invalid(reason: "'\(alias.name)' is the name of a model, so no alias can have it")
             }
             _ = try pointer(of: alias.model, in: db)
+            let others = try aliases(in: db)
+            for name in alias.blend?.models.dropFirst() ?? [] {
+                if let other = others.first(where: { $0.name == name }), other.blend == nil { continue }
+                _ = try pointer(of: name, in: db)
+            }
             for share in alias.split { _ = try find(model: alias.model, version: share.version, in: db) }
             let content = String(decoding: try encoded(alias), as: UTF8.self)
             // The index would find a damaged name, and the alias would not be written.
@@ -125,6 +130,11 @@ extension Alias {
         if !(0...100).contains(shadow) { return "the shadow of '\(name)' is \(shadow) percent, outside 0 to 100" }
         if split.count < 2, shadow > 0 || `guard` != nil {
             return "'\(name)' has a shadow or a guard, but no second version in its split"
+        }
+        if let blend {
+            if let fault = blend.fault(most: Int(Int32.max)) { return "\(fault.field) of '\(name)' \(fault.message)" }
+            if blend.models.first != model { return "the first model among the sources of '\(name)' is not '\(model)'" }
+            if !split.isEmpty { return "'\(name)' has sources and a split; name an alias with a split as a source" }
         }
         return `guard`?.contradiction(in: name)
     }

@@ -90,11 +90,13 @@ extension Alias {
         self.init(name: name, model: "")
         var version: Int?
         var hasSplit = false
-        let fields = ["model", "version", "split", "shadow", "guard"]
+        var sources = SourcesReader()
+        let fields = ["model", "version", "split", "shadow", "guard", "sources", "fusion"]
         try reader.object("", fields: fields, required: 1) { reader, field, pointer throws(Problem) in
             switch field {
             case "model": model = try reader.string(pointer)
             case "version": version = try reader.integer(pointer, in: Self.versions)
+            case "sources", "fusion": try reader.blend(field, into: &sources)
             case "shadow": shadow = try reader.double(pointer, in: 0...100)
             case "split":
                 hasSplit = true
@@ -103,6 +105,14 @@ extension Alias {
                 }
             default: self.guard = try reader.isNull() ? nil : Guard(&reader, pointer)
             }
+        }
+        do {
+            blend = try sources.result()
+        } catch {
+            throw Problem(error, in: body)
+        }
+        if let fault = blend?.fault(most: Int(Int32.max)) {
+            throw Problem(.invalidArgument, at: "/\(fault.field)", fault.message)
         }
         if let version {
             guard !hasSplit else {
@@ -162,11 +172,33 @@ struct AliasDescription: Encodable {
         }
     }
 
+    struct Source: Encodable {
+        let model: String?
+        let popular: Bool?
+        let weight: Double?
+        let quota: Int?
+
+        init(_ source: SourceBlend.Source) {
+            model = source.model
+            popular = source.model == nil ? true : nil
+            weight = source.quota == nil ? source.weight : nil
+            quota = source.quota
+        }
+    }
+
+    struct Fusion: Encodable {
+        let method: String
+        let constant: Double
+        let window: Int
+    }
+
     let name: String
     let model: String
     let split: [Alias.Share]
     let shadow: Double
     let `guard`: Bounds?
+    let sources: [Source]?
+    let fusion: Fusion?
     let revision: Int
 
     init(_ alias: Alias) {
@@ -177,6 +209,8 @@ struct AliasDescription: Encodable {
         self.guard = alias.guard.map {
             Bounds(maxErrorRate: $0.maxErrorRate, maxP99Ms: $0.maxP99Ms, minRequests: $0.minRequests)
         }
+        sources = alias.blend?.sources.map(Source.init)
+        fusion = alias.blend.map { Fusion(method: $0.fusion.rawValue, constant: $0.constant, window: $0.window) }
         revision = alias.revision
     }
 }

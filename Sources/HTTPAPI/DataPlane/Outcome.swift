@@ -76,6 +76,14 @@ struct Outcome: Sendable {
         note(response.snapshot, k: k)
     }
 
+    /// Adds a user's vectors.
+    mutating func note(_ embedding: UserEmbedding) {
+        times.guidance += embedding.times.guidance
+        times.diffusion += embedding.times.diffusion
+        unknownIDs += embedding.unknownIDs
+        note(embedding.snapshot, k: 0)
+    }
+
     /// Adds a request for `k` items of a snapshot.
     mutating func note(_ snapshot: ServingSnapshot, k: Int) {
         self.k += k

@@ -108,7 +108,7 @@ final class RequestResponder {
     /// Whether a request is heavy regardless of its content.
     private func isPlainlyHeavy(_ incoming: IncomingRequest) -> Bool {
         switch incoming.route {
-        case .batch, .filterCount, .facets: true
+        case .batch, .filterCount, .facets, .embed: true
         default: incoming.bodyCount >= Self.longBody
         }
     }
@@ -137,6 +137,7 @@ final class RequestResponder {
         case .similar: try findSimilar(&outcome)
         case .filterCount: try count(FilterQuestion(countBody: body), &outcome)
         case .facets: try count(FilterQuestion(facetsBody: body, limits: service.limits), &outcome)
+        case .embed: try embed(&outcome)
         case .item(let id, let model): try describeItem(id, of: model)
         case .infer(let model): try infer(model, &outcome)
         case .live: writer.raw("{\"status\":\"live\"}")
@@ -222,6 +223,15 @@ final class RequestResponder {
             try service.count(question.request, facets: question.keys, limit: question.limit)
         }
         found.write(to: &writer, requestID: outcome.head.requestID)
+    }
+
+    private func embed(_ outcome: inout Outcome) throws(Problem) {
+        let question = try EmbeddingRequest(body, limits: service.limits)
+        let found = try outcome.retrieved { () throws(RetrievalError) in
+            try service.embed(question.request, workspace: workspace)
+        }
+        outcome.note(found)
+        found.write(to: &writer, encoding: question.encoding, requestID: outcome.head.requestID)
     }
 
     private func describeItem(_ id: String, of model: String?) throws(Problem) {

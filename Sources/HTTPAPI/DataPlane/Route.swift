@@ -13,6 +13,7 @@ package enum Route: Equatable {
     case similar
     case filterCount
     case facets
+    case embed
     /// An item of a model; nil is the default model.
     case item(id: String, model: String?)
     case live
@@ -42,6 +43,7 @@ package enum Route: Equatable {
         case "/v1/similar": self = .similar
         case "/v1/filter:count": self = .filterCount
         case "/v1/facets": self = .facets
+        case "/v1/embed": self = .embed
         case "/health/live": self = .live
         case "/health/ready": self = .ready
         case "/v2/health/live": self = .inferenceLive
@@ -103,7 +105,7 @@ package enum Route: Equatable {
     /// The other routes are always answered, so that a busy server does not look dead.
     var hasBody: Bool {
         switch self {
-        case .retrieve, .batch, .similar, .filterCount, .facets, .infer: true
+        case .retrieve, .batch, .similar, .filterCount, .facets, .embed, .infer: true
         case .item, .live, .ready, .inferenceLive, .inferenceReady, .model, .modelReady: false
         }
     }
@@ -115,6 +117,7 @@ package enum Route: Equatable {
         case .batch: .batch
         case .similar: .similar
         case .filterCount, .facets: .filter
+        case .embed: .embed
         case .item: .item
         case .infer: .infer
         case .live, .ready, .inferenceLive, .inferenceReady, .modelReady: .health

@@ -131,6 +131,16 @@ struct BodyReader {
         try read { try filters.read(&$0, into: &request.filter, &request.conditions) }
     }
 
+    /// Reads the field `sources` or `fusion` of a body.
+    mutating func blend(_ field: String, into sources: inout SourcesReader) throws(Problem) {
+        try read { try field == "sources" ? sources.readSources(&$0) : sources.readFusion(&$0) }
+    }
+
+    /// Reads a seed, any unsigned 64-bit number.
+    mutating func seed(_ pointer: String) throws(Problem) -> UInt64 {
+        try read { try $0.integer(at: pointer) }
+    }
+
     /// Reads an object and ignores its content.
     mutating func ignoredObject(_ pointer: String) throws(Problem) {
         try expect(.object, pointer)

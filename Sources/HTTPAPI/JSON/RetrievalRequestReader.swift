@@ -28,12 +28,15 @@ package struct RetrievalRequestReader {
         case offset
         case minNew
         case calibrate
+        case sources
+        case fusion
     }
 
     private let limits: RetrievalLimits
     private var key: [UInt8] = []
     private var filters = FilterReader()
     private var rules = RulesReader()
+    private var sources = SourcesReader()
 
     /// Creates a reusable reader.
     ///
@@ -65,6 +68,7 @@ package struct RetrievalRequestReader {
         var seen: UInt32 = 0
         var isFirst = true
         request.reset()
+        sources.removeAll()
         try reader.expect(.object, at: "")
         reader.enter()
         while true {
@@ -83,6 +87,7 @@ package struct RetrievalRequestReader {
         guard seen & 1 << UInt32(Field.history.rawValue) != 0 else {
             throw ContractViolation(pointer: "/history", message: "is missing; give a list of ids, which may be empty.")
         }
+        request.sources = try sources.result()
         do {
             try request.validate(within: limits)
         } catch RetrievalError.invalidArgument(let field, let message) {
@@ -118,6 +123,8 @@ package struct RetrievalRequestReader {
         case "offset": return .offset
         case "min_new": return .minNew
         case "calibrate": return .calibrate
+        case "sources": return .sources
+        case "fusion": return .fusion
         default: return nil
         }
     }
@@ -145,6 +152,8 @@ package struct RetrievalRequestReader {
         case .ef: request.effort = try reader.isNull() ? nil : reader.integer(at: "/ef", in: RetrievalLimits.effort)
         case .model: request.model = try reader.isNull() ? nil : reader.text(at: "/model")
         case .user: request.user = try reader.isNull() ? nil : reader.identifier(at: "/user")
+        case .sources: try sources.readSources(&reader)
+        case .fusion: try sources.readFusion(&reader)
         case .filter:
             try filters.read(&reader, into: &request.filter, &request.conditions)
         case .boosts: request.rules.boosts = try rules.boosts(&reader, at: "/boosts")

@@ -16,8 +16,14 @@ extension RetrievalResponse {
     ) {
         let start = DispatchTime.now().uptimeNanoseconds
         writer.raw("{\"items\":")
-        writer.items(items, named: snapshot.identifiers, asIntegers: request.answersIntegers)
+        let identifiers = snapshot.identifiers
+        if let fused {
+            writer.items(items, from: fused, named: identifiers, asIntegers: request.answersIntegers)
+        } else {
+            writer.items(items, named: identifiers, asIntegers: request.answersIntegers)
+        }
         writer.origin(snapshot, requestID: requestID)
+        if let fused { writer.sources(fused) }
         writer.raw(",\"fallback\":")
         if let fallback { writer.string(fallback.rawValue) } else { writer.raw("null") }
         writer.raw(",\"unknown_ids\":")

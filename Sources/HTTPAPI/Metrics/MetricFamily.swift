@@ -12,6 +12,7 @@ package enum MetricFamily: String, CaseIterable {
 
     case fallbacks = "dimerec_fallback_total"
     case exactFallbacks = "dimerec_exact_fallback_total"
+    case fusedSources = "dimerec_fused_sources_total"
     case historyIDs = "dimerec_history_ids_total"
     case unknownIDs = "dimerec_unknown_ids_total"
     case unknownIDShare = "dimerec_unknown_id_share"
@@ -66,7 +67,7 @@ package enum MetricFamily: String, CaseIterable {
     package var subject: Subject {
         switch self {
         case .requests, .requestDuration, .inFlight, .shed, .acceptFailures, .stageDuration, .spans: .requests
-        case .fallbacks, .exactFallbacks, .historyIDs, .unknownIDs, .unknownIDShare, .answerPopularity,
+        case .fallbacks, .exactFallbacks, .fusedSources, .historyIDs, .unknownIDs, .unknownIDShare, .answerPopularity,
             .distinctItemsPerMinute, .recallEstimate:
             .answers
         case .modelInfo, .modelAge, .versionRequests, .versionRequestDuration, .modelLoad, .swaps, .guardRollbacks,
@@ -100,6 +101,7 @@ package enum MetricFamily: String, CaseIterable {
         case .spans: [Label(name: "result", values: ["written", "dropped"])]
         case .fallbacks: [Label(name: "kind", values: [Fallback.popular.rawValue])]
         case .exactFallbacks: [Label(name: "reason", values: ExactSearchReason.allCases.map(\.rawValue))]
+        case .fusedSources: [Label(name: "status", values: FusedSources.Status.allCases.map(\.rawValue))]
         case .modelInfo, .modelAge, .versionRequestDuration: version
         case .versionRequests: version + [Label(name: "result", values: ["ok", "error"])]
         case .swaps: [Label(name: "result", values: ["published", "rejected", "rolled_back"])]
@@ -122,6 +124,7 @@ package enum MetricFamily: String, CaseIterable {
         case .spans: "Sampled requests, by whether their spans were written; only with TRACE_FILE."
         case .fallbacks: "Fallback answers without a prediction."
         case .exactFallbacks: "Searches that scored every eligible item, by why."
+        case .fusedSources: "Sources of retrievals that merge several, by how they took part."
         case .historyIDs: "Ids in the histories of requests."
         case .unknownIDs: "Ids in histories that are not in the catalogue."
         case .unknownIDShare: "Share of unknown ids in the histories of the last minute."

@@ -6,6 +6,7 @@ package enum RouteLabel: Int, CaseIterable {
     case batch
     case similar
     case filter
+    case embed
     case item
     case health
     case infer

@@ -104,6 +104,10 @@ package struct MetricsPage: Sendable {
         for reason in ExactSearchReason.allCases {
             page.sample([("reason", reason.rawValue)], "\(totals[RecorderCells.exact(reason)])")
         }
+        page.family(.fusedSources)
+        for status in FusedSources.Status.allCases {
+            page.sample([("status", status.rawValue)], "\(totals[RecorderCells.source(status)])")
+        }
         page.family(.historyIDs)
         page.sample([], "\(totals[RecorderCells.historyIDs])")
         page.family(.unknownIDs)

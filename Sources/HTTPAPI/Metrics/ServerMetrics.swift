@@ -132,6 +132,7 @@ package final class RequestRecorder {
     package func retrieved(_ response: borrowing RetrievalResponse, historyIDs: Int, at now: NIODeadline) {
         if historyIDs > 0 { cells.add(UInt64(historyIDs), to: RecorderCells.historyIDs) }
         if let reason = response.exactReason { cells.add(1, to: RecorderCells.exact(reason)) }
+        for source in response.fused?.sources ?? [] { cells.add(1, to: RecorderCells.source(source.status)) }
         let snapshot = response.snapshot
         if catalogue?.generation != snapshot.generation {
             // Salt by model, not by version: item numbers rarely change between a model's versions.
@@ -188,7 +189,7 @@ package final class RequestRecorder {
 final class RecorderCells: Sendable {
     // A margin of two cache lines on both sides prevents false sharing with other heap objects.
     private static var margin: Int { 16 }
-    private let cells = InlineArray<5120, Atomic<UInt64>> { _ in Atomic(0) }
+    private let cells = InlineArray<6144, Atomic<UInt64>> { _ in Atomic(0) }
 
     /// The value of one cell; it may lag slightly.
     subscript(cell: Int) -> UInt64 {
@@ -230,12 +231,20 @@ final class RecorderCells: Sendable {
         case .effort: historyIDs + 3
         }
     }
-    static var histograms: Int { historyIDs + 4 }
+    static func source(_ status: FusedSources.Status) -> Int {
+        switch status {
+        case .ok: historyIDs + 4
+        case .fallback: historyIDs + 5
+        case .notReady: historyIDs + 6
+        case .failed: historyIDs + 7
+        }
+    }
+    static var histograms: Int { historyIDs + 8 }
 
     /// How many cells are in use, including the first margin.
     static var count: Int {
         let last = HistogramCells.duration(of: StageLabel.encode)
-        precondition(last.sum + 1 + margin <= 5120, "\(last.sum) cells do not fit")
+        precondition(last.sum + 1 + margin <= 6144, "\(last.sum) cells do not fit")
         return last.sum + 1
     }
 }

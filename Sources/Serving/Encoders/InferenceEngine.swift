@@ -1,4 +1,4 @@
-import Kernels
+public import Kernels
 public import Recommenders
 
 /// DimeRec's forward pass: guidance, then the reverse chain, without a tape or an allocation.
@@ -211,6 +211,12 @@ public struct InferenceEngine: UserEncoder {
             scratch: &w.chainScratch,
             into: &w.userVectors
         )
+    }
+
+    /// The interests that guide the chains of the batch's first user.
+    public func interests(in workspace: any InferenceWorkspace) -> Matrix {
+        let (count, d) = (weights.configuration.interests, dimension)
+        return Matrix(rows: count, columns: d, elements: Array(own(workspace).interests.prefix(count * d)))
     }
 
     /// One user's interests and path; see ``UserEncoder/trace(history:seed:steps:)``.

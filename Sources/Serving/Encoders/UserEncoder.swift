@@ -50,6 +50,11 @@ public protocol UserEncoder: Sendable {
     /// other work do not affect it.
     func generate(in workspace: any InferenceWorkspace)
 
+    /// The interests of the batch's first user, `[K, d]`, after ``generate(in:)``.
+    ///
+    /// - Precondition: The batch has a user.
+    func interests(in workspace: any InferenceWorkspace) -> Matrix
+
     /// Computes one user's vector and keeps the intermediate results for inspection; slower than serving.
     ///
     /// - Parameters:
@@ -66,6 +71,12 @@ extension UserEncoder {
 
     /// One vector a sample.
     public var vectorsPerSample: Int { 1 }
+
+    /// Without a chain, the vectors of the first user's first sample.
+    public func interests(in workspace: any InferenceWorkspace) -> Matrix {
+        let elements = Array(workspace.userVectors.prefix(vectorsPerSample * dimension))
+        return Matrix(rows: vectorsPerSample, columns: dimension, elements: elements)
+    }
 
     /// Some ten microseconds a user.
     public var isSlow: Bool { false }

@@ -1,3 +1,5 @@
+import CheckpointStore
+
 /// The bounds that requests must keep.
 public struct RetrievalLimits: Sendable, Equatable {
     /// The most items one request may ask for.
@@ -61,6 +63,14 @@ extension RetrievalRequest {
         guard diversity == 0 || categoryPenalty == 0 else {
             let message = "cannot be combined with a diversity; give one of the two."
             throw .invalidArgument(field: "category_penalty", message: message)
+        }
+        if let sources {
+            guard model == nil else {
+                throw .invalidArgument(field: "model", message: "cannot be combined with sources; leave it out.")
+            }
+            if let fault = sources.fault(most: limits.maxK) {
+                throw .invalidArgument(field: fault.field, message: fault.message)
+            }
         }
     }
 }

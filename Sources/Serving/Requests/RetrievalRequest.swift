@@ -1,3 +1,4 @@
+public import CheckpointStore
 public import Kernels
 
 /// One question: which items come next for this history.
@@ -22,6 +23,8 @@ public struct RetrievalRequest: Sendable, Equatable {
     public var excludeHistory = true
     /// The model or alias to ask; nil is the default one.
     public var model: String?
+    /// The sources whose lists are merged, instead of a ``model``; nil asks one model, or the sources of an alias.
+    public var sources: SourceBlend?
     /// The version of the model to ask, which must be in service; nil follows the model's route.
     public var version: Int?
     /// The user, who stays on one version of a split; nil uses the history instead.
@@ -74,6 +77,7 @@ public struct RetrievalRequest: Sendable, Equatable {
         k = 50
         excludeHistory = true
         model = nil
+        sources = nil
         version = nil
         user = nil
         seed = nil
@@ -135,6 +139,8 @@ public struct RetrievalResponse: Sendable {
     public let exactReason: ExactSearchReason?
     /// How long the stages took; the caller fills in parsing and encoding.
     public var times: StageTimes
+    /// The sources of the items; nil when one model answered.
+    public var fused: FusedSources?
 }
 
 /// How many items an index looked at for one request, over all samples.
@@ -174,6 +180,8 @@ public enum RetrievalError: Error, Equatable, CustomStringConvertible {
     case invalidArgument(field: String, message: String)
     /// The request names a model or alias that is not served.
     case modelNotServed(String, served: [String])
+    /// A source of the request is a model or alias that is not served.
+    case sourceNotServed(String, position: Int, served: [String])
     /// The request names a version that answers no requests.
     case versionNotServed(model: String, version: Int)
     /// Several models are served and the request names none.
@@ -193,6 +201,8 @@ public enum RetrievalError: Error, Equatable, CustomStringConvertible {
         case .invalidArgument(let field, let message):
             "'\(field)' \(message)"
         case .modelNotServed(let name, let served):
+            "Model '\(name)' is not served here; name one of \(served.joined(separator: ", "))."
+        case .sourceNotServed(let name, _, let served):
             "Model '\(name)' is not served here; name one of \(served.joined(separator: ", "))."
         case .versionNotServed(let model, let version):
             "Version \(version) of model '\(model)' is not in service; leave the version out, or activate it."

@@ -44,7 +44,13 @@ public struct RetrievalService: Sendable {
         _ request: borrowing RetrievalRequest,
         workspace: RetrievalWorkspace
     ) throws(RetrievalError) -> RetrievalResponse {
-        let (arm, shadow) = try arm(for: request, in: holder.current)
+        let table = holder.current
+        if let blend = blend(of: request, in: table) {
+            let question = try question(request, to: blend, in: table)
+            return try fuse(request, question, answer(question.questions, until: .max, workspace), workspace)
+        }
+        let (arm, shadow) = try arm(for: request, in: table)
+        try check(request, for: arm.snapshot)
         let response = try retrieve(request, from: arm, workspace: workspace)
         sampler?.note(request, response, answeredBy: arm, shadow: shadow)
         return response
@@ -64,13 +70,19 @@ public struct RetrievalService: Sendable {
             else { throw .versionNotServed(model: model, version: version) }
             return (arm, nil)
         }
+        return arm(on: route, for: request)
+    }
+
+    /// The version on a route that answers a request, and the version that also computes it as shadow traffic.
+    func arm(on route: TrafficRoute, for request: borrowing RetrievalRequest) -> (arm: TrafficArm, shadow: TrafficArm?)
+    {
         guard route.arms.count > 1 else { return (route.arms[0], nil) }
         let key = routingKey(request)
         let arm = route.arm(for: key)
         return (arm, route.shadow(for: key, answeredBy: arm))
     }
 
-    /// Answers a request from one version.
+    /// Answers a checked request from one version.
     func retrieve(
         _ request: borrowing RetrievalRequest,
         from arm: TrafficArm,
@@ -78,7 +90,7 @@ public struct RetrievalService: Sendable {
     ) throws(RetrievalError) -> RetrievalResponse {
         let snapshot = arm.snapshot
         workspace.begin(snapshot)
-        var user = try prepare(request, for: snapshot, workspace)
+        var user = prepare(request, for: snapshot, workspace)
         user.times.diffusion = workspace.generate(with: snapshot.encoder)
         return try answer(request, to: user, from: arm, workspace)
     }
@@ -98,32 +110,59 @@ public struct RetrievalService: Sendable {
         workspace: RetrievalWorkspace
     ) -> [Result<RetrievalResponse, RetrievalError>] {
         let table = holder.current
-        var results = [Result<RetrievalResponse, RetrievalError>?](repeating: nil, count: requests.count)
-        var groups: [(arm: TrafficArm, members: [(position: Int, shadow: TrafficArm?)])] = []
-        for (position, request) in requests.enumerated() {
-            do throws(RetrievalError) {
-                let (arm, shadow) = try arm(for: request, in: table)
-                if let group = groups.firstIndex(where: { $0.arm === arm }) {
-                    groups[group].members.append((position, shadow))
-                } else {
-                    groups.append((arm, [(position, shadow)]))
+        var questions: [VersionQuestion] = []
+        let plans = requests.map { request in
+            Result { () throws(RetrievalError) -> (blend: BlendedQuestion?, first: Int) in
+                let first = questions.count
+                if let blend = blend(of: request, in: table) {
+                    let question = try question(request, to: blend, in: table)
+                    questions += question.questions
+                    return (question, first)
                 }
-            } catch {
-                results[position] = .failure(error)
+                let (arm, shadow) = try arm(for: request, in: table)
+                try check(request, for: arm.snapshot)
+                questions.append(VersionQuestion(request: request, arm: arm, shadow: shadow))
+                return (nil, first)
+            }
+        }
+        let answers = answer(questions, until: deadline, workspace)
+        return zip(requests, plans).map { request, plan in
+            plan.flatMap { blend, first in
+                guard let blend else { return answers[first] }
+                let own = Array(answers[first..<first + blend.questions.count])
+                return Result { () throws(RetrievalError) in try fuse(request, blend, own, workspace) }
+            }
+        }
+    }
+
+    /// Answers questions in order, with one pass through the reverse chain for each version.
+    private func answer(
+        _ questions: [VersionQuestion],
+        until deadline: UInt64,
+        _ workspace: RetrievalWorkspace
+    ) -> [Result<RetrievalResponse, RetrievalError>] {
+        var results = [Result<RetrievalResponse, RetrievalError>?](repeating: nil, count: questions.count)
+        var groups: [(arm: TrafficArm, members: [Int])] = []
+        for (position, question) in questions.enumerated() {
+            if let group = groups.firstIndex(where: { $0.arm === question.arm }) {
+                groups[group].members.append(position)
+            } else {
+                groups.append((question.arm, [position]))
             }
         }
         for (arm, members) in groups {
-            let answers = retrieve(members.map { requests[$0.position] }, from: arm, until: deadline, workspace)
-            for ((position, shadow), answer) in zip(members, answers) {
+            let answers = retrieve(members.map { questions[$0].request }, from: arm, until: deadline, workspace)
+            for (position, answer) in zip(members, answers) {
                 results[position] = answer
                 guard case .success(let response) = answer else { continue }
-                sampler?.note(requests[position], response, answeredBy: arm, shadow: shadow)
+                let question = questions[position]
+                sampler?.note(question.request, response, answeredBy: arm, shadow: question.shadow)
             }
         }
         return results.compactMap(\.self)
     }
 
-    /// Answers several requests from one version.
+    /// Answers several checked requests from one version.
     private func retrieve(
         _ requests: [RetrievalRequest],
         from arm: TrafficArm,
@@ -136,7 +175,7 @@ public struct RetrievalService: Sendable {
         let users = requests.map { request in
             Result { () throws(RetrievalError) in
                 guard !isLate else { throw .deadlineExceeded }
-                return try prepare(request, for: snapshot, workspace)
+                return prepare(request, for: snapshot, workspace)
             }
         }
         let duration = isLate ? 0 : workspace.generate(with: snapshot.encoder)
@@ -159,17 +198,21 @@ public struct RetrievalService: Sendable {
         return request.history.contentHash(newest: limits.maxHistory)
     }
 
-    /// Checks a request, looks up its items and adds its user to the batch.
-    private func prepare(
-        _ request: borrowing RetrievalRequest,
-        for snapshot: ServingSnapshot,
-        _ workspace: RetrievalWorkspace
-    ) throws(RetrievalError) -> RetrievalWorkspace.User {
+    /// Checks the numbers of a request to one version.
+    func check(_ request: borrowing RetrievalRequest, for snapshot: ServingSnapshot) throws(RetrievalError) {
         try request.validate(within: limits)
         let longest = snapshot.encoder.maxSteps
         if let steps = request.steps, steps > longest {
             throw .invalidArgument(field: "steps", message: (1...longest).requirement(got: steps))
         }
+    }
+
+    /// Looks up the items of a checked request and adds its user to the batch.
+    func prepare(
+        _ request: borrowing RetrievalRequest,
+        for snapshot: ServingSnapshot,
+        _ workspace: RetrievalWorkspace
+    ) -> RetrievalWorkspace.User {
         let start = DispatchTime.now().uptimeNanoseconds
         var user = workspace.lookUp(request, in: snapshot, maxHistory: limits.maxHistory)
         user.seed = request.seed ?? request.history.contentHash(newest: limits.maxHistory)
@@ -208,7 +251,7 @@ public struct RetrievalService: Sendable {
             )
             (items, reasons) = try applyRules(of: request, to: source, excluding: excluded, in: snapshot)
         } else if request.isReranked, !user.vectors.isEmpty {
-            let count = Self.candidatesPerItem * request.k
+            let count = candidates(for: request)
             items = ranked(count, for: request, of: user, among: allowed, excluding: excluded, snapshot, workspace)
             rerank(&items, request, in: snapshot, workspace)
         } else {
@@ -240,12 +283,17 @@ public struct RetrievalService: Sendable {
     ///
     /// - Precondition: The request was checked against the ``limits``.
     public func isHeavy(_ request: borrowing RetrievalRequest) -> Bool {
-        guard let route = try? holder.current.route(to: request.model) else { return false }
-        let snapshot = route.arms[0].snapshot
+        let table = holder.current
+        if let blend = blend(of: request, in: table) { return isHeavy(request, blend, in: table) }
+        guard let route = try? table.route(to: request.model) else { return false }
+        return isRerankingHeavy(request) || isHeavy(request, on: route.arms[0].snapshot)
+    }
+
+    /// Whether one version takes so long to find the items of a request.
+    func isHeavy(_ request: borrowing RetrievalRequest, on snapshot: ServingSnapshot) -> Bool {
         // Searches among small sets score all of their items, and together the sets may be the whole catalogue.
         let scoresAll = request.exact || request.rules.addsToScores
         let exactElements = scoresAll ? snapshot.itemCount * max(1, snapshot.itemVectors.columns) : 0
-        let candidates = request.isReranked ? Self.candidatesPerItem * request.k : 0
         var newSets = 0
         for boost in request.rules.boosts where !snapshot.filters.isCached(boost.filter) {
             newSets += boost.filter.weight
@@ -254,8 +302,19 @@ public struct RetrievalService: Sendable {
         return snapshot.encoder.isSlow || newSets * snapshot.itemCount > Self.heavyFilter
             || exactElements > Self.heavyElements
             || request.rules.isSelective && snapshot.itemCount > Self.heavyItems
-            || candidates * candidates > Self.heavyPairs
             || request.samples > Self.heavySamples
+    }
+
+    /// Whether the re-ranking of a request compares so many pairs.
+    func isRerankingHeavy(_ request: borrowing RetrievalRequest) -> Bool {
+        guard request.isReranked else { return false }
+        let candidates = candidates(for: request)
+        return candidates * candidates > Self.heavyPairs
+    }
+
+    /// How many items a search or fusion finds before they are arranged: more than asked for if they are re-ranked.
+    func candidates(for request: borrowing RetrievalRequest) -> Int {
+        request.isReranked ? Self.candidatesPerItem * request.k : request.k
     }
 
     /// The best items before re-rankings and rules.
@@ -305,7 +364,7 @@ public struct RetrievalService: Sendable {
     }
 
     /// Chooses the answer from a longer list.
-    private func rerank(
+    func rerank(
         _ items: inout [Scored],
         _ request: borrowing RetrievalRequest,
         in snapshot: ServingSnapshot,
@@ -342,7 +401,8 @@ public struct RetrievalService: Sendable {
         return request.isFiltered ? .filter : .effort
     }
 
-    private func popular(
+    /// The most popular items that may be answered, with a score of 0.
+    func popular(
         _ k: Int,
         in snapshot: ServingSnapshot,
         among allowed: ItemSet?,

@@ -20,7 +20,8 @@ public struct RetrievalTrace: Sendable {
     public let user: UserTrace?
     /// The nearest interest of every answered item, in order; empty in a fallback.
     public let closest: [Closest]
-    /// The part of every answered item's score that comes from counts, in order; empty without counts.
+    /// The part of every answered item's score that comes from counts, in order; empty without counts, and for a fused
+    /// answer, whose scores are no sums.
     public let countScores: [Float]
     /// The items nearest to every interest, best first; they show its topic.
     public let nearest: [[Scored]]
@@ -42,7 +43,8 @@ extension RetrievalService {
         request.explain = true
         let response = try retrieve(request, workspace: RetrievalWorkspace())
         let snapshot = response.snapshot
-        guard response.fallback == nil, snapshot.hasItemVectors else {
+        let isPredicted = response.fallback == nil && response.fused?.isLedByPrediction != false
+        guard isPredicted, snapshot.hasItemVectors else {
             return RetrievalTrace(response: response, history: [], user: nil, closest: [], countScores: [], nearest: [])
         }
         var history: [Int32] = []
@@ -52,11 +54,7 @@ extension RetrievalService {
         snapshot.live?.dropTakenOut(of: &history)
         var read = history
         snapshot.live?.substituteBuilt(in: &read)
-        // Boosts are no part of the scores that counts were added to.
-        let scored =
-            response.reasons.isEmpty
-            ? response.items : zip(response.items, response.reasons).map { Scored(id: $0.id, score: $1.base) }
-        let counted = snapshot.countScores(of: scored, after: read)
+        let counted = snapshot.countScores(of: response.systemScores, after: read)
         history = history.suffix(snapshot.encoder.historyLength)
         read = read.suffix(snapshot.encoder.historyLength)
         let user = snapshot.encoder.trace(history: read[...], seed: response.seed, steps: response.steps)
@@ -77,6 +75,14 @@ extension RetrievalService {
         let cosines = interests.scores(of: item)
         let best = cosines.indices.max { cosines[$0] < cosines[$1] } ?? 0
         return RetrievalTrace.Closest(interest: best, cosine: cosines[best])
+    }
+}
+
+extension RetrievalResponse {
+    /// The items with their scores before boosts; none of a fused answer, whose scores are not those of one system.
+    fileprivate var systemScores: [Scored] {
+        guard fused == nil else { return [] }
+        return reasons.isEmpty ? items : zip(items, reasons).map { Scored(id: $0.id, score: $1.base) }
     }
 }
 

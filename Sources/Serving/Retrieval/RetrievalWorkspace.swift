@@ -1,3 +1,4 @@
+import CheckpointStore
 import Dispatch
 import Kernels
 import Recommenders
@@ -35,6 +36,8 @@ public final class RetrievalWorkspace {
     /// The re-rankings' buffers.
     let reranking = MaximalMarginalRelevance()
     let penalising = CategoryPenalty()
+    /// Merges the lists of several sources.
+    var fusing = SourceFusion()
     private var merging = SampleMerge()
     private var counted = CountedAnswers()
     private var lookup = IdentifierTable.Lookup()
@@ -62,7 +65,7 @@ public final class RetrievalWorkspace {
         inference?.workspace.removeAll()
     }
 
-    private static let mostEncoders = 4
+    private static let mostEncoders = SourceBlend.mostSources
 
     private var inference: (generation: UInt64, workspace: any InferenceWorkspace)? { inferences.first }
 
@@ -102,6 +105,20 @@ public final class RetrievalWorkspace {
         let start = DispatchTime.now().uptimeNanoseconds
         encoder.generate(in: inference.workspace)
         return DispatchTime.now().uptimeNanoseconds - start
+    }
+
+    /// A user's vectors of the batch, one a row.
+    func vectors(of user: User, dimension d: Int) -> Matrix {
+        let elements = inference?.workspace.userVectors[user.vectors.lowerBound * d..<user.vectors.upperBound * d] ?? []
+        return Matrix(rows: user.vectors.count, columns: d, elements: Array(elements))
+    }
+
+    /// The interests of the batch's first user.
+    ///
+    /// - Precondition: The batch has a user with vectors.
+    func interests(from encoder: any UserEncoder) -> Matrix {
+        guard let inference else { preconditionFailure("interests before a batch") }
+        return encoder.interests(in: inference.workspace)
     }
 
     /// The squared vector lengths that Float32 can score with; beyond them, products overflow or vanish.

@@ -1,3 +1,4 @@
+public import CheckpointStore
 import Synchronization
 
 /// An immutable table of the snapshots that answer requests.
@@ -111,6 +112,8 @@ public final class TrafficRoute: Sendable {
     public let name: String
     /// The versions, the stable one first; at least one.
     public let arms: [TrafficArm]
+    /// The sources of retrievals on this route; nil when the versions answer alone.
+    public let blend: SourceBlend?
     /// The part of each version's requests that are shadowed, as a 64-bit threshold.
     private let shadowThreshold: UInt64
     private let salt: UInt64
@@ -121,10 +124,12 @@ public final class TrafficRoute: Sendable {
     ///   - name: The name that requests use.
     ///   - arms: The versions; their percentages sum to 100.
     ///   - shadow: The percentage of requests that are shadowed, 0 to 100.
-    public init(name: String, arms: [TrafficArm], shadow: Double = 0) {
+    ///   - blend: The sources of retrievals; nil when the versions answer alone.
+    public init(name: String, arms: [TrafficArm], shadow: Double = 0, blend: SourceBlend? = nil) {
         precondition(!arms.isEmpty, "route '\(name)' leads nowhere")
         self.name = name
         self.arms = arms
+        self.blend = blend
         shadowThreshold = Self.threshold(arms.count > 1 ? shadow : 0)
         salt = IdentifierList([name]).contentHash(newest: 1)
     }

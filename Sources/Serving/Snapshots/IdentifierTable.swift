@@ -138,6 +138,16 @@ public struct IdentifierTable: Sendable {
         }
     }
 
+    /// The number of another table's item, or nil for one whose id this table lacks.
+    func number(of item: Int32, in other: IdentifierTable) -> Int32? {
+        let own = other.isAppended(item) ? other.appended[0] : other
+        let range = own.range(other.isAppended(item) ? item - Int32(other.ends.count) : item)
+        // Catalogues of the same data agree in most numbers.
+        if Int(item) < ends.count, matches(record(item), own.bytes, range) { return item }
+        return number(in: own.bytes, range, from: firstSlot(of: own.bytes, range))
+            ?? appendedNumber(in: own.bytes, range)
+    }
+
     /// The id of an item.
     public func id(_ number: Int32) -> String {
         String(decoding: utf8(number), as: UTF8.self)

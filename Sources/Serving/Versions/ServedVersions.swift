@@ -165,19 +165,27 @@ struct ServedVersions {
     /// The routing table for requests.
     func table() -> RoutingTable {
         var routes: [String: TrafficRoute] = [:]
-        func add(_ name: String, _ shares: [Alias.Share], of model: String, shadow: Double) {
+        func add(
+            _ name: String,
+            _ shares: [Alias.Share],
+            of model: String,
+            shadow: Double = 0,
+            blend: SourceBlend? = nil
+        ) {
             let arms = shares.compactMap { share in
                 residents[VersionID(model, share.version)].map {
                     TrafficArm($0.snapshot, percent: share.percent, statistics: $0.statistics)
                 }
             }
-            if !arms.isEmpty { routes[name] = TrafficRoute(name: name, arms: arms, shadow: shadow) }
+            if !arms.isEmpty { routes[name] = TrafficRoute(name: name, arms: arms, shadow: shadow, blend: blend) }
         }
         for (model, traffic) in traffic {
             guard let version = traffic.recent.first else { continue }
-            add(model, [Alias.Share(version: version, percent: 100)], of: model, shadow: 0)
+            add(model, [Alias.Share(version: version, percent: 100)], of: model)
         }
-        for alias in aliases.values { add(alias.name, shares(of: alias), of: alias.model, shadow: alias.shadow) }
+        for alias in aliases.values {
+            add(alias.name, shares(of: alias), of: alias.model, shadow: alias.shadow, blend: alias.blend)
+        }
         return RoutingTable(
             routes: routes,
             standard: standard,

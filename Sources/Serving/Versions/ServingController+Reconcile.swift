@@ -80,7 +80,10 @@ extension ServingController {
         guard !names.isEmpty else { return models }
         tellOfAbsent(names.filter { name in !models.contains(name) && !aliases.contains { $0.name == name } }, models)
         return models.filter { model in
-            names.contains(model) || aliases.contains { $0.model == model && $0.split.isEmpty }
+            names.contains(model)
+                || aliases.contains { alias in
+                    alias.model == model && alias.split.isEmpty || alias.blend?.models.contains(model) == true
+                }
         }
     }
 

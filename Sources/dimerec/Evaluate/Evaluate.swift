@@ -11,7 +11,11 @@ struct Evaluate: ParsableCommand {
     )
 
     @Option(help: "The store (SQLite).") var store: String
-    @Option(help: "Name in the store.") var model: String
+    @Option(help: "Name in the store.") var model: String?
+    @Option(help: "Models of the store, separated by commas, whose lists are merged: fits weights, judges on test.")
+    var blend: String?
+    @Option(help: "How --blend merges: reciprocal_rank or score.") var fusion = SourceBlend.Fusion.reciprocalRank
+    @Option(help: "The constant of reciprocal_rank, 0 to 10000.") var constant = SourceBlend.standardConstant
     @Option(help: "Version; the active one by default.") var version: Int?
     @Option(help: "The events that the model was trained on; what --events of train takes.", completion: .file())
     var events: [String] = []
@@ -35,14 +39,34 @@ struct Evaluate: ParsableCommand {
     @Flag(help: "Print one JSON object.") var json = false
 
     func validate() throws {
+        guard (model == nil) != (blend == nil) else { throw ValidationError("Give either --model or --blend.") }
         guard events.isEmpty != (test == nil) else { throw ValidationError("Give either --events or --test.") }
+        if let blend {
+            let sources = blended(blend).map { SourceBlend.Source(model: $0) }
+            if let fault = SourceBlend(sources, constant: constant).fault(most: 1000) {
+                throw ValidationError("--blend: \(fault.field) \(fault.message)")
+            }
+            guard !events.isEmpty else {
+                throw ValidationError("--blend fits on a validation part and needs --events instead of --test.")
+            }
+            guard version == nil, part == .test, noiseSeeds == 1, vectorsOut == nil else {
+                throw ValidationError("--blend takes no --version, --part, --noise-seeds or --vectors-out.")
+            }
+        }
         guard part != .train else { throw ValidationError("--part must be validation or test.") }
         guard 1...10_000 ~= noiseSeeds else { throw ValidationError("--noise-seeds must be from 1 to 10000.") }
     }
 
+    /// The models of a blend.
+    private func blended(_ names: String) -> [String] {
+        names.split(separator: ",", omittingEmptySubsequences: false).map(String.init)
+    }
+
     func run() throws {
         Allocator.keepFreedMemory()
-        let checkpoint = try CheckpointStore(path: store, readOnly: true).load(model: model, version: version)
+        if let blend { return try judgeBlend(blended(blend)) }
+        guard let name = self.model else { return }
+        let checkpoint = try CheckpointStore(path: store, readOnly: true).load(model: name, version: version)
         let recipe = try Recipe(json: Data(checkpoint.manifest.recipe.utf8))
         let counted = try recipe.model(stored: checkpoint.parameters, items: checkpoint.catalogue.count)
         let model = counted.system

@@ -26,6 +26,9 @@ struct Query: AsyncParsableCommand {
         )
     )
     var rules: String?
+    @Option(help: "Sources in JSON as in /retrieve, such as '[{\"model\":\"a\"},{\"popular\":true,\"quota\":3}]'.")
+    var sources: String?
+    @Option(help: "How the lists of the sources are merged, in JSON as in /retrieve.") var fusion: String?
     @Option(help: "The time limit of a server's answer, over all attempts.") var timeoutMs = 2000
     @Flag(help: "Print the answer as /retrieve gives it.") var json = false
 
@@ -33,7 +36,13 @@ struct Query: AsyncParsableCommand {
         guard (store == nil) != (url == nil) else {
             throw ValidationError("Give either a store with --store or a running server with --url.")
         }
-        guard store == nil || model != nil else { throw ValidationError("--store needs --model.") }
+        guard store == nil || model != nil || sources != nil else {
+            throw ValidationError("--store needs --model or --sources.")
+        }
+        guard sources == nil || model == nil && version == nil else {
+            throw ValidationError("--sources names the models; omit --model and --version.")
+        }
+        guard sources != nil || fusion == nil else { throw ValidationError("--fusion needs --sources.") }
         guard url == nil || version == nil else {
             throw ValidationError("--version needs --store; a server answers with the version that it serves.")
         }
@@ -59,44 +68,66 @@ struct Query: AsyncParsableCommand {
                 throw ValidationError("--filter: \(error.detail)")
             }
         }
+        if sources != nil {
+            var request = Serving.RetrievalRequest()
+            do throws(Problem) {
+                try setSources(of: &request)
+            } catch {
+                throw ValidationError("--sources, --fusion: \(error.detail)")
+            }
+        }
         guard 1...3_600_000 ~= timeoutMs else { throw ValidationError("--timeout-ms must be 1 to 3600000.") }
     }
 
     func run() async throws {
         if let url { return try await ask(url) }
-        if let store, let model { try answer(from: store, model) }
+        if let store { try answer(from: store) }
+    }
+
+    private func setSources(of request: inout Serving.RetrievalRequest) throws(Problem) {
+        guard let sources else { return }
+        try request.setSources(json: Array(sources.utf8), fusion: fusion.map { Array($0.utf8) })
     }
 
     var identifiers: [String] { history.split(separator: ",").map(String.init) }
 
-    private func answer(from store: String, _ model: String) throws {
-        let checkpoint = try CheckpointStore(path: store, readOnly: true).load(model: model, version: version)
-        let snapshot = try SnapshotBuilder.standard(warmUpRequests: 1, minRecall: 0).build(checkpoint, generation: 1)
-        let holder = RoutingHolder(RoutingTable(snapshot))
+    private func answer(from path: String) throws {
         var request = RetrievalRequest(history: identifiers, k: k)
         request.seed = seed
         request.exact = exact
         if let filter { try request.setFilter(json: Array(filter.utf8)) }
         if let rules { try request.setRules(json: Array(rules.utf8)) }
-        var response = try RetrievalService(holder: holder).retrieve(request, workspace: RetrievalWorkspace())
+        try setSources(of: &request)
+        let store = try CheckpointStore(path: path, readOnly: true)
+        let names = model.map { [$0] } ?? request.sources?.models ?? []
+        let table = try RoutingTable(store: store, models: names, version: version)
+        let service = RetrievalService(holder: RoutingHolder(table))
+        var response = try service.retrieve(request, workspace: RetrievalWorkspace())
         if json {
             var writer = JSONWriter()
             response.write(to: &writer, request: request, requestID: Array("query".utf8))
             Terminal.print(String(decoding: writer.bytes, as: UTF8.self))
             return
         }
-        let catalogue = checkpoint.catalogue
-        for item in response.items {
-            let number = Int(item.id)
-            let title = catalogue.titles.isEmpty ? nil : catalogue.titles[number]
-            Terminal.print(Self.line(Double(item.score), catalogue.ids[number], title))
+        let snapshot = response.snapshot
+        for (place, item) in response.items.enumerated() {
+            let sources = response.fused.map { fused in
+                fused.sources.enumerated().compactMap { position, source in
+                    fused.rank(ofItem: place, in: position).map { (source.name, $0) }
+                }
+            }
+            let id = snapshot.identifiers.id(item.id)
+            Terminal.print(Self.line(Double(item.score), id, snapshot.title(of: item.id), sources ?? []))
         }
         if response.items.isEmpty { Terminal.print(Self.nothing) }
         if let fallback = response.fallback { Terminal.print(Self.note("\(fallback)")) }
     }
 
-    static func line(_ score: Double, _ id: String, _ title: String?) -> String {
-        String(format: "%.4f  ", score) + id + (title.map { "  " + $0 } ?? "")
+    static func line(_ score: Double, _ id: String, _ title: String?, _ sources: [(name: String, rank: Int)]) -> String
+    {
+        let given = sources.map { "\($0.name) #\($0.rank)" }.joined(separator: ", ")
+        return String(format: "%.4f  ", score) + id + (title.map { "  " + $0 } ?? "")
+            + (given.isEmpty ? "" : "  (\(given))")
     }
 
     /// What an answer without items says.

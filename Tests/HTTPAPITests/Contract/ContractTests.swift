@@ -82,6 +82,19 @@ import Testing
         Exchange(.data, 404, "POST", "/v1/filter:count", #"{"model":"x"}"#),
         Exchange(.data, 200, "POST", "/v1/facets", #"{"keys":["price","stock","brand","tags","released"]}"#),
         Exchange(.data, 400, "POST", "/v1/facets", #"{"keys":["prize"]}"#),
+        Exchange(
+            .data,
+            200,
+            "POST",
+            "/retrieve",
+            #"{"history":["i1"],"k":5,"sources":[{"model":"m"},{"popular":true,"quota":2}],"fusion":{"method":"score"}}"#
+        ),
+        Exchange(.data, 404, "POST", "/retrieve", #"{"history":["i1"],"sources":[{"model":"m"},{"model":"x"}]}"#),
+        Exchange(.data, 400, "POST", "/retrieve", #"{"history":["i1"],"sources":[]}"#),
+        Exchange(.data, 200, "POST", "/v1/embed", #"{"history":["i1",3],"samples":2}"#),
+        Exchange(.data, 200, "POST", "/v1/embed", #"{"history":[],"encoding":"base64","model":null}"#),
+        Exchange(.data, 400, "POST", "/v1/embed", #"{"history":["i1"],"encoding":"binary"}"#),
+        Exchange(.data, 404, "POST", "/v1/embed", #"{"history":["i1"],"model":"x"}"#),
         Exchange(.data, 200, "GET", "/v1/items/i7?model=m"),
         Exchange(.data, 200, "GET", "/v1/items/nope"),
         Exchange(
@@ -149,6 +162,16 @@ import Testing
         ),
         Exchange(.control, 400, "PUT", "/v1/aliases/stable", #"{"model":"m","version":1,"split":[]}"#),
         Exchange(.control, 422, "PUT", "/v1/aliases/stable", #"{"model":"x"}"#),
+        Exchange(
+            .control,
+            200,
+            "PUT",
+            "/v1/aliases/home",
+            #"{"model":"m","sources":[{"model":"m"},{"popular":true,"quota":1}],"fusion":{"constant":60}}"#
+        ),
+        Exchange(.data, 200, "POST", "/retrieve", #"{"history":["i1"],"k":5,"model":"home"}"#),
+        Exchange(.control, 422, "PUT", "/v1/aliases/home", #"{"model":"m","sources":[{"model":"x"}]}"#),
+        Exchange(.control, 400, "PUT", "/v1/aliases/home", #"{"model":"m","fusion":{}}"#),
         Exchange(.control, 422, "PUT", "/v1/aliases/stable", #"{"model":"m","version":9}"#),
         Exchange(.control, 415, "PUT", "/v1/aliases/stable", #"{"model":"m"}"#, headers: text),
         Exchange(

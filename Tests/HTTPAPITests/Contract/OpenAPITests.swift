@@ -1,3 +1,4 @@
+import CheckpointStore
 import HTTPAPI
 import Serving
 import TestSupport
@@ -57,7 +58,8 @@ import Testing
         #expect(paths.isSuperset(of: ["", "/ready", "/infer"].map { "/v2/models/{model}/versions/{version}\($0)" }))
         #expect(
             found == [
-                "retrieve", "batch", "similar", "filterCount", "facets", "item", "live", "ready", "inferenceLive",
+                "retrieve", "batch", "similar", "filterCount", "facets", "embed", "item", "live", "ready",
+                "inferenceLive",
                 "inferenceReady", "model",
                 "modelReady", "infer",
             ]
@@ -72,6 +74,7 @@ import Testing
         case .similar: "similar"
         case .filterCount: "filterCount"
         case .facets: "facets"
+        case .embed: "embed"
         case .item: "item"
         case .live: "live"
         case .ready: "ready"
@@ -121,6 +124,13 @@ import Testing
         #expect(number("RetrieveRequest/properties/k/default") == Double(request.k))
         #expect(number("RetrieveRequest/properties/samples/maximum") == Double(configuration.limits.maxSamples))
         #expect(number("BatchRequest/properties/requests/maxItems") == Double(configuration.limits.maxBatch))
+        #expect(number("Sources/maxItems") == Double(SourceBlend.mostSources))
+        #expect(number("Source/properties/weight/maximum") == SourceBlend.mostWeight)
+        #expect(number("Fusion/properties/constant/default") == SourceBlend.standardConstant)
+        #expect(number("Fusion/properties/constant/maximum") == SourceBlend.constants.upperBound)
+        #expect(number("Fusion/properties/window/default") == Double(SourceBlend.standardWindow))
+        #expect(number("Fusion/properties/window/maximum") == Double(configuration.limits.maxK))
+        #expect(number("EmbedRequest/properties/samples/maximum") == Double(configuration.limits.maxSamples))
         let history = document.json[pointer: "/components/schemas/RetrieveRequest/properties/history/description"]
         #expect(history?.text?.contains(" \(configuration.limits.maxHistory) (MAX_HISTORY)") == true)
         let tooLarge = document.json[pointer: "/components/responses/BodyTooLarge/description"]
