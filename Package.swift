@@ -108,7 +108,9 @@ let package = Package(
         ),
         .target(
             name: "TestSupport",
-            dependencies: ["Kernels", "Autodiff", "VectorIndex", "CheckpointStore", "Serving", logging],
+            dependencies: [
+                "Kernels", "Autodiff", "VectorIndex", "Recommenders", "CheckpointStore", "Serving", logging,
+            ],
             path: "Tests/TestSupport",
             swiftSettings: settings
         ),

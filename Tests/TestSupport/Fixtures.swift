@@ -1,5 +1,6 @@
 package import Autodiff
 package import Kernels
+package import Recommenders
 
 /// Standard normals, the same on every run; each `seed` gives another fixture.
 package func normalMatrix(rows: Int, columns: Int, seed: UInt64) -> Matrix {
@@ -43,4 +44,11 @@ extension ParameterSet {
             }
         }
     }
+}
+
+/// The first lanes of the terms of count scores, or of their weights.
+package func countTerms(_ values: Float...) -> CountScores.Terms {
+    var terms = CountScores.Terms.zero
+    for (lane, value) in values.enumerated() { terms[lane] = value }
+    return terms
 }

@@ -52,6 +52,16 @@ import Training
         #expect(recipe([]).model.historyLength == 20)
     }
 
+    @Test(
+        "the recipes for sessions and for histories are choices for large logs",
+        arguments: [("sessions", 5), ("histories", 90)]
+    )
+    func generic(name: String, length: Int) throws {
+        let models = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "../../models/\(name).json")
+        let choice = choice(users: RecipeChoice.fewTargets / (length - 1) + 1, length: length, items: 50)
+        #expect(try Recipe(contentsOf: models.standardizedFileURL.path) == choice.recipe)
+    }
+
     @Test("a catalogue hardly larger than the pool is used whole") func negatives() {
         #expect(choice(users: 3, length: 4, items: 6_144).reasons.contains { $0.contains("every item is a negative") })
         #expect(choice(users: 3, length: 4, items: 6_145).reasons.contains { $0.contains("4096 negatives a step") })

@@ -7,11 +7,10 @@ public import Kernels
 ///
 ///     s (user vector) · (item vector) + sum over i of w_i * t_i
 ///
-/// with seven terms `t_i` that only the items linked to the history have (see ``Terms``), and with a slope `s` that is
-/// 1 except for items of the history: how well a network ranks new items says little about how well it ranks repeats.
-/// Weights and slope are fitted on validation rows.
+/// with eleven terms `t_i` that only the items linked to the history have (see ``Terms``), and with a slope `s` that is 1
+/// for all other items (see ``Slopes``). Weights and slopes are fitted on validation rows.
 public struct CountScores: Sendable, Equatable {
-    /// The terms of one item, in the lanes of a vector; the last lane is 0.
+    /// The terms of one item, in the first lanes of a vector; the others are 0.
     ///
     /// With `f` the share of times that the item followed the newest one, and `n` the sum of the cosines of the item
     /// with each of the 20 newest, times 0.9 to the power of its age:
@@ -22,12 +21,46 @@ public struct CountScores: Sendable, Equatable {
     /// 4. 1 for an item of the history
     /// 5. for an item of the history, 1 / (1 + age), where the newest item has age 0
     /// 6. for an item of the history, the logarithm of how often it occurs there
-    public typealias Terms = SIMD8<Float>
+    /// 7. for an item of the history, the logarithm of the history's length
+    /// 8. for an item of the history, log(1 + age)
+    /// 9. for an item of the history, term 1
+    /// 10. for an item of the history, term 3
+    ///
+    /// With weights of 1 and -1, terms 6 and 7 make the share of the history that the item is.
+    public typealias Terms = SIMD16<Float>
 
     /// The number of terms.
-    public static let termCount = 7
+    public static let termCount = 11
     /// The lane of the term that is 1 for an item of the history.
     public static let repeated = 4
+    /// The lanes of the terms that change the slope: of followers and of neighbours.
+    public static let (followed, near) = (1, 3)
+
+    /// The factors of the system's own scores.
+    ///
+    /// How well a network ranks new items says little about how well it ranks repeats. And the more the counts say about
+    /// an item, the less there is for the network to add: for the surest of them a slope may be negative.
+    public struct Slopes: Sendable, Equatable {
+        /// The factor for an item of the history.
+        ///
+        /// It is 1 for other items.
+        public var repeated: Float = 1
+        /// Added to the factor, times term 1.
+        public var followed: Float = 0
+        /// Added to the factor, times term 3.
+        public var near: Float = 0
+
+        /// Slopes of 1 for every item.
+        public init() {}
+
+        /// Other slopes.
+        public init(repeated: Float, followed: Float, near: Float) {
+            (self.repeated, self.followed, self.near) = (repeated, followed, near)
+        }
+
+        /// Whether all are numbers.
+        public var isFinite: Bool { repeated.isFinite && followed.isFinite && near.isFinite }
+    }
     /// How many of a history's newest items count as repeats.
     public static let historyLength = 1000
     /// How many of a history's newest items have neighbours that count, and the factor for each older one.
@@ -37,12 +70,12 @@ public struct CountScores: Sendable, Equatable {
     let followers: ItemLinks
     /// The items that occur near each item.
     let neighbours: ItemLinks
-    /// The weights of the terms, in units of the system's own scores; the last lane is 0.
+    /// The weights of the terms, in units of the system's own scores.
     public var weights: Terms
-    /// The factor of the system's own score of an item of the history; not negative.
-    public var repeatSlope: Float
+    /// The factors of the system's own scores.
+    public var slopes: Slopes
 
-    /// Counts a training part; the weights are 0 and the slope is 1.
+    /// Counts a training part; the weights are 0 and every slope is 1.
     ///
     /// - Parameters:
     ///   - sequences: Item numbers, oldest first, all below `items`.
@@ -52,7 +85,7 @@ public struct CountScores: Sendable, Equatable {
         followers = ItemLinks(followersIn: sequences, items: items, keeping: configuration.followers)
         neighbours = ItemLinks(neighboursIn: sequences, items: items, keeping: configuration.neighbours)
         weights = .zero
-        repeatSlope = 1
+        slopes = Slopes()
     }
 
     /// The size of the catalogue.
@@ -89,7 +122,10 @@ public struct CountScores: Sendable, Equatable {
     public func score(_ terms: Terms) -> Float { (terms * weights).sum() }
 
     /// The factor of the system's own score of an item with some terms.
-    public func slope(_ terms: Terms) -> Float { terms[Self.repeated] > 0 ? repeatSlope : 1 }
+    public func slope(_ terms: Terms) -> Float {
+        (terms[Self.repeated] > 0 ? slopes.repeated : 1) + slopes.followed * terms[Self.followed]
+            + slopes.near * terms[Self.near]
+    }
 
     private static let prefix = "counts."
     private static let names = (
@@ -98,7 +134,7 @@ public struct CountScores: Sendable, Equatable {
 
     /// What a checkpoint stores, by names that no system uses.
     public var matrices: [String: Matrix] {
-        let fitted = (0..<Self.termCount).map { weights[$0] } + [repeatSlope]
+        let fitted = (0..<Self.termCount).map { weights[$0] } + [slopes.repeated, slopes.followed, slopes.near]
         let own = Matrix(rows: 1, columns: fitted.count, elements: fitted)
         return followers.matrices(named: Self.names.followers)
             .merging(neighbours.matrices(named: Self.names.neighbours)) { $1 }
@@ -121,18 +157,22 @@ public struct CountScores: Sendable, Equatable {
         followers = try ItemLinks(takingFrom: &matrices, named: Self.names.followers, items: items)
         neighbours = try ItemLinks(takingFrom: &matrices, named: Self.names.neighbours, items: items)
         guard let stored = matrices.removeValue(forKey: Self.names.weights) else { throw .missing(Self.names.weights) }
-        // The first versions have no slope.
-        guard stored.shape == [1, Self.termCount + 1] || stored.shape == [1, Self.termCount] else {
-            throw .shape(Self.names.weights, expected: [1, Self.termCount + 1], found: stored.shape)
+        // Older versions have seven terms, and no slope or that of repeats alone.
+        guard stored.rows == 1, [Self.termCount + 3, 8, 7].contains(stored.columns) else {
+            throw .shape(Self.names.weights, expected: [1, Self.termCount + 3], found: stored.shape)
         }
-        (weights, repeatSlope) = (.zero, 1)
-        for (lane, weight) in stored.elements.enumerated() {
-            let isSlope = lane == Self.termCount
-            guard weight.isFinite && (!isSlope || weight >= 0) else {
-                let (found, allowed) = ("\(weight)", isSlope ? "0 or a finite more" : "finite")
-                throw .value(Self.names.weights, row: 0, column: lane, found: found, allowed: allowed)
+        (weights, slopes) = (.zero, Slopes())
+        let terms = stored.columns > 8 ? Self.termCount : 7
+        for (lane, value) in stored.elements.enumerated() {
+            guard value.isFinite else {
+                throw .value(Self.names.weights, row: 0, column: lane, found: "\(value)", allowed: "finite")
             }
-            if isSlope { repeatSlope = weight } else { weights[lane] = weight }
+            switch lane - terms {
+            case ..<0: weights[lane] = value
+            case 0: slopes.repeated = value
+            case 1: slopes.followed = value
+            default: slopes.near = value
+            }
         }
     }
 }

@@ -15,6 +15,8 @@ public struct LinkedItems: Sendable {
     /// The items, each once, in the order in which the history led to them.
     public private(set) var items: [Int32] = []
     private var counts: [Counts] = []
+    /// The logarithm of the history's length.
+    private var logLength: Float = 0
     /// For each item of the catalogue one more than its place among the items, or 0.
     private var places: [Int32] = []
 
@@ -32,7 +34,9 @@ public struct LinkedItems: Sendable {
         items.removeAll(keepingCapacity: true)
         counts.removeAll(keepingCapacity: true)
         if places.count < scores.items { places = [Int32](repeating: 0, count: scores.items) }
-        for (age, item) in history.suffix(CountScores.historyLength).reversed().enumerated() {
+        let counted = history.suffix(CountScores.historyLength)
+        logLength = log(Float(max(1, counted.count)))
+        for (age, item) in counted.reversed().enumerated() {
             let place = place(of: item)
             if counts[place].repeats == 0 { counts[place].age = Float(age) }
             counts[place].repeats += 1
@@ -84,6 +88,10 @@ public struct LinkedItems: Sendable {
             terms[4] = 1
             terms[5] = 1 / (1 + counts.age)
             terms[6] = log(counts.repeats)
+            terms[7] = logLength
+            terms[8] = log1p(counts.age)
+            terms[9] = terms[CountScores.followed]
+            terms[10] = terms[CountScores.near]
         }
         return terms
     }

@@ -71,7 +71,9 @@ struct CountedAnswers {
         let highest = found.first?.score ?? .infinity
         rows.removeAll(keepingCapacity: true)
         for (place, item) in linked.items.enumerated()
-        where added[place].isFinite && slopes[place] * highest + added[place] >= best.threshold { rows.append(item) }
+        where added[place].isFinite
+            && (slopes[place] < 0 || slopes[place] * highest + added[place] >= best.threshold)
+        { rows.append(item) }
         score(vectors, users, snapshot)
         for (row, item) in rows.enumerated() {
             guard let place = linked.place(ifLinked: item) else { continue }

@@ -89,8 +89,8 @@ extension RetrievalResponse {
 extension ServingSnapshot {
     /// The part of each answered score that comes from counts, after a history of built items; empty without counts.
     ///
-    /// Of an item of the history it is what the score has more than the system's own, which cannot be told from a slope
-    /// of 0 and then counts as 0.
+    /// With a slope other than 1 it is what the score has more than the system's own, which cannot be told from a slope
+    /// near 0 and then counts as 0.
     fileprivate func countScores(of items: [Scored], after history: [Int32]) -> [Float] {
         guard let counts else { return [] }
         var linked = LinkedItems()
@@ -100,7 +100,7 @@ extension ServingSnapshot {
             let terms = linked.terms(at: place)
             let slope = counts.slope(terms)
             guard slope != 1 else { return counts.score(terms) }
-            return slope > 0 ? item.score - (item.score - counts.score(terms)) / slope : item.score
+            return abs(slope) > 0.01 ? item.score - (item.score - counts.score(terms)) / slope : item.score
         }
     }
 }

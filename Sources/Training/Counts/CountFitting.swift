@@ -5,8 +5,8 @@ package import Recommenders
 import Synchronization
 
 /// Fits the weights of count scores to validation rows: a softmax over the catalogue whose logits are linear in the
-/// system's score (with a weight of its own for items of the history) and the terms, so that the likelihood of the
-/// targets has one maximum.
+/// system's score (with weights of its own for items of the history, followers and neighbours) and the terms, so that the
+/// likelihood of the targets has one maximum.
 ///
 /// The softmax of a row sums over the items that its history is linked to, the system's best items, the target, and a
 /// sample of all others, which stands for them in proportion.
@@ -19,8 +19,11 @@ package struct CountFitting {
     private static let prior = 0.5
     /// The least weight of the system's score, as a share of its weight without counts.
     private static let leastShare = 0.05
-    /// The lanes of the system's score of items of the history, and of all others.
-    private static let (repeated, own) = (CountScores.termCount, CountScores.termCount + 1)
+    /// The lanes of the system's score of items of the history, of all others, and of its products with the terms of
+    /// followers and of neighbours.
+    private static let (repeated, own, followed, near) = (
+        CountScores.termCount, CountScores.termCount + 1, CountScores.termCount + 2, CountScores.termCount + 3
+    )
 
     private let rows: EvaluationRows
     private let indices: [Int]
@@ -53,29 +56,33 @@ package struct CountFitting {
         guard scale > 0, scale.isFinite else { return nil }
         // In units of this scale, a system that needs no counts has weight 1.
         softmax.changeTerms { terms in
-            let isRepeat = terms[CountScores.repeated] > 0
-            terms[isRepeat ? Self.repeated : Self.own] = terms[Self.own] * Float(scale)
-            if isRepeat { terms[Self.own] = 0 }
+            let (isRepeat, score) = (terms[CountScores.repeated] > 0, terms[Self.own] * Float(scale))
+            terms[Self.own] = isRepeat ? 0 : score
+            terms[Self.repeated] = isRepeat ? score : 0
+            terms[Self.followed] = score * terms[CountScores.followed]
+            terms[Self.near] = score * terms[CountScores.near]
         }
         var mean = LinearSoftmax.Weights.zero
         (mean[Self.own], mean[Self.repeated]) = (1, 1)
         weights = mean
         free = SIMDMask(repeating: true)
         softmax.maximise(&weights, free: free, prior: (mean, Self.prior))
-        for (lane, least) in [(Self.own, Self.leastShare), (Self.repeated, 0)] where weights[lane] < least {
-            weights[lane] = least
-            free[lane] = false
+        if weights[Self.own] < Self.leastShare {
+            weights[Self.own] = Self.leastShare
+            free[Self.own] = false
             softmax.maximise(&weights, free: free, prior: (mean, Self.prior))
         }
-        // The second maximum may have moved a weight that was above its bound before.
-        weights[Self.own] = max(Self.leastShare, weights[Self.own])
-        weights[Self.repeated] = max(0, weights[Self.repeated])
         var fitted = counts
         for lane in 0..<CountScores.termCount {
             fitted.weights[lane] = Float(weights[lane] / (weights[Self.own] * scale))
         }
-        fitted.repeatSlope = Float(weights[Self.repeated] / weights[Self.own])
-        return fitted.weights.isFinite && fitted.repeatSlope.isFinite ? fitted : nil
+        func slope(_ lane: Int) -> Float { Float(weights[lane] / weights[Self.own]) }
+        fitted.slopes = CountScores.Slopes(
+            repeated: slope(Self.repeated),
+            followed: slope(Self.followed),
+            near: slope(Self.near)
+        )
+        return fitted.weights.isFinite && fitted.slopes.isFinite ? fitted : nil
     }
 
     /// The candidates of all rows, in blocks on all cores.
@@ -113,7 +120,7 @@ package struct CountFitting {
             guard taken.insert(item).inserted else { return }
             if item == target { sample.target = sample.terms.count }
             let counted = linked.place(ifLinked: item).map(linked.terms(at:)) ?? .zero
-            var terms = LinearSoftmax.Terms(lowHalf: counted, highHalf: .zero)
+            var terms = counted
             terms[Self.own] = scores[Int(item)]
             sample.terms.append(terms)
             sample.offsets.append(offset)
@@ -141,7 +148,7 @@ package struct CountFitting {
     }
 }
 
-extension SIMD8<Float> {
+extension CountScores.Terms {
     /// Whether every lane is finite.
     fileprivate var isFinite: Bool { indices.allSatisfy { self[$0].isFinite } }
 }

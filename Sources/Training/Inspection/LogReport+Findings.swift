@@ -91,6 +91,18 @@ extension LogReport {
     /// Traits of the log that decide what a model can do.
     private var characterFindings: [String] {
         var findings: [String] = []
+        if values.kinds.count > 1, let rarest = values.kinds.last?.value.printable {
+            findings.append(
+                "The events are of \(values.kinds.count) kinds. All count alike unless you say which of them a model should "
+                    + "predict, for example by `dimerec train --where 'event=\(rarest)'`."
+            )
+        }
+        if values.ratings.count > 1 {
+            findings.append(
+                "The log has ratings. All events count alike, low ratings too, unless you say which of them a model should "
+                    + "predict, for example by `dimerec train --where 'rating>=4'`."
+            )
+        }
         if activity.newItemShareOfLastTenth > 0.1 {
             findings.append(
                 "\(NumberText.percent(activity.newItemShareOfLastTenth)) of the events in the last tenth are of items "

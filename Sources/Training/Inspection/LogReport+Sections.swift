@@ -5,8 +5,8 @@ extension LogReport {
     var sections: [ReportSection] {
         var sections = [
             ReportSection(title: "What to know", blocks: [.list(findings)]),
-            size, lengthSection, popularitySection, repeatSection, timeSection, activitySection, duplicateSection,
-            suspectSection,
+            size, valueSection, lengthSection, popularitySection, repeatSection, timeSection, activitySection,
+            duplicateSection, suspectSection,
         ]
         if case .success(let outlook) = training { sections += outlook.sections(file: file, lengths: lengths) }
         return sections.filter { !$0.blocks.isEmpty }
@@ -23,6 +23,21 @@ extension LogReport {
         ]
         if !notes.isEmpty { blocks.append(.list(notes.map(\.printableLine))) }
         return ReportSection(title: "Size", blocks: blocks)
+    }
+
+    private var valueSection: ReportSection {
+        func table(_ name: String, _ counts: [EventValues.Count]) -> [ReportSection.Block] {
+            guard counts.count > 1 else { return [] }
+            let rows = counts.prefix(20).map { count in
+                [
+                    count.value.printable, NumberText.grouped(count.events),
+                    NumberText.percent(Double(share: count.events, of: events)),
+                ]
+            }
+            return [.table(ReportTable([name, "events", "share"], numbers: ["events", "share"], rows: rows))]
+        }
+        let blocks = table("kind of event", values.kinds) + table("rating", values.ratings)
+        return ReportSection(title: "Kinds of events and ratings", blocks: blocks)
     }
 
     private var lengthSection: ReportSection {
@@ -88,10 +103,9 @@ extension LogReport {
     }
 
     private var timeSection: ReportSection {
-        let kind =
-            !times.hasColumn
-            ? "none; the order of the rows counts"
-            : times.scale.isClock ? "a clock: \(times.scale.rawValue) since 1970" : "ordinals or another count"
+        let scale = times.scale
+        let unit = scale.isClock ? "a clock: \(scale.rawValue) since 1970, shown in UTC" : "ordinals or another count"
+        let kind = times.hasColumn ? unit : "none; the order of the rows counts"
         var facts = [("times", kind), ("first", times.first), ("last", times.last)]
         if let gap = times.gapSeconds {
             let bounds = [

@@ -27,6 +27,8 @@ public struct LogReport: Sendable {
     public let duplicates: DuplicateStatistics
     /// Users who do not behave like people.
     public let suspects: SuspectStatistics
+    /// Kinds of events and ratings.
+    public let values: EventValues
     /// How a training would use the log, or why it would refuse it.
     public let training: Result<TrainingOutlook, SmallDataError>
 
@@ -42,7 +44,7 @@ public struct LogReport: Sendable {
         throws
     {
         var vocabulary = ItemVocabulary()
-        let log = try EventLog.read(source, columns, TargetConfiguration(), &vocabulary, .extend)
+        let log = try EventLog.read(source, columns, TargetConfiguration(), &vocabulary, .extend, countsValues: true)
         let events = log.eventsByUser()
         let dataset = log.dataset(events)
         let scale = TimeScale(dataset.lastTimestamps)
@@ -78,6 +80,7 @@ public struct LogReport: Sendable {
         times = TimeStatistics(log, events: events, scale: scale)
         activity = ActivityStatistics(log, items: vocabulary.count, scale: scale)
         duplicates = DuplicateStatistics(log, events: events, ids: vocabulary.ids, scale: scale)
+        values = log.values ?? EventValues()
         suspects = SuspectStatistics(log, events: events, lengths: lengths, scale: scale)
     }
 

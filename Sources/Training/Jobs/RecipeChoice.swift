@@ -110,7 +110,7 @@ public struct RecipeChoice: Sendable {
     /// The median length up to which sequences are taken as sessions.
     static let shortSequence = 12
     /// The number of targets below which a model of this size learns them by heart.
-    static let fewTargets = 200_000
+    package static let fewTargets = 200_000
 }
 
 /// Lengths of sequences.

@@ -159,13 +159,3 @@ extension TrainingJob.Trained {
         return true
     }
 }
-
-extension DataPart {
-    /// How many items are targets: those with others before them and with a weight.
-    var targetCount: Int {
-        guard !weights.isEmpty else { return sequences.ids.count - sequences.lengths.count { $0 > 0 } }
-        return (0..<sequences.count).reduce(0) { count, user in
-            count + weights[sequences.offsets[user]..<sequences.offsets[user + 1]].dropFirst().count { $0 > 0 }
-        }
-    }
-}

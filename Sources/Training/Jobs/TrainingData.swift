@@ -100,6 +100,7 @@ public struct TrainingData: Sendable {
                     + "every figure; --split time does not"
             )
         }
+        if let note = split.validation.noteOfFewTargets { notes.append(note) }
         catalogue = try Self.catalogue(vocabulary, metadata, columns, &notes)
         fingerprint = DataFingerprint(
             split: fitting.kind.rawValue,
@@ -140,6 +141,7 @@ public struct TrainingData: Sendable {
         split = DataSplit(train: trainSet, validation: validationSet, test: testSet)
         splitReason = "the parts are given as files"
         notes = trainSet.notes + validationSet.notes + (testSet?.notes ?? [])
+        if let note = split.validation.noteOfFewTargets { notes.append(note) }
         catalogue = try Self.catalogue(vocabulary, metadata, columns, &notes)
         fingerprint = DataFingerprint(split: Self.files, splitSeed: 0, digests: digests)
     }

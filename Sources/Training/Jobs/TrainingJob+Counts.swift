@@ -42,7 +42,7 @@ extension TrainingJob.Trained {
         progress.best = metrics
         guard recipe.training.refit else { return }
         var counted = CountScores(counting: data.split.sequencesBeforeTest, items: items, recipe.counts)
-        (counted.weights, counted.repeatSlope) = (fitted.weights, fitted.repeatSlope)
+        (counted.weights, counted.slopes) = (fitted.weights, fitted.slopes)
         model.counts = counted
     }
 }

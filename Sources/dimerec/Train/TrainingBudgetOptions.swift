@@ -10,17 +10,22 @@ struct TrainingBudgetOptions: ParsableArguments {
             """
     )
     var maxSeconds: Double?
+    @Option(help: "The same in minutes.") var minutes: Double?
     @Option(help: "Train for at most this many steps, in place of the recipe's maxSteps.") var maxSteps: Int?
 
     func validate() throws {
         if let maxSeconds { try Self.require(maxSeconds) }
+        if let minutes {
+            guard maxSeconds == nil else { throw ValidationError("Give --max-seconds or --minutes, not both.") }
+            guard 0...525_600 ~= minutes else { throw ValidationError("--minutes must be in 0...525600, a year.") }
+        }
         if let maxSteps, !(1...TrainingPlan.mostSteps ~= maxSteps) {
             throw ValidationError("--max-steps must be in 1...\(TrainingPlan.mostSteps).")
         }
     }
 
     /// The budget; without options, the recipe decides.
-    var budget: TrainingBudget { TrainingBudget(steps: maxSteps, seconds: maxSeconds) }
+    var budget: TrainingBudget { TrainingBudget(steps: maxSteps, seconds: maxSeconds ?? minutes.map { $0 * 60 }) }
 
     /// Throws unless `--max-seconds` is a time: not negative, at most a year.
     static func require(_ maxSeconds: Double) throws {

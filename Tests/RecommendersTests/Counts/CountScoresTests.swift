@@ -1,6 +1,7 @@
 import Foundation
 import Kernels
 import Recommenders
+import TestSupport
 import Testing
 
 @Suite("Count scores") struct CountScoresTests {
@@ -92,18 +93,21 @@ import Testing
                     expected[4] = 1
                     expected[5] = 1 / Float(history.count - last)
                     expected[6] = log(Float(history.count { $0 == item }))
+                    expected[7] = log(Float(history.count))
+                    expected[8] = log(Float(history.count - last))
+                    (expected[9], expected[10]) = (expected[1], expected[3])
                 }
                 let found = linked.place(ifLinked: item).map(linked.terms(at:)) ?? .zero
                 let difference = found - expected
-                #expect((0..<8).allSatisfy { abs(difference[$0]) < 1e-4 }, "item \(item) after \(history)")
+                #expect((0..<16).allSatisfy { abs(difference[$0]) < 1e-4 }, "item \(item) after \(history)")
             }
         }
     }
 
     @Test("scores of all items gain the weighted terms, and nothing else") func addsToScores() {
         var counts = CountScores(counting: Self.sequences, items: Self.items, CountConfiguration())
-        counts.weights = CountScores.Terms(0.5, -0.1, 0.3, 0.2, -2, 1, 0.7, 0)
-        counts.repeatSlope = 0.4
+        counts.weights = countTerms(0.5, -0.1, 0.3, 0.2, -2, 1, 0.7, -0.2, 0.15, -0.03, 0.04)
+        counts.slopes = CountScores.Slopes(repeated: 0.4, followed: -0.1, near: -0.2)
         let histories = Self.random(seed: 3, rows: 9, longest: 6)
         var scores = Matrix(rows: histories.count, columns: Self.items, repeating: 3)
         counts.add(to: &scores, histories: histories)
@@ -112,8 +116,8 @@ import Testing
             linked.collect(histories[row], counts)
             for item in 0..<Self.items {
                 let terms = linked.place(ifLinked: Int32(item)).map(linked.terms(at:)) ?? .zero
-                let own: Float = histories[row].contains(Int32(item)) ? 0.4 * 3 : 3
-                #expect(abs(scores[row, item] - own - (terms * counts.weights).sum()) < 1e-5)
+                let slope = (histories[row].contains(Int32(item)) ? 0.4 : 1) - 0.1 * terms[1] - 0.2 * terms[3]
+                #expect(abs(scores[row, item] - 3 * slope - (terms * counts.weights).sum()) < 1e-5)
             }
         }
         #expect(counts.scaled(by: 2).score(linked.terms(at: 0)) == 2 * counts.score(linked.terms(at: 0)))
@@ -124,19 +128,23 @@ import Testing
     @Test("stored counts come back, and leave the other matrices alone") func storage() throws {
         var counts = CountScores(counting: Self.sequences, items: Self.items, CountConfiguration())
         counts.weights[3] = 0.25
-        counts.repeatSlope = 0.5
+        counts.slopes = CountScores.Slopes(repeated: 0.5, followed: -0.01, near: 0.02)
         var matrices = counts.matrices
         matrices["items"] = Matrix(rows: 1, columns: 1)
         #expect(try CountScores.take(from: &matrices, items: Self.items) == counts)
         #expect(Array(matrices.keys) == ["items"])
         #expect(try CountScores.take(from: &matrices, items: Self.items) == nil)
-        // The first versions have no slope.
-        matrices = counts.matrices
-        matrices["counts.weights"] = counts.matrices["counts.weights"].map { stored in
-            Matrix(rows: 1, columns: 7, elements: Array(stored.elements.dropLast()))
+        // Older versions have seven terms, and the slope of repeats or none.
+        for (columns, repeated) in [(8, Float(0.5)), (7, 1)] {
+            matrices = counts.matrices
+            matrices["counts.weights"] = Matrix(
+                rows: 1,
+                columns: columns,
+                elements: Array(([0, 0, 0, 0.25, 0, 0, 0, 0.5] as [Float]).prefix(columns))
+            )
+            counts.slopes = CountScores.Slopes(repeated: repeated, followed: 0, near: 0)
+            #expect(try CountScores.take(from: &matrices, items: Self.items) == counts)
         }
-        counts.repeatSlope = 1
-        #expect(try CountScores.take(from: &matrices, items: Self.items) == counts)
     }
 
     @Test(

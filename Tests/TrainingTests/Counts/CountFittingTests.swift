@@ -42,7 +42,7 @@ import Training
         var few = samples(.zero, rows: 5, candidates: 7)
         few[1].offsets[3] = 2
         let softmax = LinearSoftmax(few)
-        let weights = Self.weights(0.3, -0.2, 0.1, 0.5, -0.4, 0.2, 0, 1, -0.3)
+        let weights = Self.weights(0.3, -0.2, 0.1, 0.5, -0.4, 0.2, 0, 1, -0.3, 0.2, -0.1, 0.4, 0.1, -0.2, 0.3)
         let (loss, step) = (softmax.loss(weights), 1e-2)
         for lane in 0..<LinearSoftmax.lanes {
             var (up, down) = (weights, weights)
@@ -134,7 +134,7 @@ import Training
         // The weights are those of the training part, and the counts those of both parts.
         func counting(_ sequences: RaggedRows) -> CountScores {
             var other = CountScores(counting: sequences, items: data.catalogue.count, Self.recipe.counts)
-            (other.weights, other.repeatSlope) = (counts.weights, counts.repeatSlope)
+            (other.weights, other.slopes) = (counts.weights, counts.slopes)
             return other
         }
         #expect(counts == counting(data.split.sequencesBeforeTest))

@@ -24,23 +24,31 @@ import Training
         #expect(data.splitKind == .leaveOneOut && data.split.hasRows)
         #expect(data.fingerprint.split == "leave-one-out")
         guard kind != .leaveOneOut else {
-            #expect(data.notes.isEmpty)
+            #expect(data.notes.count == 1 && data.notes[0].contains("only 2 targets"))
             return
         }
-        #expect(data.notes.count == 1 && data.notes[0].hasPrefix("warning: "))
+        #expect(data.notes.count == 2 && data.notes[0].hasPrefix("warning: "))
         #expect(data.notes[0].contains("'\(kind.rawValue)'") && data.notes[0].contains("'leave-one-out'"))
     }
 
     @Test("leave-one-out is replaced when no user has enough events")
     func shortSequences() throws {
         let data = try data([Int](repeating: 2, count: 10), .leaveOneOut)
-        #expect(data.splitKind == .time && data.split.hasRows && data.notes.count == 1)
+        #expect(data.splitKind == .time && data.split.hasRows && data.notes.count == 2)
     }
 
     @Test("a split with rows is kept", arguments: SplitKind.allCases)
     func stays(kind: SplitKind) throws {
         let data = try data([Int](repeating: 5, count: 60), kind)
-        #expect(data.splitKind == kind && data.notes.isEmpty)
+        #expect(data.splitKind == kind && data.notes.allSatisfy { $0.contains("targets, so chance") })
+    }
+
+    @Test("a validation part with few targets is warned of, a larger one is not")
+    func fewTargets() throws {
+        let few = try data([Int](repeating: 9, count: 60), .users)
+        let count = few.split.validation.sequences.ids.count - few.split.validation.sequences.count
+        #expect(count < 100 && few.notes.contains { $0.contains("only \(count) targets") })
+        #expect(try data([Int](repeating: 40, count: 60), .users).notes.isEmpty)
     }
 
     @Test(

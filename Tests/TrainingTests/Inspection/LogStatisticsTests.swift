@@ -88,6 +88,25 @@ import Training
         #expect(RepeatStatistics(RaggedRows()).repeatShare == 0)
     }
 
+    @Test("kinds of events and ratings are counted, and many different values are no kinds") func values() throws {
+        func row(_ number: Int, _ kind: String, _ rating: String) -> String {
+            "u\(number % 9),i\(number % 7),\(kind),\(rating)"
+        }
+        let header = "user,item,event,rating\n"
+        let kinds = (0..<90).map { row($0, $0 % 3 == 0 ? "buy" : "view", "\($0 % 5)") }
+        let found = try report(on: header + kinds.joined(separator: "\n"))
+        #expect(found.values.kinds.map { "\($0.value) \($0.events)" } == ["view 60", "buy 30"])
+        #expect(found.values.ratings.map(\.value) == ["0", "1", "2", "3", "4"])
+        #expect(found.values.ratings.allSatisfy { $0.events == 18 })
+        #expect(found.findings.contains { $0.contains("--where 'event=buy'") })
+        #expect(found.text.contains("Kinds of events and ratings"))
+        let many = (0..<150).map { row($0, "kind\($0)", "3") }
+        let other = try report(on: header + many.joined(separator: "\n"))
+        #expect(other.values.kinds.isEmpty && !other.text.contains("Kinds of events"))
+        let plain = try report(on: randomRows(users: 20, items: 9, longest: 9, seed: 1))
+        #expect(plain.values == EventValues())
+    }
+
     @Test("ids that differ only in their bytes are different users and items") func canonicallyEqualIDs() throws {
         let rows = ["\u{E9}", "e\u{301}"].flatMap { id in
             (0..<6).map { (id, "\(id)\($0)", "\(1_600_000_000 + $0)") }

@@ -18,6 +18,8 @@ struct EventLog {
     private(set) var weights: [Float] = []
     /// User ids, in order of first appearance.
     private(set) var userIDs: [String] = []
+    /// The values of the columns of kinds and of ratings; nil unless they were counted.
+    private(set) var values: EventValues?
     private var userTable = InternTable()
     private var unknownTable = InternTable()
     private var digest = EventDigest()
@@ -37,10 +39,11 @@ struct EventLog {
         _ targets: TargetConfiguration,
         _ vocabulary: inout ItemVocabulary,
         _ unknownItems: UnknownItems,
+        countsValues: Bool = false,
         rowLimit: Int = CSVReader.rowLimit
     ) throws(CSVError) -> EventLog {
         var log = EventLog()
-        var reading = EventReading(columns, targets)
+        var reading = EventReading(columns, targets, countsValues: countsValues)
         for part in source.parts {
             try part.read(reading.request) { (reader: inout CSVReader) throws(CSVError) in
                 try reading.begin(&reader)
@@ -53,7 +56,8 @@ struct EventLog {
             }
         }
         guard !log.users.isEmpty else { throw .empty(file: source.name) }
-        (log.notes, log.hasTimes) = (reading.notes(of: source), reading.hasTimes)
+        try reading.end()
+        (log.notes, log.hasTimes, log.values) = (reading.notes(of: source), reading.hasTimes, reading.values)
         if let note = log.noteOfTargets(targets) { log.notes.append(note) }
         return log
     }

@@ -20,13 +20,25 @@ struct EventReading {
     private var times = TimeReading()
     private var (userColumn, itemColumn): (Int, Int) = (0, 0)
     private var (eventColumn, weightColumn, ratingColumn): (Int?, Int?, Int?) = (nil, nil, nil)
+    /// Kinds of events without a weight, at most 20, and where the first of them is.
+    private var unknownKinds: (kinds: [String], first: CSVError.Location)?
+    /// The values of the columns of kinds and of ratings; nil when nobody asks.
+    private(set) var values: EventValues?
 
-    init(_ columns: EventColumns, _ targets: TargetConfiguration) {
+    /// Reads rows for some targets.
+    ///
+    /// - Parameters:
+    ///   - columns: Explicit column names.
+    ///   - targets: Which events are targets.
+    ///   - countsValues: Whether to count the values of the columns of kinds and of ratings, where there are such columns.
+    init(_ columns: EventColumns, _ targets: TargetConfiguration, countsValues: Bool = false) {
         var columns = columns
         if columns.weight == nil, !targets.weightColumn.isEmpty { columns.weight = targets.weightColumn }
         let further = targets.columns
+        let counted = (countsValues ? EventValues.roles : []).filter { !further.contains($0) }
+        values = countsValues ? EventValues() : nil
         request = ColumnRequest(
-            roles: [.user, .item, .time] + further,
+            roles: [.user, .item, .time] + further + counted,
             needed: [.user, .item] + further,
             named: columns
         )
@@ -51,7 +63,11 @@ struct EventReading {
 
     /// The event of the reader's row.
     mutating func event(in reader: borrowing CSVReader) throws(CSVError) -> Event {
-        Event(
+        if values != nil {
+            if let eventColumn { values?.add(kind: reader.text(eventColumn)) }
+            if let ratingColumn { values?.add(rating: reader.text(ratingColumn)) }
+        }
+        return Event(
             user: try reader.id(userColumn),
             item: try reader.id(itemColumn),
             userColumn: userColumn,
@@ -61,17 +77,20 @@ struct EventReading {
         )
     }
 
-    /// The weight of the reader's row as a target.
-    private func weight(in reader: borrowing CSVReader) throws(CSVError) -> Float {
+    /// Throws for kinds of events without a weight, all in one error.
+    func end() throws(CSVError) {
+        guard let unknownKinds else { return }
+        throw .unknownKinds(at: unknownKinds.first, kinds: unknownKinds.kinds, known: targets.weights.kinds)
+    }
+
+    /// The weight of the reader's row as a target; 0 for a kind that has none.
+    private mutating func weight(in reader: borrowing CSVReader) throws(CSVError) -> Float {
         var weight = 1.0
         if let eventColumn {
             let kind = String(decoding: try reader.id(eventColumn), as: UTF8.self)
             guard let own = targets.weight(ofKind: kind) else {
-                throw .unknownKind(
-                    at: reader.location(eventColumn),
-                    kind: String(kind.prefix(40)),
-                    known: targets.weights.kinds
-                )
+                note(unknown: String(kind.prefix(40)), at: reader.location(eventColumn))
+                return 0
             }
             weight = own
         }
@@ -84,6 +103,14 @@ struct EventReading {
         }
         if let ratingColumn, try reader.number(ratingColumn) < targets.minRating { weight = 0 }
         return Float(weight)
+    }
+
+    private mutating func note(unknown kind: String, at place: @autoclosure () -> CSVError.Location) {
+        guard let known = unknownKinds?.kinds else {
+            unknownKinds = ([kind], place())
+            return
+        }
+        if known.count < 20, !known.contains(kind) { unknownKinds?.kinds.append(kind) }
     }
 
     /// Notes for the user about the columns, a line for the files that have the same ones.

@@ -107,7 +107,7 @@ public enum CSVError: Error, Equatable, CustomStringConvertible {
     /// A value of an attribute does not have the type that the header declares.
     case wrongType(at: Location, column: String, type: String, text: String)
     /// A kind of event that the recipe gives no weight.
-    case unknownKind(at: Location, kind: String, known: [String])
+    case unknownKinds(at: Location, kinds: [String], known: [String])
     /// A weight that is negative or too large.
     case invalidWeight(at: Location, text: String)
     /// An empty id.
@@ -180,9 +180,9 @@ public enum CSVError: Error, Equatable, CustomStringConvertible {
         case .wrongType(let place, let column, let type, let text):
             "\(place): '\(text)' is no \(type), which the header declares for column '\(column)'. Correct the value, or "
                 + "declare another type."
-        case .unknownKind(let place, let kind, let known):
-            "\(place): the recipe gives no weight to events of kind '\(kind)', only to \(Self.list(known)). Add '\(kind)=0' if "
-                + "they are no targets."
+        case .unknownKinds(let place, let kinds, let known):
+            "\(place): the recipe gives no weight to events of kind \(Self.list(kinds)), only to "
+                + "\(Self.list(known)). Add '\(kinds.map { "\($0)=0" }.joined(separator: ","))' if they are no targets."
         case .invalidWeight(let place, let text):
             "\(place): the weight '\(text)' is not in \(TargetConfiguration.range.lowerBound)..."
                 + "\(TargetConfiguration.range.upperBound). Correct it; 0 makes an event no target."

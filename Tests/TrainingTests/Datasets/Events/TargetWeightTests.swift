@@ -72,6 +72,9 @@ import Training
         }
         let kind = try refusal(log) { $0.weights = KindWeights("view=1,buy=5")! }
         #expect(kind.contains(":5:7: the recipe gives no weight to events of kind 'cart'") && kind.contains("'cart=0'"))
+        let kinds = try refusal(log) { $0.weights = KindWeights("view=1")! }
+        #expect(kinds.contains(":3:7: the recipe gives no weight to events of kind 'buy', 'cart'"))
+        #expect(kinds.contains("'buy=0,cart=0'"))
         let negative = try refusal(log.replacing("0.5", with: "-1")) { $0.weightColumn = "w" }
         #expect(negative.contains(":3:13: the weight '-1'"))
         #expect(try refusal(log.replacing("0.5", with: "x")) { $0.weightColumn = "w" }.contains("'x' in column 'w'"))
