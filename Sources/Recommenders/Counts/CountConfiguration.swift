@@ -6,6 +6,8 @@ public struct CountConfiguration: ConfigurationSection {
     public var followers = 100
     /// How many of an item's neighbours are kept: the items that occur near it in sequences.
     public var neighbours = 50
+    /// How many of the most popular items have a term of their own.
+    public var popular = 200
 
     /// The defaults.
     public init() {}
@@ -14,5 +16,6 @@ public struct CountConfiguration: ConfigurationSection {
     public func validate(prefix: String) throws(ConfigurationError) {
         try ConfigurationError.require(1...10_000, contains: followers, key: prefix + "followers")
         try ConfigurationError.require(1...10_000, contains: neighbours, key: prefix + "neighbours")
+        try ConfigurationError.require(0...10_000, contains: popular, key: prefix + "popular")
     }
 }

@@ -7,7 +7,7 @@ public import Kernels
 ///
 ///     s (user vector) · (item vector) + sum over i of w_i * t_i
 ///
-/// with eleven terms `t_i` that only the items linked to the history have (see ``Terms``), and with a slope `s` that is 1
+/// with twelve terms `t_i` that only the items linked to the history and the most popular ones have (see ``Terms``), and with a slope `s` that is 1
 /// for all other items (see ``Slopes``). Weights and slopes are fitted on validation rows.
 public struct CountScores: Sendable, Equatable {
     /// The terms of one item, in the first lanes of a vector; the others are 0.
@@ -25,14 +25,18 @@ public struct CountScores: Sendable, Equatable {
     /// 8. for an item of the history, log(1 + age)
     /// 9. for an item of the history, term 1
     /// 10. for an item of the history, term 3
+    /// 11. for one of the most popular items, the logarithm of how much more often it occurs than the first item that is
+    ///     not one of them
     ///
     /// With weights of 1 and -1, terms 6 and 7 make the share of the history that the item is.
     public typealias Terms = SIMD16<Float>
 
     /// The number of terms.
-    public static let termCount = 11
+    public static let termCount = 12
     /// The lane of the term that is 1 for an item of the history.
     public static let repeated = 4
+    /// The lane of the term of popular items.
+    public static let popularity = 11
     /// The lanes of the terms that change the slope: of followers and of neighbours.
     public static let (followed, near) = (1, 3)
 
@@ -70,6 +74,8 @@ public struct CountScores: Sendable, Equatable {
     let followers: ItemLinks
     /// The items that occur near each item.
     let neighbours: ItemLinks
+    /// The items that occur most.
+    let popular: PopularItems
     /// The weights of the terms, in units of the system's own scores.
     public var weights: Terms
     /// The factors of the system's own scores.
@@ -80,10 +86,11 @@ public struct CountScores: Sendable, Equatable {
     /// - Parameters:
     ///   - sequences: Item numbers, oldest first, all below `items`.
     ///   - items: Size of the catalogue.
-    ///   - configuration: How many links of each item are kept.
+    ///   - configuration: How many links of each item and how many popular items are kept.
     public init(counting sequences: RaggedRows, items: Int, _ configuration: CountConfiguration) {
         followers = ItemLinks(followersIn: sequences, items: items, keeping: configuration.followers)
         neighbours = ItemLinks(neighboursIn: sequences, items: items, keeping: configuration.neighbours)
+        popular = PopularItems(in: sequences, items: items, keeping: configuration.popular)
         weights = .zero
         slopes = Slopes()
     }
@@ -129,7 +136,8 @@ public struct CountScores: Sendable, Equatable {
 
     private static let prefix = "counts."
     private static let names = (
-        followers: prefix + "followers", neighbours: prefix + "neighbours", weights: prefix + "weights"
+        followers: prefix + "followers", neighbours: prefix + "neighbours", popular: prefix + "popular",
+        weights: prefix + "weights"
     )
 
     /// What a checkpoint stores, by names that no system uses.
@@ -138,6 +146,7 @@ public struct CountScores: Sendable, Equatable {
         let own = Matrix(rows: 1, columns: fitted.count, elements: fitted)
         return followers.matrices(named: Self.names.followers)
             .merging(neighbours.matrices(named: Self.names.neighbours)) { $1 }
+            .merging(popular.matrices(named: Self.names.popular, items: items)) { $1 }
             .merging([Self.names.weights: own]) { $1 }
     }
 
@@ -157,12 +166,17 @@ public struct CountScores: Sendable, Equatable {
         followers = try ItemLinks(takingFrom: &matrices, named: Self.names.followers, items: items)
         neighbours = try ItemLinks(takingFrom: &matrices, named: Self.names.neighbours, items: items)
         guard let stored = matrices.removeValue(forKey: Self.names.weights) else { throw .missing(Self.names.weights) }
-        // Older versions have seven terms, and no slope or that of repeats alone.
+        // Older versions have seven terms, and no slope or that of repeats alone; and no popular items.
         guard stored.rows == 1, [Self.termCount + 3, 8, 7].contains(stored.columns) else {
             throw .shape(Self.names.weights, expected: [1, Self.termCount + 3], found: stored.shape)
         }
+        let isOlder = stored.columns <= 8
+        popular =
+            isOlder
+            ? PopularItems()
+            : try PopularItems(takingFrom: &matrices, named: Self.names.popular, items: items)
         (weights, slopes) = (.zero, Slopes())
-        let terms = stored.columns > 8 ? Self.termCount : 7
+        let terms = isOlder ? 7 : Self.termCount
         for (lane, value) in stored.elements.enumerated() {
             guard value.isFinite else {
                 throw .value(Self.names.weights, row: 0, column: lane, found: "\(value)", allowed: "finite")

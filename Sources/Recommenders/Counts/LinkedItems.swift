@@ -1,11 +1,13 @@
 import Foundation
+import Kernels
 
-/// The items that a history is linked to, with their terms; the reusable buffers of one thread.
+/// The items that a history is linked to and the most popular ones, with their terms; the reusable buffers of one thread.
 public struct LinkedItems: Sendable {
     /// What is counted of an item.
     private struct Counts {
         var followed: Float = 0
         var near: Float = 0
+        var popular: Float = 0
         /// How often it occurs in the history.
         var repeats: Float = 0
         /// The age of its newest occurrence.
@@ -28,7 +30,7 @@ public struct LinkedItems: Sendable {
     /// - Parameters:
     ///   - history: Item numbers, oldest first, all below `scores.items`; the newest 1000 count.
     ///   - scores: The links.
-    /// - Complexity: O(history + links of its newest 20 items).
+    /// - Complexity: O(history + links of its newest 20 items + popular items).
     public mutating func collect(_ history: ArraySlice<Int32>, _ scores: CountScores) {
         for item in items { places[Int(item)] = 0 }
         items.removeAll(keepingCapacity: true)
@@ -47,6 +49,7 @@ public struct LinkedItems: Sendable {
                 counts[place(of: item)].followed += strength
             }
         }
+        for entry in scores.popular.entries { counts[place(of: entry.id)].popular = entry.score }
         var factor: Float = 1
         for item in history.suffix(CountScores.newest).reversed() {
             for link in scores.neighbours.places(of: item) {
@@ -84,6 +87,7 @@ public struct LinkedItems: Sendable {
             terms[2] = log1p(10 * counts.near)
             terms[3] = log1p(1000 * counts.near)
         }
+        terms[CountScores.popularity] = counts.popular
         if counts.repeats > 0 {
             terms[4] = 1
             terms[5] = 1 / (1 + counts.age)

@@ -67,11 +67,15 @@ package struct CountFitting {
         weights = mean
         free = SIMDMask(repeating: true)
         softmax.maximise(&weights, free: free, prior: (mean, Self.prior))
-        if weights[Self.own] < Self.leastShare {
-            weights[Self.own] = Self.leastShare
-            free[Self.own] = false
+        // With a negative weight of popularity, the service would have to find as many more items as are popular.
+        let bounds = [(Self.own, Self.leastShare), (CountScores.popularity, 0)]
+        for (lane, least) in bounds where weights[lane] < least {
+            weights[lane] = least
+            free[lane] = false
             softmax.maximise(&weights, free: free, prior: (mean, Self.prior))
         }
+        // The second maximum may have moved a weight that was above its bound before.
+        for (lane, least) in bounds { weights[lane] = max(least, weights[lane]) }
         var fitted = counts
         for lane in 0..<CountScores.termCount {
             fitted.weights[lane] = Float(weights[lane] / (weights[Self.own] * scale))

@@ -3,14 +3,14 @@ import Foundation
 import Kernels
 import Synchronization
 
-/// A softmax over the candidates of each row, with logits linear in fifteen terms: its likelihood and Newton's method.
+/// A softmax over the candidates of each row, with logits linear in sixteen terms: its likelihood and Newton's method.
 package struct LinearSoftmax {
-    /// The terms of a candidate; lanes from ``lanes`` on are 0.
+    /// The terms of a candidate.
     package typealias Terms = SIMD16<Float>
     /// The weights of the terms, or derivatives by them.
     package typealias Weights = SIMD16<Double>
     /// How many lanes have terms.
-    package static let lanes = 15
+    package static let lanes = 16
 
     /// The candidates of one row.
     package struct Sample: Sendable {

@@ -59,6 +59,7 @@ extension RecipeReference {
             + "weights fitted on validation rows. For systems with item vectors; see <doc:CountScores>",
         "counts.followers": "items kept for each item that came directly after it",
         "counts.neighbours": "items kept for each item that occur near it",
+        "counts.popular": "items that get a term for their popularity: the most frequent ones",
         "index.kind": "`auto` scores every item below 2,000 items and uses partitions above",
         "index.partitions": "null chooses by the number of items",
         "index.recall": "share of the exact best 50 that the default effort must find; more costs time",

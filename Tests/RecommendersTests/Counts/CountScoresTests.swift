@@ -67,7 +67,12 @@ import Testing
     }
 
     @Test("terms are those of the definition, and the buffers can be used again") func terms() {
-        let scores = CountScores(counting: Self.sequences, items: Self.items, CountConfiguration())
+        var configuration = CountConfiguration()
+        configuration.popular = 8
+        let scores = CountScores(counting: Self.sequences, items: Self.items, configuration)
+        let frequencies = (0..<Self.items).map { item in Self.sequences.ids.count { Int($0) == item } }
+        let ninth = frequencies.sorted(by: >)[8]
+        let popular = frequencies.map { $0 > ninth ? log(Float($0) / Float(ninth)) : 0 }
         let histories = Self.random(seed: 2, rows: 40, longest: 30)
         let links = (
             ItemLinks(followersIn: Self.sequences, items: Self.items, keeping: 100),
@@ -97,6 +102,7 @@ import Testing
                     expected[8] = log(Float(history.count - last))
                     (expected[9], expected[10]) = (expected[1], expected[3])
                 }
+                expected[11] = popular[Int(item)]
                 let found = linked.place(ifLinked: item).map(linked.terms(at:)) ?? .zero
                 let difference = found - expected
                 #expect((0..<16).allSatisfy { abs(difference[$0]) < 1e-4 }, "item \(item) after \(history)")
@@ -106,7 +112,7 @@ import Testing
 
     @Test("scores of all items gain the weighted terms, and nothing else") func addsToScores() {
         var counts = CountScores(counting: Self.sequences, items: Self.items, CountConfiguration())
-        counts.weights = countTerms(0.5, -0.1, 0.3, 0.2, -2, 1, 0.7, -0.2, 0.15, -0.03, 0.04)
+        counts.weights = countTerms(0.5, -0.1, 0.3, 0.2, -2, 1, 0.7, -0.2, 0.15, -0.03, 0.04, 0.1)
         counts.slopes = CountScores.Slopes(repeated: 0.4, followed: -0.1, near: -0.2)
         let histories = Self.random(seed: 3, rows: 9, longest: 6)
         var scores = Matrix(rows: histories.count, columns: Self.items, repeating: 3)
@@ -136,14 +142,15 @@ import Testing
         #expect(try CountScores.take(from: &matrices, items: Self.items) == nil)
         // Older versions have seven terms, and the slope of repeats or none.
         for (columns, repeated) in [(8, Float(0.5)), (7, 1)] {
-            matrices = counts.matrices
+            matrices = counts.matrices.filter { !$0.key.hasPrefix("counts.popular") }
             matrices["counts.weights"] = Matrix(
                 rows: 1,
                 columns: columns,
                 elements: Array(([0, 0, 0, 0.25, 0, 0, 0, 0.5] as [Float]).prefix(columns))
             )
-            counts.slopes = CountScores.Slopes(repeated: repeated, followed: 0, near: 0)
-            #expect(try CountScores.take(from: &matrices, items: Self.items) == counts)
+            let old = try #require(try CountScores.take(from: &matrices, items: Self.items))
+            #expect(old.slopes == CountScores.Slopes(repeated: repeated, followed: 0, near: 0))
+            #expect(old.weights == counts.weights)
         }
     }
 
@@ -152,6 +159,7 @@ import Testing
         arguments: [
             "counts.weights", "counts.followers.lengths", "counts.followers.items", "counts.followers.strengths",
             "counts.neighbours.lengths", "counts.neighbours.items", "counts.neighbours.strengths",
+            "counts.popular.items", "counts.popular.strengths",
         ]
     )
     func damage(name: String) throws {

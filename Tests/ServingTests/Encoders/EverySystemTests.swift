@@ -138,7 +138,7 @@ import VectorIndex
         // Weights in units of the system's own scores, so that both parts matter.
         let unit = scores(histories[1]).elements.reduce(0) { max($0, abs($1)) }
         var counts = CountScores(counting: RaggedRows(Self.sequences), items: Self.items, CountConfiguration())
-        counts.weights = countTerms(0.2, -0.02, 0.3, 0.05, -0.6, 0.4, 0.1, -0.05, 0.02, -0.03, 0.04) * unit
+        counts.weights = countTerms(0.2, -0.02, 0.3, 0.05, -0.6, 0.4, 0.1, -0.05, 0.02, -0.03, 0.04, 0.1) * unit
         counts.slopes = CountScores.Slopes(repeated: 0.7, followed: -0.05, near: -0.02)
         let snapshot = try SnapshotBuilder.standard(warmUpRequests: 4)
             .build(try checkpoint(model, recipe, counts), generation: 1)

@@ -10,10 +10,10 @@ import VectorIndex
 /// Answers with counts against a ranking of the whole catalogue by brute force.
 @Suite("Retrieval with counts") struct CountedRetrievalTests {
     private static let weights: [CountScores.Terms] = [
-        countTerms(0.1, 0.05, 0.1, 0.02, 0.3, 0.2, 0.1, -0.05, 0.02, -0.03, 0.04),
+        countTerms(0.1, 0.05, 0.1, 0.02, 0.3, 0.2, 0.1, -0.05, 0.02, -0.03, 0.04, 0.05),
         // Items of the history and followers lose.
-        countTerms(-0.2, -0.05, 0.1, 0.02, -3, -1, 0.1, -0.05, 0.02, -0.03, 0.04),
-        countTerms(0, 0, -0.5, -0.1, 0, 0, 0, 0, 0, 0, 0),
+        countTerms(-0.2, -0.05, 0.1, 0.02, -3, -1, 0.1, -0.05, 0.02, -0.03, 0.04, 0.05),
+        countTerms(0, 0, -0.5, -0.1),
     ]
 
     /// The slopes that go with each of the weights.
@@ -39,7 +39,9 @@ import VectorIndex
         let sequences = RaggedRows(
             (0..<300).map { _ in (0..<8).map { _ in Int32.random(in: 0..<Int32(items), using: &generator) } }
         )
-        var counts = CountScores(counting: sequences, items: items, CountConfiguration())
+        var configuration = CountConfiguration()
+        configuration.popular = 10
+        var counts = CountScores(counting: sequences, items: items, configuration)
         (counts.weights, counts.slopes) = (Self.weights[number], Self.slopes[number])
         let snapshot = try SnapshotBuilder(
             warmUpRequests: 1,

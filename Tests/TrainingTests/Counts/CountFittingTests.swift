@@ -42,7 +42,7 @@ import Training
         var few = samples(.zero, rows: 5, candidates: 7)
         few[1].offsets[3] = 2
         let softmax = LinearSoftmax(few)
-        let weights = Self.weights(0.3, -0.2, 0.1, 0.5, -0.4, 0.2, 0, 1, -0.3, 0.2, -0.1, 0.4, 0.1, -0.2, 0.3)
+        let weights = Self.weights(0.3, -0.2, 0.1, 0.5, -0.4, 0.2, 0, 1, -0.3, 0.2, -0.1, 0.4, 0.1, -0.2, 0.3, 0.2)
         let (loss, step) = (softmax.loss(weights), 1e-2)
         for lane in 0..<LinearSoftmax.lanes {
             var (up, down) = (weights, weights)
