@@ -85,6 +85,9 @@ public struct ItemCategories: Sendable {
     /// Whether an item's categories were set after the build.
     public func isChanged(_ item: Int32) -> Bool { changed[item] != nil }
 
+    /// The items whose categories were set after the build, in any order.
+    public var changedItems: some Collection<Int32> { changed.keys }
+
     /// Sets an item's categories; new item and category numbers are added, with all numbers below them.
     ///
     /// - Parameters:

@@ -40,7 +40,10 @@ import Testing
         }
         for item in ["p", "w"] {
             try store.changeItem(ItemChange(model: "ml", item: item, version: 4, content: .init(like: ["i1"])))
-            try store.changeAttributes([AttributeChange(model: "ml", item: item, values: ["price": .number(1)])])
+            try store.changeAttributes(
+                [AttributeChange(model: "ml", item: item, values: ["price": .number(1)])],
+                of: "ml"
+            )
         }
         try store.close()
     }
@@ -108,7 +111,7 @@ import Testing
         _ = try store.setAlias(Alias(name: "c", model: "ml"))
         try store.changeItem(ItemChange(model: "ml", item: "z", version: other, content: nil))
         #expect(try store.itemChanges(of: "ml").last?.item == "z")
-        try store.changeAttributes([AttributeChange(model: "ml", item: "z", values: ["price": .number(2)])])
+        try store.changeAttributes([AttributeChange(model: "ml", item: "z", values: ["price": .number(2)])], of: "ml")
         #expect(try store.attributeChanges(of: "ml").last?.item == "z")
         #expect(try store.publish(Fixtures.checkpoint(5)) >= 5)
         expectSame(try store.load(model: "ml"), Fixtures.checkpoint(5))

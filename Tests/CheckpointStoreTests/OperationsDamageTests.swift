@@ -42,7 +42,7 @@ import Testing
             let values: [String: AttributeValue?] = [
                 "price": .number(0.1 * Double(item)), "tags": .texts(["a", "\"b\""]),
             ]
-            try store.changeAttributes([AttributeChange(model: "ml", item: "x\(item)", values: values)])
+            try store.changeAttributes([AttributeChange(model: "ml", item: "x\(item)", values: values)], of: "ml")
         }
         let content = try Content(of: store)
         try store.close()

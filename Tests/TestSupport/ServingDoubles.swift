@@ -342,17 +342,24 @@ package final class MemorySource: CheckpointSource {
 
     package func attributeChanges(of model: String) -> [AttributeChange] { state.withLock(\.attributeChanges) }
 
-    package func changeItem(_ change: ItemChange, attributes: AttributeChange? = nil) throws {
-        try write { state in
+    package func attributeChange(of item: String, in model: String) -> AttributeChange? {
+        state.withLock { $0.attributeChanges.first { $0.item == item } }
+    }
+
+    package func changeItem(_ change: ItemChange, attributes: AttributeChange? = nil) throws -> RecordedChanges {
+        let previous = try write { state in
             state.changes.removeAll { $0.item == change.item }
             state.changes.append(change)
             state.newestChange += 1
+            return state.newestChange - 1
         }
-        if let attributes { try changeAttributes([attributes]) }
+        let recorded = try changeAttributes(attributes.map { [$0] } ?? [], of: change.model)
+        return RecordedChanges(previous: previous, newest: recorded.newest)
     }
 
-    package func changeAttributes(_ changes: [AttributeChange]) throws {
+    package func changeAttributes(_ changes: [AttributeChange], of model: String) throws -> RecordedChanges {
         try write { state in
+            let previous = state.newestChange
             for change in changes {
                 var values: [String: AttributeValue?] = [:]
                 if !change.replaces, let earlier = state.attributeChanges.first(where: { $0.item == change.item }) {
@@ -363,6 +370,7 @@ package final class MemorySource: CheckpointSource {
                 state.attributeChanges.append(AttributeChange(model: change.model, item: change.item, values: values))
                 state.newestChange += 1
             }
+            return RecordedChanges(previous: previous, newest: state.newestChange)
         }
     }
 

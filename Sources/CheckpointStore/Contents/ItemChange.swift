@@ -53,3 +53,17 @@ public struct ItemChange: Codable, Sendable, Equatable {
         content == nil || !(knowsItem && version > self.version)
     }
 }
+
+/// The numbers of a model's newest change before and after changes were recorded.
+public struct RecordedChanges: Sendable, Equatable {
+    /// The number before, or 0.
+    public let previous: Int
+    /// The number after.
+    public let newest: Int
+
+    /// Groups the two.
+    public init(previous: Int, newest: Int) {
+        self.previous = previous
+        self.newest = newest
+    }
+}

@@ -8,11 +8,16 @@ extension CheckpointStore {
     /// - Parameters:
     ///   - change: The change.
     ///   - attributes: New values of the item's attributes, recorded in the same transaction; nil leaves them.
+    /// - Returns: The numbers of the model's newest change before and after.
     /// - Throws: ``CheckpointError/modelNotFound(model:available:)`` and
     ///   ``CheckpointError/versionNotFound(model:version:available:)`` for an unknown model or version, and
     ///   ``CheckpointError/invalid(reason:)`` for a vector that does not fit the version.
-    public func changeItem(_ change: ItemChange, attributes: AttributeChange? = nil) throws(CheckpointError) {
-        try write { db in
+    @discardableResult
+    public func changeItem(
+        _ change: ItemChange,
+        attributes: AttributeChange? = nil
+    ) throws(CheckpointError) -> RecordedChanges {
+        try recording(for: change.model) { db in
             let manifest = try find(model: change.model, version: change.version, in: db).manifest
             if let vector = change.content?.vector { try require(vector, of: change.item, fits: manifest) }
             try replaceRow(of: change.item, of: change.model, by: change, in: .content, db)
@@ -22,15 +27,36 @@ extension CheckpointStore {
 
     /// Records new values of attributes of many items in one transaction.
     ///
-    /// A value replaces the earlier value of the same attribute of the same item; other changed values stay.
+    /// A value replaces the earlier value of the same attribute of the same item; other changed values stay. Damaged
+    /// earlier values count in no version, so the new ones replace them.
     ///
-    /// - Parameter changes: Changes of one model, applied in order.
+    /// - Parameters:
+    ///   - changes: Changes, applied in order.
+    ///   - model: The model of all of them.
+    /// - Returns: The numbers of the model's newest change before and after.
     /// - Throws: ``CheckpointError/modelNotFound(model:available:)`` for an unknown model.
     /// - Complexity: O(changes * log items).
-    public func changeAttributes(_ changes: [AttributeChange]) throws(CheckpointError) {
-        try write { db in
-            for model in Set(changes.map(\.model)) { _ = try pointer(of: model, in: db) }
+    @discardableResult
+    public func changeAttributes(
+        _ changes: [AttributeChange],
+        of model: String
+    ) throws(CheckpointError) -> RecordedChanges {
+        try recording(for: model) { db in
+            _ = try pointer(of: model, in: db)
+            for change in changes {
+                precondition(change.model == model, "a change of \(change.model) among those of \(model)")
+            }
             try merge(changes, in: db)
+        }
+    }
+
+    /// The changed values of the attributes of one item; nil if there are none, or if they are damaged.
+    ///
+    /// - Complexity: O(log items).
+    public func attributeChange(of item: String, in model: String) throws(CheckpointError) -> AttributeChange? {
+        try read { db in
+            _ = try pointer(of: model, in: db)
+            return try storedAttributeChange(of: item, in: model, db)
         }
     }
 
@@ -50,17 +76,35 @@ extension CheckpointStore {
         }
     }
 
-    /// A number that rises by one with every recorded change of an item, and of an item's attributes; 0 before the first.
+    /// The number of the newest change of a model's items or of their attributes; 0 before the first.
+    ///
+    /// Every recorded change gets a number that is higher than all numbers before, whatever its model and whether the
+    /// earlier changes are still stored. So a reader that saw another number reads the changes again, and misses none.
+    /// Removing changes can lower the number, but cannot make a later change repeat one.
     ///
     /// It reads only indexes, so callers can poll it before they call ``itemChanges(of:)`` and
     /// ``attributeChanges(of:)``.
     public func newestItemChange(of model: String) throws(CheckpointError) -> Int {
-        try read { db in
-            try ChangeTable.allCases.reduce(0) { sum, table in
-                let sql = "SELECT max(id) FROM \(table.rawValue) WHERE model = ?"
-                let newest = try Row.fetchOne(db, sql: sql, arguments: [model])
-                return sum + (try newest?.optionalInteger(0, "newest \(table.rowName)") ?? 0)
-            }
+        try read { try newestItemChange(of: model, in: $0) }
+    }
+
+    private func newestItemChange(of model: String, in db: Database) throws -> Int {
+        try ChangeTable.allCases.reduce(0) { newest, table in
+            let sql = "SELECT max(id) FROM \(table.rawValue) WHERE model = ?"
+            let row = try Row.fetchOne(db, sql: sql, arguments: [model])
+            return max(newest, try row?.optionalInteger(0, "newest \(table.rowName)") ?? 0)
+        }
+    }
+
+    /// Records changes of a model in one transaction.
+    private func recording(
+        for model: String,
+        _ record: (Database) throws -> Void
+    ) throws(CheckpointError) -> RecordedChanges {
+        try write { db in
+            let previous = try newestItemChange(of: model, in: db)
+            try record(db)
+            return RecordedChanges(previous: previous, newest: try newestItemChange(of: model, in: db))
         }
     }
 
@@ -82,6 +126,18 @@ extension CheckpointStore {
         }
     }
 
+    /// A number above those of all changes that were ever recorded in either table.
+    private func nextChangeNumber(in db: Database) throws -> Int {
+        let tables = ChangeTable.allCases.map(\.rawValue)
+        let stored = tables.map { "SELECT max(id) AS number FROM \($0)" }
+        // The sequence remembers the numbers of removed rows.
+        let names = tables.map { "'\($0)'" }.joined(separator: ", ")
+        let used = "SELECT max(seq) FROM sqlite_sequence WHERE name IN (\(names)) AND typeof(seq) = 'integer'"
+        let sql = "SELECT 1 + coalesce(max(number), 0) FROM (\((stored + [used]).joined(separator: " UNION ALL ")))"
+        let row = try db.cachedStatement(sql: sql)
+        return try Row.fetchOne(row)?.integer(0, "number of the next change") ?? 1
+    }
+
     /// Replaces the row of an item by a new one with a higher number.
     private func replaceRow(
         of item: String,
@@ -93,29 +149,32 @@ extension CheckpointStore {
         let key = Data(item.utf8)
         let remove = try db.cachedStatement(sql: "DELETE FROM \(table.rawValue) WHERE model = ? AND item = ?")
         try remove.execute(arguments: [model, key])
-        let insert = try db.cachedStatement(
-            sql: "INSERT INTO \(table.rawValue) (model, item, content, digest) VALUES (?, ?, '', x'')"
-        )
-        try insert.execute(arguments: [model, key])
-        let id = Int(db.lastInsertedRowID)
+        let id = try nextChangeNumber(in: db)
         let content = String(decoding: try encoded(value), as: UTF8.self)
-        let fill = try db.cachedStatement(sql: "UPDATE \(table.rawValue) SET content = ?, digest = ? WHERE id = ?")
-        try fill.execute(arguments: [content, SHA256.row(table.rowName, "\(id)", content), id])
+        let insert = try db.cachedStatement(
+            sql: "INSERT INTO \(table.rawValue) (id, model, item, content, digest) VALUES (?, ?, ?, ?, ?)"
+        )
+        try insert.execute(arguments: [id, model, key, content, SHA256.row(table.rowName, "\(id)", content)])
     }
 
     /// Merges changes of attributes into the rows of their items.
     private func merge(_ changes: [AttributeChange], in db: Database) throws {
-        let sql = "SELECT id, item, content, digest, model FROM attribute_change WHERE model = ? AND item = ?"
-        let find = try db.cachedStatement(sql: sql)
         for change in changes {
             var merged = change
-            if !change.replaces, let row = try Row.fetchOne(find, arguments: [change.model, Data(change.item.utf8)]) {
-                let (_, earlier): (Int, AttributeChange) = try changeRow(row, in: .attributes) { ($0.model, $0.item) }
+            if !change.replaces, let earlier = try storedAttributeChange(of: change.item, in: change.model, db) {
                 merged = earlier.followed(by: change)
             }
             merged.replaces = false
             try replaceRow(of: change.item, of: change.model, by: merged, in: .attributes, db)
         }
+    }
+
+    /// The changed values of the attributes of one item; nil if there are none, or if they are damaged.
+    private func storedAttributeChange(of item: String, in model: String, _ db: Database) throws -> AttributeChange? {
+        let sql = "SELECT id, item, content, digest, model FROM attribute_change WHERE model = ? AND item = ?"
+        let find = try db.cachedStatement(sql: sql)
+        guard let row = try Row.fetchOne(find, arguments: [model, Data(item.utf8)]) else { return nil }
+        return try? changeRow(row, in: .attributes) { ($0.model, $0.item) }.change
     }
 
     /// Reads a row and checks it against its digest.

@@ -1,75 +1,5 @@
 public import CheckpointStore
 import Kernels
-import VectorIndex
-
-/// An attribute whose values are texts.
-struct TextColumn: Sendable {
-    private var names: IdentifierTable
-    private var lists: ItemCategories
-
-    /// Indexes lists of positions in `names`.
-    init(names: [String], lists: [[Int32]], items: Int) throws(SnapshotError) {
-        self.names = try IdentifierTable(names)
-        self.lists = ItemCategories(lists, itemCount: items, categoryCount: names.count)
-    }
-
-    /// The texts of a snapshot's categories.
-    init(_ categories: CategoryIndex) {
-        names = categories.names
-        lists = categories.categories
-    }
-
-    /// The texts of an item.
-    func texts(of item: Int32) -> [String] { lists.categories(of: item).map(names.id) }
-
-    /// Gives an item other texts; nil restores those of the build.
-    mutating func set(_ texts: [String]?, of item: Int32) {
-        lists.set(texts?.map { names.number(of: $0) ?? names.append($0) }, of: item)
-    }
-
-    /// The numbers of an item's texts.
-    func groups(of item: Int32) -> ArraySlice<Int32> { lists.categories(of: item) }
-
-    /// The items with a text, by its number.
-    func items(of group: Int32, bound: Int) -> ItemSet {
-        var set = lists.items(anyOf: [group], noneOf: [])
-        set.grow(to: bound)
-        return set
-    }
-
-    /// A text by its number.
-    func text(of group: Int32) -> String { names.id(group) }
-
-    /// Whether an item has no text.
-    func isEmpty(_ item: Int32) -> Bool { lists.categories(of: item).isEmpty }
-
-    /// The items with at least one of some texts; unknown texts have none.
-    func items(withAnyOf texts: [String], bound: Int) -> ItemSet {
-        var set = lists.items(anyOf: texts.compactMap(names.number), noneOf: [])
-        set.grow(to: bound)
-        return set
-    }
-
-    /// The items with a text.
-    func itemsWithTexts(bound: Int) -> ItemSet {
-        var set = lists.classified
-        set.grow(to: bound)
-        return set
-    }
-
-    /// How many items of a set have each text, by number; the most frequent texts first, at most `limit`.
-    func counts(in items: ItemSet, limit: Int) -> [(text: String, count: Int)] {
-        var counts = [Int](repeating: 0, count: names.count)
-        for item in items {
-            for number in lists.categories(of: item) { counts[Int(number)] += 1 }
-        }
-        var best = TopK(k: min(limit, counts.count))
-        for (number, count) in counts.enumerated() where count > 0 {
-            best.offer(Scored(id: Int32(number), score: Float(count)))
-        }
-        return best.sorted().map { (names.id($0.id), counts[Int($0.id)]) }
-    }
-}
 
 /// The attributes of a catalogue, prepared for filters.
 public struct AttributeIndex: Sendable {
@@ -106,6 +36,13 @@ public struct AttributeIndex: Sendable {
 
     /// The names of the attributes with their types.
     public var types: [(name: String, type: AttributeType)] { columns.map { ($0.name, $0.type) } }
+
+    /// How many texts the attributes hold, including some that no item has any more.
+    package var textCount: Int {
+        columns.reduce(0) { sum, column in
+            if case .texts(let texts) = column.values { sum + texts.names.count } else { sum }
+        }
+    }
 
     /// The attribute of a name.
     func column(_ name: String) -> Column? { columns.first { $0.name == name } }
@@ -226,6 +163,7 @@ extension AttributeIndex.Column {
             for (item, value) in edits.sorted(by: { $0.key < $1.key }) {
                 texts.set(value.flatMap { type.texts($0) } ?? [], of: item)
             }
+            texts.dropUnused()
             return .texts(texts)
         }
     }
@@ -266,7 +204,10 @@ extension AttributeType {
         case (.keywords, .texts(let list)): texts = list
         default: return nil
         }
-        return texts.allSatisfy { $0.utf8.count <= Self.longestText } ? texts : nil
+        guard texts.allSatisfy({ $0.utf8.count <= Self.longestText }) else { return nil }
+        // Swift's strings are equal if Unicode calls them equivalent, but these texts are compared byte by byte.
+        var seen = Set<[UInt8]>()
+        return texts.filter { seen.insert(Array($0.utf8)).inserted }
     }
 
     /// The JSON form of a value, for messages.

@@ -143,7 +143,7 @@ public struct RetrievalResponse: Sendable {
     public var fused: FusedSources?
 }
 
-/// How many items an index looked at for one request, over all samples.
+/// How many items an index looked at for one request, over all samples and all searches that its rules need.
 public struct SearchedCandidates: Sendable, Equatable {
     /// Coded vectors that were scanned; 0 when every eligible item was scored exactly.
     public var scanned = 0

@@ -231,6 +231,7 @@ public struct RetrievalService: Sendable {
     ) throws(RetrievalError) -> RetrievalResponse {
         let snapshot = arm.snapshot
         let start = DispatchTime.now().uptimeNanoseconds
+        workspace.beginAnswer()
         let allowed = try snapshot.items(passing: request)
         let excluded = workspace.exclusions(of: user)
         if !user.vectors.isEmpty, !workspace.areUsable(user.vectors, of: snapshot) {
@@ -391,14 +392,15 @@ public struct RetrievalService: Sendable {
         items = workspace.reranking.results
     }
 
-    /// Why the last search scored every eligible item instead of using the index.
+    /// Why a search scored every eligible item instead of using the index.
     private func exactReason(
         _ request: borrowing RetrievalRequest,
         _ workspace: RetrievalWorkspace
     ) -> ExactSearchReason? {
         if request.exact { return .request }
-        guard workspace.searching.fellBack else { return nil }
-        return request.isFiltered ? .filter : .effort
+        guard workspace.fellBack else { return nil }
+        // Boosts search among the items of their filters.
+        return request.isFiltered || request.rules.addsToScores ? .filter : .effort
     }
 
     /// The most popular items that may be answered, with a score of 0.

@@ -138,8 +138,16 @@ public final class RetrievalWorkspace {
         }
     }
 
-    /// How many items the last ``search(_:bound:for:k:effort:among:)`` looked at.
+    /// How many items the searches for the current answer looked at.
     private(set) var candidates = SearchedCandidates()
+    /// Whether one of them scored every eligible item although the index could have searched.
+    private(set) var fellBack = false
+
+    /// Starts an answer, for which rules may search several times.
+    func beginAnswer() {
+        candidates = SearchedCandidates()
+        fellBack = false
+    }
 
     /// The best `k` items over vectors of the batch, best first; an item's score is the largest over the vectors.
     ///
@@ -159,8 +167,8 @@ public final class RetrievalWorkspace {
             index.search(vector, k: k, effort: effort, among: eligible, in: searching)
             candidates.scanned += searching.scanned
             candidates.rescored += searching.rescored
+            if searching.fellBack { fellBack = true }
         }
-        candidates = SearchedCandidates()
         if rows.count == 1 {
             find(rows.lowerBound)
             return searching.results

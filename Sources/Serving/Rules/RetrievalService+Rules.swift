@@ -21,6 +21,13 @@ public struct ItemReason: Sendable, Equatable {
     public let boosts: [Int]
     /// What gave the item its position.
     public let position: Position
+
+    /// Groups the parts.
+    public init(base: Float, boosts: [Int], position: Position) {
+        self.base = base
+        self.boosts = boosts
+        self.position = position
+    }
 }
 
 extension RetrievalService {

@@ -42,8 +42,10 @@ public final class CategoryIndex: Sendable {
 
     /// Indexes changed categories, with an empty cache.
     init(_ changed: ChangingCategories) {
-        names = changed.names
-        categories = changed.categories
+        var texts = changed.texts
+        texts.dropUnused()
+        names = texts.names
+        categories = texts.lists
         cache = FilterCache(items: categories.itemCount)
     }
 
@@ -87,27 +89,18 @@ public final class CategoryIndex: Sendable {
 
 /// A catalogue's categories while items change; it shares all unchanged parts with its original index.
 struct ChangingCategories {
-    fileprivate var names: IdentifierTable
-    fileprivate var categories: ItemCategories
+    fileprivate var texts: TextColumn
     /// Whether a filter's set of items may have changed.
     private(set) var isChanged = false
 
     /// Starts with the categories of an index.
-    init(_ index: CategoryIndex) {
-        names = index.names
-        categories = index.categories
-    }
+    init(_ index: CategoryIndex) { texts = TextColumn(index) }
 
     /// Gives an item categories, also new ones; nil restores those of the build, which are none for an added item.
     mutating func set(_ names: [String]?, of item: Int32) {
         // Unchanged categories keep the cached sets valid.
-        if names == nil, Int(item) < categories.itemCount, !categories.isChanged(item) { return }
-        var numbers: [Int32]?
-        if let names {
-            numbers = []
-            for name in names { numbers?.append(self.names.number(of: name) ?? self.names.append(name)) }
-        }
-        categories.set(numbers, of: item)
+        if names == nil, Int(item) < texts.lists.itemCount, !texts.lists.isChanged(item) { return }
+        texts.set(names, of: item)
         isChanged = true
     }
 }

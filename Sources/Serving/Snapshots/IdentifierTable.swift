@@ -50,6 +50,12 @@ public struct IdentifierTable: Sendable {
         return Int32(count - 1)
     }
 
+    /// How many ids were appended.
+    var appendedCount: Int { appended.isEmpty ? 0 : appended[0].ends.count }
+
+    /// Removes all appended ids, whose numbers are then given again.
+    mutating func removeAppended() { appended = [] }
+
     /// Adds an id to this table, which grows if needed; returns false, and leaves the table unusable, for a known
     /// id.
     private mutating func insert(_ id: String) -> Bool {
@@ -81,7 +87,7 @@ public struct IdentifierTable: Sendable {
     }
 
     /// How many ids there are.
-    public var count: Int { ends.count + (appended.isEmpty ? 0 : appended[0].ends.count) }
+    public var count: Int { ends.count + appendedCount }
 
     /// The item number of an id, or nil for one that is not in the catalogue.
     public func number(of id: String) -> Int32? {

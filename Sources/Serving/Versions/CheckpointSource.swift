@@ -48,14 +48,18 @@ public protocol CheckpointSource: Sendable {
     /// The changed values of the attributes of each item of a model.
     func attributeChanges(of model: String) throws -> [AttributeChange]
 
-    /// A number that rises by one with every change of an item, and of an item's attributes; 0 before the first.
+    /// The changed values of the attributes of one item; nil if there are none.
+    func attributeChange(of item: String, in model: String) throws -> AttributeChange?
+
+    /// The number of the newest change of an item or of its attributes, which no later change repeats; 0 before the
+    /// first.
     func newestItemChange(of model: String) throws -> Int
 
     /// Stores a change of an item, and new values of its attributes if there are any, in one step.
-    func changeItem(_ change: ItemChange, attributes: AttributeChange?) throws
+    func changeItem(_ change: ItemChange, attributes: AttributeChange?) throws -> RecordedChanges
 
     /// Stores new values of attributes, in order and in one step.
-    func changeAttributes(_ changes: [AttributeChange]) throws
+    func changeAttributes(_ changes: [AttributeChange], of model: String) throws -> RecordedChanges
 
     /// Imports an exported version and optionally activates it; see `CheckpointStore.importVersion`.
     func importVersion(from path: String, activate: Bool) throws -> (model: String, version: Int, isNew: Bool)

@@ -72,10 +72,12 @@ extension ServingController {
                     let checked = try active.filters.attributes.checked(values, at: "attributes")
                     return AttributeChange(model: name, item: item, values: checked, replaces: true)
                 }
-                try record(of: name, rows: values == nil ? 1 : 2) {
+                // A version that did not know the item until now has none of its stored values yet.
+                let known = try values ?? source.attributeChange(of: item, in: name)
+                try record(of: name) {
                     try source.changeItem(completed, attributes: values)
                 } applying: { snapshot in
-                    snapshot.applying([completed], attributes: values.map { [$0] } ?? []).snapshot
+                    snapshot.applying([completed], attributes: known.map { [$0] } ?? []).snapshot
                 }
                 return completed
             }
@@ -117,8 +119,8 @@ extension ServingController {
                     )
                 }
                 if !changes.isEmpty {
-                    try record(of: name, rows: changes.count) {
-                        try source.changeAttributes(changes)
+                    try record(of: name) {
+                        try source.changeAttributes(changes, of: name)
                     } applying: { snapshot in
                         snapshot.applying([], attributes: changes).snapshot
                     }
@@ -148,18 +150,15 @@ extension ServingController {
     /// Stores changes and then applies them to every version of the model that is in memory.
     private func record(
         of model: String,
-        rows: Int,
-        _ store: () throws -> Void,
+        _ store: () throws -> RecordedChanges,
         applying: (ServingSnapshot) -> ServingSnapshot
     ) throws {
-        let before = try source.newestItemChange(of: model)
-        try store()
-        let after = try source.newestItemChange(of: model)
+        let recorded = try store()
         for (id, resident) in look({ $0.residents }) where id.model == model {
             let snapshot = applying(resident.snapshot)
             // If another process changed items too, the next poll reads all changes again.
-            let isWhole = resident.newestChange == before && after == before + rows
-            let newest = isWhole ? after : resident.newestChange
+            let isWhole = resident.newestChange == recorded.previous
+            let newest = isWhole ? recorded.newest : resident.newestChange
             publish { $0.replace(id, by: snapshot, newestChange: newest) }
         }
     }

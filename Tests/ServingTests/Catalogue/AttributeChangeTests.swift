@@ -4,6 +4,7 @@ import Serving
 import Synchronization
 import TestSupport
 import Testing
+import VectorIndex
 
 /// Attributes that change in service, against a catalogue that is built with the new values.
 @Suite("Attribute changes") struct AttributeChangeTests {
@@ -104,6 +105,57 @@ import Testing
         #expect(next.applying([], attributes: [change]).snapshot.filters.isCached(filter("price")))
     }
 
+    @Test("a list with the same keyword twice is the list with it once")
+    func repeatedKeywords() throws {
+        let snapshot = try testBuilder.build(makeCheckpoint(version: 1), generation: 1)
+        func tags(_ list: [String], in snapshot: ServingSnapshot) -> ServingSnapshot {
+            let change = AttributeChange(model: "m", item: "i1", values: ["tags": .texts(list)])
+            return snapshot.applying([], attributes: [change]).snapshot
+        }
+        // These spellings are equivalent in Unicode, but are different texts here.
+        let once = ["x", "caf\u{E9}", "cafe\u{301}"]
+        let next = tags(once + once, in: snapshot)
+        #expect(next.filters.attributes.values(of: 1).contains { $0 == ("tags", .texts(once)) })
+        let filter = ItemFilter(.init(should: [.attribute("tags", .match(.text("x")))]))
+        #expect(try Array(next.filters.items(passing: filter)) == [1])
+        #expect(tags(once + ["x"], in: next).filters.isCached(filter))
+        #expect(!tags(["x"], in: next).filters.isCached(filter))
+    }
+
+    @Test("texts that no item has any more do not stay for ever", arguments: [1, 30])
+    func forgetsTexts(items: Int) throws {
+        var snapshot = try testBuilder.build(makeCheckpoint(version: 1), generation: 1)
+        let built = snapshot.filters.attributes.textCount
+        let rounds = 400
+        for round in 0..<rounds {
+            let numbers = (0..<items).map { ($0 * 7 + round) % 40 }
+            let ids = numbers.map { $0 % 3 == 0 ? "\($0)" : "i\($0)" }
+            let brands = numbers.map { "brand \(round) \($0)" }
+            let attributes = zip(ids, brands).map {
+                AttributeChange(model: "m", item: $0, values: ["brand": .text($1), "tags": .texts([$1, "red"])])
+            }
+            let contents = zip(ids, brands).map {
+                ItemChange(model: "m", item: $0, version: 1, content: .init(like: ["i1"], categories: [$1, "Even"]))
+            }
+            snapshot = snapshot.applying(contents, attributes: attributes).snapshot
+            for (number, brand) in zip(numbers, brands) where round % 20 == 0 {
+                for key in ["brand", "tags", "categories"] {
+                    let filter = ItemFilter(.init(must: [.attribute(key, .match(.text(brand)))]))
+                    #expect(try Array(snapshot.filters.items(passing: filter)) == [Int32(number)])
+                }
+                let values = snapshot.filters.attributes.values(of: Int32(number))
+                #expect(values.contains { $0 == ("tags", .texts([brand, "red"])) })
+                #expect(snapshot.categories.names(of: Int32(number)) == [brand, "Even"])
+            }
+            let old = ItemFilter(.init(must: [.attribute("brand", .match(.text("brand \(round - 41) 0")))]))
+            #expect(try snapshot.filters.items(passing: old).count == 0)
+        }
+        // Each of the 40 items has one text of its own in each of the lists; the rest is what has yet to be dropped.
+        let bound = 64 + 3 * 40 + items
+        #expect(snapshot.filters.attributes.textCount <= built + 2 * (bound + 40))
+        #expect(snapshot.categories.categories.categoryCount <= 3 + bound + 40)
+    }
+
     @Test("a version skips values that do not suit its own attributes, and items that it does not have")
     func skips() throws {
         let snapshot = try testBuilder.build(makeCheckpoint(version: 1), generation: 1)
@@ -170,6 +222,41 @@ import Testing
         // The other process follows by its next poll.
         await controller.poll()
         #expect(prices(holder, 1) == .number(0.5))
+    }
+
+    @Test("an item that a version gets later has its changed values, as after a restart")
+    func valuesOfAddedItems() async throws {
+        let source = MemorySource([1], active: 1)
+        // Version 2 knows one item more.
+        source.state.withLock { $0.checkpoints[2] = makeCheckpoint(version: 2, items: 41) }
+        let split = [1, 2].map { Alias.Share(version: $0, percent: 50) }
+        _ = try source.setAlias(Alias(name: "both", model: "m", split: split), ifRevision: nil)
+        let holder = RoutingHolder()
+        let controller = controller(source, holder)
+        await controller.poll()
+        let edits = [ServingController.AttributeEdit(item: "i40", values: ["price": .number(9)], replaces: false)]
+        #expect(try await controller.changeAttributes(edits, model: "m").changed == 1)
+        _ = try await controller.changeItem("i40", to: .init(like: ["i1"]), model: "m")
+        func values(_ holder: RoutingHolder) throws -> [[String: AttributeValue]] {
+            try [1, 2].map { version in
+                let snapshot = try #require(holder.current.arm(of: "m", version: version)?.snapshot)
+                let number = try #require(snapshot.number(of: "i40"))
+                return Dictionary(uniqueKeysWithValues: snapshot.filters.attributes.values(of: number).map { ($0, $1) })
+            }
+        }
+        let restarted = RoutingHolder()
+        await self.controller(source, restarted).poll()
+        #expect(try values(restarted).map { $0["price"] } == [.number(9), .number(9)])
+        #expect(try values(holder) == values(restarted))
+        // Given values replace the stored ones.
+        _ = try await controller.changeItem(
+            "i40",
+            to: .init(like: ["i2"]),
+            attributes: ["brand": .text("b9")],
+            model: "m"
+        )
+        #expect(try values(holder).map { $0["brand"] } == [.text("b9"), .text("b9")])
+        #expect(try values(holder)[0]["price"] == nil)
     }
 
     @Test(

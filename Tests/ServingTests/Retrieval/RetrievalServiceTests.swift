@@ -3,6 +3,7 @@ import Dispatch
 import Foundation
 import Kernels
 import Serving
+import Synchronization
 import TestSupport
 import Testing
 import VectorIndex
@@ -384,6 +385,41 @@ import VectorIndex
         #expect(try service.retrieve(request, workspace: shared).candidates == SearchedCandidates())
     }
 
+    @Test("an answer reports the candidates of all searches that its rules need, and whether one scored everything")
+    func countsAllSearches() throws {
+        let (_, partitioned, vectors) = try partitionedService()
+        let index = RecordingIndex(partitioned)
+        let builder = SnapshotBuilder(
+            warmUpRequests: 1,
+            makeModel: { _ in ServedModel(encoder: MeanEncoder(items: vectors), itemVectors: vectors) },
+            makeIndex: { _, _ in index },
+            makeExactIndex: { ScanIndex(vectors: $0) }
+        )
+        let holder = RoutingHolder()
+        holder.publish(try builder.build(makeCheckpoint(version: 1, items: 2500), generation: 1))
+        let service = RetrievalService(holder: holder)
+        let workspace = RetrievalWorkspace()
+        func answer(_ request: RetrievalRequest) throws -> (RetrievalResponse, [RecordingIndex.Search]) {
+            index.searches.withLock { $0 = [] }
+            return (try service.retrieve(request, workspace: workspace), index.searches.withLock(\.self))
+        }
+        var request = RetrievalRequest(history: ["i1", "i2"], k: 10)
+        let (plain, single) = try answer(request)
+        #expect(single.map(\.candidates) == [plain.candidates] && plain.exactReason == nil)
+        // One search for each combination of boosts that items have: one item has the first alone.
+        let one = ItemFilter(.init(must: [.ids(["i7"])]))
+        let third = ItemFilter(.init(must: [.attribute("categories", .match(.text("Third")))]))
+        request.rules.boosts = [.init(one, .add(0.5)), .init(third, .add(0.25))]
+        let (boosted, searches) = try answer(request)
+        #expect(searches.count == 3 && Set(searches.map(\.candidates.scanned)).count > 1)
+        #expect(boosted.candidates.scanned == searches.reduce(0) { $0 + $1.candidates.scanned })
+        #expect(boosted.candidates.rescored == searches.reduce(0) { $0 + $1.candidates.rescored })
+        #expect(searches.contains(where: \.fellBack) && boosted.exactReason == .filter)
+        // The next answer starts from zero.
+        request.rules = RetrievalRules()
+        #expect(try answer(request).0.candidates == plain.candidates)
+    }
+
     @Test("an answer reports the candidates of the index, over all samples")
     func countsCandidates() throws {
         let (service, index, vectors) = try partitionedService()
@@ -403,4 +439,35 @@ import VectorIndex
         request.history = IdentifierList([])
         #expect(try service.retrieve(request, workspace: RetrievalWorkspace()).candidates == SearchedCandidates())
     }
+}
+
+/// Records what the searches of an index looked at.
+private final class RecordingIndex: VectorIndex {
+    struct Search {
+        var candidates = SearchedCandidates()
+        let fellBack: Bool
+    }
+
+    let searches = Mutex<[Search]>([])
+    private let base: any VectorIndex
+
+    init(_ base: any VectorIndex) { self.base = base }
+
+    var count: Int { base.count }
+    var dimension: Int { base.dimension }
+
+    func search(
+        _ query: Span<Float>,
+        k: Int,
+        effort: Int?,
+        among eligible: borrowing Eligibility,
+        in workspace: SearchWorkspace
+    ) {
+        base.search(query, k: k, effort: effort, among: eligible, in: workspace)
+        var search = Search(fellBack: workspace.fellBack)
+        (search.candidates.scanned, search.candidates.rescored) = (workspace.scanned, workspace.rescored)
+        searches.withLock { [search] in $0.append(search) }
+    }
+
+    func serialised() -> [UInt8] { [] }
 }

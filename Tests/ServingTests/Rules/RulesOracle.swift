@@ -3,6 +3,26 @@ import Serving
 
 /// Applies rules to a complete list of items, position by position.
 struct RulesOracle {
+    /// An item with its score after boosts, and why it is there.
+    struct Entry: Equatable {
+        let item: Scored
+        let reason: ItemReason
+    }
+
+    private struct Candidate {
+        let id: Int32
+        let base: Float
+        let score: Float
+        let boosts: [Int]
+
+        func entry(_ position: ItemReason.Position) -> Entry {
+            Entry(
+                item: Scored(id: id, score: score),
+                reason: ItemReason(base: base, boosts: boosts, position: position)
+            )
+        }
+    }
+
     let items: [PlainItem]
     let rules: RetrievalRules
     /// The items of the history.
@@ -25,27 +45,26 @@ struct RulesOracle {
     ///   - ranked: All items that may be answered, in their order before rules, with their scores.
     ///   - count: How many positions to fill.
     /// - Returns: At most `count` items.
-    func list(_ ranked: [Scored], count: Int) -> [Scored] {
-        func amount(_ item: Int32) -> Float {
-            rules.boosts.reduce(0) { sum, boost in
-                guard case .add(let amount) = boost.effect, FilterOracle.passes(items[Int(item)], boost.filter.group)
-                else { return sum }
-                return sum + amount
+    func list(_ ranked: [Scored], count: Int) -> [Entry] {
+        let boosted = ranked.enumerated().map { order, item in
+            let boosts = rules.boosts.indices.filter {
+                FilterOracle.passes(items[Int(item.id)], rules.boosts[$0].filter.group)
             }
+            let amount = boosts.reduce(Float(0)) { sum, boost in
+                if case .add(let amount) = rules.boosts[boost].effect { sum + amount } else { sum }
+            }
+            let candidate = Candidate(id: item.id, base: item.score, score: item.score + amount, boosts: boosts)
+            return (order: order, candidate: candidate)
         }
-        var boosted = ranked.enumerated().map { (order: $0, base: $1, score: $1.score + amount($1.id)) }
-        boosted.sort { ($1.score, $0.order) < ($0.score, $1.order) }
+        .sorted { ($1.candidate.score, $0.order) < ($0.candidate.score, $1.order) }.map(\.candidate)
         let places = boosted.enumerated().map { place, entry in
-            let factor = rules.boosts.reduce(1.0) { product, boost in
-                guard case .rankFactor(let factor) = boost.effect,
-                    FilterOracle.passes(items[Int(entry.base.id)], boost.filter.group)
-                else { return product }
-                return product * factor
+            let factor = entry.boosts.reduce(1.0) { product, boost in
+                if case .rankFactor(let factor) = rules.boosts[boost].effect { product * factor } else { product }
             }
             return (rank: Double(place + 1) / factor, place: place)
         }.sorted { ($0.rank, $0.place) < ($1.rank, $1.place) }
-        var left = places.map { Scored(id: boosted[$0.place].base.id, score: boosted[$0.place].score) }
-        var pins: [Int: Scored] = [:]
+        var left = places.map { boosted[$0.place] }
+        var pins: [Int: Candidate] = [:]
         for pin in rules.pins {
             guard let entry = left.first(where: { items[Int($0.id)].id == pin.id }) else { continue }
             pins[pin.position] = entry
@@ -55,7 +74,7 @@ struct RulesOracle {
         return fill(left, pins, count)
     }
 
-    private func fill(_ candidates: [Scored], _ pins: [Int: Scored], _ count: Int) -> [Scored] {
+    private func fill(_ candidates: [Candidate], _ pins: [Int: Candidate], _ count: Int) -> [Entry] {
         var left = candidates
         var groups: [String: Int] = [:]
         func occupy(_ item: Int32) {
@@ -82,37 +101,40 @@ struct RulesOracle {
                 : (names.firstIndex(of: left) ?? 0) < (names.firstIndex(of: right) ?? 0)
         }
         var held: [String: Double] = [:]
-        var list: [Scored] = []
+        var list: [Entry] = []
         while list.count < count {
             let position = list.count + 1
             if let pin = pins[position] {
-                list.append(pin)
+                list.append(pin.entry(.pin))
             } else {
                 let lacks = order.map { shares[$0, default: 0] * Double(position) - held[$0, default: 0] }
                 let wanted: [String?] =
                     order.indices.sorted { abs(lacks[$0] - lacks[$1]) > 1e-9 ? lacks[$0] > lacks[$1] : $0 < $1 }
                     .map { order[$0] } + [nil]
-                let news = list.count { isNew(Int($0.id)) }
+                let news = list.count { isNew(Int($0.item.id)) }
                 let due = rules.newShare.map { Int(($0.share * Double(position) + 1e-9).rounded(.down)) } ?? 0
-                var chosen: Int?
+                var chosen: (place: Int, position: ItemReason.Position)?
                 for isFresh in news < due ? [true, false] : [false] {
                     for value in wanted where chosen == nil {
-                        chosen = left.firstIndex { entry in
+                        let place = left.firstIndex { entry in
                             hasRoom(entry.id) && (!isFresh || isNew(Int(entry.id)))
                                 && value.map { values(rules.calibration ?? "", Int(entry.id)).contains($0) } != false
                         }
+                        chosen = place.map { ($0, isFresh ? .new : value.map { .share($0) } ?? .score) }
                     }
                 }
                 guard let chosen else {
                     for (_, pin) in pins.sorted(by: { $0.key < $1.key })
-                    where list.count < count && !list.contains(where: { $0.id == pin.id }) { list.append(pin) }
+                    where list.count < count && !list.contains(where: { $0.item.id == pin.id }) {
+                        list.append(pin.entry(.pin))
+                    }
                     break
                 }
-                occupy(left[chosen].id)
-                list.append(left.remove(at: chosen))
+                occupy(left[chosen.place].id)
+                list.append(left.remove(at: chosen.place).entry(chosen.position))
             }
             guard let last = list.last, let key = rules.calibration else { continue }
-            let own = values(key, Int(last.id))
+            let own = values(key, Int(last.item.id))
             for value in own { held[value, default: 0] += 1 / Double(own.count) }
         }
         return list
