@@ -93,15 +93,19 @@ let package = Package(
             ],
             resources: [.embedInCode("ControlPlane/Dashboard/Page"), .embedInCode("OpenAPI/openapi.json")]
         ),
+        // These two have TLS, for stores of checkpoints and for services behind a proxy.
+        library(
+            "Fleet",
+            ["Kernels", "CheckpointStore", "Serving", asyncHTTPClient, lifecycle, logging, nioCore, nioHTTP1]
+        ),
         library("ClientCalls", [nioCore, nioHTTP1, nioPosix]),
-        // Only this library has TLS, so that the program's build compiles no BoringSSL (400 C files).
         library("DimeRecClient", ["ClientCalls", asyncHTTPClient, nioCore, nioHTTP1]),
         library("LoadTesting", ["Kernels", histogram, nioCore, nioPosix]),
         .executableTarget(
             name: "dimerec",
             dependencies: [
                 "Kernels", "Autodiff", "Recommenders", "Training", "VectorIndex", "CheckpointStore", "Serving",
-                "HTTPAPI", "LoadTesting", "ClientCalls", argumentParser, lifecycle, logging, nioCore, nioHTTP1,
+                "HTTPAPI", "Fleet", "LoadTesting", "ClientCalls", argumentParser, lifecycle, logging, nioCore, nioHTTP1,
                 nioPosix, systemPackage,
             ],
             swiftSettings: settings
@@ -147,6 +151,7 @@ let package = Package(
                 lifecycle, logging, nioCore, nioPosix, nioHTTP1, nioEmbedded, systemPackage,
             ]
         ),
+        tests("Fleet", ["Kernels", "CheckpointStore", "Serving", logging, nioCore, nioPosix, nioHTTP1]),
         tests("DimeRecClient", ["ClientCalls", "HTTPAPI", "Serving", nioCore, nioPosix]),
         tests("LoadTesting", ["Kernels", nioCore, nioPosix, nioHTTP1, nioEmbedded]),
     ] + (fuzzes ? [.target(name: "FuzzingEntry", dependencies: ["Fuzzing"], path: "Tests/FuzzingEntry")] : [])

@@ -37,6 +37,7 @@ import Testing
         case (_, .decimal(let range)): ["\((range.lowerBound + range.upperBound) / 2)", "\(range.upperBound)"]
         case (_, .choice(let words)): words.count > 2 ? [words[0], words[1]] : words
         case (_, .text): ["one", "two"]
+        case (_, .address): ["http://one:8000/index.json", "https://two/index.json"]
         case (_, .list): ["one", "two,three"]
         }
     }
@@ -93,6 +94,9 @@ import Testing
                 range = words
             case .list: wrong = ["a,,b", ","]
             case .text: wrong = []
+            case .address:
+                wrong = ["x", "ftp://host/index.json", "http://", "https:///index.json", "/srv/index.json"]
+                range = ["http://", "https://"]
             }
             for value in wrong {
                 let sources = [

@@ -29,6 +29,7 @@ package enum MetricFamily: String, CaseIterable {
     case guardRollbacks = "dimerec_guard_rollbacks_total"
     case storeDamagedParts = "dimerec_store_damaged_parts"
     case imports = "dimerec_import_total"
+    case pulls = "dimerec_pull_total"
     case indexItems = "dimerec_index_items"
     case indexTombstones = "dimerec_index_tombstones"
     case shadowRequests = "dimerec_shadow_requests_total"
@@ -71,7 +72,7 @@ package enum MetricFamily: String, CaseIterable {
             .distinctItemsPerMinute, .recallEstimate:
             .answers
         case .modelInfo, .modelAge, .versionRequests, .versionRequestDuration, .modelLoad, .swaps, .guardRollbacks,
-            .storeDamagedParts, .imports, .indexItems, .indexTombstones, .shadowRequests, .shadowOverlap,
+            .storeDamagedParts, .imports, .pulls, .indexItems, .indexTombstones, .shadowRequests, .shadowOverlap,
             .shadowTimeRatio:
             .versions
         case .buildInfo, .droppedLogLines, .processCPU, .processResidentMemory, .processOpenDescriptors,
@@ -106,6 +107,7 @@ package enum MetricFamily: String, CaseIterable {
         case .versionRequests: version + [Label(name: "result", values: ["ok", "error"])]
         case .swaps: [Label(name: "result", values: ["published", "rejected", "rolled_back"])]
         case .imports: [Label(name: "result", values: ["imported", "rejected"])]
+        case .pulls: [Label(name: "result", values: ["taken", "refused", "failed"])]
         case .shadowRequests: [Label(name: "result", values: ["compared", "failed", "dropped"])]
         case .buildInfo: [Label(name: "version"), Label(name: "platform")]
         default: []
@@ -140,9 +142,10 @@ package enum MetricFamily: String, CaseIterable {
         case .versionRequestDuration: "The version's own work for one retrieval."
         case .modelLoad: "Time of the last load with its warm-up."
         case .swaps: "Attempts to put a version into service."
-        case .guardRollbacks: "Splits that a guard ended."
+        case .guardRollbacks: "Splits that a guard ended, and pulled versions that a guard rolled back."
         case .storeDamagedParts: "Parts of the store that are damaged; the service uses the rest."
         case .imports: "Files of IMPORT_FOLDER."
+        case .pulls: "Versions of CHECKPOINT_URL; a failed attempt is repeated."
         case .indexItems: "Items of the standard model that can be retrieved."
         case .indexTombstones: "Items of the standard model's catalogue that were removed."
         case .shadowRequests: "Shadow traffic."

@@ -187,6 +187,10 @@ package struct MetricsPage: Sendable {
         page.family(.imports)
         page.sample([("result", "imported")], "\(report.imported)")
         page.sample([("result", "rejected")], "\(report.importsRejected)")
+        page.family(.pulls)
+        page.sample([("result", "taken")], "\(report.pulled)")
+        page.sample([("result", "refused")], "\(report.pullsRefused)")
+        page.sample([("result", "failed")], "\(report.pullsFailed)")
     }
 
     private func writeSamples(_ report: AnswerSampler.Report, to page: inout Exposition) {

@@ -9,6 +9,14 @@ package struct ServiceConfiguration: Sendable, Equatable {
     package var controller = ControllerConfiguration()
     /// STORE: the path of the store.
     package var store: String?
+    /// CHECKPOINT_URL: the address of an index document whose versions the service pulls; nil pulls none.
+    package var checkpointURL: String?
+    /// CHECKPOINT_POLL_S: how often the service asks for the index document.
+    package var checkpointPoll = Duration.seconds(10)
+    /// CHECKPOINT_SPREAD_S: the time over which the replicas spread a new version.
+    package var checkpointSpread = Duration.seconds(60)
+    /// REPLICA_NAME: the replica's name in a roll-out; nil is the host's name and the data plane's port.
+    package var replicaName: String?
     /// CONTROL_TOKEN_FILE: the file whose text is the control plane's token.
     package var controlTokenFile: String?
     /// WARMUP_REQUESTS: how many synthetic requests a version answers before it goes into service.

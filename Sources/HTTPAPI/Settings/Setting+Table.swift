@@ -56,6 +56,33 @@ extension Setting {
             \.controller.importFolder,
             "A folder of exported versions to publish. Move files into it by a rename."
         ),
+        .optionalAddress(
+            "CHECKPOINT_URL",
+            \.checkpointURL,
+            "The index document of a store of checkpoints, which `dimerec models publish` writes. The service downloads"
+                + " and activates the versions that it names."
+        ),
+        .duration(
+            "CHECKPOINT_POLL_S",
+            \.checkpointPoll,
+            1...86_400,
+            in: .seconds,
+            "How often the service asks for the index document of CHECKPOINT_URL."
+        ),
+        .duration(
+            "CHECKPOINT_SPREAD_S",
+            \.checkpointSpread,
+            0...86_400,
+            in: .seconds,
+            "Replicas download a new version at different times within this time; the time of a replica follows from"
+                + " its name."
+        ),
+        .optionalText(
+            "REPLICA_NAME",
+            \.replicaName,
+            "This replica's name among all that use CHECKPOINT_URL. By default the host's name and HTTP_PORT, such as"
+                + " shop-1:8080."
+        ),
         .integer(
             "RETAIN_VERSIONS",
             \.controller.retainVersions,

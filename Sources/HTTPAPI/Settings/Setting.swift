@@ -1,3 +1,5 @@
+import Foundation
+
 /// One setting: its name, allowed values, summary, and place in ``ServiceConfiguration``.
 ///
 /// The command line, the environment, the settings file, error messages and the reference all use this table.
@@ -12,6 +14,8 @@ package struct Setting: Sendable {
         case choice([String])
         /// Any text.
         case text
+        /// An http:// or https:// address.
+        case address
         /// Texts, separated by commas.
         case list
     }
@@ -62,6 +66,7 @@ package struct Setting: Sendable {
         case .decimal(let range): "a number from \(range.lowerBound) to \(range.upperBound)"
         case .choice(let words): "one of " + words.joined(separator: ", ")
         case .text: "a text that is not empty"
+        case .address: "an address that begins with http:// or https://"
         case .list: "texts separated by commas"
         }
     }
@@ -209,6 +214,26 @@ extension Setting {
                 return !text.isEmpty
             },
             isValid: { _ in true }
+        )
+    }
+
+    static func optionalAddress(_ name: String, _ path: Path<String?>, _ summary: String) -> Setting {
+        Setting(
+            name: name,
+            kind: .address,
+            unit: nil,
+            flag: nil,
+            summary: summary,
+            text: { $0[keyPath: path] ?? "" },
+            assign: { text, configuration in
+                configuration[keyPath: path] = text
+                return true
+            },
+            isValid: { configuration in
+                guard let text = configuration[keyPath: path] else { return true }
+                guard let url = URLComponents(string: text) else { return false }
+                return ["http", "https"].contains(url.scheme) && url.host?.isEmpty == false
+            }
         )
     }
 

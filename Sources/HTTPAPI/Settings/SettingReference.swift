@@ -98,6 +98,7 @@ package enum SettingReference {
                 type = "choice"
                 choices = words
             case .text: type = "text"
+            case .address: type = "address"
             case .list: type = "list"
             }
         }
@@ -112,6 +113,7 @@ extension Setting {
         case .decimal(let range): "\(range.lowerBound) to \(range.upperBound)"
         case .choice(let words): words.joined(separator: ", ")
         case .text: "text"
+        case .address: "an http or https address"
         case .list: "comma-separated texts"
         }
     }

@@ -1,4 +1,3 @@
-import CheckpointStore
 import Foundation
 import Logging
 import Synchronization
@@ -15,17 +14,15 @@ final class ImportFolder: Sendable {
     private static let settlingSeconds = 1.0
 
     private let path: String
-    private let source: any CheckpointSource
+    private let importer: VersionImporter
     private let logger: Logger
     /// Finished files that could not be removed, and whether the folder could be read last time.
     private let state = Mutex((done: Set<String>(), isReadable: true))
-    /// Versions that were stored here but are not in service yet.
-    private let unpublished = Mutex<Set<VersionID>>([])
 
     /// Watches a folder, and creates it if it is missing.
-    init(path: String, source: any CheckpointSource, logger: Logger) {
+    init(path: String, importer: VersionImporter, logger: Logger) {
         self.path = path
-        self.source = source
+        self.importer = importer
         self.logger = logger
         try? FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
     }
@@ -40,20 +37,11 @@ final class ImportFolder: Sendable {
             guard !state.withLock({ $0.done.contains(key) }) else { return nil }
             let name: Logger.Metadata = ["file": "\(file.lastPathComponent)"]
             do {
-                let (model, version, isNew) = try source.importVersion(from: file.path, activate: false)
-                let id = VersionID(model, version)
-                if isNew { unpublished.withLock { _ = $0.insert(id) } }
-                do { try publish(id) } catch  where !ServingError.mayPass(error) {
-                    if unpublished.withLock({ $0.remove(id) }) != nil {
-                        try source.remove(model: model, version: version)
-                    }
-                    throw error
-                }
-                unpublished.withLock { _ = $0.remove(id) }
+                let (id, isNew) = try importer.take(file.path, publish)
                 logger.info(
                     "file imported",
                     metadata: name.merging(
-                        ["model.name": "\(model)", "model.version": "\(version)", "version.isNew": "\(isNew)"]
+                        ["model.name": "\(id.model)", "model.version": "\(id.version)", "version.isNew": "\(isNew)"]
                     ) { $1 }
                 )
                 remove(file, key)

@@ -20,6 +20,7 @@ extension ServingController {
         takeImports()
         for id in look({ $0.residents.keys.sorted { $0.version < $1.version } }) { attempt { try followItems(of: id) } }
         endFailedCanaries()
+        endFailedTrials()
         freeRetired()
     }
 
@@ -57,7 +58,7 @@ extension ServingController {
     }
 
     /// The aliases that this process serves: those in MODEL and those of models in MODEL, or all.
-    private func servedAliases() throws -> [Alias] {
+    func servedAliases() throws -> [Alias] {
         let aliases = try source.aliases()
         let names = configuration.models
         guard !names.isEmpty else { return aliases }
@@ -66,7 +67,7 @@ extension ServingController {
     }
 
     /// The models whose active version this process serves.
-    private func servedModels(_ aliases: [Alias]) throws -> [String] {
+    func servedModels(_ aliases: [Alias]) throws -> [String] {
         let models = try source.modelNames()
         let names = configuration.models
         let asked = names.isEmpty ? models : names
@@ -186,40 +187,6 @@ extension ServingController {
     func replayed(on base: ServingSnapshot) throws -> ServingSnapshot {
         let items = try source.itemChanges(of: base.model)
         return base.applying(items, attributes: try source.attributeChanges(of: base.model)).snapshot
-    }
-
-    private func takeImports() {
-        guard let folder else { return }
-        for result in folder.takeFiles(publishImported) {
-            switch result {
-            case .success(let id):
-                count { $0.imported += 1 }
-                guard configuration.retainVersions > 0 else { continue }
-                do {
-                    _ = try source.prune(model: id.model, keeping: configuration.retainVersions)
-                } catch {
-                    logger.error("old versions not removed from the store", metadata: ["error": "\(error)"])
-                }
-            case .failure:
-                count { $0.importsRejected += 1 }
-            }
-        }
-    }
-
-    /// Activates an imported version; loads it first if this process serves the model.
-    private func publishImported(_ id: VersionID) throws {
-        let isServed = try servedModels(servedAliases()).contains(id.model)
-        if isServed, !look({ $0.residents[id] != nil }) {
-            if let busy = begin(id) { throw ServingError.busyLoading(busy) }
-            try load(id)
-        }
-        try commit {
-            try source.activate(model: id.model, version: id.version)
-            publish { state in
-                guard isServed, state.residents[id] != nil, state.active(of: id.model) != id.version else { return }
-                state.choose(id)
-            }
-        }
     }
 
     /// Ends the splits with versions that break their alias' guard.

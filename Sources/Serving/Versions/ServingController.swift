@@ -25,7 +25,9 @@ public final class ServingController: Service {
     /// Held while the store and the routing table change together; see ``commit(_:)``.
     private let changing = Mutex(())
     let canaries = CanaryWatch()
+    let trials = VersionTrials()
     let storeWatch = StoreWatch()
+    let importer: VersionImporter
     let folder: ImportFolder?
 
     /// Counts of events so far, for metrics.
@@ -36,7 +38,7 @@ public final class ServingController: Service {
         public var rejected = 0
         /// Rollbacks on request.
         public var rolledBack = 0
-        /// Splits that an alias' guard ended.
+        /// Splits that an alias' guard ended, and versions that a guard rolled back.
         public var guardRollbacks = 0
         /// How long the last load took, warm-up included.
         public var loadSeconds: Double?
@@ -44,6 +46,12 @@ public final class ServingController: Service {
         public var imported = 0
         /// Files of the import folder that were rejected.
         public var importsRejected = 0
+        /// Pulled versions that were activated.
+        public var pulled = 0
+        /// Published versions that this service refused.
+        public var pullsRefused = 0
+        /// Attempts to pull that failed and are repeated.
+        public var pullsFailed = 0
         /// Damaged parts of the store at the last check.
         public var storeDamage = 0
     }
@@ -85,7 +93,9 @@ public final class ServingController: Service {
         self.builder = builder
         self.sampler = sampler
         self.logger = logger
-        folder = configuration.importFolder.map { ImportFolder(path: $0, source: source, logger: logger) }
+        let importer = VersionImporter(source: source)
+        self.importer = importer
+        folder = configuration.importFolder.map { ImportFolder(path: $0, importer: importer, logger: logger) }
     }
 
     /// Counts of events so far.

@@ -48,7 +48,7 @@ struct Query: AsyncParsableCommand {
         }
         guard url?.lowercased().hasPrefix("https:") != true else {
             throw ValidationError(
-                "--url must be a plain http address, because this program has no TLS. Give the server's own address, "
+                "--url must be a plain http address, because this command has no TLS. Give the server's own address, "
                     + "such as http://127.0.0.1:8080, or ask through TLS with curl or the library DimeRecClient."
             )
         }

@@ -1,5 +1,6 @@
 import ArgumentParser
 import CheckpointStore
+import Fleet
 import Foundation
 import HTTPAPI
 import Kernels
@@ -38,8 +39,8 @@ struct Serve: AsyncParsableCommand {
         for variable in SettingSource.unknownVariables(in: environment) {
             logger.warning("the environment has a variable that is no setting", metadata: ["variable": "\(variable)"])
         }
-        let (service, store, reload) = try Self.service(configuration, log: log, logger: logger)
-        var services = ServiceGroupConfiguration(services: [service], logger: logger)
+        let (members, store, reload) = try Self.services(configuration, log: log, logger: logger)
+        var services = ServiceGroupConfiguration(services: members, logger: logger)
         // After the grace and drain periods the process does not wait any longer.
         services.maximumGracefulShutdownDuration =
             configuration.server.drainGrace + configuration.server.drainTimeout + .seconds(1)
@@ -56,15 +57,18 @@ struct Serve: AsyncParsableCommand {
         withExtendedLifetime(signals) {}
     }
 
-    /// The service over the store, and a function that makes it check the store for changes.
-    private static func service(
+    /// The services over the store, and a function that makes them check the store for changes.
+    private static func services(
         _ configuration: ServiceConfiguration,
         log: LogSink,
         logger: Logger
-    ) throws -> (service: RetrievalServer, store: CheckpointStore, reload: @Sendable () -> Void) {
+    ) throws -> (members: [any Service], store: CheckpointStore, reload: @Sendable () -> Void) {
         guard let path = configuration.store else { throw SettingError.missing(.named("STORE")) }
         // The store is opened for writing because the control plane records activations.
-        guard FileManager.default.fileExists(atPath: path) else { throw CheckpointError.notFound(path: path) }
+        // A replica that pulls its versions may begin without any.
+        guard configuration.checkpointURL != nil || FileManager.default.fileExists(atPath: path) else {
+            throw CheckpointError.notFound(path: path)
+        }
         let store = try CheckpointStore(path: path)
         let holder = RoutingHolder()
         let sampler = AnswerSampler(
@@ -107,7 +111,35 @@ struct Serve: AsyncParsableCommand {
                 logger.error("control token not read; the old one stays", metadata: ["error": "\(error)"])
             }
         }
-        return (server, store, reload)
+        // Services stop from the last to the first.
+        let puller = puller(configuration, store: path, controller: controller, logger: logger)
+        return ((puller.map { [$0] } ?? []) + [server], store, reload)
+    }
+
+    /// Pulls versions if CHECKPOINT_URL is set.
+    private static func puller(
+        _ configuration: ServiceConfiguration,
+        store: String,
+        controller: ServingController,
+        logger: Logger
+    ) -> CheckpointPuller? {
+        guard let index = configuration.checkpointURL.flatMap({ URLComponents(string: $0) }) else { return nil }
+        let process = ProcessInfo.processInfo
+        return CheckpointPuller(
+            configuration: CheckpointPuller.Configuration(
+                index: index,
+                store: store,
+                models: configuration.controller.models,
+                replica: Replica(
+                    name: configuration.replicaName ?? "\(process.hostName):\(configuration.server.httpPort)"
+                ),
+                poll: configuration.checkpointPoll,
+                spread: configuration.checkpointSpread
+            ),
+            controller: controller,
+            client: StoreClient(signature: RequestSignature(environment: process.environment)),
+            logger: logger
+        )
     }
 
     private var flags: [String: String] {
