@@ -101,22 +101,27 @@ case_38() {
 }
 
 case_45() {
-    local library day=86400
-    deploy/install faketime >&2 || skip "libfaketime cannot be installed"
-    library=$(dpkg -L libfaketime | grep 'libfaketimeMT.so' | head -n 1)
+    local day=86400
     new_store 1 2
-    echo +0 >"$box/clock"
-    [[ $(LD_PRELOAD=$library FAKETIME=+0 "$program" --version) =~ ^[0-9] ]] ||
-        skip "a Swift program does not find its arguments under this libfaketime"
-    wrapper=(env LD_PRELOAD="$library" FAKETIME_TIMESTAMP_FILE="$box/clock" FAKETIME_NO_CACHE=1 DONT_FAKE_MONOTONIC=1)
-    serve "$store" --model m --set REQUEST_READ_TIMEOUT_MS=20000 --set DEADLINE_MS=20000 --set IDLE_TIMEOUT_S=60
+    echo 0 >"$box/clock"
+    clang -shared -fPIC -O1 -o "$box/clock.so" deploy/faults/clock.c -ldl
+    wrapper=(env LD_PRELOAD="$box/clock.so" CLOCK_FILE="$box/clock")
+    # Short limits: a jump of the clock must neither end a connection or request early nor keep one open.
+    serve "$store" --model m --set REQUEST_READ_TIMEOUT_MS=20000 --set DEADLINE_MS=20000 --set IDLE_TIMEOUT_S=2
     wrapper=()
     begin_load 50 3600
-    local jump seen=0
-    for jump in +$day -$day +0 -$day +$day +0; do
+    local jump seen=0 begun idle
+    for jump in $day -$day 0; do
+        # A connection that is idle while the clock jumps is closed after its two seconds, neither at once nor a day later.
+        begun=${EPOCHREALTIME/./}
+        (exec 3<>"/dev/tcp/127.0.0.1/$data" && timeout 20 cat <&3 >/dev/null) &
+        idle=$!
+        sleep 0.5
         echo "$jump" >"$box/clock"
-        sleep "$(size 1 5)"
         activate $((seen % 2 + 1))
+        wait $idle || fail "an idle connection stays open"
+        [ $(((${EPOCHREALTIME/./} - begun) / 1000)) -ge 1900 ] || fail "an idle connection was closed after $(((${EPOCHREALTIME/./} - begun) / 1000)) ms"
+        sleep "$(size 0 5)"
         # The service does see the jump: the date of its answers says so.
         curl -s -D "$box/head" -o /dev/null "http://127.0.0.1:$data/health/live"
         local date
@@ -126,7 +131,7 @@ case_45() {
         seen=$((seen + 1))
     done
     end_load
-    result "$seen jumps of up to two days seen by the service, $answered requests answered, 0 failed, $seen activations"
+    result "$seen jumps of up to two days seen by the service, $answered requests answered, 0 failed, $seen activations, $seen idle connections closed in time"
 }
 
 case_46() {

@@ -1,3 +1,4 @@
+import Foundation
 import Kernels
 import TestSupport
 import Testing
@@ -119,6 +120,8 @@ import Testing
         #expect(!BLAS.coreName.isEmpty && BLAS.coreName != "unknown")
         #expect(BLAS.configuration.contains("OpenBLAS"))
         #expect(["x86-64-v4", "x86-64-v3", "baseline"].contains(CPU.kernelLevel))
+        // A run for one CPU level must have that level.
+        if let level = ProcessInfo.processInfo.environment["EXPECTED_CPU_LEVEL"] { #expect(CPU.kernelLevel == level) }
         if let core = BLAS.betterCoreType { #expect(core != BLAS.coreName) }
     }
 }
