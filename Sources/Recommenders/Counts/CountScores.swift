@@ -75,7 +75,7 @@ public struct CountScores: Sendable, Equatable {
     /// The items that occur near each item.
     let neighbours: ItemLinks
     /// The items that occur most.
-    let popular: PopularItems
+    private(set) var popular: PopularItems
     /// The weights of the terms, in units of the system's own scores.
     public var weights: Terms
     /// The factors of the system's own scores.
@@ -97,6 +97,13 @@ public struct CountScores: Sendable, Equatable {
 
     /// The size of the catalogue.
     public var items: Int { followers.items }
+
+    /// The same counts without the term of popular items.
+    public func withoutPopularItems() -> CountScores {
+        var counts = self
+        counts.popular = PopularItems()
+        return counts
+    }
 
     /// The same scores for a system whose scores are multiplied by a factor.
     public func scaled(by factor: Float) -> CountScores {

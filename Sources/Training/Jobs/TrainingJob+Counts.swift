@@ -5,6 +5,9 @@ extension TrainingJob.Trained {
     /// Counts the training part, fits the weights of the counts to validation rows, and keeps them if HR@20 and MRR@20
     /// of the validation rows together get better.
     ///
+    /// The term of popular items is used if it makes that sum better by at least half a percent: what is popular changes
+    /// faster than what follows what, so a small gain would be lost on the rows to come.
+    ///
     /// With a refit, the counts that are kept are those of the training and the validation part together, with the
     /// weights found for the training part alone.
     ///
@@ -23,17 +26,27 @@ extension TrainingJob.Trained {
         let rows = EvaluationRows(validation, protocol: recipe.data.evaluation.suited(to: validation.targets))
         let counts = CountScores(counting: data.split.train.sequences, items: items, recipe.counts)
         let seed = Evaluator.validationNoiseSeed
-        guard let fitted = CountFitting(rows: rows).fitted(counts, to: system, noiseSeed: seed) else { return }
         let evaluator = try Evaluator(
             validating: recipe,
             split: data.split,
             items: items,
             historyLength: system.historyLength
         )
-        let metrics = evaluator.evaluate(system, readOut: .served, counts: fitted, noiseSeed: seed).metrics.values
         func quality(_ metrics: [String: Double]) -> Double {
             metrics["hr@20", default: 0] + metrics["mrr@20", default: 0]
         }
+        func fit(_ counts: CountScores) -> (fitted: CountScores, metrics: [String: Double])? {
+            CountFitting(rows: rows).fitted(counts, to: system, noiseSeed: seed).map { fitted in
+                (fitted, evaluator.evaluate(system, readOut: .served, counts: fitted, noiseSeed: seed).metrics.values)
+            }
+        }
+        guard var (fitted, metrics) = fit(counts.withoutPopularItems()) else { return }
+        let usesPopular =
+            fit(counts).map { popular in
+                let isClear = quality(popular.metrics) > quality(metrics) * (1 + Self.leastPopularGain)
+                if isClear { (fitted, metrics) = popular }
+                return isClear
+            } ?? false
         let isBetter = quality(metrics) > quality(progress.best)
         progress.seconds += (ContinuousClock.now - start) / .seconds(1)
         report(.counts(metrics: metrics, areKept: isBetter))
@@ -42,7 +55,11 @@ extension TrainingJob.Trained {
         progress.best = metrics
         guard recipe.training.refit else { return }
         var counted = CountScores(counting: data.split.sequencesBeforeTest, items: items, recipe.counts)
+        if !usesPopular { counted = counted.withoutPopularItems() }
         (counted.weights, counted.slopes) = (fitted.weights, fitted.slopes)
         model.counts = counted
     }
+
+    /// The least gain by the term of popular items.
+    private static let leastPopularGain = 0.005
 }

@@ -134,6 +134,7 @@ import Training
         // The weights are those of the training part, and the counts those of both parts.
         func counting(_ sequences: RaggedRows) -> CountScores {
             var other = CountScores(counting: sequences, items: data.catalogue.count, Self.recipe.counts)
+            if counts == counts.withoutPopularItems() { other = other.withoutPopularItems() }
             (other.weights, other.slopes) = (counts.weights, counts.slopes)
             return other
         }
