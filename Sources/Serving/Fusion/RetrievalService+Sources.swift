@@ -63,6 +63,9 @@ extension RetrievalService {
         if let steps = request.steps, steps > longest {
             throw .invalidArgument(field: "steps", message: (1...longest).requirement(got: steps))
         }
+        let guided = used.map(\.arm.snapshot).filter { $0.encoder.guidanceSlots > 0 }
+        // Without any rule-based guidance, the leading version's error is the answer.
+        if let guidance = request.guidance { for snapshot in guided.isEmpty ? [leading] : guided { try guidance.check(for: snapshot) } }
         var single = copy request
         single.sources = nil
         single.rules = RetrievalRules()
@@ -73,6 +76,7 @@ extension RetrievalService {
         let questions = used.map { arm, shadow in
             var request = single
             request.steps = request.steps.map { min($0, arm.snapshot.encoder.maxSteps) }
+            if arm.snapshot.encoder.guidanceSlots == 0 { request.guidance = nil }
             return VersionQuestion(request: request, arm: arm, shadow: shadow)
         }
         return BlendedQuestion(blend: blend, arms: arms, leading: leading, questions: questions)

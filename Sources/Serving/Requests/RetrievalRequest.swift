@@ -1,5 +1,6 @@
 public import CheckpointStore
 public import Kernels
+public import Recommenders
 
 /// One question: which items come next for this history.
 ///
@@ -17,6 +18,8 @@ public struct RetrievalRequest: Sendable, Equatable {
     public var conditions: ItemFilter?
     /// Boosts, pins, limits for groups, shares and pages.
     public var rules = RetrievalRules()
+    /// The rules that fill the slots of rule-based guidance; nil for those of the recipe.
+    public var guidance: GuidanceSlots?
     /// How many items to answer.
     public var k = 50
     /// Whether the answer must not contain items of the history.
@@ -74,6 +77,7 @@ public struct RetrievalRequest: Sendable, Equatable {
         filter.removeAll()
         conditions = nil
         rules = RetrievalRules()
+        guidance = nil
         k = 50
         excludeHistory = true
         model = nil

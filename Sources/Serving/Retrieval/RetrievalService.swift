@@ -205,6 +205,7 @@ public struct RetrievalService: Sendable {
         if let steps = request.steps, steps > longest {
             throw .invalidArgument(field: "steps", message: (1...longest).requirement(got: steps))
         }
+        try request.guidance?.check(for: snapshot)
     }
 
     /// Looks up the items of a checked request and adds its user to the batch.
@@ -217,7 +218,7 @@ public struct RetrievalService: Sendable {
         var user = workspace.lookUp(request, in: snapshot, maxHistory: limits.maxHistory)
         user.seed = request.seed ?? request.history.contentHash(newest: limits.maxHistory)
         user.steps = request.steps ?? snapshot.encoder.defaultSteps
-        workspace.addToBatch(&user, samples: request.samples, of: snapshot.encoder)
+        workspace.addToBatch(&user, samples: request.samples, guidance: request.guidance, of: snapshot)
         user.times.guidance = DispatchTime.now().uptimeNanoseconds - start
         return user
     }
