@@ -171,7 +171,7 @@ extension RetrievalService {
             sources.append(.init(name: source.name, version: version, status: status))
         }
         let predicts = answered.contains { $0.fallback == nil }
-        let (items, reasons) = try arrange(request, of: user, among: allowed, in: leading, predicts, workspace)
+        let (items, reasons, effects) = try arrange(request, of: user, among: allowed, in: leading, predicts, workspace)
         var ranks: [Int32] = []
         workspace.fusing.rank(items, into: &ranks)
         return RetrievalResponse(
@@ -180,6 +180,7 @@ extension RetrievalService {
             fallback: predicts ? nil : .popular,
             unknownIDs: user.unknownIDs,
             reasons: reasons,
+            effects: effects,
             truncated: items.count < request.k,
             seed: first.seed,
             steps: answered.reduce(0) { max($0, $1.steps) },
@@ -206,7 +207,7 @@ extension RetrievalService {
         in leading: ServingSnapshot,
         _ predicts: Bool,
         _ workspace: RetrievalWorkspace
-    ) throws(RetrievalError) -> (items: [Scored], reasons: [ItemReason]) {
+    ) throws(RetrievalError) -> (items: [Scored], reasons: [ItemReason], effects: RuleEffects?) {
         guard request.rules.isEmpty else {
             let list = workspace.fusing.rankAll(answering: request.k)
             let source = RankedItems(
@@ -215,12 +216,14 @@ extension RetrievalService {
                 allowed: allowed,
                 bound: leading.identifiers.count
             )
-            return try applyRules(of: request, to: source, excluding: workspace.exclusions(of: user), in: leading)
+            let excluded = workspace.exclusions(of: user)
+            let (items, reasons, effects) = try applyRules(of: request, to: source, excluding: excluded, in: leading)
+            return (items, reasons, effects)
         }
         workspace.fusing.fuse(candidates(for: request))
         var items = workspace.fusing.results
         if request.isReranked, predicts { rerank(&items, request, in: leading, workspace) }
-        return (items, [])
+        return (items, [], nil)
     }
 
     /// Whether a request to several sources takes so long that a worker thread should answer it.

@@ -131,6 +131,8 @@ public struct RetrievalResponse: Sendable {
     public let unknownIDs: Int
     /// Why each item is in the answer, in order; only with rules and `explain`, else empty.
     public let reasons: [ItemReason]
+    /// What the rules did; nil without rules.
+    public let effects: RuleEffects?
     /// Whether fewer than `k` items could be found.
     public let truncated: Bool
     /// The seed that was used.

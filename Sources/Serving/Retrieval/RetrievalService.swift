@@ -241,6 +241,7 @@ public struct RetrievalService: Sendable {
         }
         var items: [Scored]
         var reasons: [ItemReason] = []
+        var effects: RuleEffects?
         if !request.rules.isEmpty {
             let copy = copy request
             let source = RankedItems(
@@ -251,7 +252,7 @@ public struct RetrievalService: Sendable {
                 allowed: allowed,
                 bound: snapshot.identifiers.count
             )
-            (items, reasons) = try applyRules(of: request, to: source, excluding: excluded, in: snapshot)
+            (items, reasons, effects) = try applyRules(of: request, to: source, excluding: excluded, in: snapshot)
         } else if request.isReranked, !user.vectors.isEmpty {
             let count = candidates(for: request)
             items = ranked(count, for: request, of: user, among: allowed, excluding: excluded, snapshot, workspace)
@@ -269,6 +270,7 @@ public struct RetrievalService: Sendable {
             fallback: user.vectors.isEmpty ? .popular : nil,
             unknownIDs: user.unknownIDs,
             reasons: reasons,
+            effects: effects,
             truncated: items.count < request.k,
             seed: user.seed,
             steps: user.steps,
