@@ -19,7 +19,7 @@ import Testing
         request.offset = 20
         request.minNew = NewShare("released", share: 0.25, since: "2024-01-31")
         request.calibrate = Calibration("categories")
-        request.guidance = GuidanceSlots(exploring: 1, historyPopular: 2)
+        request.guidance = ClientCalls.GuidanceSlots(exploring: 1, historyPopular: 2)
         var read = Serving.RetrievalRequest()
         var reader = RetrievalRequestReader()
         try reader.read(Array(try JSONEncoder().encode(request)), into: &read)

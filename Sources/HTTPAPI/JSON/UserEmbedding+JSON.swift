@@ -38,7 +38,9 @@ struct EmbeddingRequest {
                 guard try !reader.isNull() else { return }
                 var slots = GuidanceSlots()
                 try reader.object(pointer, fields: GuidanceSlots.fields, required: 0) {
-                    reader, name, pointer throws(Problem) in
+                    reader,
+                    name,
+                    pointer throws(Problem) in
                     slots.set(name, to: try reader.integer(pointer, in: GuidanceSlots.range))
                 }
                 request.guidance = slots

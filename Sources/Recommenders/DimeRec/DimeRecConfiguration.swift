@@ -124,7 +124,10 @@ public struct GuidanceConfiguration: ConfigurationSection {
         try ConfigurationError.require(0...0.9, contains: dropout, key: prefix + "dropout")
         try slots.validate(prefix: prefix + "slots.")
         guard slots.count == 0 || kind == .ruleBased else {
-            throw .invalidValue(key: prefix + "slots", reason: "needs guidance.kind 'rule-based'; '\(kind.rawValue)' learns its slots.")
+            throw .invalidValue(
+                key: prefix + "slots",
+                reason: "needs guidance.kind 'rule-based'; '\(kind.rawValue)' learns its slots."
+            )
         }
     }
 }

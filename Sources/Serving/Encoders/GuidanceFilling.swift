@@ -9,12 +9,13 @@ extension ServingSnapshot {
     /// A slot without an item.
     private static let empty: Int32 = -1
 
-    /// The items of the guidance's slots, first to last, -1 for an empty slot; none for the newest items of the history.
+    /// The items of the guidance's slots.
     ///
     /// - Parameters:
     ///   - asked: The request's rules; nil for those of the recipe.
     ///   - history: Built items, oldest first, not empty.
     ///   - seed: The request's seed, which decides what is explored.
+    /// - Returns: An item for each slot, first to last, -1 for an empty slot; none for the newest items of the history.
     /// - Complexity: O(h log h) for `h` items of history, O(passed over items) for popular ones, and O(64 d) for each
     ///   slot of exploration.
     func guidanceItems(_ asked: GuidanceSlots?, after history: ArraySlice<Int32>, seed: UInt64) -> [Int32] {

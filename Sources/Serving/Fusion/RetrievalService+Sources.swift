@@ -65,7 +65,9 @@ extension RetrievalService {
         }
         let guided = used.map(\.arm.snapshot).filter { $0.encoder.guidanceSlots > 0 }
         // Without any rule-based guidance, the leading version's error is the answer.
-        if let guidance = request.guidance { for snapshot in guided.isEmpty ? [leading] : guided { try guidance.check(for: snapshot) } }
+        if let guidance = request.guidance {
+            for snapshot in guided.isEmpty ? [leading] : guided { try guidance.check(for: snapshot) }
+        }
         var single = copy request
         single.sources = nil
         single.rules = RetrievalRules()

@@ -85,7 +85,9 @@ import VectorIndex
         #expect(try guides([7, 8], slots(popular: 1)) == [39, -1, 7, 8])
     }
 
-    @Test("exploration takes the nearest of the less popular half, other items for other seeds, and none of the history")
+    @Test(
+        "exploration takes the nearest of the less popular half, other items for other seeds, and none of the history"
+    )
     func explores() throws {
         let snapshot = try snapshot(configuration())
         let service = service(["m": snapshot])
@@ -111,7 +113,9 @@ import VectorIndex
     @Test("a removed item guides no one, and an item that was added later counts as the one it is like")
     func followsChanges() throws {
         let built = try snapshot(configuration())
-        let removed = [39, 37].map { ItemChange(model: "m", item: $0 % 3 == 0 ? "\($0)" : "i\($0)", version: 1, content: nil) }
+        let removed = [39, 37].map {
+            ItemChange(model: "m", item: $0 % 3 == 0 ? "\($0)" : "i\($0)", version: 1, content: nil)
+        }
         let added = try built.completed(ItemChange(model: "m", item: "new", version: 1, content: .init(like: ["i31"])))
         let service = service(["m": built.applying(removed + [added]).snapshot])
         var request = request([4, 5], slots(popular: 2, historyPopular: 1))
@@ -177,7 +181,11 @@ import VectorIndex
                 return message
             }
         }
-        #expect(message(request([1], slots(exploring: 3, popular: 2)))?.contains("fills 5 slots, but version 1 of 'm' has 4") == true)
+        #expect(
+            message(request([1], slots(exploring: 3, popular: 2)))?.contains(
+                "fills 5 slots, but version 1 of 'm' has 4"
+            ) == true
+        )
         var wrong = request([1], slots())
         wrong.model = "learned"
         #expect(message(wrong)?.contains("rule-based") == true)
