@@ -14,6 +14,8 @@ public struct EmbeddingRequest: Encodable, Sendable, Equatable {
     public var steps: Int?
     /// The number of starting noises; each gives a vector.
     public var samples: Int?
+    /// The rules that fill the slots of rule-based guidance; nil for those of the model's recipe.
+    public var guidance: GuidanceSlots?
     /// Base64 needs a third of the space of numbers.
     private let encoding = "base64"
 

@@ -48,6 +48,8 @@ public struct RetrievalRequest: Codable, Sendable, Equatable {
     public var minNew: NewShare?
     /// The attribute whose values get the shares that they have in the history.
     public var calibrate: Calibration?
+    /// The rules that fill the slots of rule-based guidance; nil for those of the model's recipe.
+    public var guidance: GuidanceSlots?
     /// The sources whose lists the service merges, instead of a ``model``.
     public var sources: [Source]?
     /// How the lists are merged; only with sources.
@@ -82,6 +84,7 @@ public struct RetrievalRequest: Codable, Sendable, Equatable {
         case offset
         case minNew = "min_new"
         case calibrate
+        case guidance
         case sources
         case fusion
     }

@@ -100,6 +100,29 @@ public struct Calibration: Codable, Sendable, Equatable {
     public init(_ key: String) { self.key = key }
 }
 
+/// How many slots of a model's rule-based guidance hold other items than the newest ones of the history.
+public struct GuidanceSlots: Codable, Sendable, Equatable {
+    /// Slots for promising items that users rarely see.
+    public var exploring: Int?
+    /// Slots for the most popular items that the history does not have.
+    public var popular: Int?
+    /// Slots for the most popular items of the history.
+    public var historyPopular: Int?
+
+    /// Numbers of slots; nil is none.
+    public init(exploring: Int? = nil, popular: Int? = nil, historyPopular: Int? = nil) {
+        self.exploring = exploring
+        self.popular = popular
+        self.historyPopular = historyPopular
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case exploring
+        case popular
+        case historyPopular = "history_popular"
+    }
+}
+
 /// Why an item is in an answer with rules.
 public struct ItemReason: Codable, Sendable, Equatable {
     /// The score before boosts.
@@ -128,6 +151,7 @@ package struct Rules: Decodable {
     let offset: Int?
     let minNew: NewShare?
     let calibrate: Calibration?
+    let guidance: GuidanceSlots?
 
     private enum CodingKeys: String, CodingKey {
         case boosts
@@ -137,6 +161,7 @@ package struct Rules: Decodable {
         case offset
         case minNew = "min_new"
         case calibrate
+        case guidance
     }
 }
 
@@ -150,5 +175,6 @@ extension RetrievalRequest {
         offset = rules.offset
         minNew = rules.minNew
         calibrate = rules.calibrate
+        guidance = rules.guidance
     }
 }

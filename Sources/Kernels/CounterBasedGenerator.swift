@@ -44,6 +44,8 @@ public enum RandomPurpose: UInt32, Sendable {
     case historyDropout
     /// The items that stand for all others when the weights of counts are fitted.
     case countFitting
+    /// The items among which a slot of rule-based guidance is chosen for exploration.
+    case exploration
 }
 
 /// Random numbers that are a pure function of seed, purpose, stream and position: Philox4x32-10.

@@ -2,6 +2,7 @@ import ClientCalls
 import DimeRecClient
 import Foundation
 import HTTPAPI
+import Recommenders
 import Serving
 import Testing
 
@@ -18,6 +19,7 @@ import Testing
         request.offset = 20
         request.minNew = NewShare("released", share: 0.25, since: "2024-01-31")
         request.calibrate = Calibration("categories")
+        request.guidance = ClientCalls.GuidanceSlots(exploring: 1, historyPopular: 2)
         var read = Serving.RetrievalRequest()
         var reader = RetrievalRequestReader()
         try reader.read(Array(try JSONEncoder().encode(request)), into: &read)
@@ -28,6 +30,7 @@ import Testing
         #expect(read.rules.scoreThreshold == 0.5 && read.rules.offset == 20)
         #expect(read.rules.newShare == .init("released", share: 0.25, since: .text("2024-01-31")))
         #expect(read.rules.calibration == "categories")
+        #expect(read.guidance?.exploring == 1 && read.guidance?.popular == 0 && read.guidance?.historyPopular == 2)
     }
 
     @Test("a count and facets are asked with filter and model, and read")

@@ -43,6 +43,8 @@ import Testing
             (#"{"loss": {"lambda": -0.1}}"#, "loss.lambda"), (#"{"loss": {"mu": 1e9}}"#, "loss.mu"),
             (#"{"guidance": {"kind": "sasrec", "attentionHeads": 0}}"#, "guidance.attentionHeads"),
             (#"{"guidance": {"kind": "sasrec", "attentionHeads": -1}}"#, "guidance.attentionHeads"),
+            (#"{"guidance": {"kind": "rule-based", "slots": {"popular": -1}}}"#, "guidance.slots.popular"),
+            (#"{"guidance": {"kind": "rule-based", "slots": {"popular": 3, "exploring": 2}}}"#, "guidance.slots"),
             (#"{"loss": {"guidance": -1}}"#, "loss.guidance"), (#"{"loss": {"logitScale": 0}}"#, "loss.logitScale"),
         ]
     )
@@ -62,6 +64,7 @@ import Testing
             (#"{"denoiser": {"hidden": {}}}"#, "denoiser.hidden"), (#"{"noise": {"kind": "loud"}}"#, "noise.kind"),
             (#"{"denoiser": {"activation": "sine"}}"#, "denoiser.activation"),
             (#"{"noise": {"schedule": {"kind": "quadratic"}}}"#, "noise.schedule.kind"), (#"[1]"#, ""),
+            (#"{"guidance": {"slots": {"popular": 1}}}"#, "guidance.slots"),
         ]
     )
     func invalid(json: String, key: String) {

@@ -269,7 +269,7 @@ final class RequestResponder {
     ) {
         let historyIDs = min(request.history.count, service.limits.maxHistory)
         outcome.note(response, k: request.k, historyIDs: historyIDs)
-        recorder.retrieved(response, historyIDs: historyIDs, at: outcome.start)
+        recorder.retrieved(response, rules: request.ruleKinds, historyIDs: historyIDs, at: outcome.start)
     }
 
     private func readyTable() throws(Problem) -> RoutingTable {

@@ -30,6 +30,7 @@ package struct RetrievalRequestReader {
         case calibrate
         case sources
         case fusion
+        case guidance
     }
 
     private let limits: RetrievalLimits
@@ -125,6 +126,7 @@ package struct RetrievalRequestReader {
         case "calibrate": return .calibrate
         case "sources": return .sources
         case "fusion": return .fusion
+        case "guidance": return .guidance
         default: return nil
         }
     }
@@ -170,6 +172,7 @@ package struct RetrievalRequestReader {
         case .minNew: request.rules.newShare = try reader.isNull() ? nil : reader.newShare(at: "/min_new")
         case .calibrate:
             request.rules.calibration = try reader.isNull() ? nil : reader.calibration(at: "/calibrate")
+        case .guidance: request.guidance = try reader.isNull() ? nil : reader.guidanceSlots(at: "/guidance")
         }
     }
 }

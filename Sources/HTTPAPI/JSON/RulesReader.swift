@@ -1,8 +1,9 @@
 import FoundationEssentials
+import Recommenders
 package import Serving
 
-/// Reads the fields of a request that are rules: `boosts`, `pins`, `group_by`, `score_threshold`, `offset`, `min_new`
-/// and `calibrate`.
+/// Reads the fields of a request that are rules: `boosts`, `pins`, `group_by`, `score_threshold`, `offset`, `min_new`,
+/// `calibrate` and `guidance`.
 struct RulesReader {
     private typealias Limits = RetrievalRules.Limits
 
@@ -50,7 +51,8 @@ extension RetrievalRequest {
             var reader = JSONReader(json)
             var boosts = RulesReader()
             var rules = RetrievalRules()
-            let names = ["boosts", "pins", "group_by", "score_threshold", "offset", "min_new", "calibrate"]
+            var guidance: GuidanceSlots?
+            let names = ["boosts", "pins", "group_by", "score_threshold", "offset", "min_new", "calibrate", "guidance"]
             try reader.members(at: "", of: "the rules", names) { reader, name, place in
                 switch name {
                 case "boosts": rules.boosts = try boosts.boosts(&reader, at: place)
@@ -60,11 +62,13 @@ extension RetrievalRequest {
                     rules.scoreThreshold = Float(try reader.double(at: place, in: RetrievalRules.Limits.thresholds))
                 case "offset": rules.offset = try reader.integer(at: place, in: limits.offset)
                 case "min_new": rules.newShare = try reader.newShare(at: place)
+                case "guidance": guidance = try reader.guidanceSlots(at: place)
                 default: rules.calibration = try reader.calibration(at: place)
                 }
             }
             try reader.end()
             self.rules = rules
+            self.guidance = guidance
             do throws(RetrievalError) {
                 try validate(within: limits)
             } catch {
@@ -140,6 +144,15 @@ extension JSONReader {
         return RetrievalRules.NewShare(key, share: share, since: since)
     }
 
+    /// Reads the rules for the slots of rule-based guidance.
+    mutating func guidanceSlots(at pointer: String) throws -> GuidanceSlots {
+        var slots = GuidanceSlots()
+        try members(at: pointer, of: "guidance", GuidanceSlots.fields) { reader, name, place in
+            slots.set(name, to: try reader.integer(at: place, in: GuidanceSlots.range))
+        }
+        return slots
+    }
+
     /// Reads the attribute to calibrate.
     mutating func calibration(at pointer: String) throws -> String {
         var key: String?
@@ -148,7 +161,7 @@ extension JSONReader {
         return key
     }
 
-    // MARK: Parts
+    // MARK: Parts of rules
 
     /// Reads a list of at most `most` elements.
     fileprivate mutating func elements(
@@ -167,6 +180,20 @@ extension JSONReader {
             }
             try read(&self, "\(pointer)/\(count)")
             count += 1
+        }
+    }
+}
+
+extension GuidanceSlots {
+    /// The fields in JSON.
+    static let fields = ["exploring", "popular", "history_popular"]
+
+    /// Sets a field.
+    mutating func set(_ field: String, to number: Int) {
+        switch field {
+        case "exploring": exploring = number
+        case "popular": popular = number
+        default: historyPopular = number
         }
     }
 }

@@ -1,5 +1,6 @@
 import Foundation
 import Kernels
+import Recommenders
 import Serving
 
 /// The body of `POST /v1/embed`.
@@ -20,7 +21,7 @@ struct EmbeddingRequest {
     /// Reads a body; numbers must be within the limits.
     init(_ body: [UInt8], limits: RetrievalLimits) throws(Problem) {
         var reader = try BodyReader(body)
-        let fields = ["history", "model", "user", "seed", "steps", "samples", "encoding"]
+        let fields = ["history", "model", "user", "seed", "steps", "samples", "guidance", "encoding"]
         try reader.object("", fields: fields, required: 1) { reader, name, pointer throws(Problem) in
             switch name {
             case "history":
@@ -33,6 +34,16 @@ struct EmbeddingRequest {
             case "steps":
                 request.steps = try reader.isNull() ? nil : reader.integer(pointer, in: RetrievalLimits.steps)
             case "samples": request.samples = try reader.integer(pointer, in: limits.samples)
+            case "guidance":
+                guard try !reader.isNull() else { return }
+                var slots = GuidanceSlots()
+                try reader.object(pointer, fields: GuidanceSlots.fields, required: 0) {
+                    reader,
+                    name,
+                    pointer throws(Problem) in
+                    slots.set(name, to: try reader.integer(pointer, in: GuidanceSlots.range))
+                }
+                request.guidance = slots
             default:
                 let text = try reader.string(pointer)
                 guard let encoding = Encoding(rawValue: text) else {

@@ -13,6 +13,8 @@ package enum MetricFamily: String, CaseIterable {
     case fallbacks = "dimerec_fallback_total"
     case exactFallbacks = "dimerec_exact_fallback_total"
     case fusedSources = "dimerec_fused_sources_total"
+    case rules = "dimerec_rules_total"
+    case ruledItems = "dimerec_ruled_items_total"
     case historyIDs = "dimerec_history_ids_total"
     case unknownIDs = "dimerec_unknown_ids_total"
     case unknownIDShare = "dimerec_unknown_id_share"
@@ -68,8 +70,8 @@ package enum MetricFamily: String, CaseIterable {
     package var subject: Subject {
         switch self {
         case .requests, .requestDuration, .inFlight, .shed, .acceptFailures, .stageDuration, .spans: .requests
-        case .fallbacks, .exactFallbacks, .fusedSources, .historyIDs, .unknownIDs, .unknownIDShare, .answerPopularity,
-            .distinctItemsPerMinute, .recallEstimate:
+        case .fallbacks, .exactFallbacks, .fusedSources, .rules, .ruledItems, .historyIDs, .unknownIDs, .unknownIDShare,
+            .answerPopularity, .distinctItemsPerMinute, .recallEstimate:
             .answers
         case .modelInfo, .modelAge, .versionRequests, .versionRequestDuration, .modelLoad, .swaps, .guardRollbacks,
             .storeDamagedParts, .imports, .pulls, .indexItems, .indexTombstones, .shadowRequests, .shadowOverlap,
@@ -103,6 +105,8 @@ package enum MetricFamily: String, CaseIterable {
         case .fallbacks: [Label(name: "kind", values: [Fallback.popular.rawValue])]
         case .exactFallbacks: [Label(name: "reason", values: ExactSearchReason.allCases.map(\.rawValue))]
         case .fusedSources: [Label(name: "status", values: FusedSources.Status.allCases.map(\.rawValue))]
+        case .rules: [Label(name: "rule", values: RuleKind.allCases.map(\.rawValue))]
+        case .ruledItems: [Label(name: "effect", values: RuleEffects.Effect.allCases.map(\.rawValue))]
         case .modelInfo, .modelAge, .versionRequestDuration: version
         case .versionRequests: version + [Label(name: "result", values: ["ok", "error"])]
         case .swaps: [Label(name: "result", values: ["published", "rejected", "rolled_back"])]
@@ -127,6 +131,9 @@ package enum MetricFamily: String, CaseIterable {
         case .fallbacks: "Fallback answers without a prediction."
         case .exactFallbacks: "Searches that scored every eligible item, by why."
         case .fusedSources: "Sources of retrievals that merge several, by how they took part."
+        case .rules: "Retrievals with a rule, by the field of the request."
+        case .ruledItems:
+            "Items that a pin, the share of new items or a share put in their place, and items that a full group kept out."
         case .historyIDs: "Ids in the histories of requests."
         case .unknownIDs: "Ids in histories that are not in the catalogue."
         case .unknownIDShare: "Share of unknown ids in the histories of the last minute."

@@ -108,6 +108,14 @@ package struct MetricsPage: Sendable {
         for status in FusedSources.Status.allCases {
             page.sample([("status", status.rawValue)], "\(totals[RecorderCells.source(status)])")
         }
+        page.family(.rules)
+        for rule in RuleKind.allCases {
+            page.sample([("rule", rule.rawValue)], "\(totals[RecorderCells.rule(rule)])")
+        }
+        page.family(.ruledItems)
+        for effect in RuleEffects.Effect.allCases {
+            page.sample([("effect", effect.rawValue)], "\(totals[RecorderCells.ruled(effect)])")
+        }
         page.family(.historyIDs)
         page.sample([], "\(totals[RecorderCells.historyIDs])")
         page.family(.unknownIDs)

@@ -127,12 +127,24 @@ package final class RequestRecorder {
     ///
     /// - Parameters:
     ///   - response: The answer.
+    ///   - rules: The kinds of rules of the request.
     ///   - historyIDs: How many history ids were read.
     ///   - now: The current time, exact to some milliseconds.
-    package func retrieved(_ response: borrowing RetrievalResponse, historyIDs: Int, at now: NIODeadline) {
+    package func retrieved(
+        _ response: borrowing RetrievalResponse,
+        rules: [RuleKind] = [],
+        historyIDs: Int,
+        at now: NIODeadline
+    ) {
         if historyIDs > 0 { cells.add(UInt64(historyIDs), to: RecorderCells.historyIDs) }
         if let reason = response.exactReason { cells.add(1, to: RecorderCells.exact(reason)) }
         for source in response.fused?.sources ?? [] { cells.add(1, to: RecorderCells.source(source.status)) }
+        for rule in rules { cells.add(1, to: RecorderCells.rule(rule)) }
+        if let effects = response.effects {
+            for effect in RuleEffects.Effect.allCases where effects[effect] > 0 {
+                cells.add(UInt64(effects[effect]), to: RecorderCells.ruled(effect))
+            }
+        }
         let snapshot = response.snapshot
         if catalogue?.generation != snapshot.generation {
             // Salt by model, not by version: item numbers rarely change between a model's versions.
@@ -239,7 +251,11 @@ final class RecorderCells: Sendable {
         case .failed: historyIDs + 7
         }
     }
-    static var histograms: Int { historyIDs + 8 }
+    static func rule(_ kind: RuleKind) -> Int { historyIDs + 8 + kind.position }
+    static func ruled(_ effect: RuleEffects.Effect) -> Int {
+        historyIDs + 8 + RuleKind.allCases.count + effect.position
+    }
+    static var histograms: Int { historyIDs + 8 + RuleKind.allCases.count + RuleEffects.Effect.allCases.count }
 
     /// How many cells are in use, including the first margin.
     static var count: Int {

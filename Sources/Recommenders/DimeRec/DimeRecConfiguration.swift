@@ -48,6 +48,10 @@ public struct DimeRecConfiguration: ModelConfiguration {
         guard reverse.steps <= steps else {
             throw .outOfRange(key: prefix + "reverse.steps", value: "\(reverse.steps)", allowed: "0...\(steps)")
         }
+        guard guidance.slots.count <= interests else {
+            let allowed = "at most \(interests) in all, as 'interests'"
+            throw .outOfRange(key: prefix + "guidance.slots", value: "\(guidance.slots.count)", allowed: allowed)
+        }
         guard dimension % 2 == 0 else {
             throw .outOfRange(key: prefix + "dimension", value: "\(dimension)", allowed: "even")
         }
@@ -106,6 +110,8 @@ public struct GuidanceConfiguration: ConfigurationSection {
     public var padding = PaddingSide.right
     /// If true, interests are normalised before they are used.
     public var normaliseRows = true
+    /// The rules that fill the rule-based module's slots in service.
+    public var slots = GuidanceSlots()
 
     /// The defaults.
     public init() {}
@@ -116,6 +122,13 @@ public struct GuidanceConfiguration: ConfigurationSection {
         try ConfigurationError.require(1...16, contains: blocks, key: prefix + "blocks")
         try ConfigurationError.require(1...64, contains: attentionHeads, key: prefix + "attentionHeads")
         try ConfigurationError.require(0...0.9, contains: dropout, key: prefix + "dropout")
+        try slots.validate(prefix: prefix + "slots.")
+        guard slots.count == 0 || kind == .ruleBased else {
+            throw .invalidValue(
+                key: prefix + "slots",
+                reason: "needs guidance.kind 'rule-based'; '\(kind.rawValue)' learns its slots."
+            )
+        }
     }
 }
 

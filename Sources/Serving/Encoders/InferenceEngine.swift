@@ -26,6 +26,14 @@ public struct InferenceEngine: UserEncoder {
     /// N.
     public var historyLength: Int { weights.configuration.historyLength }
 
+    /// K if the guidance is rule-based, else 0.
+    public var guidanceSlots: Int {
+        weights.configuration.guidance.kind == .ruleBased ? weights.configuration.interests : 0
+    }
+
+    /// The recipe's rules.
+    public var defaultSlots: GuidanceSlots { weights.configuration.guidance.slots }
+
     /// Buffers of one thread.
     public func makeWorkspace() -> any InferenceWorkspace { Workspace(weights) }
 
@@ -114,7 +122,24 @@ public struct InferenceEngine: UserEncoder {
         samples: Int,
         to workspace: any InferenceWorkspace
     ) {
+        add(history: history, slots: [], seed: seed, steps: steps, samples: samples, to: workspace)
+    }
+
+    /// Adds a user with given items in the slots of rule-based guidance; see
+    /// ``UserEncoder/add(history:slots:seed:steps:samples:to:)``.
+    public func add(
+        history: ArraySlice<Int32>,
+        slots: [Int32],
+        seed: UInt64,
+        steps: Int,
+        samples: Int,
+        to workspace: any InferenceWorkspace
+    ) {
         let workspace = own(workspace)
+        precondition(
+            slots.isEmpty || slots.count == guidanceSlots,
+            "\(slots.count) slots for \(guidanceSlots)"
+        )
         precondition(
             !history.isEmpty && history.count <= historyLength,
             "a history of \(history.count) items for 1...\(historyLength)"
@@ -122,7 +147,7 @@ public struct InferenceEngine: UserEncoder {
         precondition(1...maxSteps ~= steps && samples >= 1, "\(samples) samples in \(steps) steps of 1...\(maxSteps)")
         let first = workspace.rows
         workspace.append(rows: samples, steps: steps, weights)
-        extractInterests(history, row: first, workspace)
+        extractInterests(history, slots, row: first, workspace)
         assembleCondition(history, row: first, workspace)
         let d = dimension
         let generator = CounterBasedGenerator(seed: seed, purpose: .reverseNoise)
@@ -136,11 +161,15 @@ public struct InferenceEngine: UserEncoder {
     }
 
     /// Interests and their mean.
-    private func extractInterests(_ history: ArraySlice<Int32>, row: Int, _ w: Workspace) {
+    private func extractInterests(_ history: ArraySlice<Int32>, _ slots: [Int32], row: Int, _ w: Workspace) {
         let configuration = weights.configuration
         let (K, d) = (configuration.interests, configuration.dimension)
         let start = row * K * d
-        w.guidance.interests(of: history, into: &w.interests, at: start)
+        if slots.isEmpty {
+            w.guidance.interests(of: history, into: &w.interests, at: start)
+        } else {
+            copyRows(of: slots, to: &w.interests, at: start)
+        }
         if configuration.guidance.normaliseRows {
             VectorArithmetic.normalise(&w.interests, in: start..<start + K * d, width: d, norms: &w.norms)
         }
@@ -163,6 +192,15 @@ public struct InferenceEngine: UserEncoder {
         }
         let recent = weights.configuration.denoiser.recentItems
         copyNewest(recent, of: history, to: &w.condition, at: start + count)
+    }
+
+    /// The item rows of slots; zero rows for empty ones.
+    private func copyRows(of slots: [Int32], to rows: inout [Float], at start: Int) {
+        let d = dimension
+        for (place, item) in slots.enumerated() {
+            let to = start + place * d
+            for i in 0..<d { rows[to + i] = item < 0 ? 0 : weights.items.elements[Int(item) * d + i] }
+        }
     }
 
     /// The `count` newest item rows, oldest first, zero rows in front of short histories.
@@ -225,9 +263,14 @@ public struct InferenceEngine: UserEncoder {
     ///
     /// - Complexity: O(steps squared) evaluations of the denoiser.
     public func trace(history: ArraySlice<Int32>, seed: UInt64, steps: Int) -> UserTrace {
+        trace(history: history, slots: [], seed: seed, steps: steps)
+    }
+
+    /// The same with given items in the slots of rule-based guidance.
+    public func trace(history: ArraySlice<Int32>, slots: [Int32], seed: UInt64, steps: Int) -> UserTrace {
         let w = Workspace(weights)
         let d = dimension
-        add(history: history, seed: seed, steps: steps, samples: 1, to: w)
+        add(history: history, slots: slots, seed: seed, steps: steps, samples: 1, to: w)
         generate(in: w)
         let list = weights.reverseStepList(steps)
         func noise(_ step: Int) -> Matrix {

@@ -1,4 +1,5 @@
 public import Kernels
+public import Recommenders
 
 /// Turns histories into user vectors: guidance, then the reverse diffusion chain.
 ///
@@ -21,6 +22,12 @@ public protocol UserEncoder: Sendable {
     /// How many vectors a sample of a user has; an item's score is the largest over them.
     var vectorsPerSample: Int { get }
 
+    /// How many slots of the guidance a request can fill by rules; 0 for a system without rule-based guidance.
+    var guidanceSlots: Int { get }
+
+    /// The rules that fill the slots unless a request gives others.
+    var defaultSlots: GuidanceSlots { get }
+
     /// Whether one user takes so long that a worker thread should answer the request.
     var isSlow: Bool { get }
 
@@ -38,6 +45,24 @@ public protocol UserEncoder: Sendable {
     ///   - workspace: A workspace of this encoder.
     func add(
         history: ArraySlice<Int32>,
+        seed: UInt64,
+        steps: Int,
+        samples: Int,
+        to workspace: any InferenceWorkspace
+    )
+
+    /// Adds a user whose guidance are given items instead of the newest ones of the history.
+    ///
+    /// - Parameters:
+    ///   - history: As for ``add(history:seed:steps:samples:to:)``.
+    ///   - slots: The items of the ``guidanceSlots``, first to last, -1 for an empty slot; or none, for the newest items.
+    ///   - seed: Seed of the noise of the reverse chains.
+    ///   - steps: How many reverse steps.
+    ///   - samples: How many vectors to generate.
+    ///   - workspace: A workspace of this encoder.
+    func add(
+        history: ArraySlice<Int32>,
+        slots: [Int32],
         seed: UInt64,
         steps: Int,
         samples: Int,
@@ -63,11 +88,39 @@ public protocol UserEncoder: Sendable {
     ///   - steps: How many reverse steps, 1 to `maxSteps`.
     /// - Returns: The interests and the path. The path ends in the first served sample, bit for bit.
     func trace(history: ArraySlice<Int32>, seed: UInt64, steps: Int) -> UserTrace
+
+    /// The same for a user whose guidance are given items.
+    func trace(history: ArraySlice<Int32>, slots: [Int32], seed: UInt64, steps: Int) -> UserTrace
 }
 
 extension UserEncoder {
     /// All steps.
     public var defaultSteps: Int { maxSteps }
+
+    /// None.
+    public var guidanceSlots: Int { 0 }
+
+    /// The newest items.
+    public var defaultSlots: GuidanceSlots { GuidanceSlots() }
+
+    /// Without rule-based guidance there are no slots.
+    public func add(
+        history: ArraySlice<Int32>,
+        slots: [Int32],
+        seed: UInt64,
+        steps: Int,
+        samples: Int,
+        to workspace: any InferenceWorkspace
+    ) {
+        precondition(slots.isEmpty, "\(slots.count) slots for an encoder without any")
+        add(history: history, seed: seed, steps: steps, samples: samples, to: workspace)
+    }
+
+    /// Without rule-based guidance there are no slots.
+    public func trace(history: ArraySlice<Int32>, slots: [Int32], seed: UInt64, steps: Int) -> UserTrace {
+        precondition(slots.isEmpty, "\(slots.count) slots for an encoder without any")
+        return trace(history: history, seed: seed, steps: steps)
+    }
 
     /// One vector a sample.
     public var vectorsPerSample: Int { 1 }

@@ -63,6 +63,11 @@ extension RetrievalService {
         if let steps = request.steps, steps > longest {
             throw .invalidArgument(field: "steps", message: (1...longest).requirement(got: steps))
         }
+        let guided = used.map(\.arm.snapshot).filter { $0.encoder.guidanceSlots > 0 }
+        // Without any rule-based guidance, the leading version's error is the answer.
+        if let guidance = request.guidance {
+            for snapshot in guided.isEmpty ? [leading] : guided { try guidance.check(for: snapshot) }
+        }
         var single = copy request
         single.sources = nil
         single.rules = RetrievalRules()
@@ -73,6 +78,7 @@ extension RetrievalService {
         let questions = used.map { arm, shadow in
             var request = single
             request.steps = request.steps.map { min($0, arm.snapshot.encoder.maxSteps) }
+            if arm.snapshot.encoder.guidanceSlots == 0 { request.guidance = nil }
             return VersionQuestion(request: request, arm: arm, shadow: shadow)
         }
         return BlendedQuestion(blend: blend, arms: arms, leading: leading, questions: questions)
@@ -167,7 +173,7 @@ extension RetrievalService {
             sources.append(.init(name: source.name, version: version, status: status))
         }
         let predicts = answered.contains { $0.fallback == nil }
-        let (items, reasons) = try arrange(request, of: user, among: allowed, in: leading, predicts, workspace)
+        let (items, reasons, effects) = try arrange(request, of: user, among: allowed, in: leading, predicts, workspace)
         var ranks: [Int32] = []
         workspace.fusing.rank(items, into: &ranks)
         return RetrievalResponse(
@@ -176,6 +182,7 @@ extension RetrievalService {
             fallback: predicts ? nil : .popular,
             unknownIDs: user.unknownIDs,
             reasons: reasons,
+            effects: effects,
             truncated: items.count < request.k,
             seed: first.seed,
             steps: answered.reduce(0) { max($0, $1.steps) },
@@ -202,7 +209,7 @@ extension RetrievalService {
         in leading: ServingSnapshot,
         _ predicts: Bool,
         _ workspace: RetrievalWorkspace
-    ) throws(RetrievalError) -> (items: [Scored], reasons: [ItemReason]) {
+    ) throws(RetrievalError) -> (items: [Scored], reasons: [ItemReason], effects: RuleEffects?) {
         guard request.rules.isEmpty else {
             let list = workspace.fusing.rankAll(answering: request.k)
             let source = RankedItems(
@@ -211,12 +218,14 @@ extension RetrievalService {
                 allowed: allowed,
                 bound: leading.identifiers.count
             )
-            return try applyRules(of: request, to: source, excluding: workspace.exclusions(of: user), in: leading)
+            let excluded = workspace.exclusions(of: user)
+            let (items, reasons, effects) = try applyRules(of: request, to: source, excluding: excluded, in: leading)
+            return (items, reasons, effects)
         }
         workspace.fusing.fuse(candidates(for: request))
         var items = workspace.fusing.results
         if request.isReranked, predicts { rerank(&items, request, in: leading, workspace) }
-        return (items, [])
+        return (items, [], nil)
     }
 
     /// Whether a request to several sources takes so long that a worker thread should answer it.

@@ -1,5 +1,6 @@
 public import CheckpointStore
 public import Kernels
+public import Recommenders
 
 /// One question: which items come next for this history.
 ///
@@ -17,6 +18,8 @@ public struct RetrievalRequest: Sendable, Equatable {
     public var conditions: ItemFilter?
     /// Boosts, pins, limits for groups, shares and pages.
     public var rules = RetrievalRules()
+    /// The rules that fill the slots of rule-based guidance; nil for those of the recipe.
+    public var guidance: GuidanceSlots?
     /// How many items to answer.
     public var k = 50
     /// Whether the answer must not contain items of the history.
@@ -74,6 +77,7 @@ public struct RetrievalRequest: Sendable, Equatable {
         filter.removeAll()
         conditions = nil
         rules = RetrievalRules()
+        guidance = nil
         k = 50
         excludeHistory = true
         model = nil
@@ -127,6 +131,8 @@ public struct RetrievalResponse: Sendable {
     public let unknownIDs: Int
     /// Why each item is in the answer, in order; only with rules and `explain`, else empty.
     public let reasons: [ItemReason]
+    /// What the rules did; nil without rules.
+    public let effects: RuleEffects?
     /// Whether fewer than `k` items could be found.
     public let truncated: Bool
     /// The seed that was used.

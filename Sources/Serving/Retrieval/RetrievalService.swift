@@ -205,6 +205,7 @@ public struct RetrievalService: Sendable {
         if let steps = request.steps, steps > longest {
             throw .invalidArgument(field: "steps", message: (1...longest).requirement(got: steps))
         }
+        try request.guidance?.check(for: snapshot)
     }
 
     /// Looks up the items of a checked request and adds its user to the batch.
@@ -217,7 +218,7 @@ public struct RetrievalService: Sendable {
         var user = workspace.lookUp(request, in: snapshot, maxHistory: limits.maxHistory)
         user.seed = request.seed ?? request.history.contentHash(newest: limits.maxHistory)
         user.steps = request.steps ?? snapshot.encoder.defaultSteps
-        workspace.addToBatch(&user, samples: request.samples, of: snapshot.encoder)
+        workspace.addToBatch(&user, samples: request.samples, guidance: request.guidance, of: snapshot)
         user.times.guidance = DispatchTime.now().uptimeNanoseconds - start
         return user
     }
@@ -240,6 +241,7 @@ public struct RetrievalService: Sendable {
         }
         var items: [Scored]
         var reasons: [ItemReason] = []
+        var effects: RuleEffects?
         if !request.rules.isEmpty {
             let copy = copy request
             let source = RankedItems(
@@ -250,7 +252,7 @@ public struct RetrievalService: Sendable {
                 allowed: allowed,
                 bound: snapshot.identifiers.count
             )
-            (items, reasons) = try applyRules(of: request, to: source, excluding: excluded, in: snapshot)
+            (items, reasons, effects) = try applyRules(of: request, to: source, excluding: excluded, in: snapshot)
         } else if request.isReranked, !user.vectors.isEmpty {
             let count = candidates(for: request)
             items = ranked(count, for: request, of: user, among: allowed, excluding: excluded, snapshot, workspace)
@@ -268,6 +270,7 @@ public struct RetrievalService: Sendable {
             fallback: user.vectors.isEmpty ? .popular : nil,
             unknownIDs: user.unknownIDs,
             reasons: reasons,
+            effects: effects,
             truncated: items.count < request.k,
             seed: user.seed,
             steps: user.steps,

@@ -57,7 +57,13 @@ extension RetrievalService {
         let counted = snapshot.countScores(of: response.systemScores, after: read)
         history = history.suffix(snapshot.encoder.historyLength)
         read = read.suffix(snapshot.encoder.historyLength)
-        let user = snapshot.encoder.trace(history: read[...], seed: response.seed, steps: response.steps)
+        let slots = snapshot.guidanceItems(request.guidance, after: read[...], seed: response.seed)
+        let user = snapshot.encoder.trace(
+            history: read[...],
+            slots: slots,
+            seed: response.seed,
+            steps: response.steps
+        )
         let interests = user.interests.normalisedRows().unit
         return RetrievalTrace(
             response: response,

@@ -90,10 +90,20 @@ public final class RetrievalWorkspace {
     func exclusions(of user: User) -> [Int32] { slots[user.slot].exclusions }
 
     /// Adds a user to the encoder's batch, unless no item of the history is known.
-    func addToBatch(_ user: inout User, samples: Int, of encoder: any UserEncoder) {
+    ///
+    /// - Parameter guidance: The rules for the slots of rule-based guidance; nil for those of the recipe.
+    func addToBatch(_ user: inout User, samples: Int, guidance: GuidanceSlots?, of snapshot: ServingSnapshot) {
+        let encoder = snapshot.encoder
         let history = slots[user.slot].history.suffix(encoder.historyLength)
         guard let inference, !history.isEmpty else { return }
-        encoder.add(history: history, seed: user.seed, steps: user.steps, samples: samples, to: inference.workspace)
+        encoder.add(
+            history: history,
+            slots: snapshot.guidanceItems(guidance, after: history, seed: user.seed),
+            seed: user.seed,
+            steps: user.steps,
+            samples: samples,
+            to: inference.workspace
+        )
         let count = samples * encoder.vectorsPerSample
         user.vectors = vectors..<vectors + count
         vectors += count

@@ -20,6 +20,8 @@ struct Filling {
     private var isTaken: [Bool]
     /// All entries before this one are taken or have no room.
     private var firstOpen = 0
+    /// The last entry that was taken, or the first one.
+    private var lastTaken = 0
     private var counts: [Int32: Int] = [:]
     private var held: [Int32: Double] = [:]
     private var freshCount = 0
@@ -61,6 +63,9 @@ struct Filling {
         return counts.filter { $0.value >= groups.limit }.map(\.key)
     }
 
+    /// How many items before the last chosen one found no room in their groups.
+    var crowdedOut: Int { (0..<lastTaken).count { !isTaken[$0] && !hasRoom(entries[$0].item) } }
+
     /// Fills the first positions; returns a condition of which more items must be read, or nil when it is done.
     mutating func fill(_ count: Int) -> PositionCondition? {
         for position in 1...max(1, count) {
@@ -97,6 +102,7 @@ struct Filling {
             case .none: finished.insert(condition)
             case .found(let entry):
                 isTaken[entry] = true
+                lastTaken = max(lastTaken, entry)
                 occupy(entries[entry].item)
                 place(entries[entry], condition.isFresh ? .fresh : condition.group.map { .group($0) } ?? .score)
                 return .placed

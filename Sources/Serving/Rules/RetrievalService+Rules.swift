@@ -38,14 +38,15 @@ extension RetrievalService {
     ///   - source: The items that may be answered.
     ///   - excluded: Items that may not be answered.
     ///   - snapshot: The snapshot that answers.
-    /// - Returns: The items of the request's page, and why each is there.
+    /// - Returns: The items of the request's page, why each is there if the request asks to explain it, and what the
+    ///   rules did.
     /// - Throws: ``RetrievalError/invalidArgument(field:message:)``.
     func applyRules(
         of request: borrowing RetrievalRequest,
         to source: RankedItems,
         excluding excluded: [Int32],
         in snapshot: ServingSnapshot
-    ) throws(RetrievalError) -> (items: [Scored], reasons: [ItemReason]) {
+    ) throws(RetrievalError) -> (items: [Scored], reasons: [ItemReason], effects: RuleEffects) {
         var history: [Int32] = []
         if request.rules.calibration != nil {
             var lookup = IdentifierTable.Lookup()
@@ -59,9 +60,19 @@ extension RetrievalService {
         // A page is cut out of the list of the largest size: an approximate search gives each depth its own list.
         let choices = list.first(request.rules.offset == nil ? request.k : limits.maxK)
             .dropFirst(request.rules.offset ?? 0).prefix(request.k)
+        var effects = RuleEffects()
+        effects[.crowdedOut] = list.crowdedOut
+        for choice in choices {
+            switch choice.reason {
+            case .score: break
+            case .pin: effects[.pinned] += 1
+            case .fresh: effects[.new] += 1
+            case .group: effects[.shared] += 1
+            }
+        }
         return (
             choices.map { Scored(id: $0.candidate.item, score: $0.candidate.score) },
-            request.explain ? choices.map { rules.reason(of: $0) } : []
+            request.explain ? choices.map { rules.reason(of: $0) } : [], effects
         )
     }
 }

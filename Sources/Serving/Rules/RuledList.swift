@@ -33,6 +33,8 @@ struct RuledList {
     private let classes: [(items: ItemSet?, amount: Float)]
     private var streams: [CandidateStream]
     private var pinned: [Int32: Candidate] = [:]
+    /// How many items found no room in their groups, though items behind them are in the list.
+    private(set) var crowdedOut = 0
 
     /// Prepares a choice.
     init(_ rules: PreparedRules, from source: RankedItems) {
@@ -78,7 +80,10 @@ struct RuledList {
         readPins()
         while true {
             var filling = Filling(rules, candidates(), ends: ends, pinned: pinned)
-            guard let lacking = filling.fill(count) else { return filling.choices }
+            guard let lacking = filling.fill(count) else {
+                crowdedOut = filling.crowdedOut
+                return filling.choices
+            }
             deepen(lacking, closed: filling.closedGroups, start: start)
         }
     }

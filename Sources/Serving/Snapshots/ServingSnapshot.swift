@@ -37,6 +37,8 @@ public final class ServingSnapshot: Sendable {
     public let filters: FilterIndex
     /// Item numbers from most to least popular, removed items included.
     public let popularity: [Int32]
+    /// Each built item's place in ``popularity``, for rule-based guidance; empty for other systems.
+    let popularityRanks: [Int32]
     /// How many items are in service.
     public let itemCount: Int
     /// The changes since the build; nil when there are none.
@@ -71,6 +73,11 @@ public final class ServingSnapshot: Sendable {
         self.categories = categories
         filters = FilterIndex(attributes: attributes, categories: categories, identifiers: identifiers)
         self.popularity = popularity
+        var ranks = [Int32](repeating: .max, count: encoder.guidanceSlots > 0 ? itemVectors.rows : 0)
+        if !ranks.isEmpty {
+            for (rank, item) in popularity.enumerated() { ranks[Int(item)] = Int32(rank) }
+        }
+        popularityRanks = ranks
         itemCount = identifiers.count
         revision = 0
         live = nil
@@ -97,6 +104,7 @@ public final class ServingSnapshot: Sendable {
             changed: changedAttributes
         )
         popularity = snapshot.popularity
+        popularityRanks = snapshot.popularityRanks
         itemCount = live.index.count
         self.live = live
     }

@@ -118,6 +118,12 @@ extension RecipeReference {
             "the end of the window that a short history leaves empty. `left` counts positions from the newest "
             + "item, which is better on MovieLens 1M",
         "dimerec: model.guidance.normaliseRows": "puts interests on the sphere before use",
+        "dimerec: model.guidance.slots.exploring":
+            "slots of `rule-based` that hold promising, rarely shown items in service; a request may change it",
+        "dimerec: model.guidance.slots.popular":
+            "slots of `rule-based` that hold the most popular items in service; a request may change it",
+        "dimerec: model.guidance.slots.historyPopular":
+            "slots of `rule-based` that hold the most popular items of the history in service; a request may change it",
         "dimerec: model.denoiser.hidden": "width H of the hidden layer; the time of serving grows with it",
         "dimerec: model.denoiser.depth": "hidden layers",
         "dimerec: model.denoiser.activation": "non-linearity",

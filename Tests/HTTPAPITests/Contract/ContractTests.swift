@@ -66,6 +66,15 @@ import Testing
             "/retrieve",
             #"{"history":["i1",{"id":3,"at":"2024-01-31","weight":0.5,"event":"buy"}],"k":2,"explain":true}"#
         ),
+        Exchange(.data, 400, "POST", "/retrieve", #"{"history":["i1"],"guidance":{"popular":1}}"#),
+        Exchange(
+            .data,
+            400,
+            "POST",
+            "/v1/embed",
+            #"{"history":["i1"],"guidance":{"history_popular":1,"exploring":2}}"#
+        ),
+        Exchange(.data, 200, "POST", "/v1/embed", #"{"history":["i1"],"guidance":null}"#),
         Exchange(.data, 400, "POST", "/retrieve", #"{"history":[{"at":1}]}"#),
         Exchange(.data, 400, "POST", "/retrieve", #"{"history":[],"group_by":{"key":"prize","limit":2}}"#),
         Exchange(.data, 400, "POST", "/retrieve", #"{"history":[],"pins":[{"id":7}]}"#),

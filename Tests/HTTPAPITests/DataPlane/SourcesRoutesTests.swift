@@ -38,6 +38,39 @@ import Testing
         }
     }
 
+    @Test("metrics count rules, what they did, and counts of filters")
+    func countsRules() async throws {
+        try await withServer { server in
+            let rules = [
+                #""pins":[{"id":"i7","position":2},{"id":"nope","position":1}],"offset":0"#,
+                #""group_by":{"key":"brand","limit":1},"k":3"#, #""pins":[],"offset":null"#,
+                #""boosts":[{"filter":{},"add":1}],"calibrate":{"key":"categories"},"k":4,"#
+                    + #""min_new":{"key":"released","share":0.5,"since":"2024-01-20"}"#,
+            ]
+            for rule in rules {
+                #expect(try await server.ask(post("{\"history\":[\"i1\",\"i2\"],\(rule)}")).status == 200)
+            }
+            let count = #"{"filter":{"must":[{"key":"stock","match":true}]}}"#
+            #expect(try await server.ask(post(count, path: "/v1/filter:count")).status == 200)
+            let connection = try await TestConnection(port: server.controlPort)
+            try await connection.send("GET /metrics HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+            let page = try await connection.answer().text
+            try await connection.close()
+            let counted = [
+                "boosts": 1, "pins": 1, "group_by": 1, "score_threshold": 0, "offset": 1, "min_new": 1, "calibrate": 1,
+                "guidance": 0,
+            ]
+            for (rule, number) in counted {
+                #expect(page.contains("dimerec_rules_total{rule=\"\(rule)\"} \(number)\n"), "\(rule)")
+            }
+            #expect(page.contains("dimerec_ruled_items_total{effect=\"pinned\"} 1\n"))
+            for effect in ["new", "shared", "crowded_out"] {
+                #expect(page.contains("dimerec_ruled_items_total{effect=\"\(effect)\"} "), "\(effect)")
+            }
+            #expect(page.contains("dimerec_http_requests_total{route=\"filter\",code=\"200\"} 1\n"))
+        }
+    }
+
     @Test(
         "a wrong source is refused with its place",
         arguments: [

@@ -47,6 +47,8 @@ import Testing
             (#""offset":-1"#, "/offset"), (#""offset":999,"k":2"#, "/offset"),
             (#""min_new":{"key":"a","share":1.5,"days":1}"#, "/min_new/share"),
             (#""min_new":{"key":"a","share":1,"days":1,"since":2}"#, "/min_new/since"),
+            (#""guidance":{"newest":1}"#, "/guidance/newest"), (#""guidance":{"popular":65}"#, "/guidance/popular"),
+            (#""guidance":[1]"#, "/guidance"), (#""guidance":{"popular":1,"popular":1}"#, "/guidance/popular"),
             (#""calibrate":{}"#, "/calibrate"), (#""calibrate":"a""#, "/calibrate"),
             (#""diversity":0.5,"offset":0"#, "/diversity"), (#""offset":1,"offset":1"#, "/offset"),
         ]

@@ -102,6 +102,11 @@ import VectorIndex
             let why = request.rules.isEmpty ? [] : expected.map(\.reason)
             #expect(response.reasons == why, "request \(number): \(request.rules)")
             #expect(response.truncated == (expected.count < request.k))
+            let effects = response.effects
+            #expect((effects == nil) == request.rules.isEmpty)
+            #expect(effects?[.pinned] ?? 0 == why.count { $0.position == .pin })
+            #expect(effects?[.new] ?? 0 == why.count { $0.position == .new })
+            #expect(effects?[.shared] ?? 0 == why.count { if case .share = $0.position { true } else { false } })
             if response.items.map(\.id) != ranked.dropFirst(offset).prefix(request.k).map(\.id) { changed += 1 }
             if expected.count < request.k { short += 1 }
             for reason in response.reasons { reasons.insert("\(reason.position)".prefix(5).description) }

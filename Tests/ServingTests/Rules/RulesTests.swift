@@ -120,6 +120,20 @@ import Testing
         return request
     }
 
+    @Test("items that a full group kept out are counted up to the end of the page")
+    func countsCrowdedOut() throws {
+        let plain = try answer { $0.k = 40 }.items.map(\.id)
+        let limited = try answer { request in
+            request.k = 3
+            request.rules.groupLimit = .init("brand", limit: 1)
+        }
+        // Each item but the eighth has one of three brands.
+        let last = try #require(limited.items.last.flatMap { plain.firstIndex(of: $0.id) })
+        #expect(limited.effects?[.crowdedOut] == last + 1 - limited.items.count)
+        #expect(last >= limited.items.count)
+        #expect(try answer { _ in }.effects == nil)
+    }
+
     @Test("a batch answers rules as single requests do")
     func batches() throws {
         var requests: [RetrievalRequest] = []
