@@ -38,7 +38,10 @@ import Testing
         ]
     )
     func checksSockets(host: String, isValid: Bool) throws {
-        for (key, path) in [("HTTP_HOST", \ServerConfiguration.httpHost), ("CONTROL_HOST", \.controlHost)] {
+        let hosts: [(String, WritableKeyPath<ServerConfiguration, String>)] = [
+            ("HTTP_HOST", \.httpHost), ("CONTROL_HOST", \.controlHost),
+        ]
+        for (key, path) in hosts {
             var configuration = ServerConfiguration()
             configuration[keyPath: path] = host
             let fault = "is \(host); the path of a Unix socket must be absolute and have at most 107 bytes"
