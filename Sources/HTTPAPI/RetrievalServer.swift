@@ -146,6 +146,14 @@ private struct ControlPlaneServer: Service, CustomStringConvertible {
     func run() async throws {
         let host = configuration.controlHost
         let port = configuration.controlPort
+        let listening = configuration.controlAddress
+        let key = listening.key("CONTROL")
+        try await listening.removeStaleSocket(host: host, port: port, key: key)
+        let address: BindAddress =
+            switch listening {
+            case .network(let host, let port): .hostname(host, port: port)
+            case .socket(let path): .unixDomainSocket(path: path)
+            }
         // The framework logs its own cancellation as an error when another listener cannot start.
         var frameworkLogger = logger
         frameworkLogger.logLevel = .critical
@@ -159,12 +167,12 @@ private struct ControlPlaneServer: Service, CustomStringConvertible {
             server: HTTPServerBuilder { responder in
                 ControlPlaneChannel(responder: responder, settings: settings, connections: connections)
             },
-            configuration: ApplicationConfiguration(address: .hostname(host, port: port)),
+            configuration: ApplicationConfiguration(address: address),
             onServerRunning: { [logger] channel in
                 let port = channel.localAddress?.port ?? port
                 logger.info("control plane listens", metadata: ["http.host": "\(host)", "http.port": "\(port)"])
                 // The framework's own line, which scripts of operators look for.
-                logger.info("Server started and listening on \(host):\(port)")
+                logger.info("Server started and listening on \(listening.isNetwork ? "\(host):\(port)" : host)")
                 onListening(port)
             },
             logger: frameworkLogger
@@ -172,7 +180,7 @@ private struct ControlPlaneServer: Service, CustomStringConvertible {
         do {
             try await application.run()
         } catch let error as IOError {
-            throw ServerError(listeningOn: host, port: port, key: "CONTROL_PORT", error)
+            throw ServerError(listeningOn: host, port: port, key: key, error)
         }
     }
 }

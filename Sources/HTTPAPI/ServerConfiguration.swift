@@ -5,11 +5,11 @@ public import Serving
 ///
 /// Messages use the setting names of the configuration.
 public struct ServerConfiguration: Sendable, Equatable {
-    /// HTTP_HOST: the data plane's address.
+    /// HTTP_HOST: the data plane's address, or `unix:` and the path of a socket.
     public var httpHost = "127.0.0.1"
     /// HTTP_PORT: the data plane's port; 0 lets the system choose.
     public var httpPort = 8080
-    /// CONTROL_HOST: the control plane's address.
+    /// CONTROL_HOST: the control plane's address, or `unix:` and the path of a socket.
     public var controlHost = "127.0.0.1"
     /// CONTROL_PORT: the control plane's port; 0 lets the system choose.
     public var controlPort = 8081
@@ -67,14 +67,22 @@ public struct ServerConfiguration: Sendable, Equatable {
             let message = "is \(setting.text(service)); it must be \(setting.requirement)"
             throw .invalidConfiguration(key: setting.name, message: message)
         }
+        for (key, host, address) in [
+            ("HTTP_HOST", httpHost, httpAddress), ("CONTROL_HOST", controlHost, controlAddress),
+        ] {
+            if let fault = address.fault { throw .invalidConfiguration(key: key, message: "is \(host); \(fault)") }
+        }
         if let controlToken {
             guard controlToken.utf8.count >= 16 else {
                 throw .invalidConfiguration(key: "CONTROL_TOKEN_FILE", message: "holds a token of less than 16 bytes")
             }
-        } else if !Self.isLoopback(controlHost) {
+        } else if case .network(let host, _) = controlAddress, !Self.isLoopback(host) {
             throw .openControlPlane(host: controlHost)
         }
     }
+
+    var httpAddress: ListeningAddress { ListeningAddress(host: httpHost, port: httpPort) }
+    var controlAddress: ListeningAddress { ListeningAddress(host: controlHost, port: controlPort) }
 
     /// The number of worker threads.
     var effectiveWorkerThreads: Int {
@@ -111,12 +119,16 @@ public enum ServerError: Error, Equatable, CustomStringConvertible {
         case .openControlPlane(let host):
             "CONTROL_HOST is \(host), which other machines can reach, and there is no token; set CONTROL_TOKEN_FILE to a file"
                 + " with a secret, or CONTROL_HOST to 127.0.0.1."
+        case .portInUse(let host, _, let key) where host.hasPrefix("unix:"):
+            "Another process listens on \(host); stop it (`ss -xlp` names it) or set \(key) to another path."
         case .portInUse(let host, let port, let key):
             "Port \(port) on \(host) is in use by another process; stop it (`ss -ltnp 'sport = :\(port)'` names it) or"
                 + " set \(key) to a free port."
         case .tooFewDescriptors(let limit):
             "The process may open \(limit) files; a service needs at least \(DescriptorBudget.least). Raise the limit"
                 + " (`ulimit -n`)."
+        case .cannotListen(let host, _, let key, let reason) where host.hasPrefix("unix:"):
+            "Cannot listen on \(host) (\(reason)); check \(key), and that the folder exists and may be written."
         case .cannotListen(let host, let port, let key, let reason):
             "Cannot listen on \(host) port \(port) (\(reason)); check \(key) and the host setting beside it."
         }

@@ -12,7 +12,7 @@ import Testing
         "a control plane that other machines can reach needs a token",
         arguments: [
             ("127.0.0.1", true), ("127.1.2.3", true), ("localhost", true), ("::1", true), ("0.0.0.0", false),
-            ("::", false),
+            ("::", false), ("[::1]", true), ("[::]", false), ("unix:/run/control.sock", true),
             ("10.0.0.1", false), ("127.evil.com", false), ("127.0.0.1.evil.com", false), ("", false),
         ]
     )
@@ -28,6 +28,30 @@ import Testing
         try configuration.validate()
         configuration.controlToken = "short"
         #expect(throws: ServerError.self) { try configuration.validate() }
+    }
+
+    @Test(
+        "the path of a Unix socket is absolute and fits into its address",
+        arguments: [
+            ("unix:/run/s", true), ("unix:/" + String(repeating: "a", count: 106), true), ("unix:", false),
+            ("unix:/" + String(repeating: "a", count: 107), false), ("unix:run/s", false), ("unix:/", false),
+        ]
+    )
+    func checksSockets(host: String, isValid: Bool) throws {
+        let hosts: [(String, WritableKeyPath<ServerConfiguration, String>)] = [
+            ("HTTP_HOST", \.httpHost), ("CONTROL_HOST", \.controlHost),
+        ]
+        for (key, path) in hosts {
+            var configuration = ServerConfiguration()
+            configuration[keyPath: path] = host
+            let fault = "is \(host); the path of a Unix socket must be absolute and have at most 107 bytes"
+            if isValid {
+                try configuration.validate()
+            } else {
+                let error = ServerError.invalidConfiguration(key: key, message: fault)
+                #expect(throws: error) { try configuration.validate() }
+            }
+        }
     }
 
     @Test("the error of a value out of range names its key")

@@ -121,12 +121,17 @@ struct DataPlaneServer: Service, CustomStringConvertible {
                 }
             }
             .childChannelInitializer { channel in channel.eventLoop.makeCompletedFuture { try open(channel) } }
-        let host = configuration.httpHost
-        let port = configuration.httpPort
+        let (host, port, key) = (configuration.httpHost, configuration.httpPort, configuration.httpAddress.key("HTTP"))
+        try await configuration.httpAddress.removeStaleSocket(host: host, port: port, key: key)
         do {
-            return try await bootstrap.bind(host: host, port: port).get()
+            switch configuration.httpAddress {
+            case .network(let host, let port):
+                return try await bootstrap.bind(host: host, port: port).get()
+            case .socket(let path):
+                return try await bootstrap.bind(unixDomainSocketPath: path, cleanupExistingSocketFile: true).get()
+            }
         } catch {
-            throw ServerError(listeningOn: host, port: port, key: "HTTP_PORT", error)
+            throw ServerError(listeningOn: host, port: port, key: key, error)
         }
     }
 
@@ -135,13 +140,14 @@ struct DataPlaneServer: Service, CustomStringConvertible {
         _ loops: [ObjectIdentifier: NIOLoopBound<EventLoopState>]
     ) -> @Sendable (any Channel) throws -> Void {
         let settings = ConnectionSettings(configuration, status: status)
+        let isNetwork = configuration.httpAddress.isNetwork
         return { [status, maxConnections] channel in
             guard let loop = loops[ObjectIdentifier(channel.eventLoop)] else {
                 preconditionFailure("a connection on a foreign event loop")
             }
             let options = channel.syncOptions
             try options?.setOption(.socketOption(.so_sndbuf), value: Self.sendBufferBytes)
-            try options?.setOption(.tcpOption(.tcp_nodelay), value: 1)
+            if isNetwork { try options?.setOption(.tcpOption(.tcp_nodelay), value: 1) }
             try options?.setOption(.allowRemoteHalfClosure, value: true)
             let isWelcome = status.connectionOpened() <= maxConnections
             channel.closeFuture.whenComplete { _ in status.connectionClosed() }

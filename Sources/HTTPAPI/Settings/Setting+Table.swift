@@ -120,7 +120,12 @@ extension Setting {
     ]
 
     private static let listeners: [Setting] = [
-        .text("HTTP_HOST", \.server.httpHost, "The address on which the data plane listens."),
+        .text(
+            "HTTP_HOST",
+            \.server.httpHost,
+            "The address on which the data plane listens: IPv4, IPv6, a name, or `unix:` and the absolute path of a"
+                + " Unix socket, which needs no port."
+        ),
         .integer(
             "HTTP_PORT",
             \.server.httpPort,
@@ -131,7 +136,7 @@ extension Setting {
         .text(
             "CONTROL_HOST",
             \.server.controlHost,
-            "The address on which the control plane listens. An address that other machines can reach requires"
+            "The address on which the control plane listens, in the same forms. An address that other machines can reach requires"
                 + " CONTROL_TOKEN_FILE."
         ),
         .integer(

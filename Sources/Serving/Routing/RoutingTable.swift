@@ -73,7 +73,8 @@ public final class RoutingTable: Sendable {
         }
         if let route = routes[name] { return route }
         if let absent, absent.names.contains(name) { throw .modelsAbsent(absent) }
-        guard !expected.contains(name), !routes.isEmpty else { throw .notReady }
+        // Until the controller has read the store once, a name may be that of an alias.
+        guard isSettled, !expected.contains(name), !routes.isEmpty else { throw .notReady }
         throw .modelNotServed(name, served: routes.keys.sorted())
     }
 

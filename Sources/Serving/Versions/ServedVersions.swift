@@ -189,7 +189,7 @@ struct ServedVersions {
         return RoutingTable(
             routes: routes,
             standard: standard,
-            expected: Set(names).subtracting(routes.keys),
+            expected: Set(names).union(aliases.keys).subtracting(routes.keys),
             isSettled: isSettled,
             absent: absent
         )

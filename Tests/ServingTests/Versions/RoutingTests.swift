@@ -199,6 +199,10 @@ import Testing
         #expect(throws: RetrievalError.modelNotServed("b", served: ["a"])) { try table.route(to: "b") }
         let begun = RoutingTable(routes: routes, standard: nil, expected: ["b"], isSettled: false)
         #expect(!begun.isReady)
+        // After a restart, the model in front is ready before the aliases are read.
+        let front = RoutingTable(routes: routes, standard: "a", expected: [], isSettled: false)
+        #expect(front.isReady)
+        #expect(throws: RetrievalError.notReady) { try front.route(to: "stable") }
         let partial = RoutingTable(routes: routes, standard: nil, expected: ["b"])
         #expect(partial.isReady, "a model that cannot be served does not block the others")
         #expect(throws: RetrievalError.notReady) { try partial.route(to: "b") }
