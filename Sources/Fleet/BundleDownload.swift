@@ -1,6 +1,6 @@
 import AsyncHTTPClient
-import Foundation
-import Kernels
+package import Foundation
+package import Kernels
 import NIOCore
 import NIOHTTP1
 
@@ -8,15 +8,21 @@ import NIOHTTP1
 ///
 /// A file is `SHA256.sqlite` once it is complete and checked. Before that it is `SHA256.part`, and `SHA256.tag` holds
 /// its entity tag, so that another process can continue. The caller makes sure that one process uses the folder.
-struct BundleDownload {
-    let folder: String
-    let client: StoreClient
+package struct BundleDownload {
+    private let folder: String
+    private let client: StoreClient
+
+    /// Downloads into a folder.
+    package init(folder: String, client: StoreClient) {
+        self.folder = folder
+        self.client = client
+    }
 
     /// Fetches the file of a release; other releases' files leave the folder.
     ///
     /// - Returns: The path of the file, which has the release's SHA-256.
     /// - Throws: ``FleetError``. After ``FleetError/unreachable(address:reason:)`` the next call continues.
-    func fetch(_ release: Release, at address: URLComponents) async throws(FleetError) -> String {
+    package func fetch(_ release: Release, at address: URLComponents) async throws(FleetError) -> String {
         let finished = path(release, "sqlite")
         if FileManager.default.fileExists(atPath: finished) {
             if try digest(of: finished) == release.sha256 { return finished }
@@ -148,7 +154,7 @@ struct BundleDownload {
 
 extension SHA256 {
     /// The digest of a file, in hexadecimal digits.
-    static func digest(ofFile path: String) throws -> String {
+    package static func digest(ofFile path: String) throws -> String {
         let file = try FileHandle(forReadingFrom: URL(filePath: path))
         defer { try? file.close() }
         var hash = SHA256()

@@ -88,7 +88,7 @@ public actor CheckpointPuller: Service {
     ///
     /// - Returns: Whether a release waits for its time or for another process.
     @discardableResult
-    func pull() async -> Bool {
+    package func pull() async -> Bool {
         do {
             if let changed = try await client.index(at: configuration.index, unless: tag) {
                 if changed.index != index { unusable = [] }

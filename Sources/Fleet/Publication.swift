@@ -1,13 +1,13 @@
 import AsyncHTTPClient
 public import CheckpointStore
-import Foundation
+package import Foundation
 import Kernels
 import NIOHTTP1
 
 /// Publishes versions of a store for a fleet: the file first, the index document last.
 public struct Publication: Sendable {
     /// Where the files go.
-    enum Target: Sendable {
+    package enum Target: Sendable {
         case folder(String)
         case address(URLComponents)
     }

@@ -2,9 +2,9 @@ import Foundation
 import Kernels
 
 /// What the replicas of a store have pulled; a small file beside the store.
-struct PullRecord: Codable, Equatable {
+package struct PullRecord: Codable, Equatable {
     /// The release of a model that was taken last.
-    struct Taken: Codable, Equatable {
+    package struct Taken: Codable, Equatable {
         var sequence: Int
         var sha256: String
         /// The version's number in this store.
@@ -12,20 +12,20 @@ struct PullRecord: Codable, Equatable {
     }
 
     /// The release of each model that was taken last.
-    var taken: [String: Taken] = [:]
+    package var taken: [String: Taken] = [:]
     /// Why files are never taken again, by SHA-256.
-    var refused: [String: String] = [:]
+    package var refused: [String: String] = [:]
 
-    init() {}
+    package init() {}
 
     /// Reads a record; a missing file is an empty record.
-    init(path: String) throws {
+    package init(path: String) throws {
         guard let data = FileManager.default.contents(atPath: path) else { return }
         self = try JSONDecoder().decode(PullRecord.self, from: data)
     }
 
     /// Replaces the file durably.
-    func write(to path: String) throws {
+    package func write(to path: String) throws {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
         let part = "\(path).part"

@@ -52,31 +52,47 @@ public struct Release: Codable, Sendable, Equatable {
         }
     }
 
+    /// Groups the parts of an entry.
+    package init(
+        sequence: Int,
+        model: String,
+        version: Int,
+        file: String,
+        bytes: Int,
+        sha256: String,
+        share: Double = 100,
+        replicas: [String] = [],
+        guard bounds: Bounds? = nil,
+        published: String
+    ) {
+        (self.sequence, self.model, self.version) = (sequence, model, version)
+        (self.file, self.bytes, self.sha256) = (file, bytes, sha256)
+        (self.share, self.replicas, self.guard, self.published) = (share, replicas, bounds, published)
+    }
+
     /// Why the entry cannot be used, or nil.
-    var contradiction: String? {
+    package var contradiction: String? {
         let isDigest = sha256.utf8.count == 64 && sha256.utf8.allSatisfy { "0123456789abcdef".utf8.contains($0) }
         let parts = file.split(separator: "/", omittingEmptySubsequences: false)
         let allowed = { (byte: UInt8) in byte.isAlphanumeric || "._-/".utf8.contains(byte) }
-        return
-            if sequence < 1
-        { "sequence is \(sequence), but it must be at least 1" } else if model.isEmpty {
-            "model is empty"
-        } else if version < 1 { "version is \(version), but it must be at least 1" } else if bytes < 1 {
-            "bytes is \(bytes), but it must be at least 1"
-        } else if !isDigest {
-            "sha256 is '\(sha256.prefix(80))', but it must be 64 digits 0-9 and a-f"
-        } else if !(0...100 ~= share) {
-            "share is \(share), but it must be 0 to 100"
-        } else if parts.contains(where: { ["", ".", ".."].contains($0) }) || !file.utf8.allSatisfy(allowed) {
-            "file is '\(file.prefix(200))', but it must be a path below the index of letters, digits, '.', '_' and '-'"
-        } else if let bounds = self.guard, bounds.minRequests < 1 {
-            "guard.min_requests is \(bounds.minRequests), but it must be at least 1"
-        } else { nil }
+        if sequence < 1 { return "sequence is \(sequence), but it must be at least 1" }
+        if model.isEmpty { return "model is empty" }
+        if version < 1 { return "version is \(version), but it must be at least 1" }
+        if bytes < 1 { return "bytes is \(bytes), but it must be at least 1" }
+        if !isDigest { return "sha256 is '\(sha256.prefix(80))', but it must be 64 digits 0-9 and a-f" }
+        if !(0...100 ~= share) { return "share is \(share), but it must be 0 to 100" }
+        if parts.contains(where: { ["", ".", ".."].contains($0) }) || !file.utf8.allSatisfy(allowed) {
+            return "file is '\(file.prefix(200))', but it must be a path below the index, of letters, digits and '._-'"
+        }
+        if let bounds = self.guard, bounds.minRequests < 1 {
+            return "guard.min_requests is \(bounds.minRequests), but it must be at least 1"
+        }
+        return nil
     }
 }
 
 extension UInt8 {
-    var isAlphanumeric: Bool {
+    package var isAlphanumeric: Bool {
         (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(self) || (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(self)
             || (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains(self)
     }
@@ -91,7 +107,7 @@ public struct Replica: Sendable, Equatable {
     public init(name: String) { self.name = name }
 
     /// A number in 0..<1, evenly spread over names; `purpose` makes independent ones.
-    func place(for purpose: String) -> Double {
+    package func place(for purpose: String) -> Double {
         let digest = SHA256.hash(Array("\(purpose)\u{0}\(name)".utf8).span)
         let number = digest.prefix(8).reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
         return Double(number >> 11) / Double(1 << 53)

@@ -7,7 +7,7 @@ public struct ReleaseIndex: Codable, Sendable, Equatable {
     /// The name of the document below the address or folder of a store.
     public static let fileName = "index.json"
     /// The largest document that a replica reads, in bytes.
-    static let sizeLimit = 4 << 20
+    package static let sizeLimit = 4 << 20
     private static let supportedFormat = 1
 
     /// The version of the format.
@@ -51,7 +51,7 @@ public struct ReleaseIndex: Codable, Sendable, Equatable {
     }
 
     /// The models with a release, by name.
-    var models: [String] { Set(releases.map(\.model)).sorted() }
+    package var models: [String] { Set(releases.map(\.model)).sorted() }
 
     /// The release of a model that a replica must take now, or nil when there is none.
     ///
@@ -61,7 +61,12 @@ public struct ReleaseIndex: Codable, Sendable, Equatable {
     ///   - taken: The sequence of the release that it took last; only newer ones count.
     ///   - isRefused: Whether the replica does not take a release.
     /// - Returns: The newest such release.
-    func next(of model: String, for replica: Replica, after taken: Int, isRefused: (Release) -> Bool) -> Release? {
+    package func next(
+        of model: String,
+        for replica: Replica,
+        after taken: Int,
+        isRefused: (Release) -> Bool
+    ) -> Release? {
         releases.last { release in
             release.model == model && release.sequence > taken && replica.takes(release) && !isRefused(release)
         }
@@ -77,7 +82,7 @@ public struct ReleaseIndex: Codable, Sendable, Equatable {
     ///   - keeping: How many releases of the model the index keeps.
     /// - Returns: The release with its sequence, and the releases that left the index and whose files are unused.
     /// - Precondition: `keeping >= 1`.
-    mutating func add(_ release: Release, keeping: Int) -> (release: Release, removed: [Release]) {
+    package mutating func add(_ release: Release, keeping: Int) -> (release: Release, removed: [Release]) {
         precondition(keeping >= 1, "\(keeping) releases to keep")
         var release = release
         let newest = releases.last { $0.model == release.model }

@@ -1,16 +1,22 @@
-import Foundation
-import Kernels
+package import Foundation
+package import Kernels
 
 /// Signs requests to S3 and stores that are compatible with it: AWS Signature, version 4.
 public struct RequestSignature: Sendable {
-    let accessKey: String
-    let secretKey: String
+    package let accessKey: String
+    package let secretKey: String
     /// The token of temporary credentials; nil for permanent ones.
-    let sessionToken: String?
-    let region: String
-    let service: String
+    package let sessionToken: String?
+    package let region: String
+    package let service: String
 
-    init(accessKey: String, secretKey: String, sessionToken: String? = nil, region: String, service: String = "s3") {
+    package init(
+        accessKey: String,
+        secretKey: String,
+        sessionToken: String? = nil,
+        region: String,
+        service: String = "s3"
+    ) {
         self.accessKey = accessKey
         self.secretKey = secretKey
         self.sessionToken = sessionToken
@@ -39,7 +45,7 @@ public struct RequestSignature: Sendable {
     ///   - payload: The SHA-256 of the body, in hexadecimal digits.
     ///   - date: The time of the request.
     /// - Returns: Names and values.
-    func fields(_ method: String, _ url: URLComponents, payload: String, at date: Date) -> [(String, String)] {
+    package func fields(_ method: String, _ url: URLComponents, payload: String, at date: Date) -> [(String, String)] {
         var fields = [("x-amz-content-sha256", payload), ("x-amz-date", Self.time(date))]
         if let sessionToken { fields.append(("x-amz-security-token", sessionToken)) }
         let host = (url.host ?? "") + (url.port.map { ":\($0)" } ?? "")
@@ -48,7 +54,7 @@ public struct RequestSignature: Sendable {
     }
 
     /// The value of Authorization for a request with the given header fields, all of which are signed.
-    func authorization(
+    package func authorization(
         _ method: String,
         _ url: URLComponents,
         _ fields: [(String, String)],
@@ -98,10 +104,10 @@ public struct RequestSignature: Sendable {
 
 extension SHA256 {
     /// The digest of bytes, in hexadecimal digits.
-    static func digest(of bytes: [UInt8]) -> String { hash(bytes.span).hexadecimal }
+    package static func digest(of bytes: [UInt8]) -> String { hash(bytes.span).hexadecimal }
 
     /// HMAC-SHA256 (RFC 2104), 32 bytes.
-    static func authenticationCode(of message: [UInt8], key: [UInt8]) -> [UInt8] {
+    package static func authenticationCode(of message: [UInt8], key: [UInt8]) -> [UInt8] {
         var block = key.count > 64 ? hash(key.span) : key
         block += [UInt8](repeating: 0, count: 64 - block.count)
         let inner = hash((block.map { $0 ^ 0x36 } + message).span)
@@ -111,7 +117,7 @@ extension SHA256 {
 
 extension [UInt8] {
     /// Two hexadecimal digits for each byte, in lower case.
-    var hexadecimal: String {
+    package var hexadecimal: String {
         let digits = [UInt8]("0123456789abcdef".utf8)
         return String(decoding: flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] }, as: UTF8.self)
     }

@@ -1,5 +1,5 @@
 import AsyncHTTPClient
-import Foundation
+package import Foundation
 import Kernels
 import NIOCore
 import NIOHTTP1
@@ -98,14 +98,14 @@ public final class StoreClient: Sendable {
 
 extension URLComponents {
     /// The address without its query, which may hold a secret.
-    var place: String {
+    package var place: String {
         var address = self
         (address.query, address.user, address.password) = (nil, nil, nil)
         return address.string ?? ""
     }
 
     /// The address of a file beside this document; a query, such as a token, stays.
-    func sibling(_ file: String) -> URLComponents {
+    package func sibling(_ file: String) -> URLComponents {
         var address = self
         address.path = String(path[..<(path.lastIndex(of: "/") ?? path.startIndex)]) + "/" + file
         return address

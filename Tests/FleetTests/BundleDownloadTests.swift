@@ -1,10 +1,9 @@
+import Fleet
 import Foundation
 import Kernels
 import NIOHTTP1
 import Synchronization
 import Testing
-
-@testable import Fleet
 
 @Suite("bundle download") struct BundleDownloadTests {
     private let folder: TemporaryFolder

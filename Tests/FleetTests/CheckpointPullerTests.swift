@@ -1,4 +1,5 @@
 import CheckpointStore
+import Fleet
 import Foundation
 import Kernels
 import Logging
@@ -7,8 +8,6 @@ import Serving
 import Synchronization
 import TestSupport
 import Testing
-
-@testable import Fleet
 
 /// The store's double takes a file whose text is a version's number.
 @Suite("checkpoint puller") struct CheckpointPullerTests {

@@ -1,12 +1,11 @@
 import CheckpointStore
+import Fleet
 import Foundation
 import Kernels
 import NIOHTTP1
 import Synchronization
 import TestSupport
 import Testing
-
-@testable import Fleet
 
 @Suite("publication") struct PublicationTests {
     private let folder: TemporaryFolder

@@ -1,8 +1,7 @@
+import Fleet
 import Foundation
 import Kernels
 import Testing
-
-@testable import Fleet
 
 /// A release with the given digits as its digest.
 func makeRelease(_ sequence: Int = 0, model: String = "m", version: Int = 1, digit: String = "a", share: Double = 100)

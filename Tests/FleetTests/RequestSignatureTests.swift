@@ -1,8 +1,7 @@
+import Fleet
 import Foundation
 import Kernels
 import Testing
-
-@testable import Fleet
 
 /// The published examples of the signature and of its parts.
 @Suite("request signature") struct RequestSignatureTests {

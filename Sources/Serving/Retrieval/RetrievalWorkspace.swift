@@ -91,7 +91,11 @@ public final class RetrievalWorkspace {
 
     /// Adds a user to the encoder's batch, unless no item of the history is known.
     ///
-    /// - Parameter guidance: The rules for the slots of rule-based guidance; nil for those of the recipe.
+    /// - Parameters:
+    ///   - user: The user; receives the places of its vectors.
+    ///   - samples: How many vectors to generate.
+    ///   - guidance: The rules for the slots of rule-based guidance; nil for those of the recipe.
+    ///   - snapshot: The version.
     func addToBatch(_ user: inout User, samples: Int, guidance: GuidanceSlots?, of snapshot: ServingSnapshot) {
         let encoder = snapshot.encoder
         let history = slots[user.slot].history.suffix(encoder.historyLength)
