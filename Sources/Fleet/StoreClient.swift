@@ -11,14 +11,16 @@ public final class StoreClient: Sendable {
 
     /// A client with its own connections.
     ///
-    /// - Parameter signature: Signs every request; nil signs none.
-    public init(signature: RequestSignature?) {
+    /// - Parameters:
+    ///   - signature: Signs every request; nil signs none.
+    ///   - patience: How many seconds an answer may pause.
+    public init(signature: RequestSignature?, patience: Int64 = 30) {
         var configuration = HTTPClient.Configuration()
         // A signature is valid for one address only.
         configuration.redirectConfiguration = signature == nil ? .follow(max: 3, allowCycles: false) : .disallow
         configuration.httpVersion = .http1Only
         configuration.timeout.connect = .seconds(10)
-        configuration.timeout.read = .seconds(30)
+        configuration.timeout.read = .seconds(patience)
         client = HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)
         self.signature = signature
     }

@@ -3,6 +3,7 @@ import HummingbirdCore
 import Kernels
 public import Logging
 import NIOCore
+import NIOPosix
 public import ServiceLifecycle
 public import Serving
 
@@ -180,6 +181,8 @@ private struct ControlPlaneServer: Service, CustomStringConvertible {
         do {
             try await application.run()
         } catch let error as IOError {
+            throw ServerError(listeningOn: host, port: port, key: key, error)
+        } catch let error as UnixDomainSocketPathWrongType {
             throw ServerError(listeningOn: host, port: port, key: key, error)
         }
     }

@@ -25,7 +25,7 @@ import Testing
     }
 
     private func fetch(_ release: Release? = nil) async throws -> [UInt8] {
-        let download = BundleDownload(folder: folder.path, client: StoreClient(signature: nil))
+        let download = BundleDownload(folder: folder.path, client: StoreClient(signature: nil, patience: 300))
         let path = try await download.fetch(release ?? self.release, at: server.address("b.sqlite"))
         return try Array(Data(contentsOf: URL(filePath: path)))
     }

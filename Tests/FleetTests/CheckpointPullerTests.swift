@@ -38,7 +38,7 @@ import Testing
                 spread: spread
             ),
             controller: controller,
-            client: StoreClient(signature: nil),
+            client: StoreClient(signature: nil, patience: 300),
             logger: quietLogger
         )
     }

@@ -28,7 +28,7 @@ import Testing
     {
         var stage = Publication.Stage()
         stage.share = share
-        let publication = Publication(to: place, client: StoreClient(signature: signature))
+        let publication = Publication(to: place, client: StoreClient(signature: signature, patience: 300))
         return try await publication.publish(version, of: "m", from: store, stage: stage, keeping: keeping)
     }
 

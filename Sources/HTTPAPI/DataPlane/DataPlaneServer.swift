@@ -253,7 +253,9 @@ extension ServerError {
         if let error = error as? IOError, error.errnoCode == EADDRINUSE {
             self = .portInUse(host: host, port: port, key: key)
         } else {
-            self = .cannotListen(host: host, port: port, key: key, reason: "\(error)")
+            let isFile = error is UnixDomainSocketPathWrongType
+            let reason = isFile ? "there is a file that is no socket" : "\(error)"
+            self = .cannotListen(host: host, port: port, key: key, reason: reason)
         }
     }
 }

@@ -146,9 +146,14 @@ extension JSONReader {
 
     /// Reads the rules for the slots of rule-based guidance.
     mutating func guidanceSlots(at pointer: String) throws -> GuidanceSlots {
-        var slots = GuidanceSlots()
+        var (slots, isEmpty) = (GuidanceSlots(), true)
         try members(at: pointer, of: "guidance", GuidanceSlots.fields) { reader, name, place in
             slots.set(name, to: try reader.integer(at: place, in: GuidanceSlots.range))
+            isEmpty = false
+        }
+        guard !isEmpty else {
+            let names = GuidanceSlots.fields.joined(separator: ", ")
+            throw ContractViolation(pointer: pointer, message: "must have at least one of the fields \(names).")
         }
         return slots
     }

@@ -36,12 +36,17 @@ struct EmbeddingRequest {
             case "samples": request.samples = try reader.integer(pointer, in: limits.samples)
             case "guidance":
                 guard try !reader.isNull() else { return }
-                var slots = GuidanceSlots()
+                var (slots, isEmpty) = (GuidanceSlots(), true)
                 try reader.object(pointer, fields: GuidanceSlots.fields, required: 0) {
                     reader,
                     name,
                     pointer throws(Problem) in
                     slots.set(name, to: try reader.integer(pointer, in: GuidanceSlots.range))
+                    isEmpty = false
+                }
+                guard !isEmpty else {
+                    let names = GuidanceSlots.fields.joined(separator: ", ")
+                    throw Problem(.invalidArgument, at: pointer, "must have at least one of the fields \(names).")
                 }
                 request.guidance = slots
             default:

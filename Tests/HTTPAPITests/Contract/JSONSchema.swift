@@ -55,6 +55,8 @@ struct JSONSchema {
                 return ["no pattern \(argument)"]
             }
             return check(value.text.map { $0.contains(regex) } ?? true)
+        case "minProperties":
+            return check(value.types != ["object"] || Double(value.members.count) >= argument.double ?? 0)
         case "required":
             return check(value.types != ["object"] || argument.texts.allSatisfy { value[$0] != nil })
         case "properties":
