@@ -25,6 +25,11 @@ public actor CheckpointPuller: Service {
         public var poll: Duration
         /// CHECKPOINT_SPREAD_S.
         public var spread: Duration
+        /// How long an entity tag must stay before it stands for the document.
+        ///
+        /// Some servers make tags of the size and the whole second of the last change, so two changes within a second
+        /// may have one tag.
+        package var settling = Duration.seconds(2)
 
         /// Groups settings.
         public init(
@@ -54,7 +59,10 @@ public actor CheckpointPuller: Service {
     private let folder: String
     private let recordPath: String
     private var index: ReleaseIndex?
-    private var tag: String?
+    /// The entity tag of the index, and when it was first seen.
+    private var tag: (text: String, since: ContinuousClock.Instant)?
+    /// The tag that the next request sends: one that has settled.
+    private var settledTag: String?
     /// When this replica saw a release first, by sequence.
     private var firstSeen: [Int: ContinuousClock.Instant] = [:]
     /// Releases whose files are missing or corrupt, by sequence; tried again when the index changes.
@@ -90,9 +98,10 @@ public actor CheckpointPuller: Service {
     @discardableResult
     package func pull() async -> Bool {
         do {
-            if let changed = try await client.index(at: configuration.index, unless: tag) {
+            if let changed = try await client.index(at: configuration.index, unless: settledTag) {
                 if changed.index != index { unusable = [] }
-                (index, tag) = changed
+                index = changed.index
+                settle(changed.tag)
             }
             if failure != nil, index != nil { note(nil) }
         } catch {
@@ -108,6 +117,20 @@ public actor CheckpointPuller: Service {
             }
         }
         return isWaiting
+    }
+
+    /// Notes the tag of a document that has just been read.
+    private func settle(_ text: String?) {
+        let now = ContinuousClock.now
+        guard let text else {
+            (tag, settledTag) = (nil, nil)
+            return
+        }
+        if let tag, tag.text == text {
+            settledTag = now - tag.since >= configuration.settling ? text : nil
+        } else {
+            (tag, settledTag) = ((text, now), nil)
+        }
     }
 
     /// Takes the next release of a model, if there is one.
