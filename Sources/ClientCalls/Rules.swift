@@ -110,6 +110,8 @@ public struct GuidanceSlots: Codable, Sendable, Equatable {
     public var historyPopular: Int?
 
     /// Numbers of slots; nil is none.
+    ///
+    /// The service refuses rules that are all nil; a 0 asks for the newest items alone.
     public init(exploring: Int? = nil, popular: Int? = nil, historyPopular: Int? = nil) {
         self.exploring = exploring
         self.popular = popular

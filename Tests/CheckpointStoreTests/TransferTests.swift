@@ -68,6 +68,18 @@ import Testing
         #expect(try files() == ["e.sqlite", "store.sqlite", "target.sqlite"])
     }
 
+    @Test("exports of one version have the same bytes, also when time and other versions come between")
+    func repeatable() async throws {
+        let path = try exported()
+        // Stored times have whole seconds.
+        try await Task.sleep(for: .seconds(1.1))
+        let source = try directory.store()
+        #expect(try source.publish(Fixtures.checkpoint(7)) == 4)
+        try source.export(model: "ml", version: 2, to: directory.path("again.sqlite"))
+        try source.close()
+        #expect(try directory.bytes("again.sqlite") == Array(Data(contentsOf: URL(filePath: path))))
+    }
+
     @Test("without a number the active version is exported, and a rename replaces the file")
     func replacing() throws {
         let path = try exported(1)

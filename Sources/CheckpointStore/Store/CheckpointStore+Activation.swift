@@ -117,8 +117,8 @@ extension CheckpointStore {
 
     // MARK: Rows
 
-    func recordActivation(of model: String, version: Int, in db: Database) throws {
-        let (id, at) = (try db.nextNumber("activation.id"), Date().formatted(.iso8601))
+    func recordActivation(of model: String, version: Int, at time: String? = nil, in db: Database) throws {
+        let (id, at) = (try db.nextNumber("activation.id"), time ?? Date().formatted(.iso8601))
         try db.execute(
             sql: "INSERT INTO activation (id, model, number, at, digest) VALUES (?, ?, ?, ?, ?)",
             arguments: [

@@ -5,7 +5,8 @@ import Kernels
 extension CheckpointStore {
     /// Writes a version to a file of its own for ``importVersion(from:activate:)``, closed and without a log.
     ///
-    /// The file is a store with this one version, active and under its own number. It is written beside the target
+    /// The file is a store with this one version, active since its publication and under its own number. So exports of
+    /// one version have the same bytes at any time. It is written beside the target
     /// under a hidden name (`.NAME.part-…`) and renamed once it is on the disk. So readers see the former file or
     /// the new one, always complete. A killed process leaves the hidden file.
     ///
@@ -96,7 +97,7 @@ extension CheckpointStore {
         try queue.write { db in
             var pointer = ModelPointer(name: checkpoint.manifest.model)
             _ = try pointer.takeNumber(wanted: checkpoint.manifest.version)
-            try insert(checkpoint, of: pointer, activate: true, into: db)
+            try insert(checkpoint, of: pointer, activate: true, at: checkpoint.manifest.createdAt, into: db)
         }
         try queue.close()
     }

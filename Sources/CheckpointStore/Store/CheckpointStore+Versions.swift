@@ -148,7 +148,21 @@ extension CheckpointStore {
     }
 
     /// Stores a version under the number and time of its manifest.
-    func insert(_ checkpoint: Checkpoint, of pointer: ModelPointer, activate: Bool, into db: Database) throws {
+    ///
+    /// - Parameters:
+    ///   - checkpoint: The version.
+    ///   - pointer: The row of its model.
+    ///   - activate: Make it the active version.
+    ///   - time: When it became active, in ISO 8601; nil is now.
+    ///   - db: The database, in a transaction.
+    /// - Throws: The errors of the database.
+    func insert(
+        _ checkpoint: Checkpoint,
+        of pointer: ModelPointer,
+        activate: Bool,
+        at time: String? = nil,
+        into db: Database
+    ) throws {
         let (model, version) = (checkpoint.manifest.model, checkpoint.manifest.version)
         let bundle = try Bundle.insert(
             kind: .version,
@@ -164,7 +178,7 @@ extension CheckpointStore {
             sql: "INSERT INTO version (model, number, bundle) VALUES (?, ?, ?)",
             arguments: [model, version, bundle]
         )
-        if activate { try recordActivation(of: model, version: version, in: db) }
+        if activate { try recordActivation(of: model, version: version, at: time, in: db) }
     }
 
     func checkpoint(model: String, version: Int?, in db: Database) throws -> Checkpoint {

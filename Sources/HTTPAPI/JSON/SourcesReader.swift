@@ -6,7 +6,6 @@ struct SourcesReader {
     private var sources: [SourceBlend.Source]?
     private var hasFusion = false
     private var blend = SourceBlend([])
-    private var key: [UInt8] = []
 
     /// A reader that has read nothing.
     init() {}
@@ -51,14 +50,11 @@ struct SourcesReader {
         sources = list
     }
 
-    private mutating func readSource(
-        _ reader: inout JSONReader,
-        at pointer: String
-    ) throws -> SourceBlend.Source {
+    private func readSource(_ reader: inout JSONReader, at pointer: String) throws -> SourceBlend.Source {
         var (model, weight, quota): (String?, Double?, Int?)
         var isPopular = false
         let names = ["model", "popular", "weight", "quota"]
-        try fields(&reader, at: pointer, of: "a source", names) { reader, name, place in
+        try reader.members(at: pointer, of: "a source", names) { reader, name, place in
             switch name {
             case "model": model = try reader.text(at: place)
             case "weight": weight = try reader.double(at: place)
@@ -86,7 +82,7 @@ struct SourcesReader {
         if try reader.isNull() { return }
         hasFusion = true
         var read = blend
-        try fields(&reader, at: "/fusion", of: "a fusion", ["method", "constant", "window"]) { reader, name, place in
+        try reader.members(at: "/fusion", of: "a fusion", ["method", "constant", "window"]) { reader, name, place in
             switch name {
             case "constant": read.constant = try reader.double(at: place)
             case "window": read.window = try reader.integer(at: place)
@@ -101,35 +97,6 @@ struct SourcesReader {
             }
         }
         blend = read
-    }
-
-    /// Reads an object of some fields, each at most once.
-    private mutating func fields(
-        _ reader: inout JSONReader,
-        at pointer: String,
-        of what: String,
-        _ names: [String],
-        _ read: (inout JSONReader, String, String) throws -> Void
-    ) throws {
-        try reader.expect(.object, at: pointer)
-        reader.enter()
-        var isFirst = true
-        var left = names
-        while true {
-            key.removeAll(keepingCapacity: true)
-            guard try reader.nextKey(isFirst: &isFirst, into: &key) else { return }
-            let name = String(decoding: key, as: UTF8.self)
-            let place = pointer + pointerStep(key)
-            guard let position = left.firstIndex(of: name) else {
-                let message =
-                    names.contains(name)
-                    ? "is given twice."
-                    : "is not a field of \(what); the fields are \(names.joined(separator: ", "))."
-                throw ContractViolation(pointer: place, message: message)
-            }
-            left.remove(at: position)
-            try read(&reader, name, place)
-        }
     }
 }
 

@@ -7,8 +7,8 @@ public import Kernels
 ///
 ///     s (user vector) · (item vector) + sum over i of w_i * t_i
 ///
-/// with twelve terms `t_i` that only the items linked to the history and the most popular ones have (see ``Terms``), and with a slope `s` that is 1
-/// for all other items (see ``Slopes``). Weights and slopes are fitted on validation rows.
+/// with twelve terms `t_i` that only the items linked to the history and the most popular ones have (see ``Terms``), and
+/// with a slope `s` (see ``Slopes``) that is 1 for all other items. Weights and slopes are fitted on validation rows.
 public struct CountScores: Sendable, Equatable {
     /// The terms of one item, in the first lanes of a vector; the others are 0.
     ///
@@ -65,6 +65,7 @@ public struct CountScores: Sendable, Equatable {
         /// Whether all are numbers.
         public var isFinite: Bool { repeated.isFinite && followed.isFinite && near.isFinite }
     }
+
     /// How many of a history's newest items count as repeats.
     public static let historyLength = 1000
     /// How many of a history's newest items have neighbours that count, and the factor for each older one.

@@ -41,12 +41,12 @@ extension TrainingJob.Trained {
             }
         }
         guard var (fitted, metrics) = fit(counts.withoutPopularItems()) else { return }
-        let usesPopular =
-            fit(counts).map { popular in
-                let isClear = quality(popular.metrics) > quality(metrics) * (1 + Self.leastPopularGain)
-                if isClear { (fitted, metrics) = popular }
-                return isClear
-            } ?? false
+        var usesPopular = false
+        if recipe.counts.popular > 0, let popular = fit(counts),
+            quality(popular.metrics) > quality(metrics) * (1 + Self.leastPopularGain)
+        {
+            (fitted, metrics, usesPopular) = (popular.fitted, popular.metrics, true)
+        }
         let isBetter = quality(metrics) > quality(progress.best)
         progress.seconds += (ContinuousClock.now - start) / .seconds(1)
         report(.counts(metrics: metrics, areKept: isBetter))
