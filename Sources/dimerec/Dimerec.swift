@@ -17,7 +17,7 @@ struct Dimerec: AsyncParsableCommand {
         version: Build.version,
         subcommands: [
             Import.self, Inspect.self, Train.self, Retrain.self, Evaluate.self, Serve.self, Query.self, Models.self,
-            Bench.self, Load.self, Check.self, RunExperiment.self, Folds.self, Tune.self, Settings.self,
+            Bench.self, Load.self, Plan.self, Check.self, RunExperiment.self, Folds.self, Tune.self, Settings.self,
             Reference.self, Doctor.self,
         ]
     )
@@ -69,7 +69,7 @@ extension ExitCode {
         case is CSVError, is SmallDataError, is CheckpointError, is SnapshotError, is HeldOutError, is IndexError,
             is ContinuationError,
             is ParameterError,
-            is VectorFileError,
+            is VectorFileError, SizingError.badFile,
             ImportError.emptyPart, RetrainingError.noClock, RetrainingError.shortLog:
             self = .badData
         case RetrainingError.locked: self = .roundIsRunning

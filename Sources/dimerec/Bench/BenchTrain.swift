@@ -36,24 +36,21 @@ struct TrainBench: ParsableCommand {
     func run() throws {
         Allocator.keepFreedMemory()
         let (steps, fields) = try recipe.map { try stepsOfRecipe($0) } ?? syntheticSteps()
-        let milliseconds = Percentiles(steps.map { $0.duration / .milliseconds(1) })
-        let targets = Double(steps.reduce(0) { $0 + $1.targets }) / Double(steps.count)
-        let rate = targets / milliseconds[0.5] * 1000
         guard json else {
             Terminal.print(
                 String(
                     format: "%.0f targets/s  %.2f ms a step (median) of %.0f targets",
-                    rate,
-                    milliseconds[0.5],
-                    targets
+                    steps.targetsPerSecond,
+                    steps.medianSeconds * 1000,
+                    steps.meanTargets
                 )
             )
             return
         }
         var object = JSONObject(fields)
-        object["samples_per_s"] = rate.rounded()
-        object["targets_per_step"] = targets.rounded()
-        object["step_ms"] = milliseconds[0.5]
+        object["samples_per_s"] = steps.targetsPerSecond.rounded()
+        object["targets_per_step"] = steps.meanTargets.rounded()
+        object["step_ms"] = steps.medianSeconds * 1000
         Terminal.print(object.line)
     }
 
@@ -68,12 +65,9 @@ struct TrainBench: ParsableCommand {
     }
 
     private func syntheticSteps() throws -> ([TrainingBenchmark.Step], [String: Any]) {
-        var recipe = Recipe()
+        var recipe = Self.syntheticRecipe
         recipe.model.historyLength = historyLength
         recipe.model.guidance.kind = guidance
-        recipe.model.denoiser.hidden = 128
-        recipe.training.negatives.kind = .perRow
-        recipe.training.negatives.count = 10
         recipe.training.tableUpdate = denseAdam ? .dense : .lazy
         let bench = TrainingBenchmark(recipe: recipe, items: items, seed: 1)
         let fields: [String: Any] = [
@@ -81,4 +75,21 @@ struct TrainBench: ParsableCommand {
         ]
         return (try bench.steps(seconds: seconds), fields)
     }
+
+    /// DimeRec's default shape with ten private negatives, for synthetic batches.
+    static var syntheticRecipe: Recipe {
+        var recipe = Recipe()
+        recipe.model.historyLength = 50
+        recipe.model.denoiser.hidden = 128
+        recipe.training.negatives.kind = .perRow
+        recipe.training.negatives.count = 10
+        recipe.training.tableUpdate = .lazy
+        return recipe
+    }
+}
+
+extension [TrainingBenchmark.Step] {
+    var meanTargets: Double { Double(reduce(0) { $0 + $1.targets }) / Double(count) }
+    var medianSeconds: Double { Percentiles(map { $0.duration / .seconds(1) })[0.5] }
+    var targetsPerSecond: Double { meanTargets / medianSeconds }
 }
