@@ -70,7 +70,7 @@ extension ExitCode {
             is ContinuationError,
             is ParameterError,
             is VectorFileError, SizingError.badFile,
-            ImportError.emptyPart, RetrainingError.noClock, RetrainingError.shortLog:
+            ImportError.emptyPart, ImportError.noTimes, RetrainingError.noClock, RetrainingError.shortLog:
             self = .badData
         case RetrainingError.locked: self = .roundIsRunning
         case RetrainingError.settings: self = .validationFailure

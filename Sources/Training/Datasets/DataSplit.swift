@@ -195,7 +195,7 @@ public struct DataSplit: Sendable, Equatable {
     }
 
     /// The first 80 % of the users are for training, the next 10 % for validation, the rest for testing.
-    private static func timedParts(of lastTimestamps: [Timestamp]) -> [SplitPart] {
+    static func timedParts(of lastTimestamps: [Timestamp]) -> [SplitPart] {
         let count = lastTimestamps.count
         let order = lastTimestamps.indices.sorted { (lastTimestamps[$0], $0) < (lastTimestamps[$1], $1) }
         var parts = [SplitPart](repeating: .test, count: count)

@@ -110,7 +110,7 @@ public struct TrainingData: Sendable {
         log = LogExtent(dataset)
     }
 
-    /// Reads parts given as files; items that only the test file has stay unknown.
+    /// Reads parts given as files, or as folders of files; items that only the test file has stay unknown.
     ///
     /// - Throws: ``CSVError``, or ``SmallDataError`` when a file gives no rows.
     public init(
@@ -122,9 +122,12 @@ public struct TrainingData: Sendable {
         items metadata: String?
     ) throws {
         var vocabulary = ItemVocabulary()
+        func source(_ path: String) throws(CSVError) -> EventSource {
+            FilePattern.isFolder(path) == true ? try EventSource([path]) : EventSource(file: path)
+        }
         func load(_ path: String, _ unknownItems: UnknownItems = .extend) throws -> InteractionDataset {
             try InteractionDataset.load(
-                events: EventSource(file: path),
+                events: source(path),
                 columns: columns,
                 targets: targets,
                 vocabulary: &vocabulary,

@@ -5,8 +5,10 @@ import Training
 /// Converts raw files of public data sets to the CSV files that the other commands read.
 struct Import: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Convert a public data set to a folder with events.csv (or train, validation and test).",
-        subcommands: [YooChoose.self, KuaiRec.self, MovieLens.self, AmazonReviews.self, Gowalla.self]
+        abstract: "Convert a log or a public data set to a folder with events.csv (or train, validation and test).",
+        subcommands: [
+            Log.self, YooChoose.self, KuaiRec.self, MovieLens.self, AmazonReviews.self, Gowalla.self,
+        ]
     )
 
     /// Options of all formats.
@@ -34,6 +36,46 @@ struct Import: ParsableCommand {
                 "events": summary.events, "parts": Dictionary(uniqueKeysWithValues: parts),
             ]
             Terminal.print(JSONObject(fields).line)
+        }
+    }
+
+    struct Log: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            commandName: "log",
+            abstract: "Any log: filters, sessions, a split by time, and statistics of the items.",
+            discussion: """
+                The steps follow one another in the order of the options. deploy/spark/prepare does the same on Apache Spark, \
+                for logs that do not fit the memory of a machine.
+                """
+        )
+
+        @Argument(help: "Interactions: what --events of train takes; several are read as one log.", completion: .file())
+        var events: [String]
+        @OptionGroup var columns: ColumnOptions
+        @Option(help: "The lowest rating of an event; 0 keeps every event.") var minRating = 0.0
+        @Flag(help: "Drop rows with the user, item and time of an earlier row.") var distinct = false
+        @Option(help: "Cut each user's events into sessions at longer pauses, in the unit of the log's times.")
+        var sessionGap: Double?
+        @Option(help: "Keep users (or sessions) and items with as many events among each other; 0 keeps all.")
+        var core = 0
+        @Flag(help: "Write train.csv, validation.csv and test.csv, as --split time of train divides them.")
+        var splitTime = false
+        @OptionGroup var output: Output
+
+        func validate() throws {
+            guard sessionGap ?? 0 >= 0 else { throw ValidationError("--session-gap must be at least 0.") }
+            guard 0...1_000_000 ~= minRating else { throw ValidationError("--min-rating must be 0 to 1000000.") }
+        }
+
+        func run() throws {
+            var job = LogImport(events: try EventSource(events))
+            job.columns = columns.names
+            job.minimumRating = minRating
+            job.dropsRepeats = distinct
+            job.sessionGap = sessionGap
+            job.core = core
+            job.splitsByTime = splitTime
+            try output.print("log", job.run)
         }
     }
 

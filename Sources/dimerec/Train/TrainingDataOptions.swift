@@ -5,7 +5,10 @@ import Training
 /// The files of interactions that a training command reads.
 struct TrainingDataOptions: ParsableArguments {
     @Option(
-        help: "A folder with events.csv, or train.csv, validation.csv and test.csv; items.csv is read too.",
+        help: """
+            A folder with events.csv, or train.csv, validation.csv and test.csv; items.csv is read too. Instead of a file \
+            there may be a folder of files, such as events/.
+            """,
         completion: .directory
     )
     var data: String?
@@ -66,12 +69,13 @@ struct TrainingDataOptions: ParsableArguments {
             throw ValidationError("--data: '\(data)' is a file; give a folder, or the file with --events.")
         }
         func file(_ name: String) -> String? {
-            ["csv", "tsv", "jsonl"].flatMap { ending in ["", ".gz", ".zst"].map { "\(data)/\(name).\(ending)\($0)" } }
+            let endings = ["csv", "tsv", "jsonl"].flatMap { ending in ["", ".gz", ".zst"].map { ".\(ending)\($0)" } }
+            return (endings + [""]).map { "\(data)/\(name)\($0)" }
                 .first(where: FileManager.default.fileExists(atPath:))
         }
         var files = self
         files.data = nil
-        files.items = file("items")
+        files.items = try file("items").map(Self.onlyFile)
         files.events = file("events").map { [$0] } ?? []
         if files.events.isEmpty {
             (files.train, files.validation) = (file("train"), file("validation"))
@@ -86,6 +90,17 @@ struct TrainingDataOptions: ParsableArguments {
             )
         }
         return files
+    }
+
+    /// The only file of a folder; a path that is no folder stays.
+    private static func onlyFile(_ path: String) throws -> String {
+        let type = try? FileManager.default.attributesOfItem(atPath: path)[.type] as? FileAttributeType
+        guard type == .typeDirectory else { return path }
+        let files = try EventSource([path]).files
+        guard files.count == 1 else {
+            throw ValidationError("'\(path)' has \(files.count) files; items must be in one.")
+        }
+        return files[0]
     }
 
     private func read(_ configuration: DataConfiguration?, _ targets: TargetConfiguration) throws -> TrainingData {

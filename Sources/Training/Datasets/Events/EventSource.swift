@@ -35,9 +35,9 @@ public struct EventSource: Sendable, Equatable {
 
     /// The log that some names give together, in their order.
     ///
-    /// A name is a file; a folder, for all of its logs in the order of their names; a pattern with `*`, `?` or
-    /// `[...]`, for all files that match, in the order of their names; `-` for standard input; or
-    /// `sqlite:FILE?query=SELECT`, where `%` and two hexadecimal digits stand for a byte.
+    /// A name is a file; a folder, for all of its logs in the order of their names, those in folders named
+    /// `column=value` too; a pattern with `*`, `?` or `[...]`, for all files that match, in the order of their names;
+    /// `-` for standard input; or `sqlite:FILE?query=SELECT`, where `%` and two hexadecimal digits stand for a byte.
     ///
     /// - Throws: ``CSVError`` for a pattern or folder without files, a file that is given twice, and a wrong query.
     public init(_ names: [String]) throws(CSVError) {
@@ -75,18 +75,29 @@ public struct EventSource: Sendable, Equatable {
         if name.hasPrefix(scheme) { return [try query(name)] }
         let isFolder = FilePattern.isFolder(name)
         if isFolder == true {
-            let names = FilePattern.names(in: name).filter(isLog)
-            guard !names.isEmpty else {
+            let files = logs(in: name)
+            guard !files.isEmpty else {
                 let known = endings.joined(separator: ", ")
                 let reason = "the folder holds no file whose name ends in \(known), or .gz or .zst after it"
                 throw .noFiles(name, reason: reason)
             }
-            return names.map { .file(name.hasSuffix("/") ? name + $0 : "\(name)/\($0)") }
+            return files.map(Part.file)
         }
         guard isFolder == nil, FilePattern.isPattern(name) else { return [.file(name)] }
         let files = FilePattern.files(matching: name)
         guard !files.isEmpty else { throw .noFiles(name, reason: "no file matches the pattern") }
         return files.map(Part.file)
+    }
+
+    /// The logs in a folder, in the order of their names.
+    ///
+    /// Folders named `column=value`, as Spark and Hive write them, are parts of it.
+    private static func logs(in folder: String) -> [String] {
+        FilePattern.names(in: folder).flatMap { name in
+            let path = folder.hasSuffix("/") ? folder + name : "\(folder)/\(name)"
+            guard FilePattern.isFolder(path) == true else { return isLog(name) ? [path] : [] }
+            return !name.hasPrefix(".") && name.dropFirst().contains("=") ? logs(in: path) : []
+        }
     }
 
     private static func isLog(_ name: String) -> Bool {

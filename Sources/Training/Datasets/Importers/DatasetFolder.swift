@@ -100,14 +100,21 @@ struct DatasetFolder {
     }
 
     /// Writes `items.csv`: a row for each item of the files written so far, by first appearance in the raw file.
-    func writeItems(_ texts: ItemTexts) throws(ImportError) {
-        let header = ["item", "title", "categories"] + texts.attributes.map(\.header)
+    ///
+    /// - Parameters:
+    ///   - texts: The texts of the items.
+    ///   - hasNames: Whether the file has columns of titles and categories.
+    /// - Throws: ``ImportError`` if the file cannot be written.
+    func writeItems(_ texts: ItemTexts, hasNames: Bool = true) throws(ImportError) {
+        let header = (hasNames ? ["item", "title", "categories"] : ["item"]) + texts.attributes.map(\.header)
         var writer = try CSVWriter(path: path("items"), header: header)
         for item in isKnownItem.indices where isKnownItem[item] {
             let number = Int32(item)
             writer.append(items[number])
-            writer.append(Array((texts.titles[number] ?? "").utf8))
-            writer.append(Array((texts.categories[number] ?? "").utf8))
+            if hasNames {
+                writer.append(Array((texts.titles[number] ?? "").utf8))
+                writer.append(Array((texts.categories[number] ?? "").utf8))
+            }
             for attribute in texts.attributes { writer.append(Array((attribute.values[number] ?? "").utf8)) }
             try writer.endRow()
         }

@@ -6,6 +6,8 @@ public enum ImportError: Error, Equatable, CustomStringConvertible {
     case unwritable(path: String, reason: String)
     /// The filters removed every interaction of a part.
     case emptyPart(String, source: String)
+    /// Sessions and a split by time need a column of times.
+    case noTimes(String)
 
     /// What is wrong and what to do about it.
     public var description: String {
@@ -17,6 +19,9 @@ public enum ImportError: Error, Equatable, CustomStringConvertible {
         case .emptyPart(let part, let source):
             "No interactions of '\(source)' are left for '\(part)' after the filters. Is the file complete? "
                 + "For a small file, lower the minimums."
+        case .noTimes(let source):
+            "'\(source)' has no column of times, so it has no sessions and no split by time. Name the column with "
+                + "--time-column."
         }
     }
 }

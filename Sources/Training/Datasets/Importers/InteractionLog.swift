@@ -35,6 +35,9 @@ struct InteractionLog {
         }
     }
 
+    /// Drops the interactions that satisfy a condition, which is asked once for each in their order.
+    mutating func removeAll(where isDropped: (Interaction) -> Bool) { interactions.removeAll(where: isDropped) }
+
     private mutating func drop(below minimum: Int, of count: Int, by id: KeyPath<Interaction, Int32>) {
         guard minimum > 1 else { return }
         var counts = [Int](repeating: 0, count: count)

@@ -80,6 +80,39 @@ private struct Folder {
         }
     }
 
+    @Test("folders named column=value are parts of a log, and what Spark leaves beside the files is none")
+    func partitioned() throws {
+        let header = "user,item,timestamp\n"
+        let files = [
+            "out/_SUCCESS": "", "out/._SUCCESS.crc": "?", "out/_temporary/0/part-00000.csv": "no log",
+            "out/user_hash=00/part-00000-c000.csv": header + "u,a,5\n",
+            "out/user_hash=00/.part-00000-c000.csv.crc": "?",
+            "out/user_hash=01/part-00001-c000.csv": header + "v,b,5\n", "out/user_hash=02/part-00002-c000.csv": header,
+            "out/user_hash=10/day=1/part-00001-c000.csv": header + "w,c,5\n", "out/user_hash=10/_SUCCESS": "",
+            "out/archive/part-00000.csv": "no log", "out/.user_hash=11/part-00000.csv": "no log",
+            "out/old.csv/part-00000.csv": "no log", "pairs/a.csv": header + "u,a,5\nu,b,6\n",
+            "whole.csv": header + "u,a,5\nv,b,5\nw,c,5\n",
+        ]
+        try Folder.with(files) { folder in
+            try folder.run("gzip", "out/user_hash=01/part-00001-c000.csv")
+            let whole = try load(["\(folder.path)/whole.csv"])
+            for name in ["out", "out/"] {
+                let data = try load(["\(folder.path)/\(name)"])
+                #expect(data.digest == whole.digest && data.sequences == whole.sequences, "\(name)")
+            }
+            #expect(try load(["\(folder.path)/out/user_hash=0*/*.csv*"]).userIDs == ["u", "v"])
+            let parts = try TrainingData(
+                train: "\(folder.path)/pairs",
+                validation: "\(folder.path)/pairs/a.csv",
+                test: "\(folder.path)/out",
+                items: nil
+            )
+            #expect(parts.split.test.userIDs == ["u", "v", "w"])
+            try FileManager.default.removeItem(atPath: "\(folder.path)/whole.csv")
+            #expect(try refusal(["\(folder.path)"], in: folder).contains("holds no file"))
+        }
+    }
+
     @Test("gzip and zstd are read for every form, one after another")
     func compressed() throws {
         try Folder.with(Self.days) { folder in
