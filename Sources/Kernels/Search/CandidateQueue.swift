@@ -10,6 +10,10 @@ public final class CandidateQueue {
     public private(set) var threshold = -Float.infinity
     /// The number of kept candidates.
     public private(set) var count = 0
+    /// The number of items that reached the threshold when they were scanned, whether or not they may be kept.
+    public private(set) var reached = 0
+    /// The number of those that may be kept.
+    public private(set) var admitted = 0
 
     private var state = AlignedMemory<ck_threshold>(count: 1)
     private var scores = AlignedMemory<Float>(count: 0)
@@ -26,6 +30,7 @@ public final class CandidateQueue {
         threshold = -.infinity
         count = 0
         compacted = 0
+        (reached, admitted) = (0, 0)
         state.withPointer { unsafe ck_start_threshold($0, UInt32(k)) }
     }
 
@@ -64,6 +69,7 @@ public final class CandidateQueue {
                     positions: items + from
                 )
                 guard found > 0 else { return }
+                reached += found
                 state.withPointer { state in
                     unsafe count = ck_admit(
                         scores,
@@ -78,6 +84,7 @@ public final class CandidateQueue {
                         margin,
                         state
                     )
+                    admitted += count - from
                     unsafe threshold = ck_current_threshold(state)
                 }
             }

@@ -1,3 +1,4 @@
+import Foundation
 public import Kernels
 
 /// Inverted lists of 4-bit codes over k-means partitions, with exact re-scoring of the candidates.
@@ -11,6 +12,9 @@ public import Kernels
 /// 3. The search ends when the next bound is below the threshold, or after `effort` partitions. So a query inside a
 ///    clear group visits few lists and a query between groups many: less work than a fixed number at the same recall.
 /// 4. The remaining candidates, two or three per answer, are scored with the float vectors.
+///
+/// A filter or exclusions may leave out most of the items near the query. A search that has seen that starts again, with wider margins
+/// and with bounds so wide that the tails of the other lists hold next to none of the answers.
 ///
 /// With fewer than `k` candidates a search goes on to further lists, so fewer than `k` items are returned only if fewer
 /// are eligible. If a filter leaves few items, these are scored exactly, without any list.
@@ -66,6 +70,14 @@ public struct PartitionedIndex: VectorIndex {
     private static let exactCost = 8
     /// Spreads that are added to the bounds of filtered and deep searches.
     private static let deepWidening: Float = 1
+    /// A search that finds less than this part of the share of eligible items near the query is repeated with wider
+    /// bounds and margins.
+    private static let scarce = 0.5
+    /// The part of the answers that the repeated search may lose.
+    private static let lost = 0.02
+    /// The factor of its margin: many items are about as near as the answers, and the best estimates of so many are
+    /// above their scores.
+    private static let crowdedMargin: Float = 3
     /// The number of answers for which the default effort is tuned.
     static let tunedK = 50
 
@@ -107,14 +119,31 @@ public struct PartitionedIndex: VectorIndex {
     private func collect(
         _ query: Span<Float>,
         k: Int,
-        _ plan: SearchWidths,
+        _ plan: Plan,
         _ restriction: borrowing ItemRestriction,
         in workspace: SearchWorkspace
     ) {
         workspace.setQuery(query, rotation: rotation, kept: codes.dimension, partitions: codedMeans.paddedCount)
+        visit(plan.widths, k: k, restriction, in: workspace)
+        guard let share = plan.share, isScarceNearby(share, workspace.candidates) else { return }
+        let scanned = workspace.scanned
+        var widths = plan.widths
+        widths.bound = max(widths.bound, Self.surely(missing: k, of: share * Double(count)))
+        widths.margin *= Self.crowdedMargin
+        visit(widths, k: k, restriction, in: workspace)
+        workspace.scanned += scanned
+    }
+
+    /// Visits partitions by falling bound, and collects the candidates for the best `k`.
+    private func visit(
+        _ widths: SearchWidths,
+        k: Int,
+        _ restriction: borrowing ItemRestriction,
+        in workspace: SearchWorkspace
+    ) {
         let largest = codedMeans.bounds(
             of: workspace.query,
-            width: plan.bound,
+            width: widths.bound,
             scores: &workspace.meanScores,
             bounds: &workspace.bounds
         )
@@ -129,7 +158,7 @@ public struct PartitionedIndex: VectorIndex {
         while let list = order.next(bounds, count: partitions) {
             let threshold = candidates.threshold
             let isUseless = bounds[list] + Self.rounding < threshold
-            if threshold > -.infinity, isUseless || visited >= plan.effort { break }
+            if threshold > -.infinity, isUseless || visited >= widths.effort { break }
             let blocks = firstBlocks[list]..<firstBlocks[list + 1]
             if let upcoming = order.upcoming { codes.prefetch(block: firstBlocks[upcoming]) }
             candidates.scan(
@@ -137,7 +166,7 @@ public struct PartitionedIndex: VectorIndex {
                 blocks: blocks,
                 query: keptQuery,
                 base: scores[list],
-                margin: plan.margin * spreads[list] + Self.rounding,
+                margin: widths.margin * spreads[list] + Self.rounding,
                 restriction: restriction
             )
             visited += 1
@@ -147,6 +176,23 @@ public struct PartitionedIndex: VectorIndex {
         workspace.scanned = scanned
     }
 
+    /// Whether a filter or exclusions leave out far more of the items near the query than of all items.
+    ///
+    /// The items that are left then come from the tails of many lists, whose bounds a usual search does not expect.
+    private func isScarceNearby(_ share: Double, _ candidates: CandidateQueue) -> Bool {
+        Double(candidates.admitted) < Self.scarce * share * Double(candidates.reached)
+    }
+
+    /// The number of spreads above a list's mean beyond which it has few of the best `k` of `count` items.
+    ///
+    /// With normal scores, `count` items have about `lost * k` beyond it: the tail `p` of a normal distribution begins
+    /// near `sqrt(l - ln(2 pi l))` deviations with `l = -2 ln p`.
+    private static func surely(missing k: Int, of count: Double) -> Float {
+        let tail = min(0.01, lost * Double(k) / max(1, count))
+        let l = -2 * log(tail)
+        return Float((l - log(2 * .pi * l)).squareRoot())
+    }
+
     /// The widths of a search; nil if scoring every eligible item costs less or is requested.
     ///
     /// The widths are tuned for answers among the best 50 of all items. A filter, exclusions or a large `k` reach
@@ -154,7 +200,7 @@ public struct PartitionedIndex: VectorIndex {
     /// its mean. So the bounds get wider, and the limit of effort rises with the square of the depth. A filter may
     /// leave no item near the query, so only the bounds end a filtered search. An effort above the tuned one asks for
     /// more recall, so it widens the bounds too.
-    private func plan(k: Int, effort: Int?, among eligible: borrowing Eligibility) -> SearchWidths? {
+    private func plan(k: Int, effort: Int?, among eligible: borrowing Eligibility) -> Plan? {
         let allowed = eligible.allowed?.count ?? count
         guard k > 0, allowed > 0, effort ?? 0 < partitions else { return nil }
         let reached = Double(k + eligible.excluded.count) * Double(count) / Double(allowed)
@@ -163,15 +209,24 @@ public struct PartitionedIndex: VectorIndex {
         if Double(allowed * Self.exactCost) <= usual * Double(count) / Double(partitions) { return nil }
         let isFiltered = eligible.allowed != nil
         let limit = isFiltered ? .infinity : Double(defaultEffort) * depth * depth
-        var plan = widths
-        plan.effort = max(1, effort ?? Int(min(Double(partitions), limit)))
-        if isFiltered || depth > 4 { plan.bound += Self.deepWidening }
+        let isDeep = isFiltered || depth > 4
+        var plan = Plan(widths: widths, share: isDeep ? Double(allowed) / Double(count) : nil)
+        plan.widths.effort = max(1, effort ?? Int(min(Double(partitions), limit)))
+        if isDeep { plan.widths.bound += Self.deepWidening }
         if let effort, effort > widths.effort {
             let factor = (Float(effort) / Float(widths.effort)).squareRoot().squareRoot()
-            plan.bound *= factor
-            plan.margin *= factor
+            plan.widths.bound *= factor
+            plan.widths.margin *= factor
         }
         return plan
+    }
+
+    /// How one search goes.
+    private struct Plan {
+        /// Its widths.
+        var widths: SearchWidths
+        /// The share of the items that may be answered; nil if hardly any item near the query can be left out.
+        let share: Double?
     }
 
     /// The saved form without the vectors; ``IndexFormat`` reads it.
