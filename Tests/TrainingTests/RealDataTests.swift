@@ -58,7 +58,7 @@ struct RealDataTests {
             let targets = batch.map {
                 dataset.sequences[$0.user][dataset.sequences.offsets[$0.user] + $0.targets.lowerBound]
             }
-            let pool = sampler.sharedPool(step: step, count: 2_560)
+            let pool = sampler.uniformPool(step: step, count: 2_560).items
             let masked = sampler.maskedColumns(SharedPool(items: pool), users, targets)
             let negatives = try sampler.privateNegatives(streams: batch.map(\.stream), users: users, count: 10)
             guard step == 19 else { continue }

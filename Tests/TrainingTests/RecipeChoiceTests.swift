@@ -62,9 +62,14 @@ import Training
         #expect(try Recipe(contentsOf: models.standardizedFileURL.path) == choice.recipe)
     }
 
-    @Test("a catalogue hardly larger than the pool is used whole") func negatives() {
-        #expect(choice(users: 3, length: 4, items: 6_144).reasons.contains { $0.contains("every item is a negative") })
-        #expect(choice(users: 3, length: 4, items: 6_145).reasons.contains { $0.contains("4096 negatives a step") })
+    @Test("a catalogue hardly larger than the pool is used whole, a large one has a larger pool") func negatives() {
+        func hasReason(_ items: Int, _ text: String) -> Bool {
+            choice(users: 3, length: 4, items: items).reasons.contains { $0.contains(text) }
+        }
+        #expect(hasReason(1536, "every item is a negative"))
+        #expect(hasReason(1537, "1024 negatives a step"))
+        #expect(hasReason(32_000, "2000 negatives a step"))
+        #expect(hasReason(1_000_000, "4096 negatives a step"))
     }
 
     @Test("few targets get dropout") func dropout() {

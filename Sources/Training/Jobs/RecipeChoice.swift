@@ -47,7 +47,7 @@ public struct RecipeChoice: Sendable {
         recipe.training.learningRate = 0.005
         recipe.training.patience = 4
         recipe.training.negatives.kind = .automatic
-        recipe.training.negatives.count = 4096
+        recipe.training.negatives.count = Self.negatives(items: items)
         recipe.training.negatives.maskUserItems = false
         if summary.isShort {
             Self.suitShortSequences(&recipe)
@@ -60,7 +60,7 @@ public struct RecipeChoice: Sendable {
         reasons.append(
             negatives.kind == .catalogue
                 ? "every item is a negative, because the catalogue is small"
-                : "\(negatives.count) negatives a step, half by frequency, corrected for their probability"
+                : "\(negatives.count) negatives a step: frequent items always, others by a sample, corrected for it"
         )
         if targets < Self.fewTargets {
             recipe.model.denoiser.dropout = 0.2
@@ -102,6 +102,9 @@ public struct RecipeChoice: Sendable {
         recipe.model.loss.ownSamples = 1
         recipe.training.batchSize = 2048
     }
+
+    /// A pool that learns more in a time than a larger one, because a step costs less.
+    private static func negatives(items: Int) -> Int { min(4096, max(1024, items / 16)) }
 
     /// The shortest history that is chosen: rare long histories need room too.
     static let shortestHistory = 20

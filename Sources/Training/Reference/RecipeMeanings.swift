@@ -30,7 +30,8 @@ extension RecipeReference {
         "training.refit":
             "lets the version learn from the validation part too, at the end: see <doc:TrainOnYourOwnLog>",
         "training.negatives.kind":
-            "`pool`: one uniform pool for the batch. `mixed`: one pool, half uniform, half by frequency. `private`: a "
+            "`pool`: one uniform pool for the batch. `mixed`: one pool with all frequent items and a sample "
+            + "of the others by frequency. `private`: a "
             + "few for each row, never an item of the user. `catalogue`: every item. `auto`: every item of a small "
             + "catalogue, otherwise `mixed`, with the correction",
         "training.negatives.count": "size of the pool, or negatives of each row",

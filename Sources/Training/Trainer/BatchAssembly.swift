@@ -6,10 +6,9 @@ package import Recommenders
 package struct BatchAssembly: Sendable {
     /// The windows that the model learns from.
     package let windows: TrainingWindows
-    private let sampler: NegativeSampler
-    private let secondSampler: NegativeSampler?
+    private let source: NegativeSource
+    private let secondSource: NegativeSource?
     private let dropout: HistoryDropout
-    private let negatives: NegativesConfiguration
     private let precision: SharedSoftmax.Precision
     /// Windows of every step, and about how many targets they have.
     private let (windowsPerStep, batchSize): (Int, Int)
@@ -25,13 +24,14 @@ package struct BatchAssembly: Sendable {
         )
         batchSize = recipe.training.batchSize
         windowsPerStep = windows.windowsPerStep(targets: batchSize)
-        negatives = recipe.training.negatives.resolved(items: items)
+        let negatives = recipe.training.negatives.resolved(items: items)
         precision = recipe.training.precision
-        sampler = NegativeSampler(sequences: train.sequences, items: items, seed: seed)
+        let sampler = NegativeSampler(sequences: train.sequences, items: items, seed: seed)
+        source = NegativeSource(sampler, negatives)
         // Two draws of the whole catalogue would be equal.
-        secondSampler =
+        secondSource =
             model.drawsSecondNegatives && negatives.kind != .catalogue
-            ? sampler.reseeded(seed ^ 0x5ec0_4d5e_ed00_0001) : nil
+            ? NegativeSource(sampler.reseeded(seed ^ 0x5ec0_4d5e_ed00_0001), negatives) : nil
         dropout = HistoryDropout(probability: recipe.training.historyDropout, seed: seed)
         self.seed = seed
     }
@@ -55,8 +55,8 @@ package struct BatchAssembly: Sendable {
             windows: windows,
             shards: shards(windows),
             targets: windows.reduce(0) { $0 + $1.targets.count },
-            pool: pool(of: sampler, step: number),
-            secondPool: secondSampler.flatMap { pool(of: $0, step: number) }
+            pool: source.pool(step: number),
+            secondPool: secondSource.flatMap { $0.pool(step: number) }
         )
     }
 
@@ -100,15 +100,15 @@ package struct BatchAssembly: Sendable {
                 if let weight = windows.weight(of: target, user: window.user) { weights.append(weight) }
             }
         }
-        func negatives(_ sampler: NegativeSampler, _ pool: SharedPool?) throws(NegativeSamplingError) -> Negatives {
-            try self.negatives(sampler, pool, step.number, users: users, targets: targets, streams: streams)
+        func negatives(_ source: NegativeSource, _ pool: SharedPool?) throws(NegativeSamplingError) -> Negatives {
+            try source.negatives(pool, users: users, targets: targets, streams: streams)
         }
         let second: Negatives? =
-            if let secondSampler { try negatives(secondSampler, step.secondPool) } else { nil }
+            if let secondSource { try negatives(secondSource, step.secondPool) } else { nil }
         return TrainingBatch(
             histories: histories,
             targets: targets,
-            negatives: try negatives(sampler, step.pool),
+            negatives: try negatives(source, step.pool),
             secondNegatives: second,
             precision: precision,
             noise: NoiseSource(seed: seed, streams: streams),
@@ -117,40 +117,49 @@ package struct BatchAssembly: Sendable {
             rowWeights: weights.isEmpty ? nil : weights
         )
     }
+}
 
-    /// The pool of a step; nil if the negatives are no pool.
-    private func pool(of sampler: NegativeSampler, step: Int) -> SharedPool? {
-        guard negatives.kind == .pool || negatives.kind == .mixed else { return nil }
-        let byFrequency = negatives.kind == .mixed
-        let items = sampler.sharedPool(step: step, count: negatives.count, byFrequency: byFrequency)
-        return SharedPool(
-            items: items,
-            corrections: negatives.logQ == .none
-                ? nil : sampler.corrections(of: items, byFrequency: byFrequency)
-        )
+/// The negatives of one loss, by their settings.
+private struct NegativeSource: Sendable {
+    private let sampler: NegativeSampler
+    private let configuration: NegativesConfiguration
+    private let stratified: StratifiedPool?
+
+    init(_ sampler: NegativeSampler, _ configuration: NegativesConfiguration) {
+        self.sampler = sampler
+        self.configuration = configuration
+        stratified = configuration.kind == .mixed ? sampler.stratifiedPool(count: configuration.count) : nil
     }
 
-    private func negatives(
-        _ sampler: NegativeSampler,
+    /// The pool of a step; nil if the negatives are no pool.
+    func pool(step: Int) -> SharedPool? {
+        let isCorrected = configuration.logQ != .none
+        if let stratified { return stratified.pool(step: step, isCorrected: isCorrected) }
+        guard configuration.kind == .pool else { return nil }
+        return sampler.uniformPool(step: step, count: configuration.count, isCorrected: isCorrected)
+    }
+
+    /// The negatives of rows, with the pool of their step.
+    func negatives(
         _ pool: SharedPool?,
-        _ step: Int,
         users: [Int],
         targets: [Int32],
         streams: [UInt64]
     ) throws(NegativeSamplingError) -> Negatives {
-        let userItems = negatives.maskUserItems
+        let userItems = configuration.maskUserItems
         if let pool {
             let masked = sampler.maskedColumns(pool, users, targets, userItems: userItems)
             return .pool(pool.items, corrections: pool.corrections, masked: masked)
         }
-        guard negatives.kind == .perRow else {
+        guard configuration.kind == .perRow else {
             return .catalogue(masked: sampler.maskedColumns(users, targets, userItems: userItems))
         }
+        let count = configuration.count
         return .perRow(
-            try sampler.privateNegatives(streams: streams, users: users, count: negatives.count),
-            count: negatives.count,
-            correction: negatives.logQ == .none
-                ? 0 : Float(log(Double(max(1, sampler.items - 1)) / Double(negatives.count)))
+            try sampler.privateNegatives(streams: streams, users: users, count: count),
+            count: count,
+            correction: configuration.logQ == .none
+                ? 0 : Float(log(Double(max(1, sampler.items - 1)) / Double(count)))
         )
     }
 }

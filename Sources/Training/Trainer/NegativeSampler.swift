@@ -23,9 +23,7 @@ public enum NegativeSamplingError: Error, Equatable, CustomStringConvertible {
 public struct NegativeSampler: Sendable {
     /// Number of items.
     public let items: Int
-    /// The training sequences, whose events are drawn by frequency.
-    private let sequences: RaggedRows
-    /// How often each item occurs in them.
+    /// How often each item occurs in the training sequences.
     private let frequencies: [Int32]
     private var generator: CounterBasedGenerator
     /// Each user's distinct items, ascending: those of user `u` are `interacted[offsets[u]..<offsets[u + 1]]`.
@@ -41,7 +39,6 @@ public struct NegativeSampler: Sendable {
             "a training sequence holds an item outside 0..<\(items)"
         )
         self.items = items
-        self.sequences = sequences
         var frequencies = [Int32](repeating: 0, count: items)
         for item in sequences.ids { frequencies[Int(item)] &+= 1 }
         self.frequencies = frequencies
@@ -67,49 +64,30 @@ public struct NegativeSampler: Sendable {
         return copy
     }
 
-    /// The number of training events.
-    private var events: Int { sequences.ids.count }
-
     /// The distinct items of a user, ascending.
     public func items(of user: Int) -> ArraySlice<Int32> { interacted[offsets[user]..<offsets[user + 1]] }
 
-    /// Draws items with replacement that all rows of a step share.
+    /// Draws items uniformly with replacement that all rows of a step share.
     ///
     /// - Parameters:
     ///   - step: The training step.
     ///   - count: Draws.
-    ///   - byFrequency: False for uniform draws. True if every second draw takes the item of a random event, and so an
-    ///     item by its frequency in the training part.
+    ///   - isCorrected: Whether each column has the correction `-log` of how often a pool is expected to hold its item,
+    ///     which makes the softmax over the pool estimate the softmax over all other items (Bengio and Senécal, 2008).
     /// - Returns: `count` items.
-    public func sharedPool(step: Int, count: Int, byFrequency: Bool = false) -> [Int32] {
+    public func uniformPool(step: Int, count: Int, isCorrected: Bool = false) -> SharedPool {
         let stream = UInt64(step) << 32 | UInt64(UInt32.max)
-        let uniform = generator.integers(below: items, stream: stream, count: count)
-        guard byFrequency, events > 0 else { return uniform }
-        let draws = generator.uniforms(stream: ~stream, count: (count + 1) / 2)
-        var pool = uniform
-        for (place, draw) in draws.enumerated() {
-            pool[2 * place] = sequences.ids[min(events - 1, Int(draw * Double(events)))]
-        }
-        return pool
+        let pool = generator.integers(below: items, stream: stream, count: count)
+        let correction = Float(-log(Double(count) / Double(max(1, items - 1))))
+        return SharedPool(
+            items: pool,
+            corrections: isCorrected ? [Float](repeating: correction, count: count) : nil
+        )
     }
 
-    /// `-log` of how often a pool of this size is expected to hold each of its items: the correction that makes the
-    /// softmax over the pool estimate the softmax over all other items (Bengio and Senécal, 2008).
-    ///
-    /// - Parameters:
-    ///   - pool: Drawn items.
-    ///   - byFrequency: How they were drawn.
-    /// - Returns: One correction for each item of the pool.
-    public func corrections(of pool: [Int32], byFrequency: Bool) -> [Float] {
-        let uniform = 1 / Double(max(1, items - 1))
-        guard byFrequency, events > 0 else {
-            return [Float](repeating: Float(-log(Double(pool.count) * uniform)), count: pool.count)
-        }
-        let (byEvent, others) = (Double((pool.count + 1) / 2), Double(pool.count / 2))
-        return pool.map { item in
-            let frequency = Double(frequencies[Int(item)]) / Double(events)
-            return Float(-log(byEvent * frequency + others * uniform))
-        }
+    /// Pools of frequent and other items.
+    func stratifiedPool(count: Int) -> StratifiedPool {
+        StratifiedPool(frequencies: frequencies, count: min(count, items), generator: generator)
     }
 
     /// Draws for each row, uniformly with replacement, items that the row's user has not interacted with.
