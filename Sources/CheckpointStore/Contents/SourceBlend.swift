@@ -41,7 +41,7 @@ public struct SourceBlend: Codable, Sendable, Equatable {
     /// The default constant: short lists need a steeper weight of ranks than the 60 of long search results.
     public static let standardConstant = 20.0
     /// The default window.
-    public static let standardWindow = 200
+    public static let standardWindow = 100
 
     /// The sources, in the order that breaks ties between their catalogues; the first model leads.
     public var sources: [Source]

@@ -162,9 +162,12 @@ extension RetrievalService {
             let status: FusedSources.Status =
                 response.map { $0.fallback == nil ? .ok : .fallback } ?? .failed
             let isLeading = snapshot === leading
+            let (own, common) = (snapshot.identifiers, leading.identifiers)
+            let agrees = common.agrees(with: own)
             workspace.fusing.append(source, takesPart: status == .ok, response?.items ?? []) { item in
                 if isLeading { return item }
-                guard let number = leading.identifiers.number(of: item, in: snapshot.identifiers),
+                let isSame = agrees && own.isOriginal(item)
+                guard let number = isSame ? item : common.number(of: item, in: own),
                     allowed?.contains(number) != false, leading.live?.index.contains(number) != false
                 else { return nil }
                 return number

@@ -24,7 +24,6 @@ struct SourceFusion {
     private var places: [Int32] = []
     private var fused: [(item: Int32, score: Double)] = []
     private var taken = ItemSet(bound: 0)
-    private var best = TopK(k: 0)
     private var ranked: [Scored] = []
     /// The fused items.
     private(set) var results: [Scored] = []
@@ -63,7 +62,7 @@ struct SourceFusion {
     /// The fused items come first, best first, ties by the lower number. Then each source with a quota adds its best
     /// items that the answer does not have. Places that stay empty go to further fused items, then to any list.
     ///
-    /// - Complexity: O(length of all lists + k log k).
+    /// - Complexity: O(n log n) in the length of all lists.
     mutating func fuse(_ k: Int) { fuse(k, depth: k) }
 
     /// All items of the lists: those of ``fuse(_:)`` in the same order, then the others.
@@ -82,9 +81,12 @@ struct SourceFusion {
     private mutating func fuse(_ k: Int, depth: Int) {
         scoreItems()
         results.removeAll(keepingCapacity: true)
-        takeFused(k - blend.quotas)
-        for list in lists {
-            if let quota = list.source.quota, list.takesPart { take(min(quota, k - results.count), from: list) }
+        let quotas = blend.quotas
+        if quotas > 0 {
+            takeFused(k - quotas)
+            for list in lists {
+                if let quota = list.source.quota, list.takesPart { take(min(quota, k - results.count), from: list) }
+            }
         }
         takeFused(depth - results.count)
         for list in lists { take(depth - results.count, from: list) }
@@ -154,12 +156,12 @@ struct SourceFusion {
     /// Adds the best `count` fused items that are not taken.
     private mutating func takeFused(_ count: Int) {
         guard count > 0 else { return }
-        best.reset(k: count)
+        ranked.removeAll(keepingCapacity: true)
         for entry in fused where !taken.contains(entry.item) {
-            best.offer(Scored(id: entry.item, score: Float(entry.score)))
+            ranked.append(Scored(id: entry.item, score: Float(entry.score)))
         }
-        best.drainSorted(into: &ranked)
-        for entry in ranked { take(entry) }
+        ranked.sort()
+        for entry in ranked.prefix(count) { take(entry) }
     }
 
     /// Adds the first `count` items of a list that are not taken, with their fused scores.

@@ -2,6 +2,35 @@ import Kernels
 
 /// One attempt to fill the positions of a list from the items that were read.
 struct Filling {
+    /// How far the items that meet a condition were read.
+    private enum End {
+        /// Nothing is known.
+        case unknown
+        /// All of them.
+        case whole
+        /// Up to this one.
+        case after(Candidate)
+
+        init(_ end: Candidate??) {
+            switch end {
+            case nil: self = .unknown
+            case .some(nil): self = .whole
+            case .some(let last?): self = .after(last)
+            }
+        }
+
+        /// Whether no unread item comes before an item.
+        func follows(_ candidate: Candidate) -> Bool {
+            switch self {
+            case .unknown: false
+            case .whole: true
+            case .after(let end): !end.precedes(candidate)
+            }
+        }
+
+        var isWhole: Bool { if case .whole = self { true } else { false } }
+    }
+
     private enum Pick {
         case found(Int)
         /// No item that was read or is unread meets the condition.
@@ -12,6 +41,8 @@ struct Filling {
 
     private let rules: PreparedRules
     private let ends: [PositionCondition: Candidate?]
+    /// The end of all items, and the end that a condition without an entry has.
+    private let endOfAll: End
     private let pinned: [Int32: Candidate]
     /// The items in the order of the list, without pinned ones.
     private var entries: [Candidate] = []
@@ -38,6 +69,7 @@ struct Filling {
     ) {
         self.rules = rules
         self.ends = ends
+        endOfAll = End(ends[.any])
         self.pinned = pinned
         isTaken = []
         if rules.changesRanks { orderByRank(candidates) } else { entries = candidates }
@@ -96,19 +128,29 @@ struct Filling {
 
     /// Chooses an item for a position without a pin.
     private mutating func next(at position: Int) -> Step {
-        for condition in conditions(at: position) where !finished.contains(condition) {
-            switch pick(condition) {
-            case .unknown: return .unknown(condition)
-            case .none: finished.insert(condition)
-            case .found(let entry):
-                isTaken[entry] = true
-                lastTaken = max(lastTaken, entry)
-                occupy(entries[entry].item)
-                place(entries[entry], condition.isFresh ? .fresh : condition.group.map { .group($0) } ?? .score)
-                return .placed
-            }
+        // Most rules want nothing but the best item.
+        guard rules.hasShares else { return next(.any) ?? .end }
+        for condition in conditions(at: position) {
+            if let step = next(condition) { return step }
         }
         return .end
+    }
+
+    /// Chooses the best item that meets a condition; nil if there is none.
+    private mutating func next(_ condition: PositionCondition) -> Step? {
+        guard !finished.contains(condition) else { return nil }
+        switch pick(condition) {
+        case .unknown: return .unknown(condition)
+        case .none:
+            finished.insert(condition)
+            return nil
+        case .found(let entry):
+            isTaken[entry] = true
+            lastTaken = max(lastTaken, entry)
+            occupy(entries[entry].item)
+            place(entries[entry], condition.isFresh ? .fresh : condition.group.map { .group($0) } ?? .score)
+            return .placed
+        }
     }
 
     /// What the item at a position should be, most wanted first.
@@ -127,32 +169,27 @@ struct Filling {
 
     private mutating func pick(_ condition: PositionCondition) -> Pick {
         while firstOpen < entries.count, isTaken[firstOpen] || !hasRoom(entries[firstOpen].item) { firstOpen += 1 }
-        let entry = (firstOpen..<entries.count).first { entry in
-            !isTaken[entry] && meets(entries[entry].item, condition) && hasRoom(entries[entry].item)
+        var entry = firstOpen
+        while entry < entries.count,
+            isTaken[entry] || !meets(entries[entry].item, condition)
+                || entry > firstOpen && !hasRoom(entries[entry].item)
+        {
+            entry += 1
         }
+        let isFound = entry < entries.count
         if let settledByRank {
-            guard let entry, entry < settledByRank else { return isWhole(.any) ? .none : .unknown }
+            guard isFound, entry < settledByRank else { return endOfAll.isWhole ? .none : .unknown }
             return .found(entry)
         }
-        guard let entry else { return isWhole(.any) || isWhole(condition) ? .none : .unknown }
-        return isBeforeEnd(entries[entry], .any) || isBeforeEnd(entries[entry], condition) ? .found(entry) : .unknown
+        guard isFound else { return endOfAll.isWhole || end(of: condition).isWhole ? .none : .unknown }
+        let candidate = entries[entry]
+        return endOfAll.follows(candidate) || end(of: condition).follows(candidate) ? .found(entry) : .unknown
     }
 
-    /// Whether all items that meet a condition were read.
-    private func isWhole(_ condition: PositionCondition) -> Bool {
-        if case .some(.none) = ends[condition] { true } else { false }
-    }
-
-    /// Whether no unread item that meets a condition comes before an item.
-    private func isBeforeEnd(_ candidate: Candidate, _ condition: PositionCondition) -> Bool {
-        switch ends[condition] {
-        case nil: false
-        case .some(.none): true
-        case .some(.some(let end)): !end.precedes(candidate)
-        }
-    }
+    private func end(of condition: PositionCondition) -> End { condition == .any ? endOfAll : End(ends[condition]) }
 
     private func meets(_ item: Int32, _ condition: PositionCondition) -> Bool {
+        if condition == .any { return true }
         if condition.isFresh, rules.fresh?.items.contains(item) != true { return false }
         guard let group = condition.group else { return true }
         return rules.calibrated?.groups(of: item).contains(group) == true
@@ -160,7 +197,8 @@ struct Filling {
 
     private func hasRoom(_ item: Int32) -> Bool {
         guard let groups = rules.groups else { return true }
-        return groups.column.groups(of: item).allSatisfy { counts[$0, default: 0] < groups.limit }
+        for group in groups.column.groups(of: item) where counts[group, default: 0] >= groups.limit { return false }
+        return true
     }
 
     /// Takes room in the groups of an item.

@@ -72,6 +72,9 @@ struct PreparedRules {
         shares = calibrated.map { Self.shares(of: $0, in: history) } ?? []
     }
 
+    /// Whether an item may have to be new, or have a value that lags behind its share.
+    var hasShares: Bool { fresh != nil || !shares.isEmpty }
+
     /// What boosts add to an item's score.
     func amount(of item: Int32) -> Float {
         boosts.reduce(0) { $1.amount != 0 && $1.items.contains(item) ? $0 + $1.amount : $0 }

@@ -16,6 +16,9 @@ public struct IdentifierTable: Sendable {
     private var bytes: [UInt8] = []
     private var ends: [Int] = []
     private var slots = [Int32](repeating: vacant, count: 4)
+    /// The SHA-256 of the ids without the appended ones, in their order, and a hash of where they end.
+    private var digest: [UInt8] = []
+    private var lengths: UInt64 = 0
     /// The appended ids, in one table or none.
     ///
     /// The array allows a table inside a table, and copies share it until one of them changes.
@@ -34,6 +37,8 @@ public struct IdentifierTable: Sendable {
         for id in ids {
             guard insert(id) else { throw .duplicateIdentifier(id) }
         }
+        digest = SHA256.hash(bytes.span)
+        lengths = ends.reduce(0) { mix($0 ^ UInt64($1)) }
     }
 
     private init() {}
@@ -143,6 +148,14 @@ public struct IdentifierTable: Sendable {
             if let number = appendedNumber(in: list.bytes, range) { numbers.append(number) }
         }
     }
+
+    /// Whether another table gives the same ids the same numbers, appended ids aside.
+    func agrees(with other: IdentifierTable) -> Bool {
+        digest == other.digest && lengths == other.lengths && ends.count == other.ends.count
+    }
+
+    /// Whether an item was not appended.
+    func isOriginal(_ number: Int32) -> Bool { !isAppended(number) }
 
     /// The number of another table's item, or nil for one whose id this table lacks.
     func number(of item: Int32, in other: IdentifierTable) -> Int32? {
