@@ -1,7 +1,7 @@
 -- Round ${round}: the items with enough events of the users of the round before, then the users with enough events
 -- of these items.
-CACHE TABLE items_${round} AS
+CREATE TABLE items_${round} USING parquet AS
 SELECT item FROM events ${of_users} GROUP BY item HAVING count(*) >= ${core};
 
-CACHE TABLE users_${round} AS
+CREATE TABLE users_${round} USING parquet AS
 SELECT user FROM events LEFT SEMI JOIN items_${round} USING (item) GROUP BY user HAVING count(*) >= ${core};

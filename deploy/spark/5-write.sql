@@ -1,3 +1,6 @@
+SELECT assert_true(count(*) > 0, 'no events are left for ${part} after the filters')
+FROM (SELECT 1 FROM kept ${of_part} LIMIT 1);
+
 -- The folder ${part}: a folder for each range of the hashes of users. Rows are sorted by hash, then by time, so the
 -- files make the same log for every number of partitions.
 CREATE TABLE written_${part} USING csv OPTIONS (${csv}) PARTITIONED BY (user_hash) LOCATION '${out}/${part}' AS

@@ -181,37 +181,43 @@ public struct CapacityPlan: Sendable {
     /// Vectors and searches grow with the dimension; the rest of a service does not.
     private struct Curves: Sendable {
         let ratio: Double
-        let indexBytes: MeasuredCurve
-        let restBytes: MeasuredCurve
-        let search: MeasuredCurve
+        let residentBytes: MeasuredCurve
+        let requestMicroseconds: MeasuredCurve
         let searchTail: MeasuredCurve
-        let restTime: MeasuredCurve
-        let restExported: MeasuredCurve
+        let exportedBytes: MeasuredCurve
         let buildTime: MeasuredCurve
         let targetTime: MeasuredCurve
 
         init(_ measurements: SizingMeasurements, dimension: Double) {
-            ratio = dimension / Double(measurements.dimension)
+            let ratio = dimension / Double(measurements.dimension)
             func curve(_ value: (SizingMeasurements.Row) -> Double) -> MeasuredCurve {
                 MeasuredCurve(measurements.rows.map { (size: Double($0.items), value: value($0)) })
             }
-            indexBytes = curve { Double($0.indexBytes) }
-            restBytes = curve { max(0, Double($0.residentBytes - $0.indexBytes)) }
-            search = curve(\.searchMicroseconds)
+            /// A total of which one part grows with the dimension.
+            func curve(
+                _ total: (SizingMeasurements.Row) -> Double,
+                growing part: (SizingMeasurements.Row) -> Double
+            ) -> MeasuredCurve {
+                var grown = 0.0
+                return curve { row in
+                    grown = max(grown, part(row))
+                    return max(0, total(row) - grown) + grown * ratio
+                }
+            }
+            self.ratio = ratio
+            residentBytes = curve({ Double($0.residentBytes) }, growing: { Double($0.indexBytes) })
+            requestMicroseconds = curve({ 1e6 / $0.requestsPerSecond }, growing: \.searchMicroseconds)
             searchTail = curve { max(0, $0.searchP99Microseconds - $0.searchMicroseconds) }
-            restTime = curve { max(0, 1e6 / $0.requestsPerSecond - $0.searchMicroseconds) }
-            restExported = curve { max(0, Double($0.exportedBytes - $0.indexBytes)) }
+            exportedBytes = curve({ Double($0.exportedBytes) }, growing: { Double($0.indexBytes) })
             buildTime = curve(\.buildSeconds)
             targetTime = curve { 1 / $0.targetsPerSecond }
         }
 
         /// Bytes; the measured process has one version.
-        func memory(_ items: Double, versions: Double) -> Double {
-            versions * (restBytes(items) + indexBytes(items) * ratio)
-        }
+        func memory(_ items: Double, versions: Double) -> Double { versions * residentBytes(items) }
 
         /// Microseconds.
-        func requestTime(_ items: Double) -> Double { restTime(items) + search(items) * ratio }
+        func requestTime(_ items: Double) -> Double { requestMicroseconds(items) }
 
         /// Microseconds: the slow searches, and the wait in a queue with equal service times (M/D/1), taken as
         /// exponential.
@@ -221,7 +227,7 @@ public struct CapacityPlan: Sendable {
         }
 
         /// Bytes.
-        func exported(_ items: Double) -> Double { restExported(items) + indexBytes(items) * ratio }
+        func exported(_ items: Double) -> Double { exportedBytes(items) }
 
         /// Seconds.
         func build(_ items: Double) -> Double { buildTime(items) * ratio }
