@@ -10,6 +10,9 @@ let settings: [SwiftSetting] = [
     .enableUpcomingFeature("MemberImportVisibility"),
 ]
 
+/// The trait with which `train` runs on several machines; the program then needs Open MPI.
+let messagePassing = Trait.trait(name: "MPI", description: "Train on several machines with Open MPI.")
+
 func library(_ name: String, _ dependencies: [Target.Dependency] = [], resources: [Resource] = []) -> Target {
     .target(name: name, dependencies: dependencies, resources: resources, swiftSettings: settings)
 }
@@ -51,6 +54,7 @@ let package = Package(
         .executable(name: "dimerec", targets: ["dimerec"]),
         .library(name: "DimeRecClient", targets: ["DimeRecClient"]),
     ] + (fuzzes ? [.library(name: "Fuzzers", type: .static, targets: ["FuzzingEntry"])] : []),
+    traits: [messagePassing],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
@@ -70,6 +74,7 @@ let package = Package(
     ],
     targets: [
         .systemLibrary(name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
+        .systemLibrary(name: "COpenMPI", pkgConfig: "ompi-c", providers: [.apt(["libopenmpi-dev"])]),
         .target(
             name: "CKernels",
             cSettings: [.define("NDEBUG"), .headerSearchPath(".")],
@@ -83,6 +88,11 @@ let package = Package(
         library(
             "Training",
             ["Kernels", "Autodiff", "Recommenders", "VectorIndex", "CheckpointStore", logging]
+        ),
+        // Without the trait it only says that the build has no MPI.
+        library(
+            "MessagePassing",
+            ["Kernels", "Training", .target(name: "COpenMPI", condition: .when(traits: [messagePassing.name]))]
         ),
         library("Serving", ["Kernels", "Recommenders", "VectorIndex", "CheckpointStore", logging, lifecycle]),
         library(
@@ -104,9 +114,9 @@ let package = Package(
         .executableTarget(
             name: "dimerec",
             dependencies: [
-                "Kernels", "Autodiff", "Recommenders", "Training", "VectorIndex", "CheckpointStore", "Serving",
-                "HTTPAPI", "Fleet", "LoadTesting", "ClientCalls", argumentParser, lifecycle, logging, nioCore, nioHTTP1,
-                nioPosix, systemPackage,
+                "Kernels", "Autodiff", "Recommenders", "Training", "MessagePassing", "VectorIndex", "CheckpointStore",
+                "Serving", "HTTPAPI", "Fleet", "LoadTesting", "ClientCalls", argumentParser, lifecycle, logging,
+                nioCore, nioHTTP1, nioPosix, systemPackage,
             ],
             swiftSettings: settings
         ),
@@ -140,6 +150,7 @@ let package = Package(
         tests("CheckpointStore", ["Kernels", grdb]),
         tests("Recommenders", ["Kernels", "Autodiff", "CheckpointStore"], resources: [.copy("References")]),
         tests("Training", ["Kernels", "Autodiff", "Recommenders", "VectorIndex", "CheckpointStore"]),
+        tests("MessagePassing", ["Training"]),
         tests(
             "Serving",
             ["Kernels", "Autodiff", "Recommenders", "Training", "VectorIndex", "CheckpointStore", logging]

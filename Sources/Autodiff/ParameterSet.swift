@@ -59,6 +59,13 @@ public struct RowGradient: Sendable {
     public var rows: [Int32]
     /// One gradient row for each of `rows`.
     public var gradient: Matrix
+
+    /// A gradient row for each of `rows`.
+    public init(rows: [Int32], gradient: Matrix) {
+        precondition(gradient.rows == rows.count, "gradient \(gradient.shape) for \(rows.count) rows")
+        self.rows = rows
+        self.gradient = gradient
+    }
 }
 
 /// Gradients of a loss: whole matrices, and rows of embedding tables.

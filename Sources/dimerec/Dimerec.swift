@@ -3,6 +3,7 @@ import CheckpointStore
 import Foundation
 import HTTPAPI
 import Kernels
+import MessagePassing
 import Recommenders
 import Serving
 import Training
@@ -23,6 +24,7 @@ struct Dimerec: AsyncParsableCommand {
     )
 
     static func main() async {
+        MessagePassing.takeShareOfCores()
         BLAS.restartForBetterCore()
         do {
             var command = try parseAsRoot()
@@ -74,8 +76,8 @@ extension ExitCode {
             self = .badData
         case RetrainingError.locked: self = .roundIsRunning
         case RetrainingError.settings: self = .validationFailure
-        case is ConfigurationError, is RecipeError, is ModelNameError, is ExperimentError, is SettingError,
-            ServerError.invalidConfiguration, ServerError.openControlPlane, ImportError.folderInUse:
+        case is ConfigurationError, is RecipeError, is LaunchError, is ModelNameError, is ExperimentError,
+            is SettingError, ServerError.invalidConfiguration, ServerError.openControlPlane, ImportError.folderInUse:
             self = .validationFailure
         case is ValidationError, is CleanExit:
             return nil

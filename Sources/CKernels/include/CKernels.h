@@ -271,6 +271,11 @@ int ck_cpu_level(void);
 // Takes the calling thread out of a real-time policy and sets its nice value. Linux keeps both per thread. No effect on
 // other systems.
 void ck_lower_thread_priority(int nice);
+// The number of cores that the calling thread may run on; 0 where the system does not say.
+size_t ck_cores(void);
+// Lets the calling thread, and all threads that it starts, run only on one of `shares` equal parts of the cores. Returns 1
+// when it did, 0 when the thread was confined to some cores before, or the system cannot do it.
+int ck_take_share_of_cores(size_t share, size_t shares);
 
 // MARK: Causal Transformer blocks over ragged sequences.
 

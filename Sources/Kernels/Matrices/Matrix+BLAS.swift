@@ -50,7 +50,7 @@ public enum BLAS {
         unsafe ck_restart_with(variable, core)
     }
 
-    private static func environment(_ name: String) -> String? {
+    fileprivate static func environment(_ name: String) -> String? {
         guard let value = unsafe getenv(name) else { return nil }
         return unsafe String(cString: value)
     }
@@ -76,6 +76,24 @@ public enum CPU {
     /// The widest compiled kernel variant that this CPU can run: `x86-64-v4`, `x86-64-v3` or `baseline`.
     public static var kernelLevel: String {
         ["baseline", "x86-64-v3", "x86-64-v4"][Int(ck_cpu_level())]
+    }
+
+    /// How many cores this process may run on; 0 where the system does not say.
+    public static var cores: Int { Int(ck_cores()) }
+
+    /// Restarts the process on its share of the machine's cores; call it before everything else.
+    ///
+    /// The number of worker threads follows from the cores at the start. Returns without a restart if the process is
+    /// confined to some cores already, or has been restarted.
+    ///
+    /// - Parameters:
+    ///   - share: Which part of the cores, from 0.
+    ///   - shares: How many processes of this machine divide its cores.
+    public static func restart(onShare share: Int, of shares: Int) {
+        precondition(0..<shares ~= share, "share \(share) of \(shares)")
+        let variable = "DIMEREC_SHARE_OF_CORES"
+        guard BLAS.environment(variable) == nil, ck_take_share_of_cores(share, shares) == 1 else { return }
+        unsafe ck_restart_with(variable, "\(share) of \(shares)")
     }
 
     /// Gives the calling thread a low priority for the rest of its life.

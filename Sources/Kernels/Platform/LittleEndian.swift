@@ -70,6 +70,12 @@ package struct LittleEndianWriter {
     package mutating func append(_ matrix: Matrix) {
         bytes.append(contentsOf: matrix.littleEndianBytes(ofElements: 0..<matrix.count))
     }
+
+    /// Adds the UTF-8 bytes of a text after their count.
+    package mutating func append(text: String) {
+        append(UInt32(text.utf8.count))
+        append(bytes: text.utf8)
+    }
 }
 
 /// Reads the output of ``LittleEndianWriter``; returns nil and allocates nothing if too few bytes are left.
@@ -97,6 +103,11 @@ package struct LittleEndianReader {
     /// The next `count` bytes.
     package mutating func bytes(_ count: Int) -> ArraySlice<UInt8>? {
         take(count, elementBytes: 1).map { bytes[$0] }
+    }
+
+    /// The next text with its count; bytes that are not UTF-8 become replacement characters.
+    package mutating func text() -> String? {
+        integer(UInt32.self).flatMap { bytes(Int($0)) }.map { String(decoding: $0, as: UTF8.self) }
     }
 
     /// The next `count` numbers of 32 bits.

@@ -109,6 +109,19 @@ public struct Evaluator: Sendable {
         }
     }
 
+    /// The metrics of what a model serves, as ``evaluate(_:readOut:counts:noiseSeed:)`` computes them, with the rows
+    /// divided over ranks; all ranks call it and get the same.
+    func metrics(of model: some Recommender, noiseSeed: UInt64, on ranks: Ranks) throws -> RankingMetrics {
+        let own = evaluate(
+            model.itemSpace,
+            counts: nil,
+            noiseSeed: noiseSeed,
+            blocks: ranks.share,
+            userVectors: { model.userVectors($0, noise: $1, readOut: .served) }
+        )
+        return try ranks.gathered(own.metrics).reduce(into: RankingMetrics()) { $0.merge($1) }
+    }
+
     /// Ranks the catalogue for every row by each read-out of a model.
     ///
     /// - Parameters:
@@ -143,8 +156,20 @@ public struct Evaluator: Sendable {
         noiseSeed: UInt64,
         userVectors: @Sendable (RaggedRows, NoiseSource) -> UserVectors
     ) -> Result {
+        evaluate(items, counts: counts, noiseSeed: noiseSeed, blocks: { 0..<$0 }, userVectors: userVectors)
+    }
+
+    /// The same over those blocks of rows that `blocks` chooses from a number of blocks.
+    private func evaluate(
+        _ items: ItemSpace,
+        counts: CountScores?,
+        noiseSeed: UInt64,
+        blocks: (Int) -> Range<Int>,
+        userVectors: @Sendable (RaggedRows, NoiseSource) -> UserVectors
+    ) -> Result {
         let block = max(1, min(256, 16_000_000 / max(1, items.count)))
-        let starts = Array(stride(from: 0, to: indices.count, by: block))
+        let all = Array(stride(from: 0, to: indices.count, by: block))
+        let starts = Array(all[blocks(all.count)])
         let results = Mutex([Result?](repeating: nil, count: starts.count))
         DispatchQueue.concurrentPerform(iterations: starts.count) { index in
             let range = starts[index]..<min(starts[index] + block, indices.count)

@@ -7,7 +7,7 @@ import Darwin
 /// How high rankings placed the one target of each row.
 ///
 /// Stores only counts by rank, so merging parts in any order gives bit-identical metrics.
-public struct RankingMetrics: Sendable, Equatable {
+public struct RankingMetrics: Codable, Sendable, Equatable {
     /// The cut-offs of hit rate and NDCG.
     public static let cutoffs = [10, 20, 50]
 

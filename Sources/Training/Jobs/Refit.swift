@@ -77,6 +77,7 @@ struct Refit {
     ///   - model: The best weights.
     ///   - items: Size of the catalogue.
     ///   - seed: Seed of the training.
+    ///   - ranks: The processes of the training.
     ///   - seconds: The time that is left; nil for no limit.
     ///   - shouldStop: Called before every step; true stops the refit.
     ///   - report: Called after every step.
@@ -87,6 +88,7 @@ struct Refit {
         from model: Model,
         items: Int,
         seed: UInt64,
+        ranks: Ranks,
         seconds: Double?,
         shouldStop: () -> Bool,
         report: (TrainingEvent) -> Void
@@ -96,7 +98,8 @@ struct Refit {
             recipe: recipe,
             split: split,
             items: items,
-            seed: seed ^ Self.otherDraws
+            seed: seed ^ Self.otherDraws,
+            ranks: ranks
         )
         let outcome = try trainer.run(
             budget: TrainingBudget(steps: recipe.training.maxSteps, seconds: seconds),
@@ -119,6 +122,7 @@ extension TrainingJob.Trained {
     ///   - recipe: The recipe of the training.
     ///   - data: Its data.
     ///   - seed: Its seed.
+    ///   - ranks: Its processes.
     ///   - plain: The validation metrics of the weights, without counts.
     ///   - limit: The time limit of the training and the refit together, in seconds; nil for none.
     ///   - shouldStop: Called before every step; true stops the refit.
@@ -129,6 +133,7 @@ extension TrainingJob.Trained {
         _ recipe: Recipe,
         _ data: TrainingData,
         seed: UInt64,
+        ranks: Ranks,
         better plain: [String: Double],
         limit: Double?,
         shouldStop: () -> Bool,
@@ -145,6 +150,7 @@ extension TrainingJob.Trained {
                 from: system,
                 items: data.catalogue.count,
                 seed: seed,
+                ranks: ranks,
                 seconds: limit.map { max(1, $0 - progress.seconds) },
                 shouldStop: shouldStop,
                 report: report

@@ -82,11 +82,11 @@ public struct TrainingBenchmark: Sendable {
         while steps.isEmpty || ContinuousClock.now - start < .seconds(seconds) {
             let stepStart = ContinuousClock.now
             let current = step
-            let (gradients, _) = try Trainer.gradients(of: model, shards: 2) { shard in
+            let sum = try Trainer.gradients(of: model, shards: 2) { shard in
                 let half = recipe.training.batchSize / 2
                 return batch(step: current, range: shard * half..<(shard + 1) * half)
             }
-            optimiser.update(&model.parameters, by: gradients)
+            optimiser.update(&model.parameters, by: sum.gradients)
             if step >= Self.warmUp {
                 steps.append(
                     Step(duration: ContinuousClock.now - stepStart, targets: recipe.training.batchSize)

@@ -12,6 +12,7 @@ public struct TrainingJob: Sendable {
     private let seed: UInt64
     private let modelName: String
     private let parent: ParentVersion?
+    private let ranks: Ranks
 
     /// A run that will publish under a model name.
     ///
@@ -22,8 +23,17 @@ public struct TrainingJob: Sendable {
     ///   - model: The name.
     ///   - parent: The version to continue from, which fits recipe and data; nil to train from nothing. A system that
     ///     is fitted in closed form is fitted again.
-    public init(recipe: Recipe, data: TrainingData, seed: UInt64, model: String, from parent: ParentVersion? = nil) {
+    ///   - ranks: The processes that train together, each with a job of the same arguments; by default this one.
+    public init(
+        recipe: Recipe,
+        data: TrainingData,
+        seed: UInt64,
+        model: String,
+        from parent: ParentVersion? = nil,
+        ranks: Ranks = Ranks()
+    ) {
         self.recipe = recipe
+        self.ranks = ranks
         self.data = data
         self.seed = seed
         modelName = model
@@ -75,6 +85,40 @@ public struct TrainingJob: Sendable {
             trainRows: trained.trainRows,
             progress: trained.progress
         )
+    }
+
+    /// Takes part in the training that rank 0 runs with ``run(store:resume:budget:shouldStop:report:)``.
+    ///
+    /// - Parameters:
+    ///   - resume: As on rank 0, which alone reads the stored state.
+    ///   - budget: As on rank 0.
+    /// - Returns: Whether the training was finished rather than stopped.
+    /// - Throws: ``TrainingError`` where rank 0 throws it too, and other errors of this rank alone.
+    public func assist(resume: Bool, budget: TrainingBudget) throws -> Bool {
+        guard try ModelRegistry.system(named: recipe.system) is any TrainedRecommender.Type else { return true }
+        return try train(store: nil, resume: resume, budget: budget) != nil
+    }
+
+    /// Something that must be the same on all ranks.
+    struct Trait: Codable {
+        var name: String
+        var value: String
+    }
+
+    /// Everything that decides the weights besides the budget.
+    var traits: [Trait] {
+        let digests = data.fingerprint.digests.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value)" }
+        return [
+            Trait(name: "The build", value: Build.description),
+            Trait(name: "The recipe", value: recipe.json),
+            Trait(name: "The split", value: "\(data.fingerprint.split), seed \(data.fingerprint.splitSeed)"),
+            Trait(name: "The data", value: digests.joined(separator: ", ")),
+            Trait(name: "The seed", value: "\(seed)"),
+            Trait(
+                name: "The version to continue from",
+                value: parent.map { "version \($0.origin.version) of \($0.origin.model)" } ?? "none"
+            ),
+        ]
     }
 
     /// Trains without publishing; the state to resume from stays in the store.
@@ -147,11 +191,11 @@ public struct TrainingJob: Sendable {
         var trainRows: Int
     }
 
-    /// Trains without publishing; the state to resume from stays in the store.
+    /// Trains without publishing; the state to resume from stays in the store, which other ranks than 0 do not have.
     ///
-    /// - Returns: The trained model; nil when `shouldStop` ended the run.
+    /// - Returns: The trained model, with counts on rank 0 alone; nil when `shouldStop` ended the run.
     func train(
-        store: CheckpointStore,
+        store: CheckpointStore?,
         resume: Bool,
         budget: TrainingBudget = TrainingBudget(),
         shouldStop: () -> Bool = { false },
@@ -176,11 +220,12 @@ public struct TrainingJob: Sendable {
             )
         else { return nil }
         let plain = trained.progress.best
-        if recipe.counts.enabled { try trained.addCounts(recipe, data, report: report) }
+        if recipe.counts.enabled, ranks.isFirst { try trained.addCounts(recipe, data, report: report) }
         let isDone = try trained.refit(
             learntRecipe,
             data,
             seed: parent?.seed(seed) ?? seed,
+            ranks: ranks,
             better: plain,
             limit: budget.seconds,
             shouldStop: shouldStop,
@@ -231,7 +276,7 @@ public struct TrainingJob: Sendable {
 
     private func learn<Model: TrainedRecommender>(
         _ system: Model.Type,
-        store: CheckpointStore,
+        store: CheckpointStore?,
         resume: Bool,
         budget: TrainingBudget,
         shouldStop: () -> Bool,
@@ -250,20 +295,23 @@ public struct TrainingJob: Sendable {
             recipe: learntRecipe,
             split: data.split,
             items: data.catalogue.count,
-            seed: seed
+            seed: seed,
+            ranks: ranks
         )
         trainer.progress.origin = parent?.origin
-        if resume, let stored = try store.trainingState(model: modelName) { try restore(&trainer, stored) }
+        if resume, let stored = try ranks.shared({ try store?.trainingState(model: modelName) }) {
+            try restore(&trainer, stored)
+        }
         let outcome = try trainer.run(
             budget: budget,
             shouldStop: shouldStop,
-            save: { try store.saveTrainingState(model: modelName, state: storedState($0)) },
+            save: { try store?.saveTrainingState(model: modelName, state: storedState($0)) },
             report: report
         )
         guard outcome.isFinished else { return nil }
         if Refit.share(recipe, data.split) > 0 {
             // A refit may be interrupted; the training before it is not to be repeated then.
-            try store.saveTrainingState(model: modelName, state: storedState(trainer.state))
+            try store?.saveTrainingState(model: modelName, state: storedState(trainer.state))
         }
         return Trained(
             model: CountedRecommender(outcome.model),

@@ -1,19 +1,18 @@
 import Autodiff
-import Dispatch
 import Foundation
 import Kernels
 public import Recommenders
-import Synchronization
 
 /// Trains a model with Adam on sampled batches, evaluates it on the validation part, and keeps the best weights.
 ///
-/// The same seed gives bit-identical weights, on any number of threads and after an interruption: every draw is a
-/// function of the seed and the step, each batch is differentiated in shards of a fixed size, and gradients are added
-/// in the order of shards.
+/// The same seed gives bit-identical weights, on any number of threads and ranks and after an interruption: every draw
+/// is a function of the seed and the step, each batch is differentiated in shards of a fixed size, and gradients are
+/// added in the order of shards.
 public struct Trainer<Model: TrainedRecommender> {
     let recipe: Recipe
     private let assembly: BatchAssembly
     private let evaluator: Evaluator
+    private let ranks: Ranks
     var model: Model
     var optimiser: Adam
     var progress = TrainingProgress()
@@ -27,11 +26,20 @@ public struct Trainer<Model: TrainedRecommender> {
     ///   - split: The training part, and the validation part that decides when to stop.
     ///   - items: Size of the catalogue.
     ///   - seed: Seed of every draw.
+    ///   - ranks: The processes that train together; each has a trainer with the same arguments.
     /// - Throws: ``TrainingError`` when the training part gives no row; `ConfigurationError` for weights of targets and
     ///   a system that takes none.
-    public init(model: Model, recipe: Recipe, split: DataSplit, items: Int, seed: UInt64) throws {
+    public init(
+        model: Model,
+        recipe: Recipe,
+        split: DataSplit,
+        items: Int,
+        seed: UInt64,
+        ranks: Ranks = Ranks()
+    ) throws {
         self.model = model
         self.recipe = recipe
+        self.ranks = ranks
         assembly = BatchAssembly(train: split.train, items: items, recipe: recipe, model: model, seed: seed)
         guard assembly.windows.targets > 0 else { throw TrainingError.nothingToLearn }
         guard model.weighsTargets || !assembly.windows.hasUnequalWeights else {
@@ -68,7 +76,7 @@ public struct Trainer<Model: TrainedRecommender> {
     ///
     /// - Parameters:
     ///   - budget: What ends the run besides patience.
-    ///   - shouldStop: Called before every step; true returns without another step.
+    ///   - shouldStop: Called before every step, on rank 0 alone; true returns without another step.
     ///   - save: Called with the state to resume from: when stopped, and after validations unless saving would take
     ///     more than a twentieth of the time.
     ///   - report: Called after every step and every validation.
@@ -82,15 +90,17 @@ public struct Trainer<Model: TrainedRecommender> {
     ) throws -> TrainingOutcome<Model> {
         var clock = TrainingClock(budget: budget, progress: progress)
         makePlan(for: budget)
-        while !isFinished, !clock.isOver {
-            if shouldStop() {
+        while !isFinished {
+            let next: NextMove = try ranks.decided { clock.isOver ? .end : shouldStop() ? .stop : .step }
+            if next == .end { break }
+            if next == .stop {
                 progress.seconds = clock.seconds
                 try save(state)
                 return outcome(finished: false)
             }
             let (terms, targets) = try clock.step { try takeStep() }
             clock.targets += targets
-            if let steps = clock.plannedSteps(after: progress.step, plan) {
+            if let steps = try decided(budget, { clock.plannedSteps(after: progress.step, plan) }) {
                 var plan = plan
                 plan.extend(at: progress.step, by: steps, recipe.training)
                 progress.plan = plan
@@ -103,7 +113,9 @@ public struct Trainer<Model: TrainedRecommender> {
                     samplesPerSecond: clock.targetsPerSecond
                 )
             )
-            let isDue = clock.validationIsDue(progress, plan, every: recipe.training.validateEvery)
+            let isDue = try decided(budget) {
+                clock.validationIsDue(progress, plan, every: recipe.training.validateEvery)
+            }
             guard isDue || progress.step == plan.steps else { continue }
             let seconds = clock.seconds
             try clock.validation { try validate(seconds, report) }
@@ -116,6 +128,16 @@ public struct Trainer<Model: TrainedRecommender> {
         }
         progress.seconds = clock.seconds
         return outcome(finished: true)
+    }
+
+    /// What follows a step.
+    private enum NextMove: Int, Codable {
+        case step, stop, end
+    }
+
+    /// A decision that needs the clock only with a time limit: then the clock of rank 0 decides.
+    private func decided<Value: Codable>(_ budget: TrainingBudget, _ decide: () -> Value) throws -> Value {
+        try budget.seconds == nil ? decide() : ranks.decided(decide)
     }
 
     /// The length of the run as it is planned now.
@@ -155,14 +177,15 @@ public struct Trainer<Model: TrainedRecommender> {
     /// One optimiser step; returns the loss terms, and how many targets they are means of.
     private mutating func takeStep() throws -> (terms: [(name: String, value: Float)], targets: Int) {
         let (assembly, step) = (assembly, assembly.step(progress.step))
-        let (gradients, terms) = try Self.gradients(of: model, shards: step.shards.count) { shard in
+        let sum = try Self.gradients(of: model, shards: step.shards.count, on: ranks) { shard in
             try assembly.batch(step, shard: shard)
         }
+        let terms = sum.terms
         if let bad = terms.first(where: { !$0.value.isFinite }) {
             throw TrainingError.diverged(step: progress.step + 1, term: bad.name, bestStep: progress.bestStep)
         }
         optimiser.learningRate = recipe.training.learningRate * plan.factor(step: progress.step, recipe.training)
-        optimiser.update(&model.parameters, by: gradients)
+        optimiser.update(&model.parameters, by: sum.gradients)
         model.constrain()
         progress.step += 1
         progress.targets += step.targets
@@ -184,47 +207,37 @@ public struct Trainer<Model: TrainedRecommender> {
         return steps
     }
 
-    /// Computes gradients and loss terms of one step, with its shards on as many threads as there are cores.
+    /// Computes gradients and loss terms of one step, with the shards of a rank on as many threads as there are cores.
     ///
     /// The division into shards is the same on every machine, because the rounding of sums depends on it.
     ///
     /// - Parameters:
     ///   - model: Current weights.
     ///   - shards: How many shards the step has.
+    ///   - ranks: The processes that divide the shards.
     ///   - batch: Makes the batch of a shard; called from several threads.
     /// - Returns: Gradients summed over shards in their order, and the means of the terms over all rows.
-    /// - Throws: Any error of `batch`.
+    /// - Throws: Any error of `batch`, and ``CommunicationError``.
     static func gradients(
         of model: Model,
         shards: Int,
+        on ranks: Ranks = Ranks(),
         batch: @Sendable (Int) throws -> TrainingBatch
-    ) throws -> (Gradients, [(name: String, value: Float)]) {
-        let results = Mutex<[Result<(Gradients, [(name: String, value: Float)]), any Error>?]>(
-            Array(repeating: nil, count: shards)
-        )
-        DispatchQueue.concurrentPerform(iterations: shards) { index in
-            let result = Result {
-                let tape = Tape()
-                let loss = model.loss(try batch(index), on: tape)
-                return (tape.backward(from: loss.total), loss.terms)
-            }
-            results.withLock { $0[index] = result }
+    ) throws -> ShardGradients {
+        let own = ranks.share(of: shards)
+        let results = try concurrently(own.count) { index in
+            let tape = Tape()
+            let loss = model.loss(try batch(own.lowerBound + index), on: tape)
+            return ShardGradients(gradients: tape.backward(from: loss.total), terms: loss.terms)
         }
-        var sum = Gradients()
-        var terms: [(name: String, value: Float)] = []
-        for result in results.withLock({ $0 }) {
-            guard let (gradients, shardTerms) = try result?.get() else { continue }
-            sum.add(gradients)
-            terms = terms.isEmpty ? shardTerms : zip(terms, shardTerms).map { ($0.name, $0.value + $1.value) }
-        }
-        return (sum, terms)
+        return try ranks.sum(results, of: model.parameters)
     }
 
     private mutating func validate(_ seconds: Double, _ report: (TrainingEvent) -> Void) throws {
         if let name = model.parameters.firstNonFinite {
             throw TrainingError.diverged(step: progress.step, term: "parameter '\(name)'", bestStep: progress.bestStep)
         }
-        let metrics = evaluator.evaluate(model, readOut: .served, noiseSeed: Evaluator.validationNoiseSeed).metrics
+        let metrics = try evaluator.metrics(of: model, noiseSeed: Evaluator.validationNoiseSeed, on: ranks)
         progress.lastValidatedStep = progress.step
         progress.validationsWithoutGain += 1
         if bestParameters == nil || metrics.hitRate(at: 20) > progress.best["hr@20", default: 0] {

@@ -12,7 +12,9 @@ struct Interruption {
     private let sources: [any DispatchSourceSignal]
 
     /// Starts listening.
-    init() {
+    ///
+    /// - Parameter isAnnounced: Whether to tell the user about the first signal.
+    init(isAnnounced: Bool = true) {
         sources = [SIGINT, SIGTERM].map { number in
             signal(number, SIG_IGN)
             return DispatchSource.makeSignalSource(signal: number, queue: .global())
@@ -20,6 +22,7 @@ struct Interruption {
         for source in sources {
             source.setEventHandler { [flag] in
                 if flag.isRaised.exchange(true, ordering: .relaxed) { exit(130) }
+                guard isAnnounced else { return }
                 Terminal.write("\nstopping after this step; send the signal again to stop at once\n")
             }
             source.resume()

@@ -2,6 +2,7 @@ public import ArgumentParser
 import CheckpointStore
 import Foundation
 import Kernels
+import MessagePassing
 public import Training
 
 struct Train: ParsableCommand {
@@ -44,20 +45,54 @@ struct Train: ParsableCommand {
 
     func run() throws {
         Allocator.keepFreedMemory()
-        let store = try from.map { _ in try CheckpointStore(path: requireStore()) }
+        let communicator = try MessagePassing.connect()
+        let ranks = Ranks(communicator)
+        let prepared = Result { try prepare(ranks) }
+        let isReady = try ranks.agreed(on: prepared.map(\.job)) != nil
+        var isFinished = true
+        if ranks.isFirst {
+            isFinished = try train(prepared.get(), ranks)
+        } else if isReady {
+            try assist(prepared.get(), ranks)
+        }
+        MessagePassing.disconnect(communicator)
+        guard isFinished else { throw ExitCode.interrupted }
+    }
+
+    /// A training that is ready to start.
+    private struct Prepared {
+        var job: TrainingJob
+        var name: String
+        var split: String
+        var hasRecipe: Bool
+        var parent: ParentVersion?
+        /// Nil on other ranks than the first.
+        var store: CheckpointStore?
+    }
+
+    /// Reads everything that the training needs; only the first rank writes.
+    private func prepare(_ ranks: Ranks) throws -> Prepared {
+        let store = try from.map { _ in try CheckpointStore(path: requireStore(), readOnly: !ranks.isFirst) }
         let parent = try from.flatMap { from in try store.map { try from.load(from: $0) } }
         var given = try recipe.map(Recipe.init(contentsOf:)) ?? parent?.recipe
         if let split = files.split { given?.data.split = split }
         let file = recipe.map { URL(filePath: $0).deletingPathExtension().lastPathComponent }
         let name = model ?? from?.model ?? file ?? "model"
         try ModelName.require(name)
-        let data = try files.load(given?.data)
-        var recipe = given ?? chosenRecipe(for: data)
+        let data = try files.load(given?.data, showsNotes: ranks.isFirst)
+        var recipe = given ?? chosenRecipe(for: data, isTold: ranks.isFirst)
         if let split = data.splitKind { recipe.data.split = split }
         try files.targets.apply(to: &recipe.data.targets)
-        if let recipeOut { try recipe.write(to: recipeOut) }
+        if let recipeOut, ranks.isFirst { try recipe.write(to: recipeOut) }
         try parent?.require(recipe, data, logMayShrink: logMayShrink)
-        try train(recipe, data, from: parent, hasRecipe: given != nil, name, store ?? CheckpointStore(path: self.store))
+        return Prepared(
+            job: TrainingJob(recipe: recipe, data: data, seed: seed, model: name, from: parent, ranks: ranks),
+            name: name,
+            split: data.fingerprint.split,
+            hasRecipe: given != nil,
+            parent: parent,
+            store: ranks.isFirst ? try store ?? CheckpointStore(path: self.store) : nil
+        )
     }
 
     /// The path of the store, which must exist.
@@ -66,21 +101,19 @@ struct Train: ParsableCommand {
         return store
     }
 
-    private func train(
-        _ recipe: Recipe,
-        _ data: TrainingData,
-        from parent: ParentVersion?,
-        hasRecipe: Bool,
-        _ name: String,
-        _ store: CheckpointStore
-    ) throws {
+    /// Trains, publishes and tells the result: the work of a process alone, and of the first rank.
+    ///
+    /// - Returns: False when a signal stopped it.
+    private func train(_ prepared: Prepared, _ ranks: Ranks) throws -> Bool {
+        guard let store = prepared.store else { preconditionFailure("the first rank opened no store") }
         let interruption = Interruption()
         var view = TrainingProgressView()
         var samplesPerSecond = 0.0
-        let report = try TrainingJob(recipe: recipe, data: data, seed: seed, model: name, from: parent).run(
+        if ranks.count > 1 { Terminal.write("dimerec: \(ranks.count) ranks, \(CPU.cores) threads on the first\n") }
+        let report = try prepared.job.run(
             store: store,
             resume: resume,
-            budget: budget(hasRecipe: hasRecipe),
+            budget: budget(hasRecipe: prepared.hasRecipe),
             shouldStop: { interruption.wasRequested },
             report: { event in
                 if case .step(_, _, _, let rate) = event { samplesPerSecond = rate }
@@ -89,16 +122,27 @@ struct Train: ParsableCommand {
         )
         guard let report else {
             Terminal.write("stopped; the store keeps the state, continue with --resume\n")
-            throw ExitCode.interrupted
+            return false
         }
-        if let keep { _ = try store.prune(model: name, keeping: keep) }
-        print(report, name: name, split: data.fingerprint.split, samplesPerSecond: samplesPerSecond, from: parent)
+        if let keep { _ = try store.prune(model: prepared.name, keeping: keep) }
+        print(report, of: prepared, samplesPerSecond: samplesPerSecond, traffic: try ranks.traffic(), ranks.count)
+        return true
+    }
+
+    /// Trains with the first rank, which tells the result and the errors that all ranks have.
+    private func assist(_ prepared: Prepared, _ ranks: Ranks) throws {
+        let interruption = Interruption(isAnnounced: false)
+        defer { withExtendedLifetime(interruption) {} }
+        do {
+            guard try prepared.job.assist(resume: resume, budget: budget(hasRecipe: prepared.hasRecipe)) else { return }
+            _ = try ranks.traffic()
+        } catch is TrainingError {}
     }
 
     /// The recipe that suits the data, after telling why.
-    private func chosenRecipe(for data: TrainingData) -> Recipe {
+    private func chosenRecipe(for data: TrainingData, isTold: Bool) -> Recipe {
         let choice = RecipeChoice(for: data)
-        Terminal.write(notes: choice.reasons.map { "chosen: \($0)" })
+        if isTold { Terminal.write(notes: choice.reasons.map { "chosen: \($0)" }) }
         return choice.recipe
     }
 
@@ -109,28 +153,39 @@ struct Train: ParsableCommand {
 
     private func print(
         _ report: TrainingJob.Report,
-        name: String,
-        split: String,
+        of prepared: Prepared,
         samplesPerSecond: Double,
-        from parent: ParentVersion?
+        traffic: Ranks.Traffic,
+        _ ranks: Int
     ) {
         if json {
             var fields: [String: Any] = [
-                "model": name, "version": report.version, "split": split, "items": report.items,
+                "model": prepared.name, "version": report.version, "split": prepared.split, "items": report.items,
                 "train_rows": report.trainRows,
                 "seconds": report.progress.seconds, "samples_per_s": samplesPerSecond.rounded(),
                 "steps": report.progress.step, "best_step": report.progress.bestStep, "seed": seed,
                 "validation": report.progress.best,
             ]
-            if let origin = parent?.origin { fields["from"] = ["model": origin.model, "version": origin.version] }
+            if let origin = prepared.parent?.origin {
+                fields["from"] = ["model": origin.model, "version": origin.version]
+            }
+            if ranks > 1 {
+                fields["ranks"] = ranks
+                fields["exchanged_bytes"] = traffic.bytes
+                fields["exchanged_steps"] = traffic.steps
+            }
             Terminal.print(JSONObject(fields).line)
             return
         }
-        var table = MetricsTable(title: "\(name) version \(report.version)")
+        var table = MetricsTable(title: "\(prepared.name) version \(report.version)")
         table.add("validation", report.progress.best)
         Terminal.print(table.text)
         let seconds = String(format: "%.1f", report.progress.seconds)
         Terminal.print("best of step \(report.progress.bestStep) of \(report.progress.step), \(seconds) s")
+        if ranks > 1 {
+            let mean = traffic.bytes / max(1, traffic.steps)
+            Terminal.print("\(ranks) ranks exchanged \(traffic.bytes) bytes, \(mean) a step")
+        }
     }
 }
 

@@ -48,16 +48,18 @@ struct TrainingDataOptions: ParsableArguments {
 
     /// Reads the files and writes notes about them.
     ///
-    /// - Parameter configuration: Has the recipe's split; without a recipe, the data decide.
+    /// - Parameters:
+    ///   - configuration: Has the recipe's split; without a recipe, the data decide.
+    ///   - showsNotes: Whether to write the notes.
     /// - Returns: The three parts.
     /// - Throws: `ValidationError`, `CSVError` or `SmallDataError`.
-    func load(_ configuration: DataConfiguration?) throws -> TrainingData {
+    func load(_ configuration: DataConfiguration?, showsNotes: Bool = true) throws -> TrainingData {
         var configuration = configuration
         var chosen = configuration?.targets ?? TargetConfiguration()
         try targets.apply(to: &chosen)
         configuration?.targets = chosen
         let data = try filesOfFolder().read(configuration, chosen)
-        Terminal.write(notes: data.notes)
+        if showsNotes { Terminal.write(notes: data.notes) }
         return data
     }
 
