@@ -72,8 +72,12 @@ struct WarmUp {
 
     private func search(_ index: any VectorIndex, _ user: [Float]) throws(SnapshotError) -> [Scored] {
         let k = min(Self.answers, snapshot.itemCount)
+        searching.beginAnswer()
         index.search(user.span, k: k, effort: nil, among: Eligibility(), in: searching)
         let found = searching.results
+        guard searching.completeness == .whole else {
+            throw .searchUnavailable("The servers of SEARCH did not all answer while the version warmed up.")
+        }
         guard found.count == k, found.allSatisfy({ $0.score.isFinite && 0..<snapshot.itemCount ~= Int($0.id) }) else {
             throw .failedProbe("a search for \(k) items found \(found.count), or one with a score that is not finite")
         }
