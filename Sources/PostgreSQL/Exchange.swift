@@ -4,8 +4,8 @@ public enum Command: Sendable {
     case run(String, [Parameter] = [])
     /// A statement that each connection prepares once, under a name.
     case execute(name: String, statement: String, [Parameter])
-    /// Gives a parameter of the session a value, unless the connection has it already.
-    case set(String, String)
+    /// Gives parameters of the session values; asks the server only for those that the connection does not have yet.
+    case configure([String: String])
     /// A COPY FROM STDIN; the function gives the next bytes, and nil after the last.
     case copy(String, @Sendable () -> [UInt8]?)
 }
@@ -25,8 +25,8 @@ struct Exchange {
     private var phase: Phase
     /// The statement that the connection prepares now.
     private var preparing: String?
-    /// The parameter that the connection sets now.
-    private var setting: (name: String, value: String)?
+    /// The parameters that the connection sets now.
+    private var setting: [String: String] = [:]
     private var source: (@Sendable () -> [UInt8]?)?
     private var refusal: PostgreSQLError?
     /// Whether the next step waits until the socket can be written.
@@ -97,13 +97,16 @@ struct Exchange {
                 preparing = name
                 isSent = session.prepare(name, statement)
             }
-        case .set(let name, let value):
-            guard session.parameters[name] != value else {
+        case .configure(let parameters):
+            setting = parameters.filter { session.parameters[$0.key] != $0.value }
+            guard !setting.isEmpty else {
                 commands.removeFirst()
                 return
             }
-            setting = (name, value)
-            isSent = session.send("SET \(name) = \(value)", isPrepared: false, [])
+            let names = setting.keys.sorted()
+            let calls = names.indices.map { "set_config($\(2 * $0 + 1), $\(2 * $0 + 2), false)" }
+            let values = names.flatMap { [Parameter.text($0), .text(setting[$0] ?? "")] }
+            isSent = session.send("SELECT \(calls.joined(separator: ", "))", isPrepared: false, values)
         case .copy(let statement, let source):
             self.source = source
             isSent = session.send(statement, isPrepared: false, [])
@@ -123,8 +126,8 @@ struct Exchange {
             phase = .idle
             if let refusal { throw refusal.isBroken ? failure : refusal }
             if let preparing { session.prepared.insert(preparing) } else { commands.removeFirst() }
-            if let setting { session.parameters[setting.name] = setting.value }
-            (preparing, setting) = (nil, nil)
+            session.parameters.merge(setting) { $1 }
+            (preparing, setting) = (nil, [:])
         }
     }
 }

@@ -96,7 +96,7 @@ public struct ShardPublication: Sendable {
         onStep("building the indexes")
         try onAll { shard in
             let statements = SearchTables.index(relation, options.kind, options.parameters(rows: counts[shard]))
-            return [.set("maintenance_work_mem", "'\(options.memory)MB'")] + statements.map { .run($0) }
+            return [.configure(["maintenance_work_mem": "\(options.memory)MB"])] + statements.map { .run($0) }
         }
         onStep("choosing the effort")
         let (effort, recall) = try tunedEffort(of: served, relation, options, counts)
@@ -230,7 +230,9 @@ extension ShardPublication.Options {
 extension SearchIndexKind {
     /// Efforts to try, ascending by about a third.
     fileprivate static func efforts(upTo most: Int) -> [Int] {
-        var efforts = [1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 80, 100, 128, 160, 200, 256, 320, 400, 512, 640, 800, 1000]
+        var efforts = [
+            1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 80, 100, 128, 160, 200, 256, 320, 400, 512, 640, 800, 1000,
+        ]
         efforts.removeAll { $0 >= most }
         return efforts + [most]
     }

@@ -45,17 +45,19 @@ struct ShardSource: CandidateSource {
     func commands(near query: Span<Float>, count: Int, effort: Int?) -> [Command] {
         var vector = BinaryWriter()
         vector.append(vector: query.indices.map { query[$0] })
-        var settings: [Command] = [
-            .set("statement_timeout", "\(max(1, timeout / 1_000_000))"),
+        var parameters = [
+            // Ends statements whose answer nobody waits for any more.
+            "statement_timeout": "\(max(10_000, timeout / 1_000_000))",
             // The plan must not depend on the estimated cost of the limit, which the plan does not know.
-            .set("plan_cache_mode", "force_generic_plan"),
-            .set("enable_seqscan", "off"),
+            "plan_cache_mode": "force_generic_plan",
+            "enable_seqscan": "off",
+            kind.effort.parameter: "\(level(effort, count: count))",
         ]
-        if iterates { settings.append(.set("\(kind.rawValue).iterative_scan", "relaxed_order")) }
-        settings.append(.set(kind.effort.parameter, "\(level(effort, count: count))"))
+        if iterates { parameters["\(kind.rawValue).iterative_scan"] = "relaxed_order" }
         let values = [Parameter.binary(vector.bytes), .number(count)]
-        return settings + [
-            .execute(name: relation, statement: SearchTables.search(relation), values)
+        return [
+            .configure(parameters),
+            .execute(name: relation, statement: SearchTables.search(relation), values),
         ]
     }
 

@@ -95,7 +95,7 @@ public struct ExternalIndex: VectorIndex {
         guard let fetched = fetchedCandidates(k, among: eligible) else {
             return searchHere(query, k, effort, among: eligible, in: workspace)
         }
-        let deadline = min(workspace.deadline, workspace.startOfSearches() &+ source.timeout)
+        let deadline = min(workspace.deadline, workspace.startOfSearches() &+ (workspace.timeout ?? source.timeout))
         let found = source.candidates(near: query, count: fetched, effort: effort, until: deadline)
         workspace.completeness = min(workspace.completeness, found.completeness)
         workspace.rescore(found.items, of: vectors, query, k: k, among: eligible)

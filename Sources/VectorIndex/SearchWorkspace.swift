@@ -15,6 +15,9 @@ public final class SearchWorkspace {
     public internal(set) var fellBack = false
     /// When the caller stops waiting for an ``ExternalIndex``. Unit: nanoseconds of the system's uptime.
     public var deadline: UInt64 = .max
+    /// How long the searches of an ``ExternalIndex`` for one answer may take together, in nanoseconds; nil is the index's
+    /// own limit.
+    public var timeout: UInt64?
     /// How much of an ``ExternalIndex`` all searches since ``beginAnswer()`` have reached.
     public internal(set) var completeness = Completeness.whole
     /// When the first search of an ``ExternalIndex`` for the current answer began.

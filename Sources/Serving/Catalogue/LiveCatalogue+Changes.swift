@@ -103,12 +103,8 @@ extension ServingSnapshot {
         throw .nothingAlike
     }
 
-    /// The built index, without changes; the exact one in place of an index outside of the process, because a change is
-    /// stored for good.
-    private var learnedIndex: any VectorIndex {
-        let learned = index.isExternal ? exactIndex : index
-        return (learned as? LiveIndex)?.base ?? learned
-    }
+    /// The built index, without changes.
+    private var learnedIndex: any VectorIndex { (localIndex as? LiveIndex)?.base ?? localIndex }
 
     /// Built items that did not change, the nearest to a vector first.
     private func builtItems(near vector: [Float], k: Int, but item: Int32?) -> [Int32] {

@@ -12,6 +12,8 @@ struct WarmUp {
     private static let exactElements = 1 << 28
     private static let fewestExact = 8
     private static let mostExact = 64
+    /// The first searches outside of the process read from disks and open connections. Unit: nanoseconds.
+    private static let patience: UInt64 = 10_000_000_000
 
     private let snapshot: ServingSnapshot
     private let workspace: any InferenceWorkspace
@@ -21,6 +23,7 @@ struct WarmUp {
     init(of snapshot: ServingSnapshot) {
         self.snapshot = snapshot
         workspace = snapshot.encoder.makeWorkspace()
+        searching.timeout = Self.patience
     }
 
     /// Answers recorded histories and made-up ones, and compares some of the answers with the exact ones.

@@ -99,7 +99,8 @@ extension Models {
     struct SearchServers: ParsableArguments {
         @Option(
             name: .customLong("to"),
-            help: "The servers, separated by commas: postgres://user:password@host:port/database; the order is that of SEARCH."
+            help:
+                "The servers, separated by commas: postgres://user:password@host:port/database; the order is that of SEARCH."
         )
         var list: String
 
