@@ -108,8 +108,8 @@ let package = Package(
             name: "dimerec",
             dependencies: [
                 "Kernels", "Autodiff", "Recommenders", "Training", "VectorIndex", "CheckpointStore", "Serving",
-                "HTTPAPI", "Fleet", "PostgreSQL", "ShardedSearch", "LoadTesting", "ClientCalls", argumentParser, lifecycle, logging, nioCore, nioHTTP1,
-                nioPosix, systemPackage,
+                "HTTPAPI", "Fleet", "ShardedSearch", "LoadTesting", "ClientCalls", argumentParser, lifecycle, logging,
+                nioCore, nioHTTP1, nioPosix, systemPackage,
             ],
             swiftSettings: settings
         ),

@@ -28,7 +28,7 @@ public final class ConnectionPool: Sendable {
     /// A pool without connections.
     public init(_ address: ServerAddress) { self.address = address }
 
-    /// Whether the server may be asked now. While it is left alone, this is true for one caller a second.
+    /// Whether the server may be asked now; while it is left alone, this is true for one caller a second.
     func admits(at now: UInt64) -> Bool {
         state.withLock { state in
             guard state.retryAt > 0 else { return true }

@@ -149,7 +149,7 @@ import Darwin
         unsafe library.sendPrepare(connection, name, statement, 0, nil) == 1
     }
 
-    /// Runs a statement, prepared or not; false when it cannot be sent. Its rows come in binary form.
+    /// Runs a statement, prepared or not, whose rows come in binary form; false when it cannot be sent.
     func send(_ statement: String, isPrepared: Bool, _ values: [Parameter]) -> Bool {
         // All values in one array, each with a zero byte behind it, which texts need.
         var bytes: [UInt8] = []
@@ -253,7 +253,8 @@ enum Sockets {
     ///
     /// - Parameters:
     ///   - sockets: Sockets, and whether each waits to write rather than to read.
-    ///   - deadline: The time in nanoseconds of the system's uptime.
+    ///   - deadline: The time in nanoseconds of the system's uptime; `.max` is never.
+    ///   - now: The current time.
     static func wait(for sockets: [(descriptor: Int32, isWriting: Bool)], until deadline: UInt64, now: UInt64) {
         var polled = sockets.map { socket in
             pollfd(fd: socket.descriptor, events: Int16(socket.isWriting ? POLLIN | POLLOUT : POLLIN), revents: 0)

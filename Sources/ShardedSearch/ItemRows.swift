@@ -59,8 +59,9 @@ struct ItemRows {
 }
 
 extension Catalogue {
-    /// The attributes and categories of an item as a JSON object: a time in seconds since 1970, a list for keywords and
-    /// for `categories`. An attribute without a value is missing.
+    /// The attributes and categories of an item as a JSON object.
+    ///
+    /// A time is in seconds since 1970; keywords and `categories` are lists. An attribute without a value is missing.
     func attributesJSON(of item: Int) -> String {
         var members: [String] = []
         if !categories.isEmpty, !categories[item].isEmpty {

@@ -21,7 +21,7 @@ public enum SearchIndexKind: String, Sendable, CaseIterable {
 ///
 /// The schema `dimerec` has a table of versions, and a table of items for each version.
 enum SearchTables {
-    /// The name of a version's table of items, without the schema. The model's name may hold any characters.
+    /// The name of a version's table of items, without the schema; the model's name may hold any characters.
     static func relation(model: String, version: Int) -> String {
         let digest = SHA256.hash(Array(model.utf8).span).prefix(4).map { byte in
             (byte < 16 ? "0" : "") + String(byte, radix: 16)

@@ -11,8 +11,9 @@ public struct ShardPublication: Sendable {
     public struct Options: Sendable {
         /// The kind of index.
         public var kind = SearchIndexKind.hnsw
-        /// HNSW: how many neighbours a vector has, and how many candidates compete for these places.
+        /// HNSW: how many neighbours a vector has.
         public var neighbours = 16
+        /// HNSW: how many candidates compete for these places.
         public var competing = 128
         /// The recall of 50 items to reach with the least effort, 0 to 1.
         public var recall = 0.98
@@ -29,8 +30,9 @@ public struct ShardPublication: Sendable {
         public var items: [Int] = []
         /// Whether the shards had the version before, so that nothing changed.
         public var wasComplete = false
-        /// The effort of searches, and its recall of 50 items; nil if the shards had the version before.
+        /// The effort of searches; nil if the shards had the version before.
         public var effort: Int?
+        /// The recall of 50 items with this effort.
         public var recall: Double?
     }
 

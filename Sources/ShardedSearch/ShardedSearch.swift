@@ -37,6 +37,9 @@ public struct ShardedSearch: ExternalSearch {
         log = FailureLog(logger)
     }
 
+    /// Checks that all shards hold a version completely, in the order of the addresses.
+    ///
+    /// - Throws: ``SnapshotError/notSearchable(_:)`` or ``SnapshotError/searchUnavailable(_:)``.
     public func require(_ version: VersionSummary) throws(SnapshotError) {
         let manifest = version.manifest
         for (position, (shard, entry)) in zip(shards, try entries(of: manifest)).enumerated() {
@@ -59,6 +62,10 @@ public struct ShardedSearch: ExternalSearch {
         }
     }
 
+    /// The index over a version.
+    ///
+    /// - Returns: An `ExternalIndex` that asks the shards.
+    /// - Throws: ``SnapshotError/notSearchable(_:)`` or ``SnapshotError/searchUnavailable(_:)``, or an `IndexError`.
     public func index(of version: CheckpointManifest, vectors: Matrix) throws -> any VectorIndex {
         guard vectors.columns > 0 else {
             let reason = SearchError.noItemVectors(model: version.model, version: version.version)

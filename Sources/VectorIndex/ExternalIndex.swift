@@ -6,7 +6,7 @@ public protocol CandidateSource: Sendable {
     /// The most candidates that one question can return from a part.
     var most: Int { get }
 
-    /// How long the searches for one answer may take together. Unit: nanoseconds.
+    /// How long the searches for one answer may take together, in nanoseconds.
     var timeout: UInt64 { get }
 
     /// Asks all parts at once for the items whose vectors have the largest inner product with a query.
@@ -76,12 +76,25 @@ public struct ExternalIndex: VectorIndex {
         self.source = source
     }
 
+    /// The number of items.
     public var count: Int { vectors.rows }
 
+    /// The length of every vector and query.
     public var dimension: Int { vectors.columns }
 
+    /// True.
     public var isExternal: Bool { true }
 
+    /// Finds the best `k` eligible items among the source's candidates.
+    ///
+    /// The workspace's ``SearchWorkspace/completeness`` says whether all parts of the source answered.
+    ///
+    /// - Parameters:
+    ///   - query: A vector of `dimension` finite elements.
+    ///   - k: The number of items to return; fewer are returned only if fewer are eligible or parts are missing.
+    ///   - effort: The source's own trade-off of recall and time.
+    ///   - eligible: The items that may be returned.
+    ///   - workspace: The calling thread's own.
     public func search(
         _ query: Span<Float>,
         k: Int,
@@ -132,7 +145,7 @@ public struct ExternalIndex: VectorIndex {
 }
 
 extension SearchWorkspace {
-    /// When the searches for the current answer began; the first of them sets it. Unit: nanoseconds of uptime.
+    /// When the searches for the current answer began, in nanoseconds of uptime; the first of them sets it.
     fileprivate func startOfSearches() -> UInt64 {
         if let start { return start }
         let now = DispatchTime.now().uptimeNanoseconds

@@ -13,7 +13,7 @@ public final class SearchWorkspace {
     /// Whether a ``PartitionedIndex`` or an ``ExternalIndex`` scored every eligible item, because that was cheaper,
     /// requested or necessary.
     public internal(set) var fellBack = false
-    /// When the caller stops waiting for an ``ExternalIndex``. Unit: nanoseconds of the system's uptime.
+    /// When the caller stops waiting for an ``ExternalIndex``, in nanoseconds of the system's uptime.
     public var deadline: UInt64 = .max
     /// How long the searches of an ``ExternalIndex`` for one answer may take together, in nanoseconds; nil is the index's
     /// own limit.

@@ -164,7 +164,7 @@ public final class RetrievalWorkspace {
         fellBack = false
     }
 
-    /// When the caller stops waiting for an index outside of the process. Unit: nanoseconds of the system's uptime.
+    /// When the caller stops waiting for an index outside of the process, in nanoseconds of the system's uptime.
     package var deadline: UInt64 {
         get { searching.deadline }
         set { searching.deadline = newValue }

@@ -17,6 +17,7 @@ public protocol ExternalSearch: Sendable {
     /// - Parameters:
     ///   - version: The version.
     ///   - vectors: Its unit vectors, row `i` for item `i`.
+    /// - Returns: An index of these vectors.
     /// - Throws: ``SnapshotError/notSearchable(_:)``, or an error about the vectors.
     func index(of version: CheckpointManifest, vectors: Matrix) throws -> any VectorIndex
 }

@@ -12,7 +12,7 @@ struct WarmUp {
     private static let exactElements = 1 << 28
     private static let fewestExact = 8
     private static let mostExact = 64
-    /// The first searches outside of the process read from disks and open connections. Unit: nanoseconds.
+    /// How long a search outside of the process may take, in nanoseconds: the first ones read from disks.
     private static let patience: UInt64 = 10_000_000_000
 
     private let snapshot: ServingSnapshot
