@@ -3,7 +3,7 @@ import PostgreSQL
 
 /// The index of a version's table.
 public enum SearchIndexKind: String, Sendable, CaseIterable {
-    /// A graph: slow to build, needs no training.
+    /// A graph: slow to build, and it misses many items of catalogues with tight groups or repeated items.
     case hnsw
     /// Inverted lists around the means of clusters: fast to build.
     case ivfflat

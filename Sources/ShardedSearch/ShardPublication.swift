@@ -10,7 +10,7 @@ public struct ShardPublication: Sendable {
     /// How a version's tables are built.
     public struct Options: Sendable {
         /// The kind of index.
-        public var kind = SearchIndexKind.hnsw
+        public var kind = SearchIndexKind.ivfflat
         /// HNSW: how many neighbours a vector has.
         public var neighbours = 16
         /// HNSW: how many candidates compete for these places.

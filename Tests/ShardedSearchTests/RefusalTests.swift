@@ -1,8 +1,8 @@
 import CheckpointStore
 import Logging
 import PostgreSQL
-import Serving
 import ShardedSearch
+import Serving
 import Testing
 
 @Suite("what the search refuses") struct RefusalTests {

@@ -17,7 +17,7 @@ extension Models {
         @OptionGroup var target: Target
         @OptionGroup var servers: SearchServers
         @Option(
-            help: "hnsw or ivfflat.",
+            help: "ivfflat (inverted lists) or hnsw (a graph).",
             transform: { text in
                 guard let kind = SearchIndexKind(rawValue: text) else {
                     throw ValidationError("must be hnsw or ivfflat; got '\(text)'.")
@@ -25,7 +25,7 @@ extension Models {
                 return kind
             }
         )
-        var index = SearchIndexKind.hnsw
+        var index = SearchIndexKind.ivfflat
         @Option(help: "HNSW: neighbours of a vector (m), 2 to 100.") var neighbours = 16
         @Option(help: "HNSW: candidates for these places (ef_construction), 4 to 1000, at least twice the neighbours.")
         var competing = 128
@@ -62,6 +62,12 @@ extension Models {
                 options: options,
                 onStep: { Terminal.write("\($0)\n") }
             )
+            if let reached = report.recall, reached < recall {
+                Terminal.write(
+                    "warning: the index reaches a recall of \(reached) with its largest effort, not \(recall); a service"
+                        + " refuses it below MIN_RECALL. Remove the version and publish it with another --index.\n"
+                )
+            }
             var fields: [String: Any] = [
                 "model": target.model, "version": version, "items": report.items, "was_complete": report.wasComplete,
             ]
