@@ -108,6 +108,9 @@ let package = Package(
             "Fleet",
             ["Kernels", "CheckpointStore", "Serving", asyncHTTPClient, lifecycle, logging, nioCore, nioHTTP1]
         ),
+        // This one loads libpq at run time.
+        library("PostgreSQL"),
+        library("ShardedSearch", ["Kernels", "VectorIndex", "CheckpointStore", "Serving", "PostgreSQL", logging]),
         library("ClientCalls", [nioCore, nioHTTP1, nioPosix]),
         library("DimeRecClient", ["ClientCalls", asyncHTTPClient, nioCore, nioHTTP1]),
         library("LoadTesting", ["Kernels", histogram, nioCore, nioPosix]),
@@ -115,8 +118,8 @@ let package = Package(
             name: "dimerec",
             dependencies: [
                 "Kernels", "Autodiff", "Recommenders", "Training", "MessagePassing", "VectorIndex", "CheckpointStore",
-                "Serving", "HTTPAPI", "Fleet", "LoadTesting", "ClientCalls", argumentParser, lifecycle, logging,
-                nioCore, nioHTTP1, nioPosix, systemPackage,
+                "Serving", "HTTPAPI", "Fleet", "ShardedSearch", "LoadTesting", "ClientCalls", argumentParser, lifecycle,
+                logging, nioCore, nioHTTP1, nioPosix, systemPackage,
             ],
             swiftSettings: settings
         ),
@@ -163,6 +166,8 @@ let package = Package(
             ]
         ),
         tests("Fleet", ["Kernels", "CheckpointStore", "Serving", logging, nioCore, nioPosix, nioHTTP1]),
+        tests("PostgreSQL"),
+        tests("ShardedSearch", ["Kernels", "VectorIndex", "CheckpointStore", "Serving", "PostgreSQL"]),
         tests("DimeRecClient", ["ClientCalls", "HTTPAPI", "Serving", nioCore, nioPosix]),
         tests("LoadTesting", ["Kernels", nioCore, nioPosix, nioHTTP1, nioEmbedded]),
     ] + (fuzzes ? [.target(name: "FuzzingEntry", dependencies: ["Fuzzing"], path: "Tests/FuzzingEntry")] : [])

@@ -130,6 +130,8 @@ public struct RetrievalAnswer: Codable, Sendable, Equatable {
     public let unknownIDs: Int
     /// Whether the answer has fewer than `k` items because no more items qualify.
     public let truncated: Bool
+    /// True if a search server of the service did not answer, so that the answer may lack its items; else nil.
+    public let partial: Bool?
     /// The explanation of the answer, if requested.
     public let explain: Explanation?
 
@@ -142,6 +144,7 @@ public struct RetrievalAnswer: Codable, Sendable, Equatable {
         case fallback
         case unknownIDs = "unknown_ids"
         case truncated
+        case partial
         case explain
     }
 }
@@ -203,6 +206,8 @@ public struct SimilarAnswer: Codable, Sendable, Equatable {
     public let requestID: String
     /// Whether the answer has fewer items than requested.
     public let truncated: Bool
+    /// True if a search server of the service did not answer, so that the answer may lack its items; else nil.
+    public let partial: Bool?
 
     private enum CodingKeys: String, CodingKey {
         case items
@@ -210,6 +215,7 @@ public struct SimilarAnswer: Codable, Sendable, Equatable {
         case version
         case requestID = "request_id"
         case truncated
+        case partial
     }
 }
 

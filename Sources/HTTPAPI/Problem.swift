@@ -23,6 +23,7 @@ package struct Problem: Error, Equatable {
         case overloaded
         case notReady = "not_ready"
         case storeUnavailable = "store_unavailable"
+        case searchUnavailable = "search_unavailable"
         case deadlineExceeded = "deadline_exceeded"
         case internalError = "internal"
 
@@ -39,7 +40,7 @@ package struct Problem: Error, Equatable {
             case .bodyTooLarge: 413
             case .unsupportedMediaType: 415
             case .checkpointRejected, .unprocessable: 422
-            case .overloaded, .notReady, .storeUnavailable: 503
+            case .overloaded, .notReady, .storeUnavailable, .searchUnavailable: 503
             case .deadlineExceeded: 504
             case .internalError: 500
             }
@@ -67,6 +68,7 @@ package struct Problem: Error, Equatable {
             case .overloaded: "Too busy"
             case .notReady: "Not ready yet"
             case .storeUnavailable: "The store cannot be used"
+            case .searchUnavailable: "The search servers do not answer"
             case .deadlineExceeded: "The deadline has passed"
             case .internalError: "Internal error"
             }
@@ -127,6 +129,8 @@ package struct Problem: Error, Equatable {
             self.init(.versionNotFound, error.description)
         case .deadlineExceeded:
             self.init(.deadlineExceeded, error.description)
+        case .searchUnavailable:
+            self.init(.searchUnavailable, error.description)
         case .nonFiniteUserVector:
             self.init(.internalError, "The request could not be answered; find its id in the server's log.")
         }
@@ -149,13 +153,14 @@ package struct Problem: Error, Equatable {
         case .itemNotFound: self.init(.notFound, error.description)
         case .notReady: self.init(.notReady, error.description)
         case .storeFailed: self.init(.storeUnavailable, error.description)
+        case .searchUnavailable: self.init(.searchUnavailable, error.description)
         }
     }
 
     /// The seconds to wait before a retry, for temporary problems; otherwise nil.
     package var retryAfter: Int? {
         switch code {
-        case .overloaded, .notReady, .busyLoading, .storeUnavailable: 1
+        case .overloaded, .notReady, .busyLoading, .storeUnavailable, .searchUnavailable: 1
         default: nil
         }
     }

@@ -64,7 +64,7 @@ public struct ServerConfiguration: Sendable, Equatable {
         var service = ServiceConfiguration()
         service.server = self
         for setting in Setting.all where !setting.isValid(service) {
-            let message = "is \(setting.text(service)); it must be \(setting.requirement)"
+            let message = "is \(setting.shown(setting.text(service))); it must be \(setting.requirement)"
             throw .invalidConfiguration(key: setting.name, message: message)
         }
         for (key, host, address) in [

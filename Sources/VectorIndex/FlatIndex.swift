@@ -101,12 +101,12 @@ extension SearchWorkspace {
         best.drainSorted(into: &results)
     }
 
-    private func listEligible(_ range: Range<Int32>, _ allowed: ItemSet?, _ removed: ItemSet?) {
+    func listEligible(_ items: some Collection<Int32>, _ allowed: ItemSet?, _ removed: ItemSet?) {
         rows.removeAll(keepingCapacity: true)
         if excluded.count == 0, allowed == nil, removed == nil {
-            rows.append(contentsOf: range)
+            rows.append(contentsOf: items)
         } else {
-            for item in range where isEligible(item, allowed, removed) { rows.append(item) }
+            for item in items where isEligible(item, allowed, removed) { rows.append(item) }
         }
     }
 

@@ -47,6 +47,9 @@ public struct LiveIndex: VectorIndex {
     /// The number of added and replaced items, whose vectors every search scores.
     public var changed: Int { delta.count }
 
+    /// Whether the base is outside of the process.
+    public var isExternal: Bool { base.isExternal }
+
     /// Whether a search can return the item.
     ///
     /// - Complexity: O(1).

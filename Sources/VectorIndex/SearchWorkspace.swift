@@ -10,8 +10,18 @@ public final class SearchWorkspace {
     public internal(set) var scanned = 0
     /// The number of candidates that the last search scored exactly; 0 if it scored every eligible item.
     public internal(set) var rescored = 0
-    /// Whether a ``PartitionedIndex`` scored every eligible item, because that was cheaper or requested.
+    /// Whether a ``PartitionedIndex`` or an ``ExternalIndex`` scored every eligible item, because that was cheaper,
+    /// requested or necessary.
     public internal(set) var fellBack = false
+    /// When the caller stops waiting for an ``ExternalIndex``, in nanoseconds of the system's uptime.
+    public var deadline: UInt64 = .max
+    /// How long the searches of an ``ExternalIndex`` for one answer may take together, in nanoseconds; nil is the index's
+    /// own limit.
+    public var timeout: UInt64?
+    /// How much of an ``ExternalIndex`` all searches since ``beginAnswer()`` have reached.
+    public internal(set) var completeness = Completeness.whole
+    /// When the first search of an ``ExternalIndex`` for the current answer began.
+    var start: UInt64?
 
     /// The best so far, exactly scored.
     var best = TopK(k: 0)
@@ -41,6 +51,9 @@ public final class SearchWorkspace {
 
     /// An empty workspace.
     public init() {}
+
+    /// Starts an answer, for which several searches may be needed.
+    public func beginAnswer() { (completeness, start) = (.whole, nil) }
 
     /// Runs `body` with the exclusions in `excluded`.
     ///

@@ -34,9 +34,15 @@ public protocol VectorIndex: Sendable {
 
     /// The saved form without the vectors; see ``IndexFormat``.
     func serialised() -> [UInt8]
+
+    /// Whether a search waits for other processes, so that event loops must not search.
+    var isExternal: Bool { get }
 }
 
 extension VectorIndex {
+    /// False: most indexes are in the process.
+    public var isExternal: Bool { false }
+
     /// The best `k` items that are not excluded, for callers without a workspace.
     public func search(_ query: Span<Float>, k: Int, effort: Int? = nil, excluding: [Int32] = []) -> [Scored] {
         let workspace = SearchWorkspace()

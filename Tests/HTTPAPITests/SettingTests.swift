@@ -38,6 +38,7 @@ import Testing
         case (_, .choice(let words)): words.count > 2 ? [words[0], words[1]] : words
         case (_, .text): ["one", "two"]
         case (_, .address): ["http://one:8000/index.json", "https://two/index.json"]
+        case (_, .servers): ["postgres://a/d", "postgres://a/d,postgresql://u:p@b:5433/e"]
         case (_, .list): ["one", "two,three"]
         }
     }
@@ -93,6 +94,7 @@ import Testing
                 wrong = ["x", words[0].uppercased()]
                 range = words
             case .list: wrong = ["a,,b", ","]
+            case .servers: wrong = ["postgres://a/d,", "http://a", "postgres:///d", "a"]
             case .text: wrong = []
             case .address:
                 wrong = ["x", "ftp://host/index.json", "http://", "https:///index.json", "/srv/index.json"]

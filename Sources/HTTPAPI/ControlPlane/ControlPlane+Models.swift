@@ -118,7 +118,10 @@ extension ControlPlane {
         do {
             return try await change()
         } catch {
-            if case .storeFailed = error { logger.error("change failed", metadata: ["error": "\(error)"]) }
+            switch error {
+            case .storeFailed, .searchUnavailable: logger.error("change failed", metadata: ["error": "\(error)"])
+            default: break
+            }
             throw Problem(error)
         }
     }

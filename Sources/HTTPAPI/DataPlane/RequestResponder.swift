@@ -109,6 +109,7 @@ final class RequestResponder {
     private func isPlainlyHeavy(_ incoming: IncomingRequest) -> Bool {
         switch incoming.route {
         case .batch, .filterCount, .facets, .embed: true
+        case .similar, .infer: service.searchesOutside
         default: incoming.bodyCount >= Self.longBody
         }
     }
@@ -131,6 +132,7 @@ final class RequestResponder {
 
     /// Computes the answer and writes its body.
     private func answer(_ incoming: IncomingRequest, _ outcome: inout Outcome) throws(Problem) {
+        workspace.deadline = incoming.deadline?.uptimeNanoseconds ?? .max
         switch incoming.route {
         case .retrieve: try retrieve(&outcome)
         case .batch: try retrieveBatch(incoming, &outcome)

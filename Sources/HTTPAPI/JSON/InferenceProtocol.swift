@@ -99,6 +99,7 @@ package enum InferenceProtocol {
                 writer.raw(",\"id\":")
                 writer.string(id)
             }
+            if response.isPartial { writer.raw(",\"parameters\":{\"partial\":true}") }
             writer.raw(",\"outputs\":[")
             for (position, output) in outputs.enumerated() {
                 let datatype = output == .ids ? "BYTES" : "FP32"

@@ -30,6 +30,7 @@ extension RetrievalResponse {
         writer.integer(unknownIDs)
         writer.raw(",\"truncated\":")
         writer.boolean(truncated)
+        if isPartial { writer.raw(",\"partial\":true") }
         times.encode = DispatchTime.now().uptimeNanoseconds - start
         if request.explain { writeExplanation(to: &writer, exact: request.exact, context: request.context) }
         writer.raw("}")

@@ -34,6 +34,7 @@ extension SimilarItems {
         writer.origin(snapshot, requestID: requestID)
         writer.raw(",\"truncated\":")
         writer.boolean(truncated)
+        if isPartial { writer.raw(",\"partial\":true") }
         writer.raw("}")
     }
 }

@@ -17,6 +17,8 @@ package struct ServiceConfiguration: Sendable, Equatable {
     package var checkpointSpread = Duration.seconds(60)
     /// REPLICA_NAME: the replica's name in a roll-out; nil is the host's name and the data plane's port.
     package var replicaName: String?
+    /// The settings of the search outside of the process.
+    package var search = SearchConfiguration()
     /// CONTROL_TOKEN_FILE: the file whose text is the control plane's token.
     package var controlTokenFile: String?
     /// WARMUP_REQUESTS: how many synthetic requests a version answers before it goes into service.

@@ -25,6 +25,7 @@ extension Setting {
         Section(title: "Models and versions", settings: models),
         Section(title: "Listeners and connections", settings: listeners),
         Section(title: "Requests and overload", settings: requests),
+        Section(title: "Search in PostgreSQL", settings: search),
         Section(title: "The program", settings: program),
     ]
 
@@ -233,6 +234,41 @@ extension Setting {
             0...3_600_000,
             in: .milliseconds,
             "The deadline of a request, unless its X-Deadline-Ms is shorter. 0 is none."
+        ),
+    ]
+
+    private static let search: [Setting] = [
+        .servers(
+            "SEARCH",
+            \.search.servers,
+            "The PostgreSQL servers that find items instead of the index in the process, in the order in which"
+                + " `dimerec models publish-search` got them. Each holds a share of the items. By default none."
+        ),
+        .choice(
+            "SEARCH_PARTIAL",
+            \.search.partial,
+            "The answer while a server of SEARCH is missing: 503, or the items of the others with `partial`."
+        ),
+        .duration(
+            "SEARCH_TIMEOUT_MS",
+            \.search.timeout,
+            1...3_600_000,
+            in: .milliseconds,
+            "How long the searches of one answer may take together. A server that is later counts as missing."
+        ),
+        .integer(
+            "SEARCH_CONNECTIONS",
+            \.search.connections,
+            1...1024,
+            "How many answers search at once, each with a connection to every server. With SEARCH this is the default"
+                + " of WORKER_THREADS."
+        ),
+        .optionalInteger(
+            "SEARCH_EF",
+            \.search.effort,
+            1...32_768,
+            "The effort of a search without `ef`: `hnsw.ef_search` or `ivfflat.probes`, as the version was published."
+                + " By default what the version was published with."
         ),
     ]
 

@@ -16,6 +16,8 @@ package struct Setting: Sendable {
         case text
         /// An http:// or https:// address.
         case address
+        /// Addresses of PostgreSQL servers, separated by commas.
+        case servers
         /// Texts, separated by commas.
         case list
     }
@@ -45,6 +47,9 @@ package struct Setting: Sendable {
         return true
     }
 
+    /// A value for messages, without what may be a password.
+    func shown(_ value: String) -> String { kind == .servers && value.contains("@") ? "…" : value }
+
     /// The name of the environment variable.
     package var variable: String { SettingSource.variablePrefix + name }
 
@@ -67,6 +72,7 @@ package struct Setting: Sendable {
         case .choice(let words): "one of " + words.joined(separator: ", ")
         case .text: "a text that is not empty"
         case .address: "an address that begins with http:// or https://"
+        case .servers: "addresses that begin with postgres:// and name a host, separated by commas"
         case .list: "texts separated by commas"
         }
     }
@@ -233,6 +239,25 @@ extension Setting {
                 guard let text = configuration[keyPath: path] else { return true }
                 guard let url = URLComponents(string: text) else { return false }
                 return ["http", "https"].contains(url.scheme) && url.host?.isEmpty == false
+            }
+        )
+    }
+
+    static func servers(_ name: String, _ path: Path<[String]>, _ summary: String) -> Setting {
+        let list = list(name, path, summary)
+        return Setting(
+            name: name,
+            kind: .servers,
+            unit: nil,
+            flag: nil,
+            summary: summary,
+            text: list.text,
+            assign: list.assign,
+            isValid: { configuration in
+                configuration[keyPath: path].allSatisfy { text in
+                    guard let url = URLComponents(string: text) else { return false }
+                    return ["postgres", "postgresql"].contains(url.scheme) && url.host?.isEmpty == false
+                }
             }
         )
     }

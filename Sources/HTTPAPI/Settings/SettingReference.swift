@@ -99,7 +99,7 @@ package enum SettingReference {
                 choices = words
             case .text: type = "text"
             case .address: type = "address"
-            case .list: type = "list"
+            case .servers, .list: type = "list"
             }
         }
     }
@@ -114,6 +114,7 @@ extension Setting {
         case .choice(let words): words.joined(separator: ", ")
         case .text: "text"
         case .address: "an http or https address"
+        case .servers: "comma-separated postgres addresses"
         case .list: "comma-separated texts"
         }
     }

@@ -135,7 +135,7 @@ package enum SettingError: Error, CustomStringConvertible {
     package var description: String {
         switch self {
         case .invalid(let setting, let value, let place):
-            "\(place) is '\(value.prefix(200))'; \(setting.name) must be \(setting.requirement)."
+            "\(place) is '\(setting.shown(value).prefix(200))'; \(setting.name) must be \(setting.requirement)."
         case .unknown(let name, let place):
             "'\(name.prefix(200))' (\(place)) is not a setting; `dimerec settings` lists them."
         case .notAnAssignment(let text):

@@ -104,7 +104,7 @@ extension ServingSnapshot {
     }
 
     /// The built index, without changes.
-    private var learnedIndex: any VectorIndex { live?.index.base ?? index }
+    private var learnedIndex: any VectorIndex { (localIndex as? LiveIndex)?.base ?? localIndex }
 
     /// Built items that did not change, the nearest to a vector first.
     private func builtItems(near vector: [Float], k: Int, but item: Int32?) -> [Int32] {

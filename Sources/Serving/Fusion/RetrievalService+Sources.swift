@@ -187,6 +187,7 @@ extension RetrievalService {
             reasons: reasons,
             effects: effects,
             truncated: items.count < request.k,
+            isPartial: answered.contains(where: \.isPartial),
             seed: first.seed,
             steps: answered.reduce(0) { max($0, $1.steps) },
             candidates: answered.reduce(into: SearchedCandidates()) { sum, response in

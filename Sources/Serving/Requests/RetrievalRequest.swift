@@ -135,6 +135,8 @@ public struct RetrievalResponse: Sendable {
     public let effects: RuleEffects?
     /// Whether fewer than `k` items could be found.
     public let truncated: Bool
+    /// Whether a part of the catalogue did not answer, so that the answer may lack its items.
+    public let isPartial: Bool
     /// The seed that was used.
     public let seed: UInt64
     /// The number of reverse steps that were used.
@@ -192,8 +194,10 @@ public enum RetrievalError: Error, Equatable, CustomStringConvertible {
     case versionNotServed(model: String, version: Int)
     /// Several models are served and the request names none.
     case modelNotNamed(served: [String])
-    /// The deadline passed before this request of a batch was computed.
+    /// The deadline passed before this request was computed.
     case deadlineExceeded
+    /// The servers of SEARCH did not answer.
+    case searchUnavailable
     /// The model computed NaN or infinity; the probe of the snapshot should have caught it.
     case nonFiniteUserVector(model: String, version: Int)
 
@@ -215,7 +219,9 @@ public enum RetrievalError: Error, Equatable, CustomStringConvertible {
         case .modelNotNamed(let served):
             "Several models are served; name one of \(served.joined(separator: ", "))."
         case .deadlineExceeded:
-            "The deadline passed before this request of the batch was computed; send fewer, or allow more time."
+            "The deadline passed before this request was computed; send fewer at once, or allow more time."
+        case .searchUnavailable:
+            "The search servers did not all answer; ask again shortly."
         case .nonFiniteUserVector(let model, let version):
             "Model '\(model)' version \(version) computed a user vector that is not finite; activate another version."
         }

@@ -27,6 +27,7 @@ extension RetrievalService {
         }
         guard let number = snapshot.number(of: item) else { return nil }
         let vector = snapshot.vector(of: number)
+        workspace.beginAnswer()
         snapshot.index.search(
             vector.span,
             k: min(k, snapshot.itemCount),
@@ -37,7 +38,8 @@ extension RetrievalService {
         return SimilarItems(
             snapshot: snapshot,
             items: workspace.searching.results,
-            truncated: workspace.searching.results.count < k
+            truncated: workspace.searching.results.count < k,
+            isPartial: try workspace.requireReached()
         )
     }
 }
@@ -50,4 +52,6 @@ public struct SimilarItems: Sendable {
     public let items: [Scored]
     /// Whether fewer than `k` items could be found.
     public let truncated: Bool
+    /// Whether a part of the catalogue did not answer, so that the answer may lack its items.
+    public let isPartial: Bool
 }

@@ -261,6 +261,7 @@ public struct RetrievalService: Sendable {
             let count = request.k
             items = ranked(count, for: request, of: user, among: allowed, excluding: excluded, snapshot, workspace)
         }
+        let isPartial = try workspace.requireReached()
         var times = user.times
         times.search = DispatchTime.now().uptimeNanoseconds - start
         arm.statistics.answered(in: times)
@@ -272,6 +273,7 @@ public struct RetrievalService: Sendable {
             reasons: reasons,
             effects: effects,
             truncated: items.count < request.k,
+            isPartial: isPartial,
             seed: user.seed,
             steps: user.steps,
             candidates: user.vectors.isEmpty ? SearchedCandidates() : workspace.candidates,
@@ -282,8 +284,8 @@ public struct RetrievalService: Sendable {
 
     /// Whether a request takes so long that a worker thread should answer it instead of an event loop.
     ///
-    /// True from about a quarter of a millisecond on: a slow encoder, a new filter over many items, many exact scores,
-    /// a large re-ranking, or many samples.
+    /// True from about a quarter of a millisecond on: a slow encoder, an index outside of the process, a new filter over
+    /// many items, many exact scores, a large re-ranking, or many samples.
     ///
     /// - Precondition: The request was checked against the ``limits``.
     public func isHeavy(_ request: borrowing RetrievalRequest) -> Bool {
@@ -291,6 +293,13 @@ public struct RetrievalService: Sendable {
         if let blend = blend(of: request, in: table) { return isHeavy(request, blend, in: table) }
         guard let route = try? table.route(to: request.model) else { return false }
         return isRerankingHeavy(request) || isHeavy(request, on: route.arms[0].snapshot)
+    }
+
+    /// Whether a version in service is searched outside of the process.
+    ///
+    /// - Complexity: O(versions in service).
+    public var searchesOutside: Bool {
+        holder.current.routes.values.contains { $0.arms.contains { $0.snapshot.index.isExternal } }
     }
 
     /// Whether one version takes so long to find the items of a request.
@@ -303,7 +312,7 @@ public struct RetrievalService: Sendable {
             newSets += boost.filter.weight
         }
         if let conditions = request.conditions, !snapshot.filters.isCached(conditions) { newSets += conditions.weight }
-        return snapshot.encoder.isSlow || newSets * snapshot.itemCount > Self.heavyFilter
+        return snapshot.encoder.isSlow || snapshot.index.isExternal || newSets * snapshot.itemCount > Self.heavyFilter
             || exactElements > Self.heavyElements
             || request.rules.isSelective && snapshot.itemCount > Self.heavyItems
             || request.samples > Self.heavySamples

@@ -72,7 +72,7 @@ extension RetrievalService {
             closest: response.items.map { Self.closest(to: snapshot.vector(of: $0.id), among: interests) },
             countScores: counted,
             nearest: (0..<interests.rows).map { row in
-                snapshot.index.search(interests.row(row).span, k: min(labels, snapshot.itemCount))
+                snapshot.localIndex.search(interests.row(row).span, k: min(labels, snapshot.itemCount))
             }
         )
     }

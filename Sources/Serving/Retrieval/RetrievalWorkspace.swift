@@ -159,8 +159,25 @@ public final class RetrievalWorkspace {
 
     /// Starts an answer, for which rules may search several times.
     func beginAnswer() {
+        searching.beginAnswer()
         candidates = SearchedCandidates()
         fellBack = false
+    }
+
+    /// When the caller stops waiting for an index outside of the process, in nanoseconds of the system's uptime.
+    package var deadline: UInt64 {
+        get { searching.deadline }
+        set { searching.deadline = newValue }
+    }
+
+    /// Whether the searches for the current answer lack a part of the catalogue.
+    ///
+    /// - Throws: ``RetrievalError/searchUnavailable`` or ``RetrievalError/deadlineExceeded`` if they lack too much.
+    func requireReached() throws(RetrievalError) -> Bool {
+        guard searching.completeness < .whole else { return false }
+        guard DispatchTime.now().uptimeNanoseconds < deadline else { throw .deadlineExceeded }
+        guard searching.completeness > .none else { throw .searchUnavailable }
+        return true
     }
 
     /// The best `k` items over vectors of the batch, best first; an item's score is the largest over the vectors.

@@ -92,7 +92,7 @@ public final class AnswerSampler: Sendable {
         if number % Self.historyInterval == 1 { keep(request.history) }
         let isChecked =
             recallSample > 0 && number % recallSample == 0 && response.fallback == nil && !request.exact
-            && !request.isReranked && request.rules.isEmpty
+            && !request.isReranked && request.rules.isEmpty && !response.isPartial
         guard isChecked || shadow != nil else { return }
         let answered = isChecked ? response.items.map(\.id) : nil
         var copy = copy request

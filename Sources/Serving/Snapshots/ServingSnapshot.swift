@@ -118,6 +118,9 @@ public final class ServingSnapshot: Sendable {
         return try filters.items(passing: conditions.joined(with: request.filter))
     }
 
+    /// Finds items without other processes, for work that is not a request.
+    var localIndex: any VectorIndex { index.isExternal ? exactIndex : index }
+
     /// Whether searches use item vectors; false for a system that scores all items itself.
     public var hasItemVectors: Bool { itemVectors.columns > 0 }
 

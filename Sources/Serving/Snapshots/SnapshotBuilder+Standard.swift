@@ -10,17 +10,20 @@ extension SnapshotBuilder {
     /// - Parameters:
     ///   - warmUpRequests: How many made-up requests a snapshot must answer before it may serve.
     ///   - minRecall: The least recall of the index, 0 to 1.
+    ///   - search: Finds items outside of the process; nil uses the stored index.
     ///   - keyBytes: The most memory that a snapshot's attention keys may take; see `HistoryAttention`.
     /// - Returns: A builder that rejects checkpoints of unknown systems and checkpoints whose shapes do not match
     ///   their recipe.
     public static func standard(
         warmUpRequests: Int = 200,
         minRecall: Double = 0.8,
+        search: (any ExternalSearch)? = nil,
         keyBytes: Int = 256 << 20
     ) -> SnapshotBuilder {
         SnapshotBuilder(
             warmUpRequests: warmUpRequests,
             minRecall: minRecall,
+            search: search,
             makeModel: { checkpoint in
                 let recipe = try StoredRecipe(json: checkpoint.manifest.recipe)
                 var parameters = checkpoint.takeParameters()

@@ -37,18 +37,21 @@ public struct SnapshotBuilder: Sendable {
     private let makeExactIndex: MakeExactIndex
     private let warmUpRequests: Int
     private let minRecall: Double
+    private let search: (any ExternalSearch)?
 
     /// A builder from its parts.
     ///
     /// - Parameters:
     ///   - warmUpRequests: How many made-up requests a snapshot must answer before it may serve, at least 1.
     ///   - minRecall: The least recall of the index, 0 to 1.
+    ///   - search: Finds items outside of the process, instead of the checkpoint's index; nil for none.
     ///   - makeModel: Makes the encoder, the item vectors and the counts.
     ///   - makeIndex: Makes the index from its saved form.
     ///   - makeExactIndex: Makes the exact index.
     public init(
         warmUpRequests: Int = 200,
         minRecall: Double = 0.8,
+        search: (any ExternalSearch)? = nil,
         makeModel: @escaping MakeModel,
         makeIndex: @escaping MakeIndex,
         makeExactIndex: @escaping MakeExactIndex
@@ -57,10 +60,25 @@ public struct SnapshotBuilder: Sendable {
         precondition(0...1 ~= minRecall, "a recall of at least \(minRecall) is outside 0...1")
         self.warmUpRequests = warmUpRequests
         self.minRecall = minRecall
+        self.search = search
         self.makeModel = makeModel
         self.makeIndex = makeIndex
         self.makeExactIndex = makeExactIndex
     }
+
+    /// Checks that a version can be searched outside of the process, if searches go there.
+    ///
+    /// - Parameter version: Looks the version up.
+    /// - Throws: ``SnapshotError/notSearchable(_:)``, ``SnapshotError/searchUnavailable(_:)``, or the store's errors.
+    func requireSearchable(_ version: () throws -> StoredVersion?) throws {
+        guard let search, let summary = try version()?.summary.get() else { return }
+        try search.require(summary)
+    }
+
+    /// Makes the parts of a checkpoint's snapshot that depend on the system.
+    ///
+    /// - Throws: The errors of the given function.
+    package func model(of checkpoint: inout Checkpoint) throws -> ServedModel { try makeModel(&checkpoint) }
 
     /// Builds, checks and warms up a snapshot.
     ///
@@ -100,7 +118,8 @@ public struct SnapshotBuilder: Sendable {
         }
         try require(encoder.dimension, equals: manifest.dimension, "the length of the user vector")
         try checkFinite(itemVectors, ids: catalogue.ids)
-        let index = try makeIndex(checkpoint.index, itemVectors)
+        let index =
+            try search?.index(of: manifest, vectors: itemVectors) ?? makeIndex(checkpoint.index, itemVectors)
         checkpoint.index = []
         try require(index.count, equals: catalogue.count, "the number of indexed items")
         try require(index.dimension, equals: manifest.dimension, "the length of an indexed vector")

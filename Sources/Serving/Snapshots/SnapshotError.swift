@@ -20,6 +20,10 @@ public enum SnapshotError: Error, Equatable, CustomStringConvertible {
     case badCategory(id: String, category: Int32)
     /// An attribute contradicts the catalogue.
     case badAttribute(String)
+    /// SEARCH is set, and its servers do not have the version.
+    case notSearchable(String)
+    /// The servers of SEARCH do not answer now.
+    case searchUnavailable(String)
     /// The checkpoint could be loaded, but its answers are wrong.
     case failedProbe(String)
 
@@ -46,6 +50,8 @@ public enum SnapshotError: Error, Equatable, CustomStringConvertible {
             "Item '\(id)' has category number \(category), which does not exist."
         case .badAttribute(let reason):
             "The catalogue's \(reason); publish the version again."
+        case .notSearchable(let reason), .searchUnavailable(let reason):
+            reason
         case .failedProbe(let reason):
             "The loaded checkpoint failed its probe: \(reason); use an earlier version."
         }

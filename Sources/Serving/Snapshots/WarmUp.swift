@@ -12,6 +12,8 @@ struct WarmUp {
     private static let exactElements = 1 << 28
     private static let fewestExact = 8
     private static let mostExact = 64
+    /// How long a search outside of the process may take, in nanoseconds: the first ones read from disks.
+    private static let patience: UInt64 = 10_000_000_000
 
     private let snapshot: ServingSnapshot
     private let workspace: any InferenceWorkspace
@@ -21,6 +23,7 @@ struct WarmUp {
     init(of snapshot: ServingSnapshot) {
         self.snapshot = snapshot
         workspace = snapshot.encoder.makeWorkspace()
+        searching.timeout = Self.patience
     }
 
     /// Answers recorded histories and made-up ones, and compares some of the answers with the exact ones.
@@ -72,8 +75,12 @@ struct WarmUp {
 
     private func search(_ index: any VectorIndex, _ user: [Float]) throws(SnapshotError) -> [Scored] {
         let k = min(Self.answers, snapshot.itemCount)
+        searching.beginAnswer()
         index.search(user.span, k: k, effort: nil, among: Eligibility(), in: searching)
         let found = searching.results
+        guard searching.completeness == .whole else {
+            throw .searchUnavailable("The servers of SEARCH did not all answer while the version warmed up.")
+        }
         guard found.count == k, found.allSatisfy({ $0.score.isFinite && 0..<snapshot.itemCount ~= Int($0.id) }) else {
             throw .failedProbe("a search for \(k) items found \(found.count), or one with a score that is not finite")
         }

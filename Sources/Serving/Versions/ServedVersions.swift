@@ -41,6 +41,8 @@ struct ServedVersions {
     var aliases: [String: Alias] = [:]
     var loading: (id: VersionID, isWarming: Bool)?
     var rejected: [VersionID: String] = [:]
+    /// Those of them that the search servers did not have.
+    var unsearchable: Set<VersionID> = []
     /// Snapshots without a route; requests may still hold them.
     var retired: [(id: VersionID, snapshot: ServingSnapshot)] = []
     var unloaded: Set<VersionID> = []

@@ -11,6 +11,7 @@ extension ServingController {
         freeRetired()
         guard storeIsInPlace() else { return }
         lookForDamage()
+        retryUnsearchable()
         attempt { () throws in
             for model in try servedModels(servedAliases()) { attempt { try follow(model) } }
             try followAliases()
@@ -53,6 +54,17 @@ extension ServingController {
                     "the store is damaged; its other parts stay in use; run `dimerec models repair`",
                     metadata: ["damage.location": "\(finding.location)", "error": "\(finding.what)"]
                 )
+            }
+        }
+    }
+
+    /// Lets versions be tried again that were rejected because the search servers did not have them, and now do.
+    private func retryUnsearchable() {
+        for id in look(\.unsearchable) {
+            do { try requireSearchable(id) } catch { continue }
+            note { state in
+                state.rejected[id] = nil
+                state.unsearchable.remove(id)
             }
         }
     }

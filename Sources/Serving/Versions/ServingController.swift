@@ -196,6 +196,7 @@ public final class ServingController: Service {
         evict(keeping: max(1, configuration.keepVersions - 1), of: id.model)
         freeRetired(within: .seconds(1))
         do {
+            try requireSearchable(id)
             let checkpoint = try source.load(model: id.model, version: id.version)
             let createdAt = checkpoint.manifest.createdAt
             let generation = state.withLock { $0.nextGeneration() }
@@ -223,11 +224,12 @@ public final class ServingController: Service {
             }
         } catch  where ServingError.mayPass(error) {
             end()
-            logger.warning("the store could not be read", metadata: ["version": "\(id)", "error": "\(error)"])
-            throw .storeFailed("\(error)")
+            logger.warning("the version could not be read", metadata: ["version": "\(id)", "error": "\(error)"])
+            throw ServingError(error)
         } catch {
             let reason = "\(error)"
             end(rejection: (id, reason))
+            if case SnapshotError.notSearchable = error { note { _ = $0.unsearchable.insert(id) } }
             counts.withLock { $0.rejected += 1 }
             logger.error(
                 "version rejected; the service keeps its versions",
@@ -245,6 +247,11 @@ public final class ServingController: Service {
                 "load.ms": "\(Int(seconds * 1000))",
             ]
         )
+    }
+
+    /// Checks that a version can be searched outside of the process, if searches go there.
+    func requireSearchable(_ id: VersionID) throws {
+        try builder.requireSearchable { try source.inventory(of: id.model).first { $0.number == id.version } }
     }
 
     /// Changes the routing table in one step, and logs newly active versions.

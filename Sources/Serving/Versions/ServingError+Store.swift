@@ -5,7 +5,8 @@ extension ServingError {
     static func mayPass(_ error: any Error) -> Bool {
         switch error {
         case CheckpointError.locked, CheckpointError.diskFull, CheckpointError.readOnly, CheckpointError.inputOutput,
-            CheckpointError.replaced, ServingError.storeFailed, ServingError.busyLoading:
+            CheckpointError.replaced, SnapshotError.searchUnavailable, ServingError.storeFailed,
+            ServingError.searchUnavailable, ServingError.busyLoading:
             true
         default: false
         }
@@ -16,6 +17,8 @@ extension ServingError {
         switch error {
         case let error as ServingError:
             self = error
+        case SnapshotError.searchUnavailable(let reason):
+            self = .searchUnavailable(reason)
         case ItemChangeError.unknownItem(let item):
             self = .itemNotFound(item)
         case let error as ItemChangeError:

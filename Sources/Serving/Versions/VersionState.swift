@@ -80,6 +80,8 @@ public enum ServingError: Error, Equatable, CustomStringConvertible {
     case notReady(model: String)
     /// The store could not be read or written.
     case storeFailed(String)
+    /// The servers of SEARCH do not answer.
+    case searchUnavailable(String)
 
     /// What is wrong and what to do.
     public var description: String {
@@ -114,6 +116,8 @@ public enum ServingError: Error, Equatable, CustomStringConvertible {
             "No version of model '\(model)' is in service yet; activate one first."
         case .storeFailed(let reason):
             "The store could not be read or written: \(reason)"
+        case .searchUnavailable(let reason):
+            reason
         }
     }
 }

@@ -7,7 +7,7 @@ struct Models: ParsableCommand {
         abstract: "List, check and activate the versions of a store.",
         subcommands: [
             List.self, Show.self, Verify.self, Activate.self, Rollback.self, Prune.self, Export.self, Import.self,
-            Publish.self, Aliases.self, Repair.self, Migrate.self,
+            Publish.self, PublishSearch.self, PruneSearch.self, Aliases.self, Repair.self, Migrate.self,
         ]
     )
 

@@ -7,6 +7,7 @@ import Kernels
 import Logging
 import ServiceLifecycle
 import Serving
+import ShardedSearch
 import SystemPackage
 import Training
 
@@ -82,13 +83,19 @@ struct Serve: AsyncParsableCommand {
             builder: .standard(
                 warmUpRequests: configuration.warmUpRequests,
                 minRecall: configuration.controller.minRecall,
+                search: try search(configuration.search, logger: logger),
                 keyBytes: configuration.guidanceKeysMB << 20
             ),
             sampler: sampler,
             logger: logger
         )
+        var listeners = configuration.server
+        // A worker thread waits while it searches outside of the process.
+        if !configuration.search.servers.isEmpty, listeners.workerThreads == nil {
+            listeners.workerThreads = configuration.search.connections
+        }
         let server = try RetrievalServer(
-            configuration: configuration.server,
+            configuration: listeners,
             source: store,
             holder: holder,
             controller: controller,
@@ -114,6 +121,16 @@ struct Serve: AsyncParsableCommand {
         // Services stop from the last to the first.
         let puller = puller(configuration, store: path, controller: controller, logger: logger)
         return ((puller.map { [$0] } ?? []) + [server], store, reload)
+    }
+
+    /// Searches in PostgreSQL if SEARCH is set.
+    private static func search(_ configuration: SearchConfiguration, logger: Logger) throws -> ShardedSearch? {
+        guard !configuration.servers.isEmpty else { return nil }
+        var options = ShardedSearch.Options()
+        options.timeout = configuration.timeout
+        options.allowsPartial = configuration.partial == .allow
+        options.effort = configuration.effort
+        return try ShardedSearch(in: configuration.servers, options: options, logger: logger)
     }
 
     /// Pulls versions if CHECKPOINT_URL is set.

@@ -1,0 +1,256 @@
+public import CheckpointStore
+import Kernels
+import PostgreSQL
+public import Serving
+import Synchronization
+import VectorIndex
+
+/// Puts versions into the tables of the shards, and removes them.
+public struct ShardPublication: Sendable {
+    /// How a version's tables are built.
+    public struct Options: Sendable {
+        /// The kind of index.
+        public var kind = SearchIndexKind.ivfflat
+        /// HNSW: how many neighbours a vector has.
+        public var neighbours = 16
+        /// HNSW: how many candidates compete for these places.
+        public var competing = 128
+        /// The recall of 50 items to reach with the least effort, 0 to 1.
+        public var recall = 0.98
+        /// The memory of each server for the build, in MiB.
+        public var memory = 512
+
+        /// The defaults.
+        public init() {}
+    }
+
+    /// What a publication did.
+    public struct Report: Sendable {
+        /// How many items each shard has.
+        public var items: [Int] = []
+        /// Whether the shards had the version before, so that nothing changed.
+        public var wasComplete = false
+        /// The effort of searches; nil if the shards had the version before.
+        public var effort: Int?
+        /// The recall of 50 items with this effort.
+        public var recall: Double?
+    }
+
+    private let shards: [ConnectionPool]
+
+    /// The shards at some addresses, in this order.
+    ///
+    /// - Throws: ``SearchError/badAddress(position:)``, or ``SearchError/server(_:)`` if libpq is missing.
+    public init(to addresses: [String]) throws(SearchError) { shards = try ConnectionPool.shards(addresses) }
+
+    // MARK: Publish
+
+    /// Loads a version into all shards, builds its indexes, and then marks it as complete.
+    ///
+    /// A publication that was interrupted is repeated from its beginning. One that is complete is left as it is.
+    ///
+    /// - Parameters:
+    ///   - checkpoint: The version's content.
+    ///   - digest: The version's digest in the store.
+    ///   - builder: Makes the item vectors as the service does.
+    ///   - options: How to build the tables.
+    ///   - onStep: Told what begins.
+    /// - Returns: What was done.
+    /// - Throws: ``SearchError``, or the builder's errors. Then the version stays incomplete, and a service refuses it.
+    public func publish(
+        _ checkpoint: consuming Checkpoint,
+        digest: String,
+        with builder: SnapshotBuilder,
+        options: Options,
+        onStep: (String) -> Void
+    ) throws -> Report {
+        let (model, version) = (checkpoint.manifest.model, checkpoint.manifest.version)
+        let catalogue = checkpoint.catalogue
+        let served = try builder.model(of: &checkpoint)
+        guard served.itemVectors.columns > 0 else { throw SearchError.noItemVectors(model: model, version: version) }
+        guard served.itemVectors.columns <= Self.mostElements else {
+            throw SearchError.tooLong(dimension: served.itemVectors.columns, most: Self.mostElements)
+        }
+        let counts = shards.indices.map { ItemRows.count(items: catalogue.count, shard: $0, of: shards.count) }
+        try onAll { _ in SearchTables.create.map { .run($0) } }
+        try lock(model)
+        defer { _ = try? onAll { _ in [.run(SearchTables.unlock, [.text(model)])] } }
+        if try isComplete(model, version, digest) { return Report(items: counts, wasComplete: true) }
+
+        let relation = SearchTables.relation(model: model, version: version)
+        onStep("loading \(catalogue.count) items into \(shards.count) shards")
+        let key = [Parameter.text(model), .number(version)]
+        try onAll { shard in
+            let rows = Mutex(ItemRows(catalogue, served.itemVectors, shard: shard, of: shards.count))
+            return [
+                .run(SearchTables.drop(relation)), .run(SearchTables.delete, key),
+                .run(
+                    SearchTables.insert,
+                    key + [
+                        .text(digest), .number(shard), .number(shards.count), .number(counts[shard]), .text(relation),
+                        .text(options.kind.rawValue), .number(1),
+                    ]
+                ),
+                .run(SearchTables.createItems(relation, dimension: served.itemVectors.columns)),
+                .copy(SearchTables.copyItems(relation), { rows.withLock { $0.nextBytes() } }),
+            ]
+        }
+        onStep("building the indexes")
+        try onAll { shard in
+            let statements = SearchTables.index(relation, options.kind, options.parameters(rows: counts[shard]))
+            return [.configure(["maintenance_work_mem": "\(options.memory)MB"])] + statements.map { .run($0) }
+        }
+        onStep("choosing the effort")
+        let (effort, recall) = try tunedEffort(of: served, relation, options, counts)
+        try onAll { _ in
+            [.run(SearchTables.setEffort, key + [.number(effort)]), .run(SearchTables.complete, key)]
+        }
+        return Report(items: counts, effort: effort, recall: recall)
+    }
+
+    /// The longest vector that an index of pgvector takes.
+    private static let mostElements = 2000
+
+    /// Whether all shards have the version completely.
+    private func isComplete(_ model: String, _ version: Int, _ digest: String) throws(SearchError) -> Bool {
+        let found = try onAll { _ in [.run(SearchTables.find, [.text(model), .number(version)])] }
+            .map { PublishedVersion($0) }
+        for (shard, entry) in zip(shards, found) {
+            guard let entry, entry.isComplete, entry.digest != digest else { continue }
+            throw .otherVersion(model: model, version: version, server: shard.address.name)
+        }
+        return found.enumerated().allSatisfy { position, entry in
+            entry?.isComplete == true && entry?.shard == position && entry?.shards == shards.count
+        }
+    }
+
+    private func lock(_ model: String) throws(SearchError) {
+        let taken = try onAll { _ in [.run(SearchTables.lock, [.text(model)])] }
+        for (shard, rows) in zip(shards, taken) where rows.boolean(0, 0) != true {
+            throw .busy(model: model, server: shard.address.name)
+        }
+    }
+
+    /// The least effort that reaches a recall for users with made-up histories, and its recall.
+    private func tunedEffort(
+        of model: ServedModel,
+        _ relation: String,
+        _ options: Options,
+        _ counts: [Int]
+    ) throws -> (effort: Int, recall: Double) {
+        let k = min(50, model.itemVectors.rows)
+        let exact = try FlatIndex(vectors: model.itemVectors)
+        let queries = model.probes(64)
+        let truths = queries.map { Set(exact.search($0.span, k: k).map(\.id)) }
+        var best = (effort: 1, recall: 0.0)
+        let extent = options.kind == .hnsw ? 1000 : Int(Double(counts.max() ?? 1).squareRoot() * 2)
+        for effort in SearchIndexKind.efforts(upTo: extent) {
+            let source = ShardSource(
+                shards: shards,
+                relation: relation,
+                kind: options.kind,
+                effort: effort,
+                iterates: false,
+                timeout: 60_000_000_000
+            )
+            let index = try ExternalIndex(vectors: model.itemVectors, source: source)
+            var found = 0
+            let workspace = SearchWorkspace()
+            for (query, truth) in zip(queries, truths) {
+                workspace.beginAnswer()
+                index.search(query.span, k: k, effort: nil, among: Eligibility(), in: workspace)
+                found += workspace.results.count { truth.contains($0.id) }
+            }
+            let recall = Double(found) / Double(queries.count * k)
+            if recall > best.recall || best.recall == 0 { best = (effort, recall) }
+            if recall >= options.recall { break }
+        }
+        return best
+    }
+
+    // MARK: Remove
+
+    /// Removes the versions of a model that a store no longer has.
+    ///
+    /// - Parameters:
+    ///   - model: The model's name.
+    ///   - kept: The versions that stay.
+    /// - Returns: The removed versions, ascending.
+    /// - Throws: ``SearchError``.
+    public func remove(versionsOf model: String, keeping kept: Set<Int>) throws(SearchError) -> [Int] {
+        guard try onAll({ _ in [.run(SearchTables.exists)] }).contains(where: { $0.boolean(0, 0) == true }) else {
+            return []
+        }
+        try onAll { _ in SearchTables.create.map { .run($0) } }
+        try lock(model)
+        defer { _ = try? onAll { _ in [.run(SearchTables.unlock, [.text(model)])] } }
+        var removed: Set<Int> = []
+        for (shard, rows) in zip(shards, try onAll { _ in [.run(SearchTables.list, [.text(model)])] }) {
+            for row in 0..<rows.count {
+                guard let version = rows.integer(row, 0), let relation = rows.text(row, 1),
+                    !kept.contains(Int(version))
+                else { continue }
+                let key = [Parameter.text(model), .number(version)]
+                // The note goes first, so that no service takes the version while its table goes.
+                try ask(shard, [.run(SearchTables.delete, key), .run(SearchTables.drop(relation))])
+                removed.insert(Int(version))
+            }
+        }
+        return removed.sorted()
+    }
+
+    // MARK: Shards
+
+    /// Runs commands on all shards at once, however long it takes.
+    @discardableResult
+    private func onAll(_ commands: (Int) -> [Command]) throws(SearchError) -> [Rows] {
+        let results = ConnectionPool.ask(shards.enumerated().map { ($1, commands($0)) }, until: .max)
+        do throws(PostgreSQLError) {
+            var rows: [Rows] = []
+            for result in results { rows.append(try result.get()) }
+            return rows
+        } catch {
+            throw .server(error)
+        }
+    }
+
+    private func ask(_ shard: ConnectionPool, _ commands: [Command]) throws(SearchError) {
+        do throws(PostgreSQLError) { _ = try shard.ask(commands) } catch { throw .server(error) }
+    }
+}
+
+extension ShardPublication.Options {
+    /// The options of the index over some rows.
+    fileprivate func parameters(rows: Int) -> String {
+        switch kind {
+        case .hnsw: "m = \(neighbours), ef_construction = \(competing)"
+        case .ivfflat: "lists = \(max(1, min(32_768, Int(Double(rows).squareRoot() * 2))))"
+        }
+    }
+}
+
+extension SearchIndexKind {
+    /// Efforts to try, ascending by about a third.
+    fileprivate static func efforts(upTo most: Int) -> [Int] {
+        var efforts = [
+            1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 80, 100, 128, 160, 200, 256, 320, 400, 512, 640, 800, 1000,
+        ]
+        efforts.removeAll { $0 >= most }
+        return efforts + [most]
+    }
+}
+
+extension ServedModel {
+    /// The vectors of users with made-up histories.
+    fileprivate func probes(_ count: Int) -> [[Float]] {
+        let workspace = encoder.makeWorkspace()
+        return (0..<count).map { probe in
+            let length = 1 + probe % encoder.historyLength
+            let history = (0..<length).map { Int32((probe * 7919 + $0 * 31) % itemVectors.rows) }
+            workspace.removeAll()
+            encoder.add(history: history[...], seed: UInt64(probe), steps: encoder.maxSteps, samples: 1, to: workspace)
+            encoder.generate(in: workspace)
+            return Array(workspace.userVectors.prefix(encoder.dimension))
+        }
+    }
+}

@@ -1,0 +1,72 @@
+import Kernels
+import PostgreSQL
+import VectorIndex
+
+/// Asks all shards of a version for candidates at once.
+struct ShardSource: CandidateSource {
+    /// The most rows of an iterative scan; pgvector stops after 20,000 visited ones.
+    private static let mostIterated = 10_000
+
+    let shards: [ConnectionPool]
+    let relation: String
+    let kind: SearchIndexKind
+    /// The effort of searches that name none.
+    let effort: Int
+    /// Whether a search that finds too few rows goes on by itself.
+    let iterates: Bool
+    let timeout: UInt64
+    /// Whether the items of some shards are an answer.
+    var allowsPartial = false
+    /// Told of each shard that did not answer.
+    var onFailure: @Sendable (PostgreSQLError) -> Void = { _ in }
+
+    var most: Int { kind == .hnsw && !iterates ? kind.effort.range.upperBound : Self.mostIterated }
+
+    func candidates(near query: Span<Float>, count: Int, effort: Int?, until deadline: UInt64) -> Candidates {
+        let commands = commands(near: query, count: count, effort: effort)
+        let results = ConnectionPool.ask(shards.map { ($0, commands) }, until: deadline)
+        var items: [Int32] = []
+        var missing = 0
+        for result in results {
+            switch result {
+            case .success(let rows):
+                for row in 0..<rows.count { if let item = rows.integer(row, 0) { items.append(item) } }
+            case .failure(let error):
+                missing += 1
+                onFailure(error)
+            }
+        }
+        guard missing > 0 else { return Candidates(items: items, completeness: .whole) }
+        let isAnswer = allowsPartial && missing < shards.count
+        return Candidates(items: isAnswer ? items : [], completeness: isAnswer ? .partial : .none)
+    }
+
+    /// The commands for one shard; a connection gets most of them once.
+    func commands(near query: Span<Float>, count: Int, effort: Int?) -> [Command] {
+        var vector = BinaryWriter()
+        vector.append(vector: query.indices.map { query[$0] })
+        var parameters = [
+            // Ends statements whose answer nobody waits for any more.
+            "statement_timeout": "\(max(10_000, timeout / 1_000_000))",
+            // The plan must not depend on the estimated cost of the limit, which the plan does not know.
+            "plan_cache_mode": "force_generic_plan",
+            "enable_seqscan": "off",
+            kind.effort.parameter: "\(level(effort, count: count))",
+        ]
+        if iterates { parameters["\(kind.rawValue).iterative_scan"] = "relaxed_order" }
+        let values = [Parameter.binary(vector.bytes), .number(count)]
+        return [
+            .configure(parameters),
+            .execute(name: relation, statement: SearchTables.search(relation), values),
+        ]
+    }
+
+    /// The effort of a search; a graph finds at most as many rows as its effort, unless it iterates.
+    private func level(_ asked: Int?, count: Int) -> Int {
+        let range = kind.effort.range
+        let level = min(range.upperBound, max(range.lowerBound, asked ?? effort))
+        guard kind == .hnsw, !iterates || count <= range.upperBound else { return level }
+        // Steps of 50, so that a connection seldom changes its level.
+        return max(level, min(range.upperBound, (count + 49) / 50 * 50))
+    }
+}

@@ -1,0 +1,117 @@
+import ArgumentParser
+import CheckpointStore
+import Foundation
+import Serving
+import ShardedSearch
+
+extension Models {
+    struct PublishSearch: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Put the items of a version into PostgreSQL servers, where services with SEARCH find them.",
+            discussion: """
+                Each server needs the extension pgvector and gets an equal share of the items, in a table of its own for the \
+                version. Its index is built, its effort is chosen for the recall, and only then a service may activate the \
+                version. Repeat the command if it was interrupted. A complete version is left as it is.
+                """
+        )
+        @OptionGroup var target: Target
+        @OptionGroup var servers: SearchServers
+        @Option(
+            help: "ivfflat (inverted lists) or hnsw (a graph).",
+            transform: { text in
+                guard let kind = SearchIndexKind(rawValue: text) else {
+                    throw ValidationError("must be hnsw or ivfflat; got '\(text)'.")
+                }
+                return kind
+            }
+        )
+        var index = SearchIndexKind.ivfflat
+        @Option(help: "HNSW: neighbours of a vector (m), 2 to 100.") var neighbours = 16
+        @Option(help: "HNSW: candidates for these places (ef_construction), 4 to 1000, at least twice the neighbours.")
+        var competing = 128
+        @Option(help: "The recall of 50 items that a search reaches with the least effort, 0 to 1.") var recall = 0.98
+        @Option(help: "Memory of each server for the build (maintenance_work_mem), in MiB.") var buildMemoryMB = 512
+        @Flag(help: "Print one JSON object.") var json = false
+
+        func validate() throws {
+            guard 2...100 ~= neighbours else { throw ValidationError("--neighbours must be 2 to 100.") }
+            guard 4...1000 ~= competing, competing >= 2 * neighbours else {
+                throw ValidationError("--competing must be 4 to 1000, and at least twice --neighbours.")
+            }
+            guard 0...1 ~= recall else { throw ValidationError("--recall must be 0 to 1; got \(recall).") }
+            guard 1...1_000_000 ~= buildMemoryMB else {
+                throw ValidationError("--build-memory-mb must be 1 to 1000000.")
+            }
+        }
+
+        func run() throws {
+            let store = try target.store.open(readOnly: true)
+            let version = try target.resolve(in: store)
+            guard let summary = try store.versions(of: target.model).first(where: { $0.manifest.version == version })
+            else { return }
+            var options = ShardPublication.Options()
+            options.kind = index
+            options.neighbours = neighbours
+            options.competing = competing
+            options.recall = recall
+            options.memory = buildMemoryMB
+            let report = try ShardPublication(to: servers.addresses).publish(
+                store.load(model: target.model, version: version),
+                digest: summary.digest,
+                with: .standard(),
+                options: options,
+                onStep: { Terminal.write("\($0)\n") }
+            )
+            if let reached = report.recall, reached < recall {
+                Terminal.write(
+                    "warning: the index reaches a recall of \(reached) with its largest effort, not \(recall); a service"
+                        + " refuses it below MIN_RECALL. Remove the version and publish it with another --index.\n"
+                )
+            }
+            var fields: [String: Any] = [
+                "model": target.model, "version": version, "items": report.items, "was_complete": report.wasComplete,
+            ]
+            if let effort = report.effort, let recall = report.recall {
+                fields["effort"] = effort
+                fields["recall"] = recall
+            }
+            let items = report.items.map(String.init).joined(separator: " + ")
+            let text =
+                "\(target.model) version \(version) can be searched: \(items) items"
+                + (report.recall.map { ", effort \(report.effort ?? 0), recall " + String(format: "%.4f", $0) } ?? "")
+            Terminal.print(json ? JSONObject(fields).line : text, done: text)
+        }
+    }
+
+    struct PruneSearch: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Remove the versions from PostgreSQL servers that the store no longer has.",
+            discussion: "Run it after `models prune`. Services that still serve such a version lose its items."
+        )
+        @OptionGroup var store: StoreFile
+        @Option(help: "Name in the store.") var model: String
+        @OptionGroup var servers: SearchServers
+        @Flag(help: "Print one JSON object.") var json = false
+
+        func run() throws {
+            let kept = Set(try store.open(readOnly: true).inventory(of: model).map(\.number))
+            let removed = try ShardPublication(to: servers.addresses).remove(versionsOf: model, keeping: kept)
+            let list = removed.map(String.init).joined(separator: ", ")
+            let text = "\(model): removed \(removed.isEmpty ? "nothing" : "versions \(list)")"
+            Terminal.print(json ? JSONObject(["model": model, "removed": removed]).line : text, done: text)
+        }
+    }
+
+    struct SearchServers: ParsableArguments {
+        @Option(
+            name: .customLong("to"),
+            help:
+                "The servers, separated by commas: postgres://user:password@host:port/database; the order is that of SEARCH."
+        )
+        var list: String
+
+        var addresses: [String] {
+            list.split(separator: ",", omittingEmptySubsequences: false).map { $0.trimmingCharacters(in: .whitespaces) }
+        }
+    }
+}
