@@ -75,11 +75,11 @@ package struct BundleDownload {
             throw .unreachable(address: place, reason: "the server gave another part than the one asked for")
         default: throw .unreachable(address: place, reason: "status \(answer.status.code)")
         }
-        if let length = answer.headers.first(name: "content-length").flatMap(Int.init), start + length != release.bytes
+        if let length = answer.headers.first(name: "content-length").flatMap(Int.init), length != release.bytes - start
         {
             throw .wrongContent(
                 address: place,
-                reason: "it has \(start + length) bytes, but the index says \(release.bytes)"
+                reason: "it has \(length) bytes from byte \(start) on, but the index says \(release.bytes) in all"
             )
         }
         let strongTag = answer.headers.first(name: "etag").flatMap { $0.hasPrefix("W/") ? nil : $0 }

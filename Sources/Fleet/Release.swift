@@ -75,7 +75,11 @@ public struct Release: Codable, Sendable, Equatable {
         let isDigest = sha256.utf8.count == 64 && sha256.utf8.allSatisfy { "0123456789abcdef".utf8.contains($0) }
         let parts = file.split(separator: "/", omittingEmptySubsequences: false)
         let allowed = { (byte: UInt8) in byte.isAlphanumeric || "._-/".utf8.contains(byte) }
-        if sequence < 1 { return "sequence is \(sequence), but it must be at least 1" }
+        // The next publication counts on from here.
+        let sequences = 1...Int(Int32.max)
+        if !sequences.contains(sequence) {
+            return "sequence is \(sequence), but it must be from 1 to \(sequences.upperBound)"
+        }
         if model.isEmpty { return "model is empty" }
         if version < 1 { return "version is \(version), but it must be at least 1" }
         if bytes < 1 { return "bytes is \(bytes), but it must be at least 1" }

@@ -50,8 +50,7 @@ public struct ItemCategories: Sendable {
         numbers.reserveCapacity(lists.reduce(0) { $0 + $1.count })
         var counts = [Int](repeating: 0, count: categoryCount)
         for list in lists {
-            let start = numbers.count
-            for category in list where !numbers[start...].contains(category) {
+            for category in Self.distinct(list) {
                 precondition(category >= 0 && category < categoryCount, "category \(category) of \(categoryCount)")
                 numbers.append(category)
                 counts[Int(category)] += 1
@@ -74,6 +73,14 @@ public struct ItemCategories: Sendable {
             return count * Self.bitsPerListed > itemCount
                 ? .many(ItemSet(ofCategory, bound: itemCount)) : .few(Array(ofCategory))
         }
+    }
+
+    /// The numbers of a list in its order, each once.
+    private static func distinct(_ list: [Int32]) -> [Int32] {
+        // Most lists are short, and a file from elsewhere may have a very long one.
+        guard list.count > 16 else { return list.reduce(into: []) { if !$0.contains($1) { $0.append($1) } } }
+        var seen = Set<Int32>()
+        return list.filter { seen.insert($0).inserted }
     }
 
     /// An item's category numbers in the order of its list, each once.
@@ -100,7 +107,7 @@ public struct ItemCategories: Sendable {
         itemCount = max(itemCount, Int(item) + 1)
         changed[item] = list.map { list in
             precondition(list.allSatisfy { $0 >= 0 }, "categories \(list)")
-            return list.reduce(into: []) { if !$0.contains($1) { $0.append($1) } }
+            return Self.distinct(list)
         }
         if let last = list?.max() { categoryCount = max(categoryCount, Int(last) + 1) }
     }

@@ -75,6 +75,20 @@ import Testing
         #expect(server.requests("b.sqlite").dropFirst().allSatisfy { $0.headers.first(name: "if-range") == tag })
     }
 
+    @Test("a rest that is longer than any file is refused")
+    func endless() async throws {
+        server.put("b.sqlite", content)
+        server.state.withLock { $0.cuts = [70_000] }
+        #expect(isUnreachable(await failure()))
+        server.state.withLock { $0.statedLength = .max }
+        let error = await failure()
+        guard case .wrongContent(_, let reason) = error else {
+            Issue.record("another error: \(String(describing: error))")
+            return
+        }
+        #expect(reason.contains("\(Int.max)") && reason.contains("\(content.count)"), "\(reason)")
+    }
+
     @Test("a file that changed on the server, or a server without ranges, is downloaded from the start")
     func restarts() async throws {
         var other = content

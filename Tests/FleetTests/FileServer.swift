@@ -25,6 +25,8 @@ final class FileServer: Sendable {
         var cuts: [Int] = []
         /// Answers whole files only.
         var ignoresRanges = false
+        /// The Content-Length of every answer; nil for the true one.
+        var statedLength: Int?
         /// The status of every answer, if set.
         var status: Int?
     }
@@ -134,7 +136,8 @@ final class FileServer: Sendable {
                 guard let head, let server = box.server.withLock({ $0 }) else { return context.close(promise: nil) }
                 let request = Request(method: head.method, path: head.uri, headers: head.headers, body: body)
                 var answer = server.answer(request)
-                answer.headers.add(name: "Content-Length", value: "\(answer.content.count)")
+                let length = server.state.withLock(\.statedLength) ?? answer.content.count
+                answer.headers.add(name: "Content-Length", value: "\(length)")
                 let response = HTTPResponseHead(version: .http1_1, status: answer.status, headers: answer.headers)
                 context.write(wrapOutboundOut(.head(response)), promise: nil)
                 let sent = answer.content.prefix(answer.cut ?? answer.content.count)

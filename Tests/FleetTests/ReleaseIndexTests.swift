@@ -48,7 +48,9 @@ func makeRelease(_ sequence: Int = 0, model: String = "m", version: Int = 1, dig
     @Test(
         "a bad document is refused with the place of the fault",
         arguments: [
-            ("sequence\" : 1", "sequence\" : 0", "sequence is 0"), ("bytes\" : 10", "bytes\" : 0", "bytes is 0"),
+            ("sequence\" : 1", "sequence\" : 0", "sequence is 0"),
+            ("sequence\" : 2", "sequence\" : 9223372036854775807", "sequence is 9223372036854775807"),
+            ("bytes\" : 10", "bytes\" : 0", "bytes is 0"),
             ("bytes\" : 10", "bytes\" : \"x\"", "releases[0].bytes"),
             ("share\" : 100", "share\" : 101", "share is 101"),
             ("bundles/a", "../a", "file is '../a"), ("bundles/a", "/a", "file is '/a"),

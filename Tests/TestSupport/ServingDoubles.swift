@@ -9,13 +9,14 @@ package import VectorIndex
 /// The normalised mean of the history's item vectors, turned a little by the seed and the number of steps.
 package struct MeanEncoder: UserEncoder {
     package let items: Matrix
-    package let maxSteps = 20
+    package let maxSteps: Int
     package let historyLength = 5
     /// Called with the seed before every encoding.
     private let onEncode: @Sendable (UInt64) -> Void
 
-    package init(items: Matrix, onEncode: @escaping @Sendable (UInt64) -> Void = { _ in }) {
+    package init(items: Matrix, maxSteps: Int = 20, onEncode: @escaping @Sendable (UInt64) -> Void = { _ in }) {
         self.items = items
+        self.maxSteps = maxSteps
         self.onEncode = onEncode
     }
 
@@ -46,6 +47,7 @@ package struct MeanEncoder: UserEncoder {
 
     /// Two interests, the oldest and the newest item, and a path on which each step has its own noise.
     package func trace(history: ArraySlice<Int32>, seed: UInt64, steps: Int) -> UserTrace {
+        precondition(1...maxSteps ~= steps, "\(steps) steps of 1...\(maxSteps)")
         let history = Array(history)
         return UserTrace(
             interests: items.gatheringRows([history[0], history[history.count - 1]]),

@@ -47,6 +47,15 @@ import VectorIndex
         }
     }
 
+    @Test("a long list of an item takes time in proportion to its length")
+    func longLists() {
+        let list = (0..<300_000).map { Int32($0 % 200_000) }
+        var categories = ItemCategories([list], itemCount: 1, categoryCount: 200_000)
+        #expect(categories.categories(of: 0).elementsEqual(0..<200_000))
+        categories.set(list.reversed(), of: 0)
+        #expect(Set(categories.categories(of: 0)).count == 200_000)
+    }
+
     @Test("changed lists filter like built lists and do not affect older copies", arguments: [0, 1, 300])
     func changes(items: Int) {
         var lists = lists(items: items, categories: 6)

@@ -36,12 +36,15 @@ struct FilterQuestion {
             case "keys":
                 try reader.array(pointer) { reader, pointer throws(Problem) in
                     let key = try reader.string(pointer)
+                    guard keys.count < Self.mostKeys else {
+                        let message = "is name \(keys.count + 1); give at most \(Self.mostKeys)."
+                        throw Problem(.invalidArgument, at: pointer, message)
+                    }
                     guard !keys.contains(key) else { throw Problem(.invalidArgument, at: pointer, "is given twice.") }
                     keys.append(key)
                 }
-                guard 1...Self.mostKeys ~= keys.count else {
-                    let message = "has \(keys.count) names; give 1 to \(Self.mostKeys)."
-                    throw Problem(.invalidArgument, at: pointer, message)
+                guard !keys.isEmpty else {
+                    throw Problem(.invalidArgument, at: pointer, "is empty; give 1 to \(Self.mostKeys) names.")
                 }
             case "limit": limit = try reader.integer(pointer, in: limits.k)
             default: try readCommon(name, pointer, &reader)

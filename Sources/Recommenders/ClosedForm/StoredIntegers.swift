@@ -48,7 +48,8 @@ package struct StoredIntegers: Sendable {
         columns: Int,
         in range: Range<Int>
     ) throws(ParameterError) {
-        guard matrix.columns == columns || matrix.columns == 2 * columns else {
+        // Twice the columns of a matrix without rows may exceed an Int.
+        guard matrix.columns == columns || matrix.columns % 2 == 0 && matrix.columns / 2 == columns else {
             throw .shape(name, expected: [matrix.rows, columns], found: matrix.shape)
         }
         self.matrix = matrix

@@ -66,6 +66,9 @@ public struct CountScores: Sendable, Equatable {
         public var isFinite: Bool { repeated.isFinite && followed.isFinite && near.isFinite }
     }
 
+    /// The largest stored weight, slope or strength; with larger ones, scores could exceed a Float.
+    static let largest: Float = 1e12
+
     /// How many of a history's newest items count as repeats.
     public static let historyLength = 1000
     /// How many of a history's newest items have neighbours that count, and the factor for each older one.
@@ -186,8 +189,9 @@ public struct CountScores: Sendable, Equatable {
         (weights, slopes) = (.zero, Slopes())
         let terms = isOlder ? 7 : Self.termCount
         for (lane, value) in stored.elements.enumerated() {
-            guard value.isFinite else {
-                throw .value(Self.names.weights, row: 0, column: lane, found: "\(value)", allowed: "finite")
+            guard value.magnitude <= Self.largest else {
+                let allowed = "at most \(Self.largest) in magnitude"
+                throw .value(Self.names.weights, row: 0, column: lane, found: "\(value)", allowed: allowed)
             }
             switch lane - terms {
             case ..<0: weights[lane] = value

@@ -6,7 +6,7 @@ import Synchronization
 public struct ItemLinks: Sendable, Equatable {
     /// The linked items, item after item.
     private let ids: [Int32]
-    /// Their strengths, finite and not negative.
+    /// Their strengths, from 0 to ``CountScores/largest``.
     private let strengths: [Float]
     /// The links of item `i` are at `offsets[i] ..< offsets[i + 1]`.
     private let offsets: [Int]
@@ -155,9 +155,9 @@ extension ItemLinks {
         guard stored.shape == [ids.count, 1] else {
             throw .shape(name + Self.parts.strengths, expected: [ids.count, 1], found: stored.shape)
         }
-        if let row = stored.elements.firstIndex(where: { !($0 >= 0 && $0.isFinite) }) {
-            let found = "\(stored.elements[row])"
-            throw .value(name + Self.parts.strengths, row: row, column: 0, found: found, allowed: "0 or a finite more")
+        if let row = stored.elements.firstIndex(where: { !(0...CountScores.largest ~= $0) }) {
+            let (found, allowed) = ("\(stored.elements[row])", "from 0 to \(CountScores.largest)")
+            throw .value(name + Self.parts.strengths, row: row, column: 0, found: found, allowed: allowed)
         }
         strengths = stored.elements
         var offsets = [0]

@@ -54,8 +54,9 @@ struct PopularItems: Sendable, Equatable {
                 throw .value(ids, row: row, column: 0, found: "\(integers[row]) again", allowed: "each item once")
             }
             let strength = stored.elements[row]
-            guard strength >= 0, strength.isFinite else {
-                throw .value(strengths, row: row, column: 0, found: "\(strength)", allowed: "0 or a finite more")
+            guard 0...CountScores.largest ~= strength else {
+                let allowed = "from 0 to \(CountScores.largest)"
+                throw .value(strengths, row: row, column: 0, found: "\(strength)", allowed: allowed)
             }
             entries.append(Scored(id: Int32(integers[row]), score: strength))
         }

@@ -62,7 +62,8 @@ extension RetrievalService {
             history: read[...],
             slots: slots,
             seed: response.seed,
-            steps: response.steps
+            // A fused answer has the most steps of its sources; this encoder may have fewer.
+            steps: min(request.steps ?? snapshot.encoder.defaultSteps, snapshot.encoder.maxSteps)
         )
         let interests = user.interests.normalisedRows().unit
         return RetrievalTrace(

@@ -142,9 +142,10 @@ struct AttributeReadings {
     init(_ header: [String], without taken: [Int]) {
         let all = header.indices.filter { !taken.contains($0) }
             .compactMap { AttributeReading(header: header[$0], column: $0) }
+        let counts = all.reduce(into: [:]) { $0[$1.name, default: 0] += 1 }
         var left: [String] = []
         for reading in all {
-            let isUsable = reading.name != "categories" && all.count { $0.name == reading.name } == 1
+            let isUsable = reading.name != "categories" && counts[reading.name] == 1
             if isUsable, readings.count < AttributeReading.mostAttributes {
                 readings.append(reading)
             } else {

@@ -245,6 +245,8 @@ private struct Frame {
 
     /// At least two round numbers around a range, 1, 2 or 5 times a power of ten apart.
     private static func ticks(_ low: Double, _ high: Double) -> [Double] {
+        // Figures of a version from elsewhere may be any numbers.
+        guard (high - low).isFinite else { return [low, high] }
         let span = max(high - low, abs(high) * 1e-3, 1e-9)
         let magnitude = pow(10, log10(span / 5).rounded(.down))
         let step = [1, 2, 5, 10].map { $0 * magnitude }.first { $0 * 5 >= span * 0.999 } ?? span

@@ -90,6 +90,13 @@ import Testing
         }
     }
 
+    @Test("twice as many columns as an Int holds are no form of the numbers")
+    func endlessColumns() {
+        #expect(throws: ParameterError.self) {
+            try StoredIntegers(stored: Matrix(rows: 0, columns: 1), name: "n", columns: .max, in: 0..<5)
+        }
+    }
+
     @Test("sessions with lengths that do not add up are rejected")
     func lengths() throws {
         let model = SessionKNN(SessionKNN.Configuration(), fitting: Self.sequences, items: 5)

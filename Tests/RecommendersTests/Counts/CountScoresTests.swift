@@ -169,6 +169,8 @@ import Testing
             nil, Matrix(rows: matrix.rows + 1, columns: matrix.columns), Matrix(rows: 0, columns: matrix.columns),
             Matrix(rows: matrix.rows, columns: matrix.columns, repeating: .nan),
             Matrix(rows: matrix.rows, columns: matrix.columns, repeating: -.infinity),
+            // Scores would exceed a Float, and an answer cannot hold them.
+            Matrix(rows: matrix.rows, columns: matrix.columns, repeating: .greatestFiniteMagnitude),
         ]
         for replacement in bad {
             var matrices = counts.matrices

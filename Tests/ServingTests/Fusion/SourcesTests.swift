@@ -176,6 +176,28 @@ import Testing
         #expect(led.closest.isEmpty && led.response.fused?.sources.map(\.status) == [.fallback, .ok])
     }
 
+    @Test("an explained answer takes the steps of the leading model, not those of a source with more")
+    func tracesFewerSteps() throws {
+        let short = BlendedCatalogues.checkpoint("short", version: 8, catalogues.orders[0])
+        let items = try #require(short.parameters["items"])
+        let builder = SnapshotBuilder(
+            warmUpRequests: 1,
+            makeModel: { _ in ServedModel(encoder: MeanEncoder(items: items, maxSteps: 5), itemVectors: items) },
+            makeIndex: { _, vectors in ScanIndex(vectors: vectors) },
+            makeExactIndex: { ScanIndex(vectors: $0) }
+        )
+        var routes = catalogues.holder.current.routes
+        let arm = TrafficArm(try builder.build(short, generation: 9))
+        routes["short"] = TrafficRoute(name: "short", arms: [arm])
+        catalogues.holder.publish(RoutingTable(routes: routes, standard: nil, expected: []))
+        var request = RetrievalRequest(history: [BlendedCatalogues.id(catalogues.orders[0][0])], k: 5)
+        request.sources = blend("short", "a")
+        for (asked, expected) in [(nil, 5), (12, 5), (3, 3)] as [(Int?, Int)] {
+            request.steps = asked
+            #expect(try catalogues.service.trace(request).user?.path.rows == expected + 1)
+        }
+    }
+
     @Test("vectors out are those that the search uses")
     func embeds() throws {
         var request = RetrievalRequest(history: [BlendedCatalogues.id(catalogues.orders[0][4])])

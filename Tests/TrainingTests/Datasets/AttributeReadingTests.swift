@@ -86,6 +86,13 @@ import Training
         #expect(found.columns.isEmpty && found.notes.isEmpty)
     }
 
+    @Test("a header of many columns takes time in proportion to them")
+    func manyColumns() throws {
+        let header = (0..<100_000).map { ",c\($0)" }.joined()
+        let found = try attributes("item\(header)\na\(String(repeating: ",", count: 100_000))\n")
+        #expect(found.columns.isEmpty && found.notes.contains { $0.contains("99936 columns are no attributes") })
+    }
+
     @Test("at most 64 columns become attributes")
     func bound() throws {
         let header = (0..<70).map { ",c\($0)" }.joined()

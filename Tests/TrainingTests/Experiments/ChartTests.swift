@@ -111,6 +111,13 @@ extension Markup {
             }
         }
     }
+
+    @Test("numbers whose range exceeds a Double give a document too", arguments: [Chart.Axis.linear, .logarithmic])
+    func extremes(axis: Chart.Axis) throws {
+        let points = [-1, 1].map { Chart.Point(x: $0 > 0 ? .greatestFiniteMagnitude : 1, y: $0 * 1e308) }
+        #expect(try drawing(axis, [Chart.Series(name: "s", points: points)]).ticks("y-tick", "y").count == 2)
+    }
+
     @Test("empty names have no label, and a series without a name no place in the legend")
     func unlabelled() throws {
         let points = (0..<40).map { Chart.Point(x: Double($0), y: 1) }

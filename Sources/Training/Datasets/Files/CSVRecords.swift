@@ -18,6 +18,8 @@ struct CSVRecords: ~Copyable {
     private let hasRecords: Bool
     /// The names of the fields of JSON records.
     private var memberNames: [[UInt8]] = []
+    /// The place of each of these names.
+    private var memberPlaces: [ArraySlice<UInt8>: Int] = [:]
     private let source: ByteSource
     private var bytes: [UInt8] = []
     private var isAtEnd = false
@@ -76,6 +78,7 @@ struct CSVRecords: ~Copyable {
         if hasRecords {
             let names = try recordNames()
             memberNames = names.map { Array($0.utf8) }
+            memberPlaces = Dictionary(uniqueKeysWithValues: zip(memberNames.lazy.map { $0[...] }, names.indices))
             return names
         }
         guard try advance() else { return nil }
@@ -298,8 +301,7 @@ struct CSVRecords: ~Copyable {
                 let own = self.value(name)
                 // Records mostly have their fields in one order.
                 let isExpected = expected < found.count && memberNames[expected].elementsEqual(own)
-                guard let place = isExpected ? expected : memberNames.firstIndex(where: { $0.elementsEqual(own) })
-                else { return }
+                guard let place = isExpected ? expected : memberPlaces[own] else { return }
                 guard found[place].start < 0 else {
                     throw JSONLine.Fault(
                         position: name.start,
