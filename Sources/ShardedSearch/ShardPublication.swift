@@ -159,7 +159,8 @@ public struct ShardPublication: Sendable {
             for (query, truth) in zip(queries, truths) {
                 workspace.beginAnswer()
                 index.search(query.span, k: k, effort: nil, among: Eligibility(), in: workspace)
-                found += workspace.results.count { truth.contains($0.id) }
+                // Too few candidates make the index score all items itself, which is no merit of the effort.
+                if !workspace.fellBack { found += workspace.results.count { truth.contains($0.id) } }
             }
             let recall = Double(found) / Double(queries.count * k)
             if recall > best.recall || best.recall == 0 { best = (effort, recall) }
