@@ -79,7 +79,7 @@ public struct HeldOutData: Sendable {
         var vocabulary = ItemVocabulary(ids: catalogue.ids)
         func load(_ path: String) throws -> InteractionDataset {
             try InteractionDataset.load(
-                events: EventSource(file: path),
+                events: EventSource(path: path),
                 columns: columns,
                 targets: targets,
                 vocabulary: &vocabulary,

@@ -122,12 +122,9 @@ public struct TrainingData: Sendable {
         items metadata: String?
     ) throws {
         var vocabulary = ItemVocabulary()
-        func source(_ path: String) throws(CSVError) -> EventSource {
-            FilePattern.isFolder(path) == true ? try EventSource([path]) : EventSource(file: path)
-        }
         func load(_ path: String, _ unknownItems: UnknownItems = .extend) throws -> InteractionDataset {
             try InteractionDataset.load(
-                events: source(path),
+                events: EventSource(path: path),
                 columns: columns,
                 targets: targets,
                 vocabulary: &vocabulary,

@@ -33,6 +33,13 @@ public struct EventSource: Sendable, Equatable {
         parts = [.file(file)]
     }
 
+    /// One file, whatever its name, or the logs of a folder.
+    ///
+    /// - Throws: ``CSVError`` for a folder without logs.
+    init(path: String) throws(CSVError) {
+        if FilePattern.isFolder(path) == true { try self.init([path]) } else { self.init(file: path) }
+    }
+
     /// The log that some names give together, in their order.
     ///
     /// A name is a file; a folder, for all of its logs in the order of their names, those in folders named
