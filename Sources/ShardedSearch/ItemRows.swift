@@ -1,11 +1,11 @@
-import CheckpointStore
-import Kernels
+package import CheckpointStore
+package import Kernels
 import PostgreSQL
 
 /// The items of one shard, as the rows of a binary COPY.
 ///
 /// Item `n` belongs to shard `n % shards`.
-struct ItemRows {
+package struct ItemRows {
     private static let rowsAtOnce = 1024
 
     private let catalogue: Catalogue
@@ -15,7 +15,7 @@ struct ItemRows {
     private var hasEnded = false
     private var hasBegun = false
 
-    init(_ catalogue: Catalogue, _ vectors: Matrix, shard: Int, of shards: Int) {
+    package init(_ catalogue: Catalogue, _ vectors: Matrix, shard: Int, of shards: Int) {
         self.catalogue = catalogue
         self.vectors = vectors
         self.shards = shards
@@ -23,10 +23,10 @@ struct ItemRows {
     }
 
     /// How many items the shard has.
-    static func count(items: Int, shard: Int, of shards: Int) -> Int { (items - shard + shards - 1) / shards }
+    package static func count(items: Int, shard: Int, of shards: Int) -> Int { (items - shard + shards - 1) / shards }
 
     /// The bytes of the next rows; nil after the last.
-    mutating func nextBytes() -> [UInt8]? {
+    package mutating func nextBytes() -> [UInt8]? {
         guard !hasEnded else { return nil }
         var writer = BinaryWriter()
         if !hasBegun { writer.beginCopy() }
@@ -62,7 +62,7 @@ extension Catalogue {
     /// The attributes and categories of an item as a JSON object.
     ///
     /// A time is in seconds since 1970; keywords and `categories` are lists. An attribute without a value is missing.
-    func attributesJSON(of item: Int) -> String {
+    package func attributesJSON(of item: Int) -> String {
         var members: [String] = []
         if !categories.isEmpty, !categories[item].isEmpty {
             let names = categories[item].map { categoryNames[Int($0)].jsonString }

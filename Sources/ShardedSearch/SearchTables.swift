@@ -9,7 +9,7 @@ public enum SearchIndexKind: String, Sendable, CaseIterable {
     case ivfflat
 
     /// The parameter of a session that trades recall for time, and its range.
-    var effort: (parameter: String, range: ClosedRange<Int>) {
+    package var effort: (parameter: String, range: ClosedRange<Int>) {
         switch self {
         case .hnsw: ("hnsw.ef_search", 1...1000)
         case .ivfflat: ("ivfflat.probes", 1...32_768)
@@ -20,9 +20,9 @@ public enum SearchIndexKind: String, Sendable, CaseIterable {
 /// The tables and statements of the search; every shard has the same tables.
 ///
 /// The schema `dimerec` has a table of versions, and a table of items for each version.
-enum SearchTables {
+package enum SearchTables {
     /// The name of a version's table of items, without the schema; the model's name may hold any characters.
-    static func relation(model: String, version: Int) -> String {
+    package static func relation(model: String, version: Int) -> String {
         let digest = SHA256.hash(Array(model.utf8).span).prefix(4).map { byte in
             (byte < 16 ? "0" : "") + String(byte, radix: 16)
         }

@@ -1,9 +1,9 @@
 import Kernels
-import PostgreSQL
-import VectorIndex
+package import PostgreSQL
+package import VectorIndex
 
 /// Asks all shards of a version for candidates at once.
-struct ShardSource: CandidateSource {
+package struct ShardSource: CandidateSource {
     /// The most rows of an iterative scan; pgvector stops after 20,000 visited ones.
     private static let mostIterated = 10_000
 
@@ -14,15 +14,36 @@ struct ShardSource: CandidateSource {
     let effort: Int
     /// Whether a search that finds too few rows goes on by itself.
     let iterates: Bool
-    let timeout: UInt64
+    package let timeout: UInt64
     /// Whether the items of some shards are an answer.
-    var allowsPartial = false
+    let allowsPartial: Bool
     /// Told of each shard that did not answer.
-    var onFailure: @Sendable (PostgreSQLError) -> Void = { _ in }
+    let onFailure: @Sendable (PostgreSQLError) -> Void
 
-    var most: Int { kind == .hnsw && !iterates ? kind.effort.range.upperBound : Self.mostIterated }
+    /// A source over the shards of one version.
+    package init(
+        shards: [ConnectionPool],
+        relation: String,
+        kind: SearchIndexKind,
+        effort: Int,
+        iterates: Bool,
+        timeout: UInt64,
+        allowsPartial: Bool = false,
+        onFailure: @escaping @Sendable (PostgreSQLError) -> Void = { _ in }
+    ) {
+        self.shards = shards
+        self.relation = relation
+        self.kind = kind
+        self.effort = effort
+        self.iterates = iterates
+        self.timeout = timeout
+        self.allowsPartial = allowsPartial
+        self.onFailure = onFailure
+    }
 
-    func candidates(near query: Span<Float>, count: Int, effort: Int?, until deadline: UInt64) -> Candidates {
+    package var most: Int { kind == .hnsw && !iterates ? kind.effort.range.upperBound : Self.mostIterated }
+
+    package func candidates(near query: Span<Float>, count: Int, effort: Int?, until deadline: UInt64) -> Candidates {
         let commands = commands(near: query, count: count, effort: effort)
         let results = ConnectionPool.ask(shards.map { ($0, commands) }, until: deadline)
         var items: [Int32] = []
@@ -42,7 +63,7 @@ struct ShardSource: CandidateSource {
     }
 
     /// The commands for one shard; a connection gets most of them once.
-    func commands(near query: Span<Float>, count: Int, effort: Int?) -> [Command] {
+    package func commands(near query: Span<Float>, count: Int, effort: Int?) -> [Command] {
         var vector = BinaryWriter()
         vector.append(vector: query.indices.map { query[$0] })
         var parameters = [

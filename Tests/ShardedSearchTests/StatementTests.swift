@@ -1,9 +1,8 @@
 import CheckpointStore
 import Kernels
 import PostgreSQL
+import ShardedSearch
 import Testing
-
-@testable import ShardedSearch
 
 @Suite("statements and rows for the shards") struct StatementTests {
     @Test("a table's name is plain for any model, and different for different models")
@@ -26,7 +25,7 @@ import Testing
             timeout: 200_000_000
         )
         for command in source.commands(near: [1, 0].span, count: count, effort: effort) {
-            if case .set(let name, let value) = command, name == kind.effort.parameter { return value }
+            if case .configure(let values) = command { return values[kind.effort.parameter] }
         }
         return nil
     }
@@ -54,12 +53,14 @@ import Testing
             timeout: 200_000_000
         )
         let commands = source.commands(near: [1, 0].span, count: 50, effort: nil)
+        guard case .configure(let settings) = commands.first, commands.count == 2 else {
+            Issue.record("no settings before the statement")
+            return
+        }
         #expect(
-            commands.compactMap { command in
-                if case .set(let name, let value) = command { "\(name)=\(value)" } else { nil }
-            } == [
-                "statement_timeout=200", "plan_cache_mode=force_generic_plan", "enable_seqscan=off",
-                "hnsw.iterative_scan=relaxed_order", "hnsw.ef_search=100",
+            settings == [
+                "statement_timeout": "10000", "plan_cache_mode": "force_generic_plan", "enable_seqscan": "off",
+                "hnsw.iterative_scan": "relaxed_order", "hnsw.ef_search": "100",
             ]
         )
         guard case .execute(let name, let statement, let values) = commands.last else {
