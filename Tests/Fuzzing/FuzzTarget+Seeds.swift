@@ -61,6 +61,7 @@ extension FuzzTarget {
             ].map { Array($0.utf8) }
         case .index: Self.indexes
         case .bundle: Self.bundles
+        case .version: Self.changedVersions
         }
     }
 

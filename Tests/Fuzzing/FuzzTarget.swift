@@ -37,6 +37,8 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
     case index
     /// An exported version.
     case bundle
+    /// Changes of the parts of a version, below their digests.
+    case version
 
     /// Feeds one input.
     package func run(_ bytes: [UInt8]) {
@@ -54,6 +56,7 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
         case .recipe: Self.recipe(bytes)
         case .index: Self.index(bytes)
         case .bundle: Self.bundle(bytes)
+        case .version: Self.version(bytes)
         }
     }
 
