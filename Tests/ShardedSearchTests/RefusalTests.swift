@@ -1,8 +1,8 @@
 import CheckpointStore
 import Logging
 import PostgreSQL
-import ShardedSearch
 import Serving
+import ShardedSearch
 import Testing
 
 @Suite("what the search refuses") struct RefusalTests {

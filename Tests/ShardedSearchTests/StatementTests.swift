@@ -2,6 +2,7 @@ import CheckpointStore
 import Kernels
 import PostgreSQL
 import Testing
+
 @testable import ShardedSearch
 
 @Suite("statements and rows for the shards") struct StatementTests {
@@ -25,7 +26,7 @@ import Testing
             timeout: 200_000_000
         )
         for command in source.commands(near: [1, 0].span, count: count, effort: effort) {
-            if case .set(kind.effort.parameter, let value) = command { return value }
+            if case .configure(let parameters) = command { return parameters[kind.effort.parameter] }
         }
         return nil
     }
@@ -53,12 +54,14 @@ import Testing
             timeout: 200_000_000
         )
         let commands = source.commands(near: [1, 0].span, count: 50, effort: nil)
+        guard case .configure(let parameters) = commands.first else {
+            Issue.record("no settings")
+            return
+        }
         #expect(
-            commands.compactMap { command in
-                if case .set(let name, let value) = command { "\(name)=\(value)" } else { nil }
-            } == [
-                "statement_timeout=200", "plan_cache_mode=force_generic_plan", "enable_seqscan=off",
-                "hnsw.iterative_scan=relaxed_order", "hnsw.ef_search=100",
+            parameters == [
+                "statement_timeout": "10000", "plan_cache_mode": "force_generic_plan", "enable_seqscan": "off",
+                "hnsw.iterative_scan": "relaxed_order", "hnsw.ef_search": "100",
             ]
         )
         guard case .execute(let name, let statement, let values) = commands.last else {
@@ -129,7 +132,10 @@ import Testing
         return rows
     }
 
-    @Test("every item is a row of one shard, with its number, id, title, attributes and vector", arguments: [1, 2, 3, 7])
+    @Test(
+        "every item is a row of one shard, with its number, id, title, attributes and vector",
+        arguments: [1, 2, 3, 7]
+    )
     func writesRows(shards: Int) throws {
         let vectors = Matrix(rows: 5, columns: 2, elements: [1, 0, 0, 1, 0.6, 0.8, -1, 0, 0, -1])
         var seen: [Int] = []

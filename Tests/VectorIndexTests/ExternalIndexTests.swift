@@ -89,14 +89,18 @@ private final class Parts: CandidateSource {
         #expect(search(index, equal.row(0), k: 100).map(\.id) == (0..<100).map { Int32($0 * 7) })
     }
 
-    @Test("restricts the candidates, or scores the eligible items here if that costs less", arguments: [1, 2, 5, 50, 997])
+    @Test(
+        "restricts the candidates, or scores the eligible items here if that costs less",
+        arguments: [1, 2, 5, 50, 997]
+    )
     func restricts(step: Int) throws {
         let parts = try Parts(vectors)
         let index = try ExternalIndex(vectors: vectors, source: parts)
         let flat = try FlatIndex(vectors: vectors)
         let allowed = ItemSet(stride(from: Int32(0), to: 6000, by: step).map(\.self), bound: 6000)
         let removed = ItemSet(stride(from: Int32(0), to: 6000, by: 9).map(\.self), bound: 6000)
-        for eligible in [Eligibility(allowed: allowed), Eligibility(allowed: allowed, excluded: [5], removed: removed)] {
+        for eligible in [Eligibility(allowed: allowed), Eligibility(allowed: allowed, excluded: [5], removed: removed)]
+        {
             for number in 0..<5 {
                 let query = query(UInt64(number))
                 #expect(search(index, query, k: 20, among: eligible) == search(flat, query, k: 20, among: eligible))
