@@ -1,8 +1,8 @@
 /// A quantity that rises with the size of a catalogue, from measurements at some sizes.
 ///
-/// Between two sizes it is linear. Below the first size it stays as it is there, and above the last it goes on with
-/// the slope of the last two. With one size it is proportional to the size above that. A measurement below an earlier
-/// one counts as noise, and the earlier one replaces it.
+/// Between two sizes it is linear. Below the first size it stays as it is there. Above the last it goes on with the slope
+/// of the last two or that from the first to the last, whichever is steeper. With one size it is proportional to the
+/// size above that. A measurement below an earlier one counts as noise, and the earlier one replaces it.
 public struct MeasuredCurve: Sendable {
     /// Sizes and values, both rising.
     private let points: [(size: Double, value: Double)]
@@ -24,7 +24,10 @@ public struct MeasuredCurve: Sendable {
         guard let next = points.firstIndex(where: { size <= $0.size }) else {
             let last = points[points.count - 1]
             guard points.count > 1 else { return last.value * size / last.size }
-            return Self.line(points[points.count - 2], last, at: size)
+            return max(
+                Self.line(points[points.count - 2], last, at: size),
+                Self.line(points[0], last, at: size)
+            )
         }
         guard next > 0, size != points[next].size else { return points[next].value }
         return Self.line(points[next - 1], points[next], at: size)

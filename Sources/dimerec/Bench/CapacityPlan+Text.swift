@@ -76,7 +76,7 @@ extension CapacityPlan {
         return [
             "Measured: \(sizes) items of \(measurements.dimension) elements on \(measurements.machine).",
             demand.items / shards > largest
-                ? "A shard has \(distance) times the items of the largest measured catalogue; the last slope goes on."
+                ? "A shard has \(distance) times the items of the largest measured catalogue; the slope goes on."
                 : nil,
             shards > 1
                 ? "One process serves a whole catalogue. Several shards need a front end that asks all of them and merges."
