@@ -10,7 +10,7 @@ public final class CandidateQueue {
     public private(set) var threshold = -Float.infinity
     /// The number of kept candidates.
     public private(set) var count = 0
-    /// The number of items that reached the threshold when they were scanned, whether or not they may be kept.
+    /// The number of scanned items whose estimate plus margin reached the threshold, whether or not they may be kept.
     public private(set) var reached = 0
     /// The number of those that may be kept.
     public private(set) var admitted = 0

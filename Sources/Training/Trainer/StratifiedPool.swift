@@ -24,7 +24,7 @@ package struct StratifiedPool: Sendable {
     ///   - frequencies: How often each item occurs in the training part.
     ///   - count: The number of draws of a pool, at least 1; at most that of the items.
     ///   - generator: The random numbers.
-    /// - Complexity: O(items) time a round; at most a dozen rounds in practice. Memory: 12 bytes an item.
+    /// - Complexity: O(items) for each round in which items turn out to be in every pool. Memory: 12 bytes an item.
     package init(frequencies: [Int32], count: Int, generator: CounterBasedGenerator) {
         precondition(
             1...max(1, frequencies.count) ~= count,

@@ -14,7 +14,7 @@ import Training
 
     @Test("the names in the guide are recognised")
     func guide() throws {
-        let page = try Documentation.page("Guides/TrainOnYourOwnLog")
+        let page = try Documentation.page("Guides/Train/TrainOnYourOwnLog")
         for role in [ColumnRole.user, .item, .time] {
             let line = try #require(page.split(separator: "\n").first { $0.hasPrefix("| \(role.rawValue) | ") })
             let names = Documentation.code(in: String(line))
