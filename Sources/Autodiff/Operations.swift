@@ -5,7 +5,13 @@ public import Kernels
 extension Variable {
     /// `self * other`, or `self * other^T`; derivative `g B^T`, `A^T g`.
     public func product(_ other: Variable, transposed: Bool = false) -> Variable {
-        let value = Matrix.product(self.value, transposed: false, other.value, transposed: transposed)
+        let value = Matrix.product(
+            self.value,
+            transposed: false,
+            other.value,
+            transposed: transposed,
+            precision: tape.precision
+        )
         return tape.record(value, inputs: [self, other]) { [a = self, b = other] gradient, tape in
             tape.accumulate(a, productOf: gradient, transposed: false, b.value, transposed: !transposed)
             if transposed {
@@ -19,7 +25,7 @@ extension Variable {
     /// `activation(self * weights + bias)` with a row `bias`, `[1, columns]`; derivative `h W^T`, `A^T h` and the sum of
     /// the rows of `h = g o activation'`.
     public func dense(_ weights: Variable, bias: Variable, activation: Activation = .identity) -> Variable {
-        var sums = Matrix.product(value, weights.value)
+        var sums = Matrix.product(value, transposed: false, weights.value, precision: tape.precision)
         let output: Matrix
         if activation == .identity {
             sums.addToEachRow(bias.value)

@@ -21,12 +21,17 @@ public final class Tape {
     private var parameters: [String: Int] = [:]
     private var tables: [(name: String, rows: [Int32], node: Int)] = []
     private let isRecording: Bool
+    /// The arithmetic of matrix products, forward and backward.
+    let precision: Precision
 
     /// An empty tape.
     ///
-    /// - Parameter recording: If false, the tape computes values and keeps nothing for gradients.
-    public init(recording: Bool = true) {
+    /// - Parameters:
+    ///   - recording: If false, the tape computes values and keeps nothing for gradients.
+    ///   - precision: The arithmetic of matrix products, forward and backward.
+    public init(recording: Bool = true, precision: Precision = .float32) {
         isRecording = recording
+        self.precision = precision
     }
 
     /// A value that is not differentiated.
@@ -133,9 +138,14 @@ public final class Tape {
     ) {
         guard needsGradient(variable) else { return }
         if nodes[variable.id].gradient == nil {
-            accumulate(variable, Matrix.product(a, transposed: transposeA, b, transposed: transposeB))
+            accumulate(
+                variable,
+                Matrix.product(a, transposed: transposeA, b, transposed: transposeB, precision: precision)
+            )
         } else {
-            accumulate(variable) { $0.addProduct(a, transposed: transposeA, b, transposed: transposeB) }
+            accumulate(variable) {
+                $0.addProduct(a, transposed: transposeA, b, transposed: transposeB, precision: precision)
+            }
         }
     }
 

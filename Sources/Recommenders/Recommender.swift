@@ -216,8 +216,8 @@ public struct TrainingBatch: Sendable {
     public var negatives: Negatives
     /// Negatives of the second loss, if the recipe gives the two losses different negatives.
     public var secondNegatives: Negatives?
-    /// The arithmetic of the softmax over shared negatives.
-    public var precision: SharedSoftmax.Precision
+    /// The arithmetic of the layers' products and of the softmax over shared negatives.
+    public var precision: Precision
     /// Seed and streams of the rows' noise.
     public var noise: NoiseSource
     /// The number of rows of the whole step; the loss is the mean over them.
@@ -233,7 +233,7 @@ public struct TrainingBatch: Sendable {
         targets: [Int32],
         negatives: Negatives,
         secondNegatives: Negatives? = nil,
-        precision: SharedSoftmax.Precision = .float32,
+        precision: Precision = .float32,
         noise: NoiseSource,
         stepRows: Int,
         step: Int = 0,

@@ -328,6 +328,14 @@ void ck_tiled_product(const float *a, int transposed_a, const float *b, int tran
 // Scratch floats, aligned to 64 bytes.
 size_t ck_tiled_product_scratch(int transposed_a, int transposed_b, size_t n, size_t inner);
 
+// The same, with factors rounded to bfloat16 and float32 sums (bfloat_product.c). n is a multiple of 16; op transposes
+// one factor at most. The caller makes sure that the CPU has the instructions.
+void ck_bfloat_product(const float *a, int transposed_a, const float *b, int transposed_b, size_t m, size_t n,
+                       size_t inner, float *c, int add, float *scratch);
+// Scratch floats, aligned to 64 bytes.
+size_t ck_bfloat_product_scratch(int transposed_a, size_t m, size_t n, size_t inner);
+int ck_has_bfloat_products(void);
+
 // MARK: Dynamic routing (routing.c). Each row of votes is [K, d]. A history is the n rows `ids`, or the first n rows.
 // out = squash(in), row by row: s / (1 + s) / sqrt(s + 1e-9) times the row, s its squared length.
 void ck_squash_rows(const float *in, float *out, size_t rows, size_t d);

@@ -113,13 +113,14 @@ extension Matrix {
         _ a: Matrix,
         transposed transposeA: Bool = false,
         _ b: Matrix,
-        transposed transposeB: Bool = false
+        transposed transposeB: Bool = false,
+        precision: Precision = .float32
     ) -> Matrix {
         var result = Matrix(
             rows: transposeA ? a.columns : a.rows,
             columns: transposeB ? b.rows : b.columns
         ) { _ in }
-        result.addProduct(a, transposed: transposeA, b, transposed: transposeB, scale: 1, keeping: 0)
+        result.addProduct(a, transposed: transposeA, b, transposed: transposeB, keeping: 0, precision: precision)
         return result
     }
 
@@ -132,7 +133,8 @@ extension Matrix {
         _ b: Matrix,
         transposed transposeB: Bool = false,
         scale: Float = 1,
-        keeping: Float = 1
+        keeping: Float = 1,
+        precision: Precision = .float32
     ) {
         let (m, inner) = transposeA ? (a.columns, a.rows) : (a.rows, a.columns)
         let (innerB, n) = transposeB ? (b.columns, b.rows) : (b.rows, b.columns)
@@ -151,6 +153,7 @@ extension Matrix {
                         inner: inner,
                         scale: scale,
                         keeping: keeping,
+                        precision: precision,
                         into: pc
                     )
                 }
@@ -169,6 +172,11 @@ extension BLAS {
         return m >= 4 && n * inner <= 1 << 16 && (!turnB || inner % 16 == 0)
     }
 
+    /// Whether bfloat16 products are there, and the product is worth the packing of both factors.
+    private static func suitsBfloat16(_ turnA: Bool, _ turnB: Bool, m: Int, n: Int, inner: Int) -> Bool {
+        Precision.hasBfloat16 && n % 16 == 0 && !(turnA && turnB) && min(m, n, inner) >= 16 && m * n * inner >= 1 << 18
+    }
+
     /// `c = keeping * c + scale * op(a) * op(b)` of dense row-major matrices; `c` has shape `[m, n]`; `op` transposes
     /// if requested.
     ///
@@ -181,12 +189,21 @@ extension BLAS {
         inner: Int,
         scale: Float = 1,
         keeping: Float = 1,
+        precision: Precision = .float32,
         into c: UnsafeMutablePointer<Float>
     ) {
         guard m > 0, n > 0 else { return }
         let (turnedA, turnedB) = unsafe (a.isTransposed, b.isTransposed)
-        if suitsTiles(turnedA, turnedB, m: m, n: n, inner: inner), scale == 1, keeping == 0 || keeping == 1 {
-            let (turnA, turnB): (Int32, Int32) = (turnedA ? 1 : 0, turnedB ? 1 : 0)
+        let (turnA, turnB): (Int32, Int32) = (turnedA ? 1 : 0, turnedB ? 1 : 0)
+        let isPlain = scale == 1 && (keeping == 0 || keeping == 1)
+        if isPlain, precision == .bfloat16, suitsBfloat16(turnedA, turnedB, m: m, n: n, inner: inner) {
+            withScratch(floats: ck_bfloat_product_scratch(turnA, m, n, inner)) { scratch in
+                let (x, y) = unsafe (a.start, b.start)
+                unsafe ck_bfloat_product(x, turnA, y, turnB, m, n, inner, c, Int32(keeping), scratch)
+            }
+            return
+        }
+        if isPlain, suitsTiles(turnedA, turnedB, m: m, n: n, inner: inner) {
             withScratch(floats: ck_tiled_product_scratch(turnA, turnB, n, inner)) { scratch in
                 let (x, y) = unsafe (a.start, b.start)
                 unsafe ck_tiled_product(x, turnA, y, turnB, m, n, inner, c, Int32(keeping), scratch)

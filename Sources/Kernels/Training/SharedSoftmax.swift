@@ -9,8 +9,8 @@ public struct PackedClasses: Sendable {
     public let count: Int
     /// The length of a class vector, `d`.
     public let dimension: Int
-    /// The arithmetic of the products; ``SharedSoftmax/Precision/float32`` if the CPU has no bfloat16 products.
-    public let precision: SharedSoftmax.Precision
+    /// The arithmetic of the products; ``Precision/float32`` if the CPU has no bfloat16 products.
+    public let precision: Precision
 
     private let rows: AlignedMemory<Float>
     private let pairs: AlignedMemory<UInt32>
@@ -27,12 +27,12 @@ public struct PackedClasses: Sendable {
     ///   - offsets: Added to the classes' logits, M finite values in nats, such as the logQ correction; nil for none.
     ///   - precision: The arithmetic of the products.
     /// - Complexity: O(M d).
-    public init(_ classes: Matrix, offsets: [Float]? = nil, precision: SharedSoftmax.Precision = .float32) {
+    public init(_ classes: Matrix, offsets: [Float]? = nil, precision: Precision = .float32) {
         self.init(classes, offsets: offsets, precision: precision, level: .max)
     }
 
     /// The same; `level` limits the instruction set, as `CK_SHARED_BASELINE` and so on.
-    package init(_ classes: Matrix, offsets: [Float]?, precision: SharedSoftmax.Precision, level: Int) {
+    package init(_ classes: Matrix, offsets: [Float]?, precision: Precision, level: Int) {
         precondition(
             offsets.map { $0.count == classes.rows } ?? true,
             "\(offsets?.count ?? 0) offsets for classes \(classes.shape)"
@@ -105,18 +105,10 @@ public struct PackedClasses: Sendable {
 /// logits, `|q| max |c_j| + max o_j`, which saves a search for the maximum (Cauchy and Schwarz). A row whose logits
 /// are more than 55 nats below this bound is computed again with its maximum. Every sum has a fixed order, so results
 /// repeat exactly on CPUs of the same level; a row's loss and gradient do not depend on the other rows.
+///
+/// In ``Precision/bfloat16``, queries, classes and probabilities are rounded; exponentials and sums are Float32 always.
+/// So a logit is off by at most `|q| |c| / 256`, and usually by `|q| |c| / (600 sqrt(d))`.
 public enum SharedSoftmax {
-    /// The arithmetic of the three products; exponentials and sums are Float32 in both.
-    public enum Precision: String, Sendable, CaseIterable, Codable {
-        /// Float32 products.
-        case float32
-        /// Products of bfloat16 numbers with Float32 sums: twice as fast on a CPU with AVX-512 BF16.
-        ///
-        /// Queries, classes and probabilities are rounded to 8 significant bits, with relative errors of at most
-        /// 1/512. So a logit is off by at most `|q| |c| / 256`, and usually by `|q| |c| / (600 sqrt(d))`.
-        case bfloat16
-    }
-
     /// Losses and gradients of rows.
     public struct Gradients: Sendable {
         /// The loss of each row in nats, without its weight.

@@ -42,8 +42,8 @@ extension RecipeReference {
             "`one-sided` adds `-log(count q)` to the negatives, with q the probability of their draw, so that the loss "
             + "estimates the full softmax",
         "training.precision":
-            "arithmetic of the softmax over shared negatives. `bfloat16` is faster where the CPU has such products, "
-            + "and float32 elsewhere; weights and Adam are always float32",
+            "arithmetic of matrix products in training. `bfloat16` is faster where the CPU has such products, "
+            + "and float32 elsewhere; sums, weights and Adam are always float32",
         "data.split": "how one events file becomes three parts",
         "data.splitSeed": "seed of the split by users",
         "data.evaluation": "the prefixes of a validation sequence that become rows",

@@ -9,7 +9,7 @@ package struct BatchAssembly: Sendable {
     private let source: NegativeSource
     private let secondSource: NegativeSource?
     private let dropout: HistoryDropout
-    private let precision: SharedSoftmax.Precision
+    private let precision: Precision
     /// Windows of every step, and about how many targets they have.
     private let (windowsPerStep, batchSize): (Int, Int)
     private let seed: UInt64

@@ -226,8 +226,9 @@ public struct Trainer<Model: TrainedRecommender> {
     ) throws -> ShardGradients {
         let own = ranks.share(of: shards)
         let results = try concurrently(own.count) { index in
-            let tape = Tape()
-            let loss = model.loss(try batch(own.lowerBound + index), on: tape)
+            let batch = try batch(own.lowerBound + index)
+            let tape = Tape(precision: batch.precision)
+            let loss = model.loss(batch, on: tape)
             return ShardGradients(gradients: tape.backward(from: loss.total), terms: loss.terms)
         }
         return try ranks.sum(results, of: model.parameters)

@@ -27,8 +27,8 @@ public struct TrainingConfiguration: ConfigurationSection {
     public var tableUpdate = TableUpdate.lazy
     /// Negatives of the softmax losses.
     public var negatives = NegativesConfiguration()
-    /// The arithmetic of the softmax over negatives that all rows share; CPUs without bfloat16 products use float32.
-    public var precision = SharedSoftmax.Precision.bfloat16
+    /// The arithmetic of matrix products; CPUs without bfloat16 products use float32.
+    public var precision = Precision.bfloat16
     /// Maximum number of steps, unless the command gives a budget.
     public var maxSteps = 6000
     /// Steps between validations; a run with a time limit chooses them by their cost.

@@ -33,7 +33,7 @@ import Testing
             }
         }
 
-        func packed(precision: SharedSoftmax.Precision = .float32, level: Int = .max) -> PackedClasses {
+        func packed(precision: Precision = .float32, level: Int = .max) -> PackedClasses {
             PackedClasses(classes, offsets: offsets, precision: precision, level: level)
         }
 
@@ -181,11 +181,11 @@ import Testing
     }
 
     /// All levels of float32, then bfloat16.
-    static let variants: [(SharedSoftmax.Precision, Int)] =
+    static let variants: [(Precision, Int)] =
         (0...min(2, SharedSoftmax.level)).map { (.float32, $0) } + [(.bfloat16, 3)]
 
     @Test("extreme logits give finite losses and gradients", arguments: variants)
-    func extremes(precision: SharedSoftmax.Precision, level: Int) {
+    func extremes(precision: Precision, level: Int) {
         // Exact in bfloat16: logits of 1e4 and -1e4 in the first row; far below the bound in the others.
         var input = Input(Shape(rows: 5, classes: 3, dimension: 2))
         input.queries = Matrix([[128, 0], [-128, 0], [0, 128], [128, 0], [128, 0]])
@@ -206,7 +206,7 @@ import Testing
     }
 
     @Test("random logits of thousands", arguments: variants)
-    func largeLogits(precision: SharedSoftmax.Precision, level: Int) {
+    func largeLogits(precision: Precision, level: Int) {
         let input = Input(Shape(rows: 37, classes: 150, dimension: 9), scale: 1e4)
         let found = input.run(input.packed(precision: precision, level: level))
         #expect(found.result.losses.allSatisfy { $0.isFinite && $0 >= 0 })
@@ -218,7 +218,7 @@ import Testing
     }
 
     @Test("a class that all rows mask has no gradient, and no part in the losses", arguments: variants)
-    func maskedClass(precision: SharedSoftmax.Precision, level: Int) {
+    func maskedClass(precision: Precision, level: Int) {
         var input = Input(Shape(rows: 40, classes: 30, dimension: 8))
         input.masks = input.masks.map { _ in [7] }
         let found = input.run(input.packed(precision: precision, level: level))
@@ -236,7 +236,7 @@ import Testing
     }
 
     @Test("a class or a query that is no number shows in the losses", arguments: variants)
-    func notANumber(precision: SharedSoftmax.Precision, level: Int) {
+    func notANumber(precision: Precision, level: Int) {
         var input = Input(Shape(rows: 5, classes: 30, dimension: 8))
         input.masks = input.masks.map { _ in [] }
         var damaged = input
@@ -248,7 +248,7 @@ import Testing
     }
 
     @Test("duplicates in a pool count twice and get equal gradients", arguments: variants)
-    func duplicates(precision: SharedSoftmax.Precision, level: Int) {
+    func duplicates(precision: Precision, level: Int) {
         var input = Input(Shape(rows: 20, classes: 50, dimension: 10))
         input.masks = input.masks.map { _ in [] }
         // A pair of equal classes is one class with log 2 added.
@@ -268,7 +268,7 @@ import Testing
     }
 
     @Test("a row has the same bytes alone and in a batch, with and without gradients", arguments: variants)
-    func isIndependentOfBatch(precision: SharedSoftmax.Precision, level: Int) {
+    func isIndependentOfBatch(precision: Precision, level: Int) {
         let input = Input(Shape(rows: 77, classes: 210, dimension: 20))
         let packed = input.packed(precision: precision, level: level)
         let all = input.run(packed).result
@@ -292,7 +292,7 @@ import Testing
     }
 
     @Test("gradients of classes are added, and threads that share the classes repeat them exactly", arguments: variants)
-    func accumulates(precision: SharedSoftmax.Precision, level: Int) async {
+    func accumulates(precision: Precision, level: Int) async {
         let input = Input(Shape(rows: 70, classes: 105, dimension: 19))
         let packed = input.packed(precision: precision, level: level)
         let first = input.run(packed).classes

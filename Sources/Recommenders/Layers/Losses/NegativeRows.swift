@@ -14,7 +14,7 @@ struct NegativeRows {
     /// The rows of a batch's negatives; `precision` is that of the softmax, nil if no softmax follows.
     init(
         _ negatives: Negatives,
-        precision: SharedSoftmax.Precision? = .float32,
+        precision: Precision? = .float32,
         table: String,
         geometry: Geometry,
         parameters: ParameterSet,
