@@ -6,7 +6,7 @@
 
 static inline void mpi_start(void) {
     int provided;
-    MPI_Init_thread(NULL, NULL, MPI_THREAD_FUNNELED, &provided);
+    MPI_Init_thread(NULL, NULL, MPI_THREAD_SERIALIZED, &provided);
 }
 
 static inline void mpi_end(void) { MPI_Finalize(); }

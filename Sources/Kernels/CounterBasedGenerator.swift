@@ -94,6 +94,18 @@ public struct CounterBasedGenerator: Sendable {
         }
     }
 
+    /// The standard normals of a stream at some places: `normals(stream:count:)` without those before the range.
+    public func normals(stream: UInt64, range: Range<Int>) -> [Float] {
+        precondition(range.lowerBound >= 0, "normals at the places \(range)")
+        return unsafe [Float](unsafeUninitializedCapacity: range.count) { buffer, initialized in
+            if let base = buffer.baseAddress {
+                let first = UInt64(range.lowerBound)
+                unsafe ck_normals_from(seed, purpose.rawValue, stream, first, base, range.count)
+            }
+            initialized = range.count
+        }
+    }
+
     /// One row of `columns` standard normals for each stream; row `i` equals `normals(stream: streams[i], ...)`.
     public func normalRows(streams: [UInt64], columns: Int) -> Matrix {
         Matrix(rows: streams.count, columns: columns) {

@@ -5,7 +5,7 @@ import Training
 
 /// The processes of a launch, connected by Open MPI.
 ///
-/// Only the thread that made it may use it. MPI ends all processes when one of them is lost.
+/// Only one thread at a time may use it. MPI ends all processes when one of them is lost.
 final class OpenMPI: Communicator {
     let rank: Int
     let count: Int

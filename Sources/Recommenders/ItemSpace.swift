@@ -23,13 +23,27 @@ public enum ItemSpace: Sendable {
         }
     }
 
+    /// Blocks of consecutive items whose scores are computed together.
+    ///
+    /// They depend on the number of items alone. So a process that holds one block of item vectors gets the same scores,
+    /// to the last bit, as one that holds them all.
+    ///
+    /// - Parameter items: The number of items.
+    /// - Returns: Blocks of 16,384 items; the last one has at most twice as many.
+    public static func blocks(of items: Int) -> [Range<Int>] {
+        let size = 1 << 14
+        let count = max(1, items / size)
+        return (0..<count).map { $0 * size..<($0 + 1 == count ? items : ($0 + 1) * size) }
+    }
+
     /// The scores of all items for each user, `[users, V]`: the largest score over the user's vectors.
     ///
     /// - Complexity: O(rows * V * d).
     public func scores(of users: UserVectors) -> Matrix {
         let scores =
             switch self {
-            case .vectors(let items): Matrix.product(users.rows, transposed: false, items, transposed: true)
+            case .vectors(let items):
+                Matrix.product(users.rows, transposed: items, blocks: Self.blocks(of: items.rows))
             case .scores: users.rows
             }
         return users.perUser > 1 ? scores.maximumOfRowGroups(of: users.perUser) : scores

@@ -64,38 +64,52 @@ public struct InitialParameter: Sendable {
     /// `[rows, columns]`.
     public var shape: [Int] { [rows, columns] }
 
-    /// The matrix of a fresh model, drawn from one stream.
-    fileprivate func matrix(_ generator: CounterBasedGenerator, stream: UInt64) -> Matrix {
+    /// Some rows of the matrix of a fresh model, drawn from one stream.
+    fileprivate func matrix(_ generator: CounterBasedGenerator, stream: UInt64, _ rows: Range<Int>) -> Matrix {
         func normal(columns: Int, _ deviation: Double) -> Matrix {
-            let elements = generator.normals(stream: stream, count: rows * columns)
-            var matrix = Matrix(rows: rows, columns: columns, elements: elements)
+            let places = rows.lowerBound * columns..<rows.upperBound * columns
+            let elements = generator.normals(stream: stream, range: places)
+            var matrix = Matrix(rows: rows.count, columns: columns, elements: elements)
             matrix.scale(by: Float(deviation))
             return matrix
         }
         switch values {
         case .constant(let value):
-            return Matrix(rows: rows, columns: columns, repeating: value)
+            return Matrix(rows: rows.count, columns: columns, repeating: value)
         case .xavier:
-            let bound = (6 / Double(rows + columns)).squareRoot()
-            let uniforms = generator.uniforms(stream: stream, count: rows * columns)
-            return Matrix(rows: rows, columns: columns, elements: uniforms.map { Float((2 * $0 - 1) * bound) })
+            let bound = (6 / Double(self.rows + columns)).squareRoot()
+            let uniforms = generator.uniforms(stream: stream, count: rows.upperBound * columns)
+            let elements = uniforms[(rows.lowerBound * columns)...].map { Float((2 * $0 - 1) * bound) }
+            return Matrix(rows: rows.count, columns: columns, elements: elements)
         case .normal(let deviation):
             return normal(columns: columns, deviation)
         case .normalWithBias(let deviation):
-            return Matrix(joiningColumns: [normal(columns: columns - 1, deviation), Matrix(rows: rows, columns: 1)])
+            return Matrix(
+                joiningColumns: [normal(columns: columns - 1, deviation), Matrix(rows: rows.count, columns: 1)]
+            )
         }
     }
 }
 
 extension ParameterSet {
     /// The parameters of a fresh model; each parameter draws from its own stream, numbered by a hash of its name.
-    init(_ layout: ParameterLayout, seed: UInt64) {
+    ///
+    /// - Parameters:
+    ///   - layout: The parameters.
+    ///   - seed: Seed of the draws.
+    ///   - tables: Parameters of which only some rows are made.
+    ///   - share: Which rows those are.
+    init(_ layout: ParameterLayout, seed: UInt64, tables: Set<String> = [], share: RowShare = .all) {
         let generator = CounterBasedGenerator(seed: seed, purpose: .parameters)
         var matrices: [String: Matrix] = [:]
         for (name, parameter) in layout {
             // FNV-1a: the same on every run and machine.
             let stream = name.utf8.reduce(0xcbf2_9ce4_8422_2325) { ($0 ^ UInt64($1)) &* 0x100_0000_01b3 }
-            matrices[name] = parameter.matrix(generator, stream: stream)
+            func rows(_ range: Range<Int>) -> Matrix { parameter.matrix(generator, stream: stream, range) }
+            matrices[name] =
+                tables.contains(name) && share != .all
+                ? share.taken(ofRows: parameter.rows, columns: parameter.columns, rows)
+                : rows(0..<parameter.rows)
         }
         self.init(matrices)
     }

@@ -95,6 +95,10 @@ public protocol TrainedRecommender: Recommender {
     /// Whether a training window has many targets, because the model computes them all in one pass over the window.
     var learnsWholeWindows: Bool { get }
 
+    /// Whether the loss and the user vectors read of the item tables only the rows of their own items, so that a step
+    /// needs no other rows.
+    var gathersItems: Bool { get }
+
     /// The training loss of some rows of a batch.
     ///
     /// - Parameters:
@@ -113,8 +117,29 @@ public protocol TrainedRecommender: Recommender {
 extension TrainedRecommender {
     /// A fresh model, drawn by its layout.
     public init(_ configuration: Configuration, items: Int, seed: UInt64) {
+        self.init(configuration, items: items, seed: seed, share: .all)
+    }
+
+    /// A fresh model that has only a share of the rows of its item tables.
+    public init(_ configuration: Configuration, items: Int, seed: UInt64, share: RowShare) {
         self.init(configuration, parameters: ParameterSet())
-        parameters = ParameterSet(layout(items: items), seed: seed)
+        parameters = ParameterSet(layout(items: items), seed: seed, tables: itemTables, share: share)
+    }
+
+    /// The names of the parameters with a row for each item.
+    public var itemTables: Set<String> {
+        let (one, two) = (layout(items: 1), layout(items: 2))
+        return Set(one.keys.filter { one[$0]?.rows != two[$0]?.rows })
+    }
+
+    /// The same model with other rows in its item tables.
+    ///
+    /// A model with the rows of some items computes with them as the whole model does, if the items are numbered by
+    /// their places among the rows.
+    public func holding(_ rows: [String: Matrix]) -> Self {
+        var copy = self
+        for (name, matrix) in rows { copy.parameters[name] = matrix }
+        return copy
     }
 
     /// A model over stored parameters.
@@ -133,6 +158,9 @@ extension TrainedRecommender {
 
     /// Every target needs a pass of its own.
     public var learnsWholeWindows: Bool { false }
+
+    /// Items are gathered by their numbers.
+    public var gathersItems: Bool { true }
 
     /// Nothing to restore.
     public mutating func constrain() {}
@@ -204,6 +232,25 @@ public enum Negatives: Sendable {
     case perRow([Int32], count: Int, correction: Float = 0)
     /// All items; `masked` lists the excluded items for each row.
     case catalogue(masked: RaggedRows)
+
+    /// The numbers of the items, with repeats.
+    fileprivate var items: [Int32] {
+        switch self {
+        case .pool(let items, _, _), .perRow(let items, _, _): items
+        case .catalogue: preconditionFailure("the negatives are the whole catalogue")
+        }
+    }
+
+    /// The same negatives with other numbers of their items.
+    fileprivate func mapItems(_ number: (Int32) -> Int32) -> Negatives {
+        switch self {
+        case .pool(let items, let corrections, let masked):
+            .pool(items.map(number), corrections: corrections, masked: masked)
+        case .perRow(let items, let count, let correction):
+            .perRow(items.map(number), count: count, correction: correction)
+        case .catalogue: preconditionFailure("the negatives are the whole catalogue")
+        }
+    }
 }
 
 /// The rows of an optimiser step that one worker processes.
@@ -256,6 +303,25 @@ public struct TrainingBatch: Sendable {
         self.stepRows = stepRows
         self.step = step
         self.rowWeights = rowWeights
+    }
+
+    /// The numbers of all items that the batch reads, with repeats.
+    ///
+    /// - Precondition: The negatives are not the whole catalogue.
+    package var items: [Int32] {
+        histories.ids + targets + negatives.items + (secondNegatives?.items ?? [])
+    }
+
+    /// The same batch with other numbers of its items.
+    ///
+    /// - Precondition: The negatives are not the whole catalogue.
+    package func mapItems(_ number: (Int32) -> Int32) -> TrainingBatch {
+        var batch = self
+        batch.histories = histories.mapIDs(number)
+        batch.targets = targets.map(number)
+        batch.negatives = negatives.mapItems(number)
+        batch.secondNegatives = secondNegatives?.mapItems(number)
+        return batch
     }
 
     /// Each history with the item that followed it.

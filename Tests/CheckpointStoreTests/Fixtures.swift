@@ -107,11 +107,17 @@ enum Fixtures {
     /// A state in which every number depends on `tag`.
     static func state(_ tag: Int = 1) -> TrainingState {
         TrainingState(
-            recipe: #"{"a":1}"#,
-            fingerprint: DataFingerprint(split: "time", splitSeed: 3, digests: ["train": "ab", "validation": "cd"]),
-            seed: .max,
-            step: 1000 + tag,
-            json: #"{"best":0.25}"#,
+            TrainingState.Header(
+                recipe: #"{"a":1}"#,
+                fingerprint: DataFingerprint(
+                    split: "time",
+                    splitSeed: 3,
+                    digests: ["train": "ab", "validation": "cd"]
+                ),
+                seed: .max,
+                step: 1000 + tag,
+                json: #"{"best":0.25}"#
+            ),
             matrices: [
                 "w": Matrix(rows: 40, columns: 3, repeating: Float(tag)),
                 "m/w": Matrix(rows: 40, columns: 3, repeating: .nan),

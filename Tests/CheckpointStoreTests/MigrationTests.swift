@@ -40,7 +40,7 @@ import Testing
         for tag in 1...3 { expectSame(try store.load(model: "ml", version: tag), Fixtures.checkpoint(tag)) }
         #expect(try store.activations(of: "ml") == [1, 2, 3, 1])
         #expect(try store.rollback(model: "ml") == 3)
-        #expect(try store.trainingState(model: "ml")?.step == 1001)
+        #expect(try store.trainingState(model: "ml")?.header.step == 1001)
         #expect(try store.aliases() == [])
         #expect(try store.itemChanges(of: "ml") == [])
         _ = try store.setAlias(Alias(name: "stable", model: "ml"))

@@ -96,4 +96,48 @@ import Testing
         let swapped = try directory.store(readOnly: true)
         #expect(throws: CheckpointError.self) { try swapped.trainingState(model: "ml") }
     }
+
+    @Test("a state that is written and read in rows is that of whole matrices", arguments: [4, 12, 20, 64, 4096])
+    func rows(chunkBytes: Int) throws {
+        let store = try directory.store(chunkBytes: chunkBytes)
+        var state = Fixtures.state(1)
+        let table = Matrix(rows: 41, columns: 3, elements: (0..<123).map { Float($0) })
+        let source = RowSource(rows: 41, columns: 3) { table.rows($0) }
+        try store.saveTrainingState(model: "ml", state: state, with: ["table": source])
+        state.matrices["table"] = table
+        #expect(isSame(try store.trainingState(model: "ml"), state))
+        for ranges in [[0..<41], [0..<1, 1..<40, 40..<41], (0..<41).map { $0..<$0 + 1 }] {
+            let parts = try store.readTrainingState(model: "ml") { stored in
+                #expect(stored.header == state.header && stored.shapes.map(\.name) == ["m/w", "table", "w"])
+                var parts: [Matrix] = []
+                try stored.eachRows(of: "table", in: ranges) { parts.append($0) }
+                return parts
+            }
+            #expect(parts == ranges.map { table.rows($0) })
+        }
+        #expect(try store.readTrainingState(model: "other") { $0.shapes.count } == nil)
+    }
+
+    @Test("an error of a source leaves the earlier state") func failingSource() throws {
+        struct Lost: Error {}
+        let store = try directory.store()
+        try store.saveTrainingState(model: "ml", state: Fixtures.state(1))
+        let source = RowSource(rows: 9, columns: 3) { range in
+            guard range.lowerBound < 5 else { throw Lost() }
+            return Matrix(rows: range.count, columns: 3)
+        }
+        #expect(throws: CheckpointError.self) {
+            try store.saveTrainingState(model: "ml", state: Fixtures.state(2), with: ["table": source])
+        }
+        #expect(isSame(try store.trainingState(model: "ml"), Fixtures.state(1)))
+    }
+
+    @Test("the stored header is one object with the model's name") func header() throws {
+        try directory.store().saveTrainingState(model: "ml", state: Fixtures.state(1))
+        let stored = try DatabaseQueue(path: directory.path()).read { db in
+            try Data.fetchOne(db, sql: "SELECT header FROM bundle")
+        }
+        let fields = try JSONSerialization.jsonObject(with: #require(stored)) as? [String: Any]
+        #expect(Set((fields ?? [:]).keys) == ["model", "recipe", "fingerprint", "seed", "step", "json"])
+    }
 }

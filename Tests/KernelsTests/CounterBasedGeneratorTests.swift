@@ -155,4 +155,15 @@ import Testing
         #expect(counts.reduce(0) { $0 + ($1 - expected) * ($1 - expected) / expected } < 43.8)
         #expect(generator.integers(below: 1, stream: 0, count: 3) == [0, 0, 0])
     }
+
+    @Test(
+        "normals from a place of a stream on are those of the whole stream",
+        arguments: [0, 1, 3, 63, 64, 65, 200, 321]
+    )
+    func normalsFrom(start: Int) {
+        let all = generator.normals(stream: 5, count: 500)
+        for count in [0, 1, 2, 63, 64, 65, 170] {
+            #expect(generator.normals(stream: 5, range: start..<start + count) == Array(all[start..<start + count]))
+        }
+    }
 }

@@ -81,6 +81,21 @@ CLONES void ck_normals(uint64_t key, uint32_t domain, uint64_t stream, float *ou
     normals(key, domain, stream, out, n);
 }
 
+CLONES void ck_normals_from(uint64_t key, uint32_t domain, uint64_t stream, uint64_t first, float *out, size_t n) {
+    uint32_t words[4][LANES];
+    float block[4][LANES];
+    size_t skipped = first % (4 * LANES);
+    for (size_t done = 0; done < n; skipped = 0) {
+        philox_lanes(key, domain, stream, (uint32_t)((first + done - skipped) / 4), words);
+        box_muller(words[0], words[1], block[0], block[1]);
+        box_muller(words[2], words[3], block[2], block[3]);
+        size_t left = n - done < 4 * LANES - skipped ? n - done : 4 * LANES - skipped;
+        const float *flat = &block[0][0];
+        for (size_t i = 0; i < left; i++) out[done + i] = flat[skipped + i];
+        done += left;
+    }
+}
+
 CLONES void ck_normal_rows(uint64_t key, uint32_t domain, const uint64_t *streams, size_t rows, size_t d, float *out) {
     for (size_t r = 0; r < rows; r++) normals(key, domain, streams[r], out + r * d, d);
 }

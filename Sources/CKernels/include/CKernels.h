@@ -180,6 +180,8 @@ void ck_history_attention(const float *items, const int32_t *ids, size_t n, cons
 void ck_philox(uint64_t key, uint32_t domain, uint64_t stream, uint32_t first_block, size_t blocks, uint32_t *out);
 // Standard normals, four per block (Box-Muller on both word pairs), starting at block 0 of the stream.
 void ck_normals(uint64_t key, uint32_t domain, uint64_t stream, float *out, size_t n);
+// The same from number `first` of the stream on.
+void ck_normals_from(uint64_t key, uint32_t domain, uint64_t stream, uint64_t first, float *out, size_t n);
 // d normals from each of the `rows` streams whose numbers are in `streams`, one stream after another.
 void ck_normal_rows(uint64_t key, uint32_t domain, const uint64_t *streams, size_t rows, size_t d, float *out);
 

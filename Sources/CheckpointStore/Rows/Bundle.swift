@@ -6,12 +6,14 @@ import Kernels
 enum BlobContent {
     /// Little-endian Float32, row after row.
     case matrix(Matrix)
+    /// The same, read while it is written.
+    case rows(RowSource)
     /// Bytes in their owner's format.
     case bytes([UInt8])
 
     fileprivate var format: String {
         switch self {
-        case .matrix: "f32"
+        case .matrix, .rows: "f32"
         case .bytes: "bytes"
         }
     }
@@ -19,15 +21,23 @@ enum BlobContent {
     fileprivate var shape: (rows: Int, columns: Int) {
         switch self {
         case .matrix(let matrix): (matrix.rows, matrix.columns)
+        case .rows(let source): (source.rows, source.columns)
         case .bytes(let bytes): (bytes.count, 1)
         }
     }
 
     /// The bytes of a chunk that starts at `start`.
-    fileprivate func chunk(from start: Int, size: Int) -> [UInt8] {
+    fileprivate func chunk(from start: Int, size: Int) throws -> [UInt8] {
+        let elements = start / 4..<(start + size) / 4
         switch self {
-        case .matrix(let matrix): matrix.littleEndianBytes(ofElements: start / 4..<(start + size) / 4)
-        case .bytes(let bytes): Array(bytes[start..<start + size])
+        case .matrix(let matrix): return matrix.littleEndianBytes(ofElements: elements)
+        case .rows(let source):
+            let columns = source.columns
+            let rows = elements.lowerBound / columns..<(elements.upperBound + columns - 1) / columns
+            let first = rows.lowerBound * columns
+            return try source.read(rows)
+                .littleEndianBytes(ofElements: elements.lowerBound - first..<elements.upperBound - first)
+        case .bytes(let bytes): return Array(bytes[start..<start + size])
         }
     }
 }
@@ -70,6 +80,9 @@ struct Bundle {
 
     /// Names of all blobs, sorted.
     var names: [String] { entries.map(\.name) }
+
+    /// Names and shapes of all blobs, sorted by name.
+    var shapes: [(name: String, rows: Int, columns: Int)] { entries.map { ($0.name, $0.rows, $0.columns) } }
 
     /// The size of all blobs.
     let bytes: Int
@@ -114,7 +127,7 @@ struct Bundle {
         var hash = SHA256()
         let size = entry.size ?? 0
         for (position, start) in stride(from: 0, to: size, by: chunkBytes).enumerated() {
-            let chunk = Data(content.chunk(from: start, size: min(chunkBytes, size - start)))
+            let chunk = Data(try content.chunk(from: start, size: min(chunkBytes, size - start)))
             hash.update(chunk.span)
             try insertion.execute(arguments: [id, position, chunk])
         }
@@ -207,6 +220,34 @@ struct Bundle {
             matrix.setElements(from: start / 4, littleEndian: chunk.span)
         }
         return size == 0 ? Matrix(rows: entry.rows, columns: entry.columns) : matrix
+    }
+
+    /// Calls `body` with the rows of each of some consecutive ranges, which cover the matrix of a blob.
+    func eachRows(
+        of name: String,
+        in ranges: [Range<Int>],
+        from db: Database,
+        _ body: (Matrix) throws -> Void
+    ) throws {
+        let (entry, size) = try entry(name, format: "f32", in: db)
+        precondition(ranges.last?.upperBound ?? 0 == entry.rows, "ranges \(ranges) of \(entry.rows) rows")
+        var left = ranges[...]
+        var bytes = Data()
+        /// Gives away all ranges that are complete.
+        func drain() throws {
+            while let range = left.first, bytes.count >= 4 * range.count * entry.columns {
+                var rows = Matrix(rows: range.count, columns: entry.columns)
+                rows.setElements(from: 0, littleEndian: bytes.prefix(4 * rows.count).span)
+                bytes = Data(bytes.dropFirst(4 * rows.count))
+                left = left.dropFirst()
+                try body(rows)
+            }
+        }
+        try eachChunk(of: entry, size: size, in: db) { _, chunk in
+            bytes.append(chunk)
+            try drain()
+        }
+        try drain()
     }
 
     /// The bytes of a blob.

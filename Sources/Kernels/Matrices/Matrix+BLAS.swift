@@ -124,6 +124,43 @@ extension Matrix {
         return result
     }
 
+    /// `a * b^T` in blocks of rows of `b`.
+    ///
+    /// The rounding of a product may depend on its shape and on the place of an element. Here the elements of a block
+    /// have the bits of ``product(_:transposed:_:transposed:)`` with the rows of this block alone.
+    ///
+    /// - Precondition: The inner dimensions agree, and the blocks are consecutive and cover all rows of `b`.
+    /// - Complexity: As that of the product.
+    public static func product(_ a: Matrix, transposed b: Matrix, blocks: [Range<Int>]) -> Matrix {
+        guard blocks.count > 1 else { return product(a, transposed: false, b, transposed: true) }
+        precondition(a.columns == b.columns, "product of \(a.shape) and \(b.shape)T")
+        var end = 0
+        for block in blocks {
+            precondition(block.lowerBound == end && block.upperBound <= b.rows, "block \(block) of \(b.rows) rows")
+            end = block.upperBound
+        }
+        precondition(end == b.rows, "blocks of \(end) of \(b.rows) rows")
+        let inner = a.columns
+        return Matrix(rows: a.rows, columns: b.rows) { out in
+            a.withPointer { pa in
+                b.withPointer { pb in
+                    for block in blocks {
+                        unsafe BLAS.product(
+                            (pa, false),
+                            (pb + block.lowerBound * inner, true),
+                            m: a.rows,
+                            n: block.count,
+                            inner: inner,
+                            keeping: 0,
+                            into: out + block.lowerBound,
+                            stride: b.rows
+                        )
+                    }
+                }
+            }
+        }
+    }
+
     /// `self = keeping * self + scale * op(a) * op(b)`.
     ///
     /// - Precondition: Shapes agree. With `keeping == 0` former contents are ignored, NaN included.
@@ -166,10 +203,12 @@ extension BLAS {
     private static let hasWideTiles = CPU.kernelLevel == "x86-64-v4"
 
     /// Whether the tiled product can compute this shape, and its right factor, or a stretch of both, fits the cache.
+    ///
+    /// It computes no product of more than 8,192 columns, so those of blocks of items never depend on it.
     private static func suitsTiles(_ turnA: Bool, _ turnB: Bool, m: Int, n: Int, inner: Int) -> Bool {
         guard hasWideTiles, n % 16 == 0, inner > 0, !(turnA && turnB) else { return false }
         if turnA { return m % 4 == 0 && m <= 512 && n <= 512 }
-        return m >= 4 && n * inner <= 1 << 16 && (!turnB || inner % 16 == 0)
+        return m >= 4 && n <= 1 << 13 && n * inner <= 1 << 16 && (!turnB || inner % 16 == 0)
     }
 
     /// Whether bfloat16 products are there, and the product is worth the packing of both factors.
@@ -177,8 +216,8 @@ extension BLAS {
         Precision.hasBfloat16 && n % 16 == 0 && !(turnA && turnB) && min(m, n, inner) >= 16 && m * n * inner >= 1 << 18
     }
 
-    /// `c = keeping * c + scale * op(a) * op(b)` of dense row-major matrices; `c` has shape `[m, n]`; `op` transposes
-    /// if requested.
+    /// `c = keeping * c + scale * op(a) * op(b)` of row-major matrices; `c` has shape `[m, n]`, and its rows start every
+    /// `stride` elements, nil for `n`; `op` transposes if requested.
     ///
     /// Products of network layers run by tiles where that is faster than OpenBLAS.
     static func product(
@@ -190,12 +229,13 @@ extension BLAS {
         scale: Float = 1,
         keeping: Float = 1,
         precision: Precision = .float32,
-        into c: UnsafeMutablePointer<Float>
+        into c: UnsafeMutablePointer<Float>,
+        stride: Int? = nil
     ) {
         guard m > 0, n > 0 else { return }
         let (turnedA, turnedB) = unsafe (a.isTransposed, b.isTransposed)
         let (turnA, turnB): (Int32, Int32) = (turnedA ? 1 : 0, turnedB ? 1 : 0)
-        let isPlain = scale == 1 && (keeping == 0 || keeping == 1)
+        let isPlain = scale == 1 && (keeping == 0 || keeping == 1) && stride ?? n == n
         if isPlain, precision == .bfloat16, suitsBfloat16(turnedA, turnedB, m: m, n: n, inner: inner) {
             withScratch(floats: ck_bfloat_product_scratch(turnA, m, n, inner)) { scratch in
                 let (x, y) = unsafe (a.start, b.start)
@@ -225,7 +265,7 @@ extension BLAS {
             blasint(max(1, b.isTransposed ? inner : n)),
             keeping,
             c,
-            blasint(n)
+            blasint(stride ?? n)
         )
     }
 }

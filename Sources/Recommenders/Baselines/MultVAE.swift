@@ -81,6 +81,9 @@ public struct MultVAE: TrainedRecommender {
     /// The decoder's hidden layer at the mean of the latent distribution.
     public var readOuts: [ReadOut] { [.served] }
 
+    /// The loss reads the whole item table.
+    public var gathersItems: Bool { false }
+
     /// The decoder's last layer with its biases, `[V, d + 1]`.
     public var scoringItems: Matrix { parameters[ItemTable.name] }
 

@@ -12,7 +12,7 @@ public struct Evaluator: Sendable {
     /// The noise seed of validations; fixed, so that validations differ by weights alone.
     public static let validationNoiseSeed: UInt64 = 0x0d1e_5eed
 
-    private let rows: EvaluationRows
+    let rows: EvaluationRows
     private let indices: [Int]
     private let historyLength: Int
     private let popularity: PopularityPredictor
@@ -109,19 +109,6 @@ public struct Evaluator: Sendable {
         }
     }
 
-    /// The metrics of what a model serves, as ``evaluate(_:readOut:counts:noiseSeed:)`` computes them, with the rows
-    /// divided over ranks; all ranks call it and get the same.
-    func metrics(of model: some Recommender, noiseSeed: UInt64, on ranks: Ranks) throws -> RankingMetrics {
-        let own = evaluate(
-            model.itemSpace,
-            counts: nil,
-            noiseSeed: noiseSeed,
-            blocks: ranks.share,
-            userVectors: { model.userVectors($0, noise: $1, readOut: .served) }
-        )
-        return try ranks.gathered(own.metrics).reduce(into: RankingMetrics()) { $0.merge($1) }
-    }
-
     /// Ranks the catalogue for every row by each read-out of a model.
     ///
     /// - Parameters:
@@ -160,21 +147,18 @@ public struct Evaluator: Sendable {
     }
 
     /// The same over those blocks of rows that `blocks` chooses from a number of blocks.
-    private func evaluate(
+    func evaluate(
         _ items: ItemSpace,
         counts: CountScores?,
         noiseSeed: UInt64,
         blocks: (Int) -> Range<Int>,
         userVectors: @Sendable (RaggedRows, NoiseSource) -> UserVectors
     ) -> Result {
-        let block = max(1, min(256, 16_000_000 / max(1, items.count)))
-        let all = Array(stride(from: 0, to: indices.count, by: block))
-        let starts = Array(all[blocks(all.count)])
-        let results = Mutex([Result?](repeating: nil, count: starts.count))
-        DispatchQueue.concurrentPerform(iterations: starts.count) { index in
-            let range = starts[index]..<min(starts[index] + block, indices.count)
+        let parts = self.blocks(items: items.count, blocks)
+        let results = Mutex([Result?](repeating: nil, count: parts.count))
+        DispatchQueue.concurrentPerform(iterations: parts.count) { index in
             let result = evaluate(
-                Array(indices[range]),
+                parts[index],
                 items,
                 counts,
                 noiseSeed: noiseSeed,
@@ -196,6 +180,30 @@ public struct Evaluator: Sendable {
         return total
     }
 
+    /// Blocks of rows that are evaluated together, those that `chosen` chooses from a number of blocks.
+    func blocks(items: Int, _ chosen: (Int) -> Range<Int>) -> [[Int]] {
+        let block = max(1, min(256, 16_000_000 / max(1, items)))
+        let starts = Array(stride(from: 0, to: indices.count, by: block))
+        return starts[chosen(starts.count)].map { Array(indices[$0..<min($0 + block, indices.count)]) }
+    }
+
+    /// The histories of a block with a known item, and their places in the block.
+    func histories(of block: [Int]) -> (histories: RaggedRows, places: [Int]) {
+        var (histories, places) = (RaggedRows(), [Int]())
+        for (place, row) in block.enumerated() {
+            let history = rows.history(of: row, limit: historyLength)
+            guard !history.isEmpty else { continue }
+            histories.append(history)
+            places.append(place)
+        }
+        return (histories, places)
+    }
+
+    /// The rank of the target of a row without a known item.
+    func fallbackRank(of row: Int) -> Int? {
+        rows.target(of: row).flatMap { popularity.rank(of: $0, after: nil) }
+    }
+
     private func evaluate(
         _ block: [Int],
         _ items: ItemSpace,
@@ -205,16 +213,14 @@ public struct Evaluator: Sendable {
     ) -> Result {
         var result = emptyResult
         result.ranks = [UInt8](repeating: Result.unranked, count: block.count)
-        var histories = RaggedRows()
-        var answered: [Int] = []
+        let (histories, answered) = histories(of: block)
+        var known = answered[...]
         for (place, row) in block.enumerated() {
-            let history = rows.history(of: row, limit: historyLength)
-            if history.isEmpty {
+            if known.first == place {
+                known.removeFirst()
+            } else {
                 result.fallbackRows += 1
                 addFallback(row, at: place, to: &result)
-            } else {
-                histories.append(history)
-                answered.append(place)
             }
         }
         guard !answered.isEmpty else { return result }
@@ -280,7 +286,7 @@ public struct Evaluator: Sendable {
 
     private func addFallback(_ row: Int, at place: Int, to result: inout Result) {
         // Such a row has no known history that could be left out.
-        let rank = rows.target(of: row).flatMap { popularity.rank(of: $0, after: nil) }
+        let rank = fallbackRank(of: row)
         result.add(rank: rank, withoutHistory: rank, at: place)
         if let target = rows.target(of: row) {
             result.byPopularity[popularityPart(of: target)].add(rank: rank)

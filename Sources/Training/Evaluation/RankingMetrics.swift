@@ -11,10 +11,13 @@ public struct RankingMetrics: Codable, Sendable, Equatable {
     /// The cut-offs of hit rate and NDCG.
     public static let cutoffs = [10, 20, 50]
 
+    /// How many items of a ranking count; a target behind them is a miss.
+    static let depth = 50
+
     /// How many rows were added.
     public private(set) var rows = 0
     /// How many rows had their target at each rank, 0 the top.
-    private var hits = [Int](repeating: 0, count: 50)
+    private var hits = [Int](repeating: 0, count: depth)
 
     /// No rows yet.
     public init() {}

@@ -117,18 +117,20 @@ public struct ExperimentRunner: Sendable {
         let running = cell.key(data.fingerprint)
         let finished = running + " finished"
         if let stored = try store.trainingState(model: finished) {
-            let result = try JSONDecoder().decode(CellResult.self, from: Data(stored.json.utf8))
+            let result = try JSONDecoder().decode(CellResult.self, from: Data(stored.header.json.utf8))
             return Training(result: result, weights: stored.matrices)
         }
         guard let training = try train(cell, as: running, shouldStop, report) else { return nil }
         try store.saveTrainingState(
             model: finished,
             state: TrainingState(
-                recipe: cell.variant.recipe.json,
-                fingerprint: data.fingerprint,
-                seed: cell.seed,
-                step: training.result.progress.bestStep,
-                json: String(decoding: try JSONEncoder().encode(training.result), as: UTF8.self),
+                TrainingState.Header(
+                    recipe: cell.variant.recipe.json,
+                    fingerprint: data.fingerprint,
+                    seed: cell.seed,
+                    step: training.result.progress.bestStep,
+                    json: String(decoding: try JSONEncoder().encode(training.result), as: UTF8.self)
+                ),
                 matrices: training.weights
             )
         )
@@ -162,7 +164,7 @@ public struct ExperimentRunner: Sendable {
             return Training(result: result, weights: trained.model.matrices)
         } catch TrainingError.diverged(let step, let term, _) {
             if let state = try store.trainingState(model: name) {
-                result.progress = try JSONDecoder().decode(TrainingProgress.self, from: Data(state.json.utf8))
+                result.progress = try JSONDecoder().decode(TrainingProgress.self, from: Data(state.header.json.utf8))
             }
             result.divergence = "diverged at step \(step): \(term) is not finite"
             return Training(result: result, weights: [:])

@@ -77,7 +77,7 @@ struct Refit {
     ///   - model: The best weights.
     ///   - items: Size of the catalogue.
     ///   - seed: Seed of the training.
-    ///   - ranks: The processes of the training.
+    ///   - tables: Where the rows of item tables are.
     ///   - seconds: The time that is left; nil for no limit.
     ///   - shouldStop: Called before every step; true stops the refit.
     ///   - report: Called after every step.
@@ -88,7 +88,7 @@ struct Refit {
         from model: Model,
         items: Int,
         seed: UInt64,
-        ranks: Ranks,
+        tables: TablePlacement,
         seconds: Double?,
         shouldStop: () -> Bool,
         report: (TrainingEvent) -> Void
@@ -99,7 +99,7 @@ struct Refit {
             split: split,
             items: items,
             seed: seed ^ Self.otherDraws,
-            ranks: ranks
+            tables: tables
         )
         let outcome = try trainer.run(
             budget: TrainingBudget(steps: recipe.training.maxSteps, seconds: seconds),
@@ -122,7 +122,7 @@ extension TrainingJob.Trained {
     ///   - recipe: The recipe of the training.
     ///   - data: Its data.
     ///   - seed: Its seed.
-    ///   - ranks: Its processes.
+    ///   - tables: Where the rows of its item tables are.
     ///   - plain: The validation metrics of the weights, without counts.
     ///   - limit: The time limit of the training and the refit together, in seconds; nil for none.
     ///   - shouldStop: Called before every step; true stops the refit.
@@ -133,7 +133,7 @@ extension TrainingJob.Trained {
         _ recipe: Recipe,
         _ data: TrainingData,
         seed: UInt64,
-        ranks: Ranks,
+        tables: TablePlacement,
         better plain: [String: Double],
         limit: Double?,
         shouldStop: () -> Bool,
@@ -150,7 +150,7 @@ extension TrainingJob.Trained {
                 from: system,
                 items: data.catalogue.count,
                 seed: seed,
-                ranks: ranks,
+                tables: tables,
                 seconds: limit.map { max(1, $0 - progress.seconds) },
                 shouldStop: shouldStop,
                 report: report
@@ -163,5 +163,11 @@ extension TrainingJob.Trained {
         progress.seconds += (ContinuousClock.now - start) / .seconds(1)
         if metrics["hr@20", default: 0] >= plain["hr@20", default: 0] { model.system = refitted }
         return true
+    }
+
+    /// Gives rank 0 the whole model; other ranks keep what they have.
+    mutating func collect(_ tables: TablePlacement) throws {
+        guard let system = model.system as? any TrainedRecommender else { return }
+        model.system = try tables.whole(system)
     }
 }

@@ -82,7 +82,7 @@ public struct TrainingBenchmark: Sendable {
         while steps.isEmpty || ContinuousClock.now - start < .seconds(seconds) {
             let stepStart = ContinuousClock.now
             let current = step
-            let sum = try Trainer.gradients(of: model, shards: 2) { shard in
+            let sum = try TablePlacement().gradients(of: model, shards: 2) { shard in
                 let half = recipe.training.batchSize / 2
                 return batch(step: current, range: shard * half..<(shard + 1) * half)
             }

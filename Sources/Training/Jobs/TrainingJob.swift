@@ -13,6 +13,7 @@ public struct TrainingJob: Sendable {
     private let modelName: String
     private let parent: ParentVersion?
     private let ranks: Ranks
+    private let dividesItems: Bool
 
     /// A run that will publish under a model name.
     ///
@@ -24,16 +25,19 @@ public struct TrainingJob: Sendable {
     ///   - parent: The version to continue from, which fits recipe and data; nil to train from nothing. A system that
     ///     is fitted in closed form is fitted again.
     ///   - ranks: The processes that train together, each with a job of the same arguments; by default this one.
+    ///   - dividesItems: Whether each rank keeps only a part of the rows of the item table during the training.
     public init(
         recipe: Recipe,
         data: TrainingData,
         seed: UInt64,
         model: String,
         from parent: ParentVersion? = nil,
-        ranks: Ranks = Ranks()
+        ranks: Ranks = Ranks(),
+        dividesItems: Bool = false
     ) {
         self.recipe = recipe
         self.ranks = ranks
+        self.dividesItems = dividesItems
         self.data = data
         self.seed = seed
         modelName = model
@@ -50,6 +54,9 @@ public struct TrainingJob: Sendable {
         public var trainRows: Int
         /// Counters and validation metrics.
         public var progress: TrainingProgress
+        /// Bytes of the item tables on this rank during the training: weights, best weights and moments; 0 for a system
+        /// that is fitted in closed form.
+        public var tableBytes: Int
     }
 
     /// Trains and publishes.
@@ -83,7 +90,8 @@ public struct TrainingJob: Sendable {
             version: version,
             items: data.catalogue.count,
             trainRows: trained.trainRows,
-            progress: trained.progress
+            progress: trained.progress,
+            tableBytes: trained.tableBytes
         )
     }
 
@@ -118,6 +126,7 @@ public struct TrainingJob: Sendable {
                 name: "The version to continue from",
                 value: parent.map { "version \($0.origin.version) of \($0.origin.model)" } ?? "none"
             ),
+            Trait(name: "The placement of the item table", value: dividesItems ? "divided" : "whole"),
         ]
     }
 
@@ -165,6 +174,7 @@ public struct TrainingJob: Sendable {
         let system = try TrainingBenchmark.trainedSystem(of: recipe)
         let trained = try learn(
             system,
+            tables: TablePlacement(on: ranks),
             store: store,
             resume: false,
             budget: budget,
@@ -189,6 +199,8 @@ public struct TrainingJob: Sendable {
         var progress: TrainingProgress
         /// Rows of one epoch.
         var trainRows: Int
+        /// Bytes of the item tables on this rank during the training.
+        var tableBytes = 0
     }
 
     /// Trains without publishing; the state to resume from stays in the store, which other ranks than 0 do not have.
@@ -206,12 +218,14 @@ public struct TrainingJob: Sendable {
         guard let system = system as? any TrainedRecommender.Type else {
             preconditionFailure("'\(recipe.system)' learns neither by gradients nor in closed form")
         }
+        let tables = try placement(system)
         // The refit gets its share of a time limit.
         var own = budget
         own.seconds = budget.seconds.map { $0 / (1 + Refit.share(recipe, data.split)) }
         guard
             var trained = try learn(
                 system,
+                tables: tables,
                 store: store,
                 resume: resume,
                 budget: own,
@@ -220,18 +234,36 @@ public struct TrainingJob: Sendable {
             )
         else { return nil }
         let plain = trained.progress.best
-        if recipe.counts.enabled, ranks.isFirst { try trained.addCounts(recipe, data, report: report) }
+        if recipe.counts.enabled {
+            let own = trained.model.system
+            try trained.collect(tables)
+            if ranks.isFirst { try trained.addCounts(recipe, data, report: report) }
+            trained.model.system = own
+        }
         let isDone = try trained.refit(
             learntRecipe,
             data,
             seed: parent?.seed(seed) ?? seed,
-            ranks: ranks,
+            tables: tables,
             better: plain,
             limit: budget.seconds,
             shouldStop: shouldStop,
             report: report
         )
-        return isDone ? trained : nil
+        guard isDone else { return nil }
+        try trained.collect(tables)
+        return trained
+    }
+
+    /// Where the rows of the item tables of a system are.
+    private func placement<Model: TrainedRecommender>(_ system: Model.Type) throws -> TablePlacement {
+        guard dividesItems else { return TablePlacement(on: ranks) }
+        return try TablePlacement(
+            dividedOver: ranks,
+            of: Model(Model.own(recipe.configuration), parameters: ParameterSet()),
+            recipe,
+            items: data.catalogue.count
+        )
     }
 
     /// Fits a model in closed form and evaluates it on the validation part.
@@ -276,6 +308,7 @@ public struct TrainingJob: Sendable {
 
     private func learn<Model: TrainedRecommender>(
         _ system: Model.Type,
+        tables: TablePlacement,
         store: CheckpointStore?,
         resume: Bool,
         budget: TrainingBudget,
@@ -286,9 +319,15 @@ public struct TrainingJob: Sendable {
         var budget = budget
         // A time limit does not make a continued training longer.
         if parent != nil, budget.steps == nil { budget.steps = learntRecipe.training.maxSteps }
-        var model = Model(Model.own(recipe.configuration), items: data.catalogue.count, seed: seed)
+        var model = Model(
+            Model.own(recipe.configuration),
+            items: data.catalogue.count,
+            seed: seed,
+            share: parent == nil ? tables.share : .all
+        )
         if let parent {
             try model.adopt(parent, ids: data.catalogue.ids, sequences: data.split.train.sequences)
+            tables.keepOwnRows(of: &model)
         }
         var trainer = try Trainer(
             model: model,
@@ -296,27 +335,31 @@ public struct TrainingJob: Sendable {
             split: data.split,
             items: data.catalogue.count,
             seed: seed,
-            ranks: ranks
+            tables: tables
         )
         trainer.progress.origin = parent?.origin
-        if resume, let stored = try ranks.shared({ try store?.trainingState(model: modelName) }) {
-            try restore(&trainer, stored)
+        if resume {
+            let stored = try tables.state(where: trainer.isDivided) { body in
+                try store?.readTrainingState(model: modelName, body)
+            }
+            if let stored { try restore(&trainer, stored) }
         }
         let outcome = try trainer.run(
             budget: budget,
             shouldStop: shouldStop,
-            save: { try store?.saveTrainingState(model: modelName, state: storedState($0)) },
+            save: { try save($0, in: store) },
             report: report
         )
         guard outcome.isFinished else { return nil }
         if Refit.share(recipe, data.split) > 0 {
             // A refit may be interrupted; the training before it is not to be repeated then.
-            try store?.saveTrainingState(model: modelName, state: storedState(trainer.state))
+            try trainer.saveState { try save($0, in: store) }
         }
         return Trained(
             model: CountedRecommender(outcome.model),
             progress: outcome.progress,
-            trainRows: trainer.trainRows
+            trainRows: trainer.trainRows,
+            tableBytes: trainer.tableBytes
         )
     }
 
@@ -376,24 +419,29 @@ public struct TrainingJob: Sendable {
 
     // MARK: State to resume from
 
-    private func storedState<Model>(_ state: Trainer<Model>.State) throws -> TrainingState {
-        TrainingState(
+    private func save<Model>(_ state: Trainer<Model>.State, in store: CheckpointStore?) throws {
+        let header = TrainingState.Header(
             recipe: recipe.json,
             fingerprint: data.fingerprint,
             seed: seed,
             step: state.progress.step,
-            json: String(decoding: try JSONEncoder().encode(state.progress), as: UTF8.self),
-            matrices: state.matrices
+            json: String(decoding: try JSONEncoder().encode(state.progress), as: UTF8.self)
+        )
+        try store?.saveTrainingState(
+            model: modelName,
+            state: TrainingState(header, matrices: state.matrices),
+            with: state.sources
         )
     }
 
     private func restore<Model>(_ trainer: inout Trainer<Model>, _ stored: TrainingState) throws {
-        guard stored.recipe == recipe.json else { throw TrainingError.stateMismatch("the recipe") }
-        guard stored.fingerprint == data.fingerprint else { throw TrainingError.stateMismatch("the data") }
-        guard stored.seed == seed else { throw TrainingError.stateMismatch("the seed (it was \(stored.seed))") }
+        let header = stored.header
+        guard header.recipe == recipe.json else { throw TrainingError.stateMismatch("the recipe") }
+        guard header.fingerprint == data.fingerprint else { throw TrainingError.stateMismatch("the data") }
+        guard header.seed == seed else { throw TrainingError.stateMismatch("the seed (it was \(header.seed))") }
         let progress: TrainingProgress
         do {
-            progress = try JSONDecoder().decode(TrainingProgress.self, from: Data(stored.json.utf8))
+            progress = try JSONDecoder().decode(TrainingProgress.self, from: Data(header.json.utf8))
         } catch {
             throw TrainingError.unusableState("its progress does not decode (\(error))")
         }

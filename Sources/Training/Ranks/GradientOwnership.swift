@@ -29,9 +29,12 @@ struct GradientOwnership {
     }
 
     /// Adds up the rows of an owner's part: one row for each distinct number.
-    func merge(_ part: inout Gradients, parameters: ParameterSet) {
+    ///
+    /// Of divided tables the parameters have only the owner's rows.
+    func merge(_ part: inout Gradients, parameters: ParameterSet, divided: Set<String>) {
         for name in part.rows.keys {
-            part.rows[name] = [part.merged(name, tableRows: (parameters[name].rows + count - 1) / count)]
+            let rows = parameters[name].rows
+            part.rows[name] = [part.merged(name, tableRows: divided.contains(name) ? rows : (rows + count - 1) / count)]
         }
     }
 

@@ -12,24 +12,31 @@ extension Ranks {
     /// - Parameters:
     ///   - own: The gradients of this rank's share of the shards, in their order.
     ///   - parameters: What they are gradients of.
-    /// - Returns: The sum; rows of tables are added up already.
+    ///   - divided: Tables of which each rank keeps the rows that it owns, and needs no gradients of others.
+    /// - Returns: The sum; rows of tables are added up already. Rows of divided tables are this rank's alone, under their
+    ///   places among its own.
     /// - Throws: ``CommunicationError``.
     /// - Complexity: A rank receives its part of the shards of others, and the sums of others' parts.
-    package func sum(_ own: [ShardGradients], of parameters: ParameterSet) throws -> ShardGradients {
+    package func sum(
+        _ own: [ShardGradients],
+        of parameters: ParameterSet,
+        divided: Set<String> = []
+    ) throws -> ShardGradients {
         guard count > 1 else { return .sum(own) }
         let ownership = GradientOwnership(count: count)
-        let parts = try communicator.allToAll(messages(of: own, ownership))
+        let parts = try allToAll(messages(of: own, ownership), for: .step)
         // Ranks have consecutive shards, so their order is the order of shards.
         var sum = ShardGradients.sum(try concurrently(count) { try Self.shards(parts[$0], from: $0) }.flatMap { $0 })
-        ownership.merge(&sum.gradients, parameters: parameters)
-        let sums = try communicator.allGather(Self.message(of: [sum]))
-        count(gradients: [parts, sums])
+        ownership.merge(&sum.gradients, parameters: parameters, divided: divided)
+        let kept = sum.gradients.rows.filter { divided.contains($0.key) }
+        for name in divided { sum.gradients.rows[name] = nil }
+        let sums = try allGather(Self.message(of: [sum]), for: .step)
+        countStep()
         let all = try concurrently(count) { try Self.shards(sums[$0], from: $0) }.flatMap { $0 }
         guard all.count == count else { throw CommunicationError.unreadable(rank: 0) }
-        return ShardGradients(
-            gradients: ownership.whole(all.map(\.gradients), parameters: parameters),
-            terms: sum.terms
-        )
+        var gradients = ownership.whole(all.map(\.gradients), parameters: parameters)
+        gradients.rows.merge(kept) { $1 }
+        return ShardGradients(gradients: gradients, terms: sum.terms)
     }
 
     /// The message to each rank: its part of each shard.

@@ -12,7 +12,8 @@ public struct Trainer<Model: TrainedRecommender> {
     let recipe: Recipe
     private let assembly: BatchAssembly
     private let evaluator: Evaluator
-    private let ranks: Ranks
+    let tables: TablePlacement
+    private var ranks: Ranks { tables.ranks }
     var model: Model
     var optimiser: Adam
     var progress = TrainingProgress()
@@ -21,12 +22,12 @@ public struct Trainer<Model: TrainedRecommender> {
     /// A trainer of a fresh model.
     ///
     /// - Parameters:
-    ///   - model: Initial weights.
+    ///   - model: Initial weights; of divided tables this rank's rows.
     ///   - recipe: Hyper-parameters.
     ///   - split: The training part, and the validation part that decides when to stop.
     ///   - items: Size of the catalogue.
     ///   - seed: Seed of every draw.
-    ///   - ranks: The processes that train together; each has a trainer with the same arguments.
+    ///   - tables: Where the rows of item tables are. Each of its ranks has a trainer with the same arguments.
     /// - Throws: ``TrainingError`` when the training part gives no row; `ConfigurationError` for weights of targets and
     ///   a system that takes none.
     public init(
@@ -35,11 +36,11 @@ public struct Trainer<Model: TrainedRecommender> {
         split: DataSplit,
         items: Int,
         seed: UInt64,
-        ranks: Ranks = Ranks()
+        tables: TablePlacement = TablePlacement()
     ) throws {
         self.model = model
         self.recipe = recipe
-        self.ranks = ranks
+        self.tables = tables
         assembly = BatchAssembly(train: split.train, items: items, recipe: recipe, model: model, seed: seed)
         guard assembly.windows.targets > 0 else { throw TrainingError.nothingToLearn }
         guard model.weighsTargets || !assembly.windows.hasUnequalWeights else {
@@ -78,7 +79,7 @@ public struct Trainer<Model: TrainedRecommender> {
     ///   - budget: What ends the run besides patience.
     ///   - shouldStop: Called before every step, on rank 0 alone; true returns without another step.
     ///   - save: Called with the state to resume from: when stopped, and after validations unless saving would take
-    ///     more than a twentieth of the time.
+    ///     more than a twentieth of the time. With divided tables it is called on rank 0 alone.
     ///   - report: Called after every step and every validation.
     /// - Returns: The outcome; the caller may resume later when `isFinished` is false.
     /// - Throws: ``TrainingError/diverged(step:term:bestStep:)``, or any error of `save`.
@@ -95,7 +96,7 @@ public struct Trainer<Model: TrainedRecommender> {
             if next == .end { break }
             if next == .stop {
                 progress.seconds = clock.seconds
-                try save(state)
+                try saveState(save)
                 return outcome(finished: false)
             }
             let (terms, targets) = try clock.step { try takeStep() }
@@ -121,7 +122,7 @@ public struct Trainer<Model: TrainedRecommender> {
             try clock.validation { try validate(seconds, report) }
             if progress.validationsWithoutGain >= recipe.training.patience { fallFromBest() }
             progress.seconds = clock.seconds
-            try clock.saving { try save(state) }
+            if try ranks.decided({ clock.savingIsDue }) { try clock.saving { try saveState(save) } }
         }
         if progress.lastValidatedStep != progress.step || bestParameters == nil {
             try validate(clock.seconds, report)
@@ -177,7 +178,7 @@ public struct Trainer<Model: TrainedRecommender> {
     /// One optimiser step; returns the loss terms, and how many targets they are means of.
     private mutating func takeStep() throws -> (terms: [(name: String, value: Float)], targets: Int) {
         let (assembly, step) = (assembly, assembly.step(progress.step))
-        let sum = try Self.gradients(of: model, shards: step.shards.count, on: ranks) { shard in
+        let sum = try tables.gradients(of: model, shards: step.shards.count) { shard in
             try assembly.batch(step, shard: shard)
         }
         let terms = sum.terms
@@ -207,38 +208,12 @@ public struct Trainer<Model: TrainedRecommender> {
         return steps
     }
 
-    /// Computes gradients and loss terms of one step, with the shards of a rank on as many threads as there are cores.
-    ///
-    /// The division into shards is the same on every machine, because the rounding of sums depends on it.
-    ///
-    /// - Parameters:
-    ///   - model: Current weights.
-    ///   - shards: How many shards the step has.
-    ///   - ranks: The processes that divide the shards.
-    ///   - batch: Makes the batch of a shard; called from several threads.
-    /// - Returns: Gradients summed over shards in their order, and the means of the terms over all rows.
-    /// - Throws: Any error of `batch`, and ``CommunicationError``.
-    static func gradients(
-        of model: Model,
-        shards: Int,
-        on ranks: Ranks = Ranks(),
-        batch: @Sendable (Int) throws -> TrainingBatch
-    ) throws -> ShardGradients {
-        let own = ranks.share(of: shards)
-        let results = try concurrently(own.count) { index in
-            let batch = try batch(own.lowerBound + index)
-            let tape = Tape(precision: batch.precision)
-            let loss = model.loss(batch, on: tape)
-            return ShardGradients(gradients: tape.backward(from: loss.total), terms: loss.terms)
-        }
-        return try ranks.sum(results, of: model.parameters)
-    }
-
     private mutating func validate(_ seconds: Double, _ report: (TrainingEvent) -> Void) throws {
-        if let name = model.parameters.firstNonFinite {
+        // Of divided tables a rank sees its own rows alone.
+        if let name = try ranks.gathered(model.parameters.firstNonFinite).compactMap({ $0 }).min() {
             throw TrainingError.diverged(step: progress.step, term: "parameter '\(name)'", bestStep: progress.bestStep)
         }
-        let metrics = try evaluator.metrics(of: model, noiseSeed: Evaluator.validationNoiseSeed, on: ranks)
+        let metrics = try evaluator.metrics(of: model, noiseSeed: Evaluator.validationNoiseSeed, on: tables)
         progress.lastValidatedStep = progress.step
         progress.validationsWithoutGain += 1
         if bestParameters == nil || metrics.hitRate(at: 20) > progress.best["hr@20", default: 0] {

@@ -77,9 +77,11 @@ package struct TrainingClock {
         validationSeconds = (ContinuousClock.now - begin) / .seconds(1)
     }
 
-    /// Saves the state, unless that would cost more than a twentieth of the time.
+    /// Whether saving the state would cost at most a twentieth of the time.
+    var savingIsDue: Bool { seconds - lastSaved >= 20 * savingSeconds }
+
+    /// Times the saving of the state.
     mutating func saving(_ body: () throws -> Void) rethrows {
-        guard seconds - lastSaved >= 20 * savingSeconds else { return }
         let begin = ContinuousClock.now
         try body()
         savingSeconds = (ContinuousClock.now - begin) / .seconds(1)

@@ -10,6 +10,8 @@ public enum TrainingError: Error, Equatable, CustomStringConvertible {
     case stateMismatch(String)
     /// The stored state is damaged or inconsistent.
     case unusableState(String)
+    /// A step of the training reads all rows of the item table, which are to be divided over ranks.
+    case indivisibleTable(String)
 
     /// The problem and the next step.
     public var description: String {
@@ -27,6 +29,8 @@ public enum TrainingError: Error, Equatable, CustomStringConvertible {
             "The interrupted run cannot be resumed: \(what) differs. Train without --resume to start again."
         case .unusableState(let reason):
             "The stored training state cannot be used: \(reason). Train without --resume to start again."
+        case .indivisibleTable(let reason):
+            "The item table cannot be divided over ranks: \(reason). Or train without --divide-items."
         }
     }
 }

@@ -35,6 +35,13 @@ struct Train: ParsableCommand {
     var logMayShrink = false
     @Flag(help: "Continue an interrupted run of the same recipe, data and seed.") var resume = false
     @OptionGroup(title: "Options that end the training") var limits: TrainingBudgetOptions
+    @Flag(
+        help: """
+            With mpirun: divide the rows of the item table over the ranks, for a table that one machine cannot hold during \
+            the training.
+            """
+    )
+    var divideItems = false
     @Option(help: "Afterwards remove old versions except this many of the newest and those in use.") var keep: Int?
     @Flag(help: "Print one JSON object at the end.") var json = false
 
@@ -86,7 +93,15 @@ struct Train: ParsableCommand {
         if let recipeOut, ranks.isFirst { try recipe.write(to: recipeOut) }
         try parent?.require(recipe, data, logMayShrink: logMayShrink)
         return Prepared(
-            job: TrainingJob(recipe: recipe, data: data, seed: seed, model: name, from: parent, ranks: ranks),
+            job: TrainingJob(
+                recipe: recipe,
+                data: data,
+                seed: seed,
+                model: name,
+                from: parent,
+                ranks: ranks,
+                dividesItems: divideItems
+            ),
             name: name,
             split: data.fingerprint.split,
             hasRecipe: given != nil,
@@ -173,6 +188,8 @@ struct Train: ParsableCommand {
                 fields["ranks"] = ranks
                 fields["exchanged_bytes"] = traffic.bytes
                 fields["exchanged_steps"] = traffic.steps
+                fields["validation_bytes"] = traffic.validationBytes
+                fields["table_bytes"] = report.tableBytes
             }
             Terminal.print(JSONObject(fields).line)
             return

@@ -175,4 +175,26 @@ import Testing
         if let level = ProcessInfo.processInfo.environment["EXPECTED_CPU_LEVEL"] { #expect(CPU.kernelLevel == level) }
         if let core = BLAS.betterCoreType { #expect(core != BLAS.coreName) }
     }
+
+    @Test(
+        "a product in blocks has the bits of the products with each block alone",
+        arguments: [1, 3, 256],
+        [5, 8, 33, 64]
+    )
+    func blocks(rows: Int, inner: Int) {
+        let generator = CounterBasedGenerator(seed: 7, purpose: .simulation)
+        let a = generator.normalRows(streams: (0..<UInt64(rows)).map { $0 }, columns: inner)
+        let b = generator.normalRows(streams: (1000..<21_001).map { $0 }, columns: inner)
+        let blocks = [0..<9000, 9000..<19_500, 19_500..<20_001]
+        let product = Matrix.product(a, transposed: b, blocks: blocks)
+        for block in blocks.dropLast() {
+            let alone = Matrix.product(a, transposed: false, b.rows(block), transposed: true)
+            for row in 0..<rows {
+                #expect(product.row(row)[block].map(\.bitPattern) == alone.row(row).map(\.bitPattern))
+            }
+        }
+        // The last block is small enough for the tiled product alone, which rounds in another way.
+        let exact = Matrix.product(a, transposed: false, b, transposed: true)
+        #expect(zip(product.elements, exact.elements).allSatisfy { abs($0 - $1) < 1e-3 })
+    }
 }

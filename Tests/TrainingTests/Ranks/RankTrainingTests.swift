@@ -56,11 +56,19 @@ import Training
         seed: UInt64 = 1,
         resume: Bool = false,
         budget: TrainingBudget = TrainingBudget(),
-        stop: Int? = nil
+        stop: Int? = nil,
+        divides: Bool = false
     ) throws -> Checkpoint? {
         let data = try Self.data(recipe)
         let finished = try onRanks(ranks) { ranks, _ in
-            let job = TrainingJob(recipe: recipe, data: data, seed: seed, model: "m", ranks: ranks)
+            let job = TrainingJob(
+                recipe: recipe,
+                data: data,
+                seed: seed,
+                model: "m",
+                ranks: ranks,
+                dividesItems: divides
+            )
             guard ranks.isFirst else { return try job.assist(resume: resume, budget: budget) }
             var taken = 0
             let report = try job.run(
@@ -92,6 +100,12 @@ import Training
             let text = #"{"system":"sasrec","training":{"maxSteps":6,"validateEvery":3,"batchSize":900}}"#
             recipe = try Recipe(json: Data(text.utf8))
         case "dimerec with a refit": recipe.training.refit = true
+        case "dimerec with two tables and a refit":
+            recipe.model.tiedItems = false
+            recipe.model.loss.sharedNegatives = false
+            recipe.training.tableUpdate = .dense
+            recipe.training.refit = true
+            recipe.counts.enabled = true
         default: break
         }
         return recipe
@@ -115,10 +129,58 @@ import Training
         let expected = try withStore { try #require(try train(ranks: 1, Self.recipe, in: $0)) }
         try withStore { path in
             #expect(try train(ranks: first, Self.recipe, in: path, stop: 4) == nil)
-            #expect(try CheckpointStore(path: path).trainingState(model: "m")?.step == 4)
+            #expect(try CheckpointStore(path: path).trainingState(model: "m")?.header.step == 4)
             let version = try #require(try train(ranks: then, Self.recipe, in: path, resume: true))
             #expect(version.parameters == expected.parameters)
         }
+    }
+
+    @Test(
+        "ranks that keep a part of the item table publish the weights and metrics of a process alone",
+        arguments: [
+            "dimerec", "dimerec with its own negatives", "sasrec", "dimerec with two tables and a refit",
+        ]
+    )
+    func divided(name: String) throws {
+        let recipe = try recipe(name)
+        let expected = try withStore { try #require(try train(ranks: 1, recipe, in: $0)) }
+        for ranks in 1...4 {
+            let version = try withStore { try #require(try train(ranks: ranks, recipe, in: $0, divides: true)) }
+            #expect(version.parameters == expected.parameters, "\(ranks) ranks")
+            #expect(version.manifest.metrics == expected.manifest.metrics)
+            #expect(version.manifest.curve?.map(\.reciprocalRank) == expected.manifest.curve?.map(\.reciprocalRank))
+            #expect(version.index == expected.index)
+        }
+    }
+
+    @Test(
+        "a stopped run continues with another placement of the item table",
+        arguments: [(2, true, 3, true), (3, true, 1, false), (1, false, 4, true)]
+    )
+    func resumesDivided(first: Int, divides: Bool, then: Int, dividesThen: Bool) throws {
+        let expected = try withStore { try #require(try train(ranks: 1, Self.recipe, in: $0)) }
+        try withStore { path in
+            #expect(try train(ranks: first, Self.recipe, in: path, stop: 4, divides: divides) == nil)
+            let state = try #require(try CheckpointStore(path: path).trainingState(model: "m"))
+            for name in ["current.items", "best.items", "adam.first.items", "adam.second.items"] {
+                #expect(state.matrices[name]?.rows == expected.catalogue.count, "\(name)")
+            }
+            let version = try train(ranks: then, Self.recipe, in: path, resume: true, divides: dividesThen)
+            #expect(version?.parameters == expected.parameters)
+        }
+    }
+
+    @Test("a table that a step reads whole cannot be divided", arguments: ["dimerec on the catalogue", "mult-vae"])
+    func indivisible(name: String) throws {
+        let recipe = name == "mult-vae" ? try Recipe(json: Data(#"{"system":"mult-vae"}"#.utf8)) : try recipe(name)
+        let error = try withStore { path in
+            try #require(throws: TrainingError.self) { try train(ranks: 1, recipe, in: path, divides: true) }
+        }
+        guard case .indivisibleTable(let reason) = error else {
+            Issue.record("another error: \(error)")
+            return
+        }
+        #expect(reason.contains(name == "mult-vae" ? "mult-vae" : "training.negatives.kind"))
     }
 
     @Test("with a time limit the clock of rank 0 decides for all") func timed() throws {

@@ -92,8 +92,8 @@ import Training
                 report: { if case .step(let taken, _, _, _) = $0 { step = taken } }
             )
             var state = try #require(try store.trainingState(model: "m"))
-            #expect(state.json.contains(#""termSteps":1"#))
-            state.json = state.json.replacing(#""termSteps":1"#, with: field)
+            #expect(state.header.json.contains(#""termSteps":1"#))
+            state.header.json = state.header.json.replacing(#""termSteps":1"#, with: field)
             try store.saveTrainingState(model: "m", state: state)
             let error = try #require(throws: TrainingError.self) { try job(events).run(store: store, resume: true) }
             guard case .unusableState = error else {

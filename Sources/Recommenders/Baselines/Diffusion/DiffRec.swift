@@ -92,6 +92,9 @@ public struct DiffRec: ChainRecommender {
     /// The number of diffusion steps (T).
     public var reverseSteps: Int { configuration.noise.steps }
 
+    /// The loss reads the whole item table.
+    public var gathersItems: Bool { false }
+
     /// The last layer with its biases, `[V, hidden + 1]`.
     public var scoringItems: Matrix { parameters[ItemTable.name] }
 

@@ -114,6 +114,9 @@ public struct LatentDiffRec: ChainRecommender {
     /// The number of diffusion steps (T).
     public var reverseSteps: Int { configuration.noise.steps }
 
+    /// The loss reads the whole item table.
+    public var gathersItems: Bool { false }
+
     /// The decoder with its biases, `[V, d + 1]`.
     public var scoringItems: Matrix { parameters[ItemTable.name] }
 

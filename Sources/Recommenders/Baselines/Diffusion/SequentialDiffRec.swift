@@ -82,6 +82,9 @@ public struct SequentialDiffRec: ChainRecommender {
         return layout
     }
 
+    /// The place of the token reads item 0.
+    public var gathersItems: Bool { false }
+
     /// The item rows as they are, `[V, d]`.
     public var scoringItems: Matrix { parameters[ItemTable.name] }
 

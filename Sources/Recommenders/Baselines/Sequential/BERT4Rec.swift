@@ -91,6 +91,9 @@ public struct BERT4Rec: TrainedRecommender {
     /// The head's output at a [MASK] behind the history.
     public var readOuts: [ReadOut] { [.served] }
 
+    /// The loss reads the whole item table.
+    public var gathersItems: Bool { false }
+
     /// Rows and biases of items, `[V, d + 1]`.
     public var scoringItems: Matrix {
         Matrix(joiningColumns: [parameters[ItemTable.name], parameters[Name.itemBias]])
