@@ -94,6 +94,13 @@ public struct IdentifierTable: Sendable {
     /// How many ids there are.
     public var count: Int { ends.count + appendedCount }
 
+    /// The most slots that the look-up of a known id reads, without the appended ones: a few, whatever the ids are.
+    package var longestProbe: Int {
+        slots.indices.filter { slots[$0] != Self.vacant }.map { slot in
+            ((slot - firstSlot(of: bytes, range(slots[slot]))) & (slots.count - 1)) + 1
+        }.max() ?? 0
+    }
+
     /// The item number of an id, or nil for one that is not in the catalogue.
     public func number(of id: String) -> Int32? {
         let utf8 = Array(id.utf8)
@@ -232,11 +239,7 @@ public struct IdentifierTable: Sendable {
 
     /// The slot where the search for an id begins.
     private func firstSlot(of text: [UInt8], _ range: Range<Int>) -> Int {
-        var hash: UInt64 = 0xcbf2_9ce4_8422_2325
-        for index in range {
-            hash = (hash ^ UInt64(text[index])) &* 0x100_0000_01b3
-        }
-        return Int(truncatingIfNeeded: mix(hash)) & (slots.count - 1)
+        Int(truncatingIfNeeded: keyedHash(text.span.extracting(range))) & (slots.count - 1)
     }
 
     /// The number of an id, searched from a slot to the first vacant one.

@@ -1,3 +1,5 @@
+import Kernels
+
 /// The known items of a data set or model: maps item ids to dense numbers `0..<count` and back.
 public struct ItemVocabulary: Sendable, Equatable {
     /// The ids by number.
@@ -33,13 +35,16 @@ public struct ItemVocabulary: Sendable, Equatable {
         return number
     }
 
+    /// The most slots that the look-up of a known id reads: a few, whatever the ids are.
+    package var longestProbe: Int { table.longestProbe }
+
     /// Whether the same ids have the same numbers.
     public static func == (left: ItemVocabulary, right: ItemVocabulary) -> Bool { left.ids == right.ids }
 }
 
 /// Byte strings numbered by first appearance: open addressing over one arena.
 struct InternTable: Sendable {
-    /// Upper half: the upper half of the hash; lower half: the number plus 1, or 0 where the slot is free.
+    /// Upper half: the upper half of the keyed hash; lower half: the number plus 1, or 0 where the slot is free.
     private var slots = [UInt64](repeating: 0, count: 64)
     private var arena: [UInt8] = []
     /// Where each string starts in the arena, and the end of the last.
@@ -53,13 +58,13 @@ struct InternTable: Sendable {
 
     /// The number of a string; nil when it was never inserted.
     func number(of bytes: ArraySlice<UInt8>) -> Int32? {
-        let slot = slots[find(bytes, hash: Self.hash(bytes))]
+        let slot = slots[find(bytes, hash: keyedHash(bytes.span))]
         return slot == 0 ? nil : Int32(slot & 0xFFFF_FFFF) - 1
     }
 
     /// The number of a string, which is added when it is new.
     mutating func insert(_ bytes: ArraySlice<UInt8>) -> (number: Int32, isNew: Bool) {
-        let hash = Self.hash(bytes)
+        let hash = keyedHash(bytes.span)
         let position = find(bytes, hash: hash)
         if slots[position] != 0 { return (Int32(slots[position] & 0xFFFF_FFFF) - 1, false) }
         let number = Int32(count)
@@ -70,11 +75,12 @@ struct InternTable: Sendable {
         return (number, true)
     }
 
-    /// FNV-1a over 64 bits: the same value on every machine and in every run.
-    static func hash(_ bytes: some Sequence<UInt8>) -> UInt64 {
-        var hash: UInt64 = 0xCBF2_9CE4_8422_2325
-        for byte in bytes { hash = (hash ^ UInt64(byte)) &* 0x0000_0100_0000_01B3 }
-        return hash
+    /// The most slots that the look-up of a known string reads.
+    var longestProbe: Int {
+        slots.indices.filter { slots[$0] != 0 }.map { position in
+            let number = Int32(slots[position] & 0xFFFF_FFFF) - 1
+            return ((position - home(of: keyedHash(self[number].span))) & (slots.count - 1)) + 1
+        }.max() ?? 0
     }
 
     /// The slot that holds the string, or the free one where it belongs.
@@ -97,15 +103,12 @@ struct InternTable: Sendable {
         return true
     }
 
-    /// Mixes both halves of the hash, because FNV leaves its last bytes in the low bits only.
-    private func home(of hash: UInt64) -> Int {
-        Int(truncatingIfNeeded: (hash >> 32 ^ hash) &* 0x9E37_79B9_7F4A_7C15 >> 20) & (slots.count - 1)
-    }
+    private func home(of hash: UInt64) -> Int { Int(truncatingIfNeeded: hash) & (slots.count - 1) }
 
     private mutating func grow() {
         slots = [UInt64](repeating: 0, count: slots.count * 2)
         for number in 0..<count {
-            let hash = Self.hash(self[Int32(number)])
+            let hash = keyedHash(self[Int32(number)].span)
             var position = home(of: hash)
             while slots[position] != 0 { position = (position + 1) & (slots.count - 1) }
             slots[position] = hash & 0xFFFF_FFFF_0000_0000 | UInt64(number + 1)

@@ -1,4 +1,5 @@
 import Serving
+import TestSupport
 import Testing
 
 @Suite("Identifiers") struct IdentifierTableTests {
@@ -18,6 +19,12 @@ import Testing
             table.appendNumbers(of: list, from: start, to: &numbers, &lookup)
             #expect(numbers == [-7] + (Int32(min(start, count))..<Int32(count)))
         }
+    }
+
+    @Test("ids that share a slot under a hash without a key are found in a few steps")
+    func withstandsCraftedIdentifiers() throws {
+        let ids = makeCraftedIdentifiers(count: 500) { mix($0) & 1023 }
+        #expect(try IdentifierTable(ids).longestProbe < 200)
     }
 
     @Test("an error names a duplicate id")

@@ -1,5 +1,6 @@
 import CheckpointStore
 import Kernels
+import TestSupport
 import Testing
 import Training
 
@@ -11,6 +12,12 @@ import Training
     }
 
     private static let small = "user,item,timestamp\nu1,b,5\nu2,a,1\nu1,a,3\nu1,c,5\nu2,b,0.5\nu3,a,-2\n"
+
+    @Test("ids that share a slot under a hash without a key are found in a few steps")
+    func withstandsCraftedIdentifiers() {
+        let ids = makeCraftedIdentifiers(count: 500) { (($0 >> 32 ^ $0) &* 0x9E37_79B9_7F4A_7C15 >> 20) & 1023 }
+        #expect(ItemVocabulary(ids: ids).longestProbe < 200)
+    }
 
     @Test("sorts each user by time and keeps the file's order on ties") func sequences() throws {
         let (dataset, vocabulary) = try load(Self.small)
