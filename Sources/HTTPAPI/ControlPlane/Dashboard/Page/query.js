@@ -165,13 +165,12 @@ const badge = (interest) => element("svg", { class: "badge", viewBox: "0 0 24 24
 function showAnswer(trace) {
     const { microseconds: times, items, interests, fallback } = trace;
     const facts = [
-        `${trace.model} v${trace.version}`,
+        ...(trace.sources?.map(sourceText) ?? [`${trace.model} v${trace.version}`]),
         trace.steps > 0 ? `${trace.steps} steps` : null, trace.steps > 0 ? `seed ${trace.seed}` : null,
         ...["guidance", "diffusion", "search"].filter((stage) => times[stage] > 0)
             .map((stage) => `${stage} ${duration(times[stage] / 1e6)}`),
         trace.unknown_ids > 0 ? `${trace.unknown_ids} unknown id${trace.unknown_ids > 1 ? "s" : ""} ignored` : null,
         trace.truncated ? "fewer items than asked for" : null,
-        ...(trace.sources ?? []).map(sourceText),
     ].filter((fact) => fact !== null);
     const highest = Math.max(1e-6, ...items.map(({ score }) => score));
     byID("answers").replaceChildren(element("div", { class: "card answers" },
@@ -221,9 +220,9 @@ function sourceTexts(item) {
 const slotNames = { exploring: "exploration", popular: "popular items", history_popular: "popular items of the history",
     newest: "newest items" };
 
-/** The slot of rule-based guidance behind an interest; nothing for other guidance. */
+/** The slot of rule-based guidance whose interest is nearest to the item; nothing for other guidance. */
 function slotText(interest) {
-    return interest?.slot === undefined ? [] : [`guided by the slot for ${slotNames[interest.slot.rule]}`];
+    return interest?.slot === undefined ? [] : [`nearest to the slot for ${slotNames[interest.slot.rule]}`];
 }
 
 /** What counts add to the item's score; nothing if the version has none, or they add nothing. */
