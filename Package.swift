@@ -87,7 +87,7 @@ let package = Package(
         library("Recommenders", ["Kernels", "Autodiff", "CheckpointStore"]),
         library(
             "Training",
-            ["Kernels", "Autodiff", "Recommenders", "VectorIndex", "CheckpointStore", logging]
+            ["Kernels", "Autodiff", "Recommenders", "VectorIndex", "CheckpointStore", "PostgreSQL", logging]
         ),
         // Without the trait it only says that the build has no MPI.
         library(

@@ -8,6 +8,8 @@ public enum Command: Sendable {
     case configure([String: String])
     /// A COPY FROM STDIN; the function gives the next bytes, and nil after the last.
     case copy(String, @Sendable () -> [UInt8]?)
+    /// A COPY TO STDOUT, the last command of a session; it is done when the server begins to send.
+    case copyOut(String)
 }
 
 /// Commands on one connection, which proceed as far as its socket allows.
@@ -110,6 +112,8 @@ struct Exchange {
         case .copy(let statement, let source):
             self.source = source
             isSent = session.send(statement, isPrepared: false, [])
+        case .copyOut(let statement):
+            isSent = session.send(statement, isPrepared: false, [])
         }
         guard isSent else { throw failure }
         phase = .awaiting
@@ -120,6 +124,9 @@ struct Exchange {
         switch reply {
         case .rows(let rows): self.rows = rows
         case .copying: phase = .copying(rows: source?())
+        case .sending:
+            commands.removeFirst()
+            phase = .idle
         case .refused(let state, let message):
             refusal = .refused(server: server, state: state, message: message)
         case nil:

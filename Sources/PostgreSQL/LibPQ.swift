@@ -30,6 +30,8 @@ import Darwin
     let getResult: @convention(c) (OpaquePointer) -> OpaquePointer?
     let putCopyData: @convention(c) (OpaquePointer, Text, Int32) -> Int32
     let putCopyEnd: @convention(c) (OpaquePointer, Text?) -> Int32
+    let getCopyData: @convention(c) (OpaquePointer, UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>, Int32) -> Int32
+    let freeMemory: @convention(c) (UnsafeMutableRawPointer) -> Void
     let resultStatus: @convention(c) (OpaquePointer) -> Int32
     let resultErrorField: @convention(c) (OpaquePointer, Int32) -> Text?
     let rowCount: @convention(c) (OpaquePointer) -> Int32
@@ -70,6 +72,8 @@ import Darwin
         unsafe getResult = try function("PQgetResult")
         unsafe putCopyData = try function("PQputCopyData")
         unsafe putCopyEnd = try function("PQputCopyEnd")
+        unsafe getCopyData = try function("PQgetCopyData")
+        unsafe freeMemory = try function("PQfreemem")
         unsafe resultStatus = try function("PQresultStatus")
         unsafe resultErrorField = try function("PQresultErrorField")
         unsafe rowCount = try function("PQntuples")
@@ -95,12 +99,15 @@ import Darwin
         case rows(Rows)
         /// The server expects the rows of a COPY.
         case copying
+        /// The server sends the rows of a COPY; see ``takeRow(into:)``.
+        case sending
         /// The statement failed; the connection stays usable.
         case refused(state: String, message: String)
     }
 
     private let library: LibPQ
     private let connection: OpaquePointer
+    private let address: ServerAddress
     /// Statements that were prepared on this connection.
     var prepared: Set<String> = []
     /// Values of parameters that were set on this connection.
@@ -115,6 +122,7 @@ import Darwin
             throw .badAddress("there is no memory for a connection")
         }
         unsafe self.connection = connection
+        self.address = address
         // Without this, libpq writes notices to standard error.
         _ = unsafe library.setNoticeProcessor(connection, { _, _ in }, nil)
     }
@@ -127,10 +135,10 @@ import Darwin
     /// The socket; -1 when there is none.
     var descriptor: Int32 { unsafe library.socket(connection) }
 
-    /// Why the last call failed, in one line.
+    /// Why the last call failed, in one line and without a password of the address.
     var message: String {
         let text = unsafe library.errorMessage(connection).map { unsafe String(cString: $0) } ?? ""
-        return text.split(whereSeparator: \.isNewline).joined(separator: " ")
+        return address.withoutPassword(text.split(whereSeparator: \.isNewline).joined(separator: " "))
     }
 
     /// Proceeds with the connection.
@@ -193,6 +201,7 @@ import Darwin
         defer { unsafe library.clear(result) }
         switch unsafe library.resultStatus(result) {
         case 1, 2: return unsafe .rows(rows(of: result))
+        case 3: return .sending
         case 4: return .copying
         default:
             func field(_ code: Character) -> String {
@@ -225,6 +234,21 @@ import Darwin
         case 0: false
         default: nil
         }
+    }
+
+    /// The result of ``takeRow(into:)``.
+    enum Taken { case row, waiting, ended, failed }
+
+    /// Appends the next row that the server sends for a COPY, without waiting.
+    func takeRow(into bytes: inout [UInt8]) -> Taken {
+        var row: UnsafeMutablePointer<CChar>?
+        let length = unsafe library.getCopyData(connection, &row, 1)
+        guard let start = unsafe row, length > 0 else {
+            return length == 0 ? .waiting : length == -1 ? .ended : .failed
+        }
+        defer { unsafe library.freeMemory(start) }
+        unsafe bytes.append(contentsOf: UnsafeRawBufferPointer(start: start, count: Int(length)))
+        return .row
     }
 
     private func rows(of result: OpaquePointer) -> Rows {

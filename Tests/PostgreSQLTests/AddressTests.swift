@@ -7,7 +7,8 @@ import Testing
         let address = try #require(ServerAddress("postgres://shop:s3cret@db-1:5433/items?sslmode=require"))
         #expect(address.name == "db-1:5433/items")
         #expect(ServerAddress("postgresql://db/items")?.name == "db:5432/items")
-        for text in ["", "db", "http://db/items", "db:5432", "postgres//db"] { #expect(ServerAddress(text) == nil) }
+        let others = ["", "db", "http://db/items", "db:5432", "postgres//db", "postgres://a:1/b@db/c"]
+        for text in others { #expect(ServerAddress(text) == nil) }
     }
 
     @Test("binary values are big-endian")

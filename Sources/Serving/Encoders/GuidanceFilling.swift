@@ -2,8 +2,46 @@ import Kernels
 import Recommenders
 import VectorIndex
 
+/// A slot of rule-based guidance, for explanations.
+public struct FilledSlot: Sendable, Equatable {
+    /// The rule that chose the item of a slot.
+    public enum Rule: String, Sendable, CaseIterable {
+        /// A promising item that users rarely see.
+        case exploring
+        /// A popular item of the catalogue.
+        case popular
+        /// A popular item of the history.
+        case historyPopular = "history_popular"
+        /// One of the newest items of the history.
+        case newest
+    }
+
+    /// The rule.
+    public let rule: Rule
+    /// The item; nil for an empty slot.
+    public let item: Int32?
+}
+
 /// Fills the slots of rule-based guidance with items of a snapshot.
 extension ServingSnapshot {
+    /// The items that ``guidanceItems(_:after:seed:)`` puts into the slots, with their rules; empty for other guidance.
+    func filledSlots(_ asked: GuidanceSlots?, after history: ArraySlice<Int32>, seed: UInt64) -> [FilledSlot] {
+        let slots = encoder.guidanceSlots
+        guard slots > 0 else { return [] }
+        let (rules, items) = (asked ?? encoder.defaultSlots, guidanceItems(asked, after: history, seed: seed))
+        guard !items.isEmpty else {
+            let last = history.suffix(slots)
+            let empty = [FilledSlot](repeating: FilledSlot(rule: .newest, item: nil), count: slots - last.count)
+            return empty + last.map { FilledSlot(rule: .newest, item: $0) }
+        }
+        let counts: [(FilledSlot.Rule, Int)] = [
+            (.exploring, rules.exploring), (.popular, rules.popular), (.historyPopular, rules.historyPopular),
+            (.newest, slots - rules.count),
+        ]
+        let names = counts.flatMap { rule, count in [FilledSlot.Rule](repeating: rule, count: count) }
+        return zip(names, items).map { FilledSlot(rule: $0, item: $1 == Self.empty ? nil : $1) }
+    }
+
     /// How many items are compared for a slot of exploration.
     private static let explored = 64
     /// A slot without an item.

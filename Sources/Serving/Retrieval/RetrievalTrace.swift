@@ -25,6 +25,8 @@ public struct RetrievalTrace: Sendable {
     public let countScores: [Float]
     /// The items nearest to every interest, best first; they show its topic.
     public let nearest: [[Scored]]
+    /// The slot of rule-based guidance behind every interest; empty for other guidance.
+    public let slots: [FilledSlot]
 }
 
 extension RetrievalService {
@@ -45,7 +47,15 @@ extension RetrievalService {
         let snapshot = response.snapshot
         let isPredicted = response.fallback == nil && response.fused?.isLedByPrediction != false
         guard isPredicted, snapshot.hasItemVectors else {
-            return RetrievalTrace(response: response, history: [], user: nil, closest: [], countScores: [], nearest: [])
+            return RetrievalTrace(
+                response: response,
+                history: [],
+                user: nil,
+                closest: [],
+                countScores: [],
+                nearest: [],
+                slots: []
+            )
         }
         var history: [Int32] = []
         var lookup = IdentifierTable.Lookup()
@@ -74,7 +84,8 @@ extension RetrievalService {
             countScores: counted,
             nearest: (0..<interests.rows).map { row in
                 snapshot.localIndex.search(interests.row(row).span, k: min(labels, snapshot.itemCount))
-            }
+            },
+            slots: snapshot.filledSlots(request.guidance, after: read[...], seed: response.seed)
         )
     }
 

@@ -7,8 +7,8 @@ public struct RetrainingConfiguration: ConfigurationSection {
     public var store = ""
     /// The name of the model in the store.
     public var model = ""
-    /// The events file: the whole log, with the times of a clock.
-    public var events = ""
+    /// The whole log, with the times of a clock: a name as `train --events` takes it, or a list of names.
+    public var events = Events()
     /// The items file, for titles and categories; empty for none.
     public var items = ""
     /// The recipe; empty for that of the active version, or for one that suits the data.
@@ -30,6 +30,31 @@ public struct RetrainingConfiguration: ConfigurationSection {
     /// Whether the log may have fewer events than before, because it is a moving window.
     public var logMayShrink = false
 
+    /// The names of a log's parts; in JSON a text, or a list of texts.
+    public struct Events: Codable, Sendable, Equatable {
+        /// The names, in the order in which the parts are read.
+        public var names: [String]
+
+        /// Some names.
+        public init(_ names: [String] = []) { self.names = names }
+
+        /// Reads one name or several.
+        public init(from decoder: any Decoder) throws {
+            let container = try decoder.singleValueContainer()
+            guard let name = try? container.decode(String.self) else {
+                names = try container.decode([String].self)
+                return
+            }
+            names = name.isEmpty ? [] : [name]
+        }
+
+        /// Writes one name as a text.
+        public func encode(to encoder: any Encoder) throws {
+            var container = encoder.singleValueContainer()
+            if names.count < 2 { try container.encode(names.first ?? "") } else { try container.encode(names) }
+        }
+    }
+
     /// Names of columns; empty ones are recognised.
     public struct Columns: ConfigurationSection {
         /// The column of users.
@@ -38,6 +63,10 @@ public struct RetrainingConfiguration: ConfigurationSection {
         public var item = ""
         /// The column of times.
         public var time = ""
+        /// The column of kinds of events.
+        public var event = ""
+        /// The column of ratings.
+        public var rating = ""
 
         /// All are recognised.
         public init() {}
@@ -49,7 +78,9 @@ public struct RetrainingConfiguration: ConfigurationSection {
             EventColumns(
                 user: user.isEmpty ? nil : user,
                 item: item.isEmpty ? nil : item,
-                time: time.isEmpty ? nil : time
+                time: time.isEmpty ? nil : time,
+                event: event.isEmpty ? nil : event,
+                rating: rating.isEmpty ? nil : rating
             )
         }
     }
@@ -78,7 +109,8 @@ public struct RetrainingConfiguration: ConfigurationSection {
 
     /// Throws when a value is out of range.
     public func validate(prefix: String) throws(ConfigurationError) {
-        for (key, value) in [("store", store), ("model", model), ("events", events)] where value.isEmpty {
+        let needed = [("store", store), ("model", model), ("events", events.names.min() ?? "")]
+        for (key, value) in needed where value.isEmpty {
             throw .invalidValue(key: prefix + key, reason: "it is missing.")
         }
         try columns.validate(prefix: prefix + "columns.")
@@ -104,7 +136,8 @@ public struct RetrainingConfiguration: ConfigurationSection {
         func resolved(_ file: String) -> String {
             file.isEmpty ? file : URL(filePath: file, relativeTo: folder).path
         }
-        (store, events, items) = (resolved(store), resolved(events), resolved(items))
+        (store, items) = (resolved(store), resolved(items))
+        events.names = events.names.map { EventSource.resolved($0, in: folder) }
         (recipe, metrics, record) = (resolved(recipe), resolved(metrics), resolved(record))
     }
 }

@@ -12,6 +12,12 @@ extension RetrainingSimulation.Way {
         case .first: "never retrained"
         }
     }
+
+    /// The name in plots, whose legends are narrow.
+    fileprivate var shortName: String {
+        guard case .continued(let settings) = self else { return name }
+        return "continued, \(NumberText.short(100 * settings.share)) % x \(NumberText.short(settings.learningRate))"
+    }
 }
 
 /// The table and the plot of a ``RetrainingSimulation``.
@@ -78,8 +84,31 @@ public struct RetrainingReport: Sendable {
             axis: .linear,
             series: ways.enumerated().map { number, way in
                 Chart.Series(
-                    name: way.name,
+                    name: way.shortName,
                     points: periods.enumerated().map { Chart.Point(x: Double($0), y: $1.scores[number].hitRate) }
+                )
+            }
+        )
+    }
+
+    /// The mean HR@20 of the compared periods up to each one, as a share of the full trainings' mean.
+    private var share: Chart {
+        func sums(_ way: Int) -> [Double] {
+            compared.reduce(into: [0.0]) { $0.append($0[$0.count - 1] + Double($1.rows) * $1.scores[way].hitRate) }
+        }
+        let full = sums(0)
+        return Chart(
+            title: "HR@20 of all periods so far, in percent of the full trainings'",
+            xLabel: "period",
+            yLabel: "percent",
+            axis: .linear,
+            series: ways.enumerated().map { number, way in
+                let own = sums(number)
+                return Chart.Series(
+                    name: way.shortName,
+                    points: full.indices.dropFirst().filter { full[$0] > 0 }.map { period in
+                        Chart.Point(x: Double(period), y: 100 * own[period] / full[period])
+                    }
                 )
             }
         )
@@ -90,7 +119,7 @@ public struct RetrainingReport: Sendable {
     /// - Returns: The paths.
     public func write(to folder: String) throws -> [String] {
         try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
-        let figure = Figure(title: "Retraining", charts: [chart])
+        let figure = Figure(title: "Retraining", charts: [chart, share])
         let files = [("md", markdown), ("csv", csv), ("svg", figure.svg)]
         return try files.map { name, text in
             let path = "\(folder)/retraining.\(name)"

@@ -45,16 +45,16 @@ public struct RetrainingRound: Sendable {
         let active = try activeVersion(in: store)
         let parent = try active.map(ParentVersion.init)
         var items = ItemVocabulary()
-        let columns = settings.columns.names
+        let (source, columns) = (try EventSource(settings.events.names), settings.columns.names)
         let given = try settings.recipe.isEmpty ? nil : Recipe(contentsOf: settings.recipe)
         let targets = (given ?? parent?.recipe)?.data.targets ?? TargetConfiguration()
-        let log = try EventLog.read(EventSource(file: settings.events), columns, targets, &items, .extend)
+        let log = try EventLog.read(source, columns, targets, &items, .extend)
         notes(log.notes)
         let extent = LogExtent(log.dataset(log.eventsByUser()))
         try parent?.require(extent, mayShrink: settings.logMayShrink)
         try parent?.requireItems(items)
         guard let scale = TimeScale(rawValue: extent.unit), scale.isClock else {
-            throw RetrainingError.noClock(file: settings.events)
+            throw RetrainingError.noClock(file: source.name)
         }
         let learnt = parent?.log?.newest ?? -.infinity
         // Rows that the active version has learnt from would flatter it.
@@ -68,7 +68,7 @@ public struct RetrainingRound: Sendable {
             return finished(result)
         }
         guard let divided = DividedLog(log, items, at: Timestamp(start)) else {
-            throw RetrainingError.shortLog(file: settings.events, hours: settings.judge.hours)
+            throw RetrainingError.shortLog(file: source.name, hours: settings.judge.hours)
         }
         guard active == nil || divided.rows.count >= settings.judge.minimumRows else {
             let least = settings.judge.minimumRows
@@ -77,7 +77,7 @@ public struct RetrainingRound: Sendable {
         }
         let origin = isFull ? nil : parent
         let data = try divided.trainingData(
-            of: settings.events,
+            of: source.name,
             columns: columns,
             split: origin.map { SplitKind(rawValue: $0.data.split) } ?? given?.data.split,
             seed: (origin?.data.splitSeed) ?? given?.data.splitSeed ?? DataConfiguration().splitSeed,

@@ -49,18 +49,18 @@ public struct RetrainingSimulation: Sendable {
     /// The ways that are compared: a full training first.
     public let ways: [Way]
     private let recipe: Recipe
-    private let path: String
+    private let source: EventSource
     private let columns: EventColumns
     private let days: Double
     private let firstShare: Double
     private let seed: UInt64
     private let budget: TrainingBudget
 
-    /// A simulation on one events file.
+    /// A simulation on one log.
     ///
     /// - Parameters:
     ///   - recipe: The recipe of every training.
-    ///   - path: The events file, with times of a clock.
+    ///   - source: The log, with times of a clock.
     ///   - columns: Explicit column names; nil ones are recognised from the header.
     ///   - continuations: Settings of continued trainings to compare.
     ///   - days: Length of a period.
@@ -69,7 +69,7 @@ public struct RetrainingSimulation: Sendable {
     ///   - budget: What ends a training from nothing besides the recipe.
     public init(
         recipe: Recipe,
-        events path: String,
+        events source: EventSource,
         columns: EventColumns = EventColumns(),
         continuations: [ContinuationConfiguration],
         days: Double = 7,
@@ -78,7 +78,7 @@ public struct RetrainingSimulation: Sendable {
         budget: TrainingBudget = TrainingBudget()
     ) {
         self.recipe = recipe
-        self.path = path
+        self.source = source
         self.columns = columns
         ways = [.full] + continuations.map(Way.continued) + [.skipped, .first]
         (self.days, self.firstShare, self.seed, self.budget) = (days, firstShare, seed, budget)
@@ -93,9 +93,9 @@ public struct RetrainingSimulation: Sendable {
     /// - Throws: ``CSVError``, ``RetrainingError/noClock(file:)``, and the errors of ``TrainingJob``.
     public func run(store: CheckpointStore, report: (Period) -> Void) throws -> [Period] {
         var items = ItemVocabulary()
-        let log = try EventLog.read(EventSource(file: path), columns, TargetConfiguration(), &items, .extend)
+        let log = try EventLog.read(source, columns, TargetConfiguration(), &items, .extend)
         let scale = TimeScale(log.dataset(log.eventsByUser()).lastTimestamps)
-        guard scale.isClock else { throw RetrainingError.noClock(file: path) }
+        guard scale.isClock else { throw RetrainingError.noClock(file: source.name) }
         let times = log.users.indices.map { log.times[Int32($0)].nearest }.sorted()
         let length = days * 86_400 * scale.perSecond
         var start = times[Int(Double(times.count - 1) * firstShare)]
@@ -113,7 +113,7 @@ public struct RetrainingSimulation: Sendable {
                 scores: []
             )
             let data = try divided.trainingData(
-                of: path,
+                of: source.name,
                 columns: columns,
                 split: recipe.data.split,
                 seed: recipe.data.splitSeed,

@@ -16,7 +16,11 @@ struct RetrainingBench: ParsableCommand {
     )
 
     @Option(help: "Recipe, JSON; see models/.", completion: .file()) var recipe: String
-    @Option(help: "Interactions with the times of a clock.", completion: .file()) var events: String
+    @Option(
+        help: "Interactions with the times of a clock: what --events of train takes. Repeat it for several.",
+        completion: .file()
+    )
+    var events: [String]
     @OptionGroup var columns: ColumnOptions
     @Option(help: "Days of a period.") var days = 7.0
     @Option(help: "The share of the events before the first period.") var firstShare = 0.5
@@ -28,6 +32,7 @@ struct RetrainingBench: ParsableCommand {
     @Flag(help: "Print one JSON object a period instead of the table.") var json = false
 
     func validate() throws {
+        guard !events.isEmpty else { throw ValidationError("Give a log with --events.") }
         guard 0.01...10_000 ~= days else { throw ValidationError("--days must be from 0.01 to 10000.") }
         guard 0.01...0.99 ~= firstShare else { throw ValidationError("--first-share must be from 0.01 to 0.99.") }
     }
@@ -35,9 +40,9 @@ struct RetrainingBench: ParsableCommand {
     func run() throws {
         Allocator.keepFreedMemory()
         let recipe = try Recipe(contentsOf: recipe)
-        let simulation = RetrainingSimulation(
+        let simulation = try RetrainingSimulation(
             recipe: recipe,
-            events: events,
+            events: EventSource(events),
             columns: columns.names,
             continuations: try continuations(recipe.continuation),
             days: days,

@@ -85,16 +85,3 @@ struct SourcesBench: ParsableCommand {
         return times
     }
 }
-
-extension RoutingTable {
-    /// The active versions of some models of a store; requests without a model get the first.
-    convenience init(store: CheckpointStore, models: [String], version: Int? = nil) throws {
-        let builder = SnapshotBuilder.standard(warmUpRequests: 1, minRecall: 0)
-        let routes = try models.enumerated().map { position, name in
-            let checkpoint = try store.load(model: name, version: version)
-            let snapshot = try builder.build(checkpoint, generation: UInt64(position + 1))
-            return (name, TrafficRoute(name: name, arms: [TrafficArm(snapshot)]))
-        }
-        self.init(routes: Dictionary(routes) { first, _ in first }, standard: models.first, expected: [])
-    }
-}

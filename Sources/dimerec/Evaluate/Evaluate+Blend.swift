@@ -46,7 +46,13 @@ extension Evaluate {
                     numbers: checkpoints[position].catalogue.ids.map { numbers[$0] ?? -1 }
                 )
             }
-            return BlendEvaluation(models, fusion: fusion, constant: constant, filterHistory: filterHistory)
+            return BlendEvaluation(
+                models,
+                fusion: fusion,
+                constant: constant,
+                window: window,
+                filterHistory: filterHistory
+            )
         }
         let fitted = try evaluation(0, limit: Self.mostFitted).fit()
         let singles = names.indices.map { own in names.indices.map { $0 == own ? 1.0 : 0 } }
@@ -65,16 +71,16 @@ extension Evaluate {
     private func blendMember(_ checkpoint: Checkpoint) throws -> BlendMember {
         let recipe = try Recipe(json: Data(checkpoint.manifest.recipe.utf8))
         let parts = try [SplitPart.validation, .test].map { part in
-            let data = try HeldOutData(
-                events: EventSource(events),
-                columns: columns.names,
-                targets: recipe.data.targets,
-                split: split,
-                part: part,
-                manifest: checkpoint.manifest,
-                catalogue: checkpoint.catalogue
-            )
+            let data = try heldOut(part, of: checkpoint, targets: recipe.data.targets)
+            // A weight that is fitted on rows that the version has learnt is too large.
+            let hasLearnt = part == .validation && recipe.training.refit
             if part == .test { Terminal.write(notes: data.notes) }
+            if hasLearnt {
+                Terminal.write(notes: [
+                    "warning: '\(checkpoint.manifest.model)' has learnt from the validation part, so its fitted weight is too "
+                        + "large; train it with \"refit\": false in the recipe's training section"
+                ])
+            }
             return data.part
         }
         let model = try recipe.model(stored: checkpoint.parameters, items: checkpoint.catalogue.count)

@@ -16,12 +16,15 @@ struct Evaluate: ParsableCommand {
     var blend: String?
     @Option(help: "How --blend merges: reciprocal_rank or score.") var fusion = SourceBlend.Fusion.reciprocalRank
     @Option(help: "The constant of reciprocal_rank, 0 to 10000.") var constant = SourceBlend.standardConstant
+    @Option(help: "How many items each list of --blend has, 1 to 1000.") var window = SourceBlend.standardWindow
     @Option(help: "Version; the active one by default.") var version: Int?
     @Option(help: "The events that the model was trained on; what --events of train takes.", completion: .file())
     var events: [String] = []
     @Option(help: "users, time or leave-one-out; must be the split that the model was trained with.") var split:
         SplitKind?
     @Option(help: "Interactions that the model was not trained on.") var test: String?
+    @Option(help: "The validation interactions that --blend fits on, with --test for parts given as files.")
+    var validation: String?
     @Option(help: "The training file, for the trivial predictors; only with --test.") var train: String?
     @OptionGroup var columns: ColumnOptions
     @Option(help: "all-prefixes, next-after-80, five-cuts or last-item; the recipe's by default.")
@@ -43,16 +46,17 @@ struct Evaluate: ParsableCommand {
         guard events.isEmpty != (test == nil) else { throw ValidationError("Give either --events or --test.") }
         if let blend {
             let sources = blended(blend).map { SourceBlend.Source(model: $0) }
-            if let fault = SourceBlend(sources, constant: constant).fault(most: 1000) {
+            if let fault = SourceBlend(sources, constant: constant, window: window).fault(most: 1000) {
                 throw ValidationError("--blend: \(fault.field) \(fault.message)")
             }
-            guard !events.isEmpty else {
-                throw ValidationError("--blend fits on a validation part and needs --events instead of --test.")
+            guard (test == nil) == (validation == nil) else {
+                throw ValidationError("--blend fits on a validation part: give --events, or --validation with --test.")
             }
             guard version == nil, part == .test, noiseSeeds == 1, vectorsOut == nil else {
                 throw ValidationError("--blend takes no --version, --part, --noise-seeds or --vectors-out.")
             }
         }
+        guard blend != nil || validation == nil else { throw ValidationError("--validation needs --blend.") }
         guard part != .train else { throw ValidationError("--part must be validation or test.") }
         guard 1...10_000 ~= noiseSeeds else { throw ValidationError("--noise-seeds must be from 1 to 10000.") }
     }
@@ -70,7 +74,7 @@ struct Evaluate: ParsableCommand {
         let recipe = try Recipe(json: Data(checkpoint.manifest.recipe.utf8))
         let counted = try recipe.model(stored: checkpoint.parameters, items: checkpoint.catalogue.count)
         let model = counted.system
-        let data = try heldOut(checkpoint, targets: recipe.data.targets)
+        let data = try heldOut(part, of: checkpoint, targets: recipe.data.targets)
         Terminal.write(notes: data.notes)
         let `protocol` = self.protocol ?? recipe.data.evaluation.suited(to: data.part.targets)
         guard `protocol`.suits(data.part.targets) else {
@@ -130,7 +134,8 @@ struct Evaluate: ParsableCommand {
         ]
     }
 
-    private func heldOut(_ checkpoint: Checkpoint, targets: TargetConfiguration) throws -> HeldOutData {
+    /// A part of the events that a version was trained on, or a file that it was not trained on.
+    func heldOut(_ part: SplitPart, of checkpoint: Checkpoint, targets: TargetConfiguration) throws -> HeldOutData {
         if !events.isEmpty {
             return try HeldOutData(
                 events: EventSource(events),
@@ -143,7 +148,7 @@ struct Evaluate: ParsableCommand {
             )
         }
         return try HeldOutData(
-            test: test ?? "",
+            test: (part == .validation ? validation : nil) ?? test ?? "",
             train: train,
             columns: columns.names,
             targets: targets,

@@ -15,7 +15,8 @@ struct TrainingDataOptions: ParsableArguments {
     @Option(
         help: """
             Interactions, split by --split: a CSV, TSV or JSON Lines file (.gz and .zst too), a folder of them, a pattern such \
-            as 'logs/2026-*.csv.gz', - for standard input, or 'sqlite:FILE?query=SELECT'. Repeat it for several.
+            as 'logs/2026-*.csv.gz', - for standard input, 'sqlite:FILE?query=SELECT', or \
+            'postgres://USER@HOST/DATABASE?query=SELECT'. Repeat it for several.
             """,
         completion: .file()
     )

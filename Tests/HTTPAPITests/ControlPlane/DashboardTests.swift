@@ -1,3 +1,4 @@
+import CheckpointStore
 import Foundation
 import HTTPAPI
 import HTTPTypes
@@ -235,6 +236,30 @@ import Testing
         #expect(abs((path[4]["cosine"] as? Double ?? 0) - 1) < 1e-5)
         let times = try #require(answer["microseconds"] as? [String: Double])
         #expect(Set(times.keys) == ["guidance", "diffusion", "search"])
+    }
+
+    @Test("a query to several sources names the sources of each item, as /retrieve does")
+    func explainsSources() async throws {
+        let body = #"{"history":["i1",3],"k":4,"sources":[{"model":"m"},{"popular":true,"quota":2}]}"#
+        let answer = try await query(body).json()
+        let sources = try #require(answer["sources"] as? [[String: Any]])
+        #expect(sources.map { $0["source"] as? String } == ["m", "popular"])
+        #expect(sources.allSatisfy { $0["status"] as? String == "ok" })
+        let items = try #require(answer["items"] as? [[String: Any]])
+        var request = RetrievalRequest(history: ["i1", "3"], k: 4)
+        request.sources = SourceBlend([.init(model: "m"), .init(model: nil, quota: 2)])
+        let response = try RetrievalService(holder: holder).retrieve(request, workspace: RetrievalWorkspace())
+        let fused = try #require(response.fused)
+        #expect(items.count == 4 && response.items.count == 4)
+        for (position, item) in items.enumerated() {
+            let given = item["sources"] as? [[String: Any]]
+            let ranks = Dictionary(
+                uniqueKeysWithValues: try #require(given).map { ($0["source"] as? String ?? "", $0["rank"] as? Int) }
+            )
+            #expect(ranks["m", default: nil] == fused.rank(ofItem: position, in: 0))
+            #expect(ranks["popular", default: nil] == fused.rank(ofItem: position, in: 1))
+            #expect(!ranks.isEmpty)
+        }
     }
 
     @Test("a fallback has neither interests nor a path")

@@ -85,6 +85,26 @@ import VectorIndex
         #expect(try guides([7, 8], slots(popular: 1)) == [39, -1, 7, 8])
     }
 
+    @Test("a trace names the rule of each slot, and its item is the guiding vector")
+    func traces() throws {
+        let service = service(["m": try snapshot(configuration())])
+        typealias Rule = FilledSlot.Rule
+        let cases: [(history: [Int32], slots: GuidanceSlots?, rules: [Rule])] = [
+            ([31, 4, 39, 12, 5], nil, [.newest, .newest, .newest, .newest]),
+            ([7], nil, [.newest, .newest, .newest, .newest]),
+            ([31, 4, 39, 12, 5], slots(exploring: 1, popular: 2), [.exploring, .popular, .popular, .newest]),
+            ([7], slots(popular: 1, historyPopular: 2), [.popular, .historyPopular, .historyPopular, .newest]),
+        ]
+        for (history, slots, rules) in cases {
+            let request = request(history, slots)
+            let trace = try service.trace(request)
+            #expect(trace.slots.map(\.rule) == rules)
+            #expect(trace.slots.map { $0.item.map(Int.init) ?? -1 } == (try guides(request, of: service)))
+        }
+        let learnt = self.service(["m": try snapshot(configuration { $0.guidance.kind = .selfAttentive })])
+        #expect(try learnt.trace(request([7], nil)).slots.isEmpty)
+    }
+
     @Test(
         "exploration takes the nearest of the less popular half, other items for other seeds, and none of the history"
     )

@@ -146,6 +146,9 @@ import Training
             (#"{"store": "s", "model": "a/b", "events": "e"}"#, "a/b"),
             (#"{"store": "s", "model": "m", "events": "e", "judge": {"hours": 0}}"#, "judge.hours"),
             (#"{"store": "s", "model": "m", "events": "e", "jugde": {}}"#, "jugde"), ("{", "JSON"),
+            (#"{"store": "s", "model": "m", "events": []}"#, "'events'"),
+            (#"{"store": "s", "model": "m", "events": ["a", ""]}"#, "'events'"),
+            (#"{"store": "s", "model": "m", "events": 7}"#, "'events'"),
         ]
         for (json, part) in cases {
             try withFile(json, name: "retrain.json") { path in
@@ -156,7 +159,19 @@ import Training
         try withFile(#"{"store": "s.sqlite", "model": "m", "events": "/data/e.csv"}"#, name: "retrain.json") { path in
             let settings = try RetrainingConfiguration(contentsOf: path)
             #expect(settings.store == URL(filePath: path).deletingLastPathComponent().appending(path: "s.sqlite").path)
-            #expect(settings.events == "/data/e.csv" && settings.items.isEmpty)
+            #expect(settings.events.names == ["/data/e.csv"] && settings.items.isEmpty)
+        }
+        let names = ["days", "logs/*.csv.gz", "-", "sqlite:a%3F.db?query=select 1", "sqlite:/b.db?query=select 1"]
+        let server = "postgres://shop@db/shop?query=select 1"
+        let json = String(decoding: try JSONEncoder().encode(names + [server]), as: UTF8.self)
+        try withFile(#"{"store": "s", "model": "m", "events": \#(json)}"#, name: "retrain.json") { path in
+            let folder = URL(filePath: path).deletingLastPathComponent().path
+            let read = try RetrainingConfiguration(contentsOf: path).events.names
+            let expected = [
+                "\(folder)/days", "\(folder)/logs/*.csv.gz", "-", "sqlite:\(folder)/a%3F.db?query=select 1",
+                "sqlite:/b.db?query=select 1", server,
+            ]
+            #expect(read == expected)
         }
     }
 

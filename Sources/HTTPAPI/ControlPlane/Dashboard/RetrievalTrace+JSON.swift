@@ -54,7 +54,9 @@ extension RetrievalTrace {
         writer.microseconds(nanoseconds: response.times.diffusion)
         writer.raw(",\"search\":")
         writer.microseconds(nanoseconds: response.times.search)
-        writer.raw("},\"items\":")
+        writer.raw("}")
+        if let fused = response.fused { writer.sources(fused) }
+        writer.raw(",\"items\":")
         writer.list(Array(response.items.enumerated())) { writer, answer in
             let (position, item) = answer
             writer.raw("{")
@@ -71,6 +73,10 @@ extension RetrievalTrace {
             if position < countScores.count {
                 writer.raw(",\"count_score\":")
                 writer.float(countScores[position])
+            }
+            if let fused = response.fused {
+                writer.raw(",\"sources\":")
+                writer.sources(ofItem: position, in: fused)
             }
             if position < response.reasons.count {
                 writer.raw(",")
@@ -99,6 +105,19 @@ extension RetrievalTrace {
             writer.raw("{\"norm\":")
             writer.float(length(vector))
             writer.place(map.point(vector))
+            if row < slots.count {
+                writer.raw(",\"slot\":{\"rule\":")
+                writer.string(slots[row].rule.rawValue)
+                writer.raw(",\"item\":")
+                if let item = slots[row].item {
+                    writer.raw("{")
+                    writer.names(of: item, in: response.snapshot)
+                    writer.raw("}")
+                } else {
+                    writer.raw("null")
+                }
+                writer.raw("}")
+            }
             writer.raw(",\"nearest\":")
             writer.list(nearest) { writer, item in
                 writer.raw("{")

@@ -21,18 +21,25 @@ extension JSONWriter {
             }
             raw(",\"score\":")
             float(item.score)
-            raw(",\"sources\":[")
-            var isFirst = true
-            for source in fused.sources.indices {
-                guard let rank = fused.rank(ofItem: position, in: source) else { continue }
-                raw(isFirst ? "{\"source\":" : ",{\"source\":")
-                isFirst = false
-                string(fused.sources[source].name)
-                raw(",\"rank\":")
-                integer(rank)
-                raw("}")
-            }
-            raw("]}")
+            raw(",\"sources\":")
+            sources(ofItem: position, in: fused)
+            raw("}")
+        }
+        raw("]")
+    }
+
+    /// Appends the list of the sources that gave an item of the answer, with its ranks.
+    mutating func sources(ofItem position: Int, in fused: FusedSources) {
+        raw("[")
+        var isFirst = true
+        for source in fused.sources.indices {
+            guard let rank = fused.rank(ofItem: position, in: source) else { continue }
+            raw(isFirst ? "{\"source\":" : ",{\"source\":")
+            isFirst = false
+            string(fused.sources[source].name)
+            raw(",\"rank\":")
+            integer(rank)
+            raw("}")
         }
         raw("]")
     }

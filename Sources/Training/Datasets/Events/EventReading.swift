@@ -20,6 +20,10 @@ struct EventReading {
     private var times = TimeReading()
     private var (userColumn, itemColumn): (Int, Int) = (0, 0)
     private var (eventColumn, weightColumn, ratingColumn): (Int?, Int?, Int?) = (nil, nil, nil)
+    /// Whether the next row is the first of its file.
+    private var isAtStart = true
+    /// A column without a role that looks like times; nil when there is none, or there is a column of times.
+    private var timelike: String?
     /// Kinds of events without a weight, at most 20, and where the first of them is.
     private var unknownKinds: (kinds: [String], first: CSVError.Location)?
     /// The values of the columns of kinds and of ratings; nil when nobody asks.
@@ -56,6 +60,7 @@ struct EventReading {
             throw .differentColumns(.time, with: with.file, without: without.file)
         }
         choices.append(choice)
+        isAtStart = true
         (userColumn, itemColumn) = (choice.needed(.user), choice.needed(.item))
         (eventColumn, weightColumn, ratingColumn) = (choice[.event], choice[.weight], choice[.rating])
         times.begin(column: choice[.time])
@@ -63,6 +68,10 @@ struct EventReading {
 
     /// The event of the reader's row.
     mutating func event(in reader: borrowing CSVReader) throws(CSVError) -> Event {
+        if isAtStart {
+            isAtStart = false
+            if !hasTimes, timelike == nil { timelike = choices.last?.timelike(in: reader) }
+        }
         if values != nil {
             if let eventColumn { values?.add(kind: reader.text(eventColumn)) }
             if let ratingColumn { values?.add(rating: reader.text(ratingColumn)) }
@@ -115,7 +124,7 @@ struct EventReading {
 
     /// Notes for the user about the columns, a line for the files that have the same ones.
     func notes(of source: EventSource) -> [String] {
-        guard choices.count > 1 else { return choices.first?.notes(of: source.name) ?? [] }
+        guard choices.count > 1 else { return choices.first?.notes(of: source.name, timelike: timelike) ?? [] }
         var groups: [(choice: ColumnChoice, files: Int)] = []
         for choice in choices {
             if let group = groups.firstIndex(where: { $0.choice.isAlike(choice) }) {
@@ -126,7 +135,7 @@ struct EventReading {
         }
         return groups.flatMap { choice, files in
             let alike = files == 1 ? choice.file : "\(choice.file) and \(files - 1) more"
-            return choice.notes(of: groups.count == 1 ? source.name : alike)
+            return choice.notes(of: groups.count == 1 ? source.name : alike, timelike: timelike)
         }
     }
 }

@@ -12,15 +12,15 @@ public struct EventSource: Sendable, Equatable {
         case file(String)
         /// Standard input.
         case standardInput
-        /// The rows of a query on a SQLite database.
-        case query(String, database: String)
+        /// The rows of a query on a database.
+        case query(EventQuery)
 
         /// The name for messages.
         var name: String {
             switch self {
             case .file(let path): path
             case .standardInput: "standard input"
-            case .query(_, let database): "sqlite:\(database)"
+            case .query(let query): query.database.name
             }
         }
     }
@@ -44,7 +44,8 @@ public struct EventSource: Sendable, Equatable {
     ///
     /// A name is a file; a folder, for all of its logs in the order of their names, those in folders named
     /// `column=value` too; a pattern with `*`, `?` or `[...]`, for all files that match, in the order of their names;
-    /// `-` for standard input; or `sqlite:FILE?query=SELECT`, where `%` and two hexadecimal digits stand for a byte.
+    /// `-` for standard input; or `sqlite:FILE?query=SELECT` or `postgres://HOST/DATABASE?query=SELECT` for the rows of a
+    /// query, where `%` and two hexadecimal digits stand for a byte.
     ///
     /// - Throws: ``CSVError`` for a pattern or folder without files, a file that is given twice, and a wrong query.
     public init(_ names: [String]) throws(CSVError) {
@@ -75,12 +76,15 @@ public struct EventSource: Sendable, Equatable {
 
     /// Endings of the logs in a folder, before the ending of a compressed file.
     private static let endings = [".csv", ".tsv", ".txt", ".jsonl", ".ndjson", ".json"]
-    private static let scheme = "sqlite:"
 
     private static func parts(_ name: String) throws(CSVError) -> [Part] {
         if name == "-" { return [.standardInput] }
-        if name.hasPrefix(scheme) { return [try query(name)] }
+        if let query = try EventQuery(name) { return [.query(query)] }
         let isFolder = FilePattern.isFolder(name)
+        if isFolder == nil, let scheme = name.prefixMatch(of: /[a-zA-Z][-+.0-9a-zA-Z]*:\/\//) {
+            // The rest of the name may hold a password.
+            throw .unknownSource(String(scheme.output))
+        }
         if isFolder == true {
             let files = logs(in: name)
             guard !files.isEmpty else {
@@ -113,28 +117,20 @@ public struct EventSource: Sendable, Equatable {
         return !name.hasPrefix(".") && endings.contains(where: plain.lowercased().hasSuffix)
     }
 
-    private static func query(_ name: String) throws(CSVError) -> Part {
-        let rest = name.dropFirst(scheme.count)
-        guard let mark = rest.range(of: "?query=") else {
-            throw .invalidQuery(name, reason: "'?query=' is missing")
+    private static func identity(_ part: Part) -> String {
+        switch part {
+        case .file(let path): URL(fileURLWithPath: path).standardizedFileURL.resolvingSymlinksInPath().path
+        case .standardInput: "-"
+        case .query(let query): query.identity
         }
-        guard let database = decoded(rest[..<mark.lowerBound]), let sql = decoded(rest[mark.upperBound...]) else {
-            throw .invalidQuery(name, reason: "a percent sign without two hexadecimal digits of UTF-8 after it")
-        }
-        guard !database.isEmpty else { throw .invalidQuery(name, reason: "the database has no name") }
-        guard !sql.allSatisfy(\.isWhitespace) else { throw .invalidQuery(name, reason: "the query is empty") }
-        return .query(sql, database: database)
     }
 
-    /// Resolves `%` with two hexadecimal digits; nil for other uses of `%`, and for bytes that are not UTF-8.
-    private static func decoded(_ text: Substring) -> String? { String(text).removingPercentEncoding }
-
-    private static func identity(_ part: Part) -> String {
-        guard case .file(let path) = part else {
-            if case .query(let sql, let database) = part { return "\(scheme)\(database)?\(sql)" }
-            return "-"
-        }
-        return URL(fileURLWithPath: path).standardizedFileURL.resolvingSymlinksInPath().path
+    /// A name as ``init(_:)`` takes it, with its files relative to a folder.
+    static func resolved(_ name: String, in folder: URL) -> String {
+        func resolved(_ file: String) -> String { URL(filePath: file, relativeTo: folder).path }
+        if name == "-" { return name }
+        if name.contains("://") || name.contains("?query=") { return EventQuery.resolved(name) { _ in folder.path } }
+        return resolved(name)
     }
 }
 
@@ -151,16 +147,10 @@ extension EventSource.Part {
         case .standardInput:
             var reader = try request.open(ByteSource(name: name, .standardInput))
             try body(&reader)
-        case .query(let sql, let database):
-            do {
-                try QueryText.read(sql, in: database) { rows in
-                    var reader = try request.open(ByteSource(name: name, rows))
-                    try body(&reader)
-                }
-            } catch let error as CSVError {
-                throw error
-            } catch {
-                throw .failedQuery(database: name, reason: ByteSource.reason(error))
+        case .query(let query):
+            try query.read { (rows) throws(CSVError) in
+                var reader = try request.open(rows)
+                try body(&reader)
             }
         }
     }

@@ -11,7 +11,7 @@ final class ByteSource {
 
     private enum Input {
         case file(FileHandle, Decompression?)
-        case query(QueryText)
+        case rows((Int) throws -> [UInt8])
     }
 
     /// A running decompressor and its standard error.
@@ -67,9 +67,13 @@ final class ByteSource {
     }
 
     /// Reads the rows of a query as RFC 4180 text.
-    init(name: String, _ rows: QueryText) {
+    ///
+    /// - Parameters:
+    ///   - name: The name of the database.
+    ///   - rows: Gives about as many more bytes as it is asked for; none at the end.
+    init(name: String, rows: @escaping (Int) throws -> [UInt8]) {
         self.name = name
-        input = .query(rows)
+        input = .rows(rows)
     }
 
     deinit {
@@ -79,11 +83,11 @@ final class ByteSource {
     /// Up to about `count` more bytes; empty only at the end of a complete file.
     func read(upTo count: Int) throws(CSVError) -> [UInt8] {
         switch input {
-        case .query(let rows):
+        case .rows(let rows):
             do {
-                return try rows.read(about: count)
+                return try rows(count)
             } catch {
-                throw .failedQuery(database: name, reason: Self.reason(error))
+                throw .failedQuery(database: name, error)
             }
         case .file(let file, let archive):
             let read: Data?

@@ -41,15 +41,19 @@ public enum CSVError: Error, Equatable, CustomStringConvertible {
         public var role: ColumnRole?
         /// The field of the first row, at most 40 characters; nil without one.
         public var sample: String?
+        /// Whether that field is a date, or a number that counts from 1970.
+        public var looksLikeTimes: Bool
 
         /// Describes a column.
-        public init(name: String, role: ColumnRole?, sample: String?) {
+        public init(name: String, role: ColumnRole?, sample: String?, looksLikeTimes: Bool = false) {
             (self.name, self.role, self.sample) = (name, role, sample)
+            self.looksLikeTimes = looksLikeTimes
         }
 
         /// Name, role and sample.
         public var description: String {
-            let kind = role.map { "taken for \($0.plural)" } ?? "unknown"
+            let unknown = looksLikeTimes ? "unknown, looks like times" : "unknown"
+            let kind = role.map { "taken for \($0.plural)" } ?? unknown
             return "'\(name)' (\(kind)\(sample.map { ", first value '\($0)'" } ?? ""))"
         }
     }
@@ -64,6 +68,10 @@ public enum CSVError: Error, Equatable, CustomStringConvertible {
     case invalidQuery(String, reason: String)
     /// The database rejects the query.
     case failedQuery(database: String, reason: String)
+    /// The database cannot be asked.
+    case unusableDatabase(reason: String)
+    /// A URL that leads to no database.
+    case unknownSource(String)
     /// `gzip` or `zstd` cannot decompress the file.
     case damagedArchive(file: String, reason: String)
     /// The file has no header, or no rows below it.
@@ -125,10 +133,21 @@ public enum CSVError: Error, Equatable, CustomStringConvertible {
         case .repeatedFile(let file):
             "'\(file)' is given twice, so its events would count twice; name each file once."
         case .invalidQuery(let name, let reason):
-            "'\(name)' is no query: \(reason). Write 'sqlite:FILE?query=SELECT user, item, time FROM clicks', with %25 for a "
-                + "percent sign and %3F for a question mark in the name of the file."
+            if name.hasPrefix("sqlite:") {
+                "'\(name)' is no query: \(reason). Write 'sqlite:FILE?query=SELECT user, item, time FROM clicks', with %25 "
+                    + "for a percent sign and %3F for a question mark in the name of the file."
+            } else {
+                "'\(name)' is no query: \(reason). Write 'postgres://USER@HOST/DATABASE?query=SELECT user_id, item_id, "
+                    + "created_at FROM clicks', with %25 for a percent sign; options of the connection go before 'query='."
+            }
         case .failedQuery(let database, let reason):
-            "The query on '\(database)' failed: \(reason). Try it with the program `sqlite3`."
+            "The query on '\(database)' failed: \(reason). Try it with the program "
+                + (database.hasPrefix("sqlite:") ? "`sqlite3`." : "`psql`.")
+        case .unusableDatabase(let reason):
+            "\(reason)"
+        case .unknownSource(let scheme):
+            "'\(scheme)...' is no source of events. Give a file, a folder, a pattern, - for standard input, "
+                + "'sqlite:FILE?query=SELECT ...' or 'postgres://USER@HOST/DATABASE?query=SELECT ...'."
         case .damagedArchive(let file, let reason):
             "Cannot decompress '\(file)': \(reason). Check the file with "
                 + "`\(ByteSource.decompressor(of: file) ?? "gzip") -t`, or copy it again."
@@ -144,7 +163,7 @@ public enum CSVError: Error, Equatable, CustomStringConvertible {
         case .unrecognisedHeader(let roles, let file, let found):
             "No column of '\(file)' is known to hold \(roles.map(\.plural).joined(separator: ", or ")). Its columns: "
                 + found.map(\.description).joined(separator: ", ") + ". "
-                + roles.map(\.remedy).joined(separator: " ")
+                + (roles + Self.forgottenTimes(found)).map(\.remedy).joined(separator: " ")
         case .differentColumns(let role, let with, let without):
             "'\(with)' has a column of \(role.plural) and '\(without)' has none. Give all files of a log the same columns."
         case .ambiguousColumn(let role, let file, let names):
@@ -172,6 +191,7 @@ public enum CSVError: Error, Equatable, CustomStringConvertible {
         case .unreadableTime(let place, let column, let text):
             "\(place): '\(text)' in column '\(column)' is no time. Accepted are numbers of at most 32 digits and dates and "
                 + "times such as 2024-01-31, 2024-01-31T10:00:00.123Z or 2024-01-31 10:00:00+02:00 (UTC without a zone)."
+                + Self.adviceForYearLast(text)
         case .mixedTimes(let column, let first, let other):
             "\(other.place): column '\(column)' mixes forms of time: \(other) and \(first). Write all of them in one form."
         case .mixedTimeUnits(let column, let first, let other):
@@ -187,10 +207,28 @@ public enum CSVError: Error, Equatable, CustomStringConvertible {
             "\(place): the weight '\(text)' is not in \(TargetConfiguration.range.lowerBound)..."
                 + "\(TargetConfiguration.range.upperBound). Correct it; 0 makes an event no target."
         case .emptyID(let place, let column):
-            "\(place): the id in column '\(column)' is empty or missing; fill it in or remove the row."
+            "\(place): the id in column '\(column)' is empty or missing. Fill it in, or leave such rows out: "
+                + "`dimerec import log --drop-empty` writes a log without them."
         case .duplicateID(let place, let column, let id):
             "\(place): '\(id)' in column '\(column)' is listed twice; keep one of the rows."
         }
+    }
+
+    /// The role of times if no column has it and one looks like times.
+    private static func forgottenTimes(_ found: [FoundColumn]) -> [ColumnRole] {
+        let isForgotten = found.contains(where: \.looksLikeTimes) && !found.contains { $0.role == .time }
+        return isForgotten ? [.time] : []
+    }
+
+    /// How to convert a date such as `31.01.2024`; empty for other texts.
+    private static func adviceForYearLast(_ text: String) -> String {
+        guard let match = text.prefixMatch(of: /(\d\d)([.\/])(\d\d)[.\/]\d{4}/) else { return "" }
+        let separator = match.output.2
+        let pattern = "([0-9]{2})\(separator == "." ? "\\." : "/")([0-9]{2})\(separator == "." ? "\\." : "/")([0-9]{4})"
+        let isDayFirst = (Int(match.output.1) ?? 0) > 12 || (separator == "." && (Int(match.output.3) ?? 13) <= 12)
+        func command(_ order: String) -> String { "`sed -E '1!s|\(pattern)|\(order)|'`" }
+        if isDayFirst { return " Write the year first, for example with \(command("\\3-\\2-\\1"))." }
+        return " Write the year first, for example with \(command("\\3-\\1-\\2")) if the month comes first here."
     }
 
     private static func list(_ names: [String]) -> String { names.map { "'\($0)'" }.joined(separator: ", ") }

@@ -167,6 +167,12 @@ package struct CSVReader: ~Copyable {
         throw .unreadableTime(at: location(column), column: header[column], text: String(text(column).prefix(40)))
     }
 
+    /// Whether a field of this row is a date, or a number that counts from 1970.
+    func looksLikeTime(_ column: Int) -> Bool {
+        guard let (time, form) = try? timestamp(column) else { return false }
+        return form != .number || TimeScale([time]).isClock
+    }
+
     /// A field of this row as seconds since 1970, of a time in UTC such as `2014-04-07T10:51:09.277Z`.
     ///
     /// The fraction of a second is dropped.

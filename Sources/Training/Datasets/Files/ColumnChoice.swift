@@ -62,7 +62,8 @@ struct ColumnChoice {
             CSVError.FoundColumn(
                 name: header[column],
                 role: roles.first { positions[$0] == column },
-                sample: hasRow ? String(reader.text(column).prefix(40)) : nil
+                sample: hasRow ? String(reader.text(column).prefix(40)) : nil,
+                looksLikeTimes: hasRow && roles.contains(.time) && reader.looksLikeTime(column)
             )
         }
     }
@@ -119,6 +120,14 @@ struct ColumnChoice {
         positions.filter { ColumnRole.normalised(header[$0]) == name }
     }
 
+    /// The name of the first column without a role whose field in the reader's row looks like a time; nil if none does.
+    func timelike(in reader: borrowing CSVReader) -> String? {
+        for column in header.indices where !positions.values.contains(column) && reader.looksLikeTime(column) {
+            return header[column]
+        }
+        return nil
+    }
+
     /// Whether another file has columns of the same names in the same format.
     func isAlike(_ other: ColumnChoice) -> Bool {
         func names(_ choice: ColumnChoice) -> [String?] {
@@ -129,8 +138,8 @@ struct ColumnChoice {
 
     /// Notes for the user; none when the file has the names and commas of this program's own files.
     ///
-    /// They name the file, or several files alike, by `file`.
-    func notes(of file: String) -> [String] {
+    /// They name the file, or several files alike, by `file`, and a column that may hold times by `timelike`.
+    func notes(of file: String, timelike: String? = nil) -> [String] {
         var notes: [String] = []
         let isOwn = roles.allSatisfy { role in positions[role].map { header[$0] == role.ownName } ?? true }
         if !isOwn || dialect != .csv {
@@ -139,10 +148,12 @@ struct ColumnChoice {
         }
         if roles.contains(.time), positions[.time] == nil {
             let columns = header.map { "'\($0)'" }.joined(separator: ", ")
+            let advice =
+                timelike.map { "'\($0)' looks like times: name it with --time-column '\($0)'." }
+                ?? "Its columns are \(columns); if one of them holds times, name it with --time-column."
             notes.append(
                 "warning: \(file) has no column of times, so the order of its rows counts as the order of events. "
-                    + "If they are not sorted by time, the model and its figures are wrong. "
-                    + "Its columns are \(columns); if one of them holds times, name it with --time-column."
+                    + "If they are not sorted by time, the model and its figures are wrong. " + advice
             )
         }
         return notes

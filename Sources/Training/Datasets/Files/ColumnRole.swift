@@ -38,7 +38,7 @@ public enum ColumnRole: String, Sendable, CaseIterable {
     var remedy: String {
         switch self {
         case .user, .item, .time, .event, .rating, .weight:
-            "Name it with --\(rawValue)-column, or add a header line that calls it '\(ownName)'."
+            "Name the column of \(plural) with --\(rawValue)-column, or add a header line that calls it '\(ownName)'."
         case .title, .categories: "Rename one of them to '\(ownName)'."
         }
     }
@@ -52,8 +52,10 @@ public enum ColumnRole: String, Sendable, CaseIterable {
             [
                 "user", "userid", "uid", "username", "visitor", "visitorid", "customer", "customerid", "member",
                 "memberid", "account", "accountid", "client", "clientid", "player", "playerid", "subscriberid",
-                "profileid", "reviewer", "reviewerid", "personid", "userno", "customerno", "anonymousid", "deviceid",
-                "cookieid", "session", "sessionid", "usersession", "visitid",
+                "profileid", "reviewer", "reviewerid", "buyer", "buyerid", "shopper", "shopperid", "viewer", "viewerid",
+                "listener", "listenerid", "reader", "readerid", "personid", "userno", "usernr", "customerno",
+                "customernr", "customernumber", "memberno", "membernr", "anonymousid", "deviceid", "cookieid",
+                "session", "sessionid", "sessionno", "sessionnr", "usersession", "visitid",
             ]
         case .item:
             [
@@ -63,14 +65,17 @@ public enum ColumnRole: String, Sendable, CaseIterable {
                 "listing", "listingid", "game", "gameid", "app", "appid", "course", "courseid", "recipe", "recipeid",
                 "post", "postid", "document", "documentid", "docid", "goods", "goodsid", "business", "businessid",
                 "venue", "venueid", "poi", "poiid", "property", "propertyid", "hotel", "hotelid", "job", "jobid",
-                "showid", "mediaid", "offerid", "adid", "aid",
+                "showid", "mediaid", "offerid", "adid", "aid", "film", "filmid", "itemno", "itemnr", "itemnumber",
+                "itemcode", "productno", "productnr", "productnumber", "productcode", "articleno", "articlenr",
+                "articlenumber", "articlecode", "stockcode",
             ]
         case .time:
             [
                 "timestamp", "unixtimestamp", "eventtimestamp", "timestampms", "timestampns", "unixtime",
                 "unixreviewtime", "utctimestamp", "eventtime", "datetime", "utctime", "time", "ts", "createdat",
                 "occurredat", "createdtime", "createtime", "clicktime", "servertime", "reviewtime", "eventdate", "date",
-                "tdat", "orderdate", "purchasedate",
+                "clickedat", "viewedat", "playedat", "ratedat", "orderedat", "purchasedat", "tdat", "orderdate",
+                "purchasedate", "invoicedate",
             ]
         case .event:
             [

@@ -2,12 +2,13 @@
 /// and `items.csv` with statistics of the items.
 ///
 /// These steps follow one another, each only if it is asked for:
-/// 1. Drop events with a rating below `minimumRating`.
-/// 2. Drop repeated rows: those with the user, item and time of an earlier one.
-/// 3. Cut the events of each user into sessions. A session ends before a pause longer than `sessionGap`. The user
+/// 1. Drop rows without a user or without an item.
+/// 2. Drop events with a rating below `minimumRating`.
+/// 3. Drop repeated rows: those with the user, item and time of an earlier one.
+/// 4. Cut the events of each user into sessions. A session ends before a pause longer than `sessionGap`. The user
 ///    becomes the session's id: the user's id, `#`, and the number of the session, from 1.
-/// 4. Keep users and items with `core` events among each other.
-/// 5. Divide whole users by the time of their last event, as ``SplitKind/time`` does.
+/// 5. Keep users and items with `core` events among each other.
+/// 6. Divide whole users by the time of their last event, as ``SplitKind/time`` does.
 ///
 /// Rows keep the order of the log, which later breaks ties in time. `deploy/spark/prepare` takes the same steps on
 /// Apache Spark, for logs that do not fit the memory of a machine.
@@ -16,6 +17,8 @@ public struct LogImport: Sendable {
     public var events: EventSource
     /// Names of columns that are not recognised.
     public var columns = EventColumns()
+    /// Whether rows without a user or without an item are dropped; otherwise they are an error.
+    public var dropsEmpty = false
     /// The lowest rating of an event; 0 needs no column of ratings.
     public var minimumRating = 0.0
     /// Whether repeated rows are dropped.
@@ -67,7 +70,14 @@ public struct LogImport: Sendable {
             try part.read(reading.request) { (reader: inout CSVReader) throws(CSVError) in
                 try reading.begin(&reader)
                 while try reader.next() {
-                    let event = try reading.event(in: reader)
+                    let event: EventReading.Event
+                    do throws(CSVError) {
+                        event = try reading.event(in: reader)
+                    } catch {
+                        guard dropsEmpty, case .emptyID = error else { throw error }
+                        rows += 1
+                        continue
+                    }
                     let time = event.time ?? Timestamp(Double(rows))
                     rows += 1
                     if event.weight != 0 { log.append(user: event.user, item: event.item, timestamp: time) }

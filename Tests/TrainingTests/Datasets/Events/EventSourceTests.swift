@@ -233,4 +233,30 @@ private struct Folder {
             #expect(try Data(contentsOf: URL(fileURLWithPath: database)) == before)
         }
     }
+
+    @Test("the name of a query on a server tells what is wrong, and no message repeats its password")
+    func serverQueries() throws {
+        try Folder.with([:]) { (folder) throws in
+            func refused(_ rest: String) throws -> String {
+                let message = try refusal(["postgres://shop:s3cret%25@" + rest], in: folder)
+                #expect(!message.contains("s3cret"), "\(message)")
+                return message
+            }
+            #expect(try refused("db/shop").contains("'?query=' is missing"))
+            #expect(try refused("db/shop?query= ").contains("the query is empty"))
+            #expect(try refused("db/shop?query=select 50 % 7").contains("a percent sign without"))
+            #expect(try refused("db:x/shop?query=select 1").contains("its address is no URL"))
+            #expect(try refused("127.0.0.1:1/a@b?query=select 1").contains("its address is no URL"))
+            // Nothing listens on port 1.
+            for mark in ["?", "?connect_timeout=2&", "?password=s3cret&"] {
+                let message = try refused("127.0.0.1:1/shop\(mark)query=select 1")
+                let hasLibrary = message.contains("The PostgreSQL server 127.0.0.1:1/shop cannot be reached")
+                #expect(hasLibrary || message.contains("libpq5"), "\(message)")
+            }
+            let unknown = try refusal(["mysql://shop:s3cret@db/shop?query=select 1"], in: folder)
+            #expect(unknown.contains("'mysql://...' is no source of events") && !unknown.contains("s3cret"))
+            let twice = Array(repeating: "postgresql://shop:s3cret@db/shop?query=select 1", count: 2)
+            #expect(try refusal(twice, in: folder).contains("'postgres://db:5432/shop' is given twice"))
+        }
+    }
 }

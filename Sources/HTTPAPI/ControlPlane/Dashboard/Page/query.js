@@ -4,7 +4,7 @@ import { byID, duration, element, empty } from "/elements.js";
 import { fits, point, showMap, showTrace, titleOf } from "/map.js";
 import { getJSON, post, Refusal } from "/server.js";
 
-const fields = ["history", "k", "steps", "seed", "diversity", "filter", "rules"];
+const fields = ["history", "k", "steps", "seed", "diversity", "filter", "rules", "sources", "fusion", "guidance"];
 const titles = new Map();
 const ids = new Map();
 let model;
@@ -112,8 +112,11 @@ function body() {
     if (byID("steps").value !== "") request.steps = Number(byID("steps").value);
     if (Number(byID("diversity").value) !== 0) request.diversity = Number(byID("diversity").value);
     if (model !== undefined) request.model = model;
-    const filter = object("filter");
-    if (filter !== undefined) request.filter = filter;
+    for (const field of ["filter", "sources", "fusion", "guidance"]) {
+        const value = object(field);
+        if (value !== undefined) request[field] = value;
+    }
+    if (request.sources !== undefined) delete request.model;
     // Fields that both hold are the rules'.
     Object.assign(request, object("rules"));
     const text = JSON.stringify(request);
@@ -162,7 +165,7 @@ const badge = (interest) => element("svg", { class: "badge", viewBox: "0 0 24 24
 function showAnswer(trace) {
     const { microseconds: times, items, interests, fallback } = trace;
     const facts = [
-        `${trace.model} v${trace.version}`,
+        ...(trace.sources?.map(sourceText) ?? [`${trace.model} v${trace.version}`]),
         trace.steps > 0 ? `${trace.steps} steps` : null, trace.steps > 0 ? `seed ${trace.seed}` : null,
         ...["guidance", "diffusion", "search"].filter((stage) => times[stage] > 0)
             .map((stage) => `${stage} ${duration(times[stage] / 1e6)}`),
@@ -174,7 +177,7 @@ function showAnswer(trace) {
         element("h3", {}, fallback ? "Popular items: the history has no known item" : "Answers"),
         element("p", { class: "quiet", role: "status" }, facts.join(" · ")),
         items.length === 0 ? empty("No item matches.")
-            : element("ol", {}, items.map((item) => answerRow(item, highest)))));
+            : element("ol", {}, items.map((item) => answerRow(item, highest, interests)))));
     byID("interests").replaceChildren(interests.length === 0 ? "" : element("div", { class: "card interests" },
         element("h3", {}, "Interests behind the answers"),
         element("p", { class: "quiet" }, "Each interest with its nearest items. An answer counts for its nearest interest."),
@@ -182,7 +185,14 @@ function showAnswer(trace) {
         walkChart(trace.path)));
 }
 
-function answerRow(item, highest) {
+/** A source with the version that answered, and how it took part unless it gave its items. */
+function sourceText({ source, version, status }) {
+    const name = version === null || source === "popular" ? source : `${source} v${version}`;
+    const notes = { fallback: "knows no item of the history", not_ready: "is not ready", failed: "failed" };
+    return status === "ok" ? name : `${name} ${notes[status]}`;
+}
+
+function answerRow(item, highest, interests) {
     const title = titleOf(item);
     const show = { pointerenter: () => point(item.id), pointerleave: () => point(undefined) };
     return element("li", show,
@@ -190,7 +200,9 @@ function answerRow(item, highest) {
             element("span", { class: "hidden" }, `Interest ${item.interest + 1}, cosine ${item.cosine.toFixed(2)}: `)),
         element("span", { class: "what" },
             element("span", { class: "title" }, title),
-            element("span", { class: "quiet" }, [...item.categories, ...countText(item), ...reasonText(item)].join(", "))),
+            element("span", { class: "quiet" }, 
+                [...item.categories, ...sourceTexts(item), ...countText(item), ...slotText(interests[item.interest]),
+                    ...reasonText(item)].join(", "))),
         element("span", { class: "score" }, item.score.toFixed(3),
             element("svg", { class: "meter", viewBox: "0 0 100 4", preserveAspectRatio: "none", "aria-hidden": "true" },
                 element("rect", { class: "bar", x: 0, y: 0, width: Math.max(0, item.score / highest * 100), height: 4 }))),
@@ -198,6 +210,19 @@ function answerRow(item, highest) {
             type: "button", class: "plain", "aria-label": `Add ${title} to the history`,
             focus: show.pointerenter, blur: show.pointerleave, click: () => add(item.id),
         }, "+"));
+}
+
+/** The sources that gave the item, with its places in their lists; nothing without several sources. */
+function sourceTexts(item) {
+    return (item.sources ?? []).map(({ source, rank }) => `${source} #${rank}`);
+}
+
+const slotNames = { exploring: "exploration", popular: "popular items", history_popular: "popular items of the history",
+    newest: "newest items" };
+
+/** The slot of rule-based guidance whose interest is nearest to the item; nothing for other guidance. */
+function slotText(interest) {
+    return interest?.slot === undefined ? [] : [`nearest to the slot for ${slotNames[interest.slot.rule]}`];
 }
 
 /** What counts add to the item's score; nothing if the version has none, or they add nothing. */
@@ -217,7 +242,14 @@ function interestRow(interest, i, items) {
     const answers = items.filter((item) => item.interest === i).length;
     return element("li", {}, badge(i), element("span", { class: "what" },
         element("span", { class: "title" }, interest.nearest.map(titleOf).join(" · ") || "nothing"),
-        element("span", { class: "quiet" }, `${answers} answer${answers === 1 ? "" : "s"}`)));
+        element("span", { class: "quiet" }, [...slotItem(interest), `${answers} answer${answers === 1 ? "" : "s"}`].join(", "))));
+}
+
+/** The slot behind an interest and its item; nothing for other guidance. */
+function slotItem(interest) {
+    if (interest.slot === undefined) return [];
+    const { rule, item } = interest.slot;
+    return [`slot for ${slotNames[rule]}: ${item === null ? "empty" : titleOf(item)}`];
 }
 
 /** The cosine of each vector of the walk to its end: one bar a step, upwards if positive. */
