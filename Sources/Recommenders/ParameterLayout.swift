@@ -45,6 +45,12 @@ public struct InitialParameter: Sendable {
         normal(rows: rows, columns: dimension, deviation: 1 / Double(dimension).squareRoot())
     }
 
+    /// Whether rows are drawn by ``unitRows(_:dimension:)``.
+    var hasUnitRows: Bool {
+        guard case .normal(let deviation) = values else { return false }
+        return deviation == 1 / Double(columns).squareRoot()
+    }
+
     /// Normal item rows with a last column of zeros, the biases; shape `[items, dimension + 1]`.
     private static func biasedItems(_ items: Int, dimension: Int, deviation: Double) -> InitialParameter {
         InitialParameter(rows: items, columns: dimension + 1, values: .normalWithBias(deviation: deviation))

@@ -23,6 +23,12 @@ public struct ItemLinks: Sendable, Equatable {
     /// An item's links, the strongest first.
     public func links(of item: Int32) -> [(item: Int32, strength: Float)] { places(of: item).map { self[$0] } }
 
+    /// The sum of the rows of each item's linked items, by strength, `[items, d]`; `rows` is `[items, d]`.
+    package func sums(of rows: Matrix) -> Matrix {
+        precondition(rows.rows == items, "\(rows.rows) rows for links of \(items) items")
+        return rows.weightedSums(strengths, histories: RaggedRows(ids: ids, offsets: offsets), interests: 1)
+    }
+
     /// How many of an item's occurrences are counted: the last ones of the sequences.
     static let occurrences = 2000
     /// The distance in a sequence up to which two items are neighbours.

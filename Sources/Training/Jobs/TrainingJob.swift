@@ -323,10 +323,14 @@ public struct TrainingJob: Sendable {
             Model.own(recipe.configuration),
             items: data.catalogue.count,
             seed: seed,
-            share: parent == nil ? tables.share : .all
+            share: parent == nil && recipe.training.itemStart == .random ? tables.share : .all
         )
+        let sequences = data.split.train.sequences
         if let parent {
-            try model.adopt(parent, ids: data.catalogue.ids, sequences: data.split.train.sequences)
+            try model.adopt(parent, ids: data.catalogue.ids, sequences: sequences)
+            tables.keepOwnRows(of: &model)
+        } else if recipe.training.itemStart != .random {
+            model.start(recipe.training.itemStart, sequences: sequences)
             tables.keepOwnRows(of: &model)
         }
         var trainer = try Trainer(

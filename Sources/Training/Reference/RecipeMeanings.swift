@@ -22,6 +22,9 @@ extension RecipeReference {
         "training.tableUpdate":
             "`lazy` updates only the item rows of the batch, in time proportional to the batch. `dense` "
             + "updates all rows, like the published Adam",
+        "training.itemStart":
+            "where item rows begin: `neighbours` puts them close to the items that occur near them, `random` anywhere. "
+            + "`neighbours` needs the whole table on each rank for a moment",
         "training.maxSteps": "largest number of steps, unless the command gives a budget of steps or seconds",
         "training.validateEvery": "steps between validations; a run with a time limit chooses them by their cost",
         "training.patience":

@@ -25,6 +25,8 @@ public struct TrainingConfiguration: ConfigurationSection {
     public var epsilon = 1e-8
     /// How Adam treats rows of the item table without a gradient.
     public var tableUpdate = TableUpdate.lazy
+    /// Where the item rows of a training begin that does not continue from a version.
+    public var itemStart = ItemStart.neighbours
     /// Negatives of the softmax losses.
     public var negatives = NegativesConfiguration()
     /// The arithmetic of matrix products; CPUs without bfloat16 products use float32.
