@@ -84,7 +84,7 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
         precondition((try? JSONReader.validate(bytes)) != nil, "an accepted body is not JSON")
         let limits = RetrievalLimits()
         precondition(limits.k ~= first.k && limits.samples ~= first.samples, "k \(first.k), samples \(first.samples)")
-        precondition(0...1 ~= first.diversity && 0...1 ~= first.categoryPenalty)
+        precondition(0...1 ~= first.diversity && RetrievalLimits.categoryPenalty ~= first.categoryPenalty)
     }
 
     private static func batch(_ bytes: [UInt8]) {
