@@ -106,6 +106,30 @@ import Training
         #expect(text.contains("2024-01-31T10:00:00.123Z"))
     }
 
+    @Test(
+        "a date that ends with its year gets the command that converts it",
+        arguments: [
+            ("31/01/2024", "3-\\2-\\1|'`."), ("01.02.2024 10:00", "3-\\2-\\1|'`."), ("01/31/2024", "comes first here."),
+            ("01/02/2024", "comes first here."),
+        ]
+    )
+    func yearLast(time: String, end: String) throws {
+        let text = try refusal("user,item,timestamp\nu,i,\(time)\n")
+        #expect(text.contains("Write the year first") && text.hasSuffix(end), "\(text)")
+    }
+
+    @Test("a column that looks like times is named when no column is known to hold them")
+    func timelike() throws {
+        for time in ["2024-01-31 10:00:00", "1700000000", "1700000000000"] {
+            let notes = try load("user,item,price,moment\nu,i,17.5,\(time)\n").data.notes
+            #expect(notes.contains { $0.contains("'moment' looks like times: name it with --time-column 'moment'") })
+            let text = try refusal("user,price,moment\nu,17.5,\(time)\n")
+            #expect(text.contains("'price' (unknown, first") && text.contains("'moment' (unknown, looks like times, first"))
+            #expect(text.contains("--item-column") && text.contains("--time-column"))
+        }
+        #expect(try !refusal("user,price\nu,17.5\n").contains("--time-column"))
+    }
+
     @Test("without a column of times the file's order is used, with a warning")
     func noTimes() throws {
         let loaded = try load("user,item,price\nv,c,1\nu,b,9\nu,a,2\nv,a,3\n")

@@ -52,6 +52,13 @@ import Training
         #expect(files["items"] == ["a,4,2,100,301", "b,2,1,100,150", "\"c,d\",1,1,50,50"])
     }
 
+    @Test("rows without a user or an item are an error, or are dropped")
+    func empty() throws {
+        let log = "user,item,time\nu,a,1\n,a,2\nu,,3\nu,b,4\n"
+        #expect(throws: CSVError.self) { try imported(log) { _ in } }
+        #expect(try imported(log) { $0.dropsEmpty = true }["events"] == ["u,a,1", "u,b,4"])
+    }
+
     @Test("a rating, repeated rows, sessions and the core each drop or rename their rows")
     func steps() throws {
         #expect(try imported { $0.minimumRating = 4 }["events"]?.count == 5)
