@@ -63,8 +63,8 @@ public struct CapacityPlan: Sendable {
     public static let mostShards = 65_536
     /// The 99th percentile of an exponential waiting time, in means: ln 100.
     private static let p99OfExponential = 4.605170185988092
-    /// Weights and Adam's two moments, 4 bytes each.
-    private static let trainingBytesPerElement = 12.0
+    /// Weights, the best weights so far, and the two moments of Adam, 4 bytes each.
+    private static let trainingBytesPerElement = 16.0
     /// What the trainer holds of an event at the end of reading a log.
     private static let trainingBytesPerEvent = 24.0
     /// The most events that one training reads.

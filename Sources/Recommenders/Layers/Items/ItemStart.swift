@@ -22,14 +22,15 @@ public enum ItemStart: String, Codable, Sendable, CaseIterable {
     ///   - random: Random rows of length about 1, `[V, d]`.
     ///   - sequences: The training part: item numbers below V.
     /// - Returns: `[V, d]`.
-    /// - Complexity: O(100 events + 150 V d).
+    /// - Complexity: O(100 events + 150 V d), and memory for four tables.
     public func rows(from random: Matrix, sequences: RaggedRows) -> Matrix {
         guard self == .neighbours else { return random }
         let links = ItemLinks(neighboursIn: sequences, items: random.rows, keeping: Self.links)
         var round = random
         var sum = Matrix(rows: random.rows, columns: random.columns)
         for _ in 0..<Self.rounds {
-            round = links.sums(of: round).normalisedRows().unit
+            round = links.sums(of: round)
+            round.normaliseRows()
             var mean = round.summedRows()
             mean.scale(by: -1 / Float(max(1, round.rows)))
             round.addToEachRow(mean)
