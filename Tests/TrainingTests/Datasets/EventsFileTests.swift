@@ -124,7 +124,9 @@ import Training
             let notes = try load("user,item,price,moment\nu,i,17.5,\(time)\n").data.notes
             #expect(notes.contains { $0.contains("'moment' looks like times: name it with --time-column 'moment'") })
             let text = try refusal("user,price,moment\nu,17.5,\(time)\n")
-            #expect(text.contains("'price' (unknown, first") && text.contains("'moment' (unknown, looks like times, first"))
+            #expect(
+                text.contains("'price' (unknown, first") && text.contains("'moment' (unknown, looks like times, first")
+            )
             #expect(text.contains("--item-column") && text.contains("--time-column"))
         }
         #expect(try !refusal("user,price\nu,17.5\n").contains("--time-column"))
