@@ -21,14 +21,14 @@ public final class Tape {
     private var parameters: [String: Int] = [:]
     private var tables: [(name: String, rows: [Int32], node: Int)] = []
     private let isRecording: Bool
-    /// The arithmetic of matrix products, forward and backward.
+    /// The arithmetic of `product` and `dense`, forward and backward.
     let precision: Precision
 
     /// An empty tape.
     ///
     /// - Parameters:
     ///   - recording: If false, the tape computes values and keeps nothing for gradients.
-    ///   - precision: The arithmetic of matrix products, forward and backward.
+    ///   - precision: The arithmetic of `product` and `dense`, forward and backward; others compute in float32.
     public init(recording: Bool = true, precision: Precision = .float32) {
         isRecording = recording
         self.precision = precision

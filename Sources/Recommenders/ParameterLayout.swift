@@ -109,8 +109,7 @@ extension ParameterSet {
         let generator = CounterBasedGenerator(seed: seed, purpose: .parameters)
         var matrices: [String: Matrix] = [:]
         for (name, parameter) in layout {
-            // FNV-1a: the same on every run and machine.
-            let stream = name.utf8.reduce(0xcbf2_9ce4_8422_2325) { ($0 ^ UInt64($1)) &* 0x100_0000_01b3 }
+            let stream = stableHash(name.utf8)
             func rows(_ range: Range<Int>) -> Matrix { parameter.matrix(generator, stream: stream, range) }
             matrices[name] =
                 tables.contains(name) && share != .all

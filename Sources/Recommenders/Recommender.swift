@@ -263,7 +263,7 @@ public struct TrainingBatch: Sendable {
     public var negatives: Negatives
     /// Negatives of the second loss, if the recipe gives the two losses different negatives.
     public var secondNegatives: Negatives?
-    /// The arithmetic of the layers' products and of the softmax over shared negatives.
+    /// The arithmetic of dense layers and of the softmax over shared negatives.
     public var precision: Precision
     /// Seed and streams of the rows' noise.
     public var noise: NoiseSource

@@ -18,6 +18,26 @@ import Testing
         #expect(gradients.rows.isEmpty)
     }
 
+    @Test("products have the tape's precision, forward and backward", arguments: Precision.allCases)
+    func precision(_ precision: Precision) {
+        let (a, b) = (normalMatrix(rows: 64, columns: 80, seed: 1), normalMatrix(rows: 80, columns: 64, seed: 2))
+        let (ones, zeros) = (Matrix(rows: 64, columns: 64, repeating: 1), Matrix(rows: 1, columns: 64))
+        let product = Matrix.product(a, transposed: false, b, precision: precision)
+        for isDense in [false, true] {
+            let tape = Tape(precision: precision)
+            let (x, weights) = (tape.leaf(a), tape.leaf(b))
+            let output = isDense ? x.dense(weights, bias: tape.constant(zeros)) : x.product(weights)
+            #expect(output.value == product)
+            _ = tape.backward(from: output.sum())
+            let gradients = (
+                a: Matrix.product(ones, transposed: false, b, transposed: true, precision: precision),
+                b: Matrix.product(a, transposed: true, ones, precision: precision)
+            )
+            #expect(tape.gradient(of: x) == gradients.a && tape.gradient(of: weights) == gradients.b)
+        }
+        #expect(!Precision.hasBfloat16 || precision == .float32 || product != Matrix.product(a, b))
+    }
+
     @Test("gathered rows give row gradients, one part per gather, with repeats merged")
     func gatheredRows() {
         let tape = Tape()

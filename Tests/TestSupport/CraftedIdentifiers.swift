@@ -1,3 +1,5 @@
+import Kernels
+
 /// Ids that someone chose so that a table that hashes with FNV-1a, which has no key, puts them all into one slot.
 ///
 /// - Parameters:
@@ -9,7 +11,7 @@ package func makeCraftedIdentifiers(count: Int, place: (UInt64) -> UInt64) -> [S
     var candidate = 0
     while ids.count < count {
         let id = String(candidate, radix: 36)
-        if place(id.utf8.reduce(0xcbf2_9ce4_8422_2325) { ($0 ^ UInt64($1)) &* 0x100_0000_01b3 }) == 0 { ids.append(id) }
+        if place(stableHash(id.utf8)) == 0 { ids.append(id) }
         candidate += 1
     }
     return ids

@@ -1,6 +1,6 @@
 import CKernels
 
-/// The arithmetic of the matrix products of a training; sums, weights and everything else are Float32 in both.
+/// The arithmetic of matrix products; their sums are Float32 in both.
 public enum Precision: String, Sendable, CaseIterable, Codable {
     /// Float32 products.
     case float32

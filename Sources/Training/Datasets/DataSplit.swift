@@ -186,9 +186,7 @@ public struct DataSplit: Sendable, Equatable {
     private static func hashedParts(of userIDs: [String], seed: UInt64) -> [SplitPart] {
         let generator = CounterBasedGenerator(seed: seed, purpose: .split)
         return userIDs.map { id in
-            // FNV-1a: the same on every run and machine.
-            let stream = id.utf8.reduce(0xcbf2_9ce4_8422_2325) { ($0 ^ UInt64($1)) &* 0x100_0000_01b3 }
-            return switch generator.integers(below: 10, stream: stream, count: 1)[0] {
+            switch generator.integers(below: 10, stream: stableHash(id.utf8), count: 1)[0] {
             case 8: .validation
             case 9: .test
             default: .train

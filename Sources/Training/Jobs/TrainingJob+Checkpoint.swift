@@ -1,6 +1,4 @@
 import CheckpointStore
-import Foundation
-import Kernels
 import Recommenders
 import VectorIndex
 

@@ -1,6 +1,5 @@
 import Autodiff
 import CheckpointStore
-import Foundation
 import Kernels
 import Recommenders
 
@@ -122,6 +121,7 @@ extension TrainingJob {
         return Trained(model: CountedRecommender(refitted), progress: progress, trainRows: rows)
     }
 
+    /// Learns by gradients until the budget or patience ends it; nil when `shouldStop` ended the run.
     func learn<Model: TrainedRecommender>(
         _ system: Model.Type,
         tables: TablePlacement,

@@ -5,6 +5,7 @@ import Recommenders
 // The state from which a stopped training goes on.
 
 extension TrainingJob {
+    /// Stores a trainer's state; other ranks than 0 have no store.
     func save<Model>(_ state: Trainer<Model>.State, in store: CheckpointStore?) throws {
         let header = TrainingState.Header(
             recipe: recipe.json,
@@ -20,6 +21,9 @@ extension TrainingJob {
         )
     }
 
+    /// Lets a trainer continue from a stored state.
+    ///
+    /// - Throws: ``TrainingError`` if the state is damaged, or of another recipe, data, seed or parent.
     func restore<Model>(_ trainer: inout Trainer<Model>, _ stored: TrainingState) throws {
         let header = stored.header
         guard header.recipe == recipe.json else { throw TrainingError.stateMismatch("the recipe") }

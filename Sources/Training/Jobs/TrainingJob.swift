@@ -1,9 +1,5 @@
-import Autodiff
 public import CheckpointStore
-import Foundation
-import Kernels
 import Recommenders
-import VectorIndex
 
 /// One training run from data to a published version.
 public struct TrainingJob: Sendable {

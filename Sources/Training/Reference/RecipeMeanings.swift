@@ -24,7 +24,7 @@ extension RecipeReference {
             + "updates all rows, like the published Adam",
         "training.itemStart":
             "where item rows begin: `neighbours` puts them close to the items that occur near them, `random` anywhere. "
-            + "`neighbours` needs the whole table on each rank for a moment",
+            + "`neighbours` needs four whole tables at the start, with `--divide-items` too",
         "training.maxSteps": "largest number of steps, unless the command gives a budget of steps or seconds",
         "training.validateEvery": "steps between validations; a run with a time limit chooses them by their cost",
         "training.patience":
@@ -45,7 +45,7 @@ extension RecipeReference {
             "`one-sided` adds `-log(count q)` to the negatives, with q the probability of their draw, so that the loss "
             + "estimates the full softmax",
         "training.precision":
-            "arithmetic of matrix products in training. `bfloat16` is faster where the CPU has such products, "
+            "arithmetic of dense layers and of the softmax over shared negatives. `bfloat16` is faster where the CPU has such products, "
             + "and float32 elsewhere; sums, weights and Adam are always float32",
         "data.split": "how one events file becomes three parts",
         "data.splitSeed": "seed of the split by users",

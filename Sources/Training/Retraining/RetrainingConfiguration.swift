@@ -109,7 +109,8 @@ public struct RetrainingConfiguration: ConfigurationSection {
 
     /// Throws when a value is out of range.
     public func validate(prefix: String) throws(ConfigurationError) {
-        let needed = [("store", store), ("model", model), ("events", events.names.min() ?? "")]
+        let hasEvents = !events.names.isEmpty && !events.names.contains("")
+        let needed = [("store", store), ("model", model), ("events", hasEvents ? events.names[0] : "")]
         for (key, value) in needed where value.isEmpty {
             throw .invalidValue(key: prefix + key, reason: "it is missing.")
         }

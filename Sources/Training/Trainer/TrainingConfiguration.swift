@@ -29,7 +29,7 @@ public struct TrainingConfiguration: ConfigurationSection {
     public var itemStart = ItemStart.neighbours
     /// Negatives of the softmax losses.
     public var negatives = NegativesConfiguration()
-    /// The arithmetic of matrix products; CPUs without bfloat16 products use float32.
+    /// The arithmetic of dense layers and of the softmax over shared negatives; CPUs without bfloat16 products use float32.
     public var precision = Precision.bfloat16
     /// Maximum number of steps, unless the command gives a budget.
     public var maxSteps = 6000

@@ -1,3 +1,4 @@
+import Autodiff
 import CheckpointStore
 import Foundation
 import Kernels
@@ -54,6 +55,31 @@ import Training
             #expect(try Recipe(json: Data(checkpoint.manifest.recipe.utf8)) == Self.recipe)
             _ = try DimeRec(Self.recipe.model, stored: checkpoint.parameters)
             #expect(try store.trainingState(model: "m") == nil)
+        }
+    }
+
+    @Test("item rows begin where the recipe says", arguments: ItemStart.allCases)
+    func itemStart(_ start: ItemStart) throws {
+        try withStore { path, events in
+            var recipe = Self.recipe
+            (recipe.training.itemStart, recipe.training.refit) = (start, false)
+            // Too small to move anything.
+            (recipe.training.learningRate, recipe.training.maxSteps) = (1e-8, 1)
+            let store = try CheckpointStore(path: path)
+            _ = try job(events, recipe).run(store: store, resume: false)
+            let rows = try #require(try store.load(model: "m").parameters[ItemTable.name])
+            let data = try TrainingData(
+                events: events,
+                split: recipe.data.split,
+                seed: recipe.data.splitSeed,
+                items: nil
+            )
+            let fresh = DimeRec(recipe.model, items: rows.rows, seed: 1).parameters[ItemTable.name]
+            for other in ItemStart.allCases {
+                let expected = other.rows(from: fresh, sequences: data.split.train.sequences).normalisedRows().unit
+                let differences = zip(rows.normalisedRows().unit.elements, expected.elements).map { abs($0 - $1) }
+                #expect(((differences.max() ?? 1) < 1e-4) == (other == start), "\(other)")
+            }
         }
     }
 

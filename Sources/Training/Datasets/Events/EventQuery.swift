@@ -68,11 +68,11 @@ struct EventQuery: Sendable, Equatable {
     }
 
     /// The name of the same query with the file of its database relative to a folder; other names stay as they are.
-    static func resolved(_ name: String, _ file: (String) -> String) -> String {
+    static func resolved(_ name: String, in folder: String) -> String {
         guard name.hasPrefix(sqlite), let mark = name.range(of: "?query=") else { return name }
         let path = String(name[name.index(name.startIndex, offsetBy: sqlite.count)..<mark.lowerBound])
         guard !path.isEmpty, !path.hasPrefix("/") else { return name }
-        let folder = file("").replacing("%", with: "%25").replacing("?", with: "%3F")
+        let folder = folder.replacing("%", with: "%25").replacing("?", with: "%3F")
         return "\(sqlite)\(folder)\(folder.hasSuffix("/") ? "" : "/")\(path)\(name[mark.lowerBound...])"
     }
 
@@ -90,20 +90,16 @@ struct EventQuery: Sendable, Equatable {
                     try body(ByteSource(name: database.name) { try rows.read(about: $0) })
                 }
             } catch {
-                throw failure(error)
+                throw .failedQuery(database: database.name, error)
             }
         case .postgres(let address):
             do {
                 let rows = try QueryCopy(sql, on: address)
                 try body(ByteSource(name: database.name) { try rows.read(about: $0) })
             } catch {
-                throw failure(error)
+                throw .failedQuery(database: database.name, error)
             }
         }
-    }
-
-    private func failure(_ error: any Error) -> CSVError {
-        (error as? CSVError) ?? .failedQuery(database: database.name, error)
     }
 }
 

@@ -127,10 +127,9 @@ public struct EventSource: Sendable, Equatable {
 
     /// A name as ``init(_:)`` takes it, with its files relative to a folder.
     static func resolved(_ name: String, in folder: URL) -> String {
-        func resolved(_ file: String) -> String { URL(filePath: file, relativeTo: folder).path }
         if name == "-" { return name }
-        if name.contains("://") || name.contains("?query=") { return EventQuery.resolved(name) { _ in folder.path } }
-        return resolved(name)
+        if name.contains("://") || name.contains("?query=") { return EventQuery.resolved(name, in: folder.path) }
+        return URL(filePath: name, relativeTo: folder).path
     }
 }
 

@@ -200,7 +200,7 @@ function answerRow(item, highest, interests) {
             element("span", { class: "hidden" }, `Interest ${item.interest + 1}, cosine ${item.cosine.toFixed(2)}: `)),
         element("span", { class: "what" },
             element("span", { class: "title" }, title),
-            element("span", { class: "quiet" }, 
+            element("span", { class: "quiet" },
                 [...item.categories, ...sourceTexts(item), ...countText(item), ...slotText(interests[item.interest]),
                     ...reasonText(item)].join(", "))),
         element("span", { class: "score" }, item.score.toFixed(3),
