@@ -13,41 +13,34 @@ import Synchronization
 package struct CountFitting {
     /// The most rows that are used, evenly spaced; and the fewest with which weights are fitted at all.
     private static let (mostRows, fewestRows) = (2000, 20)
-    /// The system's best items, and sampled others, of a row.
-    private static let (best, sampled) = (200, 256)
     /// The precision of the weights' normal prior, in one over squares of weights.
     private static let prior = 0.5
     /// The least weight of the system's score, as a share of its weight without counts.
     private static let leastShare = 0.05
     /// The lanes of the system's score of items of the history, of all others, and of its products with the terms of
     /// followers and of neighbours.
-    private static let (repeated, own, followed, near) = (
+    fileprivate static let (repeated, own, followed, near) = (
         CountScores.termCount, CountScores.termCount + 1, CountScores.termCount + 2, CountScores.termCount + 3
     )
 
-    private let rows: EvaluationRows
-    private let indices: [Int]
+    private let counts: CountScores
+    /// The candidates of all rows, with the system's score in units of its weight without counts.
+    private let softmax: LinearSoftmax
+    /// The weight of the system's score without counts.
+    private let scale: Double
 
-    /// A fit to some rows.
-    package init(rows: EvaluationRows) {
-        self.rows = rows
-        let usable = (0..<rows.count).filter { rows.target(of: $0) != nil && !rows.history(of: $0, limit: 1).isEmpty }
-        let count = min(usable.count, Self.mostRows)
-        indices = (0..<count).map { usable[$0 * usable.count / max(1, count)] }
-    }
-
-    /// Fits the weights of counts.
+    /// Scores the candidates of some rows; nil for too few rows, or a system whose scores say nothing about the targets.
     ///
     /// - Parameters:
     ///   - counts: The counts.
-    ///   - model: The system whose scores they are added to; it has item vectors.
+    ///   - rows: The rows; at most 2000 evenly spaced ones are used.
+    ///   - model: The system whose scores the counts are added to; it has item vectors.
     ///   - noiseSeed: Seed of the noise of the system's vectors.
-    /// - Returns: The counts with their weights; nil for too few rows, or a system whose scores say nothing about the
-    ///   targets.
-    /// - Complexity: O(rows * items * d), then some passes over O(rows * links of a history).
-    package func fitted(_ counts: CountScores, to model: some Recommender, noiseSeed: UInt64) -> CountScores? {
-        guard indices.count >= Self.fewestRows else { return nil }
-        var softmax = LinearSoftmax(samples(counts, model, noiseSeed: noiseSeed))
+    /// - Complexity: O(rows * items * d).
+    package init?(_ counts: CountScores, rows: EvaluationRows, model: some Recommender, noiseSeed: UInt64) {
+        let candidates = Candidates(rows: rows, limit: Self.mostRows)
+        guard candidates.count >= Self.fewestRows else { return nil }
+        var softmax = LinearSoftmax(candidates.samples(counts, model, noiseSeed: noiseSeed))
         var weights = LinearSoftmax.Weights.zero
         var free = SIMDMask<LinearSoftmax.Weights.MaskStorage>(repeating: false)
         free[Self.own] = true
@@ -62,10 +55,20 @@ package struct CountFitting {
             terms[Self.followed] = score * terms[CountScores.followed]
             terms[Self.near] = score * terms[CountScores.near]
         }
+        (self.counts, self.softmax, self.scale) = (counts, softmax, scale)
+    }
+
+    /// Fits the weights of the counts.
+    ///
+    /// - Parameter popularItems: Whether the term of popular items gets a weight.
+    /// - Returns: The counts with their weights, without popular items if these get none; nil if a weight is not finite.
+    /// - Complexity: Some passes over O(rows * links of a history).
+    package func fitted(popularItems: Bool) -> CountScores? {
         var mean = LinearSoftmax.Weights.zero
         (mean[Self.own], mean[Self.repeated]) = (1, 1)
-        weights = mean
-        free = SIMDMask(repeating: true)
+        var weights = mean
+        var free = SIMDMask<LinearSoftmax.Weights.MaskStorage>(repeating: true)
+        free[CountScores.popularity] = popularItems
         softmax.maximise(&weights, free: free, prior: (mean, Self.prior))
         // With a negative weight of popularity, the service would have to find as many more items as are popular.
         let bounds = [(Self.own, Self.leastShare), (CountScores.popularity, 0)]
@@ -76,7 +79,7 @@ package struct CountFitting {
         }
         // The second maximum may have moved a weight that was above its bound before.
         for (lane, least) in bounds { weights[lane] = max(least, weights[lane]) }
-        var fitted = counts
+        var fitted = popularItems ? counts : counts.withoutPopularItems()
         for lane in 0..<CountScores.termCount {
             fitted.weights[lane] = Float(weights[lane] / (weights[Self.own] * scale))
         }
@@ -88,12 +91,31 @@ package struct CountFitting {
         )
         return fitted.weights.isFinite && fitted.slopes.isFinite ? fitted : nil
     }
+}
+
+/// The candidates of rows: the items that each history is linked to, the system's best items, the target, and a sample.
+private struct Candidates {
+    /// The system's best items, and sampled others, of a row.
+    private static let (best, sampled) = (200, 256)
+
+    private let rows: EvaluationRows
+    private let indices: [Int]
+
+    /// The rows with a known target and history, at most `limit` evenly spaced ones.
+    init(rows: EvaluationRows, limit: Int) {
+        self.rows = rows
+        let usable = (0..<rows.count).filter { rows.target(of: $0) != nil && !rows.history(of: $0, limit: 1).isEmpty }
+        let count = min(usable.count, limit)
+        indices = (0..<count).map { usable[$0 * usable.count / max(1, count)] }
+    }
+
+    /// How many rows there are.
+    var count: Int { indices.count }
 
     /// The candidates of all rows, in blocks on all cores.
-    private func samples(_ counts: CountScores, _ model: some Recommender, noiseSeed: UInt64) -> [LinearSoftmax.Sample]
-    {
+    func samples(_ counts: CountScores, _ model: some Recommender, noiseSeed: UInt64) -> [LinearSoftmax.Sample] {
         let items = model.itemSpace
-        let block = max(1, min(64, 8_000_000 / max(1, items.count)))
+        let block = min(64, ItemSpace.usersTogether(items: items.count))
         let starts = Array(stride(from: 0, to: indices.count, by: block))
         let results = Mutex([[LinearSoftmax.Sample]](repeating: [], count: starts.count))
         DispatchQueue.concurrentPerform(iterations: starts.count) { part in
@@ -125,7 +147,7 @@ package struct CountFitting {
             if item == target { sample.target = sample.terms.count }
             let counted = linked.place(ifLinked: item).map(linked.terms(at:)) ?? .zero
             var terms = counted
-            terms[Self.own] = scores[Int(item)]
+            terms[CountFitting.own] = scores[Int(item)]
             sample.terms.append(terms)
             sample.offsets.append(offset)
         }

@@ -182,7 +182,7 @@ public struct Evaluator: Sendable {
 
     /// Blocks of rows that are evaluated together, those that `chosen` chooses from a number of blocks.
     func blocks(items: Int, _ chosen: (Int) -> Range<Int>) -> [[Int]] {
-        let block = max(1, min(256, 16_000_000 / max(1, items)))
+        let block = ItemSpace.usersTogether(items: items)
         let starts = Array(stride(from: 0, to: indices.count, by: block))
         return starts[chosen(starts.count)].map { Array(indices[$0..<min($0 + block, indices.count)]) }
     }

@@ -68,7 +68,10 @@ public struct RecipeChoice: Sendable {
             reasons.append("dropout of 0.2 in the network and in histories, because there are few targets")
         }
         recipe.data.evaluation = validated == .last ? .lastItem : summary.isShort ? .allPrefixes : .fiveCuts
-        reasons.append("validation by \(recipe.data.evaluation.rawValue)")
+        let (usual, rows) = (recipe.data.validationRows, Self.validationRows(items: items))
+        let few = rows < usual ? " of at most \(rows) rows, because each is compared with the whole catalogue" : ""
+        recipe.data.validationRows = rows
+        reasons.append("validation by \(recipe.data.evaluation.rawValue)\(few)")
         recipe.counts.enabled = true
         reasons.append(
             "scores from counts of transitions, neighbours and repeats are added if validation gains by them"
@@ -105,6 +108,9 @@ public struct RecipeChoice: Sendable {
 
     /// A pool that learns more in a time than a larger one, because a step costs less.
     private static func negatives(items: Int) -> Int { min(4096, max(1024, items / 16)) }
+
+    /// Rows whose ranking leaves most of the time to the training: each costs as many products as there are items.
+    private static func validationRows(items: Int) -> Int { min(5000, max(1000, 400_000_000 / max(1, items))) }
 
     /// The shortest history that is chosen: rare long histories need room too.
     static let shortestHistory = 20

@@ -113,6 +113,7 @@ public struct TrainingBenchmark: Sendable {
             histories: histories,
             targets: targets,
             negatives: .perRow(negatives, count: count),
+            precision: recipe.training.precision,
             noise: NoiseSource(seed: seed, streams: streams),
             stepRows: recipe.training.batchSize
         )

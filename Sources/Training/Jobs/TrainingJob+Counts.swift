@@ -35,14 +35,15 @@ extension TrainingJob.Trained {
         func quality(_ metrics: [String: Double]) -> Double {
             metrics["hr@20", default: 0] + metrics["mrr@20", default: 0]
         }
-        func fit(_ counts: CountScores) -> (fitted: CountScores, metrics: [String: Double])? {
-            CountFitting(rows: rows).fitted(counts, to: system, noiseSeed: seed).map { fitted in
+        guard let fitting = CountFitting(counts, rows: rows, model: system, noiseSeed: seed) else { return }
+        func fit(popularItems: Bool) -> (fitted: CountScores, metrics: [String: Double])? {
+            fitting.fitted(popularItems: popularItems).map { fitted in
                 (fitted, evaluator.evaluate(system, readOut: .served, counts: fitted, noiseSeed: seed).metrics.values)
             }
         }
-        guard var (fitted, metrics) = fit(counts.withoutPopularItems()) else { return }
+        guard var (fitted, metrics) = fit(popularItems: false) else { return }
         var usesPopular = false
-        if recipe.counts.popular > 0, let popular = fit(counts),
+        if recipe.counts.popular > 0, let popular = fit(popularItems: true),
             quality(popular.metrics) > quality(metrics) * (1 + Self.leastPopularGain)
         {
             (fitted, metrics, usesPopular) = (popular.fitted, popular.metrics, true)

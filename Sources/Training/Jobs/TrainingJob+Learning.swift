@@ -131,22 +131,62 @@ extension TrainingJob {
         shouldStop: () -> Bool,
         report: (TrainingEvent) -> Void
     ) throws -> Trained? {
-        let seed = parent?.seed(seed) ?? seed
         var budget = budget
         // A time limit does not make a continued training longer.
         if parent != nil, budget.steps == nil { budget.steps = learntRecipe.training.maxSteps }
+        var trainer = try trainer(system, tables: tables, store: store, resume: resume)
+        let outcome = try trainer.run(
+            budget: budget,
+            shouldStop: shouldStop,
+            save: { try save($0, in: store) },
+            report: report
+        )
+        guard outcome.isFinished else { return nil }
+        if Refit.share(recipe, data.split) > 0 {
+            // A refit may be interrupted; a training that took long is not to be repeated then.
+            let cost = TrainingClock.savingSeconds(bytes: trainer.stateBytes)
+            let isWorth = try ranks.decided {
+                TrainingClock.isWorthSaving(after: outcome.progress.seconds, cost: cost)
+            }
+            if isWorth { try trainer.saveState { try save($0, in: store) } }
+        }
+        return Trained(
+            model: CountedRecommender(outcome.model),
+            progress: outcome.progress,
+            trainRows: trainer.trainRows,
+            tableBytes: trainer.tableBytes
+        )
+    }
+
+    /// A trainer before its first step, or at the step of the stored state.
+    ///
+    /// The time that the start of the weights takes is a part of the training's.
+    private func trainer<Model: TrainedRecommender>(
+        _ system: Model.Type,
+        tables: TablePlacement,
+        store: CheckpointStore?,
+        resume: Bool
+    ) throws -> Trainer<Model> {
+        let begin = ContinuousClock.now
+        func isDivided(_ name: String) -> Bool { Trainer<Model>.isDivided(name, by: tables) }
+        let stored =
+            try resume
+            ? tables.state(where: isDivided) { body in try store?.readTrainingState(model: modelName, body) } : nil
+        let seed = parent?.seed(seed) ?? seed
+        let startsWhole = stored == nil && (parent != nil || recipe.training.itemStart != .random)
         var model = Model(
             Model.own(recipe.configuration),
             items: data.catalogue.count,
             seed: seed,
-            share: parent == nil && recipe.training.itemStart == .random ? tables.share : .all
+            share: startsWhole ? .all : tables.share
         )
-        let sequences = data.split.train.sequences
-        if let parent {
-            try model.adopt(parent, ids: data.catalogue.ids, sequences: sequences)
-            tables.keepOwnRows(of: &model)
-        } else if recipe.training.itemStart != .random {
-            model.start(recipe.training.itemStart, sequences: sequences)
+        if startsWhole {
+            let sequences = data.split.train.sequences
+            if let parent {
+                try model.adopt(parent, ids: data.catalogue.ids, sequences: sequences)
+            } else {
+                model.start(recipe.training.itemStart, sequences: sequences)
+            }
             tables.keepOwnRows(of: &model)
         }
         var trainer = try Trainer(
@@ -158,28 +198,11 @@ extension TrainingJob {
             tables: tables
         )
         trainer.progress.origin = parent?.origin
-        if resume {
-            let stored = try tables.state(where: trainer.isDivided) { body in
-                try store?.readTrainingState(model: modelName, body)
-            }
-            if let stored { try restore(&trainer, stored) }
+        if let stored {
+            try restore(&trainer, stored)
+        } else {
+            trainer.progress.seconds = (ContinuousClock.now - begin) / .seconds(1)
         }
-        let outcome = try trainer.run(
-            budget: budget,
-            shouldStop: shouldStop,
-            save: { try save($0, in: store) },
-            report: report
-        )
-        guard outcome.isFinished else { return nil }
-        if Refit.share(recipe, data.split) > 0 {
-            // A refit may be interrupted; the training before it is not to be repeated then.
-            try trainer.saveState { try save($0, in: store) }
-        }
-        return Trained(
-            model: CountedRecommender(outcome.model),
-            progress: outcome.progress,
-            trainRows: trainer.trainRows,
-            tableBytes: trainer.tableBytes
-        )
+        return trainer
     }
 }

@@ -24,6 +24,7 @@ extension Trainer {
 
     /// Calls `save` with the state of all ranks; all of them call it.
     func saveState(_ save: (State) throws -> Void) throws {
+        func isDivided(_ name: String) -> Bool { Self.isDivided(name, by: tables) }
         try tables.collecting(state.matrices, where: isDivided) { whole, sources in
             try save(State(progress: progress, matrices: whole, sources: sources))
         }
@@ -40,8 +41,13 @@ extension Trainer {
         return Adam.parameter(ofMoment: name)
     }
 
-    /// Whether a matrix of the state belongs to a divided table.
-    func isDivided(_ name: String) -> Bool { Self.parameter(of: name).map(tables.divided.contains) ?? false }
+    /// Whether a matrix of the state belongs to a table that is divided over ranks.
+    static func isDivided(_ name: String, by tables: TablePlacement) -> Bool {
+        parameter(of: name).map(tables.divided.contains) ?? false
+    }
+
+    /// Bytes of a state: current and best weights, and Adam's two moments.
+    var stateBytes: Int { 16 * model.parameters.matrices.values.reduce(0) { $0 + $1.count } }
 
     /// Bytes of this rank's rows of the item tables: current and best weights, and Adam's moments.
     var tableBytes: Int {

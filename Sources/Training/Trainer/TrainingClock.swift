@@ -25,7 +25,7 @@ package struct TrainingClock {
     /// Steps since the last plan, and their time: a plan follows the speed of now.
     private var recent = Steps()
     private var validationSeconds = 0.0
-    private var savingSeconds = 0.0
+    private var savingSeconds: Double
     private var lastSaved: Double
     /// The time at which the plan is made anew.
     private var nextPlan: Double
@@ -39,8 +39,15 @@ package struct TrainingClock {
         var mean: Double { max(1e-6, seconds / Double(max(1, count))) }
     }
 
-    package init(budget: TrainingBudget, progress: TrainingProgress) {
+    /// A clock of a run.
+    ///
+    /// - Parameters:
+    ///   - budget: What ends the run.
+    ///   - progress: What earlier parts of the run did.
+    ///   - savedBytes: The size of the state that is saved, from which the time of the first saving is estimated.
+    package init(budget: TrainingBudget, progress: TrainingProgress, savedBytes: Int = 0) {
         self.budget = budget
+        savingSeconds = Self.savingSeconds(bytes: savedBytes)
         secondsBefore = progress.seconds
         lastSaved = progress.seconds
         nextPlan = progress.seconds + (budget.seconds ?? 0) * Self.firstPlan
@@ -78,7 +85,13 @@ package struct TrainingClock {
     }
 
     /// Whether saving the state would cost at most a twentieth of the time.
-    var savingIsDue: Bool { seconds - lastSaved >= 20 * savingSeconds }
+    package var savingIsDue: Bool { Self.isWorthSaving(after: seconds - lastSaved, cost: savingSeconds) }
+
+    /// Whether the work of some seconds is worth a saving that takes `cost` seconds.
+    package static func isWorthSaving(after seconds: Double, cost: Double) -> Bool { seconds >= 20 * cost }
+
+    /// How long a slow disk (200 MB/s) takes to store a state.
+    package static func savingSeconds(bytes: Int) -> Double { Double(bytes) / 200e6 }
 
     /// Times the saving of the state.
     mutating func saving(_ body: () throws -> Void) rethrows {

@@ -41,6 +41,16 @@ import Testing
         #expect(ItemStart.random.rows(from: random, sequences: sequences).elements == random.elements)
     }
 
+    @Test("items with the same only neighbour begin close to it and apart from each other")
+    func sameNeighbour() {
+        let twins = RaggedRows((1..<6).map { [0, Int32($0)] } + (6..<60).map { [Int32($0), Int32($0 % 20 + 20)] })
+        let rows = ItemStart.neighbours.rows(from: random, sequences: twins)
+        for (a, b) in [(1, 2), (2, 5), (3, 4)] {
+            #expect(cosine(a, b, in: rows) < 0.99)
+            #expect(cosine(a, b, in: rows) > cosine(a, 30, in: rows))
+        }
+    }
+
     @Test("sums over links equal a loop")
     func sums() {
         let links = ItemLinks(neighboursIn: sequences, items: 61, keeping: 5)

@@ -190,6 +190,6 @@ import Training
             items: data.catalogue.count,
             CountConfiguration()
         )
-        #expect(CountFitting(rows: rows).fitted(counts, to: model, noiseSeed: 1) == nil)
+        #expect(CountFitting(counts, rows: rows, model: model, noiseSeed: 1) == nil)
     }
 }

@@ -82,6 +82,17 @@ import Training
         #expect(roomy.plannedSteps(after: 12, unmade) == nil, "the next plan waits")
     }
 
+    @Test("a state is saved once the work since the last saving is worth it") func saving() {
+        func clock(savedBytes: Int) -> TrainingClock {
+            TrainingClock(budget: TrainingBudget(), progress: TrainingProgress(), savedBytes: savedBytes)
+        }
+        #expect(clock(savedBytes: 0).savingIsDue, "a small state is saved at once")
+        #expect(!clock(savedBytes: 1_000_000_000).savingIsDue)
+        let cost = TrainingClock.savingSeconds(bytes: 1_000_000_000)
+        #expect(!TrainingClock.isWorthSaving(after: 99, cost: cost))
+        #expect(TrainingClock.isWorthSaving(after: 101, cost: cost))
+    }
+
     @Test("validations of a run with a time limit are a twentieth of the plan apart, once there is one") func spacing()
     {
         let clock = TrainingClock(budget: TrainingBudget(seconds: 100), progress: TrainingProgress())

@@ -14,9 +14,10 @@ public enum ItemStart: String, Codable, Sendable, CaseIterable {
     /// The item rows of a fresh model.
     ///
     /// With ``neighbours``, each row becomes the sum of its neighbours' rows by the strength of the links, without the
-    /// part that all rows share, several times over; the result is the sum of these rounds. Random rows that are smoothed
-    /// over a graph keep its distances (Chen et al., "Fast and Accurate Network Embeddings via Very Sparse Random
-    /// Projection", CIKM 2019). An item without neighbours keeps its random row.
+    /// part that all rows share, several times over. The result is the sum of these rounds and of the random row, which
+    /// tells items apart that have the same neighbours. Random rows that are smoothed over a graph keep its distances
+    /// (Chen et al., "Fast and Accurate Network Embeddings via Very Sparse Random Projection", CIKM 2019). An item without
+    /// neighbours keeps its random row.
     ///
     /// - Parameters:
     ///   - random: Random rows of length about 1, `[V, d]`.
@@ -27,7 +28,8 @@ public enum ItemStart: String, Codable, Sendable, CaseIterable {
         guard self == .neighbours else { return random }
         let links = ItemLinks(neighboursIn: sequences, items: random.rows, keeping: Self.links)
         var round = random
-        var sum = Matrix(rows: random.rows, columns: random.columns)
+        var sum = random
+        sum.normaliseRows()
         for _ in 0..<Self.rounds {
             round = links.sums(of: round)
             round.normaliseRows()
