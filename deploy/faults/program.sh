@@ -34,7 +34,7 @@ write_page() {
                 IFS='|' read -r _ outcome size text <<<"$line"
                 echo "| $number $title | $action | $figure | $outcome: $text | $size, $(date -u +%F), $commit |"
             elif ! grep "^| $number " "$page"; then
-                echo "| $number $title | $action | $figure | $([ "$kind" = none ] && echo 'not built yet' || echo 'not run yet') | |"
+                echo "| $number $title | $action | $figure | $([ "$kind" = none ] && echo 'a test of its own' || echo 'not run yet') | |"
             fi
         done
     } >"$work/page"

@@ -31,7 +31,7 @@ extension RecipeReference {
             "validations without a better HR@20 after which training stops, or with `trapezoidal` falls from the best "
             + "weights",
         "training.refit":
-            "lets the version learn from the validation part too, at the end: see <doc:TrainOnYourOwnLog>",
+            "lets the version learn from the validation part too, at the end: see <doc:TrainingRun>",
         "training.negatives.kind":
             "`pool`: one uniform pool for the batch. `mixed`: one pool with all frequent items and a sample "
             + "of the others by frequency. `private`: a "
@@ -53,7 +53,7 @@ extension RecipeReference {
         "data.validationRows": "largest number of rows; if there are more, evenly spaced ones are used",
         "data.targets.weights":
             "loss weight by kind of event, such as `view=1,buy=5`; every kind in the log needs one, and 0 makes it no "
-            + "target. Empty: 1. See <doc:TrainOnYourOwnLog>",
+            + "target. Empty: 1. See <doc:WeightEvents>",
         "data.targets.events":
             "kinds of events that are targets, such as `buy`; histories keep all events. Empty: all kinds",
         "data.targets.minRating": "lowest rating of a target; 0 needs no column of ratings",

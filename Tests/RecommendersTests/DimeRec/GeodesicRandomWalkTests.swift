@@ -4,7 +4,7 @@ import Recommenders
 import TestSupport
 import Testing
 
-/// The statistical tests of the method's section 5.5: the shortcut has the walk's law.
+/// Statistical tests: the exact shortcut has the distribution of the walk (method, section 5.4).
 @Suite("GeodesicRandomWalk") struct GeodesicRandomWalkTests {
     struct Case: Sendable, CustomTestStringConvertible {
         var name: String
