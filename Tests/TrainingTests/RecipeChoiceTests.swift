@@ -28,6 +28,24 @@ import Training
         #expect(choice(users: 30, length: 40, items: 50).recipe.data.evaluation == .fiveCuts)
     }
 
+    @Test("long sequences of few validated users are judged by every prefix, because five cuts give too few rows")
+    func fewValidatedUsers() {
+        func choice(validated users: Int, length: Int) -> RecipeChoice {
+            let row = (0..<Int32(40)).map { $0 }
+            let validation = RaggedRows([[Int32]](repeating: [Int32](repeating: 1, count: length), count: users))
+            return RecipeChoice(
+                sequences: RaggedRows([[Int32]](repeating: row, count: 8 * users)),
+                items: 50,
+                validation: validation
+            )
+        }
+        let few = choice(validated: 3, length: 1500)
+        #expect(few.recipe.data.evaluation == .allPrefixes && few.reasons.contains { $0.contains("few users") })
+        #expect(choice(validated: 19, length: 40).recipe.data.evaluation == .allPrefixes)
+        #expect(choice(validated: 20, length: 40).recipe.data.evaluation == .fiveCuts)
+        #expect(choice(validated: 3, length: 100_000).recipe.data.evaluation == .fiveCuts)
+    }
+
     @Test("where only last items are judged, the recipe says so") func lastItems() {
         let choice = RecipeChoice(
             sequences: RaggedRows([[Int32]](repeating: [1, 2, 3], count: 9)),

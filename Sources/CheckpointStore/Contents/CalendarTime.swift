@@ -28,21 +28,36 @@ package struct CalendarTime {
     ///
     /// A time has hours, minutes and optional seconds, the seconds up to nine decimals. A zone is `Z`, `UTC`, or an
     /// offset such as `+02:00`, `+0200` or `+02`. Nil for other text and for times that do not exist.
-    package init?(_ text: ArraySlice<UInt8>) {
+    package init?(_ text: ArraySlice<UInt8>) { self.init(text, asPeopleWrite: false) }
+
+    /// Reads what ``init(_:)`` reads, and other texts of people and spreadsheets that begin with the year.
+    ///
+    /// Months, days and hours may have one digit, slashes may divide the date, as in `2024/1/31 8:05`, and `AM` or `PM`
+    /// may follow the time.
+    package init?(written text: ArraySlice<UInt8>) { self.init(text, asPeopleWrite: true) }
+
+    private init?(_ text: ArraySlice<UInt8>, asPeopleWrite isLenient: Bool) {
         var rest = text
-        guard let year = Self.number(&rest, digits: 4), year >= 1, Self.skip(UInt8(ascii: "-"), in: &rest),
-            let month = Self.number(&rest, digits: 2), 1...12 ~= month, Self.skip(UInt8(ascii: "-"), in: &rest),
-            let day = Self.number(&rest, digits: 2), 1...Self.days(of: month, in: year) ~= day
+        let isNoon = isLenient ? Self.halfOfDay(&rest) : nil
+        let fewest = isLenient ? 1 : 2
+        guard let year = Self.number(&rest, digits: 4), year >= 1, let divider = rest.popFirst(),
+            divider == UInt8(ascii: "-") || isLenient && divider == UInt8(ascii: "/"),
+            let month = Self.number(&rest, digits: 2, atLeast: fewest), 1...12 ~= month, Self.skip(divider, in: &rest),
+            let day = Self.number(&rest, digits: 2, atLeast: fewest), 1...Self.days(of: month, in: year) ~= day
         else { return nil }
         let start = Self.days(year: year, month: month, day: day) * 86_400
         guard let separator = rest.popFirst() else {
+            guard isNoon == nil else { return nil }
             (seconds, nanoseconds, form) = (start, 0, .date)
             return
         }
-        guard separator == UInt8(ascii: "T") || separator == UInt8(ascii: "t") || separator == UInt8(ascii: " "),
-            let hour = Self.number(&rest, digits: 2), hour < 24, Self.skip(UInt8(ascii: ":"), in: &rest),
-            let minute = Self.number(&rest, digits: 2), minute < 60
+        guard "Tt ".utf8.contains(separator), var hour = Self.number(&rest, digits: 2, atLeast: fewest), hour < 24,
+            Self.skip(UInt8(ascii: ":"), in: &rest), let minute = Self.number(&rest, digits: 2), minute < 60
         else { return nil }
+        if let isNoon {
+            guard 1...12 ~= hour else { return nil }
+            hour = hour % 12 + (isNoon ? 12 : 0)
+        }
         var (second, fraction) = (0, 0)
         if Self.skip(UInt8(ascii: ":"), in: &rest) {
             guard let value = Self.number(&rest, digits: 2), value < 60 else { return nil }
@@ -92,16 +107,21 @@ package struct CalendarTime {
         return (digits..<9).reduce(value) { value, _ in value * 10 }
     }
 
-    private static func number(_ rest: inout ArraySlice<UInt8>, digits: Int) -> Int? {
-        guard rest.count >= digits else { return nil }
-        var value = 0
-        for byte in rest.prefix(digits) {
-            let digit = byte &- UInt8(ascii: "0")
-            guard digit < 10 else { return nil }
-            value = value * 10 + Int(digit)
-        }
-        rest.removeFirst(digits)
-        return value
+    /// Takes `AM` or `PM` from the end; true for the half of the day that begins at noon, nil without either.
+    private static func halfOfDay(_ text: inout ArraySlice<UInt8>) -> Bool? {
+        let half = String(decoding: text.suffix(2), as: UTF8.self).lowercased()
+        guard half == "am" || half == "pm" else { return nil }
+        text.removeLast(2)
+        if text.last == UInt8(ascii: " ") { text.removeLast() }
+        return half == "pm"
+    }
+
+    /// A number of so many digits, or of at least a few of them.
+    private static func number(_ rest: inout ArraySlice<UInt8>, digits: Int, atLeast fewest: Int? = nil) -> Int? {
+        let own = rest.prefix(digits).prefix { $0 &- UInt8(ascii: "0") < 10 }
+        guard own.count >= fewest ?? digits else { return nil }
+        rest.removeFirst(own.count)
+        return own.reduce(0) { $0 * 10 + Int($1 - UInt8(ascii: "0")) }
     }
 
     private static func skip(_ byte: UInt8, in rest: inout ArraySlice<UInt8>) -> Bool {

@@ -170,7 +170,18 @@ extension Checkpoint {
 
     /// An id that two items share, or nil; slower than ``contradiction``, because it hashes every id.
     var repeatedID: String? {
-        var seen = Set<String>(minimumCapacity: catalogue.count)
-        return catalogue.ids.first { !seen.insert($0).inserted }
+        var seen = Set<ExactText>(minimumCapacity: catalogue.count)
+        return catalogue.ids.first { !seen.insert(ExactText(text: $0)).inserted }
+    }
+}
+
+/// A text that equals only a text of the same bytes; strings of one look in two forms of Unicode are equal.
+private struct ExactText: Hashable {
+    let text: String
+
+    static func == (left: ExactText, right: ExactText) -> Bool { left.text.utf8.elementsEqual(right.text.utf8) }
+
+    func hash(into hasher: inout Hasher) {
+        for byte in text.utf8 { hasher.combine(byte) }
     }
 }

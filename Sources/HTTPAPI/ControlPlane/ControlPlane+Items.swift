@@ -6,7 +6,7 @@ import Serving
 extension ControlPlane {
     var itemOperations: [Operation] {
         [
-            Operation(method: .get, path: "/v1/items", isOpen: true) { request, _ in
+            Operation(method: .get, path: "/v1/items", isOpen: true, parameters: ["model"]) { request, _ in
                 let model = try Self.query("model", of: request)
                 let changes = try await changing { () throws(ServingError) in
                     try await controller.itemChanges(of: model)
@@ -18,7 +18,7 @@ extension ControlPlane {
                     )
                 )
             },
-            Operation(method: .patch, path: "/v1/items", isOpen: false) { request, _ in
+            Operation(method: .patch, path: "/v1/items", isOpen: false, parameters: ["model"]) { request, _ in
                 let model = try Self.query("model", of: request)
                 let edits = try AttributeEdits(json: try await Self.body(of: request)).list
                 let outcome = try await changing { () throws(ServingError) in
@@ -26,11 +26,15 @@ extension ControlPlane {
                 }
                 return try json(AttributeOutcomeDescription(outcome))
             },
-            Operation(method: .put, path: "/v1/items/{item}", isOpen: false) { request, context in
+            Operation(method: .put, path: "/v1/items/{item}", isOpen: false, parameters: ["model"]) {
+                request,
+                context in
                 let item = try NewItem(json: try await Self.body(of: request))
                 return try await change(item.content, attributes: item.attributes, request, context)
             },
-            Operation(method: .delete, path: "/v1/items/{item}", isOpen: false) { request, context in
+            Operation(method: .delete, path: "/v1/items/{item}", isOpen: false, parameters: ["model"]) {
+                request,
+                context in
                 try await change(nil, attributes: nil, request, context)
             },
         ]

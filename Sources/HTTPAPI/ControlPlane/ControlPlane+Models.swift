@@ -19,7 +19,7 @@ extension ControlPlane {
             Operation(method: .get, path: "/v1/models/{model}/versions/{version}", isOpen: true) { _, context in
                 try json(try await describe(try target(context)))
             },
-            action("activate") { try await activate($0, waits: try Self.flag("wait", of: $1)) },
+            action("activate", parameters: ["wait"]) { try await activate($0, waits: try Self.flag("wait", of: $1)) },
             action("verify") { id, _ in try await verify(id) },
             action("unload") { id, _ in try await unload(id) },
         ]
@@ -28,9 +28,15 @@ extension ControlPlane {
     /// An action on a version; the action's word follows the version in the path.
     private func action(
         _ word: String,
+        parameters: [String] = [],
         _ act: @escaping @Sendable (VersionID, Request) async throws -> Response
     ) -> Operation {
-        Operation(method: .post, path: "/v1/models/{model}/versions/{version}:\(word)", isOpen: false) {
+        Operation(
+            method: .post,
+            path: "/v1/models/{model}/versions/{version}:\(word)",
+            isOpen: false,
+            parameters: parameters
+        ) {
             try await act(try target($1), $0)
         }
     }

@@ -6,7 +6,7 @@ extension ControlPlane {
     /// Operations about single requests.
     var requestOperations: [Operation] {
         [
-            Operation(method: .get, path: "/debug/requests", isOpen: false) { request, _ in
+            Operation(method: .get, path: "/debug/requests", isOpen: false, parameters: ["seconds"]) { request, _ in
                 try json(SlowRequestList(requests: metrics.slowRequests(ofLast: try Self.seconds(of: request))))
             }
         ]

@@ -17,7 +17,26 @@ package struct ControlPlane: Sendable {
         package let path: String
         /// Whether it needs no token.
         package let isOpen: Bool
+        /// The parameters of its query.
+        var parameters: [String] = []
         let handler: Handler
+
+        /// The handler behind a check of the query: a misspelt `model` or `wait` must not act on the default.
+        ///
+        /// Open operations without parameters ignore their query, which some monitors and browsers add.
+        var checkedHandler: Handler {
+            guard !isOpen || !parameters.isEmpty else { return handler }
+            return { [parameters, handler] request, context in
+                for (name, _) in request.uri.queryParameters where !parameters.contains(String(name)) {
+                    let known = parameters.map { "'\($0)'" }.joined(separator: " and ")
+                    throw Problem(
+                        .invalidArgument,
+                        "'\(name)' is no query parameter of this path; it takes \(known.isEmpty ? "none" : known)."
+                    )
+                }
+                return try await handler(request, context)
+            }
+        }
     }
 
     let source: any CheckpointSource
@@ -78,7 +97,7 @@ package struct ControlPlane: Sendable {
             var methods = operations.map(\.method)
             for operation in operations {
                 let routes: any RouterMethods<BasicRequestContext> = operation.isOpen ? router : guarded
-                routes.on(RouterPath(path), method: operation.method, use: operation.handler)
+                routes.on(RouterPath(path), method: operation.method, use: operation.checkedHandler)
             }
             if let get = methods.firstIndex(of: .get) { methods.insert(.head, at: get + 1) }
             let allow = methods.map(\.rawValue).joined(separator: ", ")

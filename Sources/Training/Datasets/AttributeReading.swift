@@ -109,7 +109,7 @@ struct AttributeReading {
             let word = String(decoding: field, as: UTF8.self).lowercased()
             return word == "true" ? 1 : word == "false" ? 0 : nil
         }
-        if type == .time, let time = CalendarTime(field) { return type.holds(time.sinceEpoch) ? time.sinceEpoch : nil }
+        if type == .time, let time = CalendarTime(written: field)?.sinceEpoch { return type.holds(time) ? time : nil }
         // A leading zero marks a code, such as a postcode, and not a number.
         let digits = field.first == UInt8(ascii: "-") ? field.dropFirst() : field
         if digits.count > 1, digits.first == UInt8(ascii: "0"), digits.dropFirst().first.map(isDigit) == true {

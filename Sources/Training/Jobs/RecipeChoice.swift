@@ -20,6 +20,7 @@ public struct RecipeChoice: Sendable {
             sequences: data.split.train.sequences,
             items: data.catalogue.count,
             validated: data.split.validation.targets,
+            validation: data.split.validation.sequences,
             targets: data.split.train.targetCount
         )
     }
@@ -30,8 +31,15 @@ public struct RecipeChoice: Sendable {
     ///   - sequences: The training part.
     ///   - items: Size of the catalogue.
     ///   - validated: The items of the validation part that are targets.
+    ///   - validation: The sequences of the validation part; nil for as many as any protocol needs.
     ///   - targets: How many items are targets; nil for all but the first of each sequence.
-    public init(sequences: RaggedRows, items: Int, validated: DataPart.Targets = .any, targets: Int? = nil) {
+    public init(
+        sequences: RaggedRows,
+        items: Int,
+        validated: DataPart.Targets = .any,
+        validation: RaggedRows? = nil,
+        targets: Int? = nil
+    ) {
         let summary = SequenceSummary(sequences)
         let targets = targets ?? summary.targets
         var recipe = Recipe(DimeRec.self)
@@ -67,11 +75,16 @@ public struct RecipeChoice: Sendable {
             recipe.training.historyDropout = 0.2
             reasons.append("dropout of 0.2 in the network and in histories, because there are few targets")
         }
-        recipe.data.evaluation = validated == .last ? .lastItem : summary.isShort ? .allPrefixes : .fiveCuts
-        let (usual, rows) = (recipe.data.validationRows, Self.validationRows(items: items))
-        let few = rows < usual ? " of at most \(rows) rows, because each is compared with the whole catalogue" : ""
-        recipe.data.validationRows = rows
-        reasons.append("validation by \(recipe.data.evaluation.rawValue)\(few)")
+        let isHardlyJudged = validation.map(Self.hasFewCuts) ?? false
+        let cuts = summary.isShort || isHardlyJudged ? EvaluationProtocol.allPrefixes : .fiveCuts
+        recipe.data.evaluation = validated == .last ? .lastItem : cuts
+        recipe.data.validationRows = Self.validationRows(items: items)
+        var judging = "validation by \(recipe.data.evaluation.rawValue)"
+        if isHardlyJudged, !summary.isShort, validated != .last { judging += ", because few users are validated" }
+        if recipe.data.validationRows < Self.usualRows {
+            judging += ", \(recipe.data.validationRows) rows at most, because the catalogue is large"
+        }
+        reasons.append(judging)
         recipe.counts.enabled = true
         reasons.append(
             "scores from counts of transitions, neighbours and repeats are added if validation gains by them"
@@ -106,11 +119,23 @@ public struct RecipeChoice: Sendable {
         recipe.training.batchSize = 2048
     }
 
+    /// Whether five cuts a sequence are too few rows to decide by, and every prefix gives more at a bearable cost.
+    private static func hasFewCuts(_ validation: RaggedRows) -> Bool {
+        let targets = SequenceSummary(validation).targets
+        let cuts = validation.lengths.reduce(0) { $0 + EvaluationProtocol.fiveCuts.cuts(count: $1).count }
+        return cuts < fewestRows && targets <= mostPrefixes
+    }
+
     /// A pool that learns more in a time than a larger one, because a step costs less.
     private static func negatives(items: Int) -> Int { min(4096, max(1024, items / 16)) }
 
     /// Rows whose ranking leaves most of the time to the training: each costs as many products as there are items.
-    private static func validationRows(items: Int) -> Int { min(5000, max(1000, 400_000_000 / max(1, items))) }
+    private static func validationRows(items: Int) -> Int {
+        min(usualRows, max(1000, 400_000_000 / max(1, items)))
+    }
+
+    /// The most validation rows.
+    private static let usualRows = 5000
 
     /// The shortest history that is chosen: rare long histories need room too.
     static let shortestHistory = 20
@@ -118,6 +143,10 @@ public struct RecipeChoice: Sendable {
     static let longestHistory = 50
     /// The median length up to which sequences are taken as sessions.
     static let shortSequence = 12
+    /// The number of validation rows below which chance decides between five cuts of each sequence.
+    static let fewestRows = 100
+    /// The most rows of validation by every prefix of long sequences.
+    static let mostPrefixes = 20_000
     /// The number of targets below which a model of this size learns them by heart.
     package static let fewTargets = 200_000
 }

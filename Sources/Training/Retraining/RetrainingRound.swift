@@ -56,6 +56,15 @@ public struct RetrainingRound: Sendable {
         guard let scale = TimeScale(rawValue: extent.unit), scale.isClock else {
             throw RetrainingError.noClock(file: source.name)
         }
+        let present = TimeStatistics.latest(in: scale, at: .now)
+        guard extent.newest <= present else {
+            let count = log.users.indices.count { log.times[Int32($0)].nearest > present }
+            throw RetrainingError.futureEvents(
+                file: source.name,
+                count: count,
+                newest: scale.text(Timestamp(extent.newest))
+            )
+        }
         let learnt = parent?.log?.newest ?? -.infinity
         // Rows that the active version has learnt from would flatter it.
         let start = max(extent.newest - settings.judge.hours * 3600 * scale.perSecond, learnt.nextUp)

@@ -4,6 +4,7 @@ import Foundation
 import HTTPAPI
 import Kernels
 import Serving
+import Training
 
 struct Query: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -126,7 +127,8 @@ struct Query: AsyncParsableCommand {
     static func line(_ score: Double, _ id: String, _ title: String?, _ sources: [(name: String, rank: Int)]) -> String
     {
         let given = sources.map { "\($0.name) #\($0.rank)" }.joined(separator: ", ")
-        return String(format: "%.4f  ", score) + id + (title.map { "  " + $0 } ?? "")
+        // Ids and titles are a log's, so they may hold line breaks and a terminal's commands.
+        return String(format: "%.4f  ", score) + id.printableLine + (title.map { "  " + $0.printableLine } ?? "")
             + (given.isEmpty ? "" : "  (\(given))")
     }
 

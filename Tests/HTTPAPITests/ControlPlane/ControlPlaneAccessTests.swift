@@ -116,7 +116,7 @@ import Testing
         "path parameters are percent-decoded",
         arguments: [
             ("a%2Fb", "a/b"), ("a:b", "a:b"), ("a%3Ab", "a:b"), ("%E2%98%83", "\u{2603}"), ("a%20b", "a b"),
-            ("100%25", "100%"), ("..%2f..", "../.."), ("a+b", "a+b"), ("x?y=1", "x"),
+            ("100%25", "100%"), ("..%2f..", "../.."), ("a+b", "a+b"), ("x?", "x"),
         ]
     )
     func decodesPaths(encoded: String, decoded: String) async throws {

@@ -73,6 +73,27 @@ import Testing
         }
     }
 
+    @Test(
+        "an unknown query parameter is refused, and nothing happens",
+        arguments: [
+            ("POST", "/v1/models/m/versions/2:activate?wiat=true", "'wiat'", "it takes 'wait'"),
+            ("POST", "/v1/models/m/versions/2:activate?wait=true&x", "'x'", "it takes 'wait'"),
+            ("POST", "/v1/models/m/versions/1:unload?model=m", "'model'", "it takes none"),
+            ("DELETE", "/v1/items/i1?modle=m", "'modle'", "it takes 'model'"),
+            ("GET", "/v1/items?modle=m", "'modle'", "it takes 'model'"),
+            ("GET", "/debug/map?model=m&versoin=1", "'versoin'", "it takes 'model' and 'version'"),
+            ("GET", "/debug/requests?second=1", "'second'", "it takes 'seconds'"),
+        ]
+    )
+    func refusesQuery(method: String, path: String, name: String, known: String) async throws {
+        let reply = try await ask(method, path)
+        #expect(reply.status == 400 && reply.json["code"] as? String == "invalid_argument")
+        let detail = try #require(reply.json["detail"] as? String)
+        #expect(detail.contains(name) && detail.contains(known), "\(detail)")
+        #expect(holder.snapshot?.version == 1 && source.activeVersion(of: "m") == 1)
+        #expect(try await ask("GET", "/version?x=1").status == 200)
+    }
+
     @Test("activation without wait answers 202 and refuses others until it is done")
     func activatesLater() async throws {
         source.state.withLock { $0.isHeld = true }

@@ -110,12 +110,24 @@ import Training
         "a date that ends with its year gets the command that converts it",
         arguments: [
             ("31/01/2024", "3-\\2-\\1|'`."), ("01.02.2024 10:00", "3-\\2-\\1|'`."), ("01/31/2024", "comes first here."),
-            ("01/02/2024", "comes first here."),
+            ("01/02/2024", "comes first here."), ("1/2/2024 8:26", "comes first here."), ("13/2/2024", "3-\\2-\\1|'`."),
         ]
     )
     func yearLast(time: String, end: String) throws {
         let text = try refusal("user,item,timestamp\nu,i,\(time)\n")
         #expect(text.contains("Write the year first") && text.hasSuffix(end), "\(text)")
+    }
+
+    @Test("dates in digits are dates if all numbers of the column are", arguments: ["", "0000", "000000"])
+    func digitDates(timeOfDay: String) throws {
+        func log(_ last: String) -> String {
+            "user,item,timestamp\nu,b,20240301\(timeOfDay)\nu,a,20240229\(timeOfDay)\nu,c,\(last)\n"
+        }
+        let dates = try load(log("20240302" + timeOfDay))
+        #expect(dates.data.lastTimestamps == [1_709_337_600] && sequences(dates) == ["u": ["a", "b", "c"]])
+        #expect(dates.data.notes.contains { $0.contains("20240301\(timeOfDay)") && $0.contains("YYYYMMDD") })
+        let numbers = try load(log("20240230" + timeOfDay))
+        #expect(numbers.data.notes.isEmpty && sequences(numbers) == ["u": ["a", "c", "b"]])
     }
 
     @Test("a column that looks like times is named when no column is known to hold them")
@@ -232,7 +244,24 @@ import Training
         #expect(try load("user,item,timestamp,x,x\nu,i,1,2,3\n").data.eventCount == 1)
     }
 
+    @Test("a first line that is a row or a comment is told apart from a header of unknown names")
+    func noHeader() throws {
+        let text = try refusal("7\t50\t1700000000\n8\t51\t1700000001\n")
+        #expect(text.contains("The first line looks like a row.") && text.contains("sed '1i user,item,timestamp'"))
+        #expect(try !refusal("who,what,when\n7,50,1700000000\n").contains("looks like a row"))
+        #expect(try !refusal("who,item,2024\n7,50,3\n").contains("looks like a row"))
+        #expect(try refusal("# exported today\nuser,item\n").contains("sed '/^#/d'"))
+    }
+
     // MARK: Delimiters
+
+    @Test("double colons are recognised where no other delimiter occurs")
+    func doubleColons() throws {
+        let loaded = try load("user::item::timestamp\nu::a:b::2\nu::\"c::1\n")
+        #expect(sequences(loaded) == ["u": ["\"c", "a:b"]] && loaded.data.notes.count == 1)
+        #expect(try load("user,item::x,timestamp,item\nu,q,1,i\n").items == ["i"])
+        #expect(try refusal("1::1193::5::978300760\n").contains("'1193'"))
+    }
 
     @Test("comma, semicolon, tab and pipe give the same data", arguments: [",", ";", "\t", "|"])
     func delimiters(delimiter: String) throws {
@@ -281,6 +310,30 @@ import Training
         let loaded = try load("user, item, timestamp\nu , b, 2\n u,\" a \", 1 \n")
         #expect(sequences(loaded) == ["u": [" a ", "b"]])
         #expect(try refusal("user,item,timestamp\nu,  ,1\n").hasPrefix("F:2:3: the id in column 'item' is empty"))
+    }
+
+    @Test("a delimiter at the end of each row gets its own advice")
+    func surplusDelimiter() throws {
+        let text = try refusal("user;item;timestamp\nu;i;1;\n")
+        #expect(text.hasPrefix("F:2:1: the row ends with a delimiter") && text.contains("sed '1s/$/;/'"))
+        #expect(try load("user;item;timestamp;\nu;i;1;\n").items == ["i"])
+        #expect(try refusal("user,item,timestamp\nu,i,1,2\n").contains("4 fields instead of 3. Quote fields"))
+        #expect(try refusal("user,item,timestamp\n# a day\n").contains("1 fields instead of 3. Complete the row"))
+    }
+
+    @Test("text that is not UTF-8 gets the command that converts it")
+    func otherEncoding() throws {
+        let text = try refusal(Array("user,item,timestamp\ncaf".utf8) + [0xE9] + Array(",i,1\n".utf8))
+        #expect(text.hasPrefix("F:2:4: ") && text.contains("iconv -f WINDOWS-1252 -t UTF-8"))
+    }
+
+    @Test("ids by which programs write a missing value are named with their share")
+    func missingIDs() throws {
+        let loaded = try load("user,item,timestamp\nNaN,i,1\nNaN,j,2\nu,null,3\nNancy,none of these,4\n")
+        #expect(loaded.data.notes.count == 2)
+        #expect(loaded.data.notes[0].contains("the user 'NaN' has 50.0 % of the events"))
+        #expect(loaded.data.notes[1].contains("the item 'null' has 25.0 % of the events"))
+        #expect(loaded.data.eventCount == 4)
     }
 
     @Test("NUL bytes in ids are rejected with their place")

@@ -59,6 +59,13 @@ import Training
         #expect(try imported(log) { $0.dropsEmpty = true }["events"] == ["u,a,1", "u,b,4"])
     }
 
+    @Test("dates in digits become seconds, so that pauses have their length")
+    func digitDates() throws {
+        let log = "user,item,time\nu,a,20240229235900\nu,b,20240301000100\nu,c,20240301000600\n"
+        let sessions = try imported(log) { $0.sessionGap = 180 }
+        #expect(sessions["events"] == ["u#1,a,1709251140", "u#1,b,1709251260", "u#2,c,1709251560"])
+    }
+
     @Test("a rating, repeated rows, sessions and the core each drop or rename their rows")
     func steps() throws {
         #expect(try imported { $0.minimumRating = 4 }["events"]?.count == 5)

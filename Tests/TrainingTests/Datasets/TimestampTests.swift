@@ -183,6 +183,30 @@ private struct Digits: Comparable {
         #expect(read(text) == nil)
     }
 
+    @Test(
+        "reads dates of people and spreadsheets in files only",
+        arguments: [
+            ("2024/01/01", 1_704_067_200), ("2024/1/1 10:00", 1_704_103_200), ("2024-1-1 9:05", 1_704_099_900),
+            ("2024-01-01 10:00:00 AM", 1_704_103_200), ("2024-01-01 10:00PM", 1_704_146_400),
+            ("2024-01-01 12:30 am", 1_704_069_000), ("2024/1/1 12:30:00 pm", 1_704_112_200),
+        ]
+    )
+    func written(text: String, seconds: Int) throws {
+        #expect(CalendarTime(written: Array(text.utf8)[...])?.seconds == seconds)
+        #expect(read(text) == nil)
+    }
+
+    @Test(
+        "refuses dates whose order is unknown, and times that do not exist",
+        arguments: [
+            "01/02/2024", "2024/01-02", "2024-/1-1", "2024-123-1", "2024-1-1 1:5", "2024-1-1 13:00 PM",
+            "2024-1-1 0:30 AM", "2024-01-01 PM", "PM", "24/1/1", "2024/2/30", "2024/1/1 24:00", "2024.01.01",
+        ]
+    )
+    func refusesWritten(text: String) {
+        #expect(CalendarTime(written: Array(text.utf8)[...]) == nil)
+    }
+
     @Test("has the order of the calendar, to the nanosecond")
     func order() throws {
         let texts = [
@@ -211,5 +235,20 @@ private struct Digits: Comparable {
             let text = CalendarTime.text(seconds: Double(day) * 86_400)
             #expect(try #require(read(text)).seconds == day * 86_400)
         }
+    }
+}
+
+@Suite("Dates in digits") struct DigitDateTests {
+    private func seconds(_ number: Double) -> Int? { DigitDate.seconds(Timestamp(number)) }
+
+    @Test("reads days, minutes and seconds, and nothing that does not exist") func reads() {
+        #expect(seconds(20_240_101) == 1_704_067_200)
+        #expect(seconds(202_401_011_000) == 1_704_103_200)
+        #expect(seconds(20_240_101_100_000) == 1_704_103_200)
+        #expect(seconds(19_000_101) == -2_208_988_800)
+        for number in [
+            20_240_230, 20_241_301, 20_240_100, 2_024_010_110, 1_704_067_200, 1_704_067_200_000, 18_991_231, 22_000_101,
+            202_401_012_400, 20_240_101_106_000, 0, -20_240_101, 20_240_101.5,
+        ] { #expect(seconds(number) == nil, "\(number)") }
     }
 }

@@ -20,6 +20,29 @@ import Training
         }
     }
 
+    @Test(
+        "ids that differ only in case, zeros or the form of Unicode are pointed out",
+        arguments: [
+            ("Ann@x", "ann@X"), ("caf\u{E9}", "cafe\u{301}"), ("007", "7"), ("12", "12.0"), ("0", "000"),
+            ("\u{C4}", "\u{E4}"),
+        ]
+    )
+    func alikeIDs(first: String, second: String) throws {
+        let rows: [LogRow] = [first, second, first, "other"].enumerated().map { ($1, "i\($0)", "\($0)") }
+        let users = try report(on: rows)
+        #expect(users.alikeUsers.count == 1 && users.alikeItems.count == 0 && users.users == 3)
+        #expect(users.alikeUsers.example.map { Array($0.utf8) } == [first, second].map { Array($0.utf8) })
+        #expect(users.findings.contains { $0.hasPrefix("1 users have an id that is almost another one's") })
+        let items = try report(on: rows.map { ($0.item, $0.user, $0.time) })
+        #expect(items.alikeItems.count == 1 && items.alikeUsers.count == 0)
+    }
+
+    @Test("ids that differ otherwise are not alike") func unlikeIDs() throws {
+        let ids = ["7", "70", "7.5", "7.00", "a", "a ", "0a", "a0", "u-1", "u1", "", "00x"].filter { !$0.isEmpty }
+        let report = try report(on: ids.enumerated().map { ($1, "i\($0)", "\($0)") })
+        #expect(report.alikeUsers.count == 0 && report.alikeUsers.example.isEmpty && report.users == ids.count)
+    }
+
     @Test("times that differ beyond a Double are no duplicates") func nanoseconds() throws {
         let rows = (0..<9).map { ("u", "i", "\(1_700_000_000_000_000_000 + $0)") }
         let report = try report(on: rows + [rows[4]])

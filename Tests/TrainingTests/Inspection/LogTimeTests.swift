@@ -132,6 +132,15 @@ import Training
         #expect(report.findings.contains { $0.contains("does not fit") })
     }
 
+    @Test("events of the future are counted") func future() throws {
+        var rows: [LogRow] = (0..<30).map { ("u\($0 % 3)", "i\($0)", "\(1_600_000_000 + $0 * 86_400)") }
+        #expect(try report(on: rows).times.futureEvents == 0)
+        rows[0].time = "32503680000"
+        let report = try report(on: rows)
+        #expect(report.times.futureEvents == 1 && report.times.oddTimes == 0)
+        #expect(report.findings.contains { $0.contains("1 events lie in the future, the newest at 3000-01-01") })
+    }
+
     @Test("numbers beyond any clock are ordinals") func beyondClocks() throws {
         let report = try report(on: (0..<20).map { ("u\($0 % 4)", "i\($0)", "\($0)e300") })
         #expect(report.times.scale == .ordinals && report.activity.step == .tenth)

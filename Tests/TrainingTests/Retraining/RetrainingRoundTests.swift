@@ -111,6 +111,22 @@ import Training
         }
     }
 
+    @Test("events of the future fail the round, because one of them would pass for the newest day for ever")
+    func future() throws {
+        try RetrainingFixture.run { fixture in
+            let settings = try settings(fixture)
+            try fixture.write(Self.days(3) + ["u1,i1,32503680000"])
+            let error = try #require(throws: RetrainingError.self) {
+                try RetrainingRound(settings).run(check: { _ in })
+            }
+            #expect(error == .futureEvents(file: fixture.events, count: 1, newest: "3000-01-01 00:00:00"))
+            #expect(try CheckpointStore(path: fixture.store).models().isEmpty)
+            let hours = Int(Date.now.timeIntervalSince1970) + 14 * 3600
+            try fixture.write(Self.days(3) + ["u1,i1,\(hours)"])
+            #expect(try RetrainingRound(settings).run(check: { _ in })?.outcome == .published)
+        }
+    }
+
     @Test("a log that shrank fails the round, and the record says so")
     func failure() throws {
         try RetrainingFixture.run { fixture in

@@ -33,7 +33,8 @@ package final class Dashboard: Sendable {
             ControlPlane.Operation(method: .get, path: file.path, isOpen: true) { _, _ in file.response }
         }
         return page + [
-            ControlPlane.Operation(method: .get, path: "/debug/map", isOpen: false) { [self] request, _ in
+            ControlPlane.Operation(method: .get, path: "/debug/map", isOpen: false, parameters: ["model", "version"]) {
+                [self] request, _ in
                 let model = try ControlPlane.query("model", of: request)
                 let snapshot = try snapshot(of: model, version: try ControlPlane.query("version", of: request))
                 return Self.json(try await inBackground { self.map(of: snapshot).json(snapshot) })

@@ -58,6 +58,11 @@ struct EventLog {
         guard !log.users.isEmpty else { throw .empty(file: source.name) }
         try reading.end()
         (log.notes, log.hasTimes, log.values) = (reading.notes(of: source), reading.hasTimes, reading.values)
+        if reading.hasDigitDates {
+            log.notes.append("\(source.name): times such as \(log.times[0]) are read as dates in digits, YYYYMMDD")
+            log.times.readAsDigitDates()
+        }
+        log.notes += log.notesOfMissingIDs(of: source, vocabulary)
         if let note = log.noteOfTargets(targets) { log.notes.append(note) }
         return log
     }
@@ -118,6 +123,24 @@ struct EventLog {
         let start = count == 0 ? "warning: no event is a target" : "\(count) of \(weights.count) events are targets"
         return "\(start) (\(targets.words)); histories have all events"
     }
+
+    /// Warnings about ids by which other programs write a missing value.
+    private func notesOfMissingIDs(of source: EventSource, _ vocabulary: ItemVocabulary) -> [String] {
+        func note(_ role: ColumnRole, _ numbers: [Int32], _ number: (ArraySlice<UInt8>) -> Int32?) -> [String] {
+            Self.missingIDs.compactMap { id in
+                guard let own = number(Array(id.utf8)[...]) else { return nil }
+                let share = Double(share: numbers.count { $0 == own }, of: users.count)
+                return "warning: \(source.name): the \(role.rawValue) '\(id)' has \(NumberText.percent(share)) of the "
+                    + "events. If this id stands for a missing value, remove its rows"
+            }
+        }
+        return note(.user, users, userTable.number(of:)) + note(.item, items, vocabulary.number(of:))
+    }
+
+    private static let missingIDs = [
+        "NaN", "nan", "NA", "N/A", "n/a", "NULL", "null", "None", "none", "nil", "undefined", "(null)", "<NA>", "#N/A",
+        "\\N",
+    ]
 
     /// A user's number; nil for an id that the log does not have.
     func number(ofUser id: String) -> Int32? { userTable.number(of: Array(id.utf8)[...]) }

@@ -52,6 +52,9 @@ struct EventReading {
     /// Whether the log has a column of times.
     var hasTimes: Bool { choices.first?[.time] != nil }
 
+    /// Whether all times so far are dates in digits, such as `20240131`; see ``DigitDate``.
+    var hasDigitDates: Bool { times.areDigitDates }
+
     /// Chooses the columns of the next file.
     mutating func begin(_ reader: inout CSVReader) throws(CSVError) {
         let choice = try ColumnChoice(request, in: &reader)
@@ -148,6 +151,10 @@ private struct TimeReading {
     private var form: TimeForm?
     private var scale: TimeScale?
     private var isAtStart = true
+    private var hasOtherTimes = false
+
+    /// Whether there are times, and all of them are dates in digits.
+    var areDigitDates: Bool { form == .number && !hasOtherTimes }
 
     /// Goes on with the next file.
     mutating func begin(column: Int?) {
@@ -158,6 +165,7 @@ private struct TimeReading {
     mutating func next(in reader: borrowing CSVReader) throws(CSVError) -> Timestamp? {
         guard let column else { return nil }
         let (time, form) = try reader.timestamp(column)
+        if !hasOtherTimes, form == .number { hasOtherTimes = DigitDate.seconds(time) == nil }
         guard isAtStart || form != self.form else { return time }
         func written(_ form: String) -> CSVError.WrittenTime {
             CSVError.WrittenTime(

@@ -29,10 +29,21 @@ package struct CSVDialect: Sendable, Equatable {
         fallsBackToLatin1: true
     )
 
+    /// `::` between fields, as in MovieLens's `.dat` files, in strict UTF-8.
+    static let doubleColons = CSVDialect(
+        separator: UInt8(ascii: ":"),
+        separatorWidth: 2,
+        hasQuotes: false,
+        fallsBackToLatin1: false
+    )
+
     /// RFC 4180 with another delimiter.
     static func separated(by separator: UInt8) -> CSVDialect {
         CSVDialect(separator: separator, separatorWidth: 1, hasQuotes: true, fallsBackToLatin1: false)
     }
+
+    /// The text between fields.
+    var delimiter: String { String(repeating: String(UnicodeScalar(separator)), count: separatorWidth) }
 
     /// The format in words.
     var words: String {
@@ -42,11 +53,11 @@ package struct CSVDialect: Sendable, Equatable {
         case UInt8(ascii: ";"): "fields between semicolons"
         case UInt8(ascii: "\t"): "fields between tabs"
         case UInt8(ascii: "|"): "fields between pipes"
-        default: "fields between '\(String(repeating: String(UnicodeScalar(separator)), count: separatorWidth))'"
+        default: "fields between '\(delimiter)'"
         }
     }
 
-    /// Recognises the delimiter of a header line: comma, tab, semicolon or pipe.
+    /// Recognises the delimiter of a header line: comma, tab, semicolon, pipe or `::`.
     ///
     /// The delimiter that gives the most known column names wins, then the one that gives the most names, then the
     /// first.
@@ -64,7 +75,9 @@ package struct CSVDialect: Sendable, Equatable {
             guard (best.score, best.names) < (own, names.count) else { continue }
             best = (.separated(by: separator), own, names.count)
         }
-        return best.dialect
+        // Only where no other delimiter occurs: `::` is also a part of names.
+        let isMovieLens = best.names == 1 && header.contains(UInt8(ascii: ":"))
+        return isMovieLens && String(decoding: header, as: UTF8.self).contains("::") ? .doubleColons : best.dialect
     }
 
     /// The first line that is not blank; line breaks inside quotes do not end it.

@@ -94,12 +94,14 @@ public enum CSVError: Error, Equatable, CustomStringConvertible {
     case duplicateColumn(String, file: String)
     /// A row has more or fewer fields than the header.
     case wrongFieldCount(at: Location, expected: Int, found: Int)
+    /// A row has one more field than the header, an empty one at its end.
+    case surplusDelimiter(at: Location, delimiter: String)
     /// Quotes or line ends that violate RFC 4180.
     case malformed(at: Location, reason: String)
     /// A row is longer than the reader's limit, usually because a quote is left open.
     case rowTooLong(at: Location, limit: Int)
-    /// A JSON object or list in place of one value.
-    case nestedField(at: Location, field: String)
+    /// A JSON object or list in place of one value; `member` is the name of its first text or number.
+    case nestedField(at: Location, field: String, member: String?)
     /// Bytes that are not UTF-8.
     case invalidUTF8(at: Location)
     /// A field is not a finite number.
@@ -163,6 +165,7 @@ public enum CSVError: Error, Equatable, CustomStringConvertible {
         case .unrecognisedHeader(let roles, let file, let found):
             "No column of '\(file)' is known to hold \(roles.map(\.plural).joined(separator: ", or ")). Its columns: "
                 + found.map(\.description).joined(separator: ", ") + ". "
+                + Self.missingHeader(found)
                 + (roles + Self.forgottenTimes(found)).map(\.remedy).joined(separator: " ")
         case .differentColumns(let role, let with, let without):
             "'\(with)' has a column of \(role.plural) and '\(without)' has none. Give all files of a log the same columns."
@@ -174,16 +177,23 @@ public enum CSVError: Error, Equatable, CustomStringConvertible {
         case .duplicateColumn(let column, let file):
             "'\(file)' names the column '\(column)' twice; rename one of them."
         case .wrongFieldCount(let place, let expected, let found):
-            "\(place): the row has \(found) fields instead of \(expected). Quote fields that hold the delimiter."
+            "\(place): the row has \(found) fields instead of \(expected). "
+                + (found > expected
+                    ? "Quote fields that hold the delimiter."
+                    : "Complete the row, or remove it if it is a comment or was cut off.")
+        case .surplusDelimiter(let place, let delimiter):
+            "\(place): the row ends with a delimiter that the header line does not have. If all rows do, add it to the "
+                + "header, for example with `sed '1s/$/\(delimiter)/'`."
         case .malformed(let place, let reason):
             "\(place): \(reason)."
         case .rowTooLong(let place, let limit):
             "\(place): the row starting here exceeds \(limit) bytes. Is a quote left open?"
-        case .nestedField(let place, let field):
+        case .nestedField(let place, let field, let member):
             "\(place): field '\(field)' holds an object or a list; write one text or number, for example with "
-                + "`jq -c '.\(field) = .\(field).id'`."
+                + "`jq -c '.\(field) = .\(field)\(Self.jqPath(to: member))'`."
         case .invalidUTF8(let place):
-            "\(place): the bytes here are not UTF-8. Convert the file, for example with `iconv -t UTF-8`."
+            "\(place): the bytes here are not UTF-8. Convert the file, for example from "
+                + "Windows's encoding with `iconv -f WINDOWS-1252 -t UTF-8`."
         case .invalidNumber(let place, let column, let text):
             "\(place): '\(text)' in column '\(column)' is not a finite decimal number."
         case .invalidTime(let place, let column, let text):
@@ -214,6 +224,23 @@ public enum CSVError: Error, Equatable, CustomStringConvertible {
         }
     }
 
+    /// How jq names a member of an object; the first element where there is none.
+    private static func jqPath(to member: String?) -> String {
+        guard let member else { return "[0]" }
+        return member.wholeMatch(of: /[A-Za-z_][A-Za-z_0-9]*/) != nil ? ".\(member)" : "[\"\(member)\"]"
+    }
+
+    /// How to add a header line, if the first line is a row or a comment; empty for other headers.
+    private static func missingHeader(_ found: [FoundColumn]) -> String {
+        if found.first?.name.hasPrefix("#") == true {
+            return "The first line begins with '#'. If it is a comment, remove such lines with `sed '/^#/d'`. "
+        }
+        // Names are no numbers.
+        guard found.allSatisfy({ $0.role == nil }), found.contains(where: { Double($0.name) != nil }) else { return "" }
+        return "The first line looks like a row. Add a header line before it, for example with "
+            + "`sed '1i user,item,timestamp'`, with the order and the delimiter of the file's columns. "
+    }
+
     /// The role of times if no column has it and one looks like times.
     private static func forgottenTimes(_ found: [FoundColumn]) -> [ColumnRole] {
         let isForgotten = found.contains(where: \.looksLikeTimes) && !found.contains { $0.role == .time }
@@ -222,10 +249,10 @@ public enum CSVError: Error, Equatable, CustomStringConvertible {
 
     /// How to convert a date such as `31.01.2024`; empty for other texts.
     private static func adviceForYearLast(_ text: String) -> String {
-        guard let match = text.prefixMatch(of: /(\d\d)([.\/])(\d\d)[.\/]\d{4}/) else { return "" }
-        let separator = match.output.2
-        let pattern = "([0-9]{2})\(separator == "." ? "\\." : "/")([0-9]{2})\(separator == "." ? "\\." : "/")([0-9]{4})"
-        let isDayFirst = (Int(match.output.1) ?? 0) > 12 || (separator == "." && (Int(match.output.3) ?? 13) <= 12)
+        guard let match = text.prefixMatch(of: /(\d\d?)([.\/\-])(\d\d?)[.\/\-]\d{4}/) else { return "" }
+        let divider = match.output.2 == "." ? "\\." : String(match.output.2)
+        let pattern = "([0-9]{1,2})\(divider)([0-9]{1,2})\(divider)([0-9]{4})"
+        let isDayFirst = (Int(match.output.1) ?? 0) > 12 || (divider == "\\." && (Int(match.output.3) ?? 13) <= 12)
         func command(_ order: String) -> String { "`sed -E '1!s|\(pattern)|\(order)|'`" }
         if isDayFirst { return " Write the year first, for example with \(command("\\3-\\2-\\1"))." }
         return " Write the year first, for example with \(command("\\3-\\1-\\2")) if the month comes first here."

@@ -72,6 +72,9 @@ package struct CSVReader: ~Copyable {
     package mutating func next() throws(CSVError) -> Bool {
         guard try records.advance() else { return false }
         guard records.count == header.count else {
+            if records.count == header.count + 1, records.field(header.count).isEmpty, dialect != .records {
+                throw .surplusDelimiter(at: records.start, delimiter: dialect.delimiter)
+            }
             throw .wrongFieldCount(at: records.start, expected: header.count, found: records.count)
         }
         rows += 1
@@ -107,7 +110,8 @@ package struct CSVReader: ~Copyable {
     /// Rejects a JSON object or list where one value is needed.
     private func requireScalar(_ column: Int) throws(CSVError) {
         guard records.isNested(column) || records.isList(column) else { return }
-        throw .nestedField(at: location(column), field: header[column])
+        let field = Array(records.field(column))
+        throw .nestedField(at: location(column), field: header[column], member: JSONLine.firstValue(field))
     }
 
     /// Whether a field of this row is a JSON object, or a list of more than texts, numbers and flags.
@@ -163,7 +167,7 @@ package struct CSVReader: ~Copyable {
         if let time = Timestamp(digits: records.field(column)) { return (time, .number) }
         let field = Self.trimmed(records.field(column))
         if let number = DecimalNumber(field), let time = Timestamp(number) { return (time, .number) }
-        if let calendar = CalendarTime(field), let time = calendar.timestamp { return (time, calendar.form) }
+        if let calendar = CalendarTime(written: field), let time = calendar.timestamp { return (time, calendar.form) }
         throw .unreadableTime(at: location(column), column: header[column], text: String(text(column).prefix(40)))
     }
 

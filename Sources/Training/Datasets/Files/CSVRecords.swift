@@ -235,7 +235,9 @@ struct CSVRecords: ~Copyable {
                 guard index + 1 < bytes.count, bytes[index + 1] == Self.lineFeed else {
                     throw .malformed(
                         at: location(at: index),
-                        reason: "a carriage return stands here without a line feed; end lines in LF or CRLF"
+                        reason:
+                            "a carriage return stands here without a line feed; end lines in LF or CRLF, for example "
+                            + "with `tr '\\r' '\\n'` if no line has a line feed"
                     )
                 }
                 return .row(end: index + 2, lineBreaks: lineBreaks + 1, isASCII: isASCII, isBlank: isBlank)

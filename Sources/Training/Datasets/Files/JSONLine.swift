@@ -89,6 +89,18 @@ enum JSONLine {
         }
     }
 
+    /// The name of an object's first member that is a text, a number or a flag; nil without one.
+    static func firstValue(_ object: [UInt8]) -> String? {
+        var name: String?
+        try? forEachMember(object, in: object.indices) { (own, value) throws(Fault) in
+            switch value.form {
+            case .plain, .quoted, .escaped: name = name ?? String(decoding: object[own.start..<own.end], as: UTF8.self)
+            case .doubledQuotes, .list, .nested, .missing: break
+            }
+        }
+        return name
+    }
+
     private static func value(_ bytes: [UInt8], _ index: inout Int, _ end: Int) throws(Fault) -> RowField {
         guard index < end else {
             throw Fault(position: index, reason: "the line ends before the value of a field; write one object a line")

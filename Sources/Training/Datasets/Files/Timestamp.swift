@@ -122,6 +122,18 @@ package struct TimestampColumn {
         nearest.append(time.nearest)
     }
 
+    /// Dates in digits as seconds since 1970.
+    ///
+    /// - Precondition: All times are such dates.
+    package mutating func readAsDigitDates() {
+        nearest = nearest.map { number in
+            guard let seconds = DigitDate.seconds(Timestamp(number)) else {
+                preconditionFailure("\(number) is no date in digits")
+            }
+            return Double(seconds)
+        }
+    }
+
     /// An event's time.
     package subscript(event: Int32) -> Timestamp {
         Timestamp(nearest: nearest[Int(event)], remainder: remainders.isEmpty ? 0 : remainders[Int(event)])

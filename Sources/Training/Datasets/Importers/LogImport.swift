@@ -85,6 +85,7 @@ public struct LogImport: Sendable {
             }
         }
         guard rows > 0 else { throw .empty(file: events.name) }
+        if reading.hasDigitDates { log = log.withDigitDates() }
         return (log, rows, reading.hasTimes)
     }
 }
@@ -96,6 +97,16 @@ extension InteractionLog {
             let (a, b) = (interactions[$0], interactions[$1])
             return (a.user, a.timestamp, $0) < (b.user, b.timestamp, $1)
         }
+    }
+
+    /// The same interactions, with dates in digits as seconds since 1970.
+    func withDigitDates() -> InteractionLog {
+        var log = InteractionLog()
+        for interaction in interactions {
+            let time = DigitDate.seconds(interaction.timestamp).map { Timestamp(Double($0)) } ?? interaction.timestamp
+            log.append(user: users[interaction.user], item: items[interaction.item], timestamp: time)
+        }
+        return log
     }
 
     /// Drops rows with the user, item and time of an earlier one.

@@ -65,6 +65,12 @@ extension LogReport {
                     + "\(times.scale.rawValue) since 1970. They are sorted by the number as it is; correct them."
             )
         }
+        if times.futureEvents > 0 {
+            findings.append(
+                "\(NumberText.grouped(times.futureEvents)) events lie in the future, the newest at \(times.last). `dimerec "
+                    + "retrain` refuses such a log; correct these times, or remove the rows."
+            )
+        }
         if duplicates.rows > 0 {
             findings.append(
                 "\(NumberText.grouped(duplicates.rows)) rows repeat the user, item and time of another row. Training "
@@ -76,6 +82,13 @@ extension LogReport {
                 "Users who do not behave like people: \(NumberText.grouped(suspects.count)), with "
                     + "\(NumberText.percent(Double(share: suspects.events, of: events))) of all events. Training keeps them; "
                     + "look at the list, and remove scripts and default ids."
+            )
+        }
+        for (name, alike) in [("users", alikeUsers), ("items", alikeItems)] where alike.count > 0 {
+            let example = alike.example.map { "'\($0.printable)'" }.joined(separator: " and ")
+            findings.append(
+                "\(NumberText.grouped(alike.count)) \(name) have an id that is almost another one's, such as \(example). "
+                    + "They count as different; write one form if they mean the same."
             )
         }
         let ties = Double(share: times.ties, of: repeats.targets)

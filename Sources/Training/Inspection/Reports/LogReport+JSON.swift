@@ -4,7 +4,7 @@ public import Foundation
 extension LogReport: Encodable {
     private enum CodingKeys: String, CodingKey {
         case file, notes, users, items, events, lengths, popularity, repeats, times, activity, duplicates, suspects
-        case values, findings, training, refusal
+        case alikeUsers, alikeItems, values, findings, training, refusal
     }
 
     /// Encodes all statistics; `refusal` in place of `training` if a training would refuse the log.
@@ -22,6 +22,8 @@ extension LogReport: Encodable {
         try values.encode(activity, forKey: .activity)
         try values.encode(duplicates, forKey: .duplicates)
         try values.encode(suspects, forKey: .suspects)
+        try values.encode(alikeUsers, forKey: .alikeUsers)
+        try values.encode(alikeItems, forKey: .alikeItems)
         try values.encode(self.values, forKey: .values)
         try values.encode(findings, forKey: .findings)
         switch training {

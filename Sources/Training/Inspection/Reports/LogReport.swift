@@ -27,6 +27,10 @@ public struct LogReport: Sendable {
     public let duplicates: DuplicateStatistics
     /// Users who do not behave like people.
     public let suspects: SuspectStatistics
+    /// Users whose ids may mean the same person.
+    public let alikeUsers: AlikeIDStatistics
+    /// Items whose ids may mean the same item.
+    public let alikeItems: AlikeIDStatistics
     /// Kinds of events and ratings.
     public let values: EventValues
     /// How a training would use the log, or why it would refuse it.
@@ -80,6 +84,7 @@ public struct LogReport: Sendable {
         times = TimeStatistics(log, events: events, scale: scale)
         activity = ActivityStatistics(log, items: vocabulary.count, scale: scale)
         duplicates = DuplicateStatistics(log, events: events, ids: vocabulary.ids, scale: scale)
+        (alikeUsers, alikeItems) = (AlikeIDStatistics(dataset.userIDs), AlikeIDStatistics(vocabulary.ids))
         values = log.values ?? EventValues()
         suspects = SuspectStatistics(log, events: events, lengths: lengths, scale: scale)
     }

@@ -75,7 +75,7 @@ extension NumberText {
 
 extension String {
     /// The text on one line, safe for a terminal: control and formatting characters are written out.
-    var printableLine: String {
+    package var printableLine: String {
         var text = ""
         for scalar in unicodeScalars {
             switch scalar.properties.generalCategory {

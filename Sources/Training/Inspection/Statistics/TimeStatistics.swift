@@ -1,3 +1,4 @@
+import Foundation
 import Kernels
 
 /// When events happened.
@@ -18,6 +19,8 @@ public struct TimeStatistics: Sendable, Equatable, Encodable {
     public let ties: Int
     /// Events with a time outside of the log's unit, such as 0 or milliseconds among seconds.
     public let oddTimes: Int
+    /// Events more than a day later than the present; 0 unless the times are a clock's.
+    public let futureEvents: Int
 
     /// Upper bounds of the ranges of gaps, in seconds.
     private static let bounds: [(seconds: Double, name: String)] = [
@@ -32,13 +35,16 @@ public struct TimeStatistics: Sendable, Equatable, Encodable {
     ///   - log: At least one event.
     ///   - events: The log's events by user, oldest first.
     ///   - scale: The unit of the times.
+    ///   - now: The present.
     /// - Complexity: O(n log n) in events.
-    init(_ log: EventLog, events: RaggedRows, scale: TimeScale) {
+    init(_ log: EventLog, events: RaggedRows, scale: TimeScale, now: Date = .now) {
         let times = (0..<Int32(log.users.count)).map { log.times[$0] }
         let extremes = (times.min() ?? 0, times.max() ?? 0)
         (hasColumn, self.scale) = (log.hasTimes, scale)
         (first, last) = (scale.text(extremes.0), scale.text(extremes.1))
         oddTimes = scale.isClock ? times.count { !scale.fits($0) } : 0
+        let latest = Self.latest(in: scale, at: now)
+        futureEvents = scale.isClock ? times.count { scale.fits($0) && $0.nearest > latest } : 0
         var ties = 0
         var gaps: [Double] = []
         for user in 0..<events.count {
@@ -57,5 +63,10 @@ public struct TimeStatistics: Sendable, Equatable, Encodable {
         var counts = [Int](repeating: 0, count: Self.bounds.count)
         for gap in gaps { counts[Self.bounds.firstIndex { gap <= $0.seconds } ?? counts.count - 1] += 1 }
         self.gaps = gaps.isEmpty ? [] : zip(Self.bounds, counts).map { HistogramBin(range: $0.name, count: $1) }
+    }
+
+    /// The latest time that an event can have: local times without a zone are up to 14 hours ahead of UTC.
+    static func latest(in scale: TimeScale, at now: Date) -> Double {
+        (now.timeIntervalSince1970 + 86_400) * scale.perSecond
     }
 }

@@ -82,8 +82,11 @@ import Training
         "errors name line, column, field and the next step",
         arguments: [
             ("{\"user\":{\"id\":1},\"item\":\"a\"}", "F:1:9: field 'user' holds an object", "jq -c '.user = .user.id'"),
-            ("{\"user\":\"u\",\"item\":[\"a\",\"b\"]}", "F:1:20: field 'item' holds an object or a list", "jq"),
-            ("{\"user\":\"u\",\"item\":\"a\",\"time\":{\"$date\":5}}", "F:1:31: field 'time' holds", "jq"),
+            ("{\"user\":\"u\",\"item\":[\"a\",\"b\"]}", "F:1:20: field 'item' holds an object or a list", ".item[0]'"),
+            (
+                "{\"user\":\"u\",\"item\":\"a\",\"time\":{\"$date\":5}}", "F:1:31: field 'time' holds",
+                ".time[\"$date\"]'"
+            ),
             ("{\"user\":\"u\",\"item\":\"a\",\"time\":\"soon\"}", "F:1:32: 'soon' in column 'time' is no time", "2024"),
             ("{\"user\":\"u\",\"item\":\"a\",\"user\":\"v\"}", "F:1:25: the record has the field 'user' twice", ""),
             ("{\"user\":\"u\",\n\"item\":\"a\"}", "F:1:13: the name of a field in double quotes", "one whole object"),
