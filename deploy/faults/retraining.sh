@@ -97,6 +97,7 @@ JSON
         wanted=${stages[i % ${#stages[@]}]}
         retrain "$wanted"
         [ "$code" != 137 ] || { killed=$((killed + 1)) && hit[$reached]=$((${hit[$reached]:-0} + 1)); }
+        echo "kill $i: stage $reached, exit code $code"
         sound "$store" || fail "kill $i in stage $reached left a damaged store"
         state_now=$(state "$store")
         case $state_now in
