@@ -143,7 +143,7 @@ public struct ShardPublication: Sendable {
         let queries = model.probes(64)
         let truths = queries.map { Set(exact.search($0.span, k: k).map(\.id)) }
         var best = (effort: 1, recall: 0.0)
-        let extent = options.kind == .hnsw ? 1000 : Int(Double(counts.max() ?? 1).squareRoot() * 2)
+        let extent = options.kind == .hnsw ? 1000 : Options.lists(rows: counts.max() ?? 1)
         for effort in SearchIndexKind.efforts(upTo: extent) {
             let source = ShardSource(
                 shards: shards,
@@ -225,9 +225,15 @@ extension ShardPublication.Options {
     fileprivate func parameters(rows: Int) -> String {
         switch kind {
         case .hnsw: "m = \(neighbours), ef_construction = \(competing)"
-        case .ivfflat: "lists = \(max(1, min(32_768, Int(Double(rows).squareRoot() * 2))))"
+        case .ivfflat: "lists = \(Self.lists(rows: rows))"
         }
     }
+
+    /// The number of inverted lists over some rows.
+    ///
+    /// A search compares with the mean of every list and with the rows of the nearest lists. With this number, both
+    /// parts take about as long at a recall of 0.98.
+    fileprivate static func lists(rows: Int) -> Int { max(1, min(32_768, Int(Double(rows).squareRoot() * 4))) }
 }
 
 extension SearchIndexKind {

@@ -60,7 +60,7 @@ import Testing
         #expect(
             settings == [
                 "statement_timeout": "10000", "plan_cache_mode": "force_generic_plan", "enable_seqscan": "off",
-                "hnsw.iterative_scan": "relaxed_order", "hnsw.ef_search": "100",
+                "jit": "off", "hnsw.iterative_scan": "relaxed_order", "hnsw.ef_search": "100",
             ]
         )
         guard case .execute(let name, let statement, let values) = commands.last else {

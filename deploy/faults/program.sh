@@ -1,5 +1,5 @@
 # shellcheck shell=bash disable=SC2154,SC2034
-# Cases of the program itself: fuzzing and sanitizers; and the page of results.
+# Cases of the program itself: fuzzing, sanitizers and whole tests; and the page of results.
 
 case_42() {
     new_store 1 2
@@ -18,6 +18,11 @@ case_44() {
     deploy/test-sanitizers address >"$box/sanitizers.log" 2>&1 || fail "$(tail -n 30 "$box/sanitizers.log")"
     result "$(tail -n 1 "$box/sanitizers.log")"
 }
+case_48() {
+    PARTS=search deploy/test-postgres "$program" >"$box/postgres.log" 2>&1 || fail "$(tail -n 20 "$box/postgres.log")"
+    ! grep -q 'skipped: ' "$box/postgres.log" || skip "$(sed -n 's/.*skipped: //p' "$box/postgres.log")"
+    result "$(sed -nE 's/^test-postgres: (a stopped .*|[0-9]+ switches .*)/\1/p' "$box/postgres.log" | paste -sd ';')"
+}
 
 # write_page PAGE RESULTS: replaces the rows of the cases that ran; the first line of the page's table stays.
 write_page() {
@@ -34,7 +39,7 @@ write_page() {
                 IFS='|' read -r _ outcome size text <<<"$line"
                 echo "| $number $title | $action | $figure | $outcome: $text | $size, $(date -u +%F), $commit |"
             elif ! grep "^| $number " "$page"; then
-                echo "| $number $title | $action | $figure | $([ "$kind" = none ] && echo 'a test of its own' || echo 'not run yet') | |"
+                echo "| $number $title | $action | $figure | not run yet | |"
             fi
         done
     } >"$work/page"

@@ -13,6 +13,22 @@ public struct RetrainingRound: Sendable {
     private let started = ContinuousClock.now
     private let startedAt = Date().formatted(.iso8601)
 
+    /// A part of a round; the parts follow each other in this order.
+    public enum Stage: String, Sendable, CaseIterable {
+        /// The store's active version and the log are read and compared.
+        case reading
+        /// The new version is trained; its state is saved at validations.
+        case training
+        /// The service's own checks of the new version run.
+        case checking
+        /// Both versions are judged on the newest day; a first version is not.
+        case judging
+        /// The new version is written and activated, in one transaction.
+        case publishing
+        /// The training's state and old versions are removed, and the record is written.
+        case finishing
+    }
+
     /// A round.
     ///
     /// - Parameters:
@@ -30,6 +46,7 @@ public struct RetrainingRound: Sendable {
     /// - Parameters:
     ///   - check: The service's own checks of a version; throws for an unfit one.
     ///   - shouldStop: Called before every step; true stops the round, and the next one continues it.
+    ///   - enter: Called at the beginning of every stage. A round that ends early leaves out the stages after its end.
     ///   - notes: Called with notes for the user.
     ///   - report: Called after every step and validation.
     /// - Returns: The result; nil when `shouldStop` ended the round.
@@ -38,9 +55,11 @@ public struct RetrainingRound: Sendable {
     public func run(
         check: (Checkpoint) throws -> Void,
         shouldStop: () -> Bool = { false },
+        enter: (Stage) -> Void = { _ in },
         notes: ([String]) -> Void = { _ in },
         report: (TrainingEvent) -> Void = { _ in }
     ) throws -> RoundRecord? {
+        enter(.reading)
         let store = try CheckpointStore(path: settings.store)
         let active = try activeVersion(in: store)
         let parent = try active.map(ParentVersion.init)
@@ -96,6 +115,7 @@ public struct RetrainingRound: Sendable {
         let recipe = recipe(given ?? parent?.recipe, for: data)
         try origin?.require(recipe, data, logMayShrink: true)
         let job = TrainingJob(recipe: recipe, data: data, seed: settings.seed, model: settings.model, from: origin)
+        enter(.training)
         let trained = try train(
             job,
             store,
@@ -104,15 +124,20 @@ public struct RetrainingRound: Sendable {
             report: report
         )
         guard var candidate = trained else { return nil }
-        do {
-            try check(candidate)
-        } catch {
-            result.outcome = .unfit
-            result.reason = "\(error)"
+        func keepActive(_ outcome: RoundRecord.Outcome, _ reason: String) throws -> RoundRecord {
+            enter(.finishing)
+            (result.outcome, result.reason) = (outcome, reason)
             try store.removeTrainingState(model: settings.model)
             return finished(result)
         }
+        enter(.checking)
+        do {
+            try check(candidate)
+        } catch {
+            return try keepActive(.unfit, "\(error)")
+        }
         if let active {
+            enter(.judging)
             let judgement = divided.judgement(
                 try JudgedModel(active),
                 try JudgedModel(candidate),
@@ -121,14 +146,18 @@ public struct RetrainingRound: Sendable {
             )
             candidate.manifest.judgement = judgement
             result.judgement = judgement
-            guard !judgement.isWorse else {
-                result.outcome = .worse
-                result.reason = judgement.description
-                try store.removeTrainingState(model: settings.model)
-                return finished(result)
-            }
+            guard !judgement.isWorse else { return try keepActive(.worse, judgement.description) }
         }
-        return finished(try publish(candidate, replacing: active, in: store, result))
+        enter(.publishing)
+        let version = try publish(candidate, replacing: active, in: store)
+        enter(.finishing)
+        try store.removeTrainingState(model: settings.model)
+        _ = try store.prune(model: settings.model, keeping: settings.keep)
+        result.outcome = .published
+        result.reason = candidate.manifest.judgement?.description ?? "the first version"
+        result.activeVersion = version
+        result.activeSince = try store.manifest(model: settings.model, version: version).createdAt
+        return finished(result)
     }
 
     /// The record of a round that failed, with the version that still is active.
@@ -181,25 +210,17 @@ public struct RetrainingRound: Sendable {
         }
     }
 
+    /// Publishes and activates the candidate; returns its number.
     private func publish(
         _ candidate: Checkpoint,
         replacing active: Checkpoint?,
-        in store: CheckpointStore,
-        _ result: RoundRecord
-    ) throws -> RoundRecord {
-        var result = result
+        in store: CheckpointStore
+    ) throws -> Int {
         let found = try activeVersion(in: store)?.manifest.version
         guard found == active?.manifest.version else {
             throw RetrainingError.activeChanged(from: active?.manifest.version, to: found)
         }
-        let version = try store.publish(candidate)
-        try store.removeTrainingState(model: settings.model)
-        _ = try store.prune(model: settings.model, keeping: settings.keep)
-        result.outcome = .published
-        result.reason = candidate.manifest.judgement?.description ?? "the first version"
-        result.activeVersion = version
-        result.activeSince = try store.manifest(model: settings.model, version: version).createdAt
-        return result
+        return try store.publish(candidate)
     }
 
     private func record(_ outcome: RoundRecord.Outcome, _ reason: String, _ active: Checkpoint?) -> RoundRecord {

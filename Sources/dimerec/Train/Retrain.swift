@@ -34,6 +34,7 @@ struct Retrain: ParsableCommand {
             record = try round.run(
                 check: { _ = try SnapshotBuilder.standard().build($0, generation: 1) },
                 shouldStop: { interruption.wasRequested },
+                enter: { view.show($0) },
                 notes: { Terminal.write(notes: $0) },
                 report: { view.show($0) }
             )

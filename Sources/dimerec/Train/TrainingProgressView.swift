@@ -1,7 +1,7 @@
 import Foundation
 import Training
 
-/// Shows training: a progress bar on a terminal, otherwise one JSON line for each validation.
+/// Shows training: a progress bar on a terminal, otherwise one JSON line for each validation and stage.
 struct TrainingProgressView {
     /// When the training or its refit started.
     private var start = ContinuousClock.now
@@ -20,6 +20,12 @@ struct TrainingProgressView {
         case .validation(let step, let metrics, let isBest): showValidation(step, metrics, isBest)
         case .counts(let metrics, let areKept): showCounts(metrics, areKept)
         }
+    }
+
+    /// Writes which part of a retraining round begins.
+    func show(_ stage: RetrainingRound.Stage) {
+        guard !Terminal.isInteractive else { return Terminal.write("\(stage.rawValue)\n") }
+        Terminal.write(JSONObject(["event": "stage", "stage": stage.rawValue]).line + "\n")
     }
 
     private func showRefit(_ steps: Int) {

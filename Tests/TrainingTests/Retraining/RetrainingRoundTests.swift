@@ -47,6 +47,24 @@ import Training
         }
     }
 
+    @Test("a round enters its stages in order, and ends early where it has nothing more to do")
+    func stages() throws {
+        try RetrainingFixture.run { fixture in
+            let settings = try settings(fixture)
+            func stages(_ check: (Checkpoint) throws -> Void = { _ in }) throws -> [RetrainingRound.Stage] {
+                var stages: [RetrainingRound.Stage] = []
+                _ = try RetrainingRound(settings).run(check: check, enter: { stages.append($0) })
+                return stages
+            }
+            try fixture.write(Self.days(2))
+            #expect(try stages() == RetrainingRound.Stage.allCases.filter { $0 != .judging })
+            #expect(try stages() == [.reading])
+            try fixture.write(Self.days(3))
+            #expect(try stages { _ in throw Unfit() } == [.reading, .training, .checking, .finishing])
+            #expect(try stages() == RetrainingRound.Stage.allCases)
+        }
+    }
+
     @Test("a version that fails the service's checks is not published")
     func keepsUnfit() throws {
         try RetrainingFixture.run { fixture in
