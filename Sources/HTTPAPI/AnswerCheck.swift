@@ -25,8 +25,8 @@ package struct RecordedAnswer: Codable, Equatable, Sendable {
 ///
 /// An answer must be that of its version after the first `n` item changes of its model, for some `n`. For one client
 /// and one version, `n` must never fall. The store has only the newest change of each item, so an item may change only
-/// once between the first recorded answer and the check. Changed attributes are not replayed, so requests with filters or
-/// rules over attributes that change meanwhile are not to be recorded.
+/// once between the first recorded answer and the check. Changed attributes are not replayed, so do not record requests
+/// with filters or rules over attributes that change meanwhile.
 ///
 /// Memory: every version that an answer names stays in memory, once for each number of changes.
 package struct AnswerCheck {

@@ -1,8 +1,9 @@
 /// A quantity that rises with the size of a catalogue, from measurements at some sizes.
 ///
-/// Between two sizes it is linear. Below the first size it stays as it is there. Above the last it goes on with the slope
-/// of the last two or that from the first to the last, whichever is steeper. With one size it is proportional to the
-/// size above that. A measurement below an earlier one counts as noise, and the earlier one replaces it.
+/// Between two measured sizes it is linear. Below the first size it is constant. Above the last size it continues with
+/// the slope between the last two sizes, or with the slope from the first to the last, whichever is steeper. With a single
+/// size, it is proportional to the size above it. A measurement below an earlier one counts as noise, and the earlier one
+/// replaces it.
 public struct MeasuredCurve: Sendable {
     /// Sizes and values, both rising.
     private let points: [(size: Double, value: Double)]

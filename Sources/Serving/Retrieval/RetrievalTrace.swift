@@ -107,8 +107,8 @@ extension RetrievalResponse {
 extension ServingSnapshot {
     /// The part of each answered score that comes from counts, after a history of built items; empty without counts.
     ///
-    /// With a slope other than 1 it is what the score has more than the system's own, which cannot be told from a slope
-    /// near 0 and then counts as 0.
+    /// With a slope other than 1 it is the difference between the answered score and the system's own score. With a slope
+    /// near 0 the own score cannot be computed back from the answered one, and counts as 0.
     fileprivate func countScores(of items: [Scored], after history: [Int32]) -> [Float] {
         guard let counts else { return [] }
         var linked = LinkedItems()

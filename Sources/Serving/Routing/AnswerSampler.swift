@@ -3,8 +3,8 @@ import Synchronization
 
 /// Checks some answers again, on a thread that gives way to the event loops.
 ///
-/// It answers one retrieval of ``init(recallSample:limits:)``'s number again over every item, which estimates the
-/// index's recall on live requests. It also sends shadow traffic to another version, which shows that version's
+/// It answers one in `recallSample` retrievals again by scoring every item, which estimates the index's recall on live
+/// requests. It also sends shadow traffic to another version, which shows that version's
 /// answers before it serves. It computes both versions of a shadowed request one after the other, so that their
 /// times are comparable. It also keeps some histories to warm up the next version.
 public final class AnswerSampler: Sendable {

@@ -1,4 +1,4 @@
-/// What an answer must keep besides the filter: boosts, pins, limits for groups, shares and pages.
+/// The rules of an answer besides the filter: boosts, pins, limits for groups, shares and pages.
 ///
 /// The rules apply in this order, after the filter and after the scores of all sources are final:
 /// 1. **Boosts** that add to the score order the items anew, ties by the score before. Then boosts by rank divide each

@@ -1,6 +1,6 @@
 import Foundation
 
-/// The unit that the times of a log count.
+/// The unit of the times of a log.
 public enum TimeScale: String, Sendable, Encodable {
     /// Numbers below 100 million, such as positions or days, and numbers beyond any clock's.
     case ordinals

@@ -7,8 +7,8 @@ import Synchronization
 /// Judges merged lists of several models on held-out rows, as the service merges them.
 ///
 /// Each model gives the best items of its list; an item of no list has the score 0. A target that ties with other items
-/// ranks after all of them, so that a fusion gains nothing from equal scores. Rows of which a model knows no item of the
-/// history get no list from it.
+/// ranks after all of them, so that a fusion gains nothing from equal scores. A model that knows no item of a row's history
+/// gives no list for that row.
 public struct BlendEvaluation: Sendable {
     /// A model with the rows in its own item numbers.
     public struct Model: Sendable {

@@ -2,19 +2,19 @@ import CheckpointStore
 import Kernels
 import Recommenders
 
-/// The last part of a training: the validation part has decided what it had to decide, and the best weights learn from
-/// it too.
+/// The last part of a training: the best weights learn from the validation part too.
 ///
-/// Validation rows are often the newest of a log, with the items and habits that the future has most of. Half of the
-/// targets of a refit are theirs and half are the training part's, so nothing is forgotten. The refit lasts until the
-/// validation part has been seen about as often as the training part was. No rows are left that could judge the result,
-/// except those of the test part.
+/// The validation part has then decided when to stop and which weights to keep. Its rows are often the newest of a log,
+/// and most like the rows to come. Half of the targets of a refit are from the validation part and half from the training
+/// part, so nothing is forgotten. The refit lasts until the validation part has been seen about as often as the training
+/// part was. Afterwards only the test part can judge the result.
 struct Refit {
-    /// Its settings: fewer steps, half of the training's rate, a warm-up because Adam's moments form again, then a fall.
+    /// The settings: fewer steps, half of the training's learning rate, a warm-up because Adam's moments form again, then
+    /// a fall to 0.
     ///
-    /// Its validations choose nothing, because it learns from their rows.
+    /// Validations choose nothing here, because the refit learns from their rows.
     let recipe: Recipe
-    /// The training part and the validation part as often as both weigh the same; the validation part alone validates.
+    /// The data: the training part, and the validation part repeated until both have about as many targets.
     let split: DataSplit
 
     /// Makes the draws of a refit differ from those of the training.

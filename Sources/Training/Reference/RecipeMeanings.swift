@@ -5,8 +5,8 @@ extension RecipeReference {
     /// Fields of every recipe, and model fields that several systems share.
     private static let common: [String: String] = [
         "training.batchSize":
-            "targets of one optimiser step. Causal encoders (GRU4Rec, SASRec, HSTU) take as many whole windows as have about "
-            + "this many targets",
+            "targets of one optimiser step. Causal encoders (GRU4Rec, SASRec, HSTU) learn whole windows, and take as many as "
+            + "have about this many targets in all",
         "training.historyDropout":
             "probability of dropping each item of a history during training. Reduces overfitting to long "
             + "histories",
@@ -23,13 +23,15 @@ extension RecipeReference {
             "`lazy` updates only the item rows of the batch, in time proportional to the batch. `dense` "
             + "updates all rows, like the published Adam",
         "training.itemStart":
-            "where item rows begin: `neighbours` puts them close to the items that occur near them, `random` anywhere. "
-            + "`neighbours` needs four whole tables at the start, with `--divide-items` too",
-        "training.maxSteps": "largest number of steps, unless the command gives a budget of steps or seconds",
-        "training.validateEvery": "steps between validations; a run with a time limit chooses them by their cost",
+            "the item rows of a fresh model: `neighbours` places each item close to the items that occur near it in the "
+            + "log, `random` draws every row. `neighbours` needs the memory of four whole tables at the start, also with "
+            + "`--divide-items`",
+        "training.maxSteps": "largest number of steps, unless the command gives a limit of steps or seconds",
+        "training.validateEvery":
+            "steps between validations; without effect in a run with a time limit, which chooses the interval itself",
         "training.patience":
-            "validations without a better HR@20 after which training stops, or with `trapezoidal` falls from the best "
-            + "weights",
+            "validations in a row without a better HR@20 after which the training ends early. With `trapezoidal` the learning "
+            + "rate first falls to 0, from the best weights on: see <doc:TrainingRun>",
         "training.refit":
             "lets the version learn from the validation part too, at the end: see <doc:TrainingRun>",
         "training.negatives.kind":
@@ -42,8 +44,8 @@ extension RecipeReference {
             "leaves the user's own items out of the pool or the catalogue. On MovieLens 1M false is better: "
             + "see <doc:MovieLens1M>",
         "training.negatives.logQ":
-            "`one-sided` adds `-log(count q)` to the negatives, with q the probability of their draw, so that the loss "
-            + "estimates the full softmax",
+            "`one-sided` adds `-log(count q)` to the logits of the negatives, with q the probability that the item is drawn, "
+            + "so that the loss estimates the full softmax",
         "training.precision":
             "arithmetic of dense layers and of the softmax over shared negatives. `bfloat16` is faster where the CPU has such products, "
             + "and float32 elsewhere; sums, weights and Adam are always float32",
@@ -61,11 +63,11 @@ extension RecipeReference {
         "counts.enabled":
             "adds scores from counts of the training part (transitions, neighbours, repeats) to the system's own, with "
             + "weights fitted on validation rows. For systems with item vectors; see <doc:CountScores>",
-        "counts.followers": "items kept for each item that came directly after it",
-        "counts.neighbours": "items kept for each item that occur near it",
-        "counts.popular": "items that get a term for their popularity: the most frequent ones",
+        "counts.followers": "followers kept for each item: items that came directly after it",
+        "counts.neighbours": "neighbours kept for each item: items that occur near it",
+        "counts.popular": "how many of the most frequent items get a term for their popularity",
         "index.kind": "`auto` scores every item below 2,000 items and uses partitions above",
-        "index.partitions": "null chooses by the number of items",
+        "index.partitions": "number of partitions; null chooses it by the number of items",
         "index.recall": "share of the exact best 50 that the default effort must find; more costs time",
         "index.seed": "seed of the clustering",
         "model.historyLength": "newest items of a history that are used",
@@ -75,8 +77,8 @@ extension RecipeReference {
         "model.schedule.betaLast": "last beta of `linear`; at least `betaFirst`",
         "continuation.share":
             "steps of a training that continues from a version, as a share of the steps of the training from nothing",
-        "continuation.learningRate": "its learning rate, as a share of `training.learningRate`",
-        "continuation.warmup": "the share of its steps over which the learning rate rises from 0",
+        "continuation.learningRate": "learning rate of such a training, as a share of `training.learningRate`",
+        "continuation.warmup": "share of the steps of such a training over which the learning rate rises from 0",
         "tuning.trials": "trials from which tuning chose the recipe; 0 for values set by hand",
         "model.dimension": "length of item rows and, where the system has one, user vectors",
         "model.logitScale": "inverse temperature of the softmax",
@@ -90,7 +92,7 @@ extension RecipeReference {
         "model.position": "positional table: trained, or sines and cosines",
         "model.padding": "the end of the window that a short history leaves empty",
         "model.beta": "final weight of the divergence of the latent distribution",
-        "model.annealingSteps": "training steps over which that weight rises from 0",
+        "model.annealingSteps": "training steps over which the weight `beta` rises from 0",
         "model.itemDropout": "dropout on item rows during training",
         "model.oldestWeight": "weight of the oldest item",
         "model.noise.steps": "T, diffusion steps",
@@ -142,13 +144,13 @@ extension RecipeReference {
         "dimerec: model.denoiser.dropout": "dropout on hidden layers during training",
         "dimerec: model.denoiser.normaliseOutput": "puts the output on the sphere",
         "dimerec: model.noise.kind": "normal noise mapped to the sphere, or the geodesic random walk",
-        "dimerec: model.noise.reading": "what a beta means to the walk: see <doc:Method>",
+        "dimerec: model.noise.reading": "how far the walk goes in a step of a given beta: see <doc:Method>",
         "dimerec: model.noise.sampler": "draws the end of the walk directly, or step by step; the same distribution",
         "dimerec: model.noise.schedule.kind": "family of the noise schedule",
         "dimerec: model.noise.schedule.betaFirst": "first beta of `linear`",
         "dimerec: model.noise.schedule.betaLast": "last beta of `linear`; at least `betaFirst`",
         "dimerec: model.reverse.steps":
-            "reverse steps of an answer for which nobody asks for a number; 0 for all `steps`. One step is as accurate as "
+            "reverse steps of an answer if the request does not give a number; 0 for all `steps`. One step is as accurate as "
             + "20 on every data set measured, and faster: see <doc:NoiseInformation>",
         "dimerec: model.reverse.noiseScale":
             "size of the noise added in the reverse chain: that of the forward noise, 1, `1 / sqrt(d)`, or none",
@@ -164,7 +166,7 @@ extension RecipeReference {
         "dimerec: model.loss.detachGuidance": "stops the diffusion losses' gradients into the guidance",
         "dimerec: model.loss.sharedNegatives": "gives both softmax losses the same negatives",
         "dimerec: model.loss.ownSamples":
-            "share of training rows whose noised vector comes from the model's own answer, as in the reverse "
+            "share of training rows in which the model's own answer is noised instead of the target, as in the reverse "
             + "chain",
     ]
 

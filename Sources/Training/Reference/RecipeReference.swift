@@ -88,8 +88,8 @@ package enum RecipeReference {
 
         ## Overview
 
-        A recipe is a JSON file with the hyper-parameters of one training. An omitted field has its default. For an unknown
-        field or a value out of range the program names the field and exits with 64. `dimerec models show` prints the complete
+        A recipe is a JSON file with the hyper-parameters of one training. An omitted field has its default. If a field is unknown
+        or its value out of range, the program names the field and exits with 64. `dimerec models show` prints the complete
         recipe of a version. This page is what `dimerec reference recipes` prints.
 
         ```json
@@ -108,6 +108,7 @@ package enum RecipeReference {
         | `model` | the fields of that system |
         | `training` | optimiser, batches, negatives, when to stop |
         | `data` | split and validation rows |
+        | `counts` | scores from counts that are added to those of the system |
         | `index` | the index built over the item vectors |
         | `continuation` | a training that continues from a version |
         | `tuning` | how the values were chosen; for information only |

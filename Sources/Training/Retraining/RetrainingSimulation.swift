@@ -6,7 +6,7 @@ import Kernels
 /// against models that are not retrained.
 ///
 /// Each period, every way of training learns from the events before it, and its model is judged on the events of the
-/// period: each is a target, and its history are all earlier events of its user.
+/// period: each is a target, and its history is all earlier events of its user.
 public struct RetrainingSimulation: Sendable {
     /// A way to keep a model current.
     public enum Way: Sendable, Equatable {

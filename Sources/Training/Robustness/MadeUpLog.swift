@@ -2,7 +2,7 @@ import CheckpointStore
 import Foundation
 import Kernels
 
-/// A log drawn from a simple model of users, with one trait of real logs taken far.
+/// A log drawn from a simple model of users, which exaggerates one trait of real logs.
 ///
 /// The next item of a sequence is, with given probabilities, an earlier item of it, one of three set followers of the
 /// last item, an item of the last item's group, or any item. Items of a group and all items are drawn by popularity,

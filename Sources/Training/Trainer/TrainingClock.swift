@@ -1,4 +1,4 @@
-/// What ends a training besides patience, whichever comes first.
+/// The limits of a training: the first that is reached ends it, unless patience runs out before.
 public struct TrainingBudget: Sendable, Equatable {
     /// Most optimiser steps; nil for the recipe's `maxSteps`, or for no limit if there is one of time.
     public var steps: Int?

@@ -13,8 +13,8 @@ public import Kernels
 ///    clear group visits few lists and a query between groups many: less work than a fixed number at the same recall.
 /// 4. The remaining candidates, two or three per answer, are scored with the float vectors.
 ///
-/// A filter or exclusions may leave out most of the items near the query. A search that has seen that starts again, with wider margins
-/// and with bounds so wide that the tails of the other lists hold next to none of the answers.
+/// A filter or exclusions may leave out most of the items near the query, so that the answers are spread over many lists.
+/// A search notices this and starts again with wider bounds and margins, which leave out next to none of the answers.
 ///
 /// With fewer than `k` candidates a search goes on to further lists, so fewer than `k` items are returned only if fewer
 /// are eligible. If a filter leaves few items, these are scored exactly, without any list.

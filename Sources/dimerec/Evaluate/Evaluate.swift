@@ -12,7 +12,7 @@ struct Evaluate: ParsableCommand {
 
     @Option(help: "The store (SQLite).") var store: String
     @Option(help: "Name in the store.") var model: String?
-    @Option(help: "Models of the store, separated by commas, whose lists are merged: fits weights, judges on test.")
+    @Option(help: "Models of the store, separated by commas: fits weights on validation, tests their merged lists.")
     var blend: String?
     @Option(help: "How --blend merges: reciprocal_rank or score.") var fusion = SourceBlend.Fusion.reciprocalRank
     @Option(help: "The constant of reciprocal_rank, 0 to 10000.") var constant = SourceBlend.standardConstant

@@ -27,9 +27,9 @@ extension Models {
         )
         var index = SearchIndexKind.ivfflat
         @Option(help: "HNSW: neighbours of a vector (m), 2 to 100.") var neighbours = 16
-        @Option(help: "HNSW: candidates for these places (ef_construction), 4 to 1000, at least twice the neighbours.")
+        @Option(help: "HNSW: candidates for neighbours (ef_construction), 4 to 1000, at least twice --neighbours.")
         var competing = 128
-        @Option(help: "The recall of 50 items that a search reaches with the least effort, 0 to 1.") var recall = 0.98
+        @Option(help: "The recall of 50 items for which the effort is chosen, 0 to 1.") var recall = 0.98
         @Option(help: "Memory of each server for the build (maintenance_work_mem), in MiB.") var buildMemoryMB = 512
         @Flag(help: "Print one JSON object.") var json = false
 

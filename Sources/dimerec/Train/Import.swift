@@ -57,7 +57,7 @@ struct Import: ParsableCommand {
         @Flag(help: "Drop rows with the user, item and time of an earlier row.") var distinct = false
         @Option(help: "Cut each user's events into sessions at longer pauses, in the unit of the log's times.")
         var sessionGap: Double?
-        @Option(help: "Keep users (or sessions) and items with as many events among each other; 0 keeps all.")
+        @Option(help: "Keep the N-core: users (or sessions) and items with N events of each other; 0 keeps all.")
         var core = 0
         @Flag(help: "Write train.csv, validation.csv and test.csv, as --split time of train divides them.")
         var splitTime = false
@@ -138,7 +138,7 @@ struct Import: ParsableCommand {
         var metadata: String?
         @Flag(help: "Ratings without a header have the item in front, as those of 2018 do.") var itemFirst = false
         @Option(help: "The lowest rating of an interaction; 0 keeps every review.") var minRating = 0.0
-        @Option(help: "Keep users and items with as many interactions among each other; 0 keeps all.") var core = 5
+        @Option(help: "Keep the N-core: users and items with N interactions of each other; 0 keeps all.") var core = 5
         @OptionGroup var output: Output
 
         func run() throws {
@@ -157,7 +157,7 @@ struct Import: ParsableCommand {
         )
 
         @Argument(help: "loc-gowalla_totalCheckins.txt; .gz and .zst too.", completion: .file()) var checkIns: String
-        @Option(help: "Keep users and places with as many check-ins among each other; 0 keeps all.") var core = 5
+        @Option(help: "Keep the N-core: users and places with N check-ins of each other; 0 keeps all.") var core = 5
         @OptionGroup var output: Output
 
         func run() throws {

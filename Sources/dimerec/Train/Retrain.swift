@@ -8,7 +8,7 @@ import Training
 /// `retrain`: one nightly round, from the new events to the active version.
 struct Retrain: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Train a new version from the active one, judge both on the newest day, and publish the better one.",
+        abstract: "Train a new version from the active one, and publish it unless it is worse on the newest day.",
         discussion: """
             The new version becomes active if it passes the service's checks and is not worse than the active one beyond noise. \
             Exit codes: 0 a new version is active, 4 the active version stays because the new one is worse or unfit, 5 too few \

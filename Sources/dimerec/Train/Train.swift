@@ -16,7 +16,7 @@ struct Train: ParsableCommand {
     )
     var recipe: String?
     @Option(
-        help: "Write the recipe of this run to a file; its maxSteps is not the budget of the run.",
+        help: "Write the recipe of this run to a file; it does not hold the limits of this command.",
         completion: .file()
     )
     var recipeOut: String?

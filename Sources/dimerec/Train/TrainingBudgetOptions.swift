@@ -5,8 +5,8 @@ import Training
 struct TrainingBudgetOptions: ParsableArguments {
     @Option(
         help: """
-            Train for this many seconds, validations and the refit included, whatever the recipe's maxSteps; fitting \
-            counts may take some more. With the schedules trapezoidal and cosine the learning rate falls to 0 when they end.
+            Train for this many seconds instead of the recipe's maxSteps, validations and the refit included; fitting \
+            counts may take some more. With the schedules trapezoidal and cosine the learning rate is 0 when the time ends.
             """
     )
     var maxSeconds: Double?
@@ -17,10 +17,12 @@ struct TrainingBudgetOptions: ParsableArguments {
         if let maxSeconds { try Self.require(maxSeconds) }
         if let minutes {
             guard maxSeconds == nil else { throw ValidationError("Give --max-seconds or --minutes, not both.") }
-            guard 0...525_600 ~= minutes else { throw ValidationError("--minutes must be in 0...525600, a year.") }
+            guard 0...525_600 ~= minutes else {
+                throw ValidationError("--minutes must be 0 to 525600, a year; got \(minutes).")
+            }
         }
         if let maxSteps, !(1...TrainingPlan.mostSteps ~= maxSteps) {
-            throw ValidationError("--max-steps must be in 1...\(TrainingPlan.mostSteps).")
+            throw ValidationError("--max-steps must be 1 to \(TrainingPlan.mostSteps); got \(maxSteps).")
         }
     }
 
@@ -30,7 +32,7 @@ struct TrainingBudgetOptions: ParsableArguments {
     /// Throws unless `--max-seconds` is a time: not negative, at most a year.
     static func require(_ maxSeconds: Double) throws {
         guard 0...31_536_000 ~= maxSeconds else {
-            throw ValidationError("--max-seconds must be in 0...31536000, a year.")
+            throw ValidationError("--max-seconds must be 0 to 31536000, a year; got \(maxSeconds).")
         }
     }
 }

@@ -5,7 +5,7 @@ import Kernels
 /// louder than words", ICML 2024).
 ///
 /// With `z = LN(x)` and `u, v, q, k = silu(z W + b)`: `x += (LN(A(q, k, v)) o u) W_o`, where attention `A` is pointwise
-/// with trained distance biases (see ``SelfAttention``). The gate `u` has the part of a Transformer's feed-forward
+/// with trained distance biases (see ``SelfAttention``). The gate `u` plays the part of a Transformer's feed-forward
 /// layers. Attention is divided by the number of positions seen, not by the longest length, so a prefix has the same
 /// states as the whole sequence. Differences from the original: projections have biases, logits are divided by
 /// `sqrt(d / h)`, and there are no biases by time.

@@ -2,7 +2,7 @@ package import CheckpointStore
 
 /// A streaming reader of rows: separated values, by default RFC 4180, or JSON Lines.
 ///
-/// A file whose first character is `{` holds one JSON object a line. Its header are the names of all fields in the
+/// A file whose first character is `{` holds one JSON object a line. Its header is the list of all fields in the
 /// lines of the first chunk; a field that a line does not have, or that is null, is empty. A list of texts or numbers
 /// reads as its elements with `|` between them.
 ///

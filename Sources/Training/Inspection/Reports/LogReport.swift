@@ -23,7 +23,7 @@ public struct LogReport: Sendable {
     public let times: TimeStatistics
     /// Events and new items over time.
     public let activity: ActivityStatistics
-    /// Rows that say the same.
+    /// Rows that repeat another row.
     public let duplicates: DuplicateStatistics
     /// Users who do not behave like people.
     public let suspects: SuspectStatistics

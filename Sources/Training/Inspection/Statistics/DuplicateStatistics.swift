@@ -1,6 +1,6 @@
 import Kernels
 
-/// Rows that say the same as another row.
+/// Rows that repeat another row.
 public struct DuplicateStatistics: Sendable, Equatable, Encodable {
     /// A row that occurs several times.
     public struct Example: Sendable, Equatable, Encodable {
