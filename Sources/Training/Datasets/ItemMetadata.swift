@@ -36,6 +36,7 @@ public struct ItemMetadata: Sendable {
         var (items, names) = (ItemVocabulary(), ItemVocabulary())
         var titles: [String] = []
         var categories: [[Int32]] = []
+        var lists = CategoryLists()
         while try reader.next() {
             let id = try reader.id(idColumn)
             try reader.requireText(id, idColumn)
@@ -49,6 +50,7 @@ public struct ItemMetadata: Sendable {
             titles.append(titleColumn.map { reader.text($0) } ?? "")
             var own: [Int32] = []
             if let categoryColumn {
+                lists.read(reader.field(categoryColumn))
                 for name in reader.field(categoryColumn).split(separator: UInt8(ascii: "|")) {
                     let category = names.intern(name)
                     if !own.contains(category) { own.append(category) }
@@ -61,7 +63,7 @@ public struct ItemMetadata: Sendable {
         let finished = attributes.finished(path)
         return ItemMetadata(
             categoryNames: names.ids,
-            notes: choice.notes(of: path) + finished.notes,
+            notes: choice.notes(of: path) + (lists.note.map { ["\(path): \($0)"] } ?? []) + finished.notes,
             titles: titles,
             categories: categories,
             items: items,
@@ -69,10 +71,8 @@ public struct ItemMetadata: Sendable {
         )
     }
 
-    /// Whether the file lists any item of a vocabulary.
-    func coversSome(of vocabulary: ItemVocabulary) -> Bool {
-        vocabulary.ids.contains { items.number(of: $0) != nil }
-    }
+    /// How many items of a vocabulary the file lists.
+    func covered(of vocabulary: ItemVocabulary) -> Int { vocabulary.ids.count { items.number(of: $0) != nil } }
 
     /// The catalogue of a vocabulary; items that the file does not list have an empty title, no category
     /// and no attribute.
@@ -85,5 +85,30 @@ public struct ItemMetadata: Sendable {
             categories: rows.map { $0.map { categories[Int($0)] } ?? [] },
             attributes: attributes.map { reading, type in reading.attribute(type, of: rows) }
         )
+    }
+}
+
+/// Notices lists of categories that another sign than `|` divides.
+private struct CategoryLists {
+    private var filled = 0
+    private var divided = 0
+    private var others = 0
+    private var example = ""
+
+    mutating func read(_ field: ArraySlice<UInt8>) {
+        guard !field.isEmpty else { return }
+        filled += 1
+        if field.contains(UInt8(ascii: "|")) { divided += 1 }
+        guard field.first == UInt8(ascii: "[") || field.contains(where: ",;".utf8.contains) else { return }
+        others += 1
+        if example.isEmpty { example = String(String(decoding: field, as: UTF8.self).prefix(40)) }
+    }
+
+    /// A warning if no field has `|` and half of them have commas, semicolons or brackets; nil otherwise.
+    var note: String? {
+        guard divided == 0, others * 2 >= max(1, filled) else { return nil }
+        return
+            "warning: categories such as '\(example)' count as one each, because only '|' divides categories. Write them "
+            + "as 'Drama|Comedy' if they are lists"
     }
 }

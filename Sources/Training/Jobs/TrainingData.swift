@@ -181,10 +181,16 @@ public struct TrainingData: Sendable {
         guard let path else { return Catalogue(ids: vocabulary.ids) }
         let metadata = try ItemMetadata.load(items: path, itemColumn: columns.item)
         notes += metadata.notes
-        if !metadata.coversSome(of: vocabulary) {
+        let covered = metadata.covered(of: vocabulary)
+        if covered == 0 {
             notes.append(
                 "warning: '\(path)' lists none of the \(vocabulary.count) items of the events, such as "
                     + "'\(vocabulary.ids.first ?? "")'; is its item column the right one?"
+            )
+        } else if covered < vocabulary.count {
+            notes.append(
+                "\(path) lists \(covered) of the \(vocabulary.count) items of the events; the others have no title, no "
+                    + "category and no attribute"
             )
         }
         return metadata.catalogue(of: vocabulary)

@@ -45,6 +45,31 @@ import Training
         }
     }
 
+    @Test(
+        "categories that another sign divides are one category, with a warning",
+        arguments: [
+            ("\"Drama, Comedy\"", "x", true), ("Drama;Comedy", "", true), ("\"['a', 'b']\"", "[]", true),
+            ("Drama", "Comedy", false), ("\"a, b|c\"", "\"d, e\"", false), ("", "", false), ("\"a, b\"", "c", true),
+        ]
+    )
+    func otherLists(first: String, second: String, isWarned: Bool) throws {
+        let metadata = try withFile("item,categories\na,\(first)\nb,\(second)\n") { try ItemMetadata.load(items: $0) }
+        #expect(metadata.notes.contains { $0.contains("only '|' divides categories") } == isWarned, "\(metadata.notes)")
+    }
+
+    @Test("a file that lists some of the items says how many") func someItems() throws {
+        let events = "user,item,timestamp\n" + (0..<5).map { "u,a\($0),\($0)\n" }.joined()
+        try withFile(events) { events in
+            for (count, isNoted) in [(4, true), (5, false)] {
+                let rows = (0..<count).map { "a\($0),T\n" }.joined()
+                try withFile("item,title\n" + rows) { items in
+                    let data = try TrainingData(events: events, split: .leaveOneOut, seed: 1, items: items)
+                    #expect(data.notes.contains { $0.contains("lists 4 of the 5 items") } == isNoted)
+                }
+            }
+        }
+    }
+
     @Test("a file that lists none of the items gives a warning, one that lists some does not")
     func otherItems() throws {
         let events = "user,item,timestamp\n" + (0..<5).map { "u,a\($0),\($0)\n" }.joined()

@@ -217,8 +217,8 @@ public enum CSVError: Error, Equatable, CustomStringConvertible {
             "\(place): the weight '\(text)' is not in \(TargetConfiguration.range.lowerBound)..."
                 + "\(TargetConfiguration.range.upperBound). Correct it; 0 makes an event no target."
         case .emptyID(let place, let column):
-            "\(place): the id in column '\(column)' is empty or missing. Fill it in, or leave such rows out: "
-                + "`dimerec import log --drop-empty` writes a log without them."
+            "\(place): the id in column '\(column)' is empty or missing. Fill it in, or remove such rows: "
+                + "`dimerec import log --drop-empty` writes a log of events without them."
         case .duplicateID(let place, let column, let id):
             "\(place): '\(id)' in column '\(column)' is listed twice; keep one of the rows."
         }
