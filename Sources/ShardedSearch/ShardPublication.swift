@@ -231,8 +231,8 @@ extension ShardPublication.Options {
 
     /// The number of inverted lists over some rows.
     ///
-    /// A search compares with the mean of every list and with the rows of the nearest lists. With this number, both
-    /// parts take about as long at a recall of 0.98.
+    /// A search compares with the mean of every list and with the rows of the nearest lists. More lists need fewer rows
+    /// for the same recall, but more means, and more time to build.
     fileprivate static func lists(rows: Int) -> Int { max(1, min(32_768, Int(Double(rows).squareRoot() * 4))) }
 }
 
