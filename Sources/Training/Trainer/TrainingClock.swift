@@ -90,8 +90,11 @@ package struct TrainingClock {
     /// Whether the work of some seconds is worth a saving that takes `cost` seconds.
     package static func isWorthSaving(after seconds: Double, cost: Double) -> Bool { seconds >= 20 * cost }
 
-    /// How long a slow disk (200 MB/s) takes to store a state.
-    package static func savingSeconds(bytes: Int) -> Double { Double(bytes) / 200e6 }
+    /// How long a slow disk (200 MB/s) takes to store a state; 0 below half a second.
+    package static func savingSeconds(bytes: Int) -> Double {
+        let seconds = Double(bytes) / 200e6
+        return seconds < 0.5 ? 0 : seconds
+    }
 
     /// Times the saving of the state.
     mutating func saving(_ body: () throws -> Void) rethrows {

@@ -86,7 +86,7 @@ import Training
         func clock(savedBytes: Int) -> TrainingClock {
             TrainingClock(budget: TrainingBudget(), progress: TrainingProgress(), savedBytes: savedBytes)
         }
-        #expect(clock(savedBytes: 0).savingIsDue, "a small state is saved at once")
+        #expect(clock(savedBytes: 50_000_000).savingIsDue, "a small state is saved at once")
         #expect(!clock(savedBytes: 1_000_000_000).savingIsDue)
         let cost = TrainingClock.savingSeconds(bytes: 1_000_000_000)
         #expect(!TrainingClock.isWorthSaving(after: 99, cost: cost))
