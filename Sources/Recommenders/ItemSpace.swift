@@ -36,8 +36,10 @@ public enum ItemSpace: Sendable {
         return (0..<count).map { $0 * size..<($0 + 1 == count ? items : ($0 + 1) * size) }
     }
 
-    /// How many users' scores of a catalogue are worth computing together: many, because each block of items is packed
-    /// once for all of them, but at most about 256 MB of scores.
+    /// How many users' scores of a catalogue are worth computing together, 32 to 256.
+    ///
+    /// Each block of items is packed once for all of them. Their scores take at most 256 MB up to 2 million items, and 128
+    /// bytes an item above.
     public static func usersTogether(items: Int) -> Int { max(32, min(256, (1 << 26) / max(1, items))) }
 
     /// The scores of all items for each user, `[users, V]`: the largest score over the user's vectors.

@@ -46,6 +46,14 @@ import Training
         #expect(choice(validated: 3, length: 100_000).recipe.data.evaluation == .fiveCuts)
     }
 
+    @Test("a large catalogue is judged by fewer rows, and the choice says so") func validationRows() {
+        for (items, rows) in [(50, 5000), (80_000, 5000), (100_000, 4000), (400_000, 1000), (5_000_000, 1000)] {
+            let choice = choice(users: 30, length: 40, items: items)
+            #expect(choice.recipe.data.validationRows == rows)
+            #expect(choice.reasons.contains { $0.contains("\(rows) rows at most") } == (rows < 5000))
+        }
+    }
+
     @Test("where only last items are judged, the recipe says so") func lastItems() {
         let choice = RecipeChoice(
             sequences: RaggedRows([[Int32]](repeating: [1, 2, 3], count: 9)),

@@ -78,10 +78,11 @@ public struct RecipeChoice: Sendable {
         let isHardlyJudged = validation.map(Self.hasFewCuts) ?? false
         let cuts = summary.isShort || isHardlyJudged ? EvaluationProtocol.allPrefixes : .fiveCuts
         recipe.data.evaluation = validated == .last ? .lastItem : cuts
-        recipe.data.validationRows = Self.validationRows(items: items)
+        let usualRows = recipe.data.validationRows
+        recipe.data.validationRows = min(usualRows, Self.bearableRows(items: items))
         var judging = "validation by \(recipe.data.evaluation.rawValue)"
         if isHardlyJudged, !summary.isShort, validated != .last { judging += ", because few users are validated" }
-        if recipe.data.validationRows < Self.usualRows {
+        if recipe.data.validationRows < usualRows {
             judging += ", \(recipe.data.validationRows) rows at most, because the catalogue is large"
         }
         reasons.append(judging)
@@ -130,12 +131,7 @@ public struct RecipeChoice: Sendable {
     private static func negatives(items: Int) -> Int { min(4096, max(1024, items / 16)) }
 
     /// Rows whose ranking leaves most of the time to the training: each costs as many products as there are items.
-    private static func validationRows(items: Int) -> Int {
-        min(usualRows, max(1000, 400_000_000 / max(1, items)))
-    }
-
-    /// The most validation rows.
-    private static let usualRows = 5000
+    private static func bearableRows(items: Int) -> Int { max(1000, 400_000_000 / max(1, items)) }
 
     /// The shortest history that is chosen: rare long histories need room too.
     static let shortestHistory = 20

@@ -143,12 +143,8 @@ extension TrainingJob {
         )
         guard outcome.isFinished else { return nil }
         if Refit.share(recipe, data.split) > 0 {
-            // A refit may be interrupted; a training that took long is not to be repeated then.
-            let cost = TrainingClock.savingSeconds(bytes: trainer.stateBytes)
-            let isWorth = try ranks.decided {
-                TrainingClock.isWorthSaving(after: outcome.progress.seconds, cost: cost)
-            }
-            if isWorth { try trainer.saveState { try save($0, in: store) } }
+            // A refit may be interrupted; the training before it is not to be repeated then.
+            try trainer.saveState { try save($0, in: store) }
         }
         return Trained(
             model: CountedRecommender(outcome.model),

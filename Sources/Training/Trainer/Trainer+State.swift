@@ -47,7 +47,7 @@ extension Trainer {
     }
 
     /// Bytes of a state: current and best weights, and Adam's two moments.
-    var stateBytes: Int { 16 * model.parameters.matrices.values.reduce(0) { $0 + $1.count } }
+    package var stateBytes: Int { 16 * model.parameters.matrices.values.reduce(0) { $0 + $1.count } }
 
     /// Bytes of this rank's rows of the item tables: current and best weights, and Adam's moments.
     var tableBytes: Int {

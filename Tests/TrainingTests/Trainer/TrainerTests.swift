@@ -359,6 +359,13 @@ private func ringSequences(users: Int, items: Int) -> RaggedRows {
         #expect(try resumed.run(budget: TrainingBudget(steps: 16)).model.parameters == expected.model.parameters)
     }
 
+    @Test("the size of a state is known before it is saved") func stateBytes() throws {
+        var trainer = try trainer(Self.recipe)
+        let expected = trainer.stateBytes
+        _ = try trainer.run(budget: TrainingBudget(steps: 8))
+        #expect(expected == trainer.state.matrices.values.reduce(0) { $0 + 4 * $1.count })
+    }
+
     @Test("a time limit of 0 still validates and keeps the weights")
     func noTime() throws {
         var trainer = try trainer(Self.recipe)
