@@ -67,7 +67,7 @@ public struct Adam: Sendable {
         }
         for name in gradients.rows.keys.sorted() {
             parameters.update(name) { weights in
-                let touched = gradients.merged(name, tableRows: weights.rows)
+                let touched = gradients.merged(name)
                 withMoments(of: name, shape: (weights.rows, weights.columns)) { first, second in
                     switch tableUpdate {
                     case .lazy:

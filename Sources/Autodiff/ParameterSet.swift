@@ -88,28 +88,15 @@ public struct Gradients: Sendable {
 
     /// One row for each distinct table row that has a gradient, in order of first occurrence.
     ///
-    /// - Parameters:
-    ///   - name: The table.
-    ///   - tableRows: How many rows the table has.
+    /// - Parameter name: The table.
     /// - Returns: Distinct rows with their summed gradients.
-    public func merged(_ name: String, tableRows: Int) -> RowGradient {
+    /// - Complexity: O(elements of the gradients), whatever the size of the table.
+    public func merged(_ name: String) -> RowGradient {
         let parts = rows[name] ?? []
-        var slots = [Int32](repeating: -1, count: tableRows)
-        var distinct: [Int32] = []
-        var placed: [[Int32]] = []
-        for part in parts {
-            placed.append(
-                part.rows.map { row in
-                    if slots[Int(row)] < 0 {
-                        slots[Int(row)] = Int32(distinct.count)
-                        distinct.append(row)
-                    }
-                    return slots[Int(row)]
-                }
-            )
-        }
-        var sum = Matrix(rows: distinct.count, columns: parts.first?.gradient.columns ?? 0)
+        var distinct = DistinctIDs()
+        let placed = parts.map { distinct.numbers(of: $0.rows) }
+        var sum = Matrix(rows: distinct.ids.count, columns: parts.first?.gradient.columns ?? 0)
         for (part, places) in zip(parts, placed) { sum.scatterAddRowsConcurrently(part.gradient, at: places) }
-        return RowGradient(rows: distinct, gradient: sum)
+        return RowGradient(rows: distinct.ids, gradient: sum)
     }
 }

@@ -49,8 +49,25 @@ INLINE float ck_expf(float x) {
 // 1 / (1 + exp(-x)).
 INLINE float ck_sigmoidf(float x) { return 1.0f / (1.0f + ck_expf(-x)); }
 
-// tanh(x) = 1 - 2 / (exp(2x) + 1); absolute error below 3e-7.
-INLINE float ck_tanhf(float x) { return 1.0f - 2.0f / (ck_expf(2.0f * x) + 1.0f); }
+// tanh(x); absolute error below 4e-7, relative error below 3e-7 for |x| < 1. Never beyond -1 or 1.
+// x P(x^2) / Q(x^2), fitted on [-8, 8] with an error of 6e-9; clamped outside, where tanh is 1 - 2e-7 at least.
+INLINE float ck_tanhf(float x) {
+    FAST
+    x = x < -8.0f ? -8.0f : x;
+    x = x > 8.0f ? 8.0f : x;
+    float z = x * x;
+    float p = 1.50618605e-8f;
+    p = p * z + 2.17733098e-5f;
+    p = p * z + 3.56416102e-3f;
+    p = p * z + 0.134381956f;
+    p = p * z + 0.99999997f;
+    float q = 8.45369113e-7f;
+    q = q * z + 3.3991867e-4f;
+    q = q * z + 0.0261360353f;
+    q = q * z + 0.467715164f;
+    q = q * z + 1.0f;
+    return x * p / q;
+}
 
 // log(x) for normal positive x; relative error below 3e-7 away from 1, absolute near it.
 // x = 2^k m with m in [sqrt(1/2), sqrt(2)); log m = 2 artanh(s), s = (m - 1) / (m + 1).

@@ -86,7 +86,7 @@ import Testing
                 let history = history(length)
                 let found = interests(kept, history, shape)
                 #expect(interests(computed, history, shape) == found)
-                // Logits sum `width` products of size about 1 with a tanh error of 3e-7, on both sides.
+                // Logits sum `width` products of size about 1 with a tanh error of 4e-7, on both sides.
                 let tolerance = 8e-7 * Double(shape.width + 8)
                 expectClose(found, tables.reference(history, first: first).map(Double.init), absolute: tolerance)
             }

@@ -89,7 +89,7 @@ extension Gradients {
     package func whole(_ name: String, like parameter: Matrix) -> Matrix {
         var result = dense[name] ?? Matrix(rows: parameter.rows, columns: parameter.columns)
         if rows[name] != nil {
-            let merged = merged(name, tableRows: parameter.rows)
+            let merged = merged(name)
             result.scatterAddRows(merged.gradient, at: merged.rows)
         }
         return result

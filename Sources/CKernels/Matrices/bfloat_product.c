@@ -34,13 +34,12 @@ INLINE TARGET __m512i pairs_of_row(const float *row, size_t count) {
 }
 
 // cells [ceil(rows / 2)][stride], stride a multiple of 16 >= columns: each cell has two elements of one column of x.
-INLINE TARGET void pack_columns(const float *x, size_t rows, size_t columns, size_t x_stride, uint32_t *cells,
-                                size_t stride) {
+INLINE TARGET void pack_columns(const float *x, size_t rows, size_t columns, uint32_t *cells, size_t stride) {
     for (size_t i = 0; i < rows; i += 2)
         for (size_t j = 0; j < columns; j += LANES) {
-            const float *row = x + i * x_stride + j;
+            const float *row = x + i * columns + j;
             _mm512_storeu_si512(cells + i / 2 * stride + j,
-                                pairs_of_rows(row, i + 1 < rows ? row + x_stride : NULL, first(columns - j)));
+                                pairs_of_rows(row, i + 1 < rows ? row + columns : NULL, first(columns - j)));
         }
 }
 
@@ -52,25 +51,32 @@ INLINE TARGET void pack_rows(const float *x, size_t rows, size_t columns, uint32
                                 pairs_of_row(x + i * columns + 2 * k, 2 * k < columns ? columns - 2 * k : 0));
 }
 
-// The right factor op(b) [inner, n] as panels of 32 columns, each [depth][32] cells; n is a multiple of 16.
-INLINE TARGET void pack_panels(const float *b, int transposed, size_t n, size_t inner, size_t depth, uint32_t *panels) {
-    for (size_t j = 0; j < n; j += PANEL, panels += depth * PANEL) {
-        size_t width = n - j < PANEL ? n - j : PANEL;
-        if (!transposed) {
-            pack_columns(b + j, inner, width, n, panels, PANEL);
-            continue;
+// `inner` rows of b [., n] as panels of 32 columns, each [ceil(inner / 2)][32] cells; n is a multiple of 16.
+INLINE TARGET void pack_panels(const float *b, size_t n, size_t inner, uint32_t *panels) {
+    size_t depth = (inner + 1) / 2;
+    for (size_t k = 0; k < depth; k++) {
+        const float *row = b + 2 * k * n, *next = 2 * k + 1 < inner ? row + n : NULL;
+        for (size_t j = 0; j < n; j += LANES)
+            _mm512_storeu_si512(panels + (j / PANEL * depth + k) * PANEL + j % PANEL,
+                                pairs_of_rows(row + j, next ? next + j : NULL, 0xffff));
+    }
+}
+
+// The transpose of b [n, inner] as panels of 32 columns, each [ceil(inner / 2)][32] cells; n is a multiple of 16.
+INLINE TARGET void pack_turned_panels(const float *b, size_t n, size_t inner, uint32_t *panels) {
+    size_t depth = (inner + 1) / 2;
+    for (size_t j = 0; j < n; j += LANES) {
+        uint32_t *panel = panels + j / PANEL * depth * PANEL + j % PANEL;
+        for (size_t k = 0; k < depth; k += LANES) {
+            uint32_t rows[LANES * LANES], turned[LANES * LANES];
+            for (size_t r = 0; r < LANES; r++)
+                _mm512_storeu_si512(rows + r * LANES,
+                                    pairs_of_row(b + (j + r) * inner + 2 * k, 2 * k < inner ? inner - 2 * k : 0));
+            transpose_tile((const float *)rows, LANES, (float *)turned, LANES);
+            size_t last = depth - k < LANES ? depth - k : LANES;
+            for (size_t r = 0; r < last; r++)
+                memcpy(panel + (k + r) * PANEL, turned + r * LANES, LANES * sizeof *turned);
         }
-        for (size_t half = 0; half < width; half += LANES)
-            for (size_t k = 0; k < depth; k += LANES) {
-                uint32_t rows[LANES * LANES], turned[LANES * LANES];
-                for (size_t r = 0; r < LANES; r++)
-                    _mm512_storeu_si512(rows + r * LANES, pairs_of_row(b + (j + half + r) * inner + 2 * k,
-                                                                       2 * k < inner ? inner - 2 * k : 0));
-                transpose_tile((const float *)rows, LANES, (float *)turned, LANES);
-                size_t last = depth - k < LANES ? depth - k : LANES;
-                for (size_t r = 0; r < last; r++)
-                    memcpy(panels + (k + r) * PANEL + half, turned + r * LANES, LANES * sizeof *turned);
-            }
     }
 }
 
@@ -127,21 +133,33 @@ INLINE TARGET void bfloat_panels(const uint32_t *a, size_t row, size_t step, con
 
 static size_t least(size_t a, size_t b) { return a < b ? a : b; }
 
+// a^T b of a [inner, m] and b [inner, n]. Both factors are packed block by block: a gradient of weights has thousands
+// of inner rows, and its packed factors would not fit the cache.
+INLINE TARGET void turned_product(const float *a, const float *b, size_t m, size_t n, size_t inner, float *c, int add,
+                                  uint32_t *panels) {
+    size_t stride = round_up(m, LANES);
+    uint32_t *left = panels + round_up(n, PANEL) * DEPTH;
+    for (size_t k = 0; k < inner; k += 2 * DEPTH) {
+        size_t rows = least(inner - k, 2 * DEPTH), cells = (rows + 1) / 2;
+        pack_columns(a + k * m, rows, m, left, stride);
+        pack_panels(b + k * n, n, rows, panels);
+        bfloat_panels(left, 1, stride, panels, m, n, cells, 0, cells, c, add || k > 0);
+    }
+}
+
 TARGET void ck_bfloat_product(const float *a, int transposed_a, const float *b, int transposed_b, size_t m, size_t n,
                               size_t inner, float *c, int add, float *scratch) {
-    size_t depth = (inner + 1) / 2;
-    uint32_t *panels = (uint32_t *)scratch, *left = panels + round_up(n, PANEL) * depth;
-    pack_panels(b, transposed_b, n, inner, depth, panels);
+    uint32_t *panels = (uint32_t *)scratch;
     if (transposed_a) {
-        size_t stride = round_up(m, LANES);
-        for (size_t k = 0; k < depth; k += DEPTH) {
-            size_t cells = least(depth - k, DEPTH);
-            pack_columns(a + 2 * k * m, least(inner - 2 * k, 2 * DEPTH), m, m, left, stride);
-            bfloat_panels(left, 1, stride, panels, m, n, depth, k, cells, c, add || k > 0);
-        }
+        turned_product(a, b, m, n, inner, c, add, panels);
         return;
     }
-    size_t stride = round_up(depth, LANES);
+    size_t depth = (inner + 1) / 2, stride = round_up(depth, LANES);
+    uint32_t *left = panels + round_up(n, PANEL) * depth;
+    if (transposed_b)
+        pack_turned_panels(b, n, inner, panels);
+    else
+        pack_panels(b, n, inner, panels);
     for (size_t i = 0; i < m; i += ROWS) {
         size_t rows = least(m - i, ROWS);
         pack_rows(a + i * inner, rows, inner, left, stride);
@@ -153,8 +171,8 @@ TARGET void ck_bfloat_product(const float *a, int transposed_a, const float *b, 
 
 size_t ck_bfloat_product_scratch(int transposed_a, size_t m, size_t n, size_t inner) {
     size_t depth = (inner + 1) / 2;
-    size_t left = transposed_a ? least(depth, DEPTH) * round_up(m, LANES) : least(m, ROWS) * round_up(depth, LANES);
-    return round_up(n, PANEL) * depth + left;
+    if (transposed_a) return (round_up(n, PANEL) + round_up(m, LANES)) * DEPTH;
+    return round_up(n, PANEL) * depth + least(m, ROWS) * round_up(depth, LANES);
 }
 
 int ck_has_bfloat_products(void) {

@@ -1,6 +1,7 @@
 #include "CKernels.h"
 #include "activations.h"
 #include "clones.h"
+#include "dense.h"
 #include "elementary.h"
 #include <math.h>
 
@@ -120,12 +121,32 @@ CLONES size_t ck_first_non_finite(const float *a, size_t n) {
     return n;
 }
 
-CLONES void ck_adam(float *w, float *m, float *v, const float *g, size_t n, float b1, float b2, float step_size,
-                    float v_correction, float epsilon) {
+INLINE void adam(float *w, float *m, float *v, const float *g, size_t n, const ck_adam_step *step) {
     FAST
+    float b1 = step->beta1, b2 = step->beta2, size = step->step_size, correction = step->v_correction,
+          epsilon = step->epsilon;
     for (size_t i = 0; i < n; i++) {
         m[i] = b1 * m[i] + (1.0f - b1) * g[i];
         v[i] = b2 * v[i] + (1.0f - b2) * g[i] * g[i];
-        w[i] -= step_size * m[i] / (__builtin_elementwise_sqrt(v[i] * v_correction) + epsilon);
+        w[i] -= size * m[i] / (__builtin_elementwise_sqrt(v[i] * correction) + epsilon);
+    }
+}
+
+CLONES void ck_adam(float *w, float *m, float *v, const float *g, size_t n, const ck_adam_step *step) {
+    adam(w, m, v, g, n, step);
+}
+
+CLONES void ck_adam_rows(float *w, float *m, float *v, const float *g, const int32_t *ids, size_t count, size_t d,
+                         const ck_adam_step *step) {
+    enum { AHEAD = 6 };
+    for (size_t i = 0; i < count; i++) {
+        if (i + AHEAD < count) {
+            size_t later = (size_t)ids[i + AHEAD] * d;
+            prefetch_row(w + later, d);
+            prefetch_row(m + later, d);
+            prefetch_row(v + later, d);
+        }
+        size_t at = (size_t)ids[i] * d;
+        adam(w + at, m + at, v + at, g + i * d, d, step);
     }
 }

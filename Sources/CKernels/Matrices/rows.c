@@ -11,9 +11,11 @@ CLONES void ck_scores(const float *rows, size_t count, size_t d, const float *qu
     for (size_t i = 0; i < count; i++) out[i] = score(rows + i * d, query, d);
 }
 
+// Rows that are read in random order are prefetched this many rows ahead.
+enum { AHEAD = 12 };
+
 CLONES void ck_gathered_scores(const float *rows, const int32_t *ids, size_t count, size_t d, const float *query,
                                float *out) {
-    enum { AHEAD = 12 };
     for (size_t i = 0; i < count && i < AHEAD; i++) prefetch_row(rows + (size_t)ids[i] * d, d);
     for (size_t i = 0; i < count; i++) {
         if (i + AHEAD < count) prefetch_row(rows + (size_t)ids[i + AHEAD] * d, d);
@@ -93,6 +95,7 @@ CLONES void ck_softmax_rows_gradient(const float *y, const float *grad_out, floa
 
 CLONES void ck_gather_rows(const float *table, const int32_t *ids, size_t count, size_t d, float *out) {
     for (size_t i = 0; i < count; i++) {
+        if (i + AHEAD < count) prefetch_row(table + (size_t)ids[i + AHEAD] * d, d);
         const float *row = table + (size_t)ids[i] * d;
         for (size_t j = 0; j < d; j++) out[i * d + j] = row[j];
     }
@@ -100,6 +103,7 @@ CLONES void ck_gather_rows(const float *table, const int32_t *ids, size_t count,
 
 CLONES void ck_scatter_add_rows(const float *rows, const int32_t *ids, size_t count, size_t d, float *table) {
     for (size_t i = 0; i < count; i++) {
+        if (i + AHEAD < count) prefetch_row(table + (size_t)ids[i + AHEAD] * d, d);
         float *row = table + (size_t)ids[i] * d;
         for (size_t j = 0; j < d; j++) row[j] += rows[i * d + j];
     }

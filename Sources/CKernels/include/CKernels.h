@@ -158,11 +158,13 @@ void ck_reverse_chain(const ck_denoiser *net, const ck_reverse_step *steps, size
 // weights [K, n] receives the softmax, interests [K, d] the weighted sums. scratch: a floats.
 void ck_attention(const float *items, const float *projection, const int32_t *ids, size_t n, const float *position,
                   const float *heads, size_t K, size_t a, size_t d, float *weights, float *interests, float *scratch);
-// Adds to all four gradients. scratch: a + K * n floats.
+// Adds to all four gradients. A row of grad_items and grad_projection is set to zero before the first addition, if
+// `cleared` of its number is 0, and `cleared` becomes 1. scratch: a + K * n floats.
 void ck_attention_gradient(const float *items, const float *projection, const int32_t *ids, size_t n,
                            const float *position, const float *heads, size_t K, size_t a, size_t d,
                            const float *weights, const float *grad_interests, float *grad_items,
-                           float *grad_projection, float *grad_position, float *grad_heads, float *scratch);
+                           float *grad_projection, float *grad_position, float *grad_heads, uint8_t *cleared,
+                           float *scratch);
 
 // The same for serving, with keys exp(2 z) in place of projections z: tanh(z + q) = 1 - 2 / (exp(2 z) exp(2 q) + 1).
 // Rows of keys, positions and heads are `stride` floats, a multiple of 16; the padding beyond a is ones (heads: zeros).
@@ -186,8 +188,13 @@ void ck_normals_from(uint64_t key, uint32_t domain, uint64_t stream, uint64_t fi
 void ck_normal_rows(uint64_t key, uint32_t domain, const uint64_t *streams, size_t rows, size_t d, float *out);
 
 // MARK: Adam (Kingma and Ba, 2015). step_size = lr / (1 - b1^t); v_correction = 1 / (1 - b2^t).
-void ck_adam(float *w, float *m, float *v, const float *g, size_t n, float b1, float b2, float step_size,
-             float v_correction, float epsilon);
+typedef struct {
+    float beta1, beta2, step_size, v_correction, epsilon;
+} ck_adam_step;
+void ck_adam(float *w, float *m, float *v, const float *g, size_t n, const ck_adam_step *step);
+// The same for row ids[i] of w, m and v and row i of g; all ids differ.
+void ck_adam_rows(float *w, float *m, float *v, const float *g, const int32_t *ids, size_t count, size_t d,
+                  const ck_adam_step *step);
 
 // MARK: Quantised vectors (codes.c). A block of 16 vectors takes 64 bytes for each group of dimensions. Query codes are
 // padded with zeros to whole groups.

@@ -31,8 +31,9 @@ public struct AdamStep: Sendable {
         weights.withMutablePointer { w in
             first.withMutablePointer { m in
                 second.withMutablePointer { v in
-                    gradient.withPointer {
-                        unsafe ck_adam(w, m, v, $0, count, beta1, beta2, stepSize, secondMomentCorrection, epsilon)
+                    gradient.withPointer { g in
+                        var constants = constants
+                        unsafe ck_adam(w, m, v, g, count, &constants)
                     }
                 }
             }
@@ -74,22 +75,32 @@ public struct AdamStep: Sendable {
     private func updateRows(_ ids: [Int32], columns: Int, _ storage: Storage) {
         let parts = max(1, ids.count * columns / Self.elementsOfPart)
         DispatchQueue.concurrentPerform(iterations: parts) { part in
-            for index in ids.count * part / parts..<ids.count * (part + 1) / parts {
-                let at = Int(ids[index]) * columns
-                unsafe ck_adam(
-                    storage.weights + at,
-                    storage.first + at,
-                    storage.second + at,
-                    storage.gradient + index * columns,
+            let range = ids.count * part / parts..<ids.count * (part + 1) / parts
+            var constants = constants
+            unsafe ids.withUnsafeBufferPointer { ids in
+                guard let first = ids.baseAddress else { return }
+                unsafe ck_adam_rows(
+                    storage.weights,
+                    storage.first,
+                    storage.second,
+                    storage.gradient + range.lowerBound * columns,
+                    first + range.lowerBound,
+                    range.count,
                     columns,
-                    beta1,
-                    beta2,
-                    stepSize,
-                    secondMomentCorrection,
-                    epsilon
+                    &constants
                 )
             }
         }
+    }
+
+    private var constants: ck_adam_step {
+        ck_adam_step(
+            beta1: beta1,
+            beta2: beta2,
+            step_size: stepSize,
+            v_correction: secondMomentCorrection,
+            epsilon: epsilon
+        )
     }
 
     /// The memory that an update reads and writes.

@@ -29,13 +29,8 @@ struct GradientOwnership {
     }
 
     /// Adds up the rows of an owner's part: one row for each distinct number.
-    ///
-    /// Of divided tables the parameters have only the owner's rows.
-    func merge(_ part: inout Gradients, parameters: ParameterSet, divided: Set<String>) {
-        for name in part.rows.keys {
-            let rows = parameters[name].rows
-            part.rows[name] = [part.merged(name, tableRows: divided.contains(name) ? rows : (rows + count - 1) / count)]
-        }
+    func merge(_ part: inout Gradients) {
+        for name in part.rows.keys { part.rows[name] = [part.merged(name)] }
     }
 
     /// The gradients whose parts the ranks own; the parts are in the order of ranks.

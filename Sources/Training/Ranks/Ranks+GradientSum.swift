@@ -27,7 +27,7 @@ extension Ranks {
         let parts = try allToAll(messages(of: own, ownership), for: .step)
         // Ranks have consecutive shards, so their order is the order of shards.
         var sum = ShardGradients.sum(try concurrently(count) { try Self.shards(parts[$0], from: $0) }.flatMap { $0 })
-        ownership.merge(&sum.gradients, parameters: parameters, divided: divided)
+        ownership.merge(&sum.gradients)
         let kept = sum.gradients.rows.filter { divided.contains($0.key) }
         for name in divided { sum.gradients.rows[name] = nil }
         let sums = try allGather(Self.message(of: [sum]), for: .step)

@@ -51,17 +51,18 @@ import Testing
     }
 
     static let cases =
-        [1, 7, 8, 9, 17, 31, 33, 65].flatMap { width in [Case(heads: 4, width: width, d: 5)] }
+        [1, 7, 8, 9, 16, 17, 31, 33, 48, 65].flatMap { width in [Case(heads: 4, width: width, d: 5)] }
         + [1, 2, 3, 5, 8].map { Case(heads: $0, width: 9, d: 6) }
         + [1, 8, 17, 33].map { Case(heads: 4, width: 6, d: $0) }
 
     static let positions = 7
     static let histories = RaggedRows([[3], [], [0, 1, 2, 3, 4, 5, 0], [2, 2, 2], [], [5, 1], [4, 0, 3, 1]])
 
+    /// The last item occurs in no history.
     static func inputs(_ shape: Case) -> AdditiveAttention.Inputs {
         AdditiveAttention.Inputs(
-            items: normalMatrix(rows: 6, columns: shape.d, seed: 71),
-            projection: normalMatrix(rows: 6, columns: shape.width, seed: 72),
+            items: normalMatrix(rows: 7, columns: shape.d, seed: 71),
+            projection: normalMatrix(rows: 7, columns: shape.width, seed: 72),
             position: normalMatrix(rows: positions, columns: shape.width, seed: 73),
             heads: normalMatrix(rows: shape.heads, columns: shape.width, seed: 74)
         )
@@ -78,7 +79,7 @@ import Testing
         let first = Self.firstPositions(leftPadded: leftPadded)
         let (interests, weights) = AdditiveAttention.forward(inputs, histories: Self.histories, firstPosition: first)
         #expect(interests.shape == [Self.histories.count, shape.heads * shape.d])
-        // Logits sum `width` products of size about 1 with a tanh error of 3e-7. Weights inherit the logits' error, and
+        // Logits sum `width` products of size about 1 with a tanh error of 4e-7. Weights inherit the logits' error, and
         // the weighted sum of items of size up to 4 inherits the weights' error.
         let tolerance = 4 * 4e-7 * Double(shape.width + 8)
         expectClose(interests.elements, Tables(inputs).interests(Self.histories, first), absolute: tolerance)
@@ -144,7 +145,7 @@ import Testing
         }
         await #expect(processExitsWith: .failure) {
             let shape = Case(heads: 1, width: 2, d: 2)
-            _ = AdditiveAttention.forward(Self.inputs(shape), histories: RaggedRows([[6]]), firstPosition: [0])
+            _ = AdditiveAttention.forward(Self.inputs(shape), histories: RaggedRows([[7]]), firstPosition: [0])
         }
     }
 

@@ -49,7 +49,7 @@ import Training
             dense = sum.gradients.dense.mapValues { $0.elements.map(\.bitPattern) }
             rows = [:]
             for name in sum.gradients.rows.keys {
-                let merged = sum.gradients.merged(name, tableRows: parameters[name].rows)
+                let merged = sum.gradients.merged(name)
                 for (place, row) in merged.rows.enumerated() {
                     rows[name, default: [:]][row] = merged.gradient.row(place).map(\.bitPattern)
                 }

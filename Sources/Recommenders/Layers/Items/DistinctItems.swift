@@ -4,21 +4,14 @@ import Kernels
 /// The distinct items of a batch of histories, so that a row that occurs often is gathered once.
 struct DistinctItems {
     /// Item numbers, in the order of their first occurrence.
-    private(set) var ids: [Int32] = []
+    let ids: [Int32]
     /// The histories, as places in `ids`.
-    private(set) var histories = RaggedRows()
+    let histories: RaggedRows
 
     init(_ batch: RaggedRows) {
-        var slots: [Int32: Int32] = [:]
-        var distinct: [Int32] = []
-        histories = batch.mapIDs { id in
-            if let slot = slots[id] { return slot }
-            let slot = Int32(distinct.count)
-            slots[id] = slot
-            distinct.append(id)
-            return slot
-        }
-        ids = distinct
+        var distinct = DistinctIDs()
+        histories = RaggedRows(ids: distinct.numbers(of: batch.ids), offsets: batch.offsets)
+        ids = distinct.ids
     }
 }
 
