@@ -4,7 +4,7 @@ public import Kernels
 public enum ModelRegistry {
     /// All systems.
     public static let systems: [any Recommender.Type] = [
-        DimeRec.self, GRU4Rec.self, SASRec.self, HSTU.self, BERT4Rec.self, DNN.self,
+        DimeRec.self, GRU4Rec.self, NARM.self, SASRec.self, HSTU.self, BERT4Rec.self, DNN.self,
         ComiRecSA.self, ComiRecDR.self, MIND.self,
         DreamRec.self, DiffuRec.self, SequentialDiffRec.self, DiffRec.self, LatentDiffRec.self,
         MultVAE.self, Caser.self, FPMC.self, Fossil.self,

@@ -51,6 +51,8 @@ import Testing
         #expect(a.scaled(by: tape.constant(Matrix([[3]]))).value == Matrix([[3, 6], [9, -12]]))
         #expect(a.scalingRows(by: [2, 0]).value == Matrix([[2, 4], [0, 0]]))
         #expect(a.activated(.relu).value == Matrix([[1, 2], [3, 0]]))
+        #expect(a.scalingRows(by: a.tape.constant(Matrix([[2], [0]]))).value == Matrix([[2, 4], [0, 0]]))
+        #expect(a.addingRows(at: [2, 2], of: 3).value == Matrix([[0, 0], [0, 0], [4, -2]]))
         #expect(a.gatheringRows([1, 1, 0]).value == Matrix([[3, -4], [3, -4], [1, 2]]))
         #expect(a.reshaped(rows: 1, columns: 4).value == Matrix([[1, 2, 3, -4]]))
         #expect(a.sum(scale: 0.5).scalar == 1)

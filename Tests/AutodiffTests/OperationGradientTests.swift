@@ -66,6 +66,13 @@ import Testing
         expectGradient(of: [a]) { $1[0].gatheringRows([2]) }
     }
 
+    @Test("rows scaled by a column and added up by place, with places left out")
+    func weighedRows() {
+        let factors = gridMatrix(rows: 4, columns: 1, seed: 7)
+        expectGradient(of: [a, factors]) { $1[0].scalingRows(by: $1[1]) }
+        expectGradient(of: [a]) { $1[0].addingRows(at: [2, 0, 2, 3], of: 5) }
+    }
+
     @Test("appended rows")
     func append() {
         expectGradient(of: [a, gridMatrix(rows: 2, columns: 5, seed: 8)]) { $1[0].appendingRows(of: $1[1]) }

@@ -5,13 +5,15 @@ import Recommenders
 import TestSupport
 import Testing
 
-@Suite("SASRec, HSTU, GRU4Rec and the mean of items") struct StateRecommenderTests {
+@Suite("SASRec, HSTU, GRU4Rec, NARM and the mean of items") struct StateRecommenderTests {
     private static func gru() -> GRU4Rec {
         var configuration = GRU4Rec.Configuration()
         (configuration.dimension, configuration.hidden, configuration.historyLength) = (4, 3, 4)
         configuration.logitScale = 3
         return GRU4Rec(configuration, items: 7, seed: 5)
     }
+
+    private static func narm() -> NARM { NARM(gru().configuration, items: 7, seed: 5) }
 
     private static func sasrec() -> SASRec {
         var configuration = SASRec.Configuration()
@@ -53,6 +55,11 @@ import Testing
             Self.gru(),
             ["items"] + ["input", "input.bias", "recurrent", "recurrent.bias", "output"].map { "gru." + $0 }
         )
+        try check(
+            Self.narm(),
+            ["items"] + ["input", "input.bias", "recurrent", "recurrent.bias"].map { "gru." + $0 }
+                + ["newest", "earlier", "weights"].map { "attention." + $0 } + ["output"]
+        )
         let block = [
             "query", "key", "value", "mix", "expand", "expand.bias", "contract", "contract.bias", "distance",
             "attention.gain", "attention.bias", "feed.gain", "feed.bias",
@@ -74,6 +81,7 @@ import Testing
             }
         }
         check(Self.gru())
+        check(Self.narm())
         check(Self.sasrec())
         // Masks depend on the batch's streams alone, so the loss stays a smooth function of the parameters. Rows that
         // are normalised need some length for differences to be exact: more elements, few of them dropped.
@@ -81,6 +89,8 @@ import Testing
         (dropped.gru.dropout, dropped.causal.dropout) = (0.3, 0.1)
         dropped.causal.dimension = 24
         check(GRU4Rec(dropped.gru, items: 7, seed: 5))
+        (dropped.gru.hidden, dropped.gru.dropout) = (12, 0.1)
+        check(NARM(dropped.gru, items: 7, seed: 5))
         check(SASRec(dropped.causal, items: 7, seed: 5))
     }
 
@@ -102,6 +112,7 @@ import Testing
         let (plainGRU, plainCausal) = (gru, causal)
         (gru.dropout, causal.dropout) = (0.3, 0.3)
         check(GRU4Rec(plainGRU, items: 7, seed: 5), GRU4Rec(gru, items: 7, seed: 5))
+        check(NARM(plainGRU, items: 7, seed: 5), NARM(gru, items: 7, seed: 5))
         check(SASRec(plainCausal, items: 7, seed: 5), SASRec(causal, items: 7, seed: 5))
         check(HSTU(plainCausal, items: 7, seed: 5), HSTU(causal, items: 7, seed: 5))
     }
@@ -120,6 +131,7 @@ import Testing
             #expect(together.row(2) != together.row(3))
         }
         check(Self.gru())
+        check(Self.narm())
         check(Self.sasrec())
         check(Self.hstu())
     }

@@ -1,8 +1,8 @@
-"""Reference values for SASRec, GRU4Rec and the mean of items: user vectors, loss and all gradients, by PyTorch in double precision.
+"""Reference values for SASRec, GRU4Rec, NARM and the mean of items: user vectors, loss and all gradients, by PyTorch in double precision.
 
-Run: for system in sasrec gru4rec dnn; do python causal.py $system > $system.json; done
+Run: for system in sasrec gru4rec narm dnn; do python causal.py $system > $system.json; done
 
-Written from the published descriptions (Kang and McAuley, ICDM 2018; Hidasi et al., ICLR 2016), with the project's
+Written from the published descriptions (Kang and McAuley, ICDM 2018; Hidasi et al., ICLR 2016; Li et al., CIKM 2017), with the project's
 stated deviations: item rows, which the networks scale by sqrt(d), and users on the unit sphere; the softmax over one
 pool of negatives; for SASRec pre-norm blocks with a trained bias for each distance. The recurrence is torch.nn.GRU.
 Weights are sines of their element numbers, so that no file of weights is needed.
@@ -25,13 +25,17 @@ MASKED_COLUMNS = [[], [5], [1, 2, 0], [3]]
 
 # Name and shape; the number of the line shifts the sine, the kind of name sets its amplitude and centre.
 SHAPES = {
-    "gru4rec": [("items", (ITEMS, D))], "sasrec": [("items", (ITEMS, D))],
+    "gru4rec": [("items", (ITEMS, D))], "narm": [("items", (ITEMS, D))], "sasrec": [("items", (ITEMS, D))],
     "dnn": [("items", (ITEMS, D)), ("output", (D, D)), ("output.bias", (1, D))],
 }
 STATES = 3
 for name, shape in [("input", (D, 3 * STATES)), ("input.bias", (1, 3 * STATES)), ("recurrent", (STATES, 3 * STATES)),
                     ("recurrent.bias", (1, 3 * STATES)), ("output", (STATES, D))]:
     SHAPES["gru4rec"].append(("gru." + name, shape))
+SHAPES["narm"] += SHAPES["gru4rec"][1:-1] + [
+    ("attention.newest", (STATES, STATES)), ("attention.earlier", (STATES, STATES)), ("attention.weights", (STATES, 1)),
+    ("output", (2 * STATES, D)),
+]
 HIDDEN = 5
 for block in range(BLOCKS):
     for name, shape in [("query", (D, D)), ("key", (D, D)), ("value", (D, D)), ("mix", (D, D)),
@@ -88,7 +92,7 @@ def transformer(items):
     return norm(x, "transformer.norm")[-1]
 
 
-def recurrence(items):
+def recurrent_states(items):
     """PyTorch's cell has the same gates in the same order, its weights transposed."""
     gru = torch.nn.GRU(D, STATES)
     weights = {
@@ -96,7 +100,18 @@ def recurrence(items):
         "weight_hh_l0": P["gru.recurrent"].T, "bias_hh_l0": P["gru.recurrent.bias"][0],
     }
     states, _ = torch.func.functional_call(gru, weights, (math.sqrt(D) * items,))
-    return states[-1] @ P["gru.output"]
+    return states
+
+
+def recurrence(items):
+    return recurrent_states(items)[-1] @ P["gru.output"]
+
+
+def attentive_recurrence(items):
+    states = recurrent_states(items)
+    sums = states[-1] @ P["attention.newest"] + states @ P["attention.earlier"]
+    weights = torch.sigmoid(sums) @ P["attention.weights"]
+    return torch.cat([states[-1], (weights * states).sum(dim=0)]) @ P["output"]
 
 
 def mean(items):
@@ -105,7 +120,7 @@ def mean(items):
 
 
 items = unit(P["items"])
-network = {"sasrec": transformer, "gru4rec": recurrence, "dnn": mean}[SYSTEM]
+network = {"sasrec": transformer, "gru4rec": recurrence, "narm": attentive_recurrence, "dnn": mean}[SYSTEM]
 users = unit(torch.stack([network(items[h]) for h in HISTORIES]))
 total = 0
 for user, target, masked in zip(users, TARGETS, MASKED_COLUMNS):

@@ -1,7 +1,7 @@
 public import Autodiff
 
 /// GRU4Rec (Hidasi et al., ICLR 2016; method, section 11): one layer of gated recurrent units whose last state is the
-/// user vector.
+/// user vector, by a linear map.
 public struct GRU4Rec: StateRecommender {
     /// Hyper-parameters of the network.
     public struct Configuration: VectorConfiguration {
@@ -40,21 +40,28 @@ public struct GRU4Rec: StateRecommender {
     public init(_ configuration: Configuration, parameters: ParameterSet) {
         self.configuration = configuration
         self.parameters = parameters
-        encoder = RecurrentEncoder(
-            prefix: "gru",
-            dimension: configuration.dimension,
-            hidden: configuration.hidden,
-            dropout: configuration.dropout
-        )
+        encoder = RecurrentEncoder(prefix: "gru", dimension: configuration.dimension, hidden: configuration.hidden)
     }
 
     var dimension: Int { configuration.dimension }
 
-    var network: ParameterLayout { encoder.layout }
+    private static let output = "gru.output"
+
+    var network: ParameterLayout {
+        var layout = encoder.layout
+        layout[Self.output] = .xavier(inputs: configuration.hidden, outputs: configuration.dimension)
+        return layout
+    }
 
     var logitScale: Double { configuration.logitScale }
 
     func states(items: Variable, offsets: [Int], noise: NoiseSource?) -> Variable {
-        encoder.states(items: items, offsets: offsets, parameters: parameters, noise: noise)
+        let masks = Dropout(
+            probability: configuration.dropout,
+            noise: noise,
+            layers: RecurrentEncoder.dropoutLayers
+        )
+        let states = encoder.states(items: items, offsets: offsets, parameters: parameters, masks: masks)
+        return states.product(items.tape.parameter(Self.output, from: parameters))
     }
 }

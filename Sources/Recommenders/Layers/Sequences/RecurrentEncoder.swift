@@ -1,7 +1,7 @@
 import Autodiff
 import Kernels
 
-/// One layer of gated recurrent units over item sequences, with a linear map of the states back to item vectors.
+/// One layer of gated recurrent units over item sequences.
 struct RecurrentEncoder: Sendable {
     /// The prefix of the parameters' names.
     let prefix: String
@@ -9,25 +9,31 @@ struct RecurrentEncoder: Sendable {
     let dimension: Int
     /// Width of the states.
     let hidden: Int
-    /// The share of the elements of inputs and states that dropout makes zero.
-    let dropout: Double
+
+    /// Layers that draw dropout masks: the inputs and the states.
+    static let dropoutLayers = 2
 
     /// The parameters: Xavier-uniform weights, zero biases.
     var layout: ParameterLayout {
-        let (input, recurrent, output) = ("\(prefix).input", "\(prefix).recurrent", "\(prefix).output")
+        let (input, recurrent) = ("\(prefix).input", "\(prefix).recurrent")
         return [
             input: .xavier(inputs: dimension, outputs: 3 * hidden),
             input + ".bias": .constant(rows: 1, columns: 3 * hidden),
             recurrent: .xavier(inputs: hidden, outputs: 3 * hidden),
             recurrent + ".bias": .constant(rows: 1, columns: 3 * hidden),
-            output: .xavier(inputs: hidden, outputs: dimension),
         ]
     }
 
-    /// The output of each position, `[P, d]`; see ``CausalTransformer/states(items:offsets:parameters:noise:)``.
-    func states(items: Variable, offsets: [Int], parameters: ParameterSet, noise: NoiseSource?) -> Variable {
+    /// The states of all positions, `[P, hidden]`; see ``CausalTransformer/states(items:offsets:parameters:noise:)``.
+    ///
+    /// - Parameters:
+    ///   - items: The item row of each position, `[P, d]`.
+    ///   - offsets: Where each sequence starts, and the end of the last.
+    ///   - parameters: The set that holds the weights.
+    ///   - masks: Draws the masks of the layers 0 and 1, for each sequence; nil when not training.
+    /// - Returns: `[P, hidden]`.
+    func states(items: Variable, offsets: [Int], parameters: ParameterSet, masks: Dropout?) -> Variable {
         let tape = items.tape
-        let masks = Dropout(probability: dropout, noise: noise, layers: 2)
         let counts = zip(offsets, offsets.dropFirst()).map { $1 - $0 }
         func droppedOut(_ x: Variable, _ layer: Int) -> Variable {
             guard let masks else { return x }
@@ -38,6 +44,6 @@ struct RecurrentEncoder: Sendable {
         let states = droppedOut(items.scaled(by: Float(dimension).squareRoot()), 0)
             .dense("\(prefix).input", parameters)
             .gatedRecurrence(recurrent: weights("recurrent"), bias: weights("recurrent.bias"), offsets: offsets)
-        return droppedOut(states, 1).product(weights("output"))
+        return droppedOut(states, 1)
     }
 }
