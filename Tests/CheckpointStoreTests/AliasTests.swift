@@ -1,5 +1,7 @@
 import CheckpointStore
 import Foundation
+import GRDB
+import Kernels
 import Testing
 
 @Suite("aliases") struct AliasTests {
@@ -115,6 +117,31 @@ import Testing
             change(&alias)
             #expect(try store.setAlias(alias).revision == number + 1)
         }
+    }
+
+    @Test("no new alias has the name of a path; one from an earlier version is read, changed and removed")
+    func pathNames() throws {
+        var store = try store()
+        for name in ["a/b", "/", ".", ".."] {
+            #expect(throws: CheckpointError.self, "\(name)") { try store.setAlias(Alias(name: name, model: "ml")) }
+        }
+        #expect(try store.aliases() == [])
+        for name in ["...", ".a", "a.b", "a b", "\u{2603}"] { _ = try store.setAlias(Alias(name: name, model: "ml")) }
+        for name in ["...", ".a", "a b", "\u{2603}"] { try store.removeAlias(name) }
+        try store.close()
+        try DatabaseQueue(path: directory.path()).write { db in
+            let content = try #require(try String.fetchOne(db, sql: "SELECT content FROM alias"))
+                .replacing("\"a.b\"", with: "\"a/b\"")
+            let values: StatementArguments = ["a/b", content, SHA256.row("alias", content)]
+            try db.execute(sql: "UPDATE alias SET name = ?, content = ?, digest = ?", arguments: values)
+        }
+        store = try directory.store()
+        #expect(try store.damage() == [])
+        let old = try #require(try store.aliases().first)
+        #expect(old.name == "a/b" && old.nameFault?.contains("'a/b'") == true)
+        #expect(try store.setAlias(old, ifRevision: old.revision).revision == old.revision + 1)
+        try store.removeAlias("a/b")
+        #expect(throws: CheckpointError.self) { try store.setAlias(old) }
     }
 
     @Test("a new model cannot take the name of an alias")

@@ -73,6 +73,37 @@ import Testing
         #expect(try store.attributeChanges(of: "ml").count == expected.count)
     }
 
+    @Test("a batch leaves the same rows as its changes one by one, whatever was there before", arguments: 0..<2)
+    func batchEqualsSingles(seed: UInt64) throws {
+        let other = try TemporaryDirectory()
+        let stores = [try directory.store(), try other.store()]
+        for store in stores { _ = try store.publish(Fixtures.checkpoint(1)) }
+        var random = SequentialGenerator(CounterBasedGenerator(seed: 90 + seed, purpose: .simulation))
+        for _ in 0..<3 {
+            let batch = (0..<60).map { _ in
+                let names = ["price", "stock", "brand"].filter { _ in Bool.random(using: &random) }
+                let values = names.map { ($0, Self.values[Int.random(in: Self.values.indices, using: &random)]) }
+                return AttributeChange(
+                    model: "ml",
+                    item: "x\(Int.random(in: 0..<40, using: &random))",
+                    values: Dictionary(uniqueKeysWithValues: values),
+                    replaces: Int.random(in: 0..<5, using: &random) == 0
+                )
+            }
+            let recorded = try stores[0].changeAttributes(batch, of: "ml")
+            for change in batch { try stores[1].changeAttributes([change], of: "ml") }
+            #expect(try stores[0].attributeChanges(of: "ml") == stores[1].attributeChanges(of: "ml"))
+            #expect(try recorded.newest == stores[1].newestItemChange(of: "ml"))
+        }
+        for store in stores { try store.close() }
+        let rows = try [directory, other].map { directory in
+            try DatabaseQueue(path: directory.path()).read { db in
+                try Row.fetchAll(db, sql: "SELECT * FROM attribute_change ORDER BY id")
+            }
+        }
+        #expect(rows[0] == rows[1] && rows[0].count > 30)
+    }
+
     @Test("changes of an unknown model are refused")
     func refuses() throws {
         let store = try directory.store()

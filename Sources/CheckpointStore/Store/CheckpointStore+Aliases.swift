@@ -29,6 +29,7 @@ extension CheckpointStore {
             var alias = alias
             let found = try revision(of: alias.name, in: db) ?? 0
             try require(ifRevision, of: alias.name, found: found)
+            if found == 0, let fault = alias.nameFault { throw CheckpointError.invalid(reason: fault) }
             alias.revision = found + 1
             guard try ModelPointer(alias.name, in: db) == nil else {
                 throw CheckpointError.invalid(reason: "'\(alias.name)' is the name of a model, so no alias can have it")
@@ -118,6 +119,15 @@ extension CheckpointStore {
 }
 
 extension Alias {
+    /// Why no new alias may have this name, or nil if one may: a part of a URL's path must be able to name it.
+    ///
+    /// Stores of earlier versions may hold such aliases, which stay in service until they are removed.
+    package var nameFault: String? {
+        guard name.utf8.contains(UInt8(ascii: "/")) || name == "." || name == ".." else { return nil }
+        return "'\(name)' cannot be the name of an alias, because proxies and clients take it for a path; "
+            + "use a name without '/', and neither '.' nor '..'"
+    }
+
     /// Why every store rejects the alias, or nil if it is consistent.
     package var contradiction: String? {
         if name.isEmpty || name.utf8.contains(0) { return "\(name.debugDescription) is not a valid name for an alias" }

@@ -20,7 +20,8 @@ extension CheckpointStore {
         try recording(for: change.model) { db in
             let manifest = try find(model: change.model, version: change.version, in: db).manifest
             if let vector = change.content?.vector { try require(vector, of: change.item, fits: manifest) }
-            try replaceRow(of: change.item, of: change.model, by: change, in: .content, db)
+            let number = try nextChangeNumber(in: db)
+            try replaceRow(of: change.item, of: change.model, by: change, in: .content, numbered: number, db)
             if let attributes { try merge([attributes], in: db) }
         }
     }
@@ -35,7 +36,7 @@ extension CheckpointStore {
     ///   - model: The model of all of them.
     /// - Returns: The numbers of the model's newest change before and after.
     /// - Throws: ``CheckpointError/modelNotFound(model:available:)`` for an unknown model.
-    /// - Complexity: O(changes * log items).
+    /// - Complexity: O(changes * log items), with one row for each item.
     @discardableResult
     public func changeAttributes(
         _ changes: [AttributeChange],
@@ -144,12 +145,12 @@ extension CheckpointStore {
         of model: String,
         by value: some Encodable,
         in table: ChangeTable,
+        numbered id: Int,
         _ db: Database
     ) throws {
         let key = Data(item.utf8)
         let remove = try db.cachedStatement(sql: "DELETE FROM \(table.rawValue) WHERE model = ? AND item = ?")
         try remove.execute(arguments: [model, key])
-        let id = try nextChangeNumber(in: db)
         let content = String(decoding: try encoded(value), as: UTF8.self)
         let insert = try db.cachedStatement(
             sql: "INSERT INTO \(table.rawValue) (id, model, item, content, digest) VALUES (?, ?, ?, ?, ?)"
@@ -157,15 +158,23 @@ extension CheckpointStore {
         try insert.execute(arguments: [id, model, key, content, SHA256.row(table.rowName, "\(id)", content)])
     }
 
-    /// Merges changes of attributes into the rows of their items.
+    /// Merges changes of attributes of one model into the rows of their items, in the order of each item's last change.
     private func merge(_ changes: [AttributeChange], in db: Database) throws {
-        for change in changes {
-            var merged = change
+        // Items are different if their bytes are, even where Swift calls the texts equal.
+        var merged: [Data: (place: Int, change: AttributeChange)] = [:]
+        for (place, change) in changes.enumerated() {
+            let key = Data(change.item.utf8)
+            merged[key] = (place, merged[key]?.change.followed(by: change) ?? change)
+        }
+        // Every change has its number, also where a later one of the same batch replaces it.
+        let first = try nextChangeNumber(in: db)
+        for (_, (place, change)) in merged.sorted(by: { $0.value.place < $1.value.place }) {
+            var whole = change
             if !change.replaces, let earlier = try storedAttributeChange(of: change.item, in: change.model, db) {
-                merged = earlier.followed(by: change)
+                whole = earlier.followed(by: change)
             }
-            merged.replaces = false
-            try replaceRow(of: change.item, of: change.model, by: merged, in: .attributes, db)
+            whole.replaces = false
+            try replaceRow(of: change.item, of: change.model, by: whole, in: .attributes, numbered: first + place, db)
         }
     }
 

@@ -19,6 +19,9 @@ extension ControlPlane {
             Operation(method: .put, path: "/v1/aliases/{alias}", isOpen: false) { request, context in
                 let name = try Self.parameter("alias", context)
                 let alias = try Alias(name: name, json: try await Self.body(of: request))
+                if let fault = alias.nameFault, try await self.alias(name) == nil {
+                    throw Problem(.invalidArgument, fault + ".")
+                }
                 let revision = try await expectedRevision(of: name, request)
                 let stored = try await changing { () throws(ServingError) in
                     do throws(ServingError) {

@@ -30,6 +30,7 @@ final class ConnectionHandler: ChannelDuplexHandler {
 
     private let loop: EventLoopState
     private let settings: ConnectionSettings
+    private let chunks: ChunkSizeCheck
     private var phase = Phase.open
     private var incoming: IncomingRequest?
     /// Whether the arriving request still waits for `100 Continue`; earlier requests delay it.
@@ -48,9 +49,10 @@ final class ConnectionHandler: ChannelDuplexHandler {
     private var timer: (due: NIODeadline, task: Scheduled<Void>)?
     private var context: ChannelHandlerContext?
 
-    init(loop: EventLoopState, settings: ConnectionSettings) {
+    init(loop: EventLoopState, settings: ConnectionSettings, chunks: ChunkSizeCheck) {
         self.loop = loop
         self.settings = settings
+        self.chunks = chunks
     }
 
     func handlerAdded(context: ChannelHandlerContext) {
@@ -79,7 +81,9 @@ final class ConnectionHandler: ChannelDuplexHandler {
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         sawPart = true
         guard case .open = phase else { return }
-        switch unwrapInboundIn(data) {
+        let part = unwrapInboundIn(data)
+        chunks.note(part)
+        switch part {
         case .head(let head): receive(head, context)
         case .body(let bytes): receive(bytes, context)
         case .end:
@@ -149,12 +153,18 @@ final class ConnectionHandler: ChannelDuplexHandler {
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
         guard case .open = phase else { return }
-        guard let error = error as? HTTPParserError, error != .invalidEOFState else {
+        let problem: Problem
+        if error is ChunkSizeCheck.Excess {
+            // The limit may have refused the request already.
+            guard incoming != nil else { return }
+            problem = .bodyTooLarge(settings.maxBodyBytes)
+        } else if let error = error as? HTTPParserError, error != .invalidEOFState {
+            problem = Problem(.invalidArgument, "The bytes are not an HTTP/1.1 request within the limits: \(error).")
+        } else {
             context.close(promise: nil)
             return
         }
         incoming = nil
-        let problem = Problem(.invalidArgument, "The bytes are not an HTTP/1.1 request within the limits: \(error).")
         enqueue(IncomingRequest(unreadable: problem, id: loop.responder.makeID()), context)
         context.flush()
     }

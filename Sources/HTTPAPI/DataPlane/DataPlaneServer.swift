@@ -160,9 +160,11 @@ struct DataPlaneServer: Service, CustomStringConvertible {
             limits.maxHeaderListSize = 32_768
             limits.maxHeaderFieldCount = 100
             let decoder = HTTPRequestDecoder(limitConfiguration: limits)
+            let chunks = ChunkSizeCheck(limit: settings.maxBodyBytes)
             try channel.pipeline.syncOperations.addHandlers(
+                chunks,
                 ByteToMessageHandler(decoder),
-                ConnectionHandler(loop: loop.value, settings: settings)
+                ConnectionHandler(loop: loop.value, settings: settings, chunks: chunks)
             )
         }
     }

@@ -24,6 +24,9 @@ struct SourceFusion {
     private var places: [Int32] = []
     private var fused: [(item: Int32, score: Double)] = []
     private var taken = ItemSet(bound: 0)
+    private var scores: [Float] = []
+    private var ids: [Int32] = []
+    private var sorting = ScoreList()
     private var ranked: [Scored] = []
     /// The fused items.
     private(set) var results: [Scored] = []
@@ -156,12 +159,14 @@ struct SourceFusion {
     /// Adds the best `count` fused items that are not taken.
     private mutating func takeFused(_ count: Int) {
         guard count > 0 else { return }
-        ranked.removeAll(keepingCapacity: true)
+        scores.removeAll(keepingCapacity: true)
+        ids.removeAll(keepingCapacity: true)
         for entry in fused where !taken.contains(entry.item) {
-            ranked.append(Scored(id: entry.item, score: Float(entry.score)))
+            scores.append(Float(entry.score))
+            ids.append(entry.item)
         }
-        ranked.sort()
-        for entry in ranked.prefix(count) { take(entry) }
+        sorting.best(count, of: &scores, &ids, count: ids.count, into: &ranked)
+        for entry in ranked { take(entry) }
     }
 
     /// Adds the first `count` items of a list that are not taken, with their fused scores.

@@ -18,6 +18,9 @@ struct CountedAnswers {
     private var best = TopK(k: 0)
     /// The best items, best first.
     private(set) var results: [Scored] = []
+    /// Whether no item that the index left out can be among the best, as its own score is at most that of the last item
+    /// that the index found.
+    private(set) var isFinal = false
 
     /// Computes the count scores of a history.
     ///
@@ -26,8 +29,8 @@ struct CountedAnswers {
     ///   - counts: The counts, in units of the index's scores.
     ///   - eligible: The items that may be answered.
     ///   - live: The changed items; nil when there are none.
-    /// - Returns: How many items that may be answered can lose by their counts. The index must find that many more
-    ///   items than are wanted.
+    /// - Returns: How many items that may be answered can lose by their counts. With that many more items than are
+    ///   wanted, the index has found enough in any case.
     mutating func collect(
         _ history: ArraySlice<Int32>,
         _ counts: CountScores,
@@ -80,6 +83,7 @@ struct CountedAnswers {
             best.offer(Scored(id: item, score: slopes[place] * largest[row] + added[place]))
         }
         best.drainSorted(into: &results)
+        isFinal = results.count == k && found.last.map { last in results.last.map { !(last < $0) } ?? true } ?? true
         return rows.count
     }
 

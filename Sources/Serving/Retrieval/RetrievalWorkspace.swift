@@ -216,7 +216,11 @@ public final class RetrievalWorkspace {
 extension RetrievalWorkspace {
     /// The best `k` items for a user by the sum of the vectors' scores and the count scores, best first.
     ///
-    /// - Complexity: The search's, and O(links of the history + linked items that can be among the best * d).
+    /// Each linked item that loses by its counts may make room for an item that the index has not returned. There may
+    /// be hundreds of them, but few are among the best. So the first search asks for half as many items again, and a
+    /// further search for twice as many, only while an item that was not returned may be among the best.
+    ///
+    /// - Complexity: The searches', and O(links of the history + linked items that can be among the best * d).
     func search(
         _ index: any VectorIndex,
         with counts: CountScores,
@@ -227,17 +231,22 @@ extension RetrievalWorkspace {
         in snapshot: ServingSnapshot
     ) -> [Scored] {
         let lowered = counted.collect(slots[user.slot].history[...], counts, among: eligible, snapshot.live?.index)
-        let found = search(
-            index,
-            bound: snapshot.identifiers.count,
-            for: user.vectors,
-            k: min(k + lowered, snapshot.itemCount),
-            effort: effort,
-            among: eligible
-        )
         let vectors = inference?.workspace.userVectors ?? []
-        candidates.rescored += counted.merge(found, k: k, vectors: vectors, users: user.vectors, in: snapshot)
-        return counted.results
+        let most = min(k + lowered, snapshot.itemCount)
+        var wanted = min(most, k + (k + 1) / 2)
+        while true {
+            let found = search(
+                index,
+                bound: snapshot.identifiers.count,
+                for: user.vectors,
+                k: wanted,
+                effort: effort,
+                among: eligible
+            )
+            candidates.rescored += counted.merge(found, k: k, vectors: vectors, users: user.vectors, in: snapshot)
+            if wanted == most || found.count < wanted || counted.isFinal { return counted.results }
+            wanted = min(most, 2 * wanted)
+        }
     }
 }
 

@@ -53,7 +53,8 @@ struct Filling {
     private var firstOpen = 0
     /// The last entry that was taken, or the first one.
     private var lastTaken = 0
-    private var counts: [Int32: Int] = [:]
+    /// The room in the groups of the entries, and then of the pinned items; nil without a limit.
+    private var rooms: GroupRooms?
     private var held: [Int32: Double] = [:]
     private var freshCount = 0
     private var finished: Set<PositionCondition> = []
@@ -74,7 +75,9 @@ struct Filling {
         isTaken = []
         if rules.changesRanks { orderByRank(candidates) } else { entries = candidates }
         isTaken = entries.map { pinned[$0.item] != nil }
-        for pin in pinned.keys { occupy(pin) }
+        guard let groups = rules.groups else { return }
+        rooms = GroupRooms(of: entries.map(\.item) + pinned.keys, by: groups.column, limit: groups.limit)
+        for pin in 0..<pinned.count { rooms?.occupy(entries.count + pin) }
     }
 
     /// Divides each item's rank by its factors.
@@ -90,13 +93,10 @@ struct Filling {
     }
 
     /// Groups without room.
-    var closedGroups: [Int32] {
-        guard let groups = rules.groups else { return [] }
-        return counts.filter { $0.value >= groups.limit }.map(\.key)
-    }
+    var closedGroups: [Int32] { rooms?.full ?? [] }
 
     /// How many items before the last chosen one found no room in their groups.
-    var crowdedOut: Int { (0..<lastTaken).count { !isTaken[$0] && !hasRoom(entries[$0].item) } }
+    var crowdedOut: Int { (0..<lastTaken).count { !isTaken[$0] && !hasRoom($0) } }
 
     /// Fills the first positions; returns a condition of which more items must be read, or nil when it is done.
     mutating func fill(_ count: Int) -> PositionCondition? {
@@ -147,7 +147,7 @@ struct Filling {
         case .found(let entry):
             isTaken[entry] = true
             lastTaken = max(lastTaken, entry)
-            occupy(entries[entry].item)
+            rooms?.occupy(entry)
             place(entries[entry], condition.isFresh ? .fresh : condition.group.map { .group($0) } ?? .score)
             return .placed
         }
@@ -168,11 +168,11 @@ struct Filling {
     }
 
     private mutating func pick(_ condition: PositionCondition) -> Pick {
-        while firstOpen < entries.count, isTaken[firstOpen] || !hasRoom(entries[firstOpen].item) { firstOpen += 1 }
+        while firstOpen < entries.count, isTaken[firstOpen] || !hasRoom(firstOpen) { firstOpen += 1 }
         var entry = firstOpen
         while entry < entries.count,
             isTaken[entry] || !meets(entries[entry].item, condition)
-                || entry > firstOpen && !hasRoom(entries[entry].item)
+                || entry > firstOpen && !hasRoom(entry)
         {
             entry += 1
         }
@@ -195,17 +195,7 @@ struct Filling {
         return rules.calibrated?.groups(of: item).contains(group) == true
     }
 
-    private func hasRoom(_ item: Int32) -> Bool {
-        guard let groups = rules.groups else { return true }
-        for group in groups.column.groups(of: item) where counts[group, default: 0] >= groups.limit { return false }
-        return true
-    }
-
-    /// Takes room in the groups of an item.
-    private mutating func occupy(_ item: Int32) {
-        guard let groups = rules.groups else { return }
-        for group in groups.column.groups(of: item) { counts[group, default: 0] += 1 }
-    }
+    private func hasRoom(_ entry: Int) -> Bool { rooms?.isOpen(to: entry) ?? true }
 
     private mutating func place(_ candidate: Candidate, _ reason: RuledList.Choice.Reason) {
         choices.append(RuledList.Choice(candidate: candidate, reason: reason))

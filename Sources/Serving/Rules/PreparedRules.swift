@@ -2,7 +2,9 @@ import CheckpointStore
 import Kernels
 
 /// The rules of a request, resolved to the items of a snapshot.
-struct PreparedRules {
+///
+/// An object, because copies of its columns and sets would cost more than most of its uses.
+final class PreparedRules {
     /// A boost's items and its effect on them: an amount that is added, and a factor that divides the rank.
     struct Boost {
         let items: ItemSet

@@ -59,6 +59,8 @@ struct CandidateStream {
     private(set) var depth = 0
     /// All items that were read so far.
     private(set) var read: [Scored] = []
+    /// Whether the list was read several times, so that items repeat.
+    private(set) var wasDeepened = false
     /// The items that were not read yet come after this one; nil if there are none.
     private(set) var end: Candidate?
 
@@ -73,7 +75,8 @@ struct CandidateStream {
     mutating func read(_ depth: Int, from source: RankedItems, threshold: Float) {
         let found = source.best(min(depth, source.bound), items)
         self.depth = depth
-        read = read.isEmpty ? found : read + found
+        wasDeepened = !read.isEmpty
+        read += found
         end = nil
         guard let last = found.last, found.count >= depth, depth < source.bound else { return }
         let highest = last.score + amount

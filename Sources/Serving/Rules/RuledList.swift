@@ -103,11 +103,12 @@ struct RuledList {
 
     /// All items that were read, in the order of their boosted scores, without those below the threshold.
     private func candidates() -> [Candidate] {
-        var seen = ItemSet(bound: source.bound)
+        // A list that was read once repeats nothing.
+        var seen = streams.count > 1 || streams[0].wasDeepened ? ItemSet(bound: source.bound) : nil
         var list: [Candidate] = []
         for stream in streams {
-            for (position, entry) in stream.read.enumerated() where !seen.contains(entry.id) {
-                seen.insert(entry.id)
+            for (position, entry) in stream.read.enumerated() where seen?.contains(entry.id) != true {
+                seen?.insert(entry.id)
                 let score = entry.score + rules.amount(of: entry.id)
                 guard score >= rules.threshold else { continue }
                 let order = source.keepsScores ? entry.id : Int32(position)

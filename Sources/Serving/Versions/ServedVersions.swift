@@ -30,6 +30,8 @@ struct ServedVersions {
     var standard: String?
     /// Names that were asked for and that the store does not have.
     var absent: AbsentModels?
+    /// Served aliases whose names no new alias may have, of which a warning told.
+    var faultyAliases: Set<String> = []
     /// Whether every version to serve was tried once.
     var isSettled = false
     /// How many running changes need each version; a needed version stays in memory.

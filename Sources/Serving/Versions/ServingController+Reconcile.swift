@@ -13,7 +13,9 @@ extension ServingController {
         lookForDamage()
         retryUnsearchable()
         attempt { () throws in
-            for model in try servedModels(servedAliases()) { attempt { try follow(model) } }
+            let aliases = try servedAliases()
+            tellOfNames(of: aliases)
+            for model in try servedModels(aliases) { attempt { try follow(model) } }
             try followAliases()
             if look({ !$0.isSettled }) { publish { $0.isSettled = true } }
         }
@@ -109,6 +111,20 @@ extension ServingController {
             logger.warning(
                 "a model to serve is missing; requests for it get 503 until it is there",
                 metadata: ["reason": "\(absent.description)"]
+            )
+        }
+    }
+
+    /// Warns once of aliases whose names no new alias may have.
+    private func tellOfNames(of aliases: [Alias]) {
+        let faults = Dictionary(aliases.compactMap { alias in alias.nameFault.map { (alias.name, $0) } }) { $1 }
+        let told = look(\.faultyAliases)
+        guard told != Set(faults.keys) else { return }
+        note { $0.faultyAliases = Set(faults.keys) }
+        for (name, fault) in faults.sorted(by: { $0.key < $1.key }) where !told.contains(name) {
+            logger.warning(
+                "an alias has a name that new aliases may not have; create another one and remove it",
+                metadata: ["alias": "\(name)", "reason": "\(fault)"]
             )
         }
     }

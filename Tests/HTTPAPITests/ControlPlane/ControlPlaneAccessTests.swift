@@ -123,9 +123,20 @@ import Testing
         try await withServer { server in
             let item = try await server.ask(.control, "PUT", "/v1/items/\(encoded)", body: #"{"like":["i1"]}"#)
             #expect(try item.status == 200 && item.json()["item"] as? String == decoded, "\(item.text)")
+            guard !decoded.contains("/") else { return }
             let alias = try await server.ask(.control, "PUT", "/v1/aliases/\(encoded)", body: #"{"model":"m"}"#)
             #expect(try alias.status == 200 && alias.json()["name"] as? String == decoded, "\(alias.text)")
             #expect(try await server.ask(.control, "DELETE", "/v1/aliases/\(encoded)").status == 204)
+            #expect(server.source.aliases().isEmpty)
+        }
+    }
+
+    @Test("no new alias has a name that is a path", arguments: ["..", "%2e%2e", ".", "a%2Fb", "%2F", "..%2f.."])
+    func refusesAliases(encoded: String) async throws {
+        try await withServer { server in
+            let answer = try await server.ask(.control, "PUT", "/v1/aliases/\(encoded)", body: #"{"model":"m"}"#)
+            #expect(try answer.status == 400 && answer.json()["code"] as? String == "invalid_argument")
+            #expect(answer.text.contains("cannot be the name of an alias"))
             #expect(server.source.aliases().isEmpty)
         }
     }

@@ -16,6 +16,7 @@ import Testing
         "Host: 127.0.0.1:8081.evil.com\r\nContent-Length: 0\r\n\r\n",
         "Host: 127.0.0.1@evil.com\r\nContent-Length: 0\r\n\r\n", "Host: a b\r\nContent-Length: 0\r\n\r\n",
         "Content-Length: 99999999\r\nHost: 127.0.0.1\r\n\r\n",
+        "Transfer-Encoding: chunked\r\nHost: 127.0.0.1\r\n\r\nffffffffffffffff\r\n{",
     ]
 
     @Test("an ambiguous request gets one refusal, changes nothing, and closes its connection", arguments: doubtful)

@@ -3,9 +3,28 @@ import Foundation
 import Kernels
 import Recommenders
 import Serving
+import Synchronization
 import TestSupport
 import Testing
 import VectorIndex
+
+/// Exact candidates from outside of the process, and how many were asked for.
+private final class Asked: CandidateSource {
+    let most: Int
+    let timeout: UInt64 = 1_000_000_000
+    let counts = Mutex<[Int]>([])
+    private let index: FlatIndex
+
+    init(_ vectors: Matrix, most: Int) throws {
+        index = try FlatIndex(vectors: vectors)
+        self.most = most
+    }
+
+    func candidates(near query: Span<Float>, count: Int, effort: Int?, until deadline: UInt64) -> Candidates {
+        counts.withLock { $0.append(count) }
+        return Candidates(items: index.search(query, k: count).map(\.id), completeness: .whole)
+    }
+}
 
 /// Answers with counts against a ranking of the whole catalogue by brute force.
 @Suite("Retrieval with counts") struct CountedRetrievalTests {
@@ -30,9 +49,12 @@ import VectorIndex
         let vectors: Matrix
     }
 
-    private func makeCase(_ number: Int, items: Int, kind: IndexConfiguration.Kind = .flat) throws
-        -> Case
-    {
+    private func makeCase(
+        _ number: Int,
+        items: Int,
+        kind: IndexConfiguration.Kind = .flat,
+        over makeIndex: (@Sendable (Matrix) throws -> any VectorIndex)? = nil
+    ) throws -> Case {
         let checkpoint = makeCheckpoint(version: 1, items: items)
         let vectors = try #require(checkpoint.parameters["items"])
         var generator = SequentialGenerator(CounterBasedGenerator(seed: 9, purpose: .simulation))
@@ -49,7 +71,8 @@ import VectorIndex
                 ServedModel(encoder: MeanEncoder(items: vectors), itemVectors: vectors, counts: counts)
             },
             makeIndex: { _, vectors in
-                try IndexFormat.build(vectors: vectors, configuration: IndexConfiguration(kind: kind))
+                if let makeIndex { return try makeIndex(vectors) }
+                return try IndexFormat.build(vectors: vectors, configuration: IndexConfiguration(kind: kind))
             },
             makeExactIndex: { try FlatIndex(vectors: $0) }
         ).build(checkpoint, generation: 1)
@@ -109,6 +132,38 @@ import VectorIndex
                 #expect(abs(found.score - scores[Int(found.id)]) < 1e-4)
             }
         }
+    }
+
+    @Test("a search asks for few candidates, and for more only while they may be among the best")
+    func asksForFew() throws {
+        let items = 700
+        let vectors = try #require(makeCheckpoint(version: 1, items: items).parameters["items"])
+        var (requests, searches, repeated) = (0, 0, 0)
+        for weights in Self.weights.indices {
+            let inside = try makeCase(weights, items: items)
+            // As many as the first searches need; the items that can lose are far more.
+            let asked = try Asked(vectors, most: 130)
+            let outside = try makeCase(weights, items: items) { try ExternalIndex(vectors: $0, source: asked) }
+            var generator = SequentialGenerator(CounterBasedGenerator(seed: 41, purpose: .simulation))
+            for round in 0..<80 {
+                let history = (0..<Int.random(in: 1...30, using: &generator)).map { _ in
+                    inside.ids[Int.random(in: 0..<items, using: &generator)]
+                }
+                var request = RetrievalRequest(history: history, k: 1 + round % 40)
+                request.excludeHistory = round % 2 == 0
+                request.seed = UInt64(round)
+                asked.counts.withLock { $0 = [] }
+                let found = try outside.service.retrieve(request, workspace: RetrievalWorkspace())
+                #expect(try found.items == inside.service.retrieve(request, workspace: RetrievalWorkspace()).items)
+                let counts = asked.counts.withLock { $0 }
+                let excluded = request.excludeHistory ? history.count : 0
+                #expect(counts.first.map { $0 <= request.k + (request.k + 1) / 2 + excluded } != false)
+                for (few, more) in zip(counts, counts.dropFirst()) { #expect(few < more && more <= 2 * few) }
+                (requests, searches) = (requests + 1, searches + counts.count)
+                if counts.count > 1 { repeated += 1 }
+            }
+        }
+        #expect(repeated > 0 && searches < 2 * requests, "\(searches) searches for \(requests) requests")
     }
 
     @Test("an explanation says which part of a score comes from counts") func explanation() throws {

@@ -31,6 +31,8 @@ struct ControlPlaneChannel: HTTPChannelHandler {
             limits.maxHeaderFieldSize = 16_384
             limits.maxHeaderListSize = 32_768
             limits.maxHeaderFieldCount = 100
+            let chunks = ChunkSizeCheck(limit: settings.maxBodyBytes)
+            try pipeline.addHandler(chunks)
             // The gate replaces NIO's handlers for pipelining and errors.
             try pipeline.configureHTTPServerPipeline(
                 withPipeliningAssistance: false,
@@ -39,7 +41,7 @@ struct ControlPlaneChannel: HTTPChannelHandler {
                 withEncoderConfiguration: .init(),
                 withDecoderLimitConfiguration: limits
             )
-            let gate = RequestGate(settings: settings, connections: connections)
+            let gate = RequestGate(settings: settings, connections: connections, chunks: chunks)
             try pipeline.addHandler(gate)
             try pipeline.addHandler(HTTP1ToHTTPServerCodec(secure: false))
             return try Value(

@@ -18,6 +18,7 @@ final class RequestGate: ChannelDuplexHandler {
 
     private let settings: ControlConnectionSettings
     private let connections: ControlConnections
+    private let chunks: ChunkSizeCheck
     private var arriving: Arriving?
     private var waiting = CircularBuffer<Arriving>()
     /// Why the gate reads no more; the connection closes after the answer to the previous request.
@@ -33,9 +34,10 @@ final class RequestGate: ChannelDuplexHandler {
     private var lastActivity = NIODeadline.now()
     private var timer: Scheduled<Void>?
 
-    init(settings: ControlConnectionSettings, connections: ControlConnections) {
+    init(settings: ControlConnectionSettings, connections: ControlConnections, chunks: ChunkSizeCheck) {
         self.settings = settings
         self.connections = connections
+        self.chunks = chunks
     }
 
     func channelActive(context: ChannelHandlerContext) {
@@ -55,7 +57,9 @@ final class RequestGate: ChannelDuplexHandler {
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         sawPart = true
         guard refusal == nil, !isClosing else { return }
-        switch unwrapInboundIn(data) {
+        let part = unwrapInboundIn(data)
+        chunks.note(part)
+        switch part {
         case .head(let head):
             if requestStart == nil { requestStart = .now() }
             var framing = RequestFraming(maxBodyBytes: settings.maxBodyBytes, isHTTP10: head.version != .http1_1)
@@ -123,6 +127,7 @@ final class RequestGate: ChannelDuplexHandler {
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        if error is ChunkSizeCheck.Excess { return refuse(.bodyTooLarge(settings.maxBodyBytes), context) }
         guard let error = error as? HTTPParserError, error != .invalidEOFState else {
             context.close(promise: nil)
             return
