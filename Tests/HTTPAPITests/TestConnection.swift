@@ -116,17 +116,21 @@ final class TestConnection: Sendable {
     /// Waits until the server closes; returns the bytes that were not consumed before.
     func rest() async throws -> String {
         try await channel.closeFuture.get()
-        return collector.received.withLock { String(decoding: $0.bytes[$0.taken...], as: UTF8.self) }
+        return unread
+    }
+
+    /// The received bytes that were not consumed.
+    private var unread: String {
+        collector.received.withLock { String(decoding: $0.bytes[$0.taken...], as: UTF8.self) }
     }
 
     private func wait<Value>(for find: (inout Received) throws -> Value?) async throws -> Value {
-        let end = ContinuousClock.now + .seconds(20)
+        let end = ContinuousClock.now + .seconds(60)
         while true {
             let (value, isClosed) = try collector.received.withLock { (try find(&$0), $0.isClosed) }
             if let value { return value }
-            let received = collector.received.withLock { String(decoding: $0.bytes[$0.taken...], as: UTF8.self) }
-            if isClosed { throw TestConnectionError.closed(received: received) }
-            if ContinuousClock.now > end { throw TestConnectionError.timedOut(received: received) }
+            if isClosed { throw TestConnectionError.closed(received: unread) }
+            if ContinuousClock.now > end { throw TestConnectionError.timedOut(received: unread) }
             try await Task.sleep(for: .milliseconds(1))
         }
     }

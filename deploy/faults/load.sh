@@ -149,7 +149,7 @@ case_46() {
     ) &
     reader=$!
     echo "$token" >"$box/token"
-    "$program" serve --store "$store" --model m --port 0 --control-port 0 --set CONTROL_TOKEN_FILE="$box/token" --set QUEUE_DELAY_MS=1000 \
+    "$program" serve --store "$store" --model m --port 0 --control-port 0 --set CONTROL_TOKEN_FILE="$box/token" --set QUEUE_DELAY_MS=10000 \
         --set LOG_LEVEL=trace 2>"$box/pipe" &
     server=$!
     wait $reader

@@ -12,11 +12,11 @@ case_42() {
 }
 case_43() {
     deploy/test-sanitizers thread >"$box/sanitizers.log" 2>&1 || fail "$(tail -n 30 "$box/sanitizers.log")"
-    result "$(tail -n 1 "$box/sanitizers.log")"
+    result "$(tail -n 1 "$box/sanitizers.log")${SUITES:+; a choice of suites}"
 }
 case_44() {
     deploy/test-sanitizers address >"$box/sanitizers.log" 2>&1 || fail "$(tail -n 30 "$box/sanitizers.log")"
-    result "$(tail -n 1 "$box/sanitizers.log")"
+    result "$(tail -n 1 "$box/sanitizers.log")${SUITES:+; a choice of suites}"
 }
 case_48() {
     PARTS=search deploy/test-postgres "$program" >"$box/postgres.log" 2>&1 || fail "$(tail -n 20 "$box/postgres.log")"

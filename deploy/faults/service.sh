@@ -60,9 +60,10 @@ start() { # STORE [ARGUMENT...]
     local access=()
     echo "$token" >"$box/token"
     [ -z "$secured" ] || access=(--set CONTROL_TOKEN_FILE="$box/token")
+    # A shared machine may stand still for seconds. The service would rightly refuse the request that waits meanwhile.
     : >"$box/serve.log"
     "${wrapper[@]}" "$program" serve --store "$1" --port "${data:-0}" --control-port "${control:-0}" \
-        "${access[@]}" --set RETAIN_VERSIONS=0 --set QUEUE_DELAY_MS=1000 "${@:2}" 2>>"$box/serve.log" &
+        "${access[@]}" --set RETAIN_VERSIONS=0 --set QUEUE_DELAY_MS=10000 "${@:2}" 2>>"$box/serve.log" &
     server=$!
     local _
     for _ in $(seq 600); do

@@ -53,16 +53,20 @@ final class EventLoopState {
     /// Schedules a connection's next turn, after the loop has served the other connections.
     func enqueueTurn(_ connection: ConnectionHandler) {
         turns.append(connection)
-        if turns.count == 1 { scheduleTurn() }
+        if turns.count == 1 { scheduleTurn(after: .zero) }
     }
 
-    private func scheduleTurn() {
-        // A task that is due at once would run before the loop polls the sockets again.
-        eventLoop.scheduleTask(in: .microseconds(10)) { [weak self] in
+    /// Schedules the first connection's turn after one that took some time.
+    private func scheduleTurn(after duration: TimeAmount) {
+        // The loop runs all due tasks before it polls the sockets again. So the turn must not be due when the loop looks
+        // for tasks, and a slow loop takes longer to get there.
+        let delay = max(.microseconds(10), TimeAmount.nanoseconds(duration.nanoseconds / 64))
+        eventLoop.scheduleTask(in: delay) { [weak self] in
             guard let self, let connection = turns.first else { return }
+            let start = NIODeadline.now()
             connection.takeTurn()
             turns.removeFirst()
-            if !turns.isEmpty { scheduleTurn() }
+            if !turns.isEmpty { scheduleTurn(after: .now() - start) }
         }
     }
 }

@@ -5,14 +5,16 @@ import Synchronization
 /// Time covers the version's own work (guidance, diffusion, search), without reading, writing or waiting. So two
 /// versions can be compared under any load of the server.
 public final class VersionStatistics: Sendable {
-    /// The buckets' upper bounds, in nanoseconds: 24 bounds from 1 us on, each 1.5 times the one before.
-    public static let bounds: [UInt64] = (0..<24).map { step in
+    /// The buckets' upper bounds, in nanoseconds: 46 bounds from 1 us to 84 s, each 1.5 times the one before.
+    ///
+    /// They reach beyond a minute, the longest time that a guard bounds.
+    public static let bounds: [UInt64] = (0..<46).map { step in
         (0..<step).reduce(UInt64(1000)) { bound, _ in bound + bound / 2 }
     }
 
     private let failed = Atomic<UInt64>(0)
     private let nanoseconds = Atomic<UInt64>(0)
-    private let buckets = InlineArray<25, Atomic<UInt64>> { _ in Atomic(0) }
+    private let buckets = InlineArray<47, Atomic<UInt64>> { _ in Atomic(0) }
 
     /// Nothing counted yet.
     public init() {}

@@ -317,6 +317,19 @@ import Testing
         #expect(controller.report.guardRollbacks == 2)
     }
 
+    @Test(
+        "the 99th percentile of slow answers is known to a factor of 1.5, as long as a guard's bound may be",
+        arguments: [0.02, 5, 11, 12, 50, 900, 59_000] as [Double]
+    )
+    func measuresSlowAnswers(milliseconds: Double) throws {
+        let statistics = VersionStatistics()
+        var times = StageTimes()
+        times.diffusion = UInt64(milliseconds * 1e6)
+        for _ in 0..<20 { statistics.answered(in: times) }
+        let p99 = try #require(statistics.counts.p99) / 1e6
+        #expect(p99 >= milliseconds && p99 <= 1.5 * milliseconds)
+    }
+
     @Test("a split ended by its guard stays ended while the store cannot be written, and is recorded afterwards")
     func guardsWithoutStore() async throws {
         let controller = makeController()
