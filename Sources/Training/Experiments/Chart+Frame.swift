@@ -25,7 +25,8 @@ extension Chart {
             case .names(let names):
                 let slot = (Self.right - Self.left) / Double(max(1, names.count))
                 let labelled = names.indices.filter { !names[$0].isEmpty }
-                let room = slot * Double(zip(labelled, labelled.dropFirst()).map { $1 - $0 }.min() ?? max(1, names.count))
+                let room =
+                    slot * Double(zip(labelled, labelled.dropFirst()).map { $1 - $0 }.min() ?? max(1, names.count))
                 let isSlanted = names.contains { Double($0.count) * Self.letter.width + 8 > room }
                 // A slanted name ends below its group; it is cut where it would cross the left edge.
                 let shown = names.enumerated().map { number, name in

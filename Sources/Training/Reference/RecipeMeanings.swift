@@ -5,7 +5,7 @@ extension RecipeReference {
     /// Fields of every recipe, and model fields that several systems share.
     private static let common: [String: String] = [
         "training.batchSize":
-            "targets of one optimiser step. Causal encoders (GRU4Rec, SASRec, HSTU) learn whole windows, and take as many as "
+            "targets of one optimiser step. Causal encoders (GRU4Rec, SASRec, HSTU) learn whole windows; a step takes as many as "
             + "have about this many targets in all",
         "training.historyDropout":
             "probability of dropping each item of a history during training. Reduces overfitting to long "

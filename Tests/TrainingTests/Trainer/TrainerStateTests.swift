@@ -129,7 +129,9 @@ import Training
     }
 
     @Test("a budget of steps replaces the recipe's, and a resumed run may continue longer") func budgets() throws {
-        var (short, long) = (try RingTraining.trainer(RingTraining.recipe), try RingTraining.trainer(RingTraining.recipe))
+        var (short, long) = (
+            try RingTraining.trainer(RingTraining.recipe), try RingTraining.trainer(RingTraining.recipe)
+        )
         var saved: Trainer<DimeRec>.State?
         let outcome = try short.run(budget: TrainingBudget(steps: 8), save: { saved = $0 })
         #expect(outcome.isFinished && outcome.progress.step == 8)

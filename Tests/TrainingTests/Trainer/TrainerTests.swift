@@ -12,7 +12,10 @@ import Training
         var recipe = RingTraining.recipe
         recipe.training.negatives.kind = kind
         if kind == .perRow { recipe.training.negatives.count = 5 }
-        var (first, second, other) = (try RingTraining.trainer(recipe), try RingTraining.trainer(recipe), try RingTraining.trainer(recipe, seed: 4))
+        var (first, second, other) = (
+            try RingTraining.trainer(recipe), try RingTraining.trainer(recipe),
+            try RingTraining.trainer(recipe, seed: 4)
+        )
         let weights = try first.run().model.parameters
         #expect(try second.run().model.parameters == weights)
         #expect(try other.run().model.parameters != weights)

@@ -56,7 +56,9 @@ import Training
         let text = "user,who,what,when,timestamp\nx,u,b,2,1\nx,u,a,1,2\n"
         let loaded = try EventsFile.load(text, columns: EventColumns(user: "who", item: "what", time: "when"))
         #expect(EventsFile.sequences(loaded) == ["u": ["a", "b"]])
-        #expect(try EventsFile.sequences(EventsFile.load(text, columns: EventColumns(item: "What"))) == ["x": ["b", "a"]])
+        #expect(
+            try EventsFile.sequences(EventsFile.load(text, columns: EventColumns(item: "What"))) == ["x": ["b", "a"]]
+        )
         #expect(
             try EventsFile.refusal(text, columns: EventColumns(user: "whom"))
                 == "'F' has no column 'whom'; its columns are 'user', 'who', 'what', 'when', 'timestamp'."
@@ -83,7 +85,11 @@ import Training
     func ambiguous() throws {
         let text = try EventsFile.refusal("user_id,userId,item,timestamp\nu,v,i,1\n")
         #expect(text.contains("'user_id', 'userId'") && text.contains("--user-column"))
-        #expect(try EventsFile.refusal("user_id,user_id,item,timestamp\nu,v,i,1\n").contains("names the column 'user_id' twice"))
+        #expect(
+            try EventsFile.refusal("user_id,user_id,item,timestamp\nu,v,i,1\n").contains(
+                "names the column 'user_id' twice"
+            )
+        )
         #expect(try EventsFile.load("user,item,timestamp,x,x\nu,i,1,2,3\n").data.eventCount == 1)
     }
 

@@ -8,7 +8,9 @@ import Training
     func spaces() throws {
         let loaded = try EventsFile.load("user, item, timestamp\nu , b, 2\n u,\" a \", 1 \n")
         #expect(EventsFile.sequences(loaded) == ["u": [" a ", "b"]])
-        #expect(try EventsFile.refusal("user,item,timestamp\nu,  ,1\n").hasPrefix("F:2:3: the id in column 'item' is empty"))
+        #expect(
+            try EventsFile.refusal("user,item,timestamp\nu,  ,1\n").hasPrefix("F:2:3: the id in column 'item' is empty")
+        )
     }
 
     @Test("a delimiter at the end of each row gets its own advice")
@@ -16,8 +18,12 @@ import Training
         let text = try EventsFile.refusal("user;item;timestamp\nu;i;1;\n")
         #expect(text.hasPrefix("F:2:1: the row ends with a delimiter") && text.contains("sed '1s/$/;/'"))
         #expect(try EventsFile.load("user;item;timestamp;\nu;i;1;\n").items == ["i"])
-        #expect(try EventsFile.refusal("user,item,timestamp\nu,i,1,2\n").contains("4 fields instead of 3. Quote fields"))
-        #expect(try EventsFile.refusal("user,item,timestamp\n# a day\n").contains("1 fields instead of 3. Complete the row"))
+        #expect(
+            try EventsFile.refusal("user,item,timestamp\nu,i,1,2\n").contains("4 fields instead of 3. Quote fields")
+        )
+        #expect(
+            try EventsFile.refusal("user,item,timestamp\n# a day\n").contains("1 fields instead of 3. Complete the row")
+        )
     }
 
     @Test("text that is not UTF-8 gets the command that converts it")
@@ -42,7 +48,11 @@ import Training
                 "F:3:3: the id in column 'item' holds a NUL"
             )
         )
-        #expect(try EventsFile.refusal("user,item,timestamp\n\u{0},i,1\n").hasPrefix("F:2:1: the id in column 'user' holds a NUL"))
+        #expect(
+            try EventsFile.refusal("user,item,timestamp\n\u{0},i,1\n").hasPrefix(
+                "F:2:1: the id in column 'user' holds a NUL"
+            )
+        )
     }
 
     @Test(

@@ -25,7 +25,9 @@ import Training
 
     @Test("the digest depends on each nanosecond, not on how a time is written")
     func digest() throws {
-        func digest(_ time: String) throws -> String { try EventsFile.load("user,item,timestamp\nu,i,\(time)\n").data.digest }
+        func digest(_ time: String) throws -> String {
+            try EventsFile.load("user,item,timestamp\nu,i,\(time)\n").data.digest
+        }
         #expect(try digest("1700000000000000000") != digest("1700000000000000001"))
         #expect(try digest("1700000000000000001") == digest("1.700000000000000001e18"))
         #expect(try digest("1704103200.5") == digest("2024-01-01T10:00:00.5Z"))
