@@ -1,3 +1,4 @@
+import Autodiff
 import Kernels
 import Recommenders
 import Testing
