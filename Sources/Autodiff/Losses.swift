@@ -27,7 +27,7 @@ extension Variable {
             "\(rowWeights?.count ?? 0) weights for \(positives.value.rows) rows"
         )
         var probabilities = negatives.value
-        // Adding c to every negative equals subtracting it from the positive: one row of work instead of M.
+        // Adding c to every negative equals subtracting it from the positive, which costs one row instead of M.
         let shifted = positives.value.elements.map { $0 - negativeOffset }
         let (losses, positiveProbabilities) = SoftmaxCrossEntropy.apply(
             logits: &probabilities,

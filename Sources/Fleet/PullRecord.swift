@@ -1,7 +1,7 @@
 import Foundation
 import Kernels
 
-/// What the replicas of a store have pulled; a small file beside the store.
+/// The record of the versions that the replicas of a store have pulled; a small file beside the store.
 package struct PullRecord: Codable, Equatable {
     /// The release of a model that was taken last.
     package struct Taken: Codable, Equatable {

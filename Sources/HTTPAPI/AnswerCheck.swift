@@ -113,7 +113,7 @@ package struct AnswerCheck {
         } catch {
             throw Difference(reason: "the request is invalid: \(error.detail)", record: record, computed: nil)
         }
-        // The version is known; an alias is only its way.
+        // The recorded answer names its version, so the alias does not matter.
         request.model = nil
         let name = VersionName(model: origin.model, version: origin.version)
         let states = try states(of: name, for: record)

@@ -35,7 +35,7 @@ struct Doctor: ParsableCommand {
     }
 
     private func openFiles() -> (name: String, ok: Bool, detail: String) {
-        // What `serve` does at its start.
+        // As `serve` does at its start.
         let limit = OpenFileLimit.raise()
         let needed = 10_384
         let advice = limit >= needed ? "enough for" : "\(needed) are needed (`ulimit -Hn \(needed)`) for"

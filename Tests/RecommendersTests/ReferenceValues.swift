@@ -7,13 +7,19 @@ import Testing
 
 /// The results of a script under References, and the closed-form weights and rows that it used.
 struct ReferenceValues: Decodable {
+    /// The folders of References.
+    private static let families = ["Autoencoder", "Diffusion", "MultiInterest", "Sequential"]
+
     let loss: [Double]
     let guided: [Double]?
     let users: [Double]?
     let gradients: [String: [Double]]
 
     init(_ system: String) throws {
-        let file = try #require(Bundle.module.url(forResource: "References/\(system)", withExtension: "json"))
+        let files = Self.families.compactMap { family in
+            Bundle.module.url(forResource: "References/\(family)/\(system)", withExtension: "json")
+        }
+        let file = try #require(files.first, "no folder of References has \(system).json")
         self = try JSONDecoder().decode(Self.self, from: Data(contentsOf: file))
     }
 

@@ -30,7 +30,7 @@ package struct CalendarTime {
     /// offset such as `+02:00`, `+0200` or `+02`. Nil for other text and for times that do not exist.
     package init?(_ text: ArraySlice<UInt8>) { self.init(text, asPeopleWrite: false) }
 
-    /// Reads what ``init(_:)`` reads, and other texts of people and spreadsheets that begin with the year.
+    /// Reads the forms of ``init(_:)``, and other dates of people and spreadsheets that begin with the year.
     ///
     /// Months, days and hours may have one digit, slashes may divide the date, as in `2024/1/31 8:05`, and `AM` or `PM`
     /// may follow the time.

@@ -74,7 +74,7 @@ public struct SourceBlend: Codable, Sendable, Equatable {
     /// Checks all fields against their bounds.
     ///
     /// - Parameter most: The largest window and quota.
-    /// - Returns: The first wrong field, as a path such as `sources/1/weight`, and what is wrong; nil when nothing is.
+    /// - Returns: The first wrong field, as a path such as `sources/1/weight`, and the problem; nil if there is none.
     public func fault(most: Int) -> (field: String, message: String)? {
         guard 1...Self.mostSources ~= sources.count else {
             return ("sources", "has \(sources.count) sources; give 1 to \(Self.mostSources).")

@@ -31,8 +31,8 @@ final class LockWaiting: Sendable {
     /// Repeats work that ends with a lock for which SQLite does not wait, as when two processes create a store at once.
     ///
     /// - Parameter work: Is repeated from the start, for as long as a statement waits in all.
-    /// - Returns: What `work` returns.
-    /// - Throws: What `work` throws last.
+    /// - Returns: The result of `work`.
+    /// - Throws: The last error of `work`.
     func retrying<Value>(_ work: () throws -> Value) throws -> Value {
         let end = ContinuousClock.now + .seconds(seconds)
         var tries = 0

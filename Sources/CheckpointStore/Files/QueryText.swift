@@ -1,12 +1,12 @@
 import GRDB
 
-/// Why a query on a database of somebody else failed, in SQLite's words.
+/// Why a query on another program's database failed, in SQLite's words.
 package struct QueryFailure: Error {
     /// SQLite's message.
     package let reason: String
 }
 
-/// The rows of a query on a database of somebody else, as RFC 4180 text with a header.
+/// The rows of a query on another program's database, as RFC 4180 text with a header.
 ///
 /// The connection can only read. All rows come from one state of the database, however long the reading takes. Only
 /// the row at hand is in memory.

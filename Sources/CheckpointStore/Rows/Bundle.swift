@@ -2,64 +2,6 @@ import Foundation
 import GRDB
 import Kernels
 
-/// The content of one named blob of a bundle.
-enum BlobContent {
-    /// Little-endian Float32, row after row.
-    case matrix(Matrix)
-    /// The same, read while it is written.
-    case rows(RowSource)
-    /// Bytes in their owner's format.
-    case bytes([UInt8])
-
-    fileprivate var format: String {
-        switch self {
-        case .matrix, .rows: "f32"
-        case .bytes: "bytes"
-        }
-    }
-
-    fileprivate var shape: (rows: Int, columns: Int) {
-        switch self {
-        case .matrix(let matrix): (matrix.rows, matrix.columns)
-        case .rows(let source): (source.rows, source.columns)
-        case .bytes(let bytes): (bytes.count, 1)
-        }
-    }
-
-    /// The bytes of a chunk that starts at `start`.
-    fileprivate func chunk(from start: Int, size: Int) throws -> [UInt8] {
-        let elements = start / 4..<(start + size) / 4
-        switch self {
-        case .matrix(let matrix): return matrix.littleEndianBytes(ofElements: elements)
-        case .rows(let source):
-            let columns = source.columns
-            let rows = elements.lowerBound / columns..<(elements.upperBound + columns - 1) / columns
-            let first = rows.lowerBound * columns
-            return try source.read(rows)
-                .littleEndianBytes(ofElements: elements.lowerBound - first..<elements.upperBound - first)
-        case .bytes(let bytes): return Array(bytes[start..<start + size])
-        }
-    }
-}
-
-/// A blob's entry in the bundle's list, without its content.
-private struct BlobEntry {
-    var id = 0
-    var name: String
-    var format: String
-    var rows: Int
-    var columns: Int
-    var digest: Data
-
-    /// The size in bytes from the shape, or nil for an invalid shape.
-    var size: Int? {
-        guard rows >= 0, columns >= 0, format == "f32" || format == "bytes" else { return nil }
-        let (count, overflow) = rows.multipliedReportingOverflow(by: columns)
-        let (size, overflowOfSize) = count.multipliedReportingOverflow(by: format == "f32" ? 4 : 1)
-        return overflow || overflowOfSize ? nil : size
-    }
-}
-
 /// A header with named blobs, each with its SHA-256, and one more SHA-256 over the header and the list of blobs.
 ///
 /// Contents are stored in chunks, because SQLite limits a value to 1 GB. They are hashed while they are read or
@@ -75,8 +17,10 @@ struct Bundle {
     let header: Data
     /// SHA-256 over header and list.
     let digest: Data
-    private let entries: [BlobEntry]
-    private let location: String
+    /// The list of blobs, sorted by name.
+    let entries: [BlobEntry]
+    /// The bundle's name in messages.
+    let location: String
 
     /// Names of all blobs, sorted.
     var names: [String] { entries.map(\.name) }
@@ -208,102 +152,6 @@ struct Bundle {
         return manifest.model == model && manifest.version == number
     }
 
-    /// The matrix of a blob.
-    func matrix(_ name: String, from db: Database) throws -> Matrix {
-        let (entry, size) = try entry(name, format: "f32", in: db)
-        var matrix = Matrix(rows: 0, columns: 0)
-        try eachChunk(of: entry, size: size, in: db) { start, chunk in
-            if start == 0 { matrix = Matrix(rows: entry.rows, columns: entry.columns) }
-            guard start % 4 == 0, chunk.count % 4 == 0 else {
-                throw CheckpointError.corrupted(what: "a chunk of '\(name)' splits an element", location: location)
-            }
-            matrix.setElements(from: start / 4, littleEndian: chunk.span)
-        }
-        return size == 0 ? Matrix(rows: entry.rows, columns: entry.columns) : matrix
-    }
-
-    /// Calls `body` with the rows of each of some consecutive ranges, which cover the matrix of a blob.
-    func eachRows(
-        of name: String,
-        in ranges: [Range<Int>],
-        from db: Database,
-        _ body: (Matrix) throws -> Void
-    ) throws {
-        let (entry, size) = try entry(name, format: "f32", in: db)
-        precondition(ranges.last?.upperBound ?? 0 == entry.rows, "ranges \(ranges) of \(entry.rows) rows")
-        var left = ranges[...]
-        var bytes = Data()
-        /// Gives away all ranges that are complete.
-        func drain() throws {
-            while let range = left.first, bytes.count >= 4 * range.count * entry.columns {
-                var rows = Matrix(rows: range.count, columns: entry.columns)
-                rows.setElements(from: 0, littleEndian: bytes.prefix(4 * rows.count).span)
-                bytes = Data(bytes.dropFirst(4 * rows.count))
-                left = left.dropFirst()
-                try body(rows)
-            }
-        }
-        try eachChunk(of: entry, size: size, in: db) { _, chunk in
-            bytes.append(chunk)
-            try drain()
-        }
-        try drain()
-    }
-
-    /// The bytes of a blob.
-    func bytes(_ name: String, from db: Database) throws -> [UInt8] {
-        let (entry, size) = try entry(name, format: "bytes", in: db)
-        var bytes: [UInt8] = []
-        bytes.reserveCapacity(size)
-        try eachChunk(of: entry, size: size, in: db) { _, chunk in bytes.append(contentsOf: chunk) }
-        return bytes
-    }
-
-    /// Finds a blob, and checks that the stored bytes match its shape before anything is allocated.
-    private func entry(_ name: String, format: String, in db: Database) throws -> (BlobEntry, size: Int) {
-        guard let entry = entries.first(where: { $0.name == name }) else {
-            throw CheckpointError.corrupted(what: "'\(name)' is missing", location: location)
-        }
-        let sql = "SELECT coalesce(sum(length(data)), 0) FROM chunk WHERE blob = ?"
-        let stored = try Row.fetchOne(db, sql: sql, arguments: [entry.id])?.integer(0, "size of '\(name)'")
-        guard entry.format == format, let size = entry.size, size == stored else {
-            throw CheckpointError.corrupted(
-                what: "'\(name)' holds \(stored ?? 0) bytes for \(entry.format)[\(entry.rows), \(entry.columns)]",
-                location: location
-            )
-        }
-        return (entry, size)
-    }
-
-    /// Calls `body` with a blob's chunks in order and their first byte's position; throws if the digest does not
-    /// match.
-    private func eachChunk(
-        of entry: BlobEntry,
-        size: Int,
-        in db: Database,
-        _ body: (Int, Data) throws -> Void
-    ) throws {
-        func damaged(_ what: String) -> CheckpointError {
-            .corrupted(what: "'\(entry.name)' \(what)", location: location)
-        }
-        var hash = SHA256()
-        var (position, start) = (0, 0)
-        let sql = "SELECT position, data FROM chunk WHERE blob = ? ORDER BY position"
-        let rows = try Row.fetchCursor(db, sql: sql, arguments: [entry.id])
-        while let row = try rows.next() {
-            let chunk = try row.bytes(1, "a chunk of '\(entry.name)'")
-            guard try row.integer(0, "chunk position") == position, chunk.count <= size - start else {
-                throw damaged("has a chunk too many or too few")
-            }
-            hash.update(chunk.span)
-            if !chunk.isEmpty { try body(start, chunk) }
-            position += 1
-            start += chunk.count
-        }
-        guard start == size else { throw damaged("ends after \(start) of \(size) bytes") }
-        guard Data(hash.finalize()) == entry.digest else { throw damaged("does not match its SHA-256") }
-    }
-
     // MARK: Digest
 
     /// The digest of a version with these blobs under another header.
@@ -332,16 +180,6 @@ struct Bundle {
     /// Order by bytes, which is the same in every Unicode version.
     private static func precedes(_ left: String, _ right: String) -> Bool {
         left.utf8.lexicographicallyPrecedes(right.utf8)
-    }
-}
-
-extension Row {
-    /// A blob column.
-    func bytes(_ column: Int, _ what: String) throws -> Data {
-        guard case .blob(let value) = (self[column] as DatabaseValue).storage else {
-            throw CheckpointError.corrupted(what: "\(what) is not a blob", location: "the store")
-        }
-        return value
     }
 }
 

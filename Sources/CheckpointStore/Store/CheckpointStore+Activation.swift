@@ -103,7 +103,7 @@ extension CheckpointStore {
             for alias in try aliases(in: db) where alias.model == model { kept.formUnion(alias.split.map(\.version)) }
             var removed: [Int] = []
             for number in numbers where !kept.contains(number) {
-                // A damaged version may be another than its number says; it stays for `repair`.
+                // The number of a damaged version may be wrong, so leave the version to `repair`.
                 guard (try? find(model: model, version: number, in: db)) != nil else { continue }
                 try remove(model: model, version: number, in: db)
                 removed.append(number)

@@ -13,7 +13,7 @@ extension CheckpointStore {
         try read { try damage(in: $0) }
     }
 
-    /// What a repair did.
+    /// The result of a repair.
     public struct Repair: Sendable, Equatable {
         /// The damage that was mended from the intact parts.
         public var mended: [StoreDamage] = []
@@ -30,13 +30,13 @@ extension CheckpointStore {
     ///
     /// - Parameter removeDamaged: Also remove versions, aliases and item changes that are damaged beyond repair, after
     ///   reading every byte; otherwise they stay, and the result lists them.
-    /// - Returns: What was repaired, removed and left.
+    /// - Returns: The repaired, the removed and the remaining damaged parts.
     /// - Throws: ``CheckpointError``; then nothing was changed.
     public func repair(removeDamaged: Bool) throws(CheckpointError) -> Repair {
         try write { db in
             let before = try damage(in: db)
             var repair = Repair()
-            // Rows are put right in any order; what refers to what is checked at the end.
+            // Rows are repaired in any order, so foreign keys are checked at the end.
             try db.execute(sql: "PRAGMA defer_foreign_keys = ON")
             try attempt(in: db) { try $0.execute(sql: "PRAGMA application_id = \(Migrations.applicationID)") }
             for table in [
@@ -155,7 +155,7 @@ extension CheckpointStore {
         return damage
     }
 
-    /// Removes what cannot be mended, and tells what that was.
+    /// Removes the parts that cannot be repaired, and names them.
     private func removeDamagedRows(in db: Database) throws -> [StoreDamage] {
         var removed: [StoreDamage] = []
         func remove(_ damage: [StoreDamage], _ work: (Database) throws -> Void) throws {
@@ -202,7 +202,7 @@ extension CheckpointStore {
     }
 
     private func removeOrphans(in db: Database) throws {
-        // Rows that belonged to removed and damaged rows, from the top down.
+        // Remove the rows whose owners are gone, from the owners down.
         try db.execute(
             sql: """
                 DELETE FROM version WHERE bundle NOT IN (SELECT id FROM bundle);

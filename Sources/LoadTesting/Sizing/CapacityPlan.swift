@@ -65,7 +65,7 @@ public struct CapacityPlan: Sendable {
     private static let p99OfExponential = 4.605170185988092
     /// Weights, the best weights so far, and the two moments of Adam, 4 bytes each.
     private static let trainingBytesPerElement = 16.0
-    /// What the trainer holds of an event at the end of reading a log.
+    /// The bytes that the trainer holds for each event after it has read a log.
     private static let trainingBytesPerEvent = 24.0
     /// The most events that one training reads.
     public static let mostEvents = Double(Int32.max)

@@ -1,4 +1,4 @@
-/// What one machine measured with made-up catalogues; the file of `dimerec plan --measure`.
+/// The measurements of one machine with made-up catalogues; the file of `dimerec plan --measure`.
 public struct SizingMeasurements: Codable, Sendable, Equatable {
     /// The measurements of one catalogue.
     public struct Row: Codable, Sendable, Equatable {

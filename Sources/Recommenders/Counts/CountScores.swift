@@ -151,7 +151,7 @@ public struct CountScores: Sendable, Equatable {
         weights: prefix + "weights"
     )
 
-    /// What a checkpoint stores, by names that no system uses.
+    /// The matrices that a checkpoint stores, under names that no system uses.
     public var matrices: [String: Matrix] {
         let fitted = (0..<Self.termCount).map { weights[$0] } + [slopes.repeated, slopes.followed, slopes.near]
         let own = Matrix(rows: 1, columns: fitted.count, elements: fitted)
@@ -177,7 +177,7 @@ public struct CountScores: Sendable, Equatable {
         followers = try ItemLinks(takingFrom: &matrices, named: Self.names.followers, items: items)
         neighbours = try ItemLinks(takingFrom: &matrices, named: Self.names.neighbours, items: items)
         guard let stored = matrices.removeValue(forKey: Self.names.weights) else { throw .missing(Self.names.weights) }
-        // Older versions have seven terms, and no slope or that of repeats alone; and no popular items.
+        // Older versions have seven terms, no popular items, and at most the slope of repeats.
         guard stored.rows == 1, [Self.termCount + 3, 8, 7].contains(stored.columns) else {
             throw .shape(Self.names.weights, expected: [1, Self.termCount + 3], found: stored.shape)
         }

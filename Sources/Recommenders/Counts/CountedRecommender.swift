@@ -14,7 +14,7 @@ public struct CountedRecommender: Sendable {
         self.counts = counts
     }
 
-    /// Reads both from what a checkpoint stores.
+    /// Reads both from the matrices of a checkpoint.
     ///
     /// - Parameters:
     ///   - type: The system.
@@ -34,7 +34,7 @@ public struct CountedRecommender: Sendable {
         guard found == items else { throw ParameterError.itemCount(expected: items, found: found) }
     }
 
-    /// What a checkpoint stores.
+    /// The matrices that a checkpoint stores.
     public var matrices: [String: Matrix] {
         system.parameters.matrices.merging(counts?.matrices ?? [:]) { $1 }
     }

@@ -3,7 +3,7 @@ import Kernels
 
 /// The items that a history is linked to and the most popular ones, with their terms; the reusable buffers of one thread.
 public struct LinkedItems: Sendable {
-    /// What is counted of an item.
+    /// The counts of an item.
     private struct Counts {
         var followed: Float = 0
         var near: Float = 0

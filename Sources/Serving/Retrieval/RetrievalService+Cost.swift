@@ -1,4 +1,4 @@
-// What a request costs before it is answered: event loops answer cheap requests, worker threads the others.
+// The cost of a request, estimated before the answer: event loops answer cheap requests, worker threads the others.
 
 import Kernels
 import VectorIndex

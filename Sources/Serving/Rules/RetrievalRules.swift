@@ -13,7 +13,7 @@
 public struct RetrievalRules: Sendable, Equatable {
     /// Promotes or demotes the items that pass a filter.
     public struct Boost: Sendable, Equatable {
-        /// What a boost does.
+        /// The effect of a boost.
         public enum Effect: Sendable, Equatable {
             /// Adds to the score; a negative amount demotes.
             case add(Float)

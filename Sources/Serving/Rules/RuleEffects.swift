@@ -39,7 +39,7 @@ extension RetrievalRequest {
 
 /// How many items of an answer rules put in their places, and how many they kept out.
 public struct RuleEffects: Sendable, Equatable {
-    /// What a rule did to an item.
+    /// The effect of a rule on an item.
     public enum Effect: String, Sendable, CaseIterable {
         /// A pin gave it its place.
         case pinned

@@ -50,7 +50,7 @@ extension ServingController {
     /// Versions that a guard of ``watch(_:guard:)`` has rolled back.
     public var versionsEndedByGuard: Set<VersionID> { trials.ended }
 
-    /// What became of an attempt to pull a version.
+    /// The outcome of an attempt to pull a version.
     public enum Pull: Sendable {
         /// A version was downloaded and activated.
         case taken

@@ -256,7 +256,7 @@ public final class ServingController: Service {
 
     /// Changes the routing table in one step, and logs newly active versions.
     ///
-    /// - Returns: What `change` returns.
+    /// - Returns: The result of `change`.
     @discardableResult
     func publish<Result: Sendable>(_ change: (inout ServedVersions) -> Result) -> Result {
         let (result, chosen) = state.withLock { state in

@@ -1,7 +1,7 @@
 import CheckpointStore
 public import Kernels
 
-/// What to do with an item that the vocabulary does not hold.
+/// How to treat an item that the vocabulary does not hold.
 public enum UnknownItems: Sendable {
     /// Add it to the vocabulary. For training data.
     case extend
@@ -52,7 +52,7 @@ public struct InteractionDataset: Sendable {
     ///   - columns: Explicit column names; nil ones are recognised from the header.
     ///   - targets: Which events are targets, and their weights.
     ///   - vocabulary: Item numbers; extended under ``UnknownItems/extend``.
-    ///   - unknownItems: What to do with items that the vocabulary does not hold.
+    ///   - unknownItems: How to treat items that the vocabulary does not hold.
     /// - Returns: At least one event.
     /// - Throws: `CSVError` with file, line and column. The vocabulary may then hold items of earlier rows.
     /// - Complexity: O(n log n) in events at worst, O(n) when each user's rows are in order. Memory: 16 bytes an

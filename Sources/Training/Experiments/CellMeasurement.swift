@@ -16,7 +16,7 @@ public enum CellMeasurement: Codable, Sendable, Equatable {
     case serving(steps: [Int], samples: [Int])
     /// The clean vectors that each reverse step predicts.
     case reverseSteps
-    /// What noised targets tell about their items, by step of the forward noise.
+    /// How much noised targets tell about their items, by step of the forward noise.
     case information
     /// Ranks of targets in the model's lists of ten before and after ``DCDR``, which trains on the validation part.
     case reranking

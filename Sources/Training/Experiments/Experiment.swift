@@ -20,7 +20,7 @@ public enum Experiment: String, CaseIterable, Sendable {
     case figure4 = "figure-4"
     /// Figure 5: accuracy after each reverse step.
     case figure5 = "figure-5"
-    /// What noised targets tell about their items, by step of the forward noise.
+    /// How much noised targets tell about their items, by step of the forward noise.
     case information
     /// Serving steps and samples of one model: accuracy against time.
     case steps

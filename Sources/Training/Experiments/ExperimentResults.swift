@@ -125,93 +125,20 @@ public struct ExperimentResults: Sendable {
         return "\"" + field.replacing("\"", with: "\"\"") + "\""
     }
 
-    // MARK: Table
-
-    /// The table, laid out as in the paper.
-    public var table: ExperimentTable {
-        let groups = groups
-        let measures = measures.filter { measure in
-            groups.contains { $0.rows.contains { $0.values[measure.key] != nil && $0.divergence == nil } }
-        }
-        return ExperimentTable(
-            measures: measures,
-            rows: groups.map { group in
-                ExperimentTable.Row(
-                    name: group.name,
-                    statistics: measures.map { group.statistic($0.key) },
-                    failure: group.rows.allSatisfy { $0.divergence != nil } ? "diverged" : nil
-                )
-            },
-            isTransposed: isTransposed
-        )
-    }
-
-    /// A message for each cell whose training diverged.
-    public var divergences: [String] {
-        rows.compactMap { row in row.divergence.map { "\(row.variant), seed \(row.seed ?? 0): \($0)" } }
-    }
-
-    private var measures: [ExperimentTable.Measure] {
-        typealias Measure = ExperimentTable.Measure
-        let accuracies = [10, 20, 50].flatMap {
-            [Measure("hr@\($0)", "HR@\($0)"), Measure("ndcg@\($0)", "NDCG@\($0)")]
-        }
-        let categories = [
-            Measure("categories@100", "categories@100", isPercent: false, highestIsBest: false),
-            Measure("first_categories@100", "first categories@100", isPercent: false, highestIsBest: false),
-        ]
-        switch experiment {
-        case .overall:
-            return accuracies + [Measure("mrr@20", "MRR@20"), Measure("coverage@20", "coverage@20")]
-                + categories.prefix(1)
-                + [
-                    ("train_seconds", "training s"), ("parameters", "parameters"), ("us_per_user", "us a user"),
-                    ("requests_per_s", "requests/s"), ("trials", "trials"),
-                ].map { Measure($0.0, $0.1, isPercent: false, highestIsBest: false) }
-        case .probing: return [Measure("linear_probe", "linear probe")] + categories + [accuracies[2], accuracies[4]]
-        case .steps:
-            let time = Measure("us_per_user", "us a user", isPercent: false, highestIsBest: false)
-            return accuracies.dropFirst(2) + categories.prefix(1) + [time]
-        case .figure4:
-            let losses = Self.lossTerms.map { Measure($0, $0, isPercent: false, highestIsBest: false) }
-            return losses + [Measure("hr@20", "validation HR@20")]
-        case .information:
-            return [("nats", "nats"), ("all_nats", "of at most"), ("cosine", "cosine with the target")].map {
-                Measure($0.0, $0.1, isPercent: false, highestIsBest: false)
-            } + [Measure("nearest", "target is nearest", highestIsBest: false)]
-        case .reranking:
-            return [
-                ("list_hr@1", "HR@1"), ("list_hr@3", "HR@3"), ("list_ndcg@10", "NDCG@10"), ("list_mrr@10", "MRR@10"),
-            ]
-            .map { Measure($0.0, $0.1) } + [Measure("lists", "lists", isPercent: false, highestIsBest: false)]
-        case .gem, .ablation, .maxStep, .lambda, .mu, .figure5: return accuracies
-        }
-    }
-
-    private var isTransposed: Bool {
-        switch experiment {
-        case .gem, .ablation, .maxStep, .lambda, .mu: true
-        case .overall, .probing, .steps, .figure4, .figure5, .information, .reranking: false
-        }
-    }
+    // MARK: Groups
 
     /// Rows of the same name, one for each seed.
-    private struct Group {
+    struct Group {
         var name: String
         var rows: [Row]
 
         func statistic(_ key: String) -> Statistic? {
             Statistic(rows.filter { $0.divergence == nil }.compactMap { $0.values[key] })
         }
-
-        func point(x: Double?, _ key: String, scale: Double) -> Chart.Point? {
-            guard let x, let statistic = statistic(key) else { return nil }
-            return Chart.Point(x: x, y: scale * statistic.mean, deviation: scale * (statistic.deviation ?? 0))
-        }
     }
 
     /// The table's groups of rows, in order of first appearance.
-    private var groups: [Group] {
+    var groups: [Group] {
         var (groups, places): ([Group], [String: Int]) = ([], [:])
         for row in rows where row.isShown {
             let name = experiment.pointsStandAlone && row.divergence == nil ? "\(row.variant), \(row.point)" : row.name
@@ -223,117 +150,6 @@ public struct ExperimentResults: Sendable {
             }
         }
         return groups
-    }
-
-    // MARK: Figure
-
-    /// The chart.
-    public var figure: Figure { Figure(title: experiment.title, charts: charts) }
-
-    private static let lossTerms = ["guidance", "reconstruction", "softmax"]
-    private static let hitRates = [("hr@20", "HR@20"), ("hr@50", "HR@50")]
-
-    private var charts: [Chart] {
-        switch experiment {
-        case .overall, .gem, .ablation: return [bars(Self.hitRates, "percent", scale: 100)]
-        case .reranking: return [bars([("list_hr@1", "HR@1"), ("list_mrr@10", "MRR@10")], "percent", scale: 100)]
-        case .probing:
-            return [
-                bars([("linear_probe", "linear probe")], "accuracy, percent", scale: 100),
-                bars(
-                    [("categories@100", "all categories"), ("first_categories@100", "first categories")],
-                    "in the top 100"
-                ),
-            ].filter { !$0.series.isEmpty }
-        case .lambda, .mu, .maxStep:
-            let label = experiment == .maxStep ? "T" : experiment.rawValue
-            return [lines(Self.hitRates, x: "swept", xLabel: label, axis: .logarithmic)]
-        case .figure5: return [lines(Self.hitRates, x: "reverse_step", xLabel: "reverse steps done", axis: .linear)]
-        case .information:
-            let nats = series(by: \.variant, x: "step", "nats", scale: 1)
-            return [Chart(title: "Information in x_t", xLabel: "t", yLabel: "nats", axis: .linear, series: nats)]
-        case .steps: return Self.hitRates.map { servingChart($0.0, $0.1) }
-        case .figure4: return Self.lossTerms.map(lossChart)
-        }
-    }
-
-    private func bars(_ keys: [(key: String, name: String)], _ yLabel: String, scale: Double = 1) -> Chart {
-        let shown = groups.filter { group in keys.contains { group.statistic($0.key) != nil } }
-        return Chart(
-            title: keys.map(\.name).joined(separator: ", "),
-            xLabel: "",
-            yLabel: yLabel,
-            axis: .names(shown.map(\.name)),
-            series: keys.map { key, name in
-                Chart.Series(
-                    name: name,
-                    points: shown.enumerated().compactMap { $1.point(x: Double($0), key, scale: scale) }
-                )
-            }
-        )
-    }
-
-    private func lines(
-        _ keys: [(key: String, name: String)],
-        x: String,
-        xLabel: String,
-        axis: Chart.Axis
-    ) -> Chart {
-        let variants = Set(rows.map(\.variant))
-        // A sweep is one line over all its variants; otherwise each variant has its own line.
-        let isSweep = x == "swept"
-        return Chart(
-            title: keys.map(\.name).joined(separator: ", "),
-            xLabel: xLabel,
-            yLabel: "percent",
-            axis: axis,
-            series: keys.flatMap { key, name in
-                series(by: { isSweep || variants.count == 1 ? name : "\($0.variant), \(name)" }, x: x, key, scale: 100)
-            }
-        )
-    }
-
-    private func servingChart(_ key: String, _ name: String) -> Chart {
-        let isTimed = rows.contains { $0.values["us_per_user"] != nil }
-        return Chart(
-            title: name + ": a line for each number of samples J, a point for each number of steps S",
-            xLabel: isTimed ? "microseconds a user" : "reverse steps",
-            yLabel: "percent",
-            axis: .logarithmic,
-            series: series(
-                by: { "J = " + NumberText.short($0.values["samples"] ?? 1) },
-                x: isTimed ? "us_per_user" : "steps",
-                key,
-                scale: 100
-            )
-        )
-    }
-
-    private func lossChart(_ term: String) -> Chart {
-        Chart(
-            title: term + " loss",
-            xLabel: "training steps",
-            yLabel: term == "reconstruction" ? "squared distance" : "nats",
-            axis: .linear,
-            series: series(by: \.variant, x: "step", term, scale: 1)
-        )
-    }
-
-    /// One line for each name; points are at the means of `x`.
-    private func series(by name: (Row) -> String, x: String, _ key: String, scale: Double) -> [Chart.Series] {
-        var (lines, places): ([Chart.Series], [String: Int]) = ([], [:])
-        for group in groups {
-            guard let row = group.rows.first(where: { $0.divergence == nil }),
-                let point = group.point(x: group.statistic(x)?.mean, key, scale: scale)
-            else { continue }
-            let name = name(row)
-            if places[name] == nil {
-                places[name] = lines.count
-                lines.append(Chart.Series(name: name, points: []))
-            }
-            lines[places[name, default: 0]].points.append(point)
-        }
-        return lines.map { Chart.Series(name: $0.name, points: $0.points.sorted { $0.x < $1.x }) }
     }
 }
 

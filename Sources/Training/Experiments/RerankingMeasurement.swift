@@ -106,7 +106,7 @@ struct RerankingMeasurement: Sendable {
         let mean = best.reduce(0) { $0 + $1.score } / Float(best.count)
         let variance = best.reduce(0) { $0 + ($1.score - mean) * ($1.score - mean) } / Float(best.count)
         let deviation = max(variance.squareRoot(), 1e-6)
-        // From 1 for rank 0 to 0 for the ten thousandth rank.
+        // The feature falls from 1 for rank 0 to 0 for the ten thousandth rank.
         func height(_ rank: Int?) -> Float { rank.map { 1 - log10(Float($0 + 1)) / 4 } ?? 0 }
         return Matrix(
             best.map { candidate in

@@ -5,7 +5,7 @@ public import Kernels
 public struct HeldOutData: Sendable {
     /// The held-out sequences.
     public var part: DataPart
-    /// What comes before the part, known items only; nil without training data.
+    /// The parts before the evaluated one, known items only; nil without training data.
     public var trainSequences: RaggedRows?
     /// Notes for the user about the files.
     public var notes: [String]
@@ -54,7 +54,7 @@ public struct HeldOutData: Sendable {
         if part == .validation { notes.append(Self.learntValidation(manifest.version)) }
         let split = DataSplit(dataset, by: kind, seed: trained.splitSeed)
         self.part = split[part]
-        // What comes before the part: a version has learnt from the validation part when it is tested.
+        // All parts before the evaluated one: a version that is tested has learnt from the validation part too.
         trainSequences = Self.known(part == .test ? split.sequencesBeforeTest : split.train.sequences)
     }
 

@@ -114,7 +114,7 @@ public struct LearningCurve: Sendable, Equatable {
 public enum LearningCurveError: Error, Equatable, CustomStringConvertible {
     /// There is no readable file.
     case unreadable(String)
-    /// A line is not what `dimerec bench learning` writes.
+    /// A line that `dimerec bench learning` did not write.
     case invalid(String, line: Int, expected: String)
 
     /// The problem and the next step.

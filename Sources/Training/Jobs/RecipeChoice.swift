@@ -9,7 +9,7 @@ import Recommenders
 public struct RecipeChoice: Sendable {
     /// The recipe.
     public let recipe: Recipe
-    /// What was seen and what follows from it, a line each.
+    /// The traits of the data and the values that follow from them, a line each.
     public let reasons: [String]
 
     /// Chooses by the training part.

@@ -156,7 +156,7 @@ extension TrainingJob.Trained {
                 report: report
             )
         } catch TrainingError.diverged {
-            // The weights before are as good as they were.
+            // The weights before the refit are still good.
             return true
         }
         guard let (refitted, metrics) = refitted else { return false }
@@ -165,7 +165,7 @@ extension TrainingJob.Trained {
         return true
     }
 
-    /// Gives rank 0 the whole model; other ranks keep what they have.
+    /// Gives rank 0 the whole model; other ranks keep their rows.
     mutating func collect(_ tables: TablePlacement) throws {
         guard let system = model.system as? any TrainedRecommender else { return }
         model.system = try tables.whole(system)

@@ -143,7 +143,7 @@ extension TrainingJob {
         )
         guard outcome.isFinished else { return nil }
         if Refit.share(recipe, data.split) > 0 {
-            // A refit may be interrupted; the training before it is not to be repeated then.
+            // If the refit is interrupted, the training before it need not be repeated.
             try trainer.saveState { try save($0, in: store) }
         }
         return Trained(

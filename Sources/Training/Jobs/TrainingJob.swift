@@ -60,7 +60,7 @@ public struct TrainingJob: Sendable {
     /// - Parameters:
     ///   - store: Stores the version and, during training, the state to resume from.
     ///   - resume: Continue from the stored state, if there is one.
-    ///   - budget: What ends the run besides patience.
+    ///   - budget: The limits of the run besides patience.
     ///   - shouldStop: Called before every step; true stops the run.
     ///   - report: Called after every step and validation.
     /// - Returns: The published version; nil when `shouldStop` ended the run and its state is stored.
@@ -158,7 +158,7 @@ public struct TrainingJob: Sendable {
     ///
     /// - Parameters:
     ///   - store: Stores the state during training.
-    ///   - budget: What ends the run besides patience.
+    ///   - budget: The limits of the run besides patience.
     ///   - report: Called after every step and validation.
     /// - Returns: Counters and validation metrics.
     /// - Throws: ``ConfigurationError`` for a system that is fitted in closed form, ``TrainingError``, `CheckpointError`.

@@ -53,7 +53,7 @@ public struct SingleProcess: Communicator {
 public enum CommunicationError: Error, Equatable, CustomStringConvertible {
     /// The messages of one call are too large.
     case tooLarge(bytes: Int, limit: Int)
-    /// A message of a rank is not what this program writes.
+    /// A message that this program did not write.
     case unreadable(rank: Int)
 
     /// The problem and the next step.

@@ -50,7 +50,7 @@ extension Ranks {
     }
 }
 
-/// What a rank tells the others before the training.
+/// The outcome of the preparation of a rank, which it sends to the others before the training.
 private struct PreparedRank: Codable {
     var machine: String
     var failure: String?

@@ -11,7 +11,7 @@ extension Ranks {
     ///
     /// - Parameters:
     ///   - own: The gradients of this rank's share of the shards, in their order.
-    ///   - parameters: What they are gradients of.
+    ///   - parameters: The parameters of the gradients.
     ///   - divided: Tables of which each rank keeps the rows that it owns, and needs no gradients of others.
     /// - Returns: The sum; rows of tables are added up already. Rows of divided tables are this rank's alone, under their
     ///   places among its own.

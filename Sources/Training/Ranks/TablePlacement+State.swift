@@ -128,14 +128,14 @@ extension TablePlacement {
     }
 }
 
-/// What rank 0 asks the others for while it saves.
+/// A request of rank 0 for rows of the others, while it saves.
 private struct RowRequest: Codable {
     var name: String
     var lower: Int
     var upper: Int
 }
 
-/// What every rank must know of a stored state before its matrices.
+/// The facts about a stored state that every rank must know before it gets the matrices.
 private struct SharedHeader: Codable {
     var header: TrainingState.Header
     var shapes: [StoredTrainingState.Shape]

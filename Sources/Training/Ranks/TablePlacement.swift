@@ -62,7 +62,7 @@ public struct TablePlacement: Sendable {
     /// - Parameters:
     ///   - model: The model with this rank's rows.
     ///   - items: Items, each once; the model that is returned numbers them by their places here.
-    ///   - purpose: What the bytes are counted for.
+    ///   - purpose: The purpose for which the bytes are counted.
     /// - Returns: The model with their rows.
     /// - Throws: ``CommunicationError``.
     func model<Model: TrainedRecommender>(
@@ -100,7 +100,7 @@ public struct TablePlacement: Sendable {
     /// - Parameters:
     ///   - model: The model with this rank's rows.
     ///   - range: The items.
-    ///   - purpose: What the bytes are counted for.
+    ///   - purpose: The purpose for which the bytes are counted.
     /// - Returns: The model with their rows.
     /// - Throws: ``CommunicationError``.
     func model<Model: TrainedRecommender>(

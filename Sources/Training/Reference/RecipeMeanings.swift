@@ -5,8 +5,8 @@ extension RecipeReference {
     /// Fields of every recipe, and model fields that several systems share.
     private static let common: [String: String] = [
         "training.batchSize":
-            "targets of one optimiser step. Causal encoders (GRU4Rec, NARM, SASRec, HSTU) learn whole windows, and take as many as "
-            + "have about this many targets in all",
+            "targets of one optimiser step. Causal encoders (GRU4Rec, NARM, SASRec, HSTU) learn whole windows; a step takes "
+            + "as many as have about this many targets in all",
         "training.historyDropout":
             "probability of dropping each item of a history during training. Reduces overfitting to long "
             + "histories",

@@ -66,7 +66,7 @@ public struct RetrainingSimulation: Sendable {
     ///   - days: Length of a period.
     ///   - firstShare: The share of the events before the first period.
     ///   - seed: Seed of every draw.
-    ///   - budget: What ends a training from nothing besides the recipe.
+    ///   - budget: The limits of a training from nothing besides those of the recipe.
     public init(
         recipe: Recipe,
         events source: EventSource,
@@ -157,7 +157,7 @@ public struct RetrainingSimulation: Sendable {
         _ number: Int,
         _ store: CheckpointStore
     ) throws -> State {
-        // The first way of a period is the full training; in the first period all ways are.
+        // Without `full` this is the full training of the period. In the first period every way equals it.
         guard let full else { return try train(recipe, data, from: nil, number, store) }
         guard let before else { return full }
         func untrained(_ state: State) -> State {

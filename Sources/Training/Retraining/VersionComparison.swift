@@ -69,7 +69,7 @@ extension DividedLog {
     /// - Parameters:
     ///   - old: The model in use.
     ///   - new: The candidate.
-    ///   - measure: What is compared.
+    ///   - measure: The compared measure.
     ///   - replaced: The version of the old model.
     /// - Returns: The means of both, and the interval of the difference.
     /// - Precondition: There is a row.

@@ -23,7 +23,7 @@ public struct RobustnessBenchmark: Sendable {
     public struct Result: Sendable {
         /// How many rows are ranked.
         public var rows: Int
-        /// The trained model's read-outs; what is served comes first.
+        /// The trained model's read-outs; the served one comes first.
         public var readOuts: [Accuracy]
         /// Systems that fit in closed form.
         public var simple: [Accuracy]
@@ -42,7 +42,7 @@ public struct RobustnessBenchmark: Sendable {
     ///
     /// - Parameters:
     ///   - seed: Seed of every draw of a training.
-    ///   - budget: What ends each training.
+    ///   - budget: The limits of each training.
     ///   - store: Holds the state of trainings.
     public init(seed: UInt64, budget: TrainingBudget, store: CheckpointStore) {
         self.seed = seed

@@ -36,7 +36,7 @@ package struct BatchAssembly: Sendable {
         self.seed = seed
     }
 
-    /// The windows of one step, and what all of its shards share.
+    /// The windows of one step, and the draws that all of its shards share.
     package struct Step: Sendable {
         let number: Int
         let windows: [TrainingWindows.Window]

@@ -63,7 +63,7 @@ public struct TrainingPlan: Codable, Sendable, Equatable {
         steps - Int((training.decayShare * Double(steps)).rounded())
     }
 
-    /// Plans the end anew at a step, for what the time limit still allows.
+    /// Plans the end again at a step, for the steps that the time limit still allows.
     ///
     /// Until the fall begins the end may move either way. Afterwards it only comes nearer, and the fall gets steeper
     /// from where it is.

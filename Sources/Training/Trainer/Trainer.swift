@@ -76,7 +76,7 @@ public struct Trainer<Model: TrainedRecommender> {
     /// fall begins at once, from the best weights so far.
     ///
     /// - Parameters:
-    ///   - budget: What ends the run besides patience.
+    ///   - budget: The limits of the run besides patience.
     ///   - shouldStop: Called before every step, on rank 0 alone; true returns without another step.
     ///   - save: Called with the state to resume from: when stopped, and after validations unless saving would take
     ///     more than a twentieth of the time. With divided tables it is called on rank 0 alone.
@@ -131,7 +131,7 @@ public struct Trainer<Model: TrainedRecommender> {
         return outcome(finished: true)
     }
 
-    /// What follows a step.
+    /// The decision after a step.
     private enum NextMove: Int, Codable {
         case step, stop, end
     }

@@ -42,8 +42,8 @@ package struct TrainingClock {
     /// A clock of a run.
     ///
     /// - Parameters:
-    ///   - budget: What ends the run.
-    ///   - progress: What earlier parts of the run did.
+    ///   - budget: The limits of the run.
+    ///   - progress: The progress of the earlier parts of the run.
     ///   - savedBytes: The size of the state that is saved, from which the time of the first saving is estimated.
     package init(budget: TrainingBudget, progress: TrainingProgress, savedBytes: Int = 0) {
         self.budget = budget

@@ -17,11 +17,10 @@ struct FiltersBench: ParsableCommand {
     @Flag(help: "Print one JSON object.") var json = false
 
     func validate() throws {
-        guard 2000...10_000_000 ~= items, 1...1000 ~= k, 1...100_000 ~= queries, 1...1000 ~= filters else {
-            throw ValidationError(
-                "--items must be 2000 to 10000000, -k 1 to 1000, --queries 1 to 100000, --filters 1 to 1000."
-            )
-        }
+        try ValidationError.require("--items", items, in: 2000...10_000_000)
+        try ValidationError.require("-k", k, in: 1...1000)
+        try ValidationError.require("--queries", queries, in: 1...100_000)
+        try ValidationError.require("--filters", filters, in: 1...1000)
     }
 
     /// Searches among the items that pass.

@@ -16,9 +16,8 @@ struct FloorBench: AsyncParsableCommand {
     @Option(help: "Bytes of the body; an answer of 50 items has about 2,100.") var bodyBytes = 2100
 
     func validate() throws {
-        guard 0...65_535 ~= port, 0...1 << 20 ~= bodyBytes else {
-            throw ValidationError("--port must be 0 to 65535, --body-bytes 0 to 1048576.")
-        }
+        try ValidationError.require("--port", port, in: 0...65_535)
+        try ValidationError.require("--body-bytes", bodyBytes, in: 0...1 << 20)
     }
 
     func run() async throws {

@@ -22,7 +22,7 @@ struct ImportVectors: ParsableCommand {
 
     func validate() throws {
         guard (base != nil) != (synthetic != nil) else { throw ValidationError("Give --base or --synthetic.") }
-        guard 1...10_000_000 ~= synthetic ?? 1 else { throw ValidationError("--synthetic must be 1 to 10000000.") }
+        try ValidationError.require("--synthetic", synthetic, in: 1...10_000_000)
     }
 
     func run() throws {

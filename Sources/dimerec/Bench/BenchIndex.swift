@@ -25,14 +25,13 @@ struct IndexBench: ParsableCommand {
     @Flag(help: "Print one JSON object.") var json = false
 
     func validate() throws {
-        guard 1...1_000_000 ~= k, 1...1_000_000 ~= maxQueries, 1...10_000_000 ~= synthetic ?? 1 else {
-            throw ValidationError("-k must be 1 to 1000000, --max-queries 1 to 1000000, --synthetic 1 to 10000000.")
-        }
-        for share in [filterShare, churn] where !(0...1).contains(share ?? 0) {
-            throw ValidationError("--filter-share and --churn must be from 0 to 1.")
-        }
-        guard efforts.allSatisfy({ $0 >= 1 }) else { throw ValidationError("--efforts must be at least 1.") }
-        guard threads == 1 else { throw ValidationError("--threads must be 1 in this build.") }
+        try ValidationError.require("-k", k, in: 1...1_000_000)
+        try ValidationError.require("--max-queries", maxQueries, in: 1...1_000_000)
+        try ValidationError.require("--synthetic", synthetic, in: 1...10_000_000)
+        try ValidationError.require("--filter-share", filterShare, in: 0...1)
+        try ValidationError.require("--churn", churn, in: 0...1)
+        for effort in efforts { try ValidationError.require("--efforts", effort, in: 1...) }
+        guard threads == 1 else { throw ValidationError("--threads must be 1 in this build; got \(threads).") }
         guard (synthetic != nil) != (base != nil && queries != nil) else {
             throw ValidationError("Give --base and --queries, or --synthetic.")
         }

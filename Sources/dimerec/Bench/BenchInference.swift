@@ -31,14 +31,13 @@ struct InferenceBench: ParsableCommand {
     private static let warmUp = 500
 
     func validate() throws {
-        guard 1...1000 ~= historyLength, 1...8192 ~= hidden, 1...8192 ~= guidanceHidden, 1...10_000_000 ~= items,
-            1...10_000_000 ~= count, 1...4096 ~= batch, 0...1 << 20 ~= keyMegabytes
-        else {
-            throw ValidationError(
-                "Ranges: --history-length 1 to 1000, --hidden 1 to 8192, --guidance-hidden 1 to 8192, --items 1 to 10000000, "
-                    + "--count 1 to 10000000, --batch 1 to 4096, --key-megabytes 0 to 1048576."
-            )
-        }
+        try ValidationError.require("--history-length", historyLength, in: 1...1000)
+        try ValidationError.require("--hidden", hidden, in: 1...8192)
+        try ValidationError.require("--guidance-hidden", guidanceHidden, in: 1...8192)
+        try ValidationError.require("--items", items, in: 1...10_000_000)
+        try ValidationError.require("--count", count, in: 1...10_000_000)
+        try ValidationError.require("--batch", batch, in: 1...4096)
+        try ValidationError.require("--key-megabytes", keyMegabytes, in: 0...1 << 20)
     }
 
     /// The recipe's model settings, or those of the options.

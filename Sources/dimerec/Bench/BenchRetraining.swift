@@ -33,8 +33,8 @@ struct RetrainingBench: ParsableCommand {
 
     func validate() throws {
         guard !events.isEmpty else { throw ValidationError("Give a log with --events.") }
-        guard 0.01...10_000 ~= days else { throw ValidationError("--days must be from 0.01 to 10000.") }
-        guard 0.01...0.99 ~= firstShare else { throw ValidationError("--first-share must be from 0.01 to 0.99.") }
+        try ValidationError.require("--days", days, in: 0.01...10_000)
+        try ValidationError.require("--first-share", firstShare, in: 0.01...0.99)
     }
 
     func run() throws {

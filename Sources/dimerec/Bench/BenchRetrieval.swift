@@ -26,11 +26,10 @@ struct RetrievalBench: ParsableCommand {
     private static let warmUps = 50
 
     func validate() throws {
-        guard 100...10_000_000 ~= items, 1...1000 ~= k, 1...1000 ~= historyLength, 1...10_000_000 ~= requests else {
-            throw ValidationError(
-                "--items must be 100 to 10000000, -k and --history-length 1 to 1000, --requests 1 to 10000000."
-            )
-        }
+        try ValidationError.require("--items", items, in: 100...10_000_000)
+        try ValidationError.require("-k", k, in: 1...1000)
+        try ValidationError.require("--history-length", historyLength, in: 1...1000)
+        try ValidationError.require("--requests", requests, in: 1...10_000_000)
         let names = Self.allKinds.map { $0.name }
         if let unknown = kinds.first(where: { !names.contains($0) }) {
             throw ValidationError("--kinds: '\(unknown)' is none of: \(names.joined(separator: "; ")).")

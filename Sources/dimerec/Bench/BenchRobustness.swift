@@ -21,7 +21,7 @@ struct RobustnessBench: ParsableCommand {
     @Flag(help: "Print one JSON object a log.") var json = false
 
     func validate() throws {
-        guard maxSeconds > 0 else { throw ValidationError("--max-seconds must be above 0.") }
+        try ValidationError.requirePositive("--max-seconds", maxSeconds)
         try TrainingBudgetOptions.require(maxSeconds)
         _ = try chosen()
     }

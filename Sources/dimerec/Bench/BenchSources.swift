@@ -20,9 +20,9 @@ struct SourcesBench: ParsableCommand {
     @Flag(help: "Print one JSON object.") var json = false
 
     func validate() throws {
-        guard 1...1000 ~= historyLength, 1...1000 ~= k, 1...10_000_000 ~= requests else {
-            throw ValidationError("--history-length and -k must be 1 to 1000, --requests 1 to 10000000.")
-        }
+        try ValidationError.require("--history-length", historyLength, in: 1...1000)
+        try ValidationError.require("-k", k, in: 1...1000)
+        try ValidationError.require("--requests", requests, in: 1...10_000_000)
         _ = try request()
     }
 

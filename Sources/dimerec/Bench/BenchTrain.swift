@@ -10,7 +10,7 @@ import Training
 struct TrainBench: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "train",
-        abstract: "Optimiser steps of a recipe on its data, or of DimeRec on synthetic batches of 256."
+        abstract: "Measure optimiser steps of a recipe on its data, or of DimeRec on synthetic batches of 256."
     )
     @Option(help: "A recipe whose steps are measured on --data or --events.", completion: .file()) var recipe: String?
     @Option(help: "With --recipe: a folder of data, as for `train`.", completion: .directory) var data: String?
@@ -23,11 +23,9 @@ struct TrainBench: ParsableCommand {
     @Flag(help: "Print one JSON object.") var json = false
 
     func validate() throws {
-        guard 100...10_000_000 ~= items, 1...1000 ~= historyLength, seconds > 0, seconds <= 86_400 else {
-            throw ValidationError(
-                "--items must be 100 to 10000000, --history-length 1 to 1000, --seconds above 0 and at most 86400."
-            )
-        }
+        try ValidationError.require("--items", items, in: 100...10_000_000)
+        try ValidationError.require("--history-length", historyLength, in: 1...1000)
+        try ValidationError.requirePositive("--seconds", seconds, atMost: 86_400)
         guard (recipe == nil) == (data == nil && events == nil) else {
             throw ValidationError("--recipe needs --data or --events, and they need --recipe.")
         }

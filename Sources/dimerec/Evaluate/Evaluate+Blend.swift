@@ -72,7 +72,7 @@ extension Evaluate {
         let recipe = try Recipe(json: Data(checkpoint.manifest.recipe.utf8))
         let parts = try [SplitPart.validation, .test].map { part in
             let data = try heldOut(part, of: checkpoint, targets: recipe.data.targets)
-            // A weight that is fitted on rows that the version has learnt is too large.
+            // The version has learnt these rows, so a weight that is fitted on them is too large.
             let hasLearnt = part == .validation && recipe.training.refit
             if part == .test { Terminal.write(notes: data.notes) }
             if hasLearnt {

@@ -7,7 +7,7 @@ import Training
 
 struct Evaluate: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Rank the whole catalogue for held-out rows, with the model, its guidance and trivial predictors."
+        abstract: "Rank the whole catalogue for held-out rows, with the model, its guidance and simple predictors."
     )
 
     @Option(help: "The store (SQLite).") var store: String
@@ -25,7 +25,7 @@ struct Evaluate: ParsableCommand {
     @Option(help: "Interactions that the model was not trained on.") var test: String?
     @Option(help: "The validation interactions that --blend fits on, with --test for parts given as files.")
     var validation: String?
-    @Option(help: "The training file, for the trivial predictors; only with --test.") var train: String?
+    @Option(help: "The training file, for the simple predictors; only with --test.") var train: String?
     @OptionGroup var columns: ColumnOptions
     @Option(help: "all-prefixes, next-after-80, five-cuts or last-item; the recipe's by default.")
     var `protocol`: EvaluationProtocol?
@@ -58,7 +58,7 @@ struct Evaluate: ParsableCommand {
         }
         guard blend != nil || validation == nil else { throw ValidationError("--validation needs --blend.") }
         guard part != .train else { throw ValidationError("--part must be validation or test.") }
-        guard 1...10_000 ~= noiseSeeds else { throw ValidationError("--noise-seeds must be from 1 to 10000.") }
+        try ValidationError.require("--noise-seeds", noiseSeeds, in: 1...10_000)
     }
 
     /// The models of a blend.

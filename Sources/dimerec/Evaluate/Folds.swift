@@ -30,10 +30,8 @@ struct Folds: ParsableCommand {
     @Flag(help: "Print one JSON object.") var json = false
 
     func validate() throws {
-        guard 1...100 ~= folds else { throw ValidationError("--folds must be from 1 to 100.") }
-        if let maxSeconds = limits.maxSeconds, maxSeconds <= 0 {
-            throw ValidationError("--max-seconds must be above 0.")
-        }
+        try ValidationError.require("--folds", folds, in: 1...100)
+        try ValidationError.requirePositive("--max-seconds", limits.maxSeconds)
     }
 
     func run() throws {

@@ -35,13 +35,13 @@ struct RunExperiment: ParsableCommand {
     @Flag(help: "Print one JSON object with the paths of the files.") var json = false
 
     func validate() throws {
-        guard 1...10_000 ~= seeds else { throw ValidationError("--seeds must be from 1 to 10000.") }
+        try ValidationError.require("--seeds", seeds, in: 1...10_000)
         guard part != .train else { throw ValidationError("--part must be validation or test.") }
         guard experiment != .reranking || part == .test else {
             throw ValidationError("reranking trains on the validation part and needs --part test.")
         }
         if let maxSeconds {
-            guard maxSeconds > 0 else { throw ValidationError("--max-seconds must be above 0.") }
+            try ValidationError.requirePositive("--max-seconds", maxSeconds)
             try TrainingBudgetOptions.require(maxSeconds)
         }
         _ = try sweptValues()
@@ -61,7 +61,7 @@ struct RunExperiment: ParsableCommand {
         let values = try sweptValues()
         let recipes = try recipes()
         var variants = try experiment.variants(of: recipes.map { ($0.name, $0.recipe) }, values: values)
-        // Rows of the validation part judge, or teach the re-ranker, so no model may have learnt from them.
+        // The validation part judges the models or trains the re-ranker, so no model may have learnt from it.
         if part == .validation || experiment == .reranking {
             for place in variants.indices { variants[place].recipe.training.refit = false }
         }
@@ -77,7 +77,7 @@ struct RunExperiment: ParsableCommand {
         )
         let runner = try ExperimentRunner(folder: out, data: data, evaluation: evaluation)
         let seeds = (0..<UInt64(seeds)).map { firstSeed &+ $0 }
-        // Seed by seed, so that an unfinished grid has all variants of a seed to compare.
+        // Train seed by seed, so that an unfinished grid has all variants of a seed to compare.
         let cells = seeds.flatMap { seed in
             variants.map { ExperimentCell(variant: $0, seed: seed, maxSeconds: maxSeconds) }
         }
@@ -114,7 +114,7 @@ struct RunExperiment: ParsableCommand {
         print(report, try report.write(to: out))
     }
 
-    /// Whether the system learns in closed form; the trivial predictors are examples of such systems.
+    /// Whether the system learns in closed form; the simple predictors are examples of such systems.
     private static func isFitted(_ recipe: Recipe) -> Bool {
         (try? ModelRegistry.system(named: recipe.system)) is any FittedRecommender.Type
     }

@@ -9,7 +9,9 @@ extension Models {
         @Flag(help: "Print one JSON object.") var json = false
 
         func validate() throws {
-            guard target.version != nil else { throw ValidationError("Name the version with --version.") }
+            guard target.version != nil else {
+                throw ValidationError("Name the version with --version; `dimerec models list` lists them.")
+            }
         }
 
         func run() throws {
@@ -35,7 +37,8 @@ extension Models {
 
     struct Prune: ParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Remove old versions; keeps active ones, those of an alias and the next for a rollback."
+            abstract:
+                "Remove old versions, except the active one, those of an alias and the one that a rollback would activate."
         )
         @OptionGroup var store: StoreFile
         @Option(help: "Name in the store.") var model: String
@@ -43,7 +46,7 @@ extension Models {
         @Flag(help: "Print one JSON object.") var json = false
 
         func validate() throws {
-            guard keep >= 1 else { throw ValidationError("--keep must be at least 1.") }
+            try ValidationError.require("--keep", keep, in: 1...)
         }
 
         func run() throws {

@@ -30,15 +30,11 @@ extension Models {
         @Flag(help: "Print one JSON object.") var json = false
 
         func validate() throws {
-            guard 0...100 ~= share else { throw ValidationError("--share must be 0 to 100; got \(share).") }
-            guard 0...1 ~= maxErrorRate ?? 0 else { throw ValidationError("--max-error-rate must be 0 to 1.") }
-            guard maxP99Ms ?? 1 > 0, maxP99Ms ?? 1 <= 60_000 else {
-                throw ValidationError("--max-p99-ms must be above 0 and at most 60000.")
-            }
-            guard 1...1_000_000 ~= minRequests else {
-                throw ValidationError("--min-requests must be 1 to 1000000; got \(minRequests).")
-            }
-            guard 1...1000 ~= keep else { throw ValidationError("--keep must be 1 to 1000; got \(keep).") }
+            try ValidationError.require("--share", share, in: 0...100)
+            try ValidationError.require("--max-error-rate", maxErrorRate, in: 0...1)
+            try ValidationError.requirePositive("--max-p99-ms", maxP99Ms, atMost: 60_000)
+            try ValidationError.require("--min-requests", minRequests, in: 1...1_000_000)
+            try ValidationError.require("--keep", keep, in: 1...1000)
         }
 
         func run() async throws {

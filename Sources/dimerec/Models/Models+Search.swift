@@ -20,7 +20,7 @@ extension Models {
             help: "ivfflat (inverted lists) or hnsw (a graph).",
             transform: { text in
                 guard let kind = SearchIndexKind(rawValue: text) else {
-                    throw ValidationError("must be hnsw or ivfflat; got '\(text)'.")
+                    throw ValidationError("Write ivfflat or hnsw; got '\(text)'.")
                 }
                 return kind
             }
@@ -34,14 +34,15 @@ extension Models {
         @Flag(help: "Print one JSON object.") var json = false
 
         func validate() throws {
-            guard 2...100 ~= neighbours else { throw ValidationError("--neighbours must be 2 to 100.") }
-            guard 4...1000 ~= competing, competing >= 2 * neighbours else {
-                throw ValidationError("--competing must be 4 to 1000, and at least twice --neighbours.")
+            try ValidationError.require("--neighbours", neighbours, in: 2...100)
+            try ValidationError.require("--competing", competing, in: 4...1000)
+            guard competing >= 2 * neighbours else {
+                throw ValidationError(
+                    "--competing must be at least twice --neighbours; got \(competing) and \(neighbours)."
+                )
             }
-            guard 0...1 ~= recall else { throw ValidationError("--recall must be 0 to 1; got \(recall).") }
-            guard 1...1_000_000 ~= buildMemoryMB else {
-                throw ValidationError("--build-memory-mb must be 1 to 1000000.")
-            }
+            try ValidationError.require("--recall", recall, in: 0...1)
+            try ValidationError.require("--build-memory-mb", buildMemoryMB, in: 1...1_000_000)
         }
 
         func run() throws {

@@ -56,7 +56,7 @@ extension CapacityPlan {
         ]
     }
 
-    /// What decides the number of processes.
+    /// The quantity that decides the number of processes.
     private var drivers: [String] {
         let fewest = fewestShards ?? 1
         return [

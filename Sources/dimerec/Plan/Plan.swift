@@ -37,7 +37,7 @@ struct Plan: AsyncParsableCommand {
         guard !catalogueSizes.isEmpty, catalogueSizes.count == sizes.split(separator: ",").count,
             catalogueSizes.allSatisfy({ 1000...10_000_000 ~= $0 }), catalogueSizes == Set(catalogueSizes).sorted()
         else { throw ValidationError("--sizes must be rising numbers from 1000 to 10000000; got '\(sizes)'.") }
-        guard 0.5...600 ~= seconds else { throw ValidationError("--seconds must be 0.5 to 600; got \(seconds).") }
+        try ValidationError.require("--seconds", seconds, in: 0.5...600)
         let ranges = [
             ("--items", items, 1...1e12), ("--dimension", dimension, 1...8192), ("--requests", requests, 0.001...1e9),
             ("--p99-ms", p99Ms, 0.001...60_000), ("--events", events, 1...1e15), ("--cores", cores, 1...1024),
@@ -45,9 +45,7 @@ struct Plan: AsyncParsableCommand {
             ("--spares", spares, 0...100), ("--versions", versions, 1...100), ("--epochs", epochs, 0.001...10_000),
             ("--targets-per-s", targetsPerS ?? 1, 0.001...1e9),
         ]
-        for (name, value, range) in ranges where !range.contains(value) {
-            throw ValidationError("\(name) must be \(range.lowerBound) to \(range.upperBound); got \(value).")
-        }
+        for (option, value, range) in ranges { try ValidationError.require(option, value, in: range) }
     }
 
     func run() async throws {

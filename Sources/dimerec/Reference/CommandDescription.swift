@@ -58,7 +58,7 @@ extension CommandDescription.Argument {
     /// Whether it is the opposite of another flag.
     func negates(_ other: Self) -> Bool { names?.first?.name == other.names?.first.map { "no-\($0.name)" } }
 
-    /// What it does; the values that it may have follow, unless the sentence names them.
+    /// Its help text; the allowed values follow, unless the text names them.
     var meaning: String {
         let sentence = abstract ?? ""
         guard let allValues, !allValues.allSatisfy(sentence.contains) else { return sentence }

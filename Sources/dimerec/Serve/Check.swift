@@ -33,8 +33,8 @@ struct Check: AsyncParsableCommand {
         guard url != nil || answers != nil else {
             throw ValidationError("Give a running server with --url, or recorded answers with --answers.")
         }
-        guard 0.1...86_400 ~= duration else { throw ValidationError("--duration must be 0.1 to 86400.") }
-        guard 1...1000 ~= clients else { throw ValidationError("--clients must be 1 to 1000.") }
+        try ValidationError.require("--duration", duration, in: 0.1...86_400)
+        try ValidationError.require("--clients", clients, in: 1...1000)
     }
 
     func run() async throws {

@@ -9,7 +9,7 @@ struct Load: AsyncParsableCommand {
         abstract: "Load a running service at a constant rate and measure its latency.",
         discussion: """
             Open loop: request i is due at start + i / rate, and its latency counts from then, including the wait for a \
-            free connection. service_* values count from the send. p50_us to max_us cover answers with status 200 \
+            free connection. The service_* values count from the time of sending. p50_us to max_us cover answers with status 200 \
             to 299; other answers count as errors by status, 503 also as shed. A request that no \
             connection was free for within the time-out is unsent; a sent request without an answer within the time-out \
             is an error. Give the generator's one thread its own core (taskset -c 1 dimerec load ...). Up to 16384 \
@@ -46,25 +46,26 @@ struct Load: AsyncParsableCommand {
 
     func validate() throws {
         do { _ = try LoadTarget(url: url) } catch { throw ValidationError("--url: \(error)") }
-        guard 0.1...1_000_000 ~= rate, 0.1...86_400 ~= duration ?? 1, 0...3600 ~= warmUp else {
-            throw ValidationError("--rate must be 0.1 to 1000000, --duration 0.1 to 86400, --warm-up 0 to 3600.")
-        }
-        guard 1...20_000 ~= connections, 1...60_000 ~= timeoutMs, 1...1_000_000 ~= k else {
-            throw ValidationError("--connections must be 1 to 20000, --timeout-ms 1 to 60000, --k 1 to 1000000.")
-        }
+        try ValidationError.require("--rate", rate, in: 0.1...1_000_000)
+        try ValidationError.require("--duration", duration, in: 0.1...86_400)
+        try ValidationError.require("--warm-up", warmUp, in: 0...3600)
+        try ValidationError.require("--connections", connections, in: 1...20_000)
+        try ValidationError.require("--timeout-ms", timeoutMs, in: 1...60_000)
+        try ValidationError.require("--k", k, in: 1...1_000_000)
         guard historyFrom == nil || items == nil else {
             throw ValidationError("Give the histories with --history-from E.csv or with --items N, not both.")
         }
-        guard 1...Int(Int32.max) ~= items ?? 1 else { throw ValidationError("--items must be 1 to \(Int32.max).") }
+        try ValidationError.require("--items", items, in: 1...Int(Int32.max))
         guard [ramp != nil, findCapacity, saturate].count(where: { $0 }) <= 1 else {
             throw ValidationError("--ramp, --find-capacity and --saturate exclude each other.")
         }
         guard !findCapacity || budgetP99Us != nil else {
             throw ValidationError("--find-capacity needs --budget-p99-us, the highest allowed latency.")
         }
-        guard budgetP99Us ?? 1 > 0, budgetP999Us ?? 1 > 0 else { throw ValidationError("A budget must be above 0.") }
+        try ValidationError.requirePositive("--budget-p99-us", budgetP99Us)
+        try ValidationError.requirePositive("--budget-p999-us", budgetP999Us)
         if let report, !report.hasSuffix(".html"), !report.hasSuffix(".svg") {
-            throw ValidationError("--report must end in .html or .svg.")
+            throw ValidationError("--report must end in .html or .svg; got '\(report)'.")
         }
     }
 

@@ -77,7 +77,7 @@ struct Query: AsyncParsableCommand {
                 throw ValidationError("--sources, --fusion: \(error.detail)")
             }
         }
-        guard 1...3_600_000 ~= timeoutMs else { throw ValidationError("--timeout-ms must be 1 to 3600000.") }
+        try ValidationError.require("--timeout-ms", timeoutMs, in: 1...3_600_000)
     }
 
     func run() async throws {
@@ -127,12 +127,12 @@ struct Query: AsyncParsableCommand {
     static func line(_ score: Double, _ id: String, _ title: String?, _ sources: [(name: String, rank: Int)]) -> String
     {
         let given = sources.map { "\($0.name) #\($0.rank)" }.joined(separator: ", ")
-        // Ids and titles are a log's, so they may hold line breaks and a terminal's commands.
+        // Ids and titles come from a log, so they may hold line breaks and commands for the terminal.
         return String(format: "%.4f  ", score) + id.printableLine + (title.map { "  " + $0.printableLine } ?? "")
             + (given.isEmpty ? "" : "  (\(given))")
     }
 
-    /// What an answer without items says.
+    /// The text of an answer without items.
     static let nothing = "(no item: the filter, the rules or the exclusions leave none)"
 
     static func note(_ fallback: String) -> String { "(\(fallback): no item of the history is known)" }

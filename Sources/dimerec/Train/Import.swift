@@ -42,7 +42,7 @@ struct Import: ParsableCommand {
     struct Log: ParsableCommand {
         static let configuration = CommandConfiguration(
             commandName: "log",
-            abstract: "Any log: filters, sessions, a split by time, and statistics of the items.",
+            abstract: "Filter a log of your own, cut sessions, split it by time, and count the events of each item.",
             discussion: """
                 The steps follow one another in the order of the options. deploy/spark/prepare does the same on Apache Spark, \
                 for logs that do not fit the memory of a machine.
@@ -57,15 +57,15 @@ struct Import: ParsableCommand {
         @Flag(help: "Drop rows with the user, item and time of an earlier row.") var distinct = false
         @Option(help: "Cut each user's events into sessions at longer pauses, in the unit of the log's times.")
         var sessionGap: Double?
-        @Option(help: "Keep the N-core: users (or sessions) and items with N events of each other; 0 keeps all.")
+        @Option(help: "Keep users (or sessions) and items that have at least N events with each other; 0 keeps all.")
         var core = 0
         @Flag(help: "Write train.csv, validation.csv and test.csv, as --split time of train divides them.")
         var splitTime = false
         @OptionGroup var output: Output
 
         func validate() throws {
-            guard sessionGap ?? 0 >= 0 else { throw ValidationError("--session-gap must be at least 0.") }
-            guard 0...1_000_000 ~= minRating else { throw ValidationError("--min-rating must be 0 to 1000000.") }
+            try ValidationError.require("--session-gap", sessionGap, in: 0...)
+            try ValidationError.require("--min-rating", minRating, in: 0...1_000_000)
         }
 
         func run() throws {
@@ -84,7 +84,8 @@ struct Import: ParsableCommand {
     struct YooChoose: ParsableCommand {
         static let configuration = CommandConfiguration(
             commandName: "yoochoose",
-            abstract: "RecSys Challenge 2015, with the usual split of session-based recommendation."
+            abstract:
+                "Convert the clicks of the RecSys Challenge 2015, with the usual split for session-based recommendation."
         )
 
         @Argument(help: "yoochoose-clicks.dat; .gz too.", completion: .file()) var clicks: String
@@ -93,7 +94,7 @@ struct Import: ParsableCommand {
         @OptionGroup var output: Output
 
         func validate() throws {
-            guard fraction >= 1 else { throw ValidationError("--fraction must be at least 1.") }
+            try ValidationError.require("--fraction", fraction, in: 1...)
         }
 
         func run() throws {
@@ -107,7 +108,7 @@ struct Import: ParsableCommand {
     struct KuaiRec: ParsableCommand {
         static let configuration = CommandConfiguration(
             commandName: "kuairec",
-            abstract: "KuaiRec's watched videos."
+            abstract: "Convert the watched videos of KuaiRec."
         )
 
         @Argument(help: "big_matrix.csv; .gz too.", completion: .file()) var matrix: String
@@ -129,7 +130,7 @@ struct Import: ParsableCommand {
     struct AmazonReviews: ParsableCommand {
         static let configuration = CommandConfiguration(
             commandName: "amazon-reviews",
-            abstract: "Amazon reviews of 2014, 2018 or 2023, as JSON Lines or as ratings alone."
+            abstract: "Convert Amazon reviews of 2014, 2018 or 2023, as JSON Lines or as ratings alone."
         )
 
         @Argument(help: "Reviews (JSON Lines) or ratings (CSV); .gz and .zst too.", completion: .file())
@@ -138,7 +139,8 @@ struct Import: ParsableCommand {
         var metadata: String?
         @Flag(help: "Ratings without a header have the item in front, as those of 2018 do.") var itemFirst = false
         @Option(help: "The lowest rating of an interaction; 0 keeps every review.") var minRating = 0.0
-        @Option(help: "Keep the N-core: users and items with N interactions of each other; 0 keeps all.") var core = 5
+        @Option(help: "Keep users and items that have at least N interactions with each other; 0 keeps all.")
+        var core = 5
         @OptionGroup var output: Output
 
         func run() throws {
@@ -153,11 +155,12 @@ struct Import: ParsableCommand {
     struct Gowalla: ParsableCommand {
         static let configuration = CommandConfiguration(
             commandName: "gowalla",
-            abstract: "Check-ins of Gowalla or Brightkite."
+            abstract: "Convert check-ins of Gowalla or Brightkite."
         )
 
         @Argument(help: "loc-gowalla_totalCheckins.txt; .gz and .zst too.", completion: .file()) var checkIns: String
-        @Option(help: "Keep the N-core: users and places with N check-ins of each other; 0 keeps all.") var core = 5
+        @Option(help: "Keep users and places that have at least N check-ins with each other; 0 keeps all.")
+        var core = 5
         @OptionGroup var output: Output
 
         func run() throws {
@@ -170,7 +173,7 @@ struct Import: ParsableCommand {
     struct MovieLens: ParsableCommand {
         static let configuration = CommandConfiguration(
             commandName: "movielens",
-            abstract: "MovieLens ratings, as .dat (1M, 10M) or .csv (20M, 25M, 32M)."
+            abstract: "Convert MovieLens ratings, as .dat (1M, 10M) or .csv (20M, 25M, 32M)."
         )
 
         @Argument(help: "ratings.dat or ratings.csv; .gz too.", completion: .file()) var ratings: String

@@ -8,10 +8,11 @@ struct RecipeOptions: ParsableArguments {
     @Option(help: "Recipe, JSON; repeat it to compare several.", completion: .file()) var recipe: [String] =
         []
     @Option(
-        help: "Instead of --recipe: all, or names with commas; uses PREFIX.json and PREFIX-NAME.json."
+        help:
+            "Instead of --recipe: all, or names of systems, separated by commas; reads PREFIX.json and PREFIX-NAME.json."
     )
     var systems: String?
-    @Option(help: "The PREFIX; by default models/ and the name of the --data folder.") var recipes: String?
+    @Option(help: "The PREFIX of --systems; by default models/ and the name of the --data folder.") var recipes: String?
 
     func validate() throws {
         guard recipe.isEmpty != (systems == nil) else {

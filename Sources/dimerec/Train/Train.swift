@@ -46,7 +46,7 @@ struct Train: ParsableCommand {
     @Flag(help: "Print one JSON object at the end.") var json = false
 
     func validate() throws {
-        if let keep, keep < 1 { throw ValidationError("--keep must be at least 1.") }
+        try ValidationError.require("--keep", keep, in: 1...)
         guard from != nil || !logMayShrink else { throw ValidationError("--log-may-shrink needs --from.") }
     }
 
@@ -161,7 +161,7 @@ struct Train: ParsableCommand {
         return choice.recipe
     }
 
-    /// What ends the training; without a recipe and options, ten minutes.
+    /// The limits of the training; without a recipe and options, ten minutes.
     private func budget(hasRecipe: Bool) -> TrainingBudget {
         hasRecipe || limits.budget != TrainingBudget() ? limits.budget : TrainingBudget(seconds: 600)
     }
@@ -208,7 +208,7 @@ struct Train: ParsableCommand {
 
 extension SplitKind: ExpressibleByArgument {}
 extension SplitPart: ExpressibleByArgument {
-    /// Nobody is judged on what they learnt from.
+    /// No system is judged on rows that it learnt from.
     public static var allValueStrings: [String] { [SplitPart.validation, .test].map(\.rawValue) }
 }
 extension EvaluationProtocol: ExpressibleByArgument {}

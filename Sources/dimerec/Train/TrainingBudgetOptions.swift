@@ -1,7 +1,7 @@
 import ArgumentParser
 import Training
 
-/// What ends a training, besides the recipe's patience.
+/// The limits of a training, besides the recipe's patience.
 struct TrainingBudgetOptions: ParsableArguments {
     @Option(
         help: """
@@ -10,7 +10,7 @@ struct TrainingBudgetOptions: ParsableArguments {
             """
     )
     var maxSeconds: Double?
-    @Option(help: "The same in minutes.") var minutes: Double?
+    @Option(help: "The limit of --max-seconds in minutes.") var minutes: Double?
     @Option(help: "Train for at most this many steps, in place of the recipe's maxSteps.") var maxSteps: Int?
 
     func validate() throws {
@@ -21,9 +21,7 @@ struct TrainingBudgetOptions: ParsableArguments {
                 throw ValidationError("--minutes must be 0 to 525600, a year; got \(minutes).")
             }
         }
-        if let maxSteps, !(1...TrainingPlan.mostSteps ~= maxSteps) {
-            throw ValidationError("--max-steps must be 1 to \(TrainingPlan.mostSteps); got \(maxSteps).")
-        }
+        try ValidationError.require("--max-steps", maxSteps, in: 1...TrainingPlan.mostSteps)
     }
 
     /// The budget; without options, the recipe decides.

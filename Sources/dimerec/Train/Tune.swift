@@ -29,9 +29,9 @@ struct Tune: ParsableCommand {
     @Flag(help: "Print one JSON object with the recipes and their validation metrics.") var json = false
 
     func validate() throws {
-        guard 1...10_000 ~= trials else { throw ValidationError("--trials must be from 1 to 10000.") }
+        try ValidationError.require("--trials", trials, in: 1...10_000)
         if let maxSeconds {
-            guard maxSeconds > 0 else { throw ValidationError("--max-seconds must be above 0.") }
+            try ValidationError.requirePositive("--max-seconds", maxSeconds)
             try TrainingBudgetOptions.require(maxSeconds)
         }
     }

@@ -193,17 +193,7 @@ struct RandomCatalogue {
     func answers(kind: IndexConfiguration.Kind, items: Int) throws {
         var random = SequentialGenerator(CounterBasedGenerator(seed: 77, purpose: .simulation))
         let catalogue = RandomCatalogue(items: items, &random)
-        let checkpoint = catalogue.checkpoint()
-        let vectors = try #require(checkpoint.parameters["items"])
-        let encoder = MeanEncoder(items: vectors)
-        let snapshot = try SnapshotBuilder(
-            warmUpRequests: 1,
-            makeModel: { _ in ServedModel(encoder: encoder, itemVectors: vectors) },
-            makeIndex: { _, vectors in
-                try IndexFormat.build(vectors: vectors, configuration: IndexConfiguration(kind: kind, partitions: 40))
-            },
-            makeExactIndex: { try FlatIndex(vectors: $0) }
-        ).build(checkpoint, generation: 1)
+        let (snapshot, encoder, vectors) = try catalogue.snapshot(kind)
         let service = service(snapshot)
         let workspace = RetrievalWorkspace()
         var (found, best) = (0, 0)

@@ -6,24 +6,6 @@ import Testing
 import VectorIndex
 
 @Suite("Rules, against an oracle") struct RulesOracleTests {
-    private func snapshot(
-        _ catalogue: RandomCatalogue,
-        _ kind: IndexConfiguration.Kind
-    ) throws -> (snapshot: ServingSnapshot, encoder: MeanEncoder, vectors: Matrix) {
-        let checkpoint = catalogue.checkpoint()
-        let vectors = try #require(checkpoint.parameters["items"])
-        let encoder = MeanEncoder(items: vectors)
-        let snapshot = try SnapshotBuilder(
-            warmUpRequests: 1,
-            makeModel: { _ in ServedModel(encoder: encoder, itemVectors: vectors) },
-            makeIndex: { _, vectors in
-                try IndexFormat.build(vectors: vectors, configuration: IndexConfiguration(kind: kind, partitions: 40))
-            },
-            makeExactIndex: { try FlatIndex(vectors: $0) }
-        ).build(checkpoint, generation: 1)
-        return (snapshot, encoder, vectors)
-    }
-
     /// A request with random rules, filters, exclusions and paging.
     private func request(
         _ catalogue: RandomCatalogue,
@@ -70,7 +52,7 @@ import VectorIndex
     func answers(items: Int, requests: Int) throws {
         var random = SequentialGenerator(CounterBasedGenerator(seed: UInt64(items) + 5, purpose: .simulation))
         let catalogue = RandomCatalogue(items: items, &random)
-        let (snapshot, encoder, vectors) = try snapshot(catalogue, .flat)
+        let (snapshot, encoder, vectors) = try catalogue.snapshot(.flat)
         let service = service(snapshot)
         let workspace = RetrievalWorkspace()
         let exact = SearchWorkspace()
@@ -123,7 +105,7 @@ import VectorIndex
     func pages(kind: IndexConfiguration.Kind, items: Int) throws {
         var random = SequentialGenerator(CounterBasedGenerator(seed: 11, purpose: .simulation))
         let catalogue = RandomCatalogue(items: items, &random)
-        let built = try snapshot(catalogue, kind).snapshot
+        let built = try catalogue.snapshot(kind).snapshot
         let removed = (0..<10).map { ItemChange(model: "m", item: catalogue.items[$0].id, version: 1, content: nil) }
         let values: [String: AttributeValue?] = ["brand": .text("brand-1"), "released": .number(1.8e9)]
         let patched = (20..<40).map { AttributeChange(model: "m", item: catalogue.items[$0].id, values: values) }
@@ -150,7 +132,7 @@ import VectorIndex
     func never(items: Int) throws {
         var random = SequentialGenerator(CounterBasedGenerator(seed: 12, purpose: .simulation))
         let catalogue = RandomCatalogue(items: items, &random)
-        let (snapshot, encoder, vectors) = try snapshot(catalogue, .partitioned)
+        let (snapshot, encoder, vectors) = try catalogue.snapshot(.partitioned)
         let service = service(snapshot)
         let workspace = RetrievalWorkspace()
         let exact = SearchWorkspace()

@@ -6,17 +6,6 @@ import Testing
 import Training
 
 @Suite("ExperimentRunner") struct ExperimentRunnerTests {
-    private static let csv: String = {
-        var lines = ["user,item,timestamp"]
-        let numbers = CounterBasedGenerator(seed: 6, purpose: .simulation)
-        for user in 0..<60 {
-            for (time, item) in numbers.integers(below: 30, stream: UInt64(user), count: 12).enumerated() {
-                lines.append("u\(user),i\(item),\(time)")
-            }
-        }
-        return lines.joined(separator: "\n") + "\n"
-    }()
-
     private static let metadata: String =
         "item,title,categories\n" + (0..<30).map { "i\($0),,c\($0 % 3)|all\n" }.joined()
 
@@ -36,7 +25,7 @@ import Training
     }
 
     private func data() throws -> TrainingData {
-        try withFile(Self.csv, name: "events.csv") { events in
+        try withFile(RandomLog.csv, name: "events.csv") { events in
             try withFile(Self.metadata) {
                 try TrainingData(events: events, split: .users, seed: 1, items: $0)
             }

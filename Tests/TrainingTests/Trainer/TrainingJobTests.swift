@@ -7,17 +7,6 @@ import Testing
 import Training
 
 @Suite("TrainingJob") struct TrainingJobTests {
-    private static let csv: String = {
-        var lines = ["user,item,timestamp"]
-        let numbers = CounterBasedGenerator(seed: 6, purpose: .simulation)
-        for user in 0..<60 {
-            for (time, item) in numbers.integers(below: 30, stream: UInt64(user), count: 12).enumerated() {
-                lines.append("u\(user),i\(item),\(time)")
-            }
-        }
-        return lines.joined(separator: "\n") + "\n"
-    }()
-
     private static var recipe: Recipe {
         var recipe = Recipe()
         recipe.model.dimension = 8
@@ -33,7 +22,7 @@ import Training
 
     /// Runs a body with a store and an events file in a temporary folder.
     private func withStore(_ body: (_ store: String, _ events: String) throws -> Void) throws {
-        try withFile(Self.csv, name: "events.csv") { events in
+        try withFile(RandomLog.csv, name: "events.csv") { events in
             try body(URL(filePath: events).deletingLastPathComponent().appending(path: "store.sqlite").path, events)
         }
     }

@@ -57,7 +57,7 @@ struct EventDigest {
     }
 
     private mutating func flush() {
-        // Taken out while it is read, so that nothing of `self` is read and written at once.
+        // Take the value out while it is read, so that no part of `self` is read and written at once.
         var full: [UInt8] = []
         swap(&full, &buffer)
         hash.update(full.span.extracting(0..<filled))

@@ -55,7 +55,7 @@ struct ColumnChoice {
         }
     }
 
-    /// What the columns were taken for, with the fields of the first row if it can be read.
+    /// The roles that the columns were taken for, with the fields of the first row if it can be read.
     private func found(withFirstRowOf reader: inout CSVReader) -> [CSVError.FoundColumn] {
         let hasRow = (try? reader.next()) ?? false
         return header.indices.map { column in

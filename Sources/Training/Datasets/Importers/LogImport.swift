@@ -7,7 +7,7 @@
 /// 3. Drop repeated rows: those with the user, item and time of an earlier one.
 /// 4. Cut the events of each user into sessions. A session ends before a pause longer than `sessionGap`. The user
 ///    becomes the session's id: the user's id, `#`, and the number of the session, from 1.
-/// 5. Keep the N-core, with N = `core`: users and items with at least N events of each other.
+/// 5. Keep the N-core, with N = `core`: users and items that have at least N events with each other.
 /// 6. Divide whole users by the time of their last event, as ``SplitKind/time`` does.
 ///
 /// Rows keep the order of the log, which later breaks ties in time. `deploy/spark/prepare` takes the same steps on

@@ -1,7 +1,7 @@
 import Foundation
 
 extension LogReport {
-    /// What the reader should know first: a sentence or two each, the most important first.
+    /// The findings that the reader should know first: a sentence or two each, the most important one first.
     public var findings: [String] { trainingFindings + qualityFindings + characterFindings }
 
     private var trainingFindings: [String] {

@@ -1,7 +1,7 @@
 import CheckpointStore
 import Kernels
 
-/// What a log of interactions holds, and what a training would make of it.
+/// The content of a log of interactions, and how a training would use it.
 public struct LogReport: Sendable {
     /// The log as the caller named it.
     public let file: String

@@ -23,7 +23,7 @@ public struct ModelReport: Sendable {
 
     /// The figures of some rows.
     public struct Segment: Sendable, Equatable {
-        /// What the rows have in common.
+        /// The common trait of the rows.
         public let name: String
         /// Number of rows.
         public let rows: Int

@@ -20,7 +20,7 @@ public struct AlikeIDStatistics: Sendable, Equatable, Encodable {
         (self.count, self.example) = (count, example)
     }
 
-    /// What ids that may mean the same have in common; equal strings have one form of Unicode.
+    /// The form that ids with the same meaning share; equal strings have one form of Unicode.
     private static func folded(_ id: String) -> String {
         let digits = id.hasSuffix(".0") ? id.dropLast(2) : id[...]
         guard !digits.isEmpty, digits.utf8.allSatisfy({ UInt8(ascii: "0")...UInt8(ascii: "9") ~= $0 }) else {

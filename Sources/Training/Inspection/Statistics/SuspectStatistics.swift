@@ -2,7 +2,7 @@ import Kernels
 
 /// Users who do not behave like people: scripts, shared accounts, or a default id.
 public struct SuspectStatistics: Sendable, Equatable, Encodable {
-    /// A user and what is unusual.
+    /// A listed user and the numbers that are unusual.
     public struct User: Sendable, Equatable, Encodable {
         /// The user's id.
         public let id: String

@@ -1,0 +1,125 @@
+import Foundation
+import Kernels
+import Testing
+import Training
+
+@Suite("Times of an events file") struct EventTimesTests {
+    @Test("a file of nanoseconds in reverse order is read in time order")
+    func nanoseconds() throws {
+        var lines = ["user,item,timestamp"]
+        for place in (0..<8).reversed() { lines.append("u,i\(place),\(1_700_000_000_000_000_000 + place)") }
+        let loaded = try EventsFile.load(lines.joined(separator: "\n"))
+        #expect(EventsFile.sequences(loaded) == ["u": (0..<8).map { "i\($0)" }])
+        #expect(loaded.data.lastTimestamps.map(\.description) == ["1700000000000000007"])
+    }
+
+    @Test("a split by time orders users whose last events are a nanosecond apart")
+    func nanosecondSplit() throws {
+        var lines = ["user,item,timestamp"]
+        for user in (0..<10).reversed() {
+            lines += ["u\(user),a,1600000000000000000", "u\(user),b,\(1_700_000_000_000_000_000 + user)"]
+        }
+        let split = DataSplit(try EventsFile.load(lines.joined(separator: "\n")).data, by: .time, seed: 0)
+        #expect(split.validation.userIDs == ["u8"] && split.test.userIDs == ["u9"])
+    }
+
+    @Test("the digest depends on each nanosecond, not on how a time is written")
+    func digest() throws {
+        func digest(_ time: String) throws -> String {
+            try EventsFile.load("user,item,timestamp\nu,i,\(time)\n").data.digest
+        }
+        #expect(try digest("1700000000000000000") != digest("1700000000000000001"))
+        #expect(try digest("1700000000000000001") == digest("1.700000000000000001e18"))
+        #expect(try digest("1704103200.5") == digest("2024-01-01T10:00:00.5Z"))
+        #expect(try digest("1704103200") == digest("2024-01-01 12:00:00+02:00"))
+    }
+
+    @Test("calendar times give the same order as times in seconds", arguments: 0..<4 as Range<UInt64>)
+    func calendarTimes(seed: UInt64) throws {
+        var generator = SequentialGenerator(CounterBasedGenerator(seed: seed, purpose: .simulation))
+        let format = Date.ISO8601FormatStyle()
+        var (plain, calendar) = ("user,item,timestamp\n", "user,item,timestamp\n")
+        for event in 0..<200 {
+            let seconds = Int.random(in: -2_000_000_000...4_000_000_000, using: &generator)
+            let text = Date(timeIntervalSince1970: TimeInterval(seconds)).formatted(format)
+            plain += "u\(event % 9),i\(event),\(seconds)\n"
+            calendar += "u\(event % 9),i\(event),\(text)\n"
+        }
+        let (numbers, times) = (try EventsFile.load(plain), try EventsFile.load(calendar))
+        #expect(numbers.data.sequences == times.data.sequences)
+        #expect(numbers.data.digest == times.data.digest)
+    }
+
+    @Test(
+        "a column that mixes forms is rejected with both values and lines",
+        arguments: [
+            ("5", "2024-01-01"), ("2024-01-01", "2024-01-01T10:00:00"), ("2024-01-01T10:00:00", "2024-01-01T10:00:00Z"),
+            ("2024-01-01 10:00:00", "1704103200"),
+        ]
+    )
+    func mixedForms(first: String, other: String) throws {
+        let text = try EventsFile.refusal("user,item,timestamp\nu,i,\(first)\nu,j,\(first)\nu,k,\(other)\n")
+        #expect(text.hasPrefix("F:4:5: column 'timestamp' mixes forms of time: '\(other)' ("))
+        #expect(text.contains("line 4") && text.contains("'\(first)' (") && text.contains("line 2"))
+    }
+
+    @Test("the error of an unreadable time lists the accepted forms")
+    func unreadableTime() throws {
+        let text = try EventsFile.refusal("user,item,timestamp\nu,i,31/01/2024\n")
+        #expect(text.hasPrefix("F:2:5: '31/01/2024' in column 'timestamp' is no time."))
+        #expect(text.contains("2024-01-31T10:00:00.123Z"))
+    }
+
+    @Test(
+        "a date that ends with its year gets the command that converts it",
+        arguments: [
+            ("31/01/2024", "3-\\2-\\1|'`."), ("01.02.2024 10:00", "3-\\2-\\1|'`."), ("01/31/2024", "comes first here."),
+            ("01/02/2024", "comes first here."), ("1/2/2024 8:26", "comes first here."), ("13/2/2024", "3-\\2-\\1|'`."),
+        ]
+    )
+    func yearLast(time: String, end: String) throws {
+        let text = try EventsFile.refusal("user,item,timestamp\nu,i,\(time)\n")
+        #expect(text.contains("Write the year first") && text.hasSuffix(end), "\(text)")
+    }
+
+    @Test("dates in digits are dates if all numbers of the column are", arguments: ["", "0000", "000000"])
+    func digitDates(timeOfDay: String) throws {
+        func log(_ last: String) -> String {
+            "user,item,timestamp\nu,b,20240301\(timeOfDay)\nu,a,20240229\(timeOfDay)\nu,c,\(last)\n"
+        }
+        let dates = try EventsFile.load(log("20240302" + timeOfDay))
+        #expect(dates.data.lastTimestamps == [1_709_337_600] && EventsFile.sequences(dates) == ["u": ["a", "b", "c"]])
+        #expect(dates.data.notes.contains { $0.contains("20240301\(timeOfDay)") && $0.contains("YYYYMMDD") })
+        let numbers = try EventsFile.load(log("20240230" + timeOfDay))
+        #expect(numbers.data.notes.isEmpty && EventsFile.sequences(numbers) == ["u": ["a", "c", "b"]])
+    }
+
+    @Test("a column that looks like times is named when no column is known to hold them")
+    func timelike() throws {
+        for time in ["2024-01-31 10:00:00", "1700000000", "1700000000000"] {
+            let notes = try EventsFile.load("user,item,price,moment\nu,i,17.5,\(time)\n").data.notes
+            #expect(notes.contains { $0.contains("'moment' looks like times: name it with --time-column 'moment'") })
+            let text = try EventsFile.refusal("user,price,moment\nu,17.5,\(time)\n")
+            #expect(
+                text.contains("'price' (unknown, first") && text.contains("'moment' (unknown, looks like times, first")
+            )
+            #expect(text.contains("--item-column") && text.contains("--time-column"))
+        }
+        #expect(try !EventsFile.refusal("user,price\nu,17.5\n").contains("--time-column"))
+    }
+
+    @Test("without a column of times the file's order is used, with a warning")
+    func noTimes() throws {
+        let loaded = try EventsFile.load("user,item,price\nv,c,1\nu,b,9\nu,a,2\nv,a,3\n")
+        #expect(EventsFile.sequences(loaded) == ["u": ["b", "a"], "v": ["c", "a"]])
+        #expect(loaded.data.lastTimestamps == [3, 2])
+        let note = try #require(loaded.data.notes.first)
+        #expect(loaded.data.notes.count == 1 && note.hasPrefix("warning: ") && note.contains("--time-column"))
+        #expect(note.contains("'price'"))
+    }
+
+    @Test("accepts negative and distant times", arguments: ["-5", "99999999999999999999", "9999-12-31", "0001-01-01"])
+    func farTimes(time: String) throws {
+        #expect(try EventsFile.load("user,item,timestamp\nu,i,\(time)\n").data.eventCount == 1)
+    }
+}
