@@ -132,7 +132,8 @@ import Testing
         try DatabaseQueue(path: directory.path()).write { db in
             let content = try #require(try String.fetchOne(db, sql: "SELECT content FROM alias"))
                 .replacing("\"a.b\"", with: "\"a/b\"")
-            let values: StatementArguments = ["a/b", content, SHA256.row("alias", content)]
+            let digest = Data(SHA256.hash(Array("dimerec alias 1\n\(content)".utf8).span))
+            let values: StatementArguments = ["a/b", content, digest]
             try db.execute(sql: "UPDATE alias SET name = ?, content = ?, digest = ?", arguments: values)
         }
         store = try directory.store()

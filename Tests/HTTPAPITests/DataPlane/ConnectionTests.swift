@@ -92,6 +92,8 @@ import Testing
         arguments: [
             "Content-Length: 2000\r\n\r\n",
             "Transfer-Encoding: chunked\r\n\r\n7d0\r\n" + String(repeating: " ", count: 1500),
+            "Transfer-Encoding: chunked\r\n\r\n7d0\r\n", "Transfer-Encoding: chunked\r\n\r\n2;x=y\r\n{}\r\n3ff",
+            "Transfer-Encoding: Chunked\r\n\r\nffffffffffffffff\r\n{",
             "Content-Length: 99999999999999999999999\r\n\r\n",
         ]
     )
