@@ -1,10 +1,13 @@
-"""Reference values for SASRec, GRU4Rec, NARM and the mean of items: user vectors, loss and all gradients, by PyTorch in double precision.
+"""Reference values for SASRec, GRU4Rec, NARM and the mean of items, by PyTorch in double precision.
+
+They are user vectors, loss and all gradients.
 
 Run: for system in sasrec gru4rec narm dnn; do python causal.py $system > $system.json; done
 
-Written from the published descriptions (Kang and McAuley, ICDM 2018; Hidasi et al., ICLR 2016; Li et al., CIKM 2017), with the project's
-stated deviations: item rows, which the networks scale by sqrt(d), and users on the unit sphere; the softmax over one
-pool of negatives; for SASRec pre-norm blocks with a trained bias for each distance. The recurrence is torch.nn.GRU.
+Written from the published descriptions (Kang and McAuley, ICDM 2018; Hidasi et al., ICLR 2016; Li et al., CIKM 2017),
+with the project's stated deviations: item rows, which the networks scale by sqrt(d), and users on the unit sphere; the
+softmax over one pool of negatives; for SASRec pre-norm blocks with a trained bias for each distance. The recurrence is
+torch.nn.GRU.
 Weights are sines of their element numbers, so that no file of weights is needed.
 """
 import json
