@@ -119,14 +119,28 @@ extension CheckpointStore {
 }
 
 extension Alias {
-    /// Why no new alias may have this name, or nil if one may: a part of a URL's path must be able to name it.
+    /// Why no new alias may have this name, or nil if one may: a part of a URL's path must be able to name it, a terminal
+    /// must be able to print it, and no other name may look the same.
     ///
     /// Stores of earlier versions may hold such aliases, which stay in service until they are removed.
     package var nameFault: String? {
-        guard name.utf8.contains(UInt8(ascii: "/")) || name == "." || name == ".." else { return nil }
-        return "'\(name)' cannot be the name of an alias, because proxies and clients take it for a path; "
-            + "use a name without '/', and neither '.' nor '..'"
+        let refusal = "\(name.debugDescription) cannot be the name of an alias, because "
+        if name.utf8.contains(UInt8(ascii: "/")) || name == "." || name == ".." {
+            return refusal + "proxies and clients take it for a path; use a name without '/', and neither '.' nor '..'"
+        }
+        if name.utf8.count > Self.longestName { return refusal + "it is longer than \(Self.longestName) bytes" }
+        let isPrintable = name.unicodeScalars.allSatisfy {
+            ![.control, .format, .lineSeparator, .paragraphSeparator].contains($0.properties.generalCategory)
+        }
+        guard isPrintable else { return refusal + "it has characters that are not printed" }
+        guard name.utf8.elementsEqual(name.precomposedStringWithCanonicalMapping.utf8) else {
+            return refusal + "it is not in Unicode's normal form C, so another name may look the same"
+        }
+        return nil
     }
+
+    /// The most UTF-8 bytes of a new alias' name.
+    private static let longestName = 256
 
     /// Why every store rejects the alias, or nil if it is consistent.
     package var contradiction: String? {

@@ -149,7 +149,7 @@ extension Alias.Guard {
         try reader.object(pointer, fields: fields, required: 0) { reader, field, pointer throws(Problem) in
             switch field {
             case "max_error_rate": maxErrorRate = try reader.double(pointer, in: 0...1)
-            case "max_p99_ms": maxP99Ms = try reader.double(pointer)
+            case "max_p99_ms": maxP99Ms = try reader.double(pointer, in: 0...60_000)
             default: minRequests = try reader.integer(pointer, in: 1...Int(Int32.max))
             }
         }

@@ -154,10 +154,10 @@ final class ConnectionHandler: ChannelDuplexHandler {
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
         guard case .open = phase else { return }
         let problem: Problem
-        if error is ChunkSizeCheck.Excess {
+        if let excess = error as? ChunkSizeCheck.Excess {
             // The limit may have refused the request already.
             guard incoming != nil else { return }
-            problem = .bodyTooLarge(settings.maxBodyBytes)
+            problem = excess.problem(limit: settings.maxBodyBytes)
         } else if let error = error as? HTTPParserError, error != .invalidEOFState {
             problem = Problem(.invalidArgument, "The bytes are not an HTTP/1.1 request within the limits: \(error).")
         } else {

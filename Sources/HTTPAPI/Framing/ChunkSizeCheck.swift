@@ -10,8 +10,16 @@ final class ChunkSizeCheck: ChannelInboundHandler {
     typealias InboundIn = ByteBuffer
     typealias InboundOut = ByteBuffer
 
-    /// The error of a body above the limit.
-    struct Excess: Error {}
+    /// Why a body is refused.
+    enum Excess: Error {
+        /// Its chunks are larger than the limit together.
+        case body
+        /// The line with the size of a chunk is longer than `longestLine`.
+        case line
+    }
+
+    /// The most bytes of a line with the size of a chunk, extensions included.
+    static let longestLine = 16_384
 
     private enum Place {
         /// Not in a chunked body, or in one whose beginning is unknown.
@@ -27,6 +35,8 @@ final class ChunkSizeCheck: ChannelInboundHandler {
     private let limit: Int
     private var place = Place.outside
     private var total = 0
+    /// Bytes of the current line with a size.
+    private var lineLength = 0
     /// The only part of the current read so far, if it is the head of a request with a chunked body.
     private var head: HTTPRequestHead?
     private var parts = 0
@@ -55,11 +65,11 @@ final class ChunkSizeCheck: ChannelInboundHandler {
             self.head = nil
             guard let start = Self.endOfHead(head, in: rest) else { return }
             rest = rest[start...]
-            (place, total) = (.size(0), 0)
+            (place, total, lineLength) = (.size(0), 0, 0)
         }
-        guard announcesExcess(rest) else { return }
+        guard let excess = excess(in: rest) else { return }
         place = .outside
-        context.fireErrorCaught(Excess())
+        context.fireErrorCaught(excess)
     }
 
     /// Where a body begins; nil unless the head is whole and the first thing in the bytes.
@@ -74,35 +84,60 @@ final class ChunkSizeCheck: ChannelInboundHandler {
         return nil
     }
 
-    /// Follows the chunks, and returns whether their sizes exceed the limit together.
-    private func announcesExcess(_ bytes: ByteBufferView) -> Bool {
+    /// Follows the chunks, and returns what exceeds a limit first.
+    private func excess(in bytes: ByteBufferView) -> Excess? {
         var rest = bytes
         while let byte = rest.first {
             switch place {
-            case .outside: return false
-            case .size(let size):
+            case .outside: return nil
+            case .size(let size), .line(let size):
                 rest = rest.dropFirst()
-                guard let digit = Character(UnicodeScalar(byte)).hexDigitValue else {
-                    place = byte == UInt8(ascii: "\n") ? afterSize(size) : .line(size)
-                    continue
+                lineLength += 1
+                guard lineLength <= Self.longestLine else { return .line }
+                if byte == UInt8(ascii: "\n") {
+                    place = afterSize(size)
+                } else if case .size = place, let digit = Self.hexDigit(byte) {
+                    guard total + 16 * size + digit <= limit else { return .body }
+                    place = .size(16 * size + digit)
+                } else {
+                    place = .line(size)
                 }
-                guard total + 16 * size + digit <= limit else { return true }
-                place = .size(16 * size + digit)
-            case .line(let size):
-                rest = rest.dropFirst()
-                if byte == UInt8(ascii: "\n") { place = afterSize(size) }
             case .chunk(let left):
                 let count = min(left, rest.count)
                 rest = rest.dropFirst(count)
                 place = count == left ? .size(0) : .chunk(left - count)
             }
         }
-        return false
+        return nil
+    }
+
+    private static func hexDigit(_ byte: UInt8) -> Int? {
+        switch byte {
+        case UInt8(ascii: "0")...UInt8(ascii: "9"): Int(byte - UInt8(ascii: "0"))
+        case UInt8(ascii: "a")...UInt8(ascii: "f"): Int(byte - UInt8(ascii: "a")) + 10
+        case UInt8(ascii: "A")...UInt8(ascii: "F"): Int(byte - UInt8(ascii: "A")) + 10
+        default: nil
+        }
     }
 
     /// The last chunk has the size 0; what follows it is the parser's business.
     private func afterSize(_ size: Int) -> Place {
         total += size
+        lineLength = 0
         return size == 0 ? .outside : .chunk(size + 2)
+    }
+}
+
+extension ChunkSizeCheck.Excess {
+    /// The answer to a request with this fault.
+    func problem(limit: Int) -> Problem {
+        switch self {
+        case .body: .bodyTooLarge(limit)
+        case .line:
+            Problem(
+                .invalidArgument,
+                "The line with the size of a chunk is longer than \(ChunkSizeCheck.longestLine) bytes."
+            )
+        }
     }
 }

@@ -35,8 +35,8 @@ extension Setting {
             "MODEL",
             \.controller.models,
             flag: "--model",
-            "The models or aliases to serve, separated by commas. Requests that name none use the first. By"
-                + " default every model of the store."
+            "The models or aliases to serve, separated by commas; a request that names none gets the first. By"
+                + " default every model of the store; if there are several, a request must then name one."
         ),
         .duration(
             "POLL_INTERVAL_MS",

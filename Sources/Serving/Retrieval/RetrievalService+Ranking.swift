@@ -97,7 +97,7 @@ extension RetrievalService {
         return request.isFiltered || request.rules.addsToScores ? .filter : .effort
     }
 
-    /// The most popular items that may be answered, with a score of 0.
+    /// The most popular items that may be answered, with a score of 0; then the added ones, which nobody has taken yet.
     func popular(
         _ k: Int,
         in snapshot: ServingSnapshot,
@@ -106,11 +106,14 @@ extension RetrievalService {
     ) -> [Scored] {
         let excluded = Set(exclusions)
         let live = snapshot.live
-        return snapshot.popularity.lazy
-            .filter {
-                !excluded.contains($0) && allowed?.contains($0) != false && live?.index.contains($0) != false
-            }
-            .prefix(k)
-            .map { Scored(id: $0, score: 0) }
+        func isAllowed(_ item: Int32) -> Bool {
+            !excluded.contains(item) && allowed?.contains(item) != false && live?.index.contains(item) != false
+        }
+        var items = snapshot.popularity.lazy.filter(isAllowed).prefix(k).map { Scored(id: $0, score: 0) }
+        if let live, items.count < k {
+            let added = (Int32(live.builtCount)..<Int32(live.index.bound)).lazy.filter(isAllowed)
+            items += added.prefix(k - items.count).map { Scored(id: $0, score: 0) }
+        }
+        return items
     }
 }

@@ -51,8 +51,9 @@ final class CanaryWatch: Sendable {
     private static func breach(of bounds: Alias.Guard, by counts: VersionStatistics.Counts) -> String? {
         let rate = Double(counts.failed) / Double(max(1, counts.answered + counts.failed))
         if let most = bounds.maxErrorRate, rate > most { return "its error rate is \(rate); the guard allows \(most)" }
-        if let most = bounds.maxP99Ms, let p99 = counts.p99, p99 / 1e6 > most {
-            return "its 99th percentile is up to \(p99 / 1e6) ms; the guard allows \(most) ms"
+        // Only what is surely above the bound ends a split: a sound version must not lose its part.
+        if let most = bounds.maxP99Ms, let p99 = counts.p99, p99.lowerBound / 1e6 >= most {
+            return "its 99th percentile is above \(p99.lowerBound / 1e6) ms; the guard allows \(most) ms"
         }
         return nil
     }

@@ -69,16 +69,20 @@ public final class VersionStatistics: Sendable {
             return difference
         }
 
-        /// An upper bound of the 99th percentile of the work, in nanoseconds, to a factor of 1.5; nil without answers.
-        public var p99: Double? {
+        /// The range that has the 99th percentile of the work, in nanoseconds; nil without answers.
+        ///
+        /// Its ends are a factor of 1.5 apart. The lowest range begins at 1 ns, the highest has no end.
+        public var p99: ClosedRange<Double>? {
             let total = answered
             guard total > 0 else { return nil }
             var left = total - total / 100
-            for (bucket, bound) in VersionStatistics.bounds.enumerated() {
-                guard buckets[bucket] < left else { return Double(bound) }
-                left -= buckets[bucket]
+            var start = 1.0
+            for (count, bound) in zip(buckets, VersionStatistics.bounds) {
+                guard count < left else { return start...Double(bound) }
+                left -= count
+                start = Double(bound)
             }
-            return .infinity
+            return start...Double.infinity
         }
     }
 }

@@ -28,6 +28,8 @@ struct IndexBench: ParsableCommand {
         try ValidationError.require("-k", k, in: 1...1_000_000)
         try ValidationError.require("--max-queries", maxQueries, in: 1...1_000_000)
         try ValidationError.require("--synthetic", synthetic, in: 1...10_000_000)
+        try ValidationError.require("--partitions", partitions, in: 1...1_048_576)
+        try ValidationError.require("--recall", recall, in: 0.5...0.9999)
         try ValidationError.require("--filter-share", filterShare, in: 0...1)
         try ValidationError.require("--churn", churn, in: 0...1)
         for effort in efforts { try ValidationError.require("--efforts", effort, in: 1...) }

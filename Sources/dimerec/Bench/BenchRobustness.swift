@@ -21,7 +21,6 @@ struct RobustnessBench: ParsableCommand {
     @Flag(help: "Print one JSON object a log.") var json = false
 
     func validate() throws {
-        try ValidationError.requirePositive("--max-seconds", maxSeconds)
         try TrainingBudgetOptions.require(maxSeconds)
         _ = try chosen()
     }

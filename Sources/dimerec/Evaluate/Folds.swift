@@ -31,7 +31,6 @@ struct Folds: ParsableCommand {
 
     func validate() throws {
         try ValidationError.require("--folds", folds, in: 1...100)
-        try ValidationError.requirePositive("--max-seconds", limits.maxSeconds)
     }
 
     func run() throws {

@@ -40,10 +40,7 @@ struct RunExperiment: ParsableCommand {
         guard experiment != .reranking || part == .test else {
             throw ValidationError("reranking trains on the validation part and needs --part test.")
         }
-        if let maxSeconds {
-            try ValidationError.requirePositive("--max-seconds", maxSeconds)
-            try TrainingBudgetOptions.require(maxSeconds)
-        }
+        try TrainingBudgetOptions.require(maxSeconds)
         _ = try sweptValues()
     }
 

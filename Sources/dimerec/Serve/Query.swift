@@ -34,6 +34,7 @@ struct Query: AsyncParsableCommand {
     @Flag(help: "Print the answer as /retrieve gives it.") var json = false
 
     func validate() throws {
+        try ValidationError.require("-k", k, in: 1...1000)
         guard (store == nil) != (url == nil) else {
             throw ValidationError("Give either a store with --store or a running server with --url.")
         }

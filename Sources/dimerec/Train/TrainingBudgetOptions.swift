@@ -14,12 +14,10 @@ struct TrainingBudgetOptions: ParsableArguments {
     @Option(help: "Train for at most this many steps, in place of the recipe's maxSteps.") var maxSteps: Int?
 
     func validate() throws {
-        if let maxSeconds { try Self.require(maxSeconds) }
-        if let minutes {
-            guard maxSeconds == nil else { throw ValidationError("Give --max-seconds or --minutes, not both.") }
-            guard 0...525_600 ~= minutes else {
-                throw ValidationError("--minutes must be 0 to 525600, a year; got \(minutes).")
-            }
+        try Self.require(maxSeconds)
+        try ValidationError.requirePositive("--minutes", minutes, atMost: Self.longest / 60)
+        guard maxSeconds == nil || minutes == nil else {
+            throw ValidationError("Give --max-seconds or --minutes, not both.")
         }
         try ValidationError.require("--max-steps", maxSteps, in: 1...TrainingPlan.mostSteps)
     }
@@ -27,10 +25,11 @@ struct TrainingBudgetOptions: ParsableArguments {
     /// The budget; without options, the recipe decides.
     var budget: TrainingBudget { TrainingBudget(steps: maxSteps, seconds: maxSeconds ?? minutes.map { $0 * 60 }) }
 
-    /// Throws unless `--max-seconds` is a time: not negative, at most a year.
-    static func require(_ maxSeconds: Double) throws {
-        guard 0...31_536_000 ~= maxSeconds else {
-            throw ValidationError("--max-seconds must be 0 to 31536000, a year; got \(maxSeconds).")
-        }
+    /// Throws unless `--max-seconds` is absent or a time above 0 and of at most a year.
+    static func require(_ maxSeconds: Double?) throws {
+        try ValidationError.requirePositive("--max-seconds", maxSeconds, atMost: longest)
     }
+
+    /// The seconds of a year.
+    private static let longest = 31_536_000.0
 }

@@ -30,10 +30,7 @@ struct Tune: ParsableCommand {
 
     func validate() throws {
         try ValidationError.require("--trials", trials, in: 1...10_000)
-        if let maxSeconds {
-            try ValidationError.requirePositive("--max-seconds", maxSeconds)
-            try TrainingBudgetOptions.require(maxSeconds)
-        }
+        try TrainingBudgetOptions.require(maxSeconds)
     }
 
     func run() throws {

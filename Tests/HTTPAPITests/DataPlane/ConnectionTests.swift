@@ -107,6 +107,19 @@ import Testing
         }
     }
 
+    @Test("the line with the size of a chunk has an end", arguments: ["1;", "0"])
+    func refusesEndlessSizes(start: String) async throws {
+        try await withServer { server in
+            let connection = try await server.connect()
+            let head = "POST /retrieve HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+            try await connection.send(head + start)
+            for _ in 0..<9 { try? await connection.send(String(repeating: "0", count: 2000)) }
+            let answer = try await connection.answer()
+            #expect(answer.status == 400 && answer.headers["connection"] == "close")
+            #expect(try await connection.rest() == "")
+        }
+    }
+
     @Test("100-continue is answered before the body; a request with a problem is refused at once")
     func continues() async throws {
         try await withServer { server in

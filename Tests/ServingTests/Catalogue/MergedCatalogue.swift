@@ -86,9 +86,9 @@ struct MergedCatalogue {
                 item.categories.compactMap { name in categoryNames.firstIndex(of: name).map { Int32($0) } }
             }
         )
-        checkpoint.popularity = built.popularity.compactMap { number in
-            left.firstIndex(of: built.catalogue.ids[Int(number)]).map { Int32($0) }
-        }
+        let byPopularity = built.popularity.map { built.catalogue.ids[Int($0)] }
+        let added = left.filter { !built.catalogue.ids.contains($0) }
+        checkpoint.popularity = (byPopularity + added).compactMap { left.firstIndex(of: $0).map { Int32($0) } }
         let encoder = RenumberingEncoder(base: MeanEncoder(items: vectors), numbers: found.map(\.encoded))
         return try SnapshotBuilder(
             warmUpRequests: 1,

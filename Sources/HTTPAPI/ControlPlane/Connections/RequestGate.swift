@@ -20,6 +20,8 @@ final class RequestGate: ChannelDuplexHandler {
     private let connections: ControlConnections
     private let chunks: ChunkSizeCheck
     private var arriving: Arriving?
+    /// Whether the arriving request still waits for `100 Continue`; earlier requests delay it.
+    private var owesContinue = false
     private var waiting = CircularBuffer<Arriving>()
     /// Why the gate reads no more; the connection closes after the answer to the previous request.
     private var refusal: Problem?
@@ -66,7 +68,10 @@ final class RequestGate: ChannelDuplexHandler {
             for (name, value) in head.headers { _ = framing.read(name, value) }
             if let problem = framing.problem { return refuse(problem, context) }
             arriving = Arriving(head: head)
-            continueIfExpected(head, context)
+            owesContinue =
+                head.version == .http1_1
+                && head.headers["Expect"].contains { equalsIgnoringCase($0, "100-continue") }
+            continueIfOwed(context)
         case .body(var bytes):
             guard (arriving?.body.readableBytes ?? 0) + bytes.readableBytes <= settings.maxBodyBytes else {
                 return refuse(.bodyTooLarge(settings.maxBodyBytes), context)
@@ -75,16 +80,17 @@ final class RequestGate: ChannelDuplexHandler {
         case .end:
             guard let request = arriving else { return }
             arriving = nil
+            owesContinue = false
             requestStart = nil
             waiting.append(request)
             passNext(context)
         }
     }
 
-    /// Asks for the body of a request that waits with it (RFC 9110, section 10.1.1).
-    private func continueIfExpected(_ head: HTTPRequestHead, _ context: ChannelHandlerContext) {
-        let expects = head.headers["Expect"].contains { equalsIgnoringCase($0, "100-continue") }
-        guard expects, head.version == .http1_1, waiting.isEmpty, !isAnswering else { return }
+    /// Asks for the body of a request that waits with it (RFC 9110, section 10.1.1), after the answers before it.
+    private func continueIfOwed(_ context: ChannelHandlerContext) {
+        guard owesContinue, waiting.isEmpty, !isAnswering, !isClosing else { return }
+        owesContinue = false
         let answer = HTTPResponseHead(version: .http1_1, status: .continue)
         context.writeAndFlush(wrapOutboundOut(.head(answer)), promise: nil)
     }
@@ -110,6 +116,8 @@ final class RequestGate: ChannelDuplexHandler {
         } else if let event = inputClosed {
             inputClosed = nil
             context.fireUserInboundEventTriggered(event)
+        } else {
+            continueIfOwed(context)
         }
     }
 
@@ -127,7 +135,9 @@ final class RequestGate: ChannelDuplexHandler {
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        if error is ChunkSizeCheck.Excess { return refuse(.bodyTooLarge(settings.maxBodyBytes), context) }
+        if let excess = error as? ChunkSizeCheck.Excess {
+            return refuse(excess.problem(limit: settings.maxBodyBytes), context)
+        }
         guard let error = error as? HTTPParserError, error != .invalidEOFState else {
             context.close(promise: nil)
             return
@@ -177,6 +187,7 @@ final class RequestGate: ChannelDuplexHandler {
         guard refusal == nil else { return }
         refusal = problem
         arriving = nil
+        owesContinue = false
         requestStart = nil
         passNext(context)
     }
