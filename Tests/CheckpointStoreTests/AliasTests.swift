@@ -32,7 +32,7 @@ import Testing
         expected.revision = 1
         #expect(try store.setAlias(canary, ifRevision: 0) == expected)
         #expect(try reader.aliases() == [expected])
-        let simple = Alias(name: "a\"\n\u{301}", model: "ml", revision: 77)
+        let simple = Alias(name: "a\"\u{301}", model: "ml", revision: 77)
         #expect(try store.setAlias(simple).revision == 1)
         expected.revision = 2
         #expect(try store.setAlias(canary, ifRevision: 1) == expected)

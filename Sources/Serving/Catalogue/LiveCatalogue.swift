@@ -28,6 +28,8 @@ struct LiveCatalogue: Sendable {
     private(set) var titles: [Int32: String] = [:]
     /// The most similar built item of each added item, in the order of item numbers.
     private var likest: [Int32] = []
+    /// The items that were ever added, in the order of their ids' bytes: their numbers depend on older changes.
+    private(set) var addedByID: [Int32] = []
 
     /// The catalogue of a snapshot; a built one has no changes.
     init(of snapshot: ServingSnapshot) {
@@ -124,10 +126,25 @@ struct LiveCatalogue: Sendable {
             let number = try index.add(place.vector)
             precondition(identifiers.append(id) == number, "\(identifiers.count) ids for \(index.bound) vectors")
             likest.append(place.likest)
+            addedByID.insert(number, at: placeAmongAdded(of: id))
             return number
         } catch {
             preconditionFailure("a checked vector of item '\(id)': \(error)")
         }
+    }
+
+    /// Where a new id belongs in ``addedByID``.
+    private func placeAmongAdded(of id: String) -> Int {
+        var (low, high) = (0, addedByID.count)
+        while low < high {
+            let middle = (low + high) / 2
+            if identifiers.utf8(addedByID[middle]).lexicographicallyPrecedes(id.utf8) {
+                low = middle + 1
+            } else {
+                high = middle
+            }
+        }
+        return low
     }
 
     private mutating func takeOut(_ number: Int32) {

@@ -97,7 +97,7 @@ extension RetrievalService {
         return request.isFiltered || request.rules.addsToScores ? .filter : .effort
     }
 
-    /// The most popular items that may be answered, with a score of 0; then the added ones, which nobody has taken yet.
+    /// The most popular items that may be answered, with a score of 0; then the added ones by id, as nobody has taken them yet.
     func popular(
         _ k: Int,
         in snapshot: ServingSnapshot,
@@ -109,11 +109,10 @@ extension RetrievalService {
         func isAllowed(_ item: Int32) -> Bool {
             !excluded.contains(item) && allowed?.contains(item) != false && live?.index.contains(item) != false
         }
-        var items = snapshot.popularity.lazy.filter(isAllowed).prefix(k).map { Scored(id: $0, score: 0) }
+        var items = Array(snapshot.popularity.lazy.filter(isAllowed).prefix(k))
         if let live, items.count < k {
-            let added = (Int32(live.builtCount)..<Int32(live.index.bound)).lazy.filter(isAllowed)
-            items += added.prefix(k - items.count).map { Scored(id: $0, score: 0) }
+            items += live.addedByID.lazy.filter(isAllowed).prefix(k - items.count)
         }
-        return items
+        return items.map { Scored(id: $0, score: 0) }
     }
 }

@@ -88,6 +88,7 @@ struct MergedCatalogue {
         )
         let byPopularity = built.popularity.map { built.catalogue.ids[Int($0)] }
         let added = left.filter { !built.catalogue.ids.contains($0) }
+            .sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
         checkpoint.popularity = (byPopularity + added).compactMap { left.firstIndex(of: $0).map { Int32($0) } }
         let encoder = RenumberingEncoder(base: MeanEncoder(items: vectors), numbers: found.map(\.encoded))
         return try SnapshotBuilder(
