@@ -20,7 +20,7 @@ extension ControlPlane {
                 let name = try Self.parameter("alias", context)
                 let alias = try Alias(name: name, json: try await Self.body(of: request))
                 if let fault = alias.nameFault, try await self.alias(name) == nil {
-                    throw Problem(.invalidArgument, fault + ".")
+                    throw Problem(.unprocessable, fault + ".")
                 }
                 let revision = try await expectedRevision(of: name, request)
                 let stored = try await changing { () throws(ServingError) in
