@@ -118,17 +118,9 @@ INLINE void prefetch_projection(const float *projection, const float *grad_proje
 CLONES void ck_attention_gradient(const float *items, const float *projection, const int32_t *ids, size_t n,
                                   const float *position, const float *heads, size_t K, size_t a, size_t d,
                                   const float *weights, const float *grad_interests, float *grad_items,
-                                  float *grad_projection, float *grad_position, float *grad_heads, uint8_t *cleared,
-                                  float *scratch) {
+                                  float *grad_projection, float *grad_position, float *grad_heads, float *scratch) {
     FAST
     float *hidden = scratch, *grad_logits = scratch + a;
-    for (size_t p = 0; p < n; p++) {
-        size_t id = (size_t)ids[p];
-        if (cleared[id]) continue;
-        for (size_t j = 0; j < d; j++) grad_items[id * d + j] = 0.0f;
-        for (size_t j = 0; j < a; j++) grad_projection[id * a + j] = 0.0f;
-        cleared[id] = 1;
-    }
     if (K == 4) {
         item_gradients(items, ids, n, d, weights, grad_interests, grad_items, grad_logits);
         for (size_t p = 0; p < n; p++) {

@@ -42,17 +42,16 @@ size_t ck_shared_softmax_scratch(const ck_shared_classes *classes, const ck_shar
 void ck_shared_softmax(const ck_shared_classes *classes, const ck_shared_queries *queries, int level, void *scratch);
 
 // MARK: Additive attention over one ragged history (method, equations 16-17).
-// A history is n rows `ids` of `items` [., d] and `projection` [., a]; `position` is [N, a]; `heads` is [K, a].
+// A history is n rows `ids`, at least one, of `items` [., d] and `projection` [., a]; `position` is [N, a]; `heads` is
+// [K, a].
 // weights [K, n] receives the softmax, interests [K, d] the weighted sums. scratch: a floats.
 void ck_attention(const float *items, const float *projection, const int32_t *ids, size_t n, const float *position,
                   const float *heads, size_t K, size_t a, size_t d, float *weights, float *interests, float *scratch);
-// Adds to all four gradients. A row of grad_items and grad_projection is set to zero before the first addition, if
-// `cleared` of its number is 0, and `cleared` becomes 1. scratch: a + K * n floats.
+// Adds to all four gradients. scratch: a + K * n floats.
 void ck_attention_gradient(const float *items, const float *projection, const int32_t *ids, size_t n,
                            const float *position, const float *heads, size_t K, size_t a, size_t d,
                            const float *weights, const float *grad_interests, float *grad_items,
-                           float *grad_projection, float *grad_position, float *grad_heads, uint8_t *cleared,
-                           float *scratch);
+                           float *grad_projection, float *grad_position, float *grad_heads, float *scratch);
 
 // The same for serving, with keys exp(2 z) in place of projections z: tanh(z + q) = 1 - 2 / (exp(2 z) exp(2 q) + 1).
 // Rows of keys, positions and heads are `stride` floats, a multiple of 16; the padding beyond a is ones (heads: zeros).

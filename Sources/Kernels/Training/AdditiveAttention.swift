@@ -95,11 +95,9 @@ public enum AdditiveAttention {
     ) -> Inputs {
         require(inputs, histories, firstPosition)
         let (heads, width, d) = (inputs.heads.rows, inputs.heads.columns, inputs.items.columns)
-        // The kernel clears a row of an item and of its projection when it first adds to it, while the row is near.
-        var isCleared = [UInt8](repeating: 0, count: inputs.items.rows)
         var result = Inputs(
-            items: Matrix(rows: inputs.items.rows, columns: d) { _ in },
-            projection: Matrix(rows: inputs.projection.rows, columns: width) { _ in },
+            items: Matrix(rows: inputs.items.rows, columns: d),
+            projection: Matrix(rows: inputs.projection.rows, columns: width),
             position: Matrix(rows: inputs.position.rows, columns: width),
             heads: Matrix(rows: heads, columns: width)
         )
@@ -129,16 +127,11 @@ public enum AdditiveAttention {
                                     gradProjection,
                                     gradPosition + firstPosition[row] * width,
                                     gradHeads,
-                                    &isCleared,
                                     &scratch
                                 )
                             }
                         }
                     }
-                }
-                for (row, isCleared) in isCleared.enumerated() where isCleared == 0 {
-                    unsafe (gradItems + row * d).update(repeating: 0, count: d)
-                    unsafe (gradProjection + row * width).update(repeating: 0, count: width)
                 }
             }
         }

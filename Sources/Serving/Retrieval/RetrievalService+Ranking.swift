@@ -97,7 +97,9 @@ extension RetrievalService {
         return request.isFiltered || request.rules.addsToScores ? .filter : .effort
     }
 
-    /// The most popular items that may be answered, with a score of 0; then the added ones by id, as nobody has taken them yet.
+    /// The most popular items that may be answered, with a score of 0.
+    ///
+    /// Added items come last, in the order of their ids, because nobody has taken them yet.
     func popular(
         _ k: Int,
         in snapshot: ServingSnapshot,

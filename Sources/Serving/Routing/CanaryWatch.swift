@@ -42,17 +42,20 @@ final class CanaryWatch: Sendable {
                 }
                 guard since.answered + since.failed >= UInt64(bounds.minRequests) else { continue }
                 starts[window] = counts
-                if let breach = Self.breach(of: bounds, by: since) { return "version \(share.version): \(breach)" }
+                if let breach = bounds.breach(by: since) { return "version \(share.version): \(breach)" }
             }
             return nil
         }
     }
+}
 
-    private static func breach(of bounds: Alias.Guard, by counts: VersionStatistics.Counts) -> String? {
+extension Alias.Guard {
+    /// Why the counts of a window break a bound, or nil if none surely does.
+    package func breach(by counts: VersionStatistics.Counts) -> String? {
         let rate = Double(counts.failed) / Double(max(1, counts.answered + counts.failed))
-        if let most = bounds.maxErrorRate, rate > most { return "its error rate is \(rate); the guard allows \(most)" }
+        if let most = maxErrorRate, rate > most { return "its error rate is \(rate); the guard allows \(most)" }
         // Only what is surely above the bound ends a split: a sound version must not lose its part.
-        if let most = bounds.maxP99Ms, let p99 = counts.p99, p99.lowerBound / 1e6 >= most {
+        if let most = maxP99Ms, let p99 = counts.p99, p99.lowerBound / 1e6 >= most {
             return "its 99th percentile is above \(p99.lowerBound / 1e6) ms; the guard allows \(most) ms"
         }
         return nil

@@ -330,6 +330,25 @@ import Testing
         #expect(p99.contains(milliseconds * 1e6) && p99.upperBound <= 1.5 * p99.lowerBound + 1)
     }
 
+    @Test(
+        "a guard ends a split for a p99 of 1.5 times its bound, and for none below the bound",
+        arguments: [0.02, 0.62, 5, 7, 20, 900, 59_000] as [Double]
+    )
+    func judgesTimes(bound: Double) {
+        func breach(p99 milliseconds: Double) -> String? {
+            let statistics = VersionStatistics()
+            var times = StageTimes()
+            // Two of a hundred answers take this long, the others almost no time.
+            for answer in 0..<100 {
+                times.diffusion = answer < 98 ? 1 : UInt64(milliseconds * 1e6)
+                statistics.answered(in: times)
+            }
+            return Alias.Guard(maxP99Ms: bound).breach(by: statistics.counts)
+        }
+        for share in [0.1, 0.5, 0.7, 0.9, 0.999] { #expect(breach(p99: share * bound) == nil, "\(share)") }
+        for share in [1.501, 2, 100] { #expect(breach(p99: share * bound) != nil, "\(share)") }
+    }
+
     @Test("a split ended by its guard stays ended while the store cannot be written, and is recorded afterwards")
     func guardsWithoutStore() async throws {
         let controller = makeController()

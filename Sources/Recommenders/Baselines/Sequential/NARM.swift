@@ -4,9 +4,9 @@ import Kernels
 /// NARM (Li et al., CIKM 2017): gated recurrent units whose newest state reads the earlier ones by attention.
 ///
 /// With the states `h_1 ... h_t` of a history, `a_j = v . sigmoid(h_t A_1 + h_j A_2)` weighs position `j`, and the user
-/// vector is `[h_t, sum_j a_j h_j] B`. The weights are not normalised, as in the original. User and item vectors are on
-/// the unit sphere, as in NISER (Gupta et al., 2019), where the original compares them as they are; its dropout between
-/// items and states is here on both the input and the joined states.
+/// vector is `[h_t, sum_j a_j h_j] B`. The weights are not normalised, as in the original. Two things differ from it:
+/// user and item vectors are on the unit sphere, as in NISER (Gupta et al., 2019); and dropout applies to the states too,
+/// not only to the items and to the joined states.
 public struct NARM: SoftmaxRecommender {
     /// Hyper-parameters of the network: those of GRU4Rec.
     public typealias Configuration = GRU4Rec.Configuration
