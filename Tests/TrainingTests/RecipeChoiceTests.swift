@@ -98,6 +98,25 @@ import Training
         #expect(hasReason(1_000_000, "4096 negatives a step"))
     }
 
+    @Test("a budget that is short for the log gets smaller vectors, and the choice says from when on not") func short()
+    {
+        func choice(length: Int, seconds: Double?) -> RecipeChoice {
+            let row = (0..<Int32(length)).map { $0 }
+            let rows = RaggedRows([[Int32]](repeating: row, count: 3000 / (length - 1)))
+            return RecipeChoice(sequences: rows, items: 50, seconds: seconds)
+        }
+        for length in [4, 31] {
+            let short = choice(length: length, seconds: 0.19)
+            let sized = short.recipe.model
+            #expect(sized.dimension == 64 && sized.denoiser.conditionHidden == (length == 4 ? 128 : 0))
+            #expect(short.reasons.contains { $0.contains("of 1 s or more gets 128") })
+            for seconds in [0.21, nil] {
+                let wide = choice(length: length, seconds: seconds)
+                #expect(wide.recipe.model.dimension == 128 && !wide.reasons.contains { $0.contains(" s ") })
+            }
+        }
+    }
+
     @Test("few targets get dropout") func dropout() {
         #expect(choice(users: 30, length: 4, items: 50).recipe.training.historyDropout > 0)
         #expect(choice(users: 30_000, length: 10, items: 50).recipe.training.historyDropout == 0)

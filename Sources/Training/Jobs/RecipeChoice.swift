@@ -14,14 +14,18 @@ public struct RecipeChoice: Sendable {
 
     /// Chooses by the training part.
     ///
+    /// - Parameters:
+    ///   - data: The split log.
+    ///   - budget: The limits of the training.
     /// - Complexity: O(n log n) in events.
-    public init(for data: TrainingData) {
+    public init(for data: TrainingData, budget: TrainingBudget = .withoutRecipe) {
         self.init(
             sequences: data.split.train.sequences,
             items: data.catalogue.count,
             validated: data.split.validation.targets,
             validation: data.split.validation.sequences,
-            targets: data.split.train.targetCount
+            targets: data.split.train.targetCount,
+            seconds: budget.seconds
         )
     }
 
@@ -33,12 +37,14 @@ public struct RecipeChoice: Sendable {
     ///   - validated: The items of the validation part that are targets.
     ///   - validation: The sequences of the validation part; nil for as many as any protocol needs.
     ///   - targets: How many items are targets; nil for all but the first of each sequence.
+    ///   - seconds: The time limit of the training; nil for none.
     public init(
         sequences: RaggedRows,
         items: Int,
         validated: DataPart.Targets = .any,
         validation: RaggedRows? = nil,
-        targets: Int? = nil
+        targets: Int? = nil,
+        seconds: Double? = nil
     ) {
         let summary = SequenceSummary(sequences)
         let targets = targets ?? summary.targets
@@ -70,6 +76,15 @@ public struct RecipeChoice: Sendable {
                 ? "every item is a negative, because the catalogue is small"
                 : "\(negatives.count) negatives a step: frequent items always, others by a sample, corrected for it"
         )
+        if let seconds, Double(targets) > Self.wideTargetsPerSecond * seconds {
+            recipe.model.dimension = 64
+            if recipe.model.denoiser.conditionHidden > 0 { recipe.model.denoiser.conditionHidden = 128 }
+            let enough = (Double(targets) / Self.wideTargetsPerSecond).rounded(.up)
+            reasons.append(
+                "vectors of 64 elements, because they learn more in \(NumberText.short(seconds)) s; a training of "
+                    + "\(NumberText.short(enough)) s or more gets 128"
+            )
+        }
         if targets < Self.fewTargets {
             recipe.model.denoiser.dropout = 0.2
             recipe.training.historyDropout = 0.2
@@ -133,6 +148,11 @@ public struct RecipeChoice: Sendable {
     /// Rows whose ranking leaves most of the time to the training: each costs as many products as there are items.
     private static func bearableRows(items: Int) -> Int { max(1000, 400_000_000 / max(1, items)) }
 
+    /// The most training targets for each second of the budget with which vectors of 128 elements learn as much as 64.
+    ///
+    /// With fewer targets, two cores make some four passes over the log. The value does not follow the machine's speed,
+    /// so that the choice depends on the log and the budget alone.
+    static let wideTargetsPerSecond = 15_000.0
     /// The shortest history that is chosen: rare long histories need room too.
     static let shortestHistory = 20
     /// The longest history that is chosen.

@@ -38,9 +38,6 @@ public struct RetrainingRound: Sendable {
         (self.settings, self.isFull) = (settings, isFull)
     }
 
-    /// Seconds of a training from nothing without a recipe and without a time limit.
-    private static let defaultSeconds = 600.0
-
     /// Runs the round.
     ///
     /// - Parameters:
@@ -112,14 +109,15 @@ public struct RetrainingRound: Sendable {
             items: settings.items.isEmpty ? nil : settings.items
         )
         notes(data.notes.filter { !log.notes.contains($0) })
-        let recipe = recipe(given ?? parent?.recipe, for: data)
+        let budget = budget(hasRecipe: given != nil || parent != nil)
+        let recipe = recipe(given ?? parent?.recipe, for: data, budget)
         try origin?.require(recipe, data, logMayShrink: true)
         let job = TrainingJob(recipe: recipe, data: data, seed: settings.seed, model: settings.model, from: origin)
         enter(.training)
         let trained = try train(
             job,
             store,
-            budget: budget(hasRecipe: given != nil || parent != nil),
+            budget: budget,
             shouldStop: shouldStop,
             report: report
         )
@@ -175,15 +173,15 @@ public struct RetrainingRound: Sendable {
         return try store.load(model: settings.model)
     }
 
-    private func recipe(_ given: Recipe?, for data: TrainingData) -> Recipe {
-        var recipe = given ?? RecipeChoice(for: data).recipe
+    private func recipe(_ given: Recipe?, for data: TrainingData, _ budget: TrainingBudget) -> Recipe {
+        var recipe = given ?? RecipeChoice(for: data, budget: budget).recipe
         if let split = data.splitKind { recipe.data.split = split }
         return recipe
     }
 
     private func budget(hasRecipe: Bool) -> TrainingBudget {
         if settings.maxSeconds > 0 { return TrainingBudget(seconds: settings.maxSeconds) }
-        return hasRecipe ? TrainingBudget() : TrainingBudget(seconds: Self.defaultSeconds)
+        return hasRecipe ? TrainingBudget() : .withoutRecipe
     }
 
     /// Trains; continues the training of a killed round if it was the same one.

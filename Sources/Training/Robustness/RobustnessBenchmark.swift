@@ -56,7 +56,7 @@ public struct RobustnessBenchmark: Sendable {
     /// - Returns: Accuracies on the test rows, at most 5000 evenly spaced ones.
     /// - Throws: Any error of a training.
     public func run(on data: TrainingData) throws -> Result {
-        let recipe = RecipeChoice(for: data).recipe
+        let recipe = RecipeChoice(for: data, budget: budget).recipe
         let job = TrainingJob(recipe: recipe, data: data, seed: seed, model: "robustness")
         guard let trained = try job.train(store: store, resume: false, budget: budget) else {
             preconditionFailure("the training stopped, and nothing asked it to")

@@ -10,6 +10,9 @@ public struct TrainingBudget: Sendable, Equatable {
         self.steps = steps
         self.seconds = seconds
     }
+
+    /// The budget of a training whose recipe the program chooses, if the user gives none: ten minutes.
+    public static let withoutRecipe = TrainingBudget(seconds: 600)
 }
 
 /// The time of a run: how long its parts take, and so how many steps a time limit allows.

@@ -47,7 +47,8 @@ struct Folds: ParsableCommand {
         )
         Terminal.write(notes: origins.notes)
         if given == nil {
-            let choice = RecipeChoice(for: origins.folds[0].data)
+            let budget = TrainingBudget(seconds: limits.maxSeconds)
+            let choice = RecipeChoice(for: origins.folds[0].data, budget: budget)
             Terminal.write(notes: choice.reasons.map { "chosen: \($0)" })
             given = choice.recipe
         }

@@ -87,7 +87,8 @@ struct Train: ParsableCommand {
         let name = model ?? from?.model ?? file ?? "model"
         try ModelName.require(name)
         let data = try files.load(given?.data, showsNotes: ranks.isFirst)
-        var recipe = given ?? chosenRecipe(for: data, isTold: ranks.isFirst)
+        let begun = given == nil && ranks.count == 1 ? try begunRecipe(of: name) : nil
+        var recipe = given ?? begun ?? chosenRecipe(for: data, isTold: ranks.isFirst)
         if let split = data.splitKind { recipe.data.split = split }
         try files.targets.apply(to: &recipe.data.targets)
         if let recipeOut, ranks.isFirst { try recipe.write(to: recipeOut) }
@@ -154,16 +155,24 @@ struct Train: ParsableCommand {
         } catch is TrainingError {}
     }
 
-    /// The recipe that suits the data, after telling why.
+    /// The recipe of the run that --resume continues, since another budget may now lead to another choice; nil for a new
+    /// run.
+    private func begunRecipe(of name: String) throws -> Recipe? {
+        guard resume, FileManager.default.fileExists(atPath: store) else { return nil }
+        let state = try CheckpointStore(path: store, readOnly: true).readTrainingState(model: name) { $0.header.recipe }
+        return try state.map { try Recipe(json: Data($0.utf8)) }
+    }
+
+    /// The recipe that suits the data and the budget, after telling why.
     private func chosenRecipe(for data: TrainingData, isTold: Bool) -> Recipe {
-        let choice = RecipeChoice(for: data)
+        let choice = RecipeChoice(for: data, budget: budget(hasRecipe: false))
         if isTold { Terminal.write(notes: choice.reasons.map { "chosen: \($0)" }) }
         return choice.recipe
     }
 
     /// The limits of the training; without a recipe and options, ten minutes.
     private func budget(hasRecipe: Bool) -> TrainingBudget {
-        hasRecipe || limits.budget != TrainingBudget() ? limits.budget : TrainingBudget(seconds: 600)
+        hasRecipe || limits.budget != TrainingBudget() ? limits.budget : .withoutRecipe
     }
 
     private func print(
