@@ -17,7 +17,7 @@ extension DataSplit {
     ///   - kind: The requested split.
     ///   - seed: Seed of the split.
     /// - Returns: The split and its kind.
-    /// - Throws: ``SmallDataError/tooFewEvents(file:users:events:longest:)``.
+    /// - Throws: ``SmallDataError/tooFewEvents(file:users:events:targets:longest:)``.
     static func fitting(
         _ dataset: InteractionDataset,
         of file: String,
@@ -32,6 +32,7 @@ extension DataSplit {
             file: file,
             users: dataset.userCount,
             events: dataset.eventCount,
+            targets: dataset.weights.isEmpty ? dataset.eventCount : dataset.weights.count { $0 > 0 },
             longest: dataset.sequences.longest
         )
     }
@@ -60,8 +61,8 @@ extension DataPart {
 
 /// The data give no training rows or no validation rows.
 public enum SmallDataError: Error, Equatable, CustomStringConvertible {
-    /// No split of a file gives both kinds of rows.
-    case tooFewEvents(file: String, users: Int, events: Int, longest: Int)
+    /// No split of a file gives both kinds of rows; `targets` of the events may be targets.
+    case tooFewEvents(file: String, users: Int, events: Int, targets: Int, longest: Int)
     /// A file of one part has no user with two events.
     case noRows(file: String, users: Int)
 
@@ -73,9 +74,12 @@ public enum SmallDataError: Error, Equatable, CustomStringConvertible {
     /// The number of events found, and how many are needed.
     public var description: String {
         switch self {
-        case .tooFewEvents(let file, let users, let events, let longest):
-            "'\(file)' has too few events for any split into training and validation rows: \(events) in all, at most "
-                + "\(longest) per user, users: \(users). Give at least one user with 4 events, or ten users with 2 each."
+        case .tooFewEvents(let file, let users, let events, let targets, let longest):
+            "'\(file)' has too few events for any split into training and validation rows: \(events) in all, "
+                + (targets < events ? "\(targets) of them targets, " : "")
+                + "at most \(longest) per user, users: \(users). "
+                + (targets < events
+                    ? "Let more events be targets." : "Give at least one user with 4 events, or ten users with 2 each.")
         case .noClock(let file):
             "The times of '\(file)' are ordinals or missing, so they do not compare between users, and folds by time have no "
                 + "meaning. Give a log with seconds, milliseconds or dates."

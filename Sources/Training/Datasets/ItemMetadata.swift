@@ -74,6 +74,9 @@ public struct ItemMetadata: Sendable {
     /// How many items of a vocabulary the file lists.
     func covered(of vocabulary: ItemVocabulary) -> Int { vocabulary.ids.count { items.number(of: $0) != nil } }
 
+    /// The first item of the file.
+    var firstID: String { items.ids.first ?? "" }
+
     /// The catalogue of a vocabulary; items that the file does not list have an empty title, no category
     /// and no attribute.
     public func catalogue(of vocabulary: ItemVocabulary) -> Catalogue {

@@ -20,8 +20,11 @@ public enum TimeScale: String, Sendable, Encodable {
     /// The first number that is no nanosecond before the year 5138.
     private static let end = 1e20
 
+    /// Seconds from 1970 to the year 2128.
+    private static let nearFuture = 5e9
+
     /// The unit of one time, by its size.
-    private init(_ time: Timestamp) {
+    init(_ time: Timestamp) {
         let clock = Self.clocks.last { time.nearest >= $0.start }
         self = time.nearest < Self.end ? clock?.scale ?? .ordinals : .ordinals
     }
@@ -39,6 +42,9 @@ public enum TimeScale: String, Sendable, Encodable {
 
     /// Whether a time has this unit, judged by its size.
     func fits(_ time: Timestamp) -> Bool { TimeScale(time) == self }
+
+    /// Whether a time in this unit is before the year 2128.
+    func isNear(_ time: Timestamp) -> Bool { seconds(time.nearest) < Self.nearFuture }
 
     /// Seconds of a number in this unit; an ordinal stays as it is.
     func seconds(_ value: Double) -> Double { value / perSecond }

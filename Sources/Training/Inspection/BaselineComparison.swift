@@ -53,9 +53,7 @@ public struct BaselineComparison: Sendable, Encodable {
     /// - Complexity: Seconds for ``rowLimit`` rows; a system that would count more than ``pairLimit`` pairs is left out.
     init(train: RaggedRows, rows: EvaluationRows, of allRows: Int, items: Int, protocol: EvaluationProtocol) {
         (self.protocol, self.allRows, self.rows) = (`protocol`, allRows, rows.count)
-        var isSeen = [Bool](repeating: false, count: items)
-        for item in train.ids { isSeen[Int(item)] = true }
-        unseenTargets = (0..<rows.count).count { row in rows.target(of: row).map { !isSeen[Int($0)] } ?? true }
+        unseenTargets = rows.unseenTargets(in: train, items: items)
 
         let (popularity, popularityTime) = Self.timed {
             let predictor = PopularityPredictor(sequences: train, items: items)
@@ -106,11 +104,7 @@ public struct BaselineComparison: Sendable, Encodable {
     }
 
     /// Half the 95 percent interval of a hit rate on these rows, taken as independent (Agresti and Coull, 1998).
-    public func margin(_ hitRate: Double) -> Double {
-        let count = Double(rows) + 4
-        let centre = (hitRate * Double(rows) + 2) / count
-        return 1.96 * (centre * (1 - centre) / count).squareRoot()
-    }
+    public func margin(_ hitRate: Double) -> Double { RankingMetrics.margin(hitRate, rows: rows) }
 
     private static func timed<Result>(_ body: () throws -> Result) rethrows -> (Result, seconds: Double) {
         let start = ContinuousClock.now

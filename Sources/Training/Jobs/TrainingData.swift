@@ -185,7 +185,8 @@ public struct TrainingData: Sendable {
         if covered == 0 {
             notes.append(
                 "warning: '\(path)' lists none of the \(vocabulary.count) items of the events, such as "
-                    + "'\(vocabulary.ids.first ?? "")'; is its item column the right one?"
+                    + "'\(vocabulary.ids.first ?? "")'; its first item is '\(metadata.firstID)'. Is its item column the "
+                    + "right one, and are the ids written alike?"
             )
         } else if covered < vocabulary.count {
             notes.append(

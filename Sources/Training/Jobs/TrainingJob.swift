@@ -53,6 +53,8 @@ public struct TrainingJob: Sendable {
         /// Bytes of the item tables on this rank during the training: weights, best weights and moments; 0 for a system
         /// that is fitted in closed form.
         public var tableBytes: Int
+        /// What the validation metrics mean, beside those of simple predictors; a sentence or two each.
+        public var findings: [String]
     }
 
     /// Trains and publishes.
@@ -87,8 +89,23 @@ public struct TrainingJob: Sendable {
             items: data.catalogue.count,
             trainRows: trained.trainRows,
             progress: trained.progress,
-            tableBytes: trained.tableBytes
+            tableBytes: trained.tableBytes,
+            findings: findings(on: trained.progress.best)
         )
+    }
+
+    /// What validation metrics mean, beside those of simple predictors on the same rows.
+    private func findings(on metrics: [String: Double]) -> [String] {
+        let (validation, train, items) = (data.split.validation, data.split.train.sequences, data.catalogue.count)
+        let all = EvaluationRows(validation, protocol: recipe.data.evaluation.suited(to: validation.targets))
+        let rows = EvaluationRows(all, limit: recipe.data.validationRows)
+        let predictors = TrivialPredictors(train, items: items, popularity: []).metrics(on: rows, filterHistory: false)
+        return EvaluationFindings(
+            hitRate: metrics["hr@20", default: 0],
+            rows: rows.count,
+            predictors: predictors.filter { $0.name != recipe.system },
+            unseenTargets: rows.unseenTargets(in: train, items: items)
+        ).sentences
     }
 
     /// Takes part in the training that rank 0 runs with ``run(store:resume:budget:shouldStop:report:)``.

@@ -117,6 +117,7 @@ struct Evaluate: ParsableCommand {
         report(
             results,
             predictors: predictors.metrics(on: rows, filterHistory: filterHistory),
+            unseenTargets: data.trainSequences.map { rows.unseenTargets(in: $0, items: items) },
             probe: probe(model, categories: checkpoint.catalogue.categories),
             manifest: checkpoint.manifest,
             protocol: `protocol`
@@ -160,6 +161,7 @@ struct Evaluate: ParsableCommand {
     private func report(
         _ results: [[(name: String, result: Evaluator.Result)]],
         predictors: [(name: String, metrics: [String: Double])],
+        unseenTargets: Int?,
         probe: [String: Double]?,
         manifest: CheckpointManifest,
         protocol: EvaluationProtocol
@@ -168,6 +170,13 @@ struct Evaluate: ParsableCommand {
         let means = readOuts.indices.map { index in Self.mean(results.map { $0[index].result.values }) }
         let served = results[0][0].result
         let withoutHistory = Self.mean(results.map { $0[0].result.withoutHistory?.values ?? [:] })
+        let findings = EvaluationFindings(
+            hitRate: served.metrics.hitRate(at: 20),
+            rows: served.metrics.rows,
+            predictors: predictors.filter { $0.name != manifest.system },
+            withoutHistory: served.withoutHistory?.hitRate(at: 20),
+            unseenTargets: unseenTargets
+        ).sentences
         if json {
             var object = JSONObject(means[0])
             object["model"] = manifest.model
@@ -187,6 +196,8 @@ struct Evaluate: ParsableCommand {
             object["read_outs"] = Dictionary(uniqueKeysWithValues: zip(readOuts, means))
             object["predictors"] = Dictionary(uniqueKeysWithValues: predictors.map { ($0.name, $0.metrics) })
             object["linear_probe"] = probe
+            object["unseen_targets"] = unseenTargets
+            object["findings"] = findings
             Terminal.print(object.line)
             return
         }
@@ -220,6 +231,7 @@ struct Evaluate: ParsableCommand {
             "\(name) \(String(format: "%.4f", metrics.hitRate(at: 20))) (\(metrics.rows) rows)"
         }
         Terminal.print("hr@20 of targets among \(parts.joined(separator: ", "))")
+        for finding in findings { Terminal.print(finding) }
     }
 
     /// The hit rate over the rows whose target the model knows; nil without such rows.

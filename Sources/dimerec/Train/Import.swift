@@ -52,7 +52,7 @@ struct Import: ParsableCommand {
         @Argument(help: "Interactions: what --events of train takes; several are read as one log.", completion: .file())
         var events: [String]
         @OptionGroup var columns: ColumnOptions
-        @Flag(help: "Drop rows without a user or without an item.") var dropEmpty = false
+        @Flag(help: "Drop rows without a user, an item or a time.") var dropEmpty = false
         @Option(help: "The lowest rating of an event; 0 keeps every event.") var minRating = 0.0
         @Flag(help: "Drop rows with the user, item and time of an earlier row.") var distinct = false
         @Option(help: "Cut each user's events into sessions at longer pauses, in the unit of the log's times.")

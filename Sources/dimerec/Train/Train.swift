@@ -188,7 +188,7 @@ struct Train: ParsableCommand {
                 "train_rows": report.trainRows,
                 "seconds": report.progress.seconds, "samples_per_s": samplesPerSecond.rounded(),
                 "steps": report.progress.step, "best_step": report.progress.bestStep, "seed": seed,
-                "validation": report.progress.best,
+                "validation": report.progress.best, "findings": report.findings,
             ]
             if let origin = prepared.parent?.origin {
                 fields["from"] = ["model": origin.model, "version": origin.version]
@@ -208,6 +208,7 @@ struct Train: ParsableCommand {
         Terminal.print(table.text)
         let seconds = String(format: "%.1f", report.progress.seconds)
         Terminal.print("best of step \(report.progress.bestStep) of \(report.progress.step), \(seconds) s")
+        for finding in report.findings { Terminal.print(finding) }
         if ranks > 1 {
             let mean = traffic.bytes / max(1, traffic.steps)
             Terminal.print("\(ranks) ranks exchanged \(traffic.bytes) bytes, \(mean) a step")

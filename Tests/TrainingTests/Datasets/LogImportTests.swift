@@ -52,11 +52,13 @@ import Training
         #expect(files["items"] == ["a,4,2,100,301", "b,2,1,100,150", "\"c,d\",1,1,50,50"])
     }
 
-    @Test("rows without a user or an item are an error, or are dropped")
+    @Test("rows without a user, an item or a time are an error, or are dropped")
     func empty() throws {
-        let log = "user,item,time\nu,a,1\n,a,2\nu,,3\nu,b,4\n"
+        let log = "user,item,time\nu,a,1\n,a,2\nu,,3\nu,c,\nu,b,4\n"
         #expect(throws: CSVError.self) { try imported(log) { _ in } }
         #expect(try imported(log) { $0.dropsEmpty = true }["events"] == ["u,a,1", "u,b,4"])
+        let units = "user,item,time\nu,a,1700000000\nu,b,1700000000000\n"
+        #expect(throws: CSVError.self, "two units of time") { try imported(units) { _ in } }
     }
 
     @Test("dates in digits become seconds, so that pauses have their length")

@@ -66,6 +66,20 @@ import Training
         }
     }
 
+    @Test("a log with few targets is told apart from a small log")
+    func fewEventsAreTargets() throws {
+        var targets = TargetConfiguration()
+        targets.minRating = 9
+        let log = "user,item,rating\n" + (0..<40).map { "u\($0 % 10),i\($0),5\n" }.joined()
+        try withFile(log) { path in
+            let error = #expect(throws: SmallDataError.self) {
+                try TrainingData(events: EventSource(file: path), targets: targets, split: nil, seed: 1, items: nil)
+            }
+            #expect(error?.description.contains("40 in all, 0 of them targets, at most 4 per user") == true)
+            #expect(error?.description.hasSuffix("Let more events be targets.") == true)
+        }
+    }
+
     @Test("the promised amounts are enough", arguments: [[4], [Int](repeating: 2, count: 10)])
     func enough(lengths: [Int]) throws {
         for kind in SplitKind.allCases { #expect(try data(lengths, kind).split.hasRows) }

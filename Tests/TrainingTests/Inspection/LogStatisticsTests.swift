@@ -100,6 +100,11 @@ import Training
         #expect(found.values.ratings.allSatisfy { $0.events == 18 })
         #expect(found.findings.contains { $0.contains("--where 'event=buy'") })
         #expect(found.text.contains("Kinds of events and ratings"))
+        // Fewer removals than purchases, but nobody wants to predict them.
+        let cart = (0..<90).map { row($0, $0 % 9 == 0 ? "Purchase" : $0 % 10 == 0 ? "remove_from_cart" : "view", "1") }
+        let purchases = try report(on: header + cart.joined(separator: "\n"))
+        #expect(purchases.values.kinds.map(\.value) == ["view", "Purchase", "remove_from_cart"])
+        #expect(purchases.findings.contains { $0.contains("--where 'event=Purchase'") })
         let many = (0..<150).map { row($0, "kind\($0)", "3") }
         let other = try report(on: header + many.joined(separator: "\n"))
         #expect(other.values.kinds.isEmpty && !other.text.contains("Kinds of events"))

@@ -120,7 +120,7 @@ import Training
 
     @Test(
         "a time that does not fit the others is counted and left out of gaps and periods",
-        arguments: ["0", "-5", "1600000000000", "1e300", "-1e300"]
+        arguments: ["0", "-5", "1e300", "-1e300"]
     )
     func oddTime(text: String) throws {
         var rows: [LogRow] = (0..<30).map { ("u\($0 % 3)", "i\($0)", "\(1_600_000_000 + $0 * 86_400)") }

@@ -20,7 +20,7 @@ struct EventLog {
     private(set) var userIDs: [String] = []
     /// The values of the columns of kinds and of ratings; nil unless they were counted.
     private(set) var values: EventValues?
-    private var userTable = InternTable()
+    private(set) var userTable = InternTable()
     private var unknownTable = InternTable()
     private var digest = EventDigest()
 
@@ -43,7 +43,7 @@ struct EventLog {
         rowLimit: Int = CSVReader.rowLimit
     ) throws(CSVError) -> EventLog {
         var log = EventLog()
-        var reading = EventReading(columns, targets, countsValues: countsValues)
+        var reading = EventReading(columns, targets, files: source.parts.count, countsValues: countsValues)
         for part in source.parts {
             try part.read(reading.request) { (reader: inout CSVReader) throws(CSVError) in
                 try reading.begin(&reader)
@@ -62,7 +62,10 @@ struct EventLog {
             log.notes.append("\(source.name): times such as \(log.times[0]) are read as dates in digits, YYYYMMDD")
             log.times.readAsDigitDates()
         }
-        log.notes += log.notesOfMissingIDs(of: source, vocabulary)
+        if let note = reading.noteOfTimes { log.notes.append(note) }
+        log.notes += log.notesOfMissingIDs(of: source, vocabulary, reading)
+        log.notes += Self.notesOfRoundedIDs(log.userIDs, .user, of: source)
+        log.notes += Self.notesOfRoundedIDs(vocabulary.ids, .item, of: source)
         if let note = log.noteOfTargets(targets) { log.notes.append(note) }
         return log
     }
@@ -124,24 +127,6 @@ struct EventLog {
         return "\(start) (\(targets.words)); histories have all events"
     }
 
-    /// Warnings about ids by which other programs write a missing value.
-    private func notesOfMissingIDs(of source: EventSource, _ vocabulary: ItemVocabulary) -> [String] {
-        func note(_ role: ColumnRole, _ numbers: [Int32], _ number: (ArraySlice<UInt8>) -> Int32?) -> [String] {
-            Self.missingIDs.compactMap { id in
-                guard let own = number(Array(id.utf8)[...]) else { return nil }
-                let share = Double(share: numbers.count { $0 == own }, of: users.count)
-                return "warning: \(source.name): the \(role.rawValue) '\(id)' has \(NumberText.percent(share)) of the "
-                    + "events. If this id stands for a missing value, remove its rows"
-            }
-        }
-        return note(.user, users, userTable.number(of:)) + note(.item, items, vocabulary.number(of:))
-    }
-
-    private static let missingIDs = [
-        "NaN", "nan", "NA", "N/A", "n/a", "NULL", "null", "None", "none", "nil", "undefined", "(null)", "<NA>", "#N/A",
-        "\\N",
-    ]
-
     /// A user's number; nil for an id that the log does not have.
     func number(ofUser id: String) -> Int32? { userTable.number(of: Array(id.utf8)[...]) }
 
@@ -168,15 +153,16 @@ struct EventLog {
 
     /// The events as one sequence a user, given ``eventsByUser()``.
     func dataset(_ events: RaggedRows) -> InteractionDataset {
-        InteractionDataset(
+        let lastTimestamps = userIDs.indices.map { times[events.ids[events.offsets[$0 + 1] - 1]] }
+        return InteractionDataset(
             userIDs: userIDs,
             sequences: events.mapIDs { items[Int($0)] },
             weights: weights.isEmpty ? [] : events.ids.map { weights[Int($0)] },
-            lastTimestamps: userIDs.indices.map { times[events.ids[events.offsets[$0 + 1] - 1]] },
+            lastTimestamps: lastTimestamps,
             unknownEvents: items.count { $0 == InteractionDataset.unknownItem },
             unknownItems: unknownTable.count,
             digest: digest.hexadecimal(),
-            notes: notes
+            notes: notes + (noteOfOddTimes(lastTimestamps).map { [$0] } ?? [])
         )
     }
 }

@@ -26,6 +26,8 @@ struct EventReading {
     private var timelike: String?
     /// Kinds of events without a weight, at most 20, and where the first of them is.
     private var unknownKinds: (kinds: [String], first: CSVError.Location)?
+    /// Whether an event has one of the kinds that are targets, and at most 20 of the other kinds before it.
+    private var (hasTargetKind, otherKinds): (Bool, Set<String>) = (false, [])
     /// The values of the columns of kinds and of ratings; nil when nobody asks.
     private(set) var values: EventValues?
 
@@ -34,8 +36,9 @@ struct EventReading {
     /// - Parameters:
     ///   - columns: Explicit column names.
     ///   - targets: Which events are targets.
+    ///   - files: How many files the log has.
     ///   - countsValues: Whether to count the values of the columns of kinds and of ratings, where there are such columns.
-    init(_ columns: EventColumns, _ targets: TargetConfiguration, countsValues: Bool = false) {
+    init(_ columns: EventColumns, _ targets: TargetConfiguration, files: Int, countsValues: Bool = false) {
         var columns = columns
         if columns.weight == nil, !targets.weightColumn.isEmpty { columns.weight = targets.weightColumn }
         let further = targets.columns
@@ -44,6 +47,7 @@ struct EventReading {
         request = ColumnRequest(
             roles: [.user, .item, .time] + further + counted,
             needed: [.user, .item] + further,
+            files: files,
             named: columns
         )
         self.targets = targets
@@ -89,10 +93,15 @@ struct EventReading {
         )
     }
 
-    /// Throws for kinds of events without a weight, all in one error.
+    /// Throws for faults that only the whole log shows: times in two units, kinds of events without a weight, and targets
+    /// of kinds that no event has.
     func end() throws(CSVError) {
-        guard let unknownKinds else { return }
-        throw .unknownKinds(at: unknownKinds.first, kinds: unknownKinds.kinds, known: targets.weights.kinds)
+        try times.end()
+        if let unknownKinds {
+            throw .unknownKinds(at: unknownKinds.first, kinds: unknownKinds.kinds, known: targets.weights.kinds)
+        }
+        guard let file = choices.last?.file, !targets.events.kinds.isEmpty, !hasTargetKind else { return }
+        throw .absentKinds(targets.events.kinds, file: file, found: otherKinds.sorted())
     }
 
     /// The weight of the reader's row as a target; 0 for a kind that has none.
@@ -100,6 +109,10 @@ struct EventReading {
         var weight = 1.0
         if let eventColumn {
             let kind = String(decoding: try reader.id(eventColumn), as: UTF8.self)
+            if !hasTargetKind {
+                hasTargetKind = targets.events.kinds.contains(kind)
+                if otherKinds.count < 20 { otherKinds.insert(String(kind.prefix(40))) }
+            }
             guard let own = targets.weight(ofKind: kind) else {
                 note(unknown: String(kind.prefix(40)), at: reader.location(eventColumn))
                 return 0
@@ -125,9 +138,18 @@ struct EventReading {
         if known.count < 20, !known.contains(kind) { unknownKinds?.kinds.append(kind) }
     }
 
+    /// A warning about times that are probably dates, but do not count as such; nil if there are none.
+    var noteOfTimes: String? { times.note }
+
+    /// A column of the last file without a role whose name is known for one; nil if there is none.
+    func otherColumn(of role: ColumnRole) -> String? { choices.last?.otherColumn(of: role) }
+
     /// Notes for the user about the columns, a line for the files that have the same ones.
     func notes(of source: EventSource) -> [String] {
-        guard choices.count > 1 else { return choices.first?.notes(of: source.name, timelike: timelike) ?? [] }
+        let unread = source.note.map { [$0] } ?? []
+        guard choices.count > 1 else {
+            return unread + (choices.first?.notes(of: source.name, timelike: timelike) ?? [])
+        }
         var groups: [(choice: ColumnChoice, files: Int)] = []
         for choice in choices {
             if let group = groups.firstIndex(where: { $0.choice.isAlike(choice) }) {
@@ -136,57 +158,10 @@ struct EventReading {
                 groups.append((choice, 1))
             }
         }
-        return groups.flatMap { choice, files in
-            let alike = files == 1 ? choice.file : "\(choice.file) and \(files - 1) more"
-            return choice.notes(of: groups.count == 1 ? source.name : alike, timelike: timelike)
-        }
-    }
-}
-
-/// The times of a log, which must all be written in one form, and begin every file in one unit.
-private struct TimeReading {
-    private var column: Int?
-    /// The first time of the log; nil before it is read.
-    private var first: CSVError.WrittenTime?
-    private var form: TimeForm?
-    private var scale: TimeScale?
-    private var isAtStart = true
-    private var hasOtherTimes = false
-
-    /// Whether there are times, and all of them are dates in digits.
-    var areDigitDates: Bool { form == .number && !hasOtherTimes }
-
-    /// Goes on with the next file.
-    mutating func begin(column: Int?) {
-        self.column = column
-        isAtStart = true
-    }
-
-    mutating func next(in reader: borrowing CSVReader) throws(CSVError) -> Timestamp? {
-        guard let column else { return nil }
-        let (time, form) = try reader.timestamp(column)
-        if !hasOtherTimes, form == .number { hasOtherTimes = DigitDate.seconds(time) == nil }
-        guard isAtStart || form != self.form else { return time }
-        func written(_ form: String) -> CSVError.WrittenTime {
-            CSVError.WrittenTime(
-                place: reader.location(column),
-                text: String(reader.text(column).prefix(40)),
-                form: form
-            )
-        }
-        if let first, form != self.form {
-            throw .mixedTimes(column: reader.header[column], first: first, other: written(form.rawValue))
-        }
-        isAtStart = false
-        let scale = TimeScale([time])
-        if var first, let before = self.scale, form == .number {
-            guard before == scale || !before.isClock || !scale.isClock else {
-                first.form = before.rawValue
-                throw .mixedTimeUnits(column: reader.header[column], first: first, other: written(scale.rawValue))
+        return unread
+            + groups.flatMap { choice, files in
+                let alike = files == 1 ? choice.file : "\(choice.file) and \(files - 1) more"
+                return choice.notes(of: groups.count == 1 ? source.name : alike, timelike: timelike)
             }
-        } else {
-            (first, self.form, self.scale) = (written(form.rawValue), form, scale)
-        }
-        return time
     }
 }

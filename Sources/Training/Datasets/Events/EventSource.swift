@@ -27,10 +27,12 @@ public struct EventSource: Sendable, Equatable {
 
     /// The parts in the order in which they are read; at least one.
     let parts: [Part]
+    /// Files and folders in the named folders that are no parts of the log, without hidden ones and markers.
+    let unread: [String]
 
     /// One file, whatever its name.
     public init(file: String) {
-        parts = [.file(file)]
+        (parts, unread) = ([.file(file)], [])
     }
 
     /// One file, whatever its name, or the logs of a folder.
@@ -50,13 +52,13 @@ public struct EventSource: Sendable, Equatable {
     /// - Throws: ``CSVError`` for a pattern or folder without files, a file that is given twice, and a wrong query.
     public init(_ names: [String]) throws(CSVError) {
         precondition(!names.isEmpty, "a log without a name")
-        var parts: [Part] = []
-        for name in names { parts += try Self.parts(name) }
+        var (parts, unread): ([Part], [String]) = ([], [])
+        for name in names { parts += try Self.parts(name, &unread) }
         var seen: Set<String> = []
         for part in parts {
             guard seen.insert(Self.identity(part)).inserted else { throw .repeatedFile(part.name) }
         }
-        self.parts = parts
+        (self.parts, self.unread) = (parts, unread)
     }
 
     /// The log in a few words, for messages.
@@ -77,7 +79,22 @@ public struct EventSource: Sendable, Equatable {
     /// Endings of the logs in a folder, before the ending of a compressed file.
     private static let endings = [".csv", ".tsv", ".txt", ".jsonl", ".ndjson", ".json"]
 
-    private static func parts(_ name: String) throws(CSVError) -> [Part] {
+    private static var knownEndings: String { endings.joined(separator: ", ") + ", or .gz or .zst after it" }
+
+    /// A note about ``unread`` for the user; nil if everything is read.
+    var note: String? {
+        guard !unread.isEmpty else { return nil }
+        return "warning: not read: \(Self.list(unread)); in a folder, only files are read whose name ends in "
+            + "\(Self.knownEndings), and folders named column=value"
+    }
+
+    /// The first five names.
+    private static func list(_ names: [String]) -> String {
+        let more = names.count > 5 ? " and \(names.count - 5) more" : ""
+        return names.prefix(5).map { "'\($0)'" }.joined(separator: ", ") + more
+    }
+
+    private static func parts(_ name: String, _ unread: inout [String]) throws(CSVError) -> [Part] {
         if name == "-" { return [.standardInput] }
         if let query = try EventQuery(name) { return [.query(query)] }
         let isFolder = FilePattern.isFolder(name)
@@ -86,12 +103,13 @@ public struct EventSource: Sendable, Equatable {
             throw .unknownSource(String(scheme.output))
         }
         if isFolder == true {
-            let files = logs(in: name)
+            var others: [String] = []
+            let files = logs(in: name, &others)
             guard !files.isEmpty else {
-                let known = endings.joined(separator: ", ")
-                let reason = "the folder holds no file whose name ends in \(known), or .gz or .zst after it"
-                throw .noFiles(name, reason: reason)
+                let reason = "the folder holds no file whose name ends in \(knownEndings)"
+                throw .noFiles(name, reason: reason + (others.isEmpty ? "" : "; it holds \(list(others))"))
             }
+            unread += others
             return files.map(Part.file)
         }
         guard isFolder == nil, FilePattern.isPattern(name) else { return [.file(name)] }
@@ -102,19 +120,28 @@ public struct EventSource: Sendable, Equatable {
 
     /// The logs in a folder, in the order of their names.
     ///
-    /// Folders named `column=value`, as Spark and Hive write them, are parts of it.
-    private static func logs(in folder: String) -> [String] {
-        FilePattern.names(in: folder).flatMap { name in
+    /// Folders named `column=value`, as Spark and Hive write them, are parts of it. Adds the names of other files and
+    /// folders to `others`, without hidden ones and those that begin with `_`, such as `_SUCCESS`.
+    private static func logs(in folder: String, _ others: inout [String]) -> [String] {
+        var files: [String] = []
+        for name in FilePattern.names(in: folder) where !name.hasPrefix(".") {
             let path = folder.hasSuffix("/") ? folder + name : "\(folder)/\(name)"
-            guard FilePattern.isFolder(path) == true else { return isLog(name) ? [path] : [] }
-            return !name.hasPrefix(".") && name.dropFirst().contains("=") ? logs(in: path) : []
+            let isFolder = FilePattern.isFolder(path) == true
+            if isFolder, name.dropFirst().contains("=") {
+                files += logs(in: path, &others)
+            } else if !isFolder, isLog(name) {
+                files.append(path)
+            } else if !name.hasPrefix("_") {
+                others.append(isFolder ? path + "/" : path)
+            }
         }
+        return files
     }
 
     private static func isLog(_ name: String) -> Bool {
         let compression = ByteSource.decompressors.keys.first(where: name.hasSuffix)
         let plain = compression.map { name.dropLast($0.count) } ?? name[...]
-        return !name.hasPrefix(".") && endings.contains(where: plain.lowercased().hasSuffix)
+        return endings.contains(where: plain.lowercased().hasSuffix)
     }
 
     private static func identity(_ part: Part) -> String {

@@ -44,10 +44,19 @@ public enum CSVError: Error, Equatable, CustomStringConvertible {
         /// Whether that field is a date, or a number that counts from 1970.
         public var looksLikeTimes: Bool
 
+        /// A filter of jq that makes fields of the values in that field; nil unless it is a JSON object or list.
+        public var filter: String?
+
         /// Describes a column.
-        public init(name: String, role: ColumnRole?, sample: String?, looksLikeTimes: Bool = false) {
+        public init(
+            name: String,
+            role: ColumnRole?,
+            sample: String?,
+            looksLikeTimes: Bool = false,
+            filter: String? = nil
+        ) {
             (self.name, self.role, self.sample) = (name, role, sample)
-            self.looksLikeTimes = looksLikeTimes
+            (self.looksLikeTimes, self.filter) = (looksLikeTimes, filter)
         }
 
         /// Name, role and sample.
@@ -82,8 +91,8 @@ public enum CSVError: Error, Equatable, CustomStringConvertible {
     case tooManyRows(file: String, limit: Int)
     /// Columns that the caller named are not in the header.
     case missingColumns([String], file: String, found: [String])
-    /// No names in the header are known for some needed columns.
-    case unrecognisedHeader([ColumnRole], file: String, found: [FoundColumn])
+    /// No names in the header are known for some needed columns; the log has so many files.
+    case unrecognisedHeader([ColumnRole], file: String, found: [FoundColumn], files: Int)
     /// Only one of two files of a log has a column.
     case differentColumns(ColumnRole, with: String, without: String)
     /// Several names in the header fit one column equally well.
@@ -112,16 +121,20 @@ public enum CSVError: Error, Equatable, CustomStringConvertible {
     case unreadableTime(at: Location, column: String, text: String)
     /// Two times of a column in different forms.
     case mixedTimes(column: String, first: WrittenTime, other: WrittenTime)
-    /// The times of two files of a log count different units.
+    /// Two times of a log count different units.
     case mixedTimeUnits(column: String, first: WrittenTime, other: WrittenTime)
     /// A value of an attribute does not have the type that the header declares.
     case wrongType(at: Location, column: String, type: String, text: String)
     /// A kind of event that the recipe gives no weight.
     case unknownKinds(at: Location, kinds: [String], known: [String])
+    /// No event has one of the kinds that are targets; `found` has at most 20 kinds of the log.
+    case absentKinds([String], file: String, found: [String])
     /// A weight that is negative or too large.
     case invalidWeight(at: Location, text: String)
     /// An empty id.
     case emptyID(at: Location, column: String)
+    /// An empty time.
+    case emptyTime(at: Location, column: String)
     /// An id that must be unique occurs twice.
     case duplicateID(at: Location, column: String, id: String)
 
@@ -162,11 +175,12 @@ public enum CSVError: Error, Equatable, CustomStringConvertible {
         case .missingColumns(let columns, let file, let found):
             "'\(file)' has no column\(columns.count == 1 ? "" : "s") \(Self.list(columns)); its columns are "
                 + "\(Self.list(found))."
-        case .unrecognisedHeader(let roles, let file, let found):
+        case .unrecognisedHeader(let roles, let file, let found, let files):
             "No column of '\(file)' is known to hold \(roles.map(\.plural).joined(separator: ", or ")). Its columns: "
                 + found.map(\.description).joined(separator: ", ") + ". "
                 + Self.missingHeader(found)
                 + (roles + Self.forgottenTimes(found)).map(\.remedy).joined(separator: " ")
+                + (files == 1 ? "" : " If this file is no log, name the others by a pattern such as 'logs/*.csv'.")
         case .differentColumns(let role, let with, let without):
             "'\(with)' has a column of \(role.plural) and '\(without)' has none. Give all files of a log the same columns."
         case .ambiguousColumn(let role, let file, let names):
@@ -195,13 +209,13 @@ public enum CSVError: Error, Equatable, CustomStringConvertible {
             "\(place): the bytes here are not UTF-8. Convert the file, for example from "
                 + "Windows's encoding with `iconv -f WINDOWS-1252 -t UTF-8`."
         case .invalidNumber(let place, let column, let text):
-            "\(place): '\(text)' in column '\(column)' is not a finite decimal number."
+            "\(place): '\(text)' in column '\(column)' is not a finite decimal number." + Self.adviceForComma(text)
         case .invalidTime(let place, let column, let text):
             "\(place): '\(text)' in column '\(column)' is not a time in UTC such as 2014-04-07T10:51:09.277Z."
         case .unreadableTime(let place, let column, let text):
             "\(place): '\(text)' in column '\(column)' is no time. Accepted are numbers of at most 32 digits and dates and "
                 + "times such as 2024-01-31, 2024-01-31T10:00:00.123Z or 2024-01-31 10:00:00+02:00 (UTC without a zone)."
-                + Self.adviceForYearLast(text)
+                + Self.adviceForYearLast(text) + Self.adviceForComma(text) + Self.adviceForTimeOfDay(text)
         case .mixedTimes(let column, let first, let other):
             "\(other.place): column '\(column)' mixes forms of time: \(other) and \(first). Write all of them in one form."
         case .mixedTimeUnits(let column, let first, let other):
@@ -213,49 +227,21 @@ public enum CSVError: Error, Equatable, CustomStringConvertible {
         case .unknownKinds(let place, let kinds, let known):
             "\(place): the recipe gives no weight to events of kind \(Self.list(kinds)), only to "
                 + "\(Self.list(known)). Add '\(kinds.map { "\($0)=0" }.joined(separator: ","))' if they are no targets."
+        case .absentKinds(let kinds, let file, let found):
+            "No event of '\(file)' is of kind \(kinds.map { "'\($0)'" }.joined(separator: " or ")), so there is no "
+                + "target. Its kinds are \(Self.list(found))\(found.count < 20 ? "" : " and others"); name them as they are written."
         case .invalidWeight(let place, let text):
             "\(place): the weight '\(text)' is not in \(TargetConfiguration.range.lowerBound)..."
                 + "\(TargetConfiguration.range.upperBound). Correct it; 0 makes an event no target."
         case .emptyID(let place, let column):
             "\(place): the id in column '\(column)' is empty or missing. Fill it in, or remove such rows: "
-                + "`dimerec import log --drop-empty` writes a log of events without them."
+                + Self.dropEmpty
+        case .emptyTime(let place, let column):
+            "\(place): the time in column '\(column)' is empty or missing. Fill it in, or remove such rows: "
+                + Self.dropEmpty
         case .duplicateID(let place, let column, let id):
             "\(place): '\(id)' in column '\(column)' is listed twice; keep one of the rows."
         }
-    }
-
-    /// How jq names a member of an object; the first element where there is none.
-    private static func jqPath(to member: String?) -> String {
-        guard let member else { return "[0]" }
-        return member.wholeMatch(of: /[A-Za-z_][A-Za-z_0-9]*/) != nil ? ".\(member)" : "[\"\(member)\"]"
-    }
-
-    /// How to add a header line, if the first line is a row or a comment; empty for other headers.
-    private static func missingHeader(_ found: [FoundColumn]) -> String {
-        if found.first?.name.hasPrefix("#") == true {
-            return "The first line begins with '#'. If it is a comment, remove such lines with `sed '/^#/d'`. "
-        }
-        // Names are no numbers.
-        guard found.allSatisfy({ $0.role == nil }), found.contains(where: { Double($0.name) != nil }) else { return "" }
-        return "The first line looks like a row. Add a header line before it, for example with "
-            + "`sed '1i user,item,timestamp'`, with the order and the delimiter of the file's columns. "
-    }
-
-    /// The role of times if no column has it and one looks like times.
-    private static func forgottenTimes(_ found: [FoundColumn]) -> [ColumnRole] {
-        let isForgotten = found.contains(where: \.looksLikeTimes) && !found.contains { $0.role == .time }
-        return isForgotten ? [.time] : []
-    }
-
-    /// How to convert a date such as `31.01.2024`; empty for other texts.
-    private static func adviceForYearLast(_ text: String) -> String {
-        guard let match = text.prefixMatch(of: /(\d\d?)([.\/\-])(\d\d?)[.\/\-]\d{4}/) else { return "" }
-        let divider = match.output.2 == "." ? "\\." : String(match.output.2)
-        let pattern = "([0-9]{1,2})\(divider)([0-9]{1,2})\(divider)([0-9]{4})"
-        let isDayFirst = (Int(match.output.1) ?? 0) > 12 || (divider == "\\." && (Int(match.output.3) ?? 13) <= 12)
-        func command(_ order: String) -> String { "`sed -E '1!s|\(pattern)|\(order)|'`" }
-        if isDayFirst { return " Write the year first, for example with \(command("\\3-\\2-\\1"))." }
-        return " Write the year first, for example with \(command("\\3-\\1-\\2")) if the month comes first here."
     }
 
     private static func list(_ names: [String]) -> String { names.map { "'\($0)'" }.joined(separator: ", ") }

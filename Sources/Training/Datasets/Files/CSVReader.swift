@@ -117,6 +117,15 @@ package struct CSVReader: ~Copyable {
     /// Whether a field of this row is a JSON object, or a list of more than texts, numbers and flags.
     package func isNested(_ column: Int) -> Bool { records.isNested(column) }
 
+    /// A filter of jq that makes fields of the values in a JSON object or list of this row; nil for other fields.
+    func filter(_ column: Int) -> String? {
+        let path = CSVError.jqPath(to: header[column])
+        let name = path.hasPrefix(".") ? path : "." + path
+        if records.isList(column) { return "del(\(name)) + {item: \(name)[]}" }
+        guard records.isNested(column) else { return nil }
+        return "del(\(name)) + \(name)" + (records.field(column).first == UInt8(ascii: "[") ? "[]" : "")
+    }
+
     /// Rejects an id that no request could name.
     func requireText(_ id: ArraySlice<UInt8>, _ column: Int) throws(CSVError) {
         guard id.contains(0) else { return }
@@ -166,6 +175,7 @@ package struct CSVReader: ~Copyable {
         try requireScalar(column)
         if let time = Timestamp(digits: records.field(column)) { return (time, .number) }
         let field = Self.trimmed(records.field(column))
+        guard !field.isEmpty else { throw .emptyTime(at: location(column), column: header[column]) }
         if let number = DecimalNumber(field), let time = Timestamp(number) { return (time, .number) }
         if let calendar = CalendarTime(written: field), let time = calendar.timestamp { return (time, calendar.form) }
         throw .unreadableTime(at: location(column), column: header[column], text: String(text(column).prefix(40)))
@@ -174,7 +184,7 @@ package struct CSVReader: ~Copyable {
     /// Whether a field of this row is a date, or a number that counts from 1970.
     func looksLikeTime(_ column: Int) -> Bool {
         guard let (time, form) = try? timestamp(column) else { return false }
-        return form != .number || TimeScale([time]).isClock
+        return form != .number || TimeScale(time).isClock
     }
 
     /// A field of this row as seconds since 1970, of a time in UTC such as `2014-04-07T10:51:09.277Z`.

@@ -80,7 +80,9 @@ extension CSVRecords {
             case Self.quote:
                 throw .malformed(
                     at: location(at: index),
-                    reason: "a quote stands inside an unquoted field; quote the whole field and double its quotes"
+                    reason:
+                        "a quote stands inside an unquoted field; quote the whole field and double its quotes, or remove the "
+                        + "quotes with `tr -d '\"'` if no field needs them"
                 )
             default:
                 throw .malformed(

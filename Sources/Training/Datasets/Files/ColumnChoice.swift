@@ -4,6 +4,8 @@ struct ColumnRequest {
     var roles: [ColumnRole]
     /// Roles that the file must have.
     var needed: [ColumnRole]
+    /// How many files the log has.
+    var files = 1
     /// Column names from the caller; the file must have them.
     var named = EventColumns()
     /// A name that is tried before all others.
@@ -51,7 +53,8 @@ struct ColumnChoice {
         }
         let missing = request.needed.filter { positions[$0] == nil }
         guard missing.isEmpty else {
-            throw .unrecognisedHeader(missing, file: file, found: found(withFirstRowOf: &reader))
+            let found = found(withFirstRowOf: &reader)
+            throw .unrecognisedHeader(missing, file: file, found: found, files: request.files)
         }
     }
 
@@ -63,7 +66,8 @@ struct ColumnChoice {
                 name: header[column],
                 role: roles.first { positions[$0] == column },
                 sample: hasRow ? String(reader.text(column).prefix(40)) : nil,
-                looksLikeTimes: hasRow && roles.contains(.time) && reader.looksLikeTime(column)
+                looksLikeTimes: hasRow && roles.contains(.time) && reader.looksLikeTime(column),
+                filter: hasRow ? reader.filter(column) : nil
             )
         }
     }
@@ -126,6 +130,12 @@ struct ColumnChoice {
             return header[column]
         }
         return nil
+    }
+
+    /// The first column without a role whose name is known for one; nil if there is none.
+    func otherColumn(of role: ColumnRole) -> String? {
+        let free = header.indices.filter { !positions.values.contains($0) }.map { header[$0] }
+        return free.first { role.names.contains(ColumnRole.normalised($0)) }
     }
 
     /// Whether another file has columns of the same names in the same format.

@@ -94,12 +94,12 @@ public enum ColumnRole: String, Sendable, CaseIterable {
         }
     }
 
-    /// A name in lower case, without spaces, underscores, hyphens, or a type suffix such as `:token`.
+    /// A name in lower case, without white space, underscores, hyphens, or a type suffix such as `:token`.
     package static func normalised(_ name: String) -> String {
         let types = [":token", ":token_seq", ":float", ":float_seq"]
         let name = name.lowercased()
         let untyped = types.first(where: name.hasSuffix).map { name.dropLast($0.count) } ?? name[...]
-        return String(untyped.filter { !" \t_-".contains($0) })
+        return String(untyped.filter { !$0.isWhitespace && $0 != "_" && $0 != "-" })
     }
 }
 

@@ -8,6 +8,10 @@ public enum ForeignFormat: String, Sendable, CaseIterable {
     case gzip = "gzip-compressed data"
     /// Compressed data in a file without the ending `.zst`.
     case zstd = "zstd-compressed data"
+    /// Data of a compressor that is not read.
+    case bzip2 = "bzip2-compressed data"
+    /// Data of a compressor that is not read.
+    case xz = "xz-compressed data"
     /// An archive, or a spreadsheet.
     case zip = "a ZIP archive or a spreadsheet"
     /// A column store.
@@ -20,6 +24,7 @@ public enum ForeignFormat: String, Sendable, CaseIterable {
         let signatures: [(ForeignFormat, [UInt8])] = [
             (.utf16, [0xFF, 0xFE]), (.utf16, [0xFE, 0xFF]), (.gzip, [0x1F, 0x8B]),
             (.zstd, [0x28, 0xB5, 0x2F, 0xFD]), (.zip, Array("PK\u{3}\u{4}".utf8)),
+            (.bzip2, Array("BZh".utf8)), (.xz, [0xFD] + Array("7zXZ\0".utf8)),
             (.parquet, Array("PAR1".utf8)), (.sqlite, Array("SQLite format 3\0".utf8)),
         ]
         if let (format, _) = signatures.first(where: { start.starts(with: $0.1) }) {
@@ -43,6 +48,8 @@ public enum ForeignFormat: String, Sendable, CaseIterable {
         case .utf16: "Convert it, for example with `iconv -f UTF-16 -t UTF-8`"
         case .gzip: "Give the file a name that ends in .gz, or decompress it first"
         case .zstd: "Give the file a name that ends in .zst, or decompress it first"
+        case .bzip2: "Decompress it first with `bzip2 -d`"
+        case .xz: "Decompress it first with `xz -d`"
         case .zip: "Unpack it, or save the sheet as CSV"
         case .parquet: "Export its rows as CSV"
         case .sqlite: "Name a query: sqlite:FILE?query=SELECT user, item, time FROM ..."

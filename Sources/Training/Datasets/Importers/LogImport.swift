@@ -2,7 +2,7 @@
 /// and `items.csv` with statistics of the items.
 ///
 /// These steps follow one another, each only if it is asked for:
-/// 1. Drop rows without a user or without an item.
+/// 1. Drop rows without a user, an item or a time.
 /// 2. Drop events with a rating below `minimumRating`.
 /// 3. Drop repeated rows: those with the user, item and time of an earlier one.
 /// 4. Cut the events of each user into sessions. A session ends before a pause longer than `sessionGap`. The user
@@ -17,7 +17,7 @@ public struct LogImport: Sendable {
     public var events: EventSource
     /// Names of columns that are not recognised.
     public var columns = EventColumns()
-    /// Whether rows without a user or without an item are dropped; otherwise they are an error.
+    /// Whether rows without a user, an item or a time are dropped; otherwise they are an error.
     public var dropsEmpty = false
     /// The lowest rating of an event; 0 needs no column of ratings.
     public var minimumRating = 0.0
@@ -64,7 +64,7 @@ public struct LogImport: Sendable {
     private func read() throws(CSVError) -> (InteractionLog, rows: Int, hasTimes: Bool) {
         var targets = TargetConfiguration()
         targets.minRating = minimumRating
-        var reading = EventReading(columns, targets)
+        var reading = EventReading(columns, targets, files: events.parts.count)
         var (log, rows) = (InteractionLog(), 0)
         for part in events.parts {
             try part.read(reading.request) { (reader: inout CSVReader) throws(CSVError) in
@@ -74,8 +74,10 @@ public struct LogImport: Sendable {
                     do throws(CSVError) {
                         event = try reading.event(in: reader)
                     } catch {
-                        guard dropsEmpty, case .emptyID = error else { throw error }
-                        rows += 1
+                        switch error {
+                        case .emptyID where dropsEmpty, .emptyTime where dropsEmpty: rows += 1
+                        default: throw error
+                        }
                         continue
                     }
                     let time = event.time ?? Timestamp(Double(rows))
@@ -85,6 +87,7 @@ public struct LogImport: Sendable {
             }
         }
         guard rows > 0 else { throw .empty(file: events.name) }
+        try reading.end()
         if reading.hasDigitDates { log = log.withDigitDates() }
         return (log, rows, reading.hasTimes)
     }

@@ -101,13 +101,20 @@ extension LogReport {
         return findings
     }
 
+    /// The kind of event that a model should most likely predict: a purchase, or else the rarest.
+    private var strongestKind: String? {
+        let kinds = values.kinds.map(\.value)
+        let purchases = ["purchase", "buy", "order", "transaction"]
+        return kinds.last { kind in purchases.contains(where: kind.lowercased().contains) } ?? kinds.last
+    }
+
     /// Traits of the log that decide what a model can do.
     private var characterFindings: [String] {
         var findings: [String] = []
-        if values.kinds.count > 1, let rarest = values.kinds.last?.value.printable {
+        if values.kinds.count > 1, let kind = strongestKind?.printable {
             findings.append(
                 "The events are of \(values.kinds.count) kinds. All count alike unless you say which of them a model should "
-                    + "predict, for example by `dimerec train --where 'event=\(rarest)'`."
+                    + "predict, for example by `dimerec train --where 'event=\(kind)'`."
             )
         }
         if values.ratings.count > 1 {

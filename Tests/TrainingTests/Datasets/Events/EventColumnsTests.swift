@@ -15,6 +15,7 @@ import Training
             ("user_id:token,item_id:token,timestamp:float", "user_id:token", "item_id:token", "timestamp:float"),
             ("customer_id,article_id,t_dat", "customer_id", "article_id", "t_dat"),
             ("uid,sku,created_at", "uid", "sku", "created_at"),
+            ("user\u{A0},item\u{A0}id,ts", "user\u{A0}", "item\u{A0}id", "ts"),
             ("reviewerID,asin,unixReviewTime", "reviewerID", "asin", "unixReviewTime"),
         ]
     )
@@ -100,6 +101,21 @@ import Training
         #expect(try !EventsFile.refusal("who,what,when\n7,50,1700000000\n").contains("looks like a row"))
         #expect(try !EventsFile.refusal("who,item,2024\n7,50,3\n").contains("looks like a row"))
         #expect(try EventsFile.refusal("# exported today\nuser,item\n").contains("sed '/^#/d'"))
+        #expect(try EventsFile.refusal("sep=;\nuser;item\nu;i\n").contains("sed 1d"))
+        #expect(try EventsFile.refusal("user item timestamp\nu i 1\n").contains("tr -s ' ' ','"))
+    }
+
+    @Test(
+        "values inside of an object or a list get the filter that takes them out",
+        arguments: [
+            (#""payload":{"item":"i"}"#, "del(.payload) + .payload"),
+            (#""items":[{"item":"i"}]"#, "del(.items) + .items[]"),
+            (#""a b":[1,2]"#, #"del(.["a b"]) + {item: .["a b"][]}"#),
+        ]
+    )
+    func nested(field: String, filter: String) throws {
+        let text = try EventsFile.refusal("{\"user\":\"u\",\(field)}\n")
+        #expect(text.contains("`jq -c '\(filter)'`") && text.contains("--item-column"), "\(text)")
     }
 
     @Test("double colons are recognised where no other delimiter occurs")

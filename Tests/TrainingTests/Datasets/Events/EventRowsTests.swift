@@ -39,6 +39,16 @@ import Training
         #expect(loaded.data.notes[0].contains("the user 'NaN' has 50.0 % of the events"))
         #expect(loaded.data.notes[1].contains("the item 'null' has 25.0 % of the events"))
         #expect(loaded.data.eventCount == 4)
+        let text = "userId;sessionId;item;timestamp\nNA;s;i;1\nNA;s;j;2\n"
+        let note = try #require(try EventsFile.load(text).data.notes.last)
+        #expect(note.contains("100.0 %") && note.hasSuffix("or take the column 'sessionId' with --user-column"))
+    }
+
+    @Test("long numbers that a spreadsheet rounded are named, other ids with an E are not")
+    func roundedIDs() throws {
+        let rows = "u,8.90010E+12,1\nu,\"8,9E+12\",2\nu,1E5,3\nu,8.9E,4\nu,E+12,5\nu,8.9e-12,6\n"
+        let notes = try EventsFile.load("user,item,timestamp\n" + rows).data.notes
+        #expect(notes.count == 1 && notes[0].contains(" 2 items have an id such as '8.90010E+12'"), "\(notes)")
     }
 
     @Test("NUL bytes in ids are rejected with their place")
@@ -60,6 +70,7 @@ import Training
         arguments: [
             (Array(" [1]\n".utf8), "JSON"), ([0x1F, 0x8B, 8, 0], "gzip"), ([0x28, 0xB5, 0x2F, 0xFD], "zstd"),
             (Array("PK\u{3}\u{4}".utf8), "ZIP"), (Array("PAR1".utf8), "Parquet"),
+            (Array("BZh91AY".utf8), "bzip2 -d"), ([0xFD] + Array("7zXZ\0".utf8), "xz -d"),
             ([0xFF, 0xFE, 0x75, 0], "UTF-16"), ([0x75, 0, 0x73, 0], "UTF-16"),
         ] as [([UInt8], String)]
     )

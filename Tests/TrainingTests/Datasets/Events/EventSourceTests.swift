@@ -143,6 +143,29 @@ private struct Folder {
         }
     }
 
+    @Test("what a folder holds beside its logs is named, hidden files and markers are not")
+    func unread() throws {
+        let row = "user,item,timestamp\nu,a,5\n"
+        let files = [
+            "in/a.csv": row, "in/b.csv.bz2": row, "in/c.dat": row, "in/old/d.csv": row, "in/_SUCCESS": "",
+            "in/.e.csv": row,
+            "in/day=1/f.log": row, "in/day=1/g.csv": row, "years/2024/h.csv": row, "clean/a.csv": row,
+            "shop/events.csv": row, "shop/items.csv": "item,title\na,A\n",
+        ]
+        try Folder.with(files) { folder in
+            let notes = try load(["\(folder.path)/in"]).notes.map { $0.replacing(folder.path, with: "D") }
+            #expect(notes.count == 1)
+            let list = "warning: not read: 'D/in/b.csv.bz2', 'D/in/c.dat', 'D/in/day=1/f.log', 'D/in/old/';"
+            #expect(notes.first?.hasPrefix(list) == true, "\(notes)")
+            #expect(try refusal(["\(folder.path)/years"], in: folder).contains("; it holds 'D/years/2024/'."))
+            #expect(try load(["\(folder.path)/clean"]).notes.isEmpty)
+            let items = try refusal(["\(folder.path)/shop"], in: folder)
+            #expect(items.hasPrefix("No column of 'D/shop/items.csv' is known to hold users"))
+            #expect(items.hasSuffix("If this file is no log, name the others by a pattern such as 'logs/*.csv'."))
+            #expect(try load(["\(folder.path)/in/*.csv"]).notes.isEmpty, "a pattern says what it takes")
+        }
+    }
+
     @Test("the files of a log must agree in times: column, form and unit")
     func times() throws {
         let seconds = "user,item,ts\nu,a,1700000000\n"

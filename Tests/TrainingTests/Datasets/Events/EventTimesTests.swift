@@ -122,4 +122,66 @@ import Training
     func farTimes(time: String) throws {
         #expect(try EventsFile.load("user,item,timestamp\nu,i,\(time)\n").data.eventCount == 1)
     }
+
+    @Test(
+        "times in two units of one file are refused with both values and lines",
+        arguments: [("1700000000", "1700000500000", "milliseconds"), ("1.7e9", "1700000500000000000", "nanoseconds")]
+    )
+    func mixedUnits(first: String, other: String, unit: String) throws {
+        for order in ["0", "-1", "5"] {
+            let rows = "u,i,\(first)\nu,z,\(order)\nv,j,\(other)\nu,k,\(first)\n"
+            let text = try EventsFile.refusal("user,item,timestamp\n" + rows)
+            let start = "F:4:5: column 'timestamp' counts \(unit) here (\(other)) and seconds in 'F'"
+            #expect(text.hasPrefix(start), "\(text)")
+            #expect(text.contains("(\(first), line 2)") && text.hasSuffix("Write all of them in one unit."))
+        }
+    }
+
+    @Test("a log that counts from its own start may have times of every size")
+    func ownStart() throws {
+        // Microseconds of sixty days, an event an hour.
+        let rows = (0..<1440).map { "u\($0 % 7),i,\($0 * 3_600_000_000)" }
+        let data = try EventsFile.load("user,item,timestamp\n" + rows.joined(separator: "\n")).data
+        #expect(data.eventCount == 1440)
+    }
+
+    @Test("a few numbers among dates in digits, and days of a spreadsheet, give a warning")
+    func almostDates() throws {
+        func notes(_ times: [String]) throws -> [String] {
+            let rows = times.enumerated().map { "u\($0 % 3),i,\($1)" }
+            return try EventsFile.load("user,item,timestamp\n" + rows.joined(separator: "\n")).data.notes
+        }
+        let dates = (10..<28).map { "202403\($0)" }
+        let warned = try notes(dates + ["0", "20240230"])
+        #expect(warned.count == 1 && warned[0].contains("18 of 20 times are dates"), "\(warned)")
+        #expect(warned[0].contains(":20:6 has '0'"), "\(warned)")
+        #expect(try notes(dates + ["0", "20240230", "5"]).isEmpty)
+        #expect(try notes(["0"] + dates).first?.contains(":2:6 has '0'") == true)
+        let days = try notes((0..<20).map { "\(45_000 + $0).25" })
+        #expect(days.count == 1 && days[0].contains("days of a spreadsheet"))
+        #expect(try notes((0..<20).map { "\(45_000 + $0)" }).isEmpty)
+    }
+
+    @Test("an empty time is an error of its own", arguments: ["u,i,", "u,i,  ", "u,i,\"\""])
+    func emptyTime(row: String) throws {
+        let text = try EventsFile.refusal("user,item,timestamp\nu,j,1\n\(row)\n")
+        #expect(text.hasPrefix("F:3:") && text.contains("the time in column 'timestamp' is empty or missing"))
+        #expect(text.contains("--drop-empty"))
+    }
+
+    @Test(
+        "numbers with a decimal comma and times without a date get their remedy",
+        arguments: [("\"45245,158\"", "sed 's/,/./g'"), ("10:51:09", "--time-column"), ("9:05 PM", "--time-column")]
+    )
+    func remedies(time: String, remedy: String) throws {
+        #expect(try EventsFile.refusal("user,item,timestamp\nu,i,\(time)\n").contains(remedy))
+    }
+
+    @Test("times that do not fit a clock's give a warning")
+    func oddTimes() throws {
+        let rows = (0..<9).map { "u\($0 % 2),i,\(1_700_000_000 + $0)\n" }.joined()
+        #expect(try EventsFile.load("user,item,timestamp\n" + rows).data.notes.isEmpty)
+        let notes = try EventsFile.load("user,item,timestamp\nu0,i,0\n" + rows + "u1,i,-5\n").data.notes
+        #expect(notes.count == 1 && notes[0].hasPrefix("warning: 2 of 11 events have a time such as 0"), "\(notes)")
+    }
 }

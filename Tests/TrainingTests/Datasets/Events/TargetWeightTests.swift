@@ -61,7 +61,7 @@ import Training
         let ones = try load(log, targets { $0.weights = KindWeights("view=1,buy=1,cart=1")! })
         #expect(ones.digest == plain.digest && ones.weights == [1, 1, 1, 1])
         #expect(buys.notes.contains { $0.contains("2 of 4 events are targets") && $0.contains("event buy") })
-        #expect(try load(log, targets { $0.events = KindList("sale")! }).notes.contains { $0.hasPrefix("warning") })
+        #expect(try load(log, targets { $0.minRating = 9 }).notes.contains { $0.hasPrefix("warning") })
     }
 
     @Test("errors name place, value and next step")
@@ -75,6 +75,9 @@ import Training
         let kinds = try refusal(log) { $0.weights = KindWeights("view=1")! }
         #expect(kinds.contains(":3:7: the recipe gives no weight to events of kind 'buy', 'cart'"))
         #expect(kinds.contains("'buy=0,cart=0'"))
+        let absent = try refusal(log) { $0.events = KindList("sale,Buy")! }
+        #expect(absent.contains("is of kind 'sale' or 'Buy'"))
+        #expect(absent.contains("kinds are 'buy', 'cart', 'view'; name them"))
         let negative = try refusal(log.replacing("0.5", with: "-1")) { $0.weightColumn = "w" }
         #expect(negative.contains(":3:13: the weight '-1'"))
         #expect(try refusal(log.replacing("0.5", with: "x")) { $0.weightColumn = "w" }.contains("'x' in column 'w'"))

@@ -1,0 +1,49 @@
+// Warnings about ids and times that are probably faults.
+
+extension EventLog {
+    /// Warnings about ids by which other programs write a missing value.
+    func notesOfMissingIDs(
+        of source: EventSource,
+        _ vocabulary: ItemVocabulary,
+        _ reading: EventReading
+    ) -> [String] {
+        func note(_ role: ColumnRole, _ numbers: [Int32], _ number: (ArraySlice<UInt8>) -> Int32?) -> [String] {
+            let other = reading.otherColumn(of: role).map { ", or take the column '\($0)' with --\(role)-column" } ?? ""
+            return Self.missingIDs.compactMap { id in
+                guard let own = number(Array(id.utf8)[...]) else { return nil }
+                let share = Double(share: numbers.count { $0 == own }, of: users.count)
+                return "warning: \(source.name): the \(role.rawValue) '\(id)' has \(NumberText.percent(share)) of the "
+                    + "events. If this id stands for a missing value, remove its rows\(other)"
+            }
+        }
+        return note(.user, users, userTable.number(of:)) + note(.item, items, vocabulary.number(of:))
+    }
+
+    private static let missingIDs = [
+        "NaN", "nan", "NA", "N/A", "n/a", "NULL", "null", "None", "none", "nil", "undefined", "(null)", "<NA>", "#N/A",
+        "\\N",
+    ]
+
+    /// A warning about ids such as `8.90E+12`: a spreadsheet rounds long numbers, so several ids become one.
+    static func notesOfRoundedIDs(_ ids: [String], _ role: ColumnRole, of source: EventSource) -> [String] {
+        let rounded = ids.filter { id in
+            id.utf8.contains(UInt8(ascii: "E")) && id.wholeMatch(of: /\d[.,]\d+E\+\d+/) != nil
+        }
+        guard let first = rounded.first else { return [] }
+        return [
+            "warning: \(source.name): \(rounded.count) \(role.plural) have an id such as '\(first)', a long number that a "
+                + "spreadsheet rounded, so different \(role.plural) may have become one. Export the ids as text"
+        ]
+    }
+
+    /// A warning about times that are no times of the log's clock, such as 0; nil if there are none, or no clock.
+    func noteOfOddTimes(_ lastTimestamps: [Timestamp]) -> String? {
+        let scale = TimeScale(lastTimestamps)
+        guard scale.isClock else { return nil }
+        let odd = (0..<Int32(users.count)).lazy.map { times[$0] }.filter { !scale.fits($0) }
+        guard let first = odd.first else { return nil }
+        return
+            "warning: \(odd.count) of \(users.count) events have a time such as \(first), which does not fit the others, "
+            + "\(scale.rawValue) since 1970. They are sorted by the number as it is; correct them"
+    }
+}

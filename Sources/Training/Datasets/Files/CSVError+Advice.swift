@@ -1,0 +1,63 @@
+// The next steps that messages name.
+
+extension CSVError {
+    /// The command that removes incomplete rows.
+    static let dropEmpty = "`dimerec import log --drop-empty` writes a log of events without them."
+
+    /// How jq names a member of an object; the first element where there is none.
+    static func jqPath(to member: String?) -> String {
+        guard let member else { return "[0]" }
+        return member.wholeMatch(of: /[A-Za-z_][A-Za-z_0-9]*/) != nil ? ".\(member)" : "[\"\(member)\"]"
+    }
+
+    /// How to add a header line, if the first line is a row or a comment; empty for other headers.
+    static func missingHeader(_ found: [FoundColumn]) -> String {
+        if found.first?.name.hasPrefix("#") == true {
+            return "The first line begins with '#'. If it is a comment, remove such lines with `sed '/^#/d'`. "
+        }
+        if found.first?.name.hasPrefix("sep=") == true {
+            return "The first line tells a spreadsheet the delimiter; remove it with `sed 1d`. "
+        }
+        if found.count == 1, found[0].name.split(separator: " ").count > 1 {
+            return "If spaces divide the columns, write commas, for example with `tr -s ' ' ','`. "
+        }
+        if let (column, filter) = found.lazy.compactMap({ column in column.filter.map { (column.name, $0) } }).first {
+            return "Column '\(column)' holds several values. If ids are among them, make them fields of their own, for "
+                + "example with `jq -c '\(filter)'`. "
+        }
+        // Names are no numbers.
+        guard found.allSatisfy({ $0.role == nil }), found.contains(where: { Double($0.name) != nil }) else { return "" }
+        return "The first line looks like a row. Add a header line before it, for example with "
+            + "`sed '1i user,item,timestamp'`, with the order and the delimiter of the file's columns. "
+    }
+
+    /// The role of times if no column has it and one looks like times.
+    static func forgottenTimes(_ found: [FoundColumn]) -> [ColumnRole] {
+        let isForgotten = found.contains(where: \.looksLikeTimes) && !found.contains { $0.role == .time }
+        return isForgotten ? [.time] : []
+    }
+
+    /// How to convert a date such as `31.01.2024`; empty for other texts.
+    static func adviceForYearLast(_ text: String) -> String {
+        guard let match = text.prefixMatch(of: /(\d\d?)([.\/\-])(\d\d?)[.\/\-]\d{4}/) else { return "" }
+        let divider = match.output.2 == "." ? "\\." : String(match.output.2)
+        let pattern = "([0-9]{1,2})\(divider)([0-9]{1,2})\(divider)([0-9]{4})"
+        let isDayFirst = (Int(match.output.1) ?? 0) > 12 || (divider == "\\." && (Int(match.output.3) ?? 13) <= 12)
+        func command(_ order: String) -> String { "`sed -E '1!s|\(pattern)|\(order)|'`" }
+        if isDayFirst { return " Write the year first, for example with \(command("\\3-\\2-\\1"))." }
+        return " Write the year first, for example with \(command("\\3-\\1-\\2")) if the month comes first here."
+    }
+
+    /// How to write a decimal comma such as `0,5`; empty for other texts.
+    static func adviceForComma(_ text: String) -> String {
+        guard text.wholeMatch(of: /-?\d+,\d+/) != nil else { return "" }
+        return " Write a decimal point, for example with `sed 's/,/./g'` if the file has no other commas."
+    }
+
+    /// What to do about `10:51:09`; empty for other texts.
+    static func adviceForTimeOfDay(_ text: String) -> String {
+        guard text.prefixMatch(of: /\d\d?:\d\d/) != nil else { return "" }
+        return " This is a time of day without a date. Write both into one column, or name a column with the date by "
+            + "--time-column."
+    }
+}

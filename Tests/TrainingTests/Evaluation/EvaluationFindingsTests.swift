@@ -1,0 +1,51 @@
+import Kernels
+import Testing
+import Training
+
+@Suite("Findings of an evaluation") struct EvaluationFindingsTests {
+    /// The findings on 400 rows of which some are hits.
+    private func findings(
+        hits: Int,
+        beside others: [String: Double],
+        withoutHistory: Double? = nil,
+        unseen: Int? = nil
+    ) -> [String] {
+        EvaluationFindings(
+            hitRate: Double(hits) / 400,
+            rows: 400,
+            predictors: others.sorted { $0.key < $1.key }.map { ($0.key, ["hr@20": $0.value]) },
+            withoutHistory: withoutHistory,
+            unseenTargets: unseen
+        ).sentences
+    }
+
+    @Test("the best simple predictor judges the model, beyond the noise of so many rows")
+    func verdict() {
+        // Half the interval of an hr@20 of .5 on 400 rows is .049.
+        let cases = [(0.44, "The model beats"), (0.46, "is not better"), (0.54, "is not better"), (0.56, "is worse")]
+        for (other, verdict) in cases {
+            let findings = findings(hits: 200, beside: ["popularity": 0.1, "transitions": other])
+            #expect(findings.count == 1 && findings[0].contains(verdict) && findings[0].contains("transitions"))
+            #expect(findings[0].contains("hr@20 of 0.5000 against 0.\(Int((other * 100).rounded()))00"))
+        }
+        #expect(findings(hits: 200, beside: [:]).isEmpty)
+    }
+
+    @Test("a model that lives by repeats is told apart")
+    func repeats() {
+        let findings = findings(hits: 200, beside: [:], withoutHistory: 0.2475)
+        #expect(findings.count == 1 && findings[0].contains("exclude_history") && findings[0].contains("0.2475"))
+        #expect(self.findings(hits: 200, beside: [:], withoutHistory: 0.25).isEmpty)
+        #expect(self.findings(hits: 0, beside: [:], withoutHistory: 0).isEmpty)
+    }
+
+    @Test("targets that the training did not have are counted")
+    func unseen() {
+        #expect(findings(hits: 1, beside: [:], unseen: 20).isEmpty)
+        let findings = findings(hits: 1, beside: [:], unseen: 21)
+        #expect(findings.count == 1 && findings[0].hasPrefix("5.2 % of the targets"), "\(findings)")
+        let part = DataPart(userIDs: ["a", "b"], sequences: RaggedRows([[0, 1, 2], [3, -1]] as [[Int32]]))
+        let rows = EvaluationRows(part, protocol: .allPrefixes)
+        #expect(rows.unseenTargets(in: RaggedRows([[1, 3], []] as [[Int32]]), items: 4) == 2)
+    }
+}
