@@ -3,9 +3,10 @@ public import Kernels
 /// Records operations on matrices and differentiates them in reverse.
 ///
 /// One tape serves one forward pass of one worker. Create the tape, build the loss, call ``backward(from:)``, then
-/// drop the tape. Parameters enter through ``parameter(_:from:)`` and ``gather(_:from:rows:)``; their gradients come
-/// back as ``Gradients``. Source: Griewank and Walther, "Evaluating Derivatives", 2008, chapter 3 (reverse mode on a
-/// linear trace).
+/// drop the tape. Its operations refer to the tape until then: a recording tape that is dropped without the call is
+/// never freed. For a value alone, use a tape that does not record. Parameters enter through ``parameter(_:from:)`` and
+/// ``gather(_:from:rows:)``; their gradients come back as ``Gradients``. Source: Griewank and Walther, "Evaluating
+/// Derivatives", 2008, chapter 3 (reverse mode on a linear trace).
 public final class Tape {
     /// Adds to the gradients of an operation's inputs, given the gradient of its output.
     typealias Backward = (_ gradient: Matrix, _ tape: Tape) -> Void

@@ -49,15 +49,16 @@ public struct LoadGenerator: Sendable {
         let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
         let eventLoop = group.next()
         let timeout = TimeAmount(timeout)
+        let loop = try await eventLoop.submit {
+            let loop = LoadLoop(eventLoop: eventLoop, target: target, requests: requests, timeout: timeout)
+            return NIOLoopBound(loop, eventLoop: eventLoop)
+        }.get()
+        let generator = LoadGenerator(group: group, loop: loop)
         do {
-            let loop = try await eventLoop.submit {
-                let loop = LoadLoop(eventLoop: eventLoop, target: target, requests: requests, timeout: timeout)
-                return NIOLoopBound(loop, eventLoop: eventLoop)
-            }.get()
             for _ in 0..<connections { try await eventLoop.flatSubmit { loop.value.open() }.get() }
-            return LoadGenerator(group: group, loop: loop)
+            return generator
         } catch {
-            try? await group.shutdownGracefully()
+            try? await generator.close()
             throw LoadError.unreachable(host: target.host, port: target.port, reason: reason(of: error))
         }
     }
@@ -85,8 +86,10 @@ public struct LoadGenerator: Sendable {
     }
 
     /// Closes the connections and ends the thread.
+    ///
+    /// Waits for connections that are being opened, up to the time-out.
     public func close() async throws {
-        try await loop.eventLoop.submit { loop.value.close() }.get()
+        try await loop.eventLoop.flatSubmit { loop.value.close() }.get()
         try await group.shutdownGracefully()
     }
 }

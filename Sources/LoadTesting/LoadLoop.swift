@@ -49,11 +49,14 @@ final class LoadLoop: NIOScheduledCallbackHandler {
     private var connections: [ClientConnection] = []
     /// The free connections, longest free first.
     private var idle = CircularBuffer<ClientConnection>()
+    /// The number of connections that are being opened.
+    private var opening = 0
     private var inFlight = 0
     private var run: Run?
     private var nextHousekeeping = NIODeadline.now()
     private var wake: (time: NIODeadline, callback: NIOScheduledCallback)?
-    private var isClosing = false
+    /// Set at the end: no connection is opened any more.
+    private var closing: EventLoopPromise<Void>?
 
     init(eventLoop: any EventLoop, target: LoadTarget, requests: RequestPool, timeout: TimeAmount) {
         self.eventLoop = eventLoop
@@ -67,6 +70,7 @@ final class LoadLoop: NIOScheduledCallbackHandler {
     /// Opens one more connection.
     func open() -> EventLoopFuture<Void> {
         let loop = NIOLoopBound(self, eventLoop: eventLoop)
+        opening += 1
         return ClientBootstrap(group: eventLoop)
             .channelOption(.tcpOption(.tcp_nodelay), value: 1)
             .connectTimeout(timeout)
@@ -79,10 +83,16 @@ final class LoadLoop: NIOScheduledCallbackHandler {
             .flatMapThrowing { channel in
                 loop.value.opened(try channel.pipeline.syncOperations.handler(type: ClientConnection.self))
             }
+            .always { _ in loop.value.finishOpening() }
+    }
+
+    private func finishOpening() {
+        opening -= 1
+        if opening == 0 { closing?.succeed() }
     }
 
     private func opened(_ connection: ClientConnection) {
-        guard !isClosing else { return connection.close() }
+        guard closing == nil else { return connection.close() }
         connections.append(connection)
         idle.append(connection)
         if let run { sendDue(run, .now()) }
@@ -101,7 +111,7 @@ final class LoadLoop: NIOScheduledCallbackHandler {
     }
 
     private func reopen() {
-        guard !isClosing else { return }
+        guard closing == nil else { return }
         let loop = NIOLoopBound(self, eventLoop: eventLoop)
         open().whenFailure { _ in
             loop.eventLoop.scheduleTask(in: Self.reopenInterval) { loop.value.reopen() }
@@ -109,9 +119,14 @@ final class LoadLoop: NIOScheduledCallbackHandler {
     }
 
     /// Closes all connections permanently.
-    func close() {
-        isClosing = true
+    ///
+    /// The future is ready when no connection is being opened, so that nothing needs the event loop any more.
+    func close() -> EventLoopFuture<Void> {
+        let promise = eventLoop.makePromise(of: Void.self)
+        closing = promise
         for connection in connections { connection.close() }
+        if opening == 0 { promise.succeed() }
+        return promise.futureResult
     }
 
     // MARK: A run

@@ -176,6 +176,16 @@ import Testing
         }
     }
 
+    @Test("the end waits for connections that are being opened")
+    func endsWhileOpening() async throws {
+        // The server closes every connection at its first request, so most connections are being opened at the end. A
+        // generator that did not wait for them would leave them to a thread that has ended: LeakSanitizer reports it.
+        for _ in 0..<5 {
+            let (run, server) = try await measure(.closedLoop, seconds: 0.05) { _ in .close }
+            #expect(run.sent > 0 && run.sent == run.disconnects && run.sent == server.requests)
+        }
+    }
+
     @Test("an unreachable server is an error at once")
     func refused() async throws {
         let server = ScriptedServer { _ in .ignore }

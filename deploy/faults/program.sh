@@ -15,7 +15,9 @@ case_43() {
     result "$(tail -n 1 "$box/sanitizers.log")${SUITES:+; a choice of suites}"
 }
 case_44() {
-    deploy/test-sanitizers address >"$box/sanitizers.log" 2>&1 || fail "$(tail -n 30 "$box/sanitizers.log")"
+    local kinds
+    read -ra kinds <<<"${KINDS:-kernels address}"
+    deploy/test-sanitizers "${kinds[@]}" >"$box/sanitizers.log" 2>&1 || fail "$(tail -n 30 "$box/sanitizers.log")"
     result "$(tail -n 1 "$box/sanitizers.log")${SUITES:+; a choice of suites}"
 }
 case_48() {

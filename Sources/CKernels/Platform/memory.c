@@ -23,13 +23,17 @@ void ck_keep_freed_memory(void) {
 void *ck_allocate(size_t bytes) {
     const size_t page = 2 << 20;
     size_t alignment = bytes >= 2 * page ? page : 64;
-    size_t rounded = (bytes + alignment - 1) / alignment * alignment;
-    void *memory = aligned_alloc(alignment, rounded > 0 ? rounded : alignment);
-    if (!memory) return NULL;
-#if defined(__linux__)
-    if (alignment == page) madvise(memory, rounded, MADV_HUGEPAGE); // a failure only costs speed
+#if __has_feature(address_sanitizer)
+    size_t size = bytes; // without places behind the last element, so that a read of one is found
+#else
+    size_t size = (bytes + alignment - 1) / alignment * alignment;
 #endif
-    return memset(memory, 0, rounded > 0 ? rounded : alignment);
+    void *memory;
+    if (posix_memalign(&memory, alignment, size) != 0) return NULL;
+#if defined(__linux__)
+    if (alignment == page) madvise(memory, size, MADV_HUGEPAGE); // a failure only costs speed
+#endif
+    return memset(memory, 0, size);
 }
 
 void ck_free(void *memory) { free(memory); }
