@@ -36,6 +36,28 @@ import Training
         #expect(try withFile(text) { try rows($0) } == expected)
     }
 
+    @Test(
+        "between tabs, quotes that do not enclose a whole field of one line are ordinary characters",
+        arguments: [
+            ("\"Heroes\"", "Heroes"), ("say \"hi\"", "say \"hi\""), ("\"Heroes\" (live)", "\"Heroes\" (live)"),
+            ("\"7 inch", "\"7 inch"), ("12\"", "12\""), ("\"say \"\"hi\"\"\"", "say \"hi\""), ("\"", "\""),
+            ("\"\"", ""), ("\"\"\"", "\"\"\""), ("a,b", "a,b"),
+        ]
+    )
+    func looseQuotes(written: String, read: String) throws {
+        for end in ["\n", "\r\n"] {
+            let text = "\(written)\tx" + end + "y\t\(written)" + end + "z\t\(written)"
+            let found = try withFile(text) { path in
+                let tabs = CSVDialect.separated(by: UInt8(ascii: "\t"))
+                var reader = try CSVReader(file: path, dialect: tabs, header: ["a", "b"])
+                var rows: [[String]] = []
+                while try reader.next() { rows.append(reader.header.indices.map { reader.text($0) }) }
+                return rows
+            }
+            #expect(found == [[read, "x"], ["y", read], ["z", read]])
+        }
+    }
+
     @Test("round-trips random rows in random quoting", arguments: 0..<20 as Range<UInt64>)
     func roundTrip(seed: UInt64) throws {
         var generator = SequentialGenerator(CounterBasedGenerator(seed: seed, purpose: .simulation))

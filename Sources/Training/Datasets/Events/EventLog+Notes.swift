@@ -9,7 +9,7 @@ extension EventLog {
     ) -> [String] {
         func note(_ role: ColumnRole, _ numbers: [Int32], _ number: (ArraySlice<UInt8>) -> Int32?) -> [String] {
             let other = reading.otherColumn(of: role).map { ", or take the column '\($0)' with --\(role)-column" } ?? ""
-            return Self.missingIDs.compactMap { id in
+            return CSVReader.missingValues.compactMap { id in
                 guard let own = number(Array(id.utf8)[...]) else { return nil }
                 let share = Double(share: numbers.count { $0 == own }, of: users.count)
                 return "warning: \(source.name): the \(role.rawValue) '\(id)' has \(NumberText.percent(share)) of the "
@@ -18,11 +18,6 @@ extension EventLog {
         }
         return note(.user, users, userTable.number(of:)) + note(.item, items, vocabulary.number(of:))
     }
-
-    private static let missingIDs = [
-        "NaN", "nan", "NA", "N/A", "n/a", "NULL", "null", "None", "none", "nil", "undefined", "(null)", "<NA>", "#N/A",
-        "\\N",
-    ]
 
     /// A warning about ids such as `8.90E+12`: a spreadsheet rounds long numbers, so several ids become one.
     static func notesOfRoundedIDs(_ ids: [String], _ role: ColumnRole, of source: EventSource) -> [String] {

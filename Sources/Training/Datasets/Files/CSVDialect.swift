@@ -37,8 +37,13 @@ package struct CSVDialect: Sendable, Equatable {
         fallsBackToLatin1: false
     )
 
-    /// RFC 4180 with another delimiter.
-    static func separated(by separator: UInt8) -> CSVDialect {
+    /// Whether quotes are ordinary characters wherever they do not enclose a whole field of one line.
+    ///
+    /// Files with tabs seldom follow RFC 4180: a title such as `"Heroes" (live)` stands in them as it is.
+    var hasLooseQuotes: Bool { hasQuotes && separator == UInt8(ascii: "\t") }
+
+    /// RFC 4180 with another delimiter; quotes are read more loosely between tabs (``hasLooseQuotes``).
+    package static func separated(by separator: UInt8) -> CSVDialect {
         CSVDialect(separator: separator, separatorWidth: 1, hasQuotes: true, fallsBackToLatin1: false)
     }
 

@@ -133,7 +133,7 @@ public enum CSVError: Error, Equatable, CustomStringConvertible {
     case invalidWeight(at: Location, text: String)
     /// An empty id.
     case emptyID(at: Location, column: String)
-    /// An empty time.
+    /// An empty time, or a text for a missing one such as `NULL`.
     case emptyTime(at: Location, column: String)
     /// An id that must be unique occurs twice.
     case duplicateID(at: Location, column: String, id: String)

@@ -178,8 +178,16 @@ package struct CSVReader: ~Copyable {
         guard !field.isEmpty else { throw .emptyTime(at: location(column), column: header[column]) }
         if let number = DecimalNumber(field), let time = Timestamp(number) { return (time, .number) }
         if let calendar = CalendarTime(written: field), let time = calendar.timestamp { return (time, calendar.form) }
-        throw .unreadableTime(at: location(column), column: header[column], text: String(text(column).prefix(40)))
+        let text = text(column)
+        if Self.missingValues.contains(text) { throw .emptyTime(at: location(column), column: header[column]) }
+        throw .unreadableTime(at: location(column), column: header[column], text: String(text.prefix(40)))
     }
+
+    /// Texts that other programs write for a missing value.
+    static let missingValues = [
+        "NaN", "nan", "NA", "N/A", "n/a", "NULL", "null", "None", "none", "nil", "undefined", "(null)", "<NA>", "#N/A",
+        "NaT", "\\N",
+    ]
 
     /// Whether a field of this row is a date, or a number that counts from 1970.
     func looksLikeTime(_ column: Int) -> Bool {

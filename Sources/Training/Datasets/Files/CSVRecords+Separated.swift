@@ -8,7 +8,8 @@ extension CSVRecords {
         let bytes = chunk.span
         let (separator, width) = (dialect.separator, dialect.separatorWidth)
         // Without quoting, a line feed takes the quote's place in the search: it ends fields anyway.
-        let quote = dialect.hasQuotes ? Self.quote : Self.lineFeed
+        let isLoose = dialect.hasLooseQuotes
+        let quote = dialect.hasQuotes && !isLoose ? Self.quote : Self.lineFeed
         var index = rowStart
         var lineBreaks = 0
         var seen: UInt8 = 0
@@ -17,7 +18,8 @@ extension CSVRecords {
                 guard isAtEnd else { return .incomplete }
                 guard !fields.isEmpty else { return .end }
             }
-            if index < bytes.count, dialect.hasQuotes, bytes[index] == quote {
+            let isOpen = index < bytes.count && dialect.hasQuotes && bytes[index] == Self.quote
+            if isOpen, !isLoose || Self.isEnclosed(in: bytes, from: index, separator: separator) {
                 let start = index + 1
                 var hasDoubledQuotes = false
                 index = start
@@ -91,5 +93,22 @@ extension CSVRecords {
                 )
             }
         }
+    }
+
+    /// Whether the quote at `start` encloses a field that ends on the same line before the next separator; quotes inside
+    /// are doubled.
+    private static func isEnclosed(in bytes: Span<UInt8>, from start: Int, separator: UInt8) -> Bool {
+        func endsField(_ byte: UInt8) -> Bool { byte == separator || byte == lineFeed || byte == carriageReturn }
+        var index = start + 1
+        while index < bytes.count, !endsField(bytes[index]) {
+            let byte = bytes[index]
+            index += 1
+            guard byte == quote else { continue }
+            guard index < bytes.count, bytes[index] == quote else {
+                return index == bytes.count || endsField(bytes[index])
+            }
+            index += 1
+        }
+        return false
     }
 }

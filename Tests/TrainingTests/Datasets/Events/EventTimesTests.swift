@@ -162,7 +162,10 @@ import Training
         #expect(try notes((0..<20).map { "\(45_000 + $0)" }).isEmpty)
     }
 
-    @Test("an empty time is an error of its own", arguments: ["u,i,", "u,i,  ", "u,i,\"\""])
+    @Test(
+        "an empty time is an error of its own",
+        arguments: ["u,i,", "u,i,  ", "u,i,\"\"", "u,i,NULL", "u,i,NaT", "u,i,\\N"]
+    )
     func emptyTime(row: String) throws {
         let text = try EventsFile.refusal("user,item,timestamp\nu,j,1\n\(row)\n")
         #expect(text.hasPrefix("F:3:") && text.contains("the time in column 'timestamp' is empty or missing"))
