@@ -2,6 +2,8 @@
 public enum LoadError: Error, Equatable, CustomStringConvertible {
     /// The URL is not `http://host[:port][/path]`.
     case badTarget(url: String)
+    /// A file of request bodies, or one of its lines, cannot be used.
+    case badBodies(file: String, line: Int?, reason: String)
     /// No connection could be opened.
     case unreachable(host: String, port: Int, reason: String)
     /// The server sent an answer that this client does not support.
@@ -12,6 +14,9 @@ public enum LoadError: Error, Equatable, CustomStringConvertible {
         switch self {
         case .badTarget(let url):
             "'\(url)' is not a URL to load; give http://host:port or http://host:port/path."
+        case .badBodies(let file, let line, let reason):
+            "\(file)\(line.map { ":\($0)" } ?? ""): \(reason). Write one JSON object a line, such as "
+                + "{\"history\":[\"i1\"],\"k\":10}."
         case .unreachable(let host, let port, let reason):
             "Cannot connect to \(host):\(port): \(reason). Is the server running, and is this its data port?"
         case .badAnswer(let error):

@@ -1,3 +1,4 @@
+import Foundation
 import Kernels
 package import NIOCore
 
@@ -30,10 +31,49 @@ public struct RequestPool: Sendable {
     ) {
         precondition(count >= 1, "a pool of \(count) requests")
         let random = CounterBasedGenerator(seed: seed, purpose: .simulation)
-        requests = (0..<count).map { number in
-            let history = source.history(number, lengths: lengths, random: random)
-            let body = "{\"history\":[\(history.joined(separator: ","))],\"k\":\(k)}"
-            return ByteBuffer(
+        self.init(
+            target: target,
+            bodies: (0..<count).map { number in
+                let history = source.history(number, lengths: lengths, random: random)
+                return "{\"history\":[\(history.joined(separator: ","))],\"k\":\(k)}"
+            }
+        )
+    }
+
+    /// Assembles `POST` requests with the bodies of a file, one JSON object a line; blank lines do not count.
+    ///
+    /// - Parameters:
+    ///   - target: The target of the requests.
+    ///   - path: The file, in UTF-8.
+    /// - Throws: ``LoadError`` if the file cannot be read, has no line or more than ``limit``, or a line is no object.
+    public init(target: LoadTarget, bodiesFrom path: String) throws(LoadError) {
+        let text: String
+        do {
+            text = try String(contentsOfFile: path, encoding: .utf8)
+        } catch {
+            throw .badBodies(file: path, line: nil, reason: "it cannot be read as text in UTF-8")
+        }
+        var bodies: [String] = []
+        for (number, line) in text.split(
+            omittingEmptySubsequences: false,
+            whereSeparator: { $0 == "\n" || $0 == "\r\n" }
+        ).enumerated() {
+            guard line.contains(where: { !$0.isWhitespace }) else { continue }
+            guard (try? JSONSerialization.jsonObject(with: Data(line.utf8))) is [String: Any] else {
+                throw .badBodies(file: path, line: number + 1, reason: "this line is no JSON object")
+            }
+            bodies.append(String(line))
+        }
+        guard !bodies.isEmpty else { throw .badBodies(file: path, line: nil, reason: "it has no line") }
+        guard bodies.count <= Self.limit else {
+            throw .badBodies(file: path, line: nil, reason: "it has \(bodies.count) lines; the limit is \(Self.limit)")
+        }
+        self.init(target: target, bodies: bodies)
+    }
+
+    private init(target: LoadTarget, bodies: [String]) {
+        requests = bodies.map { body in
+            ByteBuffer(
                 string: """
                     POST \(target.path) HTTP/1.1\r
                     Host: \(target.authority)\r

@@ -92,6 +92,44 @@ import Testing
         #expect(newest.count == 49, "every event is the newest of some history")
     }
 
+    /// A pool with the bodies of a file that holds this text.
+    private func pool(ofFile text: String) throws -> RequestPool {
+        let file = FileManager.default.temporaryDirectory.appending(path: "bodies-\(UUID()).jsonl")
+        try Data(text.utf8).write(to: file)
+        defer { try? FileManager.default.removeItem(at: file) }
+        do {
+            return try RequestPool(target: try LoadTarget(url: "http://h"), bodiesFrom: file.path)
+        } catch LoadError.badBodies(let path, let line, let reason) {
+            #expect(path == file.path)
+            throw LoadError.badBodies(file: "F", line: line, reason: reason)
+        }
+    }
+
+    @Test("bodies of a file are sent as they are, in order") func bodies() throws {
+        let filter = #"{"history":["é\#u{2028}"],"k":3,"filter":{"any_of":["a"]}}"#
+        let pool = try pool(ofFile: "\(filter)\r\n\n  \n{ \"users\": [] }")
+        #expect(pool.requests.count == 2)
+        let ends = pool.requests.map { String(decoding: $0.readableBytesView, as: UTF8.self) }
+        #expect(ends[0].hasSuffix("Content-Length: \(filter.utf8.count)\r\n\r\n\(filter)"))
+        #expect(ends[1].hasSuffix("\r\n\r\n{ \"users\": [] }"))
+    }
+
+    @Test(
+        "a file without usable bodies is refused with its line",
+        arguments: [("", nil), ("\n \n", nil), ("{}\n[1]", 2), ("{}\n\n{\"a\":", 3), ("1", 1)]
+    )
+    func badBodies(text: String, line: Int?) throws {
+        let error = try #require(throws: LoadError.self) { try pool(ofFile: text) }
+        guard case .badBodies("F", line, _) = error else { throw error }
+        #expect("\(error)".hasPrefix(line.map { "F:\($0): " } ?? "F: "))
+    }
+
+    @Test("a file may have as many bodies as a pool") func mostBodies() throws {
+        let text = String(repeating: "{}\n", count: RequestPool.limit)
+        #expect(try pool(ofFile: text).requests.count == RequestPool.limit)
+        #expect(throws: LoadError.self) { try pool(ofFile: text + "{}") }
+    }
+
     @Test("the same seed gives the same bytes, another seed gives other bytes")
     func seeds() throws {
         let first = try pool(.synthetic(items: 1000)).requests

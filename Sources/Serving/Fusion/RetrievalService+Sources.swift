@@ -164,11 +164,13 @@ extension RetrievalService {
             let isLeading = snapshot === leading
             let (own, common) = (snapshot.identifiers, leading.identifiers)
             let agrees = common.agrees(with: own)
+            // Read once: each read of the live catalogue in the loop would copy it.
+            let live = leading.live?.index
             workspace.fusing.append(source, takesPart: status == .ok, response?.items ?? []) { item in
                 if isLeading { return item }
                 let isSame = agrees && own.isOriginal(item)
                 guard let number = isSame ? item : common.number(of: item, in: own),
-                    allowed?.contains(number) != false, leading.live?.index.contains(number) != false
+                    allowed?.contains(number) != false, live?.contains(number) != false
                 else { return nil }
                 return number
             }

@@ -18,6 +18,11 @@ struct Load: AsyncParsableCommand {
     )
 
     @Option(help: "The data plane; without a path, /retrieve is used.") var url = "http://127.0.0.1:8080"
+    @Option(
+        help: "Bodies of the requests from this file, one JSON object a line, instead of histories with -k.",
+        completion: .file()
+    )
+    var bodyFrom: String?
     @Option(help: "Requests a second; the first rate of --find-capacity.") var rate: Double = 1000
     @Option(help: "Measured seconds of a run; 10 by default, 3 with --find-capacity.") var duration: Double?
     @Option(help: "Warm-up seconds, not measured.") var warmUp: Double = 2
@@ -52,8 +57,8 @@ struct Load: AsyncParsableCommand {
         try ValidationError.require("--connections", connections, in: 1...20_000)
         try ValidationError.require("--timeout-ms", timeoutMs, in: 1...60_000)
         try ValidationError.require("--k", k, in: 1...1_000_000)
-        guard historyFrom == nil || items == nil else {
-            throw ValidationError("Give the histories with --history-from E.csv or with --items N, not both.")
+        guard [bodyFrom != nil, historyFrom != nil, items != nil].count(where: { $0 }) <= 1 else {
+            throw ValidationError("--body-from, --history-from and --items exclude each other.")
         }
         try ValidationError.require("--items", items, in: 1...Int(Int32.max))
         guard [ramp != nil, findCapacity, saturate].count(where: { $0 }) <= 1 else {
@@ -72,13 +77,7 @@ struct Load: AsyncParsableCommand {
     func run() async throws {
         let target = try LoadTarget(url: url)
         let interruption = Interruption()
-        let pool = RequestPool(
-            target: target,
-            source: try histories(),
-            lengths: historyLength.range,
-            k: k,
-            seed: seed
-        )
+        let pool = try requests(to: target)
         let generator = try await LoadGenerator.connect(
             to: target,
             requests: pool,
@@ -108,6 +107,11 @@ struct Load: AsyncParsableCommand {
     }
 
     private var budget: LatencyBudget { LatencyBudget(p99: budgetP99Us, p999: budgetP999Us) }
+
+    private func requests(to target: LoadTarget) throws -> RequestPool {
+        if let bodyFrom { return try RequestPool(target: target, bodiesFrom: bodyFrom) }
+        return RequestPool(target: target, source: try histories(), lengths: historyLength.range, k: k, seed: seed)
+    }
 
     private func histories() throws -> HistorySource {
         guard let historyFrom else { return .synthetic(items: items ?? 1000) }
