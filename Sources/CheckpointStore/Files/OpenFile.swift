@@ -133,7 +133,11 @@ struct OpenFile: Sendable {
     }
 
     /// Leaves the connections open for ever, because their path leads to another file.
-    func abandon() { Self.abandoned.withLock { $0.append(database) } }
+    func abandon() {
+        // Its cached statements hold the last content that was written.
+        database.asyncWriteWithoutTransaction { $0.releaseMemory() }
+        Self.abandoned.withLock { $0.append(database) }
+    }
 
     // MARK: Connections
 
