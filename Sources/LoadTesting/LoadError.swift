@@ -2,7 +2,9 @@
 public enum LoadError: Error, Equatable, CustomStringConvertible {
     /// The URL is not `http://host[:port][/path]`.
     case badTarget(url: String)
-    /// A file of request bodies, or one of its lines, cannot be used.
+    /// A file of request bodies cannot be read, or has too many.
+    case unreadableBodies(file: String, reason: String)
+    /// A file of request bodies, or one of its lines, is no JSON object.
     case badBodies(file: String, line: Int?, reason: String)
     /// No connection could be opened.
     case unreachable(host: String, port: Int, reason: String)
@@ -14,6 +16,8 @@ public enum LoadError: Error, Equatable, CustomStringConvertible {
         switch self {
         case .badTarget(let url):
             "'\(url)' is not a URL to load; give http://host:port or http://host:port/path."
+        case .unreadableBodies(let file, let reason):
+            "The requests of '\(file)' cannot be sent. \(reason)"
         case .badBodies(let file, let line, let reason):
             "\(file)\(line.map { ":\($0)" } ?? ""): \(reason). Write one JSON object a line, such as "
                 + "{\"history\":[\"i1\"],\"k\":10}."

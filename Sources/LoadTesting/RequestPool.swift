@@ -51,7 +51,7 @@ public struct RequestPool: Sendable {
         do {
             text = try String(contentsOfFile: path, encoding: .utf8)
         } catch {
-            throw .badBodies(file: path, line: nil, reason: "it cannot be read as text in UTF-8")
+            throw .unreadableBodies(file: path, reason: error.localizedDescription)
         }
         var bodies: [String] = []
         for (number, line) in text.split(
@@ -64,9 +64,9 @@ public struct RequestPool: Sendable {
             }
             bodies.append(String(line))
         }
-        guard !bodies.isEmpty else { throw .badBodies(file: path, line: nil, reason: "it has no line") }
+        guard !bodies.isEmpty else { throw .badBodies(file: path, line: nil, reason: "it has no request") }
         guard bodies.count <= Self.limit else {
-            throw .badBodies(file: path, line: nil, reason: "it has \(bodies.count) lines; the limit is \(Self.limit)")
+            throw .unreadableBodies(file: path, reason: "It has \(bodies.count) requests; the limit is \(Self.limit).")
         }
         self.init(target: target, bodies: bodies)
     }

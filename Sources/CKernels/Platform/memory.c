@@ -29,7 +29,7 @@ void *ck_allocate(size_t bytes) {
     size_t size = (bytes + alignment - 1) / alignment * alignment;
 #endif
     void *memory;
-    if (posix_memalign(&memory, alignment, size) != 0) return NULL;
+    if (posix_memalign(&memory, alignment, size > 0 ? size : 1) != 0) return NULL;
 #if defined(__linux__)
     if (alignment == page) madvise(memory, size, MADV_HUGEPAGE); // a failure only costs speed
 #endif

@@ -20,8 +20,8 @@ public enum TimeScale: String, Sendable, Encodable {
     /// The first number that is no nanosecond before the year 5138.
     private static let end = 1e20
 
-    /// Seconds from 1970 to the year 2128.
-    private static let nearFuture = 5e9
+    /// Seconds since 1970 from the year 1990 to 2128.
+    private static let present = 6.3e8..<5e9
 
     /// The unit of one time, by its size.
     init(_ time: Timestamp) {
@@ -43,8 +43,8 @@ public enum TimeScale: String, Sendable, Encodable {
     /// Whether a time has this unit, judged by its size.
     func fits(_ time: Timestamp) -> Bool { TimeScale(time) == self }
 
-    /// Whether a time in this unit is before the year 2128.
-    func isNear(_ time: Timestamp) -> Bool { seconds(time.nearest) < Self.nearFuture }
+    /// Whether a time in this unit is between 1990 and 2128.
+    func isPresent(_ time: Timestamp) -> Bool { Self.present.contains(seconds(time.nearest)) }
 
     /// Seconds of a number in this unit; an ordinal stays as it is.
     func seconds(_ value: Double) -> Double { value / perSecond }

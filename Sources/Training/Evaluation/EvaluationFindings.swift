@@ -3,12 +3,14 @@ package import Kernels
 
 /// The figures of a model's answers beside those of simple predictors, and what they mean.
 package struct EvaluationFindings {
-    /// The model's HR@20.
-    package var hitRate: Double
+    /// The model's metrics.
+    package var metrics: [String: Double]
     /// The rows of the figures.
     package var rows: Int
     /// Names and metrics of simple predictors on the same rows.
     package var predictors: [(name: String, metrics: [String: Double])]
+    /// Whether a longer training may help.
+    package var isTrained: Bool
     /// The model's HR@20 without the items of the history; nil when it was not measured.
     package var withoutHistory: Double?
     /// Rows whose target the parts before do not have; nil when these parts are not known.
@@ -16,27 +18,28 @@ package struct EvaluationFindings {
 
     /// Figures on some rows.
     package init(
-        hitRate: Double,
+        metrics: [String: Double],
         rows: Int,
         predictors: [(name: String, metrics: [String: Double])],
+        isTrained: Bool,
         withoutHistory: Double? = nil,
         unseenTargets: Int? = nil
     ) {
-        (self.hitRate, self.rows, self.predictors) = (hitRate, rows, predictors)
+        (self.metrics, self.rows, self.predictors, self.isTrained) = (metrics, rows, predictors, isTrained)
         (self.withoutHistory, self.unseenTargets) = (withoutHistory, unseenTargets)
     }
 
     /// A sentence or two for each finding, the most important one first.
     package var sentences: [String] {
         var findings: [String] = []
-        func rate(_ predictor: (name: String, metrics: [String: Double])) -> Double {
-            predictor.metrics["hr@20", default: 0]
+        func figures(_ metrics: [String: Double]) -> (hitRate: Double, reciprocalRank: Double) {
+            (metrics["hr@20", default: 0], metrics["mrr@20", default: 0])
         }
-        if let best = predictors.max(by: { rate($0) < rate($1) }) {
-            let margin = RankingMetrics.margin(hitRate, rows: rows)
-            findings.append(Self.verdict(hitRate, beside: (best.name, rate(best)), margin: margin))
+        let own = figures(metrics)
+        if let best = predictors.max(by: { figures($0.metrics) < figures($1.metrics) }) {
+            findings.append(verdict(own, beside: (best.name, figures(best.metrics))))
         }
-        if let without = withoutHistory, without < hitRate / 2 {
+        if let without = withoutHistory, without < own.hitRate / 2 {
             findings.append(
                 "Without the items of the history, hr@20 is \(NumberText.rate(without)), because users repeat items. A "
                     + "request leaves them out unless it has \"exclude_history\": false."
@@ -52,15 +55,29 @@ package struct EvaluationFindings {
         return findings
     }
 
-    private static func verdict(_ own: Double, beside best: (name: String, hitRate: Double), margin: Double) -> String {
-        let figures = "hr@20 of \(NumberText.rate(own)) against \(NumberText.rate(best.hitRate))"
-        if own > best.hitRate + margin { return "The model beats the best simple predictor, \(best.name): \(figures)." }
-        guard own < best.hitRate - margin else {
-            return "The model is not better than the simple predictor \(best.name) beyond chance: \(figures), "
-                + "uncertain by \(NumberText.rate(margin)). Train longer, evaluate on more rows, or use a simpler system."
+    private func verdict(
+        _ own: (hitRate: Double, reciprocalRank: Double),
+        beside best: (name: String, figures: (hitRate: Double, reciprocalRank: Double))
+    ) -> String {
+        let margin = RankingMetrics.margin(own.hitRate, rows: rows)
+        let other = best.figures
+        if min(own.hitRate, other.hitRate) > 1 - margin {
+            return
+                "hr@20 does not tell the model from the simple predictor \(best.name), because both find nearly every "
+                + "target: mrr@20 is \(NumberText.rate(own.reciprocalRank)) against "
+                + "\(NumberText.rate(other.reciprocalRank))."
         }
-        return "The model is worse than the simple predictor \(best.name): \(figures). Do not use it: train longer, "
-            + "look for faults of the log with `dimerec inspect`, or use a simpler system."
+        let figures = "hr@20 of \(NumberText.rate(own.hitRate)) against \(NumberText.rate(other.hitRate))"
+        if own.hitRate > other.hitRate + margin {
+            return "The model beats the best simple predictor, \(best.name): \(figures)."
+        }
+        guard own.hitRate < other.hitRate - margin else {
+            return "The model is not better than the simple predictor \(best.name) beyond chance: \(figures), "
+                + "uncertain by \(NumberText.rate(margin)). \(isTrained ? "Train longer, evaluate" : "Evaluate") on more rows, "
+                + "or use a simpler system."
+        }
+        return "The model is worse than the simple predictor \(best.name): \(figures). Do not use it: "
+            + "\(isTrained ? "train longer, " : "")look for faults of the log with `dimerec inspect`, or use a simpler system."
     }
 }
 

@@ -101,9 +101,10 @@ public struct TrainingJob: Sendable {
         let rows = EvaluationRows(all, limit: recipe.data.validationRows)
         let predictors = TrivialPredictors(train, items: items, popularity: []).metrics(on: rows, filterHistory: false)
         return EvaluationFindings(
-            hitRate: metrics["hr@20", default: 0],
+            metrics: metrics,
             rows: rows.count,
             predictors: predictors.filter { $0.name != recipe.system },
+            isTrained: (try? ModelRegistry.system(named: recipe.system)) is any TrainedRecommender.Type,
             unseenTargets: rows.unseenTargets(in: train, items: items)
         ).sentences
     }

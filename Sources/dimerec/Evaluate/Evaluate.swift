@@ -171,10 +171,11 @@ struct Evaluate: ParsableCommand {
         let served = results[0][0].result
         let withoutHistory = Self.mean(results.map { $0[0].result.withoutHistory?.values ?? [:] })
         let findings = EvaluationFindings(
-            hitRate: served.metrics.hitRate(at: 20),
+            metrics: means[0],
             rows: served.metrics.rows,
             predictors: predictors.filter { $0.name != manifest.system },
-            withoutHistory: served.withoutHistory?.hitRate(at: 20),
+            isTrained: (try? ModelRegistry.system(named: manifest.system)) is any TrainedRecommender.Type,
+            withoutHistory: withoutHistory["hr@20"],
             unseenTargets: unseenTargets
         ).sentences
         if json {

@@ -47,8 +47,7 @@ struct Folds: ParsableCommand {
         )
         Terminal.write(notes: origins.notes)
         if given == nil {
-            let budget = TrainingBudget(seconds: limits.maxSeconds)
-            let choice = RecipeChoice(for: origins.folds[0].data, budget: budget)
+            let choice = RecipeChoice(for: origins.folds[0].data, budget: limits.budget)
             Terminal.write(notes: choice.reasons.map { "chosen: \($0)" })
             given = choice.recipe
         }
@@ -96,7 +95,7 @@ struct Folds: ParsableCommand {
         let cell = ExperimentCell(
             variant: Experiment.Variant(name: recipe.system, recipe: recipe),
             seed: seed,
-            maxSeconds: limits.maxSeconds
+            maxSeconds: limits.budget.seconds
         )
         var view = ExperimentProgressView()
         let found = try ExperimentRunner(folder: out, data: fold.data, evaluation: evaluation).run(

@@ -3,6 +3,7 @@ import CheckpointStore
 import Foundation
 import Kernels
 import MessagePassing
+import Recommenders
 public import Training
 
 struct Train: ParsableCommand {
@@ -87,10 +88,15 @@ struct Train: ParsableCommand {
         let name = model ?? from?.model ?? file ?? "model"
         try ModelName.require(name)
         let data = try files.load(given?.data, showsNotes: ranks.isFirst)
-        let begun = given == nil && ranks.count == 1 ? try begunRecipe(of: name) : nil
-        var recipe = given ?? begun ?? chosenRecipe(for: data, isTold: ranks.isFirst)
-        if let split = data.splitKind { recipe.data.split = split }
-        try files.targets.apply(to: &recipe.data.targets)
+        func finished(_ recipe: Recipe) throws -> Recipe {
+            var recipe = recipe
+            if let split = data.splitKind { recipe.data.split = split }
+            try files.targets.apply(to: &recipe.data.targets)
+            return recipe
+        }
+        // Other ranks have no store, so all of several ranks choose by the options alone.
+        let begun = given == nil && ranks.count == 1 ? try begunRecipe(of: name, for: data, finished) : nil
+        let recipe = try begun ?? finished(given ?? chosenRecipe(for: data, isTold: ranks.isFirst))
         if let recipeOut, ranks.isFirst { try recipe.write(to: recipeOut) }
         try parent?.require(recipe, data, logMayShrink: logMayShrink)
         return Prepared(
@@ -155,12 +161,22 @@ struct Train: ParsableCommand {
         } catch is TrainingError {}
     }
 
-    /// The recipe of the run that --resume continues, since another budget may now lead to another choice; nil for a new
-    /// run.
-    private func begunRecipe(of name: String) throws -> Recipe? {
+    /// The chosen recipe of the run that --resume continues, because a choice with another budget could differ; nil for a
+    /// new run, and for a run whose recipe was given.
+    private func begunRecipe(
+        of name: String,
+        for data: TrainingData,
+        _ finished: (Recipe) throws -> Recipe
+    ) throws -> Recipe? {
         guard resume, FileManager.default.fileExists(atPath: store) else { return nil }
-        let state = try CheckpointStore(path: store, readOnly: true).readTrainingState(model: name) { $0.header.recipe }
-        return try state.map { try Recipe(json: Data($0.utf8)) }
+        let store = try CheckpointStore(path: store, readOnly: true)
+        let stored = try store.readTrainingState(model: name) { $0.header.recipe }
+        let choices = try [TrainingBudget(), TrainingBudget(seconds: 1e-6)].map { budget in
+            try finished(RecipeChoice(for: data, budget: budget).recipe)
+        }
+        let begun = choices.first { $0.json == stored }
+        if begun != nil { Terminal.write("dimerec: the recipe is the one that the interrupted run had chosen\n") }
+        return begun
     }
 
     /// The recipe that suits the data and the budget, after telling why.

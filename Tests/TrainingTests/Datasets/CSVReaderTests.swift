@@ -58,6 +58,30 @@ import Training
         }
     }
 
+    @Test("between tabs, quotes enclose tabs and line breaks where the row has the right number of fields only then")
+    func strictQuotes() throws {
+        let tabs = CSVDialect.separated(by: UInt8(ascii: "\t"))
+        func rows(_ text: String) throws -> [[String]] {
+            try withFile(text) { path in
+                var reader = try CSVReader(file: path, dialect: tabs, header: ["a", "b"])
+                var rows: [[String]] = []
+                while try reader.next() { rows.append(reader.header.indices.map { reader.text($0) }) }
+                return rows
+            }
+        }
+        #expect(
+            try rows("\"x\ty\"\t1\n\"two\nlines\"\t2\n3\t4\n") == [["x\ty", "1"], ["two\nlines", "2"], ["3", "4"]]
+        )
+        // Wherever the end of a chunk of a MiB lies in the row.
+        for shift in 0..<12 {
+            let filler = String(repeating: "f", count: (1 << 20) - 8 - shift)
+            #expect(try rows("\(filler)\t1\n\"a\nb\"\t2\n3\t4").dropFirst() == [["a\nb", "2"], ["3", "4"]])
+            #expect(try rows("\(filler)\t1\n\"a\" b\t2\n3\t4").dropFirst() == [["\"a\" b", "2"], ["3", "4"]])
+        }
+        let error = try #require(throws: CSVError.self) { try rows("1\t2\n\"x\ty\tz\n3\t4\n") }
+        #expect("\(error)".contains(":2:1: the row has 3 fields"), "\(error)")
+    }
+
     @Test("round-trips random rows in random quoting", arguments: 0..<20 as Range<UInt64>)
     func roundTrip(seed: UInt64) throws {
         var generator = SequentialGenerator(CounterBasedGenerator(seed: seed, purpose: .simulation))

@@ -7,13 +7,15 @@ import Training
     private func findings(
         hits: Int,
         beside others: [String: Double],
+        isTrained: Bool = true,
         withoutHistory: Double? = nil,
         unseen: Int? = nil
     ) -> [String] {
         EvaluationFindings(
-            hitRate: Double(hits) / 400,
+            metrics: ["hr@20": Double(hits) / 400, "mrr@20": 0.83],
             rows: 400,
-            predictors: others.sorted { $0.key < $1.key }.map { ($0.key, ["hr@20": $0.value]) },
+            predictors: others.sorted { $0.key < $1.key }.map { ($0.key, ["hr@20": $0.value, "mrr@20": 0.22]) },
+            isTrained: isTrained,
             withoutHistory: withoutHistory,
             unseenTargets: unseen
         ).sentences
@@ -29,6 +31,32 @@ import Training
             #expect(findings[0].contains("hr@20 of 0.5000 against 0.\(Int((other * 100).rounded()))00"))
         }
         #expect(findings(hits: 200, beside: [:]).isEmpty)
+    }
+
+    @Test("where everybody finds nearly every target, the reciprocal rank is shown instead of a verdict")
+    func ceiling() {
+        for (other, isDecided) in [(1.0, false), (0.997, false), (0.9, true)] {
+            let findings = findings(hits: 400, beside: ["popularity": other])
+            #expect(findings[0].contains("0.8300 against 0.2200") == !isDecided, "\(findings)")
+            #expect(findings[0].contains("The model beats") == isDecided)
+        }
+        let tied = EvaluationFindings(
+            metrics: ["hr@20": 1, "mrr@20": 0.83],
+            rows: 400,
+            predictors: [("popularity", ["hr@20": 1, "mrr@20": 0.22]), ("transitions", ["hr@20": 1, "mrr@20": 0.8])],
+            isTrained: true
+        )
+        #expect(tied.sentences[0].contains("transitions"))
+    }
+
+    @Test("only a system that trains step by step is to be trained longer")
+    func remedy() {
+        for other in [0.5, 0.6] {
+            for isTrained in [true, false] {
+                let findings = findings(hits: 200, beside: ["popularity": other], isTrained: isTrained)
+                #expect(findings[0].lowercased().contains("train longer") == isTrained)
+            }
+        }
     }
 
     @Test("a model that lives by repeats is told apart")

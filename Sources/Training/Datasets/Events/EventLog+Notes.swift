@@ -21,24 +21,28 @@ extension EventLog {
 
     /// A warning about ids such as `8.90E+12`: a spreadsheet rounds long numbers, so several ids become one.
     static func notesOfRoundedIDs(_ ids: [String], _ role: ColumnRole, of source: EventSource) -> [String] {
+        let pattern = /\d[.,]\d+E\+\d+/
         let rounded = ids.filter { id in
-            id.utf8.contains(UInt8(ascii: "E")) && id.wholeMatch(of: /\d[.,]\d+E\+\d+/) != nil
+            // Almost no id has a point or a comma there, and the pattern costs much.
+            let second = id.utf8.dropFirst().first
+            return (second == UInt8(ascii: ".") || second == UInt8(ascii: ",")) && id.wholeMatch(of: pattern) != nil
         }
         guard let first = rounded.first else { return [] }
         return [
-            "warning: \(source.name): \(rounded.count) \(role.plural) have an id such as '\(first)', a long number that a "
+            "warning: \(source.name): \(rounded.count) of \(ids.count) \(role.plural) have an id such as '\(first)', a long number that a "
                 + "spreadsheet rounded, so different \(role.plural) may have become one. Export the ids as text"
         ]
     }
 
-    /// A warning about times that are no times of the log's clock, such as 0; nil if there are none, or no clock.
+    /// A warning about times that are no times of the log's clock, such as 0; nil if there are none, or no clock, or if
+    /// the times were not written as numbers that count from 1970.
     func noteOfOddTimes(_ lastTimestamps: [Timestamp]) -> String? {
         let scale = TimeScale(lastTimestamps)
-        guard scale.isClock else { return nil }
+        guard countsFrom1970, scale.isClock else { return nil }
         let odd = (0..<Int32(users.count)).lazy.map { times[$0] }.filter { !scale.fits($0) }
         guard let first = odd.first else { return nil }
         return
-            "warning: \(odd.count) of \(users.count) events have a time such as \(first), which does not fit the others, "
+            "warning: \(name): \(odd.count) of \(users.count) events have a time such as \(first), which does not fit the others, "
             + "\(scale.rawValue) since 1970. They are sorted by the number as it is; correct them"
     }
 }

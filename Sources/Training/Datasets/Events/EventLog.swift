@@ -6,6 +6,10 @@ import Kernels
 struct EventLog {
     /// Notes for the user about the files.
     private(set) var notes: [String] = []
+    /// What the log is called in notes.
+    private(set) var name = ""
+    /// Whether the times were written as numbers that count from 1970.
+    private(set) var countsFrom1970 = false
     /// Whether the log has a column of times; otherwise the number of a row is its time.
     private(set) var hasTimes = false
     /// The user of each event, an index of ``userIDs``.
@@ -56,13 +60,14 @@ struct EventLog {
             }
         }
         guard !log.users.isEmpty else { throw .empty(file: source.name) }
-        try reading.end()
+        try reading.end(of: source.name)
+        (log.name, log.countsFrom1970) = (source.name, reading.countsFrom1970)
         (log.notes, log.hasTimes, log.values) = (reading.notes(of: source), reading.hasTimes, reading.values)
         if reading.hasDigitDates {
             log.notes.append("\(source.name): times such as \(log.times[0]) are read as dates in digits, YYYYMMDD")
             log.times.readAsDigitDates()
         }
-        if let note = reading.noteOfTimes { log.notes.append(note) }
+        if let note = reading.noteOfTimes(of: source.name) { log.notes.append(note) }
         log.notes += log.notesOfMissingIDs(of: source, vocabulary, reading)
         log.notes += Self.notesOfRoundedIDs(log.userIDs, .user, of: source)
         log.notes += Self.notesOfRoundedIDs(vocabulary.ids, .item, of: source)

@@ -59,6 +59,9 @@ struct EventReading {
     /// Whether all times so far are dates in digits, such as `20240131`; see ``DigitDate``.
     var hasDigitDates: Bool { times.areDigitDates }
 
+    /// Whether the times are numbers that count from 1970.
+    var countsFrom1970: Bool { times.countFrom1970 }
+
     /// Chooses the columns of the next file.
     mutating func begin(_ reader: inout CSVReader) throws(CSVError) {
         let choice = try ColumnChoice(request, in: &reader)
@@ -95,13 +98,13 @@ struct EventReading {
 
     /// Throws for faults that only the whole log shows: times in two units, kinds of events without a weight, and targets
     /// of kinds that no event has.
-    func end() throws(CSVError) {
+    func end(of log: String) throws(CSVError) {
         try times.end()
         if let unknownKinds {
             throw .unknownKinds(at: unknownKinds.first, kinds: unknownKinds.kinds, known: targets.weights.kinds)
         }
-        guard let file = choices.last?.file, !targets.events.kinds.isEmpty, !hasTargetKind else { return }
-        throw .absentKinds(targets.events.kinds, file: file, found: otherKinds.sorted())
+        guard !targets.events.kinds.isEmpty, !hasTargetKind else { return }
+        throw .absentKinds(targets.events.kinds, log: log, found: otherKinds.sorted())
     }
 
     /// The weight of the reader's row as a target; 0 for a kind that has none.
@@ -139,7 +142,7 @@ struct EventReading {
     }
 
     /// A warning about times that are probably dates, but do not count as such; nil if there are none.
-    var noteOfTimes: String? { times.note }
+    func noteOfTimes(of log: String) -> String? { times.note(of: log) }
 
     /// A column of the last file without a role whose name is known for one; nil if there is none.
     func otherColumn(of role: ColumnRole) -> String? { choices.last?.otherColumn(of: role) }

@@ -10,25 +10,37 @@ struct TimeReading {
     private var (dates, otherTime): (Int, CSVError.WrittenTime?) = (0, nil)
     /// Numbers that are days of a spreadsheet with a time of the day, such as 45245.158.
     private var spreadsheetDays = 0
-    private var numbers = 0
-    /// The unit of the newest number; nil before the first one.
-    private var scale: TimeScale?
-    /// The name of the column, and the first number of each clock's unit, in the order of the log.
-    private var clocks: [(scale: TimeScale, column: String, time: CSVError.WrittenTime)] = []
-    /// Whether a number is too large for its unit, as in a log that counts microseconds from its own start.
-    private var isContinuous = false
+    /// How many numbers there are, and how many positive ones are no times between 1990 and 2128 in any unit.
+    private var (numbers, distant) = (0, 0)
+    /// The numbers of each clock's unit, in the order of their first ones.
+    private var clocks: [Clock] = []
+
+    /// The numbers of a clock's unit.
+    private struct Clock {
+        let scale: TimeScale
+        let column: String
+        let first: CSVError.WrittenTime
+        var count = 0
+    }
 
     /// Whether there are times, and all of them are dates in digits.
     var areDigitDates: Bool { form == .number && otherTime == nil }
 
+    /// Whether the times are numbers that count from 1970, and not from a start of the log's own: such a log goes through
+    /// all sizes of numbers.
+    var countFrom1970: Bool { form == .number && !areDigitDates && (distant < 10 || distant * 100 < numbers) }
+
     /// A warning about numbers that are probably dates, but do not count as such; nil if there are none.
-    var note: String? {
+    func note(of log: String) -> String? {
         if let otherTime, dates * 10 >= numbers * 9 {
-            return "warning: \(dates) of \(numbers) times are dates in digits, YYYYMMDD, but \(otherTime.place) has "
+            return
+                "warning: \(log): \(dates) of \(numbers) times are dates in digits, YYYYMMDD, but \(otherTime.place) has "
                 + "'\(otherTime.text)', so all of them count as plain numbers. Correct or remove such rows"
         }
-        guard spreadsheetDays * 10 >= numbers * 9, spreadsheetDays > 0 else { return nil }
-        return "warning: the times look like the days of a spreadsheet, such as 45245.158, and count as plain numbers. "
+        guard spreadsheetDays * 10 >= numbers * 9, spreadsheetDays > 0, let first else { return nil }
+        return
+            "warning: \(log): the times look like the days of a spreadsheet, such as \(first.text), and count as plain "
+            + "numbers. "
             + "For seconds since 1970, subtract 25569 and multiply by 86400"
     }
 
@@ -56,19 +68,25 @@ struct TimeReading {
         }
         if 36_526..<73_051 ~= time.nearest, time.nearest != time.nearest.rounded() { spreadsheetDays += 1 }
         let scale = TimeScale(time)
-        if scale != self.scale {
-            self.scale = scale
-            if scale.isClock, !clocks.contains(where: { $0.scale == scale }) {
-                clocks.append((scale, reader.header[column], written(scale.rawValue)))
-            }
+        guard scale.isClock, scale.isPresent(time) else {
+            if time.nearest > 0 { distant += 1 }
+            return time
         }
-        if scale.isClock, !isContinuous { isContinuous = !scale.isNear(time) }
+        if let clock = clocks.firstIndex(where: { $0.scale == scale }) {
+            clocks[clock].count += 1
+        } else {
+            clocks.append(Clock(scale: scale, column: reader.header[column], first: written(scale.rawValue), count: 1))
+        }
         return time
     }
 
     /// Throws for numbers that count from 1970 in two units, such as seconds and milliseconds.
+    ///
+    /// Where less than a hundredth of the numbers have another unit, they are single faults, such as the date of a clock
+    /// that was not set; then ``EventLog/noteOfOddTimes(_:)`` warns of them.
     func end() throws(CSVError) {
-        guard clocks.count > 1, !isContinuous else { return }
-        throw .mixedTimeUnits(column: clocks[1].column, first: clocks[0].time, other: clocks[1].time)
+        let common = clocks.filter { $0.count * 100 >= numbers }
+        guard countFrom1970, common.count > 1 else { return }
+        throw .mixedTimeUnits(column: common[1].column, first: common[0].first, other: common[1].first)
     }
 }

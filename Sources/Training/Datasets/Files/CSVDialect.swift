@@ -39,7 +39,8 @@ package struct CSVDialect: Sendable, Equatable {
 
     /// Whether quotes are ordinary characters wherever they do not enclose a whole field of one line.
     ///
-    /// Files with tabs seldom follow RFC 4180: a title such as `"Heroes" (live)` stands in them as it is.
+    /// Files with tabs seldom follow RFC 4180: a title such as `"Heroes" (live)` stands in them as it is. A row that has
+    /// another number of fields then is read by RFC 4180 after all.
     var hasLooseQuotes: Bool { hasQuotes && separator == UInt8(ascii: "\t") }
 
     /// RFC 4180 with another delimiter; quotes are read more loosely between tabs (``hasLooseQuotes``).

@@ -57,7 +57,7 @@ extension CSVError {
     /// What to do about `10:51:09`; empty for other texts.
     static func adviceForTimeOfDay(_ text: String) -> String {
         guard text.prefixMatch(of: /\d\d?:\d\d/) != nil else { return "" }
-        return " This is a time of day without a date. Write both into one column, or name a column with the date by "
-            + "--time-column."
+        return " This is a time of day without a date. Write date and time into one column, or name a column with the "
+            + "date by --time-column."
     }
 }

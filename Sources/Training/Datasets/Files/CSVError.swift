@@ -128,7 +128,7 @@ public enum CSVError: Error, Equatable, CustomStringConvertible {
     /// A kind of event that the recipe gives no weight.
     case unknownKinds(at: Location, kinds: [String], known: [String])
     /// No event has one of the kinds that are targets; `found` has at most 20 kinds of the log.
-    case absentKinds([String], file: String, found: [String])
+    case absentKinds([String], log: String, found: [String])
     /// A weight that is negative or too large.
     case invalidWeight(at: Location, text: String)
     /// An empty id.
@@ -227,8 +227,8 @@ public enum CSVError: Error, Equatable, CustomStringConvertible {
         case .unknownKinds(let place, let kinds, let known):
             "\(place): the recipe gives no weight to events of kind \(Self.list(kinds)), only to "
                 + "\(Self.list(known)). Add '\(kinds.map { "\($0)=0" }.joined(separator: ","))' if they are no targets."
-        case .absentKinds(let kinds, let file, let found):
-            "No event of '\(file)' is of kind \(kinds.map { "'\($0)'" }.joined(separator: " or ")), so there is no "
+        case .absentKinds(let kinds, let log, let found):
+            "No event of '\(log)' is of kind \(kinds.map { "'\($0)'" }.joined(separator: " or ")), so there is no "
                 + "target. Its kinds are \(Self.list(found))\(found.count < 20 ? "" : " and others"); name them as they are written."
         case .invalidWeight(let place, let text):
             "\(place): the weight '\(text)' is not in \(TargetConfiguration.range.lowerBound)..."

@@ -68,10 +68,16 @@ package struct CSVReader: ~Copyable {
         return positions
     }
 
+    /// Whether the row has a field for each column, between tabs also with quotes that enclose tabs and line breaks.
+    private mutating func hasAllFields() throws(CSVError) -> Bool {
+        guard records.count != header.count, dialect.hasLooseQuotes else { return records.count == header.count }
+        return try records.rereadStrictly(expecting: header.count)
+    }
+
     /// Moves to the next row; false at the end of the file.
     package mutating func next() throws(CSVError) -> Bool {
         guard try records.advance() else { return false }
-        guard records.count == header.count else {
+        guard try hasAllFields() else {
             if records.count == header.count + 1, records.field(header.count).isEmpty, dialect != .records {
                 throw .surplusDelimiter(at: records.start, delimiter: dialect.delimiter)
             }
@@ -178,7 +184,7 @@ package struct CSVReader: ~Copyable {
         guard !field.isEmpty else { throw .emptyTime(at: location(column), column: header[column]) }
         if let number = DecimalNumber(field), let time = Timestamp(number) { return (time, .number) }
         if let calendar = CalendarTime(written: field), let time = calendar.timestamp { return (time, calendar.form) }
-        let text = text(column)
+        let text = String(decoding: field, as: UTF8.self)
         if Self.missingValues.contains(text) { throw .emptyTime(at: location(column), column: header[column]) }
         throw .unreadableTime(at: location(column), column: header[column], text: String(text.prefix(40)))
     }

@@ -8,7 +8,7 @@ extension CSVRecords {
         let bytes = chunk.span
         let (separator, width) = (dialect.separator, dialect.separatorWidth)
         // Without quoting, a line feed takes the quote's place in the search: it ends fields anyway.
-        let isLoose = dialect.hasLooseQuotes
+        let isLoose = dialect.hasLooseQuotes && !isStrict
         let quote = dialect.hasQuotes && !isLoose ? Self.quote : Self.lineFeed
         var index = rowStart
         var lineBreaks = 0

@@ -98,6 +98,9 @@ struct CSVRecords: ~Copyable {
         dialect = CSVDialect.recognised(in: bytes[nextStart...], score)
     }
 
+    /// Whether quotes enclose fields by RFC 4180, also between tabs.
+    var isStrict = false
+
     var count: Int { fields.count }
 
     var start: CSVError.Location { location(at: rowStart) }
@@ -154,6 +157,24 @@ struct CSVRecords: ~Copyable {
                 if !isBlank { return true }
             }
         }
+    }
+
+    /// Reads the present row again, with quotes that may enclose delimiters and line breaks.
+    ///
+    /// - Returns: Whether the row has `expected` fields then; otherwise it stays as it was.
+    mutating func rereadStrictly(expecting expected: Int) throws(CSVError) -> Bool {
+        (nextStart, nextLine) = (rowStart, line)
+        isStrict = true
+        do throws(CSVError) {
+            if try advance(), count == expected {
+                isStrict = false
+                return true
+            }
+        } catch {}
+        isStrict = false
+        (nextStart, nextLine) = (rowStart, line)
+        _ = try advance()
+        return false
     }
 
     /// Drops the finished rows, keeps the current one, and reads on; chunks grow with it, so rescans stay linear.

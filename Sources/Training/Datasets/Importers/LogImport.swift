@@ -87,7 +87,7 @@ public struct LogImport: Sendable {
             }
         }
         guard rows > 0 else { throw .empty(file: events.name) }
-        try reading.end()
+        try reading.end(of: events.name)
         if reading.hasDigitDates { log = log.withDigitDates() }
         return (log, rows, reading.hasTimes)
     }

@@ -101,11 +101,12 @@ extension LogReport {
         return findings
     }
 
-    /// The kind of event that a model should most likely predict: a purchase, or else the rarest.
+    /// The kind of event that a model should most likely predict: the most frequent purchase, or else the rarest kind.
     private var strongestKind: String? {
         let kinds = values.kinds.map(\.value)
         let purchases = ["purchase", "buy", "order", "transaction"]
-        return kinds.last { kind in purchases.contains(where: kind.lowercased().contains) } ?? kinds.last
+        return kinds.first { purchases.contains($0.lowercased()) }
+            ?? kinds.first { kind in purchases.contains(where: kind.lowercased().contains) } ?? kinds.last
     }
 
     /// Traits of the log that decide what a model can do.

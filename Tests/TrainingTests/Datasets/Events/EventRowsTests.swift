@@ -48,7 +48,7 @@ import Training
     func roundedIDs() throws {
         let rows = "u,8.90010E+12,1\nu,\"8,9E+12\",2\nu,1E5,3\nu,8.9E,4\nu,E+12,5\nu,8.9e-12,6\n"
         let notes = try EventsFile.load("user,item,timestamp\n" + rows).data.notes
-        #expect(notes.count == 1 && notes[0].contains(" 2 items have an id such as '8.90010E+12'"), "\(notes)")
+        #expect(notes.count == 1 && notes[0].contains(" 2 of 6 items have an id such as '8.90010E+12'"), "\(notes)")
     }
 
     @Test("NUL bytes in ids are rejected with their place")
