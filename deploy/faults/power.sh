@@ -22,7 +22,8 @@ case_52() {
             all=$((all + 1))
             for kept in none some; do
                 rm -rf "$store"* "$box/out"
-                deploy/faults/lose-power "$box/trace" "$box" "$box/before" lose "$moment" "$kept" "$SEED" "$box/lost"
+                deploy/faults/lose-power "$box/trace" "$box" "$box/before" lose "$moment" "$kept" "$SEED" "$box/lost" ||
+                    fail "$name: call $moment of $last cannot be replayed"
                 mkdir -p "$box/lost/out"
                 mv "$box/lost"/* "$box"
                 losses=$((losses + 1))

@@ -45,7 +45,7 @@ again() { # Puts the store back to the state before the command.
 judge() {
     sound "$store" || fail "$1 left a damaged store"
     local now
-    now=$(state "$store")
+    now=$(state "$store") || fail "$1 left a store whose versions cannot be read"
     [ "$now" = "$before" ] || [ "$now" = "$after" ] || fail "$1 left $now; before $before, after $after"
     [ "$2" != 0 ] || [ "$now" = "$after" ] || fail "$1 succeeded, but the state is $now"
     [ "$1" != export ] || [ ! -e "$box/out/v.sqlite" ] || sound "$box/out/v.sqlite" || fail "a damaged export"

@@ -1,6 +1,3 @@
-import Foundation
-package import Kernels
-
 /// The figures of a model's answers beside those of simple predictors, and what they mean.
 package struct EvaluationFindings {
     /// The model's metrics.
@@ -78,23 +75,5 @@ package struct EvaluationFindings {
         }
         return "The model is worse than the simple predictor \(best.name): \(figures). Do not use it: "
             + "\(isTrained ? "train longer, " : "")look for faults of the log with `dimerec inspect`, or use a simpler system."
-    }
-}
-
-extension RankingMetrics {
-    /// Half the 95 percent interval of a hit rate on some rows, taken as independent (Agresti and Coull, 1998).
-    static func margin(_ hitRate: Double, rows: Int) -> Double {
-        let count = Double(rows) + 4
-        let centre = (hitRate * Double(rows) + 2) / count
-        return 1.96 * (centre * (1 - centre) / count).squareRoot()
-    }
-}
-
-extension EvaluationRows {
-    /// How many targets do not occur in some sequences: nobody can learn them from these.
-    package func unseenTargets(in sequences: RaggedRows, items: Int) -> Int {
-        var isSeen = [Bool](repeating: false, count: items)
-        for item in sequences.ids { isSeen[Int(item)] = true }
-        return (0..<count).count { row in target(of: row).map { !isSeen[Int($0)] } ?? true }
     }
 }

@@ -147,3 +147,18 @@ public struct EvaluationRows: Sendable {
         return target < 0 ? nil : target
     }
 }
+
+extension EvaluationRows {
+    /// All rows of the validation part, by a recipe's protocol.
+    init(validating recipe: Recipe, _ split: DataSplit) {
+        let validation = split.validation
+        self.init(validation, protocol: recipe.data.evaluation.suited(to: validation.targets))
+    }
+
+    /// How many targets do not occur in some sequences: nobody can learn them from these.
+    package func unseenTargets(in sequences: RaggedRows, items: Int) -> Int {
+        var isSeen = [Bool](repeating: false, count: items)
+        for item in sequences.ids { isSeen[Int(item)] = true }
+        return (0..<count).count { row in target(of: row).map { !isSeen[Int($0)] } ?? true }
+    }
+}

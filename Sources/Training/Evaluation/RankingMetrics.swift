@@ -65,3 +65,12 @@ public struct RankingMetrics: Codable, Sendable, Equatable {
         return (0..<cutoff).reduce(0.0) { $0 + Double(hits[$1]) * gain($1) } / Double(rows)
     }
 }
+
+extension RankingMetrics {
+    /// Half the 95 percent interval of a hit rate on some rows, taken as independent (Agresti and Coull, 1998).
+    static func margin(_ hitRate: Double, rows: Int) -> Double {
+        let count = Double(rows) + 4
+        let centre = (hitRate * Double(rows) + 2) / count
+        return 1.96 * (centre * (1 - centre) / count).squareRoot()
+    }
+}

@@ -52,10 +52,7 @@ extension TrainingJob {
         return try IndexFormat.build(
             vectors: space.items,
             configuration: recipe.index,
-            queries: EvaluationRows(
-                data.split.validation,
-                protocol: recipe.data.evaluation.suited(to: data.split.validation.targets)
-            ).userVectors(of: model, limit: Self.tuningRows)
+            queries: EvaluationRows(validating: recipe, data.split).userVectors(of: model, limit: Self.tuningRows)
         )
     }
 }

@@ -22,8 +22,8 @@ extension TrainingJob.Trained {
     mutating func addCounts(_ recipe: Recipe, _ data: TrainingData, report: (TrainingEvent) -> Void) throws {
         let system = model.system
         guard system.itemSpace.vectors != nil else { return }
-        let (start, items, validation) = (ContinuousClock.now, data.catalogue.count, data.split.validation)
-        let rows = EvaluationRows(validation, protocol: recipe.data.evaluation.suited(to: validation.targets))
+        let (start, items) = (ContinuousClock.now, data.catalogue.count)
+        let rows = EvaluationRows(validating: recipe, data.split)
         let counts = CountScores(counting: data.split.train.sequences, items: items, recipe.counts)
         let seed = Evaluator.validationNoiseSeed
         let evaluator = try Evaluator(

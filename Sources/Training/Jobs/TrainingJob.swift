@@ -96,9 +96,11 @@ public struct TrainingJob: Sendable {
 
     /// What validation metrics mean, beside those of simple predictors on the same rows.
     private func findings(on metrics: [String: Double]) -> [String] {
-        let (validation, train, items) = (data.split.validation, data.split.train.sequences, data.catalogue.count)
-        let all = EvaluationRows(validation, protocol: recipe.data.evaluation.suited(to: validation.targets))
-        let rows = EvaluationRows(all, limit: recipe.data.validationRows)
+        let (train, items) = (data.split.train.sequences, data.catalogue.count)
+        let rows = EvaluationRows(
+            EvaluationRows(validating: recipe, data.split),
+            limit: recipe.data.validationRows
+        )
         let predictors = TrivialPredictors(train, items: items, popularity: []).metrics(on: rows, filterHistory: false)
         return EvaluationFindings(
             metrics: metrics,

@@ -239,10 +239,7 @@ extension Evaluator {
     /// - Throws: ``TrainingError/nothingToValidate``.
     init(validating recipe: Recipe, split: DataSplit, items: Int, historyLength: Int) throws {
         self.init(
-            rows: EvaluationRows(
-                split.validation,
-                protocol: recipe.data.evaluation.suited(to: split.validation.targets)
-            ),
+            rows: EvaluationRows(validating: recipe, split),
             limit: recipe.data.validationRows,
             historyLength: historyLength,
             popularity: PopularityPredictor(sequences: split.train.sequences, items: items)

@@ -47,6 +47,21 @@ import Training
         }
     }
 
+    @Test("a report compares the model with the best simple predictor, and a simple system with another one")
+    func findings() throws {
+        try withStore { path, events in
+            let store = try CheckpointStore(path: path)
+            let report = try #require(try job(events).run(store: store, resume: false))
+            #expect(report.findings.first?.contains("simple predictor") == true, "\(report.findings)")
+            for system in ["popularity", "transitions"] {
+                let recipe = try Recipe(ModelRegistry.system(named: system))
+                let own = try #require(try job(events, recipe).run(store: store, resume: false)).findings
+                #expect(own.first?.contains("simple predictor") == true, "\(own)")
+                #expect(!own.contains { $0.contains(system) || $0.lowercased().contains("train longer") }, "\(own)")
+            }
+        }
+    }
+
     @Test("item rows begin where the recipe says", arguments: ItemStart.allCases)
     func itemStart(_ start: ItemStart) throws {
         try withStore { path, events in

@@ -67,10 +67,7 @@ public struct TrainingOutlook: Sendable {
         (self.recipe, reasons) = (recipe, choice.reasons)
         let historyLength = recipe.configuration.historyLength
         cutHistories = data.split.train.sequences.lengths.reduce(0) { $0 + max(0, $1 - 1 - historyLength) }
-        let rows = EvaluationRows(
-            data.split.validation,
-            protocol: recipe.data.evaluation.suited(to: data.split.validation.targets)
-        )
+        let rows = EvaluationRows(validating: recipe, data.split)
         let ranked = EvaluationRows(rows, limit: BaselineComparison.rowLimit)
         baselines = BaselineComparison(
             train: data.split.train.sequences,
