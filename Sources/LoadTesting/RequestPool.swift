@@ -66,7 +66,7 @@ public struct RequestPool: Sendable {
         }
         guard !bodies.isEmpty else { throw .badBodies(file: path, line: nil, reason: "it has no request") }
         guard bodies.count <= Self.limit else {
-            throw .unreadableBodies(file: path, reason: "It has \(bodies.count) requests; the limit is \(Self.limit).")
+            throw .unreadableBodies(file: path, reason: "It has \(bodies.count) requests; give at most \(Self.limit).")
         }
         self.init(target: target, bodies: bodies)
     }

@@ -1,13 +1,15 @@
+import Recommenders
+
 /// The figures of a model's answers beside those of simple predictors, and what they mean.
 package struct EvaluationFindings {
     /// The model's metrics.
     package var metrics: [String: Double]
     /// The rows of the figures.
     package var rows: Int
-    /// Names and metrics of simple predictors on the same rows.
+    /// The model's system.
+    package var system: String
+    /// Names and metrics of simple predictors on the same rows; the system itself is left out.
     package var predictors: [(name: String, metrics: [String: Double])]
-    /// Whether a longer training may help.
-    package var isTrained: Bool
     /// The model's HR@20 without the items of the history; nil when it was not measured.
     package var withoutHistory: Double?
     /// Rows whose target the parts before do not have; nil when these parts are not known.
@@ -17,12 +19,12 @@ package struct EvaluationFindings {
     package init(
         metrics: [String: Double],
         rows: Int,
+        system: String,
         predictors: [(name: String, metrics: [String: Double])],
-        isTrained: Bool,
         withoutHistory: Double? = nil,
         unseenTargets: Int? = nil
     ) {
-        (self.metrics, self.rows, self.predictors, self.isTrained) = (metrics, rows, predictors, isTrained)
+        (self.metrics, self.rows, self.system, self.predictors) = (metrics, rows, system, predictors)
         (self.withoutHistory, self.unseenTargets) = (withoutHistory, unseenTargets)
     }
 
@@ -33,7 +35,8 @@ package struct EvaluationFindings {
             (metrics["hr@20", default: 0], metrics["mrr@20", default: 0])
         }
         let own = figures(metrics)
-        if let best = predictors.max(by: { figures($0.metrics) < figures($1.metrics) }) {
+        let others = predictors.filter { $0.name != system }
+        if let best = others.max(by: { figures($0.metrics) < figures($1.metrics) }) {
             findings.append(verdict(own, beside: (best.name, figures(best.metrics))))
         }
         if let without = withoutHistory, without < own.hitRate / 2 {
@@ -57,6 +60,8 @@ package struct EvaluationFindings {
         beside best: (name: String, figures: (hitRate: Double, reciprocalRank: Double))
     ) -> String {
         let margin = RankingMetrics.margin(own.hitRate, rows: rows)
+        // A system in closed form does not learn longer.
+        let isTrained = (try? ModelRegistry.system(named: system)) is any TrainedRecommender.Type
         let other = best.figures
         if min(own.hitRate, other.hitRate) > 1 - margin {
             return

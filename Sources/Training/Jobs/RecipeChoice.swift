@@ -150,8 +150,8 @@ public struct RecipeChoice: Sendable {
 
     /// The most training targets for each second of the budget with which vectors of 128 elements learn as much as 64.
     ///
-    /// With fewer targets, two cores make some four passes over the log. The value does not follow the machine's speed,
-    /// so that the choice depends on the log and the budget alone.
+    /// One core passes over the log about three times with so many. The value does not follow the machine's speed, so that
+    /// the choice depends on the log and the budget alone.
     static let wideTargetsPerSecond = 15_000.0
     /// The shortest history that is chosen: rare long histories need room too.
     static let shortestHistory = 20

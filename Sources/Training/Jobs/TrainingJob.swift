@@ -105,8 +105,8 @@ public struct TrainingJob: Sendable {
         return EvaluationFindings(
             metrics: metrics,
             rows: rows.count,
-            predictors: predictors.filter { $0.name != recipe.system },
-            isTrained: (try? ModelRegistry.system(named: recipe.system)) is any TrainedRecommender.Type,
+            system: recipe.system,
+            predictors: predictors,
             unseenTargets: rows.unseenTargets(in: train, items: items)
         ).sentences
     }

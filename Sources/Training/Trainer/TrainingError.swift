@@ -26,7 +26,8 @@ public enum TrainingError: Error, Equatable, CustomStringConvertible {
         case .nothingToValidate:
             "The validation part gives no rows; use another split or data.evaluation 'all-prefixes'."
         case .stateMismatch(let what):
-            "The interrupted run cannot be resumed: \(what) differs. Give the options of that run, or train without --resume to start again."
+            "The interrupted run cannot be resumed: \(what) differs. Give the options of that run, or train without --resume "
+                + "to start again."
         case .unusableState(let reason):
             "The stored training state cannot be used: \(reason). Train without --resume to start again."
         case .indivisibleTable(let reason):

@@ -173,8 +173,8 @@ struct Evaluate: ParsableCommand {
         let findings = EvaluationFindings(
             metrics: means[0],
             rows: served.metrics.rows,
-            predictors: predictors.filter { $0.name != manifest.system },
-            isTrained: (try? ModelRegistry.system(named: manifest.system)) is any TrainedRecommender.Type,
+            system: manifest.system,
+            predictors: predictors,
             withoutHistory: withoutHistory["hr@20"],
             unseenTargets: unseenTargets
         ).sentences

@@ -7,15 +7,15 @@ import Training
     private func findings(
         hits: Int,
         beside others: [String: Double],
-        isTrained: Bool = true,
+        system: String = "dimerec",
         withoutHistory: Double? = nil,
         unseen: Int? = nil
     ) -> [String] {
         EvaluationFindings(
             metrics: ["hr@20": Double(hits) / 400, "mrr@20": 0.83],
             rows: 400,
+            system: system,
             predictors: others.sorted { $0.key < $1.key }.map { ($0.key, ["hr@20": $0.value, "mrr@20": 0.22]) },
-            isTrained: isTrained,
             withoutHistory: withoutHistory,
             unseenTargets: unseen
         ).sentences
@@ -43,8 +43,8 @@ import Training
         let tied = EvaluationFindings(
             metrics: ["hr@20": 1, "mrr@20": 0.83],
             rows: 400,
-            predictors: [("popularity", ["hr@20": 1, "mrr@20": 0.22]), ("transitions", ["hr@20": 1, "mrr@20": 0.8])],
-            isTrained: true
+            system: "dimerec",
+            predictors: [("popularity", ["hr@20": 1, "mrr@20": 0.22]), ("transitions", ["hr@20": 1, "mrr@20": 0.8])]
         )
         #expect(tied.sentences[0].contains("transitions"))
     }
@@ -52,9 +52,10 @@ import Training
     @Test("only a system that trains step by step is to be trained longer")
     func remedy() {
         for other in [0.5, 0.6] {
-            for isTrained in [true, false] {
-                let findings = findings(hits: 200, beside: ["popularity": other], isTrained: isTrained)
+            for (system, isTrained) in [("dimerec", true), ("sasrec", true), ("vsknn", false), ("transitions", false)] {
+                let findings = findings(hits: 200, beside: ["popularity": other, "transitions": 0.9], system: system)
                 #expect(findings[0].lowercased().contains("train longer") == isTrained)
+                #expect(findings[0].contains("transitions") == (system != "transitions"))
             }
         }
     }

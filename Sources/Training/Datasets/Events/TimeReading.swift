@@ -40,8 +40,7 @@ struct TimeReading {
         guard spreadsheetDays * 10 >= numbers * 9, spreadsheetDays > 0, let first else { return nil }
         return
             "warning: \(log): the times look like the days of a spreadsheet, such as \(first.text), and count as plain "
-            + "numbers. "
-            + "For seconds since 1970, subtract 25569 and multiply by 86400"
+            + "numbers. For seconds since 1970, subtract 25569 and multiply by 86400"
     }
 
     /// Goes on with the next file.

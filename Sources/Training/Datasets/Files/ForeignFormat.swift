@@ -24,10 +24,11 @@ public enum ForeignFormat: String, Sendable, CaseIterable {
         let signatures: [(ForeignFormat, [UInt8])] = [
             (.utf16, [0xFF, 0xFE]), (.utf16, [0xFE, 0xFF]), (.gzip, [0x1F, 0x8B]),
             (.zstd, [0x28, 0xB5, 0x2F, 0xFD]), (.zip, Array("PK\u{3}\u{4}".utf8)),
-            (.bzip2, Array("BZh9".utf8)), (.xz, [0xFD] + Array("7zXZ\0".utf8)),
+            (.xz, [0xFD] + Array("7zXZ\0".utf8)),
             (.parquet, Array("PAR1".utf8)), (.sqlite, Array("SQLite format 3\0".utf8)),
         ]
-        if let (format, _) = signatures.first(where: { start.starts(with: $0.1) }) {
+        let bzip2 = (1...9).map { level in (ForeignFormat.bzip2, Array("BZh\(level)1AY".utf8)) }
+        if let (format, _) = (signatures + bzip2).first(where: { start.starts(with: $0.1) }) {
             self = format
             return
         }

@@ -70,7 +70,8 @@ import Training
         arguments: [
             (Array(" [1]\n".utf8), "JSON"), ([0x1F, 0x8B, 8, 0], "gzip"), ([0x28, 0xB5, 0x2F, 0xFD], "zstd"),
             (Array("PK\u{3}\u{4}".utf8), "ZIP"), (Array("PAR1".utf8), "Parquet"),
-            (Array("BZh91AY".utf8), "bzip2 -d"), ([0xFD] + Array("7zXZ\0".utf8), "xz -d"),
+            (Array("BZh91AY".utf8), "bzip2 -d"), (Array("BZh11AY".utf8), "bzip2 -d"),
+            ([0xFD] + Array("7zXZ\0".utf8), "xz -d"),
             ([0xFF, 0xFE, 0x75, 0], "UTF-16"), ([0x75, 0, 0x73, 0], "UTF-16"),
         ] as [([UInt8], String)]
     )
