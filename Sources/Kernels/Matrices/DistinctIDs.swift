@@ -18,14 +18,25 @@ public struct DistinctIDs: Sendable {
     /// - Complexity: O(`ids.count`) on average.
     public mutating func numbers(of ids: [Int32]) -> [Int32] {
         reserve(self.ids.count + ids.count)
-        return ids.map { id in
-            let place = place(of: id)
-            if table[place] < 0 {
-                table[place] = Int32(self.ids.count)
-                self.ids.append(id)
-            }
-            return table[place]
+        return ids.map { numbered($0) }
+    }
+
+    /// The number of an id; a new one gets the next number.
+    ///
+    /// - Complexity: O(1) on average.
+    public mutating func number(of id: Int32) -> Int32 {
+        reserve(ids.count + 1)
+        return numbered(id)
+    }
+
+    /// The number of an id that there is room for.
+    private mutating func numbered(_ id: Int32) -> Int32 {
+        let place = place(of: id)
+        if table[place] < 0 {
+            table[place] = Int32(ids.count)
+            ids.append(id)
         }
+        return table[place]
     }
 
     /// Where the number of `id` is or would be.

@@ -76,8 +76,8 @@ struct Filling {
         if rules.changesRanks { orderByRank(candidates) } else { entries = candidates }
         isTaken = entries.map { pinned[$0.item] != nil }
         guard let groups = rules.groups else { return }
-        rooms = GroupRooms(of: entries.map(\.item) + pinned.keys, by: groups.column, limit: groups.limit)
-        for pin in 0..<pinned.count { rooms?.occupy(entries.count + pin) }
+        rooms = GroupRooms(entries.count + pinned.count, by: groups.column, limit: groups.limit)
+        for (place, pin) in pinned.keys.enumerated() { rooms?.occupy(pin, at: entries.count + place) }
     }
 
     /// Divides each item's rank by its factors.
@@ -96,7 +96,7 @@ struct Filling {
     var closedGroups: [Int32] { rooms?.full ?? [] }
 
     /// How many items before the last chosen one found no room in their groups.
-    var crowdedOut: Int { (0..<lastTaken).count { !isTaken[$0] && !hasRoom($0) } }
+    mutating func crowdedOut() -> Int { (0..<lastTaken).reduce(0) { !isTaken[$1] && !hasRoom($1) ? $0 + 1 : $0 } }
 
     /// Fills the first positions; returns a condition of which more items must be read, or nil when it is done.
     mutating func fill(_ count: Int) -> PositionCondition? {
@@ -147,7 +147,7 @@ struct Filling {
         case .found(let entry):
             isTaken[entry] = true
             lastTaken = max(lastTaken, entry)
-            rooms?.occupy(entry)
+            rooms?.occupy(entries[entry].item, at: entry)
             place(entries[entry], condition.isFresh ? .fresh : condition.group.map { .group($0) } ?? .score)
             return .placed
         }
@@ -195,7 +195,9 @@ struct Filling {
         return rules.calibrated?.groups(of: item).contains(group) == true
     }
 
-    private func hasRoom(_ entry: Int) -> Bool { rooms?.isOpen(to: entry) ?? true }
+    private mutating func hasRoom(_ entry: Int) -> Bool {
+        rooms?.isOpen(to: entries[entry].item, at: entry) ?? true
+    }
 
     private mutating func place(_ candidate: Candidate, _ reason: RuledList.Choice.Reason) {
         choices.append(RuledList.Choice(candidate: candidate, reason: reason))

@@ -2,45 +2,54 @@ import Kernels
 
 /// How many more items each group of a list's items takes.
 ///
-/// The groups of the items are numbered once, in the order of the list. So a check reads two short arrays instead of the
-/// whole catalogue's, and asks no dictionary.
+/// An item's groups are looked up and numbered when it is first asked for: a list is longer than the part of it that is
+/// needed, and each look-up waits for memory. A later check of the item reads two short arrays.
 struct GroupRooms {
-    /// The places of the groups of item `i` are `places[ends[i] ..< ends[i + 1]]`.
-    private let places: [Int32]
-    private var ends: [Int32] = [0]
-    /// By place, the group.
-    private let groups: [Int32]
+    private let column: TextColumn
+    private let limit: Int
+    /// By position in the list, where the item's groups begin and end in `places`; nil before it was asked for.
+    private var known: [Range<Int32>?]
+    private var places: [Int32] = []
+    private var groups = DistinctIDs()
     /// By place, how many more items the group takes; negative if pins took more than the limit.
-    private var room: [Int]
+    private var room: [Int] = []
 
-    /// The groups of a list, each with room for `limit` items.
-    init(of items: some Collection<Int32>, by column: TextColumn, limit: Int) {
-        ends.reserveCapacity(items.count + 1)
-        var all: [Int32] = []
-        all.reserveCapacity(items.count)
-        for item in items {
-            all += column.groups(of: item)
-            ends.append(Int32(all.count))
-        }
-        var distinct = DistinctIDs()
-        places = distinct.numbers(of: all)
-        groups = distinct.ids
-        room = [Int](repeating: limit, count: groups.count)
+    /// The groups of a list of `count` items, each with room for `limit` items.
+    init(_ count: Int, by column: TextColumn, limit: Int) {
+        self.column = column
+        self.limit = limit
+        known = [Range<Int32>?](repeating: nil, count: count)
     }
 
-    /// Whether all groups of an item have room, by its position in the list.
-    func isOpen(to position: Int) -> Bool {
-        for place in places(position) where room[Int(places[place])] <= 0 { return false }
+    /// Whether all groups of an item have room.
+    ///
+    /// - Parameters:
+    ///   - item: The item.
+    ///   - position: Its position in the list, always the same.
+    /// - Returns: True also for an item without groups.
+    mutating func isOpen(to item: Int32, at position: Int) -> Bool {
+        for place in places(of: item, at: position) where room[Int(places[Int(place)])] <= 0 { return false }
         return true
     }
 
     /// Takes room in all groups of an item.
-    mutating func occupy(_ position: Int) {
-        for place in places(position) { room[Int(places[place])] -= 1 }
+    mutating func occupy(_ item: Int32, at position: Int) {
+        for place in places(of: item, at: position) { room[Int(places[Int(place)])] -= 1 }
     }
 
     /// The groups without room.
-    var full: [Int32] { groups.indices.filter { room[$0] <= 0 }.map { groups[$0] } }
+    var full: [Int32] { groups.ids.indices.filter { room[$0] <= 0 }.map { groups.ids[$0] } }
 
-    private func places(_ position: Int) -> Range<Int> { Int(ends[position])..<Int(ends[position + 1]) }
+    private mutating func places(of item: Int32, at position: Int) -> Range<Int32> {
+        if let range = known[position] { return range }
+        let start = Int32(places.count)
+        for group in column.groups(of: item) {
+            let place = groups.number(of: group)
+            if Int(place) == room.count { room.append(limit) }
+            places.append(place)
+        }
+        let range = start..<Int32(places.count)
+        known[position] = range
+        return range
+    }
 }

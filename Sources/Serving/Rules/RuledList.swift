@@ -81,7 +81,7 @@ struct RuledList {
         while true {
             var filling = Filling(rules, candidates(), ends: ends, pinned: pinned)
             guard let lacking = filling.fill(count) else {
-                crowdedOut = filling.crowdedOut
+                crowdedOut = filling.crowdedOut()
                 return filling.choices
             }
             deepen(lacking, closed: filling.closedGroups, start: start)

@@ -7,8 +7,10 @@ extension PartitionedIndex {
     /// The approximate cost of scoring a float vector, in scanned codes: 7 ns for 64 elements, against 1 to 2 ns per
     /// code.
     private static let exactCost = 8
-    /// Spreads that are added to the bounds of filtered and deep searches.
-    private static let deepWidening: Float = 1
+    /// The most spreads that are added to the bounds of filtered and deep searches.
+    private static let deepWidening = 1.0
+    /// A search that reaches this many times as many items as the widths are tuned for is deep.
+    private static let deep = 4.0
     /// A search that finds less than this part of the share of eligible items near the query is repeated with wider
     /// bounds and margins.
     private static let scarce = 0.5
@@ -146,10 +148,10 @@ extension PartitionedIndex {
         if Double(allowed * Self.exactCost) <= usual * Double(count) / Double(partitions) { return nil }
         let isFiltered = eligible.allowed != nil
         let limit = isFiltered ? .infinity : Double(defaultEffort) * depth * depth
-        let isDeep = isFiltered || depth > 4
-        var plan = Plan(widths: widths, share: isDeep ? Double(allowed) / Double(count) : nil)
+        let share = Double(allowed) / Double(count)
+        var plan = Plan(widths: widths, share: isFiltered || depth > Self.deep ? share : nil)
         plan.widths.effort = max(1, effort ?? Int(min(Double(partitions), limit)))
-        if isDeep { plan.widths.bound += Self.deepWidening }
+        if plan.share != nil { plan.widths.bound += Float(Self.deepWidening * min(1, log(depth) / log(Self.deep))) }
         if let effort, effort > widths.effort {
             let factor = (Float(effort) / Float(widths.effort)).squareRoot().squareRoot()
             plan.widths.bound *= factor
