@@ -7,9 +7,6 @@ import Training
 extension SourceBlend.Fusion: ExpressibleByArgument {}
 
 extension Evaluate {
-    /// The most validation rows that weights are fitted on, evenly spaced.
-    private static let mostFitted = 20_000
-
     /// Fits the weights of several models on the validation part and judges their merged lists on the test part.
     func judgeBlend(_ names: [String]) throws {
         let store = try CheckpointStore(path: self.store, readOnly: true)
@@ -17,7 +14,7 @@ extension Evaluate {
         let leading = try blendMember(checkpoints[0])
         let members = [leading] + (try checkpoints.dropFirst().map(blendMember))
         let `protocol` = self.protocol ?? leading.recipe.data.evaluation.suited(to: leading.parts[1].targets)
-        func evaluation(_ part: Int, limit: Int? = nil) throws -> BlendEvaluation {
+        func evaluation(_ part: Int) throws -> BlendEvaluation {
             let numbers = Dictionary(zip(checkpoints[0].catalogue.ids, Int32(0)...)) { first, _ in first }
             let models = try members.enumerated().map { position, member in
                 let data = member.parts[part]
@@ -33,12 +30,11 @@ extension Evaluate {
                             + "events with the same split and seed."
                     )
                 }
-                var rows = EvaluationRows(data, protocol: `protocol`)
+                let rows = EvaluationRows(data, protocol: `protocol`)
                 guard rows.count > 0 else {
                     let name = part == 0 ? SplitPart.validation.rawValue : SplitPart.test.rawValue
                     throw HeldOutError.noRows(part: name, users: data.userIDs.count)
                 }
-                if let limit, rows.count > limit { rows = EvaluationRows(rows, limit: limit) }
                 return BlendEvaluation.Model(
                     name: names[position],
                     model: member.model,
@@ -54,7 +50,7 @@ extension Evaluate {
                 filterHistory: filterHistory
             )
         }
-        let fitted = try evaluation(0, limit: Self.mostFitted).fit()
+        let fitted = try evaluation(0).fit()
         let singles = names.indices.map { own in names.indices.map { $0 == own ? 1.0 : 0 } }
         let equal = names.map { _ in 1.0 }
         let judged = try evaluation(1).metrics([fitted.weights, equal] + singles)

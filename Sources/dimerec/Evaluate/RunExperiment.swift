@@ -9,7 +9,8 @@ public import Training
 struct RunExperiment: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "experiment",
-        abstract: "Train and evaluate the grid of a table or figure of the paper; writes CSV, Markdown and SVG.",
+        abstract:
+            "Train and evaluate the grid of a table or figure of the paper, or another; writes CSV, Markdown, SVG.",
         discussion: """
             The folder keeps finished cells. The same command continues after an interruption, and experiments share \
             cells with equal recipe, data and seed.
@@ -28,7 +29,9 @@ struct RunExperiment: ParsableCommand {
     @Option(help: "The first seed; the next ones count up from it.") var firstSeed: UInt64 = 42
     @Option(help: "Maximum number of training steps; overrides the recipe.") var maxSteps: Int?
     @Option(help: "Maximum seconds of each training; the best weights so far are evaluated.") var maxSeconds: Double?
-    @Option(help: "Values to sweep, separated by commas: of lambda, mu, max-step, or the reverse steps of steps.")
+    @Option(
+        help: "Values of lambda, mu or max-step, reverse steps of steps, or list lengths of blend, separated by commas."
+    )
     var values: String?
     @Option(help: "The part to evaluate on: validation or test.") var part: SplitPart = .test
     @Flag(help: "Remove a row's history from its ranking.") var filterHistory = false
@@ -37,8 +40,8 @@ struct RunExperiment: ParsableCommand {
     func validate() throws {
         try ValidationError.require("--seeds", seeds, in: 1...10_000)
         guard part != .train else { throw ValidationError("--part must be validation or test.") }
-        guard experiment != .reranking || part == .test else {
-            throw ValidationError("reranking trains on the validation part and needs --part test.")
+        guard ![.reranking, .blend].contains(experiment) || part == .test else {
+            throw ValidationError("\(experiment.rawValue) learns from the validation part and needs --part test.")
         }
         try TrainingBudgetOptions.require(maxSeconds)
         _ = try sweptValues()
@@ -58,8 +61,8 @@ struct RunExperiment: ParsableCommand {
         let values = try sweptValues()
         let recipes = try recipes()
         var variants = try experiment.variants(of: recipes.map { ($0.name, $0.recipe) }, values: values)
-        // The validation part judges the models or trains the re-ranker, so no model may have learnt from it.
-        if part == .validation || experiment == .reranking {
+        // The validation part judges the models, or trains the re-ranker or weights, so no model may have learnt from it.
+        if part == .validation || [.reranking, .blend].contains(experiment) {
             for place in variants.indices { variants[place].recipe.training.refit = false }
         }
         let judge = recipes[0].recipe.data
@@ -94,6 +97,8 @@ struct RunExperiment: ParsableCommand {
             experiment,
             cells: cells,
             results: results,
+            merged: experiment == .blend
+                ? try runner.mergedLists(cells, lengths: experiment.listLengths(values)) : [],
             floors: evaluation.floors(
                 dimension: dimension ?? DimeRecConfiguration().dimension,
                 withPredictors: !recipes.contains { Self.isFitted($0.recipe) }

@@ -256,6 +256,36 @@ import Training
         }
     }
 
+    @Test("merged lists of a seed's models are those of an evaluation of the blend")
+    func blend() throws {
+        let simple = try Recipe(json: Data(#"{"system": "popularity"}"#.utf8))
+        try withFolder { folder in
+            let recipes = [("tiny", Self.recipe), ("popular", simple)]
+            let variants = try Experiment.blend.variants(of: recipes, values: [60])
+            let cells = [7, 8].flatMap { seed in variants.map { ExperimentCell(variant: $0, seed: UInt64(seed)) } }
+            let results = try #require(try run(.blend, cells, in: folder).results)
+            let data = try data()
+            let evaluation = try evaluation(data)
+            let runner = try ExperimentRunner(folder: folder, data: data, evaluation: evaluation)
+            let merged = try runner.mergedLists(cells, lengths: [60])
+            #expect(merged.map(\.seed) == [7, 8] && merged.allSatisfy { $0.points.count == 4 })
+            for (_, points) in merged {
+                let best = try #require(points[0].values["hr@20"])
+                #expect(points[0].name == "by ranks, fitted weights, lists of 60" && 0...1 ~= best)
+                let weights = ["tiny", "popular"].map { points[0].values["weight of " + $0] ?? -1 }
+                #expect(weights.max() == 1 && weights.allSatisfy { $0 >= 0 })
+                // A weight of 0 leaves the other model alone, whose ranking has no ties here.
+                guard weights[1] == 0 else { continue }
+                let alone = results[points == merged[0].points ? 0 : 2].points[0].values["hr@20"]
+                #expect(alone == best)
+            }
+            let found = ExperimentResults(.blend, cells: cells, results: results, merged: merged, floors: [])
+            #expect(found.table.rows.map(\.name) == ["tiny", "popular"] + merged[0].points.map(\.name))
+            #expect(found.table.measures.map(\.title).suffix(2) == ["weight of popular", "weight of tiny"])
+            #expect(found.csv.contains("blend,\"by scores, equal weights, lists of 60\",,8,ok"))
+        }
+    }
+
     @Test("a cell stops at its time limit, counted over interruptions, and its best weights are evaluated")
     func timeLimit() throws {
         try withFolder { folder in

@@ -12,7 +12,11 @@ import Training
 
     @Test("no two rows of a grid train the same recipe, and every recipe is valid", arguments: Experiment.allCases)
     func distinct(experiment: Experiment) throws {
-        let variants = try variants(experiment)
+        var second = Recipe()
+        second.model.dimension *= 2
+        // A blend needs two recipes.
+        let recipes = Self.base + (experiment == .blend ? [("second", second)] : [])
+        let variants = try experiment.variants(of: recipes)
         #expect(Set(variants.map(\.recipe.json)).count == variants.count)
         #expect(Set(variants.map(\.name)).count == variants.count)
         for variant in variants { try variant.recipe.validate(prefix: "") }
@@ -60,5 +64,9 @@ import Training
         #expect(throws: ConfigurationError.self) { try variants(.lambda, [-1]) }
         #expect(throws: ExperimentError.self) { try variants(.maxStep, [2.5]) }
         #expect(throws: ExperimentError.self) { try variants(.steps, [21]) }
+        #expect(throws: ExperimentError.recipeCount(.blend, found: 1)) { try variants(.blend) }
+        for length in [49, 60.5, 10_001] {
+            #expect(throws: ExperimentError.self) { try Experiment.blend.variants(of: two, values: [length]) }
+        }
     }
 }

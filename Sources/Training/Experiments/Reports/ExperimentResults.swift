@@ -36,12 +36,14 @@ public struct ExperimentResults: Sendable {
     ///   - experiment: The experiment.
     ///   - cells: Its grid.
     ///   - results: One result for each cell.
+    ///   - merged: The points of merged lists by seed.
     ///   - floors: Baselines that need no training.
     ///   - bootstrap: A bootstrap over the evaluated rows, to compare systems; nil to skip the comparison.
     public init(
         _ experiment: Experiment,
         cells: [ExperimentCell],
         results: [CellResult],
+        merged: [(seed: UInt64, points: [MeasuredPoint])] = [],
         floors: [MeasuredPoint],
         bootstrap: PairedBootstrap? = nil
     ) {
@@ -64,6 +66,9 @@ public struct ExperimentResults: Sendable {
         let others = floors.filter { floor in measure.map { floor.values[$0] != nil } ?? false }.map { floor in
             Row(variant: floor.name, point: "", isFirst: true, isShown: true, values: floor.values)
         }
+        let blends = merged.flatMap { seed, points in
+            points.map { Row(variant: $0.name, point: "", seed: seed, isFirst: true, isShown: true, values: $0.values) }
+        }
         let comparison =
             experiment == .overall ? bootstrap.flatMap { SystemComparison(cells, results, $0) } : nil
         let differences = (comparison?.differences ?? []).map { name, difference in
@@ -79,7 +84,7 @@ public struct ExperimentResults: Sendable {
             )
         }
         self.comparison = comparison
-        rows = measured + others + differences
+        rows = measured + blends + others + differences
     }
 
     private static func rows(
@@ -98,7 +103,8 @@ public struct ExperimentResults: Sendable {
                 seed: cell.seed,
                 divergence: result.divergence,
                 isFirst: isFirst,
-                isShown: isFirst || cell.variant.showsReadOuts || experiment.pointsStandAlone,
+                isShown: isFirst || experiment.pointsStandAlone
+                    || cell.variant.showsReadOuts && experiment != .blend,
                 values: values
             )
         }

@@ -7,7 +7,7 @@ extension ExperimentResults {
 
     private var charts: [Chart] {
         switch experiment {
-        case .overall, .gem, .ablation: return [bars(Self.hitRates, "percent", scale: 100)]
+        case .overall, .gem, .ablation, .blend: return [bars(Self.hitRates, "percent", scale: 100)]
         case .reranking: return [bars([("list_hr@1", "HR@1"), ("list_mrr@10", "MRR@10")], "percent", scale: 100)]
         case .probing:
             return [

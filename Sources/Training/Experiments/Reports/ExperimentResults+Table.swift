@@ -56,6 +56,11 @@ extension ExperimentResults {
                 ("list_hr@1", "HR@1"), ("list_hr@3", "HR@3"), ("list_ndcg@10", "NDCG@10"), ("list_mrr@10", "MRR@10"),
             ]
             .map { Measure($0.0, $0.1) } + [Measure("lists", "lists", isPercent: false, highestIsBest: false)]
+        case .blend:
+            let weights = Set(rows.flatMap(\.values.keys).filter { $0.hasPrefix(MergedListsMeasurement.weight) })
+                .sorted()
+            return accuracies.dropFirst(2) + [Measure("mrr@20", "MRR@20")]
+                + weights.map { Measure($0, $0, isPercent: false, highestIsBest: false) }
         case .gem, .ablation, .maxStep, .lambda, .mu, .figure5: return accuracies
         }
     }
@@ -63,7 +68,7 @@ extension ExperimentResults {
     private var isTransposed: Bool {
         switch experiment {
         case .gem, .ablation, .maxStep, .lambda, .mu: true
-        case .overall, .probing, .steps, .figure4, .figure5, .information, .reranking: false
+        case .overall, .probing, .steps, .figure4, .figure5, .information, .reranking, .blend: false
         }
     }
 }

@@ -1,3 +1,4 @@
+import CheckpointStore
 import Recommenders
 
 /// A table or figure of the paper as a grid of trainings: the variants and their measurements (method, section 10).
@@ -26,6 +27,8 @@ public enum Experiment: String, CaseIterable, Sendable {
     case steps
     /// Lists of each recipe's model before and after re-ranking by DCDR; only a demonstration.
     case reranking
+    /// Merged lists of all recipes' models against the single models, by the length of lists.
+    case blend
 
     /// A recipe of the grid under the name of its row.
     public struct Variant: Sendable, Equatable {
@@ -62,6 +65,7 @@ public enum Experiment: String, CaseIterable, Sendable {
         case .information: "Information in noised targets"
         case .steps: "Serving steps and samples"
         case .reranking: "Re-ranking lists of ten by DCDR"
+        case .blend: "Merged lists against single systems"
         }
     }
 
@@ -72,6 +76,7 @@ public enum Experiment: String, CaseIterable, Sendable {
         case .lambda: [0.01, 0.1, 1, 10]
         case .mu: [0.1, 1, 10, 100]
         case .steps: [1, 2, 5, 10, 20]
+        case .blend: [Double(SourceBlend.standardWindow)]
         default: nil
         }
     }
@@ -79,7 +84,8 @@ public enum Experiment: String, CaseIterable, Sendable {
     /// The rows of the grid.
     ///
     /// - Parameters:
-    ///   - recipes: The user's recipes by name; only ``overall``, ``probing`` and ``reranking`` take more than one.
+    ///   - recipes: The user's recipes by name; only ``overall``, ``probing``, ``reranking``
+    ///     and ``blend`` take more than one, and ``blend`` needs two.
     ///   - values: Values to sweep; nil for ``sweptValues``.
     /// - Returns: One variant for each row, in the table's order.
     /// - Throws: ``ExperimentError``, or `ConfigurationError` for a value that a recipe does not allow.
@@ -88,10 +94,10 @@ public enum Experiment: String, CaseIterable, Sendable {
         values: [Double]? = nil
     ) throws -> [Variant] {
         guard let base = recipes.first?.recipe else { throw ExperimentError.recipeCount(self, found: 0) }
-        guard recipes.count == 1 || [.overall, .probing, .reranking].contains(self) else {
+        guard self == .blend ? recipes.count > 1 : recipes.count == 1 || takesSeveral else {
             throw ExperimentError.recipeCount(self, found: recipes.count)
         }
-        if self != .overall, self != .reranking,
+        if ![.overall, .reranking, .blend].contains(self),
             let other = recipes.first(where: { $0.recipe.system != DimeRec.system })
         {
             throw ExperimentError.otherSystem(self, other.recipe.system)
@@ -101,6 +107,9 @@ public enum Experiment: String, CaseIterable, Sendable {
         let given = recipes.map { Variant(name: $0.name, recipe: $0.recipe, showsReadOuts: true) }
         switch self {
         case .overall, .figure5, .information, .reranking: return given
+        case .blend:
+            _ = try listLengths(values)
+            return given
         case .steps:
             let allowed = 1...Double(base.model.steps)
             if let bad = values?.first(where: { !allowed.contains($0) || $0 != $0.rounded() }) {
@@ -157,9 +166,28 @@ public enum Experiment: String, CaseIterable, Sendable {
             return .serving(steps: (values ?? fewer + [all]).map { Int($0) }, samples: [1, 2, 4, 8])
         case .overall: return .comparison
         case .reranking: return .reranking
-        case .probing, .gem, .ablation, .maxStep, .lambda, .mu, .figure4: return .readOuts
+        case .probing, .gem, .ablation, .maxStep, .lambda, .mu, .figure4, .blend: return .readOuts
         }
     }
+
+    /// The lengths of the lists that ``blend`` merges.
+    ///
+    /// - Parameter values: The swept values; nil for ``sweptValues``.
+    /// - Returns: The values as lengths.
+    /// - Throws: ``ExperimentError/badValue(_:_:allowed:)``.
+    public func listLengths(_ values: [Double]?) throws -> [Int] {
+        try (values ?? sweptValues ?? []).map { value in
+            guard let length = Int(exactly: value), Self.listLengths.contains(length) else {
+                throw ExperimentError.badValue(self, value, allowed: "a whole number within 50...10000")
+            }
+            return length
+        }
+    }
+
+    /// Lists are at least as long as the largest cutoff of the metrics.
+    private static let listLengths = 50...10_000
+
+    private var takesSeveral: Bool { [.overall, .probing, .reranking, .blend].contains(self) }
 
     private static func variant(
         _ name: String,
@@ -253,13 +281,16 @@ public enum ExperimentError: Error, Equatable, CustomStringConvertible {
     public var description: String {
         switch self {
         case .recipeCount(let experiment, let found):
-            "Experiment '\(experiment.rawValue)' takes one recipe, not \(found); only overall, probing and reranking take several."
+            experiment == .blend
+                ? "Experiment 'blend' merges at least two recipes, not \(found); give --systems or several --recipe."
+                : "Experiment '\(experiment.rawValue)' takes one recipe, not \(found); only overall, probing, reranking and "
+                    + "blend take several."
         case .nothingSwept(let experiment):
-            "Experiment '\(experiment.rawValue)' sweeps no values; only lambda, mu, max-step and steps do."
+            "Experiment '\(experiment.rawValue)' sweeps no values; only lambda, mu, max-step, steps and blend do."
         case .badValue(let experiment, let value, let allowed):
             "Experiment '\(experiment.rawValue)' cannot use \(NumberText.short(value)): it must be \(allowed)."
         case .otherSystem(let experiment, let system):
-            "Experiment '\(experiment.rawValue)' works with DimeRec only; use overall or reranking for recipes of '\(system)'."
+            "Experiment '\(experiment.rawValue)' works with DimeRec only; use overall, reranking or blend for recipes of '\(system)'."
         case .nothingToJudge(let part):
             "The \(part.rawValue) part has no rows; give --test, another split or another protocol."
         case .unusableFile(let path, let reason):

@@ -95,6 +95,33 @@ public struct ExperimentRunner: Sendable {
         return results
     }
 
+    /// Measures the merged lists of each seed's models (``Experiment/blend``).
+    ///
+    /// - Parameters:
+    ///   - cells: The grid, which ``run(_:measuring:shouldStop:report:)`` has trained.
+    ///   - lengths: The lengths of lists.
+    /// - Returns: The points of each seed; none for a seed with fewer than two models that did not diverge.
+    /// - Throws: `CheckpointError`, or any error of making a model.
+    public func mergedLists(_ cells: [ExperimentCell], lengths: [Int]) throws -> [(
+        seed: UInt64, points: [MeasuredPoint]
+    )] {
+        var seeds: [UInt64] = []
+        for cell in cells where !seeds.contains(cell.seed) { seeds.append(cell.seed) }
+        return try seeds.map { seed in
+            let models = try cells.filter { $0.seed == seed }.compactMap { cell in
+                try store.trainingState(model: finished(cell)).flatMap { stored in
+                    stored.matrices.isEmpty
+                        ? nil
+                        : (
+                            name: cell.variant.name,
+                            model: try cell.variant.recipe.model(stored: stored.matrices, items: data.catalogue.count)
+                        )
+                }
+            }
+            return (seed, models.count > 1 ? evaluation.mergedPoints(of: models, lengths: lengths) : [])
+        }
+    }
+
     private func file(of cell: ExperimentCell, _ measurement: CellMeasurement) -> String {
         let measured = ContentDigest.hexadecimal(of: evaluation.identity(of: measurement)).prefix(16)
         return "\(folder)/cells/\(cell.key(data.fingerprint))-\(measured).json"
@@ -108,6 +135,9 @@ public struct ExperimentRunner: Sendable {
         var weights: [String: Matrix]
     }
 
+    /// The name of a finished training in the store.
+    private func finished(_ cell: ExperimentCell) -> String { cell.key(data.fingerprint) + " finished" }
+
     /// Trains the cell, or loads a finished training from the store; nil when it was stopped.
     private func training(
         of cell: ExperimentCell,
@@ -115,7 +145,7 @@ public struct ExperimentRunner: Sendable {
         _ report: (Event) -> Void
     ) throws -> Training? {
         let running = cell.key(data.fingerprint)
-        let finished = running + " finished"
+        let finished = finished(cell)
         if let stored = try store.trainingState(model: finished) {
             let result = try JSONDecoder().decode(CellResult.self, from: Data(stored.header.json.utf8))
             return Training(result: result, weights: stored.matrices)

@@ -51,7 +51,8 @@ public struct ExperimentEvaluation: Sendable {
     private let categories: [[Int32]]
     private let probe: LinearProbe?
     private let clock: ServingClock?
-    private let reranking: RerankingMeasurement
+    /// The validation rows, for measurements that learn from them.
+    private let validation: EvaluationRows
     private static let noiseSeed: UInt64 = 0
     private static let timedHistories = 256
 
@@ -81,12 +82,7 @@ public struct ExperimentEvaluation: Sendable {
             popularity: []
         )
         let learning = data.split.validation
-        reranking = RerankingMeasurement(
-            learning: EvaluationRows(learning, protocol: `protocol`.suited(to: learning.targets)),
-            judging: rows,
-            noiseSeed: Self.noiseSeed,
-            predictors: predictors
-        )
+        validation = EvaluationRows(learning, protocol: `protocol`.suited(to: learning.targets))
         categories = data.catalogue.categories
         probe = LinearProbe(categories: categories)
     }
@@ -150,7 +146,13 @@ public struct ExperimentEvaluation: Sendable {
         case .readOuts: return readOutPoints(of: counted, evaluator)
         case .comparison: return try comparisonPoints(of: counted, evaluator, checkpoint)
         case .validation: return []
-        case .reranking: return reranking.points(of: model)
+        case .reranking:
+            return RerankingMeasurement(
+                learning: validation,
+                judging: rows,
+                noiseSeed: Self.noiseSeed,
+                predictors: predictors
+            ).points(of: model)
         case .serving(let steps, let samples):
             let model = dimeRec(model, measurement)
             return steps.flatMap { steps in
@@ -160,6 +162,22 @@ public struct ExperimentEvaluation: Sendable {
             return InformationMeasurement(seed: Self.noiseSeed).points(of: dimeRec(model, measurement))
         case .reverseSteps: return reverseStepPoints(of: dimeRec(model, measurement), evaluator)
         }
+    }
+
+    /// Measures the merged lists of several models; see ``Experiment/blend``.
+    ///
+    /// - Parameters:
+    ///   - models: Names and models over the same catalogue.
+    ///   - lengths: The lengths of lists.
+    /// - Returns: Points for each length; empty without validation rows to fit weights on.
+    func mergedPoints(of models: [(name: String, model: CountedRecommender)], lengths: [Int]) -> [MeasuredPoint] {
+        let merged = MergedListsMeasurement(
+            fitting: validation,
+            judging: rows,
+            filterHistory: filterHistory,
+            noiseSeed: Self.noiseSeed
+        )
+        return validation.count == 0 ? [] : lengths.flatMap { merged.points(of: models, length: $0) }
     }
 
     private func dimeRec(_ model: any Recommender, _ measurement: CellMeasurement) -> DimeRec {
