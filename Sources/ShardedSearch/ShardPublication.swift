@@ -95,9 +95,11 @@ public struct ShardPublication: Sendable {
                 .copy(SearchTables.copyItems(relation), { rows.withLock { $0.nextBytes() } }),
             ]
         }
-        onStep("building the indexes")
+        let dimension = served.itemVectors.columns
+        onStep("building the indexes" + options.advice(rows: counts.max() ?? 0, dimension: dimension))
         try onAll { shard in
-            let statements = SearchTables.index(relation, options.kind, options.parameters(rows: counts[shard]))
+            let parameters = options.parameters(rows: counts[shard], dimension: dimension)
+            let statements = SearchTables.index(relation, options.kind, parameters)
             return [.configure(["maintenance_work_mem": "\(options.memory)MB"])] + statements.map { .run($0) }
         }
         onStep("choosing the effort")
@@ -143,7 +145,8 @@ public struct ShardPublication: Sendable {
         let queries = model.probes(64)
         let truths = queries.map { Set(exact.search($0.span, k: k).map(\.id)) }
         var best = (effort: 1, recall: 0.0)
-        let extent = options.kind == .hnsw ? 1000 : Options.lists(rows: counts.max() ?? 1)
+        let lists = options.lists(rows: counts.max() ?? 1, dimension: model.itemVectors.columns)
+        let extent = options.kind == .hnsw ? 1000 : lists
         for effort in SearchIndexKind.efforts(upTo: extent) {
             let source = ShardSource(
                 shards: shards,
@@ -222,18 +225,42 @@ public struct ShardPublication: Sendable {
 
 extension ShardPublication.Options {
     /// The options of the index over some rows.
-    fileprivate func parameters(rows: Int) -> String {
+    fileprivate func parameters(rows: Int, dimension: Int) -> String {
         switch kind {
         case .hnsw: "m = \(neighbours), ef_construction = \(competing)"
-        case .ivfflat: "lists = \(Self.lists(rows: rows))"
+        case .ivfflat: "lists = \(lists(rows: rows, dimension: dimension))"
         }
     }
 
-    /// The number of inverted lists over some rows.
+    /// What to say if the memory does not suffice for as many lists as are best; empty if it does.
+    fileprivate func advice(rows: Int, dimension: Int) -> String {
+        let (lists, best) = (lists(rows: rows, dimension: dimension), Self.bestLists(rows: rows))
+        guard kind == .ivfflat, lists < best else { return "" }
+        let memory = Self.buildBytes(lists: best, dimension: dimension) >> 20 + 1
+        return " of \(lists) lists; searches are faster with \(best), which need --build-memory-mb \(memory)"
+    }
+
+    /// The number of inverted lists over some rows: the best one, or as many as the memory of the build allows.
+    package func lists(rows: Int, dimension: Int) -> Int {
+        var lists = Self.bestLists(rows: rows)
+        while lists > 1, Self.buildBytes(lists: lists, dimension: dimension) > memory << 20 { lists -= 1 }
+        return lists
+    }
+
+    /// The memory of building some lists, as pgvector counts it.
+    ///
+    /// It clusters 50 rows a list, and keeps a bound of the distance between each of them and each mean (Elkan, ICML
+    /// 2003), and the distances between all means.
+    package static func buildBytes(lists: Int, dimension: Int) -> Int {
+        let vector = 4 * dimension + 8
+        return 204 * lists * lists + (52 * vector + 412) * lists
+    }
+
+    /// The number of inverted lists with which searches of some rows are fastest.
     ///
     /// A search compares with the mean of every list and with the rows of the nearest lists. More lists need fewer rows
     /// for the same recall, but more means, and more time to build.
-    fileprivate static func lists(rows: Int) -> Int { max(1, min(32_768, Int(Double(rows).squareRoot() * 4))) }
+    private static func bestLists(rows: Int) -> Int { max(1, min(32_768, Int(Double(rows).squareRoot() * 4))) }
 }
 
 extension SearchIndexKind {

@@ -15,6 +15,24 @@ import Testing
         #expect(SearchTables.relation(model: "a b", version: 1) != SearchTables.relation(model: "a_b", version: 1))
     }
 
+    @Test("the build of the lists fits into its memory, as a server counts it")
+    func fitsLists() {
+        var options = ShardPublication.Options()
+        // pgvector refused 2828 lists of vectors of 64 elements: "memory required is 1595 MB".
+        #expect(ShardPublication.Options.buildBytes(lists: 2828, dimension: 64) >> 20 + 1 == 1595)
+        for rows in [1, 1000, 100_000, 500_000, 50_000_000] {
+            for memory in [1, 64, 512, 4096] {
+                options.memory = memory
+                let lists = options.lists(rows: rows, dimension: 64)
+                let bytes = ShardPublication.Options.buildBytes(lists: lists, dimension: 64)
+                #expect(lists >= 1 && lists <= 4 * rows && bytes <= memory << 20)
+                let isBest = lists == max(1, min(32_768, Int(4 * Double(rows).squareRoot())))
+                let more = ShardPublication.Options.buildBytes(lists: lists + 1, dimension: 64)
+                #expect(isBest || more > memory << 20)
+            }
+        }
+    }
+
     private func level(_ kind: SearchIndexKind, iterates: Bool, effort: Int?, count: Int) -> String? {
         let source = ShardSource(
             shards: [],

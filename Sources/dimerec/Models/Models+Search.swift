@@ -30,7 +30,8 @@ extension Models {
         @Option(help: "HNSW: candidates for neighbours (ef_construction), 4 to 1000, at least twice --neighbours.")
         var competing = 128
         @Option(help: "The recall of 50 items for which the effort is chosen, 0 to 1.") var recall = 0.98
-        @Option(help: "Memory of each server for the build (maintenance_work_mem), in MiB.") var buildMemoryMB = 512
+        @Option(help: "Memory of each server for the build (maintenance_work_mem), in MiB; limits the number of lists.")
+        var buildMemoryMB = 512
         @Flag(help: "Print one JSON object.") var json = false
 
         func validate() throws {
