@@ -17,8 +17,8 @@ package struct ShardSource: CandidateSource {
     package let timeout: UInt64
     /// Whether the items of some shards are an answer.
     let allowsPartial: Bool
-    /// Told of each shard that did not answer.
-    let onFailure: @Sendable (PostgreSQLError) -> Void
+    /// Told the outcome of each shard's search: nil if it answered.
+    let onOutcome: @Sendable (_ shard: Int, PostgreSQLError?) -> Void
 
     /// A source over the shards of one version.
     package init(
@@ -29,7 +29,7 @@ package struct ShardSource: CandidateSource {
         iterates: Bool,
         timeout: UInt64,
         allowsPartial: Bool = false,
-        onFailure: @escaping @Sendable (PostgreSQLError) -> Void = { _ in }
+        onOutcome: @escaping @Sendable (_ shard: Int, PostgreSQLError?) -> Void = { _, _ in }
     ) {
         self.shards = shards
         self.relation = relation
@@ -38,7 +38,7 @@ package struct ShardSource: CandidateSource {
         self.iterates = iterates
         self.timeout = timeout
         self.allowsPartial = allowsPartial
-        self.onFailure = onFailure
+        self.onOutcome = onOutcome
     }
 
     package var most: Int { kind == .hnsw && !iterates ? kind.effort.range.upperBound : Self.mostIterated }
@@ -48,13 +48,14 @@ package struct ShardSource: CandidateSource {
         let results = ConnectionPool.ask(shards.map { ($0, commands) }, until: deadline)
         var items: [Int32] = []
         var missing = 0
-        for result in results {
+        for (shard, result) in results.enumerated() {
             switch result {
             case .success(let rows):
+                onOutcome(shard, nil)
                 for row in 0..<rows.count { if let item = rows.integer(row, 0) { items.append(item) } }
             case .failure(let error):
                 missing += 1
-                onFailure(error)
+                onOutcome(shard, error)
             }
         }
         guard missing > 0 else { return Candidates(items: items, completeness: .whole) }

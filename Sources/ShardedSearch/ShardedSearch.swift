@@ -26,7 +26,7 @@ public struct ShardedSearch: ExternalSearch {
 
     private let shards: [ConnectionPool]
     private let options: Options
-    private let log: FailureLog
+    private let log: OutcomeLog
 
     /// The search in the shards at some addresses, in the order in which the versions were published.
     ///
@@ -34,7 +34,7 @@ public struct ShardedSearch: ExternalSearch {
     public init(in addresses: [String], options: Options = Options(), logger: Logger) throws(SearchError) {
         shards = try ConnectionPool.shards(addresses)
         self.options = options
-        log = FailureLog(logger)
+        log = OutcomeLog(logger, shards: shards.count)
     }
 
     /// Checks that all shards hold a version completely, in the order of the addresses.
@@ -84,10 +84,13 @@ public struct ShardedSearch: ExternalSearch {
             iterates: entries.allSatisfy(\.iterates),
             timeout: UInt64(seconds) * 1_000_000_000 + UInt64(attoseconds / 1_000_000_000),
             allowsPartial: options.allowsPartial,
-            onFailure: { [log] in log.note($0) }
+            onOutcome: { [log] in log.note($1, of: $0) }
         )
         return try ExternalIndex(vectors: vectors, source: source)
     }
+
+    /// How each shard's searches went since the start, in the order of the addresses.
+    public var outcomes: [SearchOutcomes] { log.outcomes }
 
     /// The entries of a version, one a shard.
     private func entries(of version: CheckpointManifest) throws(SnapshotError) -> [PublishedVersion?] {
@@ -125,22 +128,40 @@ extension ConnectionPool {
     }
 }
 
-/// Logs failures of servers, each server at most once a second.
-private final class FailureLog: Sendable {
+/// Counts the outcomes of searches, and logs failures, each server's at most once a second.
+private final class OutcomeLog: Sendable {
+    private struct State {
+        var outcomes: [SearchOutcomes]
+        /// When a shard's failure was logged last; 0 for never.
+        var logged: [UInt64]
+    }
+
     private static let pause: UInt64 = 1_000_000_000
 
     private let logger: Logger
-    private let logged = Mutex<[String: UInt64]>([:])
+    private let state: Mutex<State>
 
-    init(_ logger: Logger) { self.logger = logger }
+    init(_ logger: Logger, shards: Int) {
+        self.logger = logger
+        let outcomes = [SearchOutcomes](repeating: SearchOutcomes(), count: shards)
+        state = Mutex(State(outcomes: outcomes, logged: [UInt64](repeating: 0, count: shards)))
+    }
 
-    func note(_ error: PostgreSQLError) {
+    var outcomes: [SearchOutcomes] { state.withLock { $0.outcomes } }
+
+    /// Notes the outcome of a shard's search; nil if it answered.
+    func note(_ error: PostgreSQLError?, of shard: Int) {
         let now = DispatchTime.now().uptimeNanoseconds
-        let isNew = logged.withLock { logged in
-            guard logged[error.server].map({ now >= $0 + Self.pause }) ?? true else { return false }
-            logged[error.server] = now
+        let isNew = state.withLock { state in
+            guard error != nil else {
+                state.outcomes[shard].answered += 1
+                return false
+            }
+            state.outcomes[shard].missing += 1
+            guard state.logged[shard] == 0 || now >= state.logged[shard] + Self.pause else { return false }
+            state.logged[shard] = now
             return true
         }
-        if isNew { logger.warning("a search server did not answer", metadata: ["error": "\(error)"]) }
+        if isNew, let error { logger.warning("a search server did not answer", metadata: ["error": "\(error)"]) }
     }
 }

@@ -21,6 +21,7 @@ package enum MetricFamily: String, CaseIterable {
     case answerPopularity = "dimerec_answer_popularity"
     case distinctItemsPerMinute = "dimerec_distinct_items_per_minute"
     case recallEstimate = "dimerec_recall_estimate"
+    case shardSearches = "dimerec_shard_searches_total"
 
     case modelInfo = "dimerec_model_info"
     case modelAge = "dimerec_model_age_seconds"
@@ -71,7 +72,7 @@ package enum MetricFamily: String, CaseIterable {
         switch self {
         case .requests, .requestDuration, .inFlight, .shed, .acceptFailures, .stageDuration, .spans: .requests
         case .fallbacks, .exactFallbacks, .fusedSources, .rules, .ruledItems, .historyIDs, .unknownIDs, .unknownIDShare,
-            .answerPopularity, .distinctItemsPerMinute, .recallEstimate:
+            .answerPopularity, .distinctItemsPerMinute, .recallEstimate, .shardSearches:
             .answers
         case .modelInfo, .modelAge, .versionRequests, .versionRequestDuration, .modelLoad, .swaps, .guardRollbacks,
             .storeDamagedParts, .imports, .pulls, .indexItems, .indexTombstones, .shadowRequests, .shadowOverlap,
@@ -106,6 +107,7 @@ package enum MetricFamily: String, CaseIterable {
         case .exactFallbacks: [Label(name: "reason", values: ExactSearchReason.allCases.map(\.rawValue))]
         case .fusedSources: [Label(name: "status", values: FusedSources.Status.allCases.map(\.rawValue))]
         case .rules: [Label(name: "rule", values: RuleKind.allCases.map(\.rawValue))]
+        case .shardSearches: [Label(name: "shard"), Label(name: "result", values: ["answered", "missing"])]
         case .ruledItems: [Label(name: "effect", values: RuleEffects.Effect.allCases.map(\.rawValue))]
         case .modelInfo, .modelAge, .versionRequestDuration: version
         case .versionRequests: version + [Label(name: "result", values: ["ok", "error"])]
@@ -143,6 +145,8 @@ package enum MetricFamily: String, CaseIterable {
             "Different items answered in the last minute, with a standard error of 2.3 percent."
         case .recallEstimate:
             "Share of the exact answers that the index finds; one in RECALL_SAMPLE retrievals is checked."
+        case .shardSearches:
+            "Searches of the servers of SEARCH, by their position from 1; missing ones failed, were late or were skipped."
         case .modelInfo: "Always 1, for each version in service."
         case .modelAge: "Time since the version was published."
         case .versionRequests: "Retrievals that were routed to a version."

@@ -59,6 +59,7 @@ package struct MetricsPage: Sendable {
         writeDrift(metrics.drift(at: now), to: &page)
         writeStages(totals, to: &page)
         writeCatalogue(to: &page)
+        writeShards(controller.searchOutcomes, to: &page)
         writeVersions(controller.residents.filter(\.isInUse), to: &page)
         writeChanges(controller.report, to: &page)
         writeSamples(sampler.report, to: &page)
@@ -148,6 +149,15 @@ package struct MetricsPage: Sendable {
         page.sample([], "\(snapshot?.itemCount ?? 0)")
         page.family(.indexTombstones)
         page.sample([], "\(snapshot?.tombstones ?? 0)")
+    }
+
+    private func writeShards(_ outcomes: [SearchOutcomes], to page: inout Exposition) {
+        guard !outcomes.isEmpty else { return }
+        page.family(.shardSearches)
+        for (position, outcome) in outcomes.enumerated() {
+            page.sample([("shard", "\(position + 1)"), ("result", "answered")], "\(outcome.answered)")
+            page.sample([("shard", "\(position + 1)"), ("result", "missing")], "\(outcome.missing)")
+        }
     }
 
     private func writeVersions(_ versions: [ServingController.Resident], to page: inout Exposition) {

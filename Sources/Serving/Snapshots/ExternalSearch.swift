@@ -20,4 +20,18 @@ public protocol ExternalSearch: Sendable {
     /// - Returns: An index of these vectors.
     /// - Throws: ``SnapshotError/notSearchable(_:)``, or an error about the vectors.
     func index(of version: CheckpointManifest, vectors: Matrix) throws -> any VectorIndex
+
+    /// How each server's searches went since the start, in the order of the servers.
+    var outcomes: [SearchOutcomes] { get }
+}
+
+/// How searches of one server outside of the process went.
+public struct SearchOutcomes: Sendable, Equatable {
+    /// The searches that it answered in time.
+    public var answered = 0
+    /// The searches that did without it: it failed, was late, or was left alone after a failure.
+    public var missing = 0
+
+    /// No search yet.
+    public init() {}
 }

@@ -66,6 +66,9 @@ public struct SnapshotBuilder: Sendable {
         self.makeExactIndex = makeExactIndex
     }
 
+    /// How the searches of each server outside of the process went; empty if searches do not go there.
+    var searchOutcomes: [SearchOutcomes] { search?.outcomes ?? [] }
+
     /// Checks that a version can be searched outside of the process, if searches go there.
     ///
     /// - Parameter version: Looks the version up.

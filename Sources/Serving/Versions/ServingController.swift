@@ -101,6 +101,9 @@ public final class ServingController: Service {
     /// Counts of events so far.
     public var report: Report { counts.withLock { $0 } }
 
+    /// How the searches of each server outside of the process went; empty if searches do not go there.
+    public var searchOutcomes: [SearchOutcomes] { builder.searchOutcomes }
+
     /// The versions in memory, by model and version.
     public var residents: [Resident] {
         state.withLock { state in

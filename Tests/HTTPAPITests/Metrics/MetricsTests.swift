@@ -1,10 +1,12 @@
 import CheckpointStore
 import Foundation
 import HTTPAPI
+import Kernels
 import Serving
 import Synchronization
 import TestSupport
 import Testing
+import VectorIndex
 
 /// A metrics page, parsed by the rules of Prometheus' text format, version 0.0.4.
 struct ParsedMetrics {
@@ -188,6 +190,37 @@ struct ParsedMetrics {
         #expect(try #require(page["process_cpu_seconds_total"]) > 0)
         #expect(try #require(page["process_resident_memory_bytes"]) > 1e6)
         #expect(try #require(page["process_open_fds"]) >= 3)
+    }
+
+    /// Two servers of which one was missing once; no version is searched there.
+    private struct Shards: ExternalSearch {
+        var outcomes: [SearchOutcomes] {
+            var (first, second) = (SearchOutcomes(), SearchOutcomes())
+            (first.answered, second.answered, second.missing) = (8, 7, 1)
+            return [first, second]
+        }
+        func require(_ version: VersionSummary) {}
+        func index(of version: CheckpointManifest, vectors: Matrix) throws -> any VectorIndex {
+            throw SnapshotError.notSearchable("nothing is there")
+        }
+    }
+
+    @Test("searches of the servers of SEARCH are counted by their position, and only if there are some")
+    func countsShards() throws {
+        let builder = SnapshotBuilder(
+            search: Shards(),
+            makeModel: { _ in throw SnapshotError.notSearchable("no model") },
+            makeIndex: { _, _ in throw SnapshotError.notSearchable("no index") },
+            makeExactIndex: { _ in throw SnapshotError.notSearchable("no index") }
+        )
+        let controller = ServingController(source: source, holder: holder, builder: builder, logger: quietLogger)
+        let sampler = AnswerSampler(recallSample: 0)
+        let page = MetricsPage(metrics: metrics, holder: holder, controller: controller, sampler: sampler)
+        let parsed = try ParsedMetrics(page.text(BuildDescription(name: "dimerec", version: "1", platform: "p")))
+        #expect(parsed["dimerec_shard_searches_total{shard=\"1\",result=\"missing\"}"] == 0)
+        #expect(parsed["dimerec_shard_searches_total{shard=\"2\",result=\"missing\"}"] == 1)
+        #expect(parsed["dimerec_shard_searches_total{shard=\"2\",result=\"answered\"}"] == 7)
+        #expect(try self.parsed().types["dimerec_shard_searches_total"] == nil)
     }
 
     @Test("the data plane counts its answers, and the control plane reports them")

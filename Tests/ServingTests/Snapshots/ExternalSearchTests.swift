@@ -42,6 +42,12 @@ private final class Servers: ExternalSearch {
         self.allowsPartial = allowsPartial
     }
 
+    var outcomes: [SearchOutcomes] {
+        var missing = SearchOutcomes()
+        missing.missing = state.withLock { $0.isOneMissing } ? 3 : 0
+        return [SearchOutcomes(), missing]
+    }
+
     func require(_ version: VersionSummary) throws(SnapshotError) {
         let state = state.withLock { $0 }
         guard !state.isDown else { throw .searchUnavailable("The servers are down.") }
@@ -68,6 +74,16 @@ private final class Servers: ExternalSearch {
             makeExactIndex: { ScanIndex(vectors: $0) }
         )
         return ServingController(source: source, holder: holder, builder: builder, logger: Logger(label: "test"))
+    }
+
+    @Test("the controller reports the searches of each server")
+    func reportsOutcomes() {
+        let (servers, source) = (Servers([1]), MemorySource([1], active: 1))
+        servers.state.withLock { $0.isOneMissing = true }
+        #expect(controller(servers, source).searchOutcomes == servers.outcomes && servers.outcomes[1].missing == 3)
+        let logger = Logger(label: "test")
+        let inside = ServingController(source: source, holder: holder, builder: testBuilder, logger: logger)
+        #expect(inside.searchOutcomes.isEmpty)
     }
 
     private var active: Int? { holder.current.standard?.arms[0].snapshot.version }
