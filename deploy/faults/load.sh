@@ -40,7 +40,7 @@ hold() { # MODE COUNT SECONDS: see deploy/faults/hold-connections
 }
 
 case_32() {
-    local mode count held counts= steady
+    local mode count held counts= steady served='dimerec_http_requests_total{route="retrieve",code="200"}' before ahead
     count=$(size 100 1000)
     new_store 1
     serve "$store" --model m --set REQUEST_READ_TIMEOUT_MS=1000 --set IDLE_TIMEOUT_S=2
@@ -48,12 +48,16 @@ case_32() {
     loads
     steady=$p99
     for mode in slow-head slow-body slow-read; do
+        before=$(metric "$served")
         begin_load 100 3600
         held=$(hold $mode "$count" "$(size 30 60)") || fail "$mode: $held"
         end_load
         counts+="$mode: $held; p99 beside $(bc <<<"scale=2; $p99 / $steady") (not asserted); "
     done
-    result "$counts$answered good requests answered beside the last, 0 failed"
+    # Work for a peer that does not read is bounded, or a thousand of them would take the processor from the others.
+    ahead=$((($(metric "$served") - before - answered) / count))
+    [ "$ahead" -gt 0 ] && [ "$ahead" -le 16 ] || fail "$ahead answers were computed for each peer that does not read"
+    result "$counts$ahead answers of 300 items computed for each slow reader; $answered good requests answered beside the last, 0 failed"
 }
 
 case_33() {
@@ -172,11 +176,16 @@ case_47() {
     seconds=$(size 15 1800)
     new_store 1 2 3
     serve "$store" --model m
+    local first_descriptors first_threads late_threads
+    swaps 6
+    expect 200 PUT /v1/items/soak-0 '{"like":["i1"]}'
+    sleep 2
+    # Without load, because the load opens more connections whenever the machine stands still for a moment.
+    first_descriptors=$(descriptors)
     begin_load "$(size 100 500)" 7200
     swaps 6
-    local first_descriptors first_threads
     sleep 2
-    first_descriptors=$(descriptors) first_threads=$(threads)
+    first_threads=$(threads)
     end=$((SECONDS + seconds))
     while [ $SECONDS -lt $end ]; do
         round=$((round + 1))
@@ -187,16 +196,18 @@ case_47() {
         sleep 1
     done
     sleep 3
-    [ "$(descriptors)" -le "$first_descriptors" ] && [ "$(threads)" -le "$first_threads" ] ||
-        fail "descriptors $first_descriptors and $(descriptors), threads $first_threads and $(threads)"
+    late_threads=$(threads)
     end_load
+    for _ in $(seq 100); do [ "$(descriptors)" -gt "$first_descriptors" ] || break; sleep 0.1; done
+    [ "$(descriptors)" -le "$first_descriptors" ] && [ "$late_threads" -le "$first_threads" ] ||
+        fail "descriptors $first_descriptors and $(descriptors), threads $first_threads and $late_threads"
     # The slope of the second half of the samples, by least squares, in KiB a minute.
     local slope
     slope=$(awk '{ t[NR] = $1; m[NR] = $2 }
         END { for (i = int(NR / 2) + 1; i <= NR; i++) { n++; x += t[i]; y += m[i]; xx += t[i] * t[i]; xy += t[i] * m[i] }
               d = n * xx - x * x; printf "%d", d ? 60 * (n * xy - x * y) / d : 0 }' "$box/samples")
     [ "${FULL:-0}" = 0 ] || [ "$slope" -le 1024 ] || fail "resident memory grows by $slope KiB a minute"
-    result "$seconds s, $round item changes, $answered requests answered, 0 failed; descriptors $first_descriptors and $(descriptors), threads $first_threads and $(threads); memory $slope KiB a minute$(size ' (not asserted in the small size)' '')"
+    result "$seconds s, $round item changes, $answered requests answered, 0 failed; descriptors without load $first_descriptors and $(descriptors), threads $first_threads and $late_threads; memory $slope KiB a minute$(size ' (not asserted in the small size)' '')"
 }
 
 case_49() {

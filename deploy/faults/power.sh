@@ -41,6 +41,6 @@ case_52() {
     moment=$(deploy/faults/lose-power "$box/unsynchronised" "$box" "$box/before" moments 1 "$SEED")
     deploy/faults/lose-power "$box/unsynchronised" "$box" "$box/before" lose "$moment" none "$SEED" "$box/lost"
     [ "$(state "$box/lost/store.sqlite")" = "$before" ] || fail "a change that was not synchronised is not lost"
-    result "$losses losses of power at $all moments of ${#names[@]} commands: $old times the old state," \
+    result "$losses losses of power at $all moments of ${#names[@]} commands (${names[*]}): $old times the old state," \
         "$((losses - old)) times the new one, 0 damaged stores; 0 reported changes lost; 1 lost when the synchronisations were left out"
 }

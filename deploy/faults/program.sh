@@ -12,13 +12,13 @@ case_42() {
 }
 case_43() {
     deploy/test-sanitizers thread >"$box/sanitizers.log" 2>&1 || fail "$(tail -n 30 "$box/sanitizers.log")"
-    result "$(tail -n 1 "$box/sanitizers.log")${SUITES:+; a choice of suites}"
+    result "$(tail -n 1 "$box/sanitizers.log")${SUITES:+; only the suites $(tr -d "^\\\\.()" <<<"$SUITES")}"
 }
 case_44() {
     local kinds
     read -ra kinds <<<"${KINDS:-kernels address}"
     deploy/test-sanitizers "${kinds[@]}" >"$box/sanitizers.log" 2>&1 || fail "$(tail -n 30 "$box/sanitizers.log")"
-    result "$(tail -n 1 "$box/sanitizers.log")${SUITES:+; a choice of suites}"
+    result "$(tail -n 1 "$box/sanitizers.log")${SUITES:+; only the suites $(tr -d "^\\\\.()" <<<"$SUITES")}"
 }
 case_48() {
     PARTS=search deploy/test-postgres "$program" >"$box/postgres.log" 2>&1 || fail "$(tail -n 20 "$box/postgres.log")"

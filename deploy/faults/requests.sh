@@ -24,7 +24,13 @@ case_34() {
     result "$line; deploy/test-replicas: ok"
 }
 case_39() { unit DeadlineTests OverloadTests; }
-case_40() { deploy/test-contract "$program" "$(size 10 300)"; result "$(grep -c '^test-contract:' "$work/log") runs without a finding"; }
+case_40() {
+    local seconds
+    seconds=$(size 10 300)
+    deploy/test-contract "$program" "$seconds" >"$box/contract.log" 2>&1 || fail "$(tail -n 40 "$box/contract.log")"
+    ! grep -q 'skipped, ' "$box/contract.log" || skip "$(sed -n 's/.*skipped, //p' "$box/contract.log")"
+    result "runs of $seconds s without a finding: $(sed -n 's/^test-contract: \(.*\): */\1: /p' "$box/contract.log" | tr -s ' ' | paste -sd ';')"
+}
 
 case_30() {
     local loops first= common total=0
@@ -95,16 +101,16 @@ case_35() {
 }
 
 case_36() {
-    local tries kind right wrong header count=0 codes
-    tries=$(size 500 20000)
+    local tries rounds kind right wrong header count=0 codes
+    tries=$(size 500 20000) rounds=$(size 6 200)
     new_store 1
     serve "$store" --model m
     right=${token:0:31}x wrong=x${token:1}
     # Both kinds alternate in short runs, so that the machine's state is the same for both.
-    for _ in 1 2 3 4 5 6; do
+    for _ in $(seq "$rounds"); do
         for kind in right wrong; do
             curl -s -o /dev/null -w '%{http_code} %{time_starttransfer}\n' -X POST -H "Authorization: Bearer ${!kind}" \
-                "http://127.0.0.1:$control/v1/models/m:rollback?try=[1-$((tries / 6))]" >>"$box/$kind"
+                "http://127.0.0.1:$control/v1/models/m:rollback?try=[1-$((tries / rounds))]" >>"$box/$kind"
         done
     done
     codes=$(cut -d' ' -f1 "$box/right" "$box/wrong" | sort | uniq -c | awk '{ print $2 ": " $1 }' | paste -sd ' ')
@@ -139,7 +145,7 @@ case_37() {
 }
 
 case_41() {
-    local page
+    local findings
     new_store 1
     serve "$store" --model m
     curl -s -D "$box/head" -o /dev/null "http://127.0.0.1:$control/"
@@ -149,6 +155,8 @@ case_41() {
     [ "${FULL:-0}" = 1 ] || return 0
     deploy/install wapiti
     wapiti -u "http://127.0.0.1:$control/" --flush-session -f json -o "$box/wapiti.json" >/dev/null 2>&1 || fail "wapiti ended with $?"
-    [ "$(jq '[.vulnerabilities[] | length] | add' "$box/wapiti.json")" = 0 ] || fail "$(jq -c '.vulnerabilities | map_values(length)' "$box/wapiti.json")"
-    result "a content security policy and nosniff; wapiti: 0 findings"
+    # Browsers ignore HSTS over plain HTTP, and no current one has the filter that X-XSS-Protection would switch on.
+    findings=$(jq -c '[.vulnerabilities[][].info | select(test("^(Strict-Transport-Security|X-XSS-Protection) is not set$") | not)]' "$box/wapiti.json")
+    [ "$findings" = '[]' ] || fail "$findings"
+    result "a content security policy and nosniff; wapiti: 0 findings besides HSTS and X-XSS-Protection, which plain HTTP and current browsers do not use"
 }

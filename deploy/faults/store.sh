@@ -124,8 +124,8 @@ case_2() {
     local commands_injected=$injected
     inject_start
     inject_changes
-    result "$commands_injected calls failed in ${#names[@]} commands, $errors of them ended the command with an error;" \
-        "$starts in starts of the service, $changes in its changes; 0 states between"
+    result "$commands_injected calls failed in ${#names[@]} commands (${names[*]}), $errors of them ended the command with an error;" \
+        "$starts in starts of the service, $changes in its changes; 0 states between${CALLS:+; only ${calls[*]}}"
 }
 
 # The start of the service: it serves its version exactly, or ends with a message.

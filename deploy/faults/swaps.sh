@@ -139,7 +139,8 @@ case_17() {
     start "$box/large.sqlite" --set WARMUP_REQUESTS=2000 || fail "the service did not start"
     while :; do status_of /health/ready; echo; sleep 0.005; done >"$box/polls" &
     poller=$!
-    for _ in $(seq 1200); do grep -q 200 "$box/polls" && break; sleep 0.05; done
+    for _ in $(seq "$(size 1200 12000)"); do grep -q 200 "$box/polls" && break; sleep 0.05; done
+    grep -q 200 "$box/polls" || fail "not ready in time: $(tail -n 3 "$box/serve.log")"
     [ "$(head -n 1 "$box/polls")" = 503 ] || fail "ready at once: $(head -n 1 "$box/polls")"
     for i in $(seq "$(size 2 10)"); do activate $((i % 2 + 1)); done
     kill $poller

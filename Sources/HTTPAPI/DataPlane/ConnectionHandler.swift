@@ -201,10 +201,8 @@ final class ConnectionHandler: ChannelDuplexHandler {
     private func receive(_ answer: Answer) {
         guard let context, case .open = phase else { return }
         awaitsWorker = false
-        lastActivity = .now()
         send(answer, context)
         takeTurn()
-        arm(context)
     }
 
     private func beginTurn() {
@@ -222,10 +220,12 @@ final class ConnectionHandler: ChannelDuplexHandler {
     func takeTurn() {
         hasTurnComing = false
         guard let context else { return }
+        lastActivity = .now()
         beginTurn()
         while case .open = phase, mayAnswer(context), let request = waiting.popFirst() { answer(request, context) }
         context.flush()
         proceed(context)
+        arm(context)
     }
 
     /// Takes the next possible step: answer more, close a finished connection, or read more.
@@ -293,9 +293,9 @@ final class ConnectionHandler: ChannelDuplexHandler {
 
     // MARK: Time
 
-    /// When the connection times out unless something happens; nil while a worker thread answers a request.
+    /// When the connection times out unless something happens; nil while the peer waits for the service.
     private var due: NIODeadline? {
-        if awaitsWorker { return nil }
+        if awaitsWorker || hasTurnComing { return nil }
         if case .lingering(let since) = phase { return since + Self.lingerTime }
         if let requestStart, waiting.isEmpty { return requestStart + settings.requestReadTimeout }
         if let drainStart, waiting.isEmpty, case .open = phase { return drainStart + settings.drainIdleTime }

@@ -24,8 +24,14 @@ struct DataPlaneServer: Service, CustomStringConvertible {
     /// The default description would print the configuration, which holds the token.
     let description = "data plane"
 
-    /// Bounds how many bytes of answers are computed ahead for a peer that does not read.
+    /// Bounds how many bytes the kernel holds for one connection.
     private static let sendBufferBytes: SocketOptionValue = 131_072
+
+    /// A connection takes no more answers while this many bytes of earlier ones wait for the peer to read.
+    ///
+    /// They would be computed for nothing if the peer never reads. The number applies to the kernel's bytes that are not
+    /// sent yet and again to the channel's; bytes on their way to a distant peer do not count.
+    private static let unsentBytes = 32_768
 
     /// A heavy request may wait this many times QUEUE_DELAY_MS, because earlier heavy requests are slow too.
     private static let heavyDelays = 10
@@ -147,7 +153,14 @@ struct DataPlaneServer: Service, CustomStringConvertible {
             }
             let options = channel.syncOptions
             try options?.setOption(.socketOption(.so_sndbuf), value: Self.sendBufferBytes)
-            if isNetwork { try options?.setOption(.tcpOption(.tcp_nodelay), value: 1) }
+            let waterMark = ChannelOptions.Types.WriteBufferWaterMark(low: Self.unsentBytes / 2, high: Self.unsentBytes)
+            try options?.setOption(.writeBufferWaterMark, value: waterMark)
+            if isNetwork {
+                // A kernel without this option holds as much as the send buffer.
+                let unsent = NIOBSDSocket.Option(rawValue: TCP_NOTSENT_LOWAT)
+                try? options?.setOption(.tcpOption(unsent), value: SocketOptionValue(Self.unsentBytes))
+                try options?.setOption(.tcpOption(.tcp_nodelay), value: 1)
+            }
             try options?.setOption(.allowRemoteHalfClosure, value: true)
             let isWelcome = status.connectionOpened() <= maxConnections
             channel.closeFuture.whenComplete { _ in status.connectionClosed() }

@@ -1,5 +1,6 @@
 import HTTPAPI
 import Serving
+import TestSupport
 import Testing
 
 @Suite("Connections of the data plane", .timeLimit(.minutes(2))) struct ConnectionTests {
@@ -65,9 +66,16 @@ import Testing
             #expect(try await server.controller.activate(model: "m", version: 2, wait: true))
             try await slow.setReading(true)
             var versions: [Bool] = []
-            for _ in 0..<count { versions.append(try await slow.answer().text.contains("\"version\":2,")) }
+            var bytesAhead = 0
+            for _ in 0..<count {
+                let answer = try await slow.answer()
+                versions.append(answer.text.contains("\"version\":2,"))
+                if versions.last == false { bytesAhead += answer.body.count }
+            }
             #expect(versions.first == false && versions.last == true)
             #expect(versions.firstIndex(of: true) == versions.lastIndex(of: false).map { $0 + 1 })
+            // The peer's buffer, what waits in the kernel and in the channel, and one turn of answers.
+            #expect(bytesAhead <= 131_072)
             try await isSent
             try await slow.close()
         }
@@ -193,6 +201,24 @@ import Testing
                 try await connection.send(start)
                 #expect(try await connection.answer().status == 408)
             }
+            #expect(try await connection.rest() == "")
+        }
+    }
+
+    @Test("a connection whose requests wait for a slow service is not idle")
+    func keepsWaitingConnections() async throws {
+        let gate = EncodingGate()
+        let configuration = ServerConfiguration.testing { $0.idleTimeout = .milliseconds(100) }
+        try await withServer(builder: gate.builder, configuration: configuration) { server in
+            let connection = try await server.connect()
+            // The held request is in the connection's second turn, so others wait for the third.
+            let held = post("{\"history\":[\"i1\"],\"k\":2,\"seed\":\(EncodingGate.seed)}")
+            let requests = (0..<60).map { $0 == 20 ? held : post(Body.light) }
+            try await connection.send(requests.joined())
+            try await gate.waitForHeld()
+            try await Task.sleep(for: .milliseconds(200))
+            gate.open()
+            for _ in requests { #expect(try await connection.answer().status == 200) }
             #expect(try await connection.rest() == "")
         }
     }

@@ -187,10 +187,12 @@ import Training
         var recipe = Self.recipe
         recipe.training.schedule = .trapezoidal
         recipe.training.patience = 100_000
+        // Ranks that ended at different steps would wait for each other. How many steps half a second holds is no
+        // matter: under a sanitizer it may hold none.
         let version = try withStore { path in
-            try #require(try train(ranks: 3, recipe, in: path, budget: TrainingBudget(seconds: 0.5)))
+            try train(ranks: 3, recipe, in: path, budget: TrainingBudget(seconds: 0.5))
         }
-        #expect((version.manifest.curve?.last?.step ?? 0) > 0)
+        #expect(version != nil)
     }
 
     @Test("a training that diverges ends on every rank") func diverges() throws {
