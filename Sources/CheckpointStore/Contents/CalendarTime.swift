@@ -30,34 +30,30 @@ package struct CalendarTime {
     /// offset such as `+02:00`, `+0200` or `+02`. Nil for other text and for times that do not exist.
     package init?(_ text: ArraySlice<UInt8>) { self.init(text, asPeopleWrite: false) }
 
-    /// Reads the forms of ``init(_:)``, and other dates of people and spreadsheets that begin with the year.
+    /// Reads the forms of ``init(_:)``, and other dates of people and spreadsheets that have one meaning.
     ///
     /// Months, days and hours may have one digit, slashes may divide the date, as in `2024/1/31 8:05`, and `AM` or `PM`
-    /// may follow the time.
+    /// may follow the time. Dates with the English name of a month are read too, see ``NamedDate``.
     package init?(written text: ArraySlice<UInt8>) { self.init(text, asPeopleWrite: true) }
 
     private init?(_ text: ArraySlice<UInt8>, asPeopleWrite isLenient: Bool) {
         var rest = text
-        let isNoon = isLenient ? Self.halfOfDay(&rest) : nil
         let fewest = isLenient ? 1 : 2
-        guard let year = Self.number(&rest, digits: 4), year >= 1, let divider = rest.popFirst(),
-            divider == UInt8(ascii: "-") || isLenient && divider == UInt8(ascii: "/"),
-            let month = Self.number(&rest, digits: 2, atLeast: fewest), 1...12 ~= month, Self.skip(divider, in: &rest),
-            let day = Self.number(&rest, digits: 2, atLeast: fewest), 1...Self.days(of: month, in: year) ~= day
+        let numeric = Self.numericDate(&rest, isLenient: isLenient)
+        let named = numeric == nil && isLenient ? NamedDate(&rest) : nil
+        guard let date = numeric ?? named, date.year >= 1, 1...12 ~= date.month,
+            1...Self.days(of: date.month, in: date.year) ~= date.day
         else { return nil }
-        let start = Self.days(year: year, month: month, day: day) * 86_400
+        let start = Self.days(year: date.year, month: date.month, day: date.day) * 86_400
         guard let separator = rest.popFirst() else {
-            guard isNoon == nil else { return nil }
             (seconds, nanoseconds, form) = (start, 0, .date)
             return
         }
-        guard "Tt ".utf8.contains(separator), var hour = Self.number(&rest, digits: 2, atLeast: fewest), hour < 24,
+        if named != nil, separator == UInt8(ascii: ",") { _ = Self.skip(UInt8(ascii: " "), in: &rest) }
+        guard "Tt ".utf8.contains(separator) || named != nil && ":,".utf8.contains(separator),
+            var hour = Self.number(&rest, digits: 2, atLeast: fewest), hour < 24,
             Self.skip(UInt8(ascii: ":"), in: &rest), let minute = Self.number(&rest, digits: 2), minute < 60
         else { return nil }
-        if let isNoon {
-            guard 1...12 ~= hour else { return nil }
-            hour = hour % 12 + (isNoon ? 12 : 0)
-        }
         var (second, fraction) = (0, 0)
         if Self.skip(UInt8(ascii: ":"), in: &rest) {
             guard let value = Self.number(&rest, digits: 2), value < 60 else { return nil }
@@ -67,20 +63,41 @@ package struct CalendarTime {
                 fraction = value
             }
         }
+        if isLenient, let isNoon = Self.halfOfDay(&rest) {
+            guard 1...12 ~= hour else { return nil }
+            hour = hour % 12 + (isNoon ? 12 : 0)
+        }
         let local = start + (hour * 60 + minute) * 60 + second
         nanoseconds = fraction
         guard !rest.isEmpty else {
             (seconds, form) = (local, .localTime)
             return
         }
-        guard let offset = Self.offset(rest) else { return nil }
+        guard let offset = Self.offset(rest, isLenient: isLenient) else { return nil }
         (seconds, form) = (local - offset, .zonedTime)
     }
 
+    /// Takes the year, month and day of `2024-01-31`; nil for another text, which stays as it was.
+    private static func numericDate(_ text: inout ArraySlice<UInt8>, isLenient: Bool) -> NamedDate? {
+        let fewest = isLenient ? 1 : 2
+        var rest = text
+        guard let year = number(&rest, digits: 4), let divider = rest.popFirst(),
+            divider == UInt8(ascii: "-") || isLenient && divider == UInt8(ascii: "/"),
+            let month = number(&rest, digits: 2, atLeast: fewest), skip(divider, in: &rest),
+            let day = number(&rest, digits: 2, atLeast: fewest)
+        else { return nil }
+        text = rest
+        return NamedDate(year: year, month: month, day: day)
+    }
+
     /// The offset of a zone from UTC, in seconds; positive east of Greenwich.
-    private static func offset(_ text: ArraySlice<UInt8>) -> Int? {
+    private static func offset(_ text: ArraySlice<UInt8>, isLenient: Bool) -> Int? {
         var rest = text
         _ = skip(UInt8(ascii: " "), in: &rest)
+        if isLenient, rest.starts(with: "GMT".utf8) {
+            rest.removeFirst(3)
+            if rest.isEmpty { return 0 }
+        }
         if rest.elementsEqual("UTC".utf8) || rest.elementsEqual("Z".utf8) || rest.elementsEqual("z".utf8) { return 0 }
         guard let sign = rest.popFirst(), sign == UInt8(ascii: "+") || sign == UInt8(ascii: "-"),
             let hours = number(&rest, digits: 2), hours < 24
@@ -107,24 +124,30 @@ package struct CalendarTime {
         return (digits..<9).reduce(value) { value, _ in value * 10 }
     }
 
-    /// Takes `AM` or `PM` from the end; true for the half of the day that begins at noon, nil without either.
+    /// Takes `AM` or `PM`; true for the half of the day that begins at noon, nil without either.
     private static func halfOfDay(_ text: inout ArraySlice<UInt8>) -> Bool? {
-        let half = String(decoding: text.suffix(2), as: UTF8.self).lowercased()
+        var rest = text
+        // Some programs write a narrow space that does not break.
+        if rest.starts(with: [0xE2, 0x80, 0xAF]) {
+            rest.removeFirst(3)
+        } else {
+            _ = skip(UInt8(ascii: " "), in: &rest)
+        }
+        let half = String(decoding: rest.prefix(2), as: UTF8.self).lowercased()
         guard half == "am" || half == "pm" else { return nil }
-        text.removeLast(2)
-        if text.last == UInt8(ascii: " ") { text.removeLast() }
+        text = rest.dropFirst(2)
         return half == "pm"
     }
 
     /// A number of so many digits, or of at least a few of them.
-    private static func number(_ rest: inout ArraySlice<UInt8>, digits: Int, atLeast fewest: Int? = nil) -> Int? {
+    static func number(_ rest: inout ArraySlice<UInt8>, digits: Int, atLeast fewest: Int? = nil) -> Int? {
         let own = rest.prefix(digits).prefix { $0 &- UInt8(ascii: "0") < 10 }
         guard own.count >= fewest ?? digits else { return nil }
         rest.removeFirst(own.count)
         return own.reduce(0) { $0 * 10 + Int($1 - UInt8(ascii: "0")) }
     }
 
-    private static func skip(_ byte: UInt8, in rest: inout ArraySlice<UInt8>) -> Bool {
+    static func skip(_ byte: UInt8, in rest: inout ArraySlice<UInt8>) -> Bool {
         guard rest.first == byte else { return false }
         rest.removeFirst()
         return true

@@ -55,6 +55,8 @@ public struct VersionJudgement: Codable, Sendable, Equatable {
     public var measure: String
     /// Number of judged events.
     public var rows: Int
+    /// Number of their users; nil in a judgement of an older program.
+    public var users: Int?
     /// The mean of the measure of the replaced version.
     public var old: Double
     /// The mean of the measure of the new version.
@@ -65,8 +67,17 @@ public struct VersionJudgement: Codable, Sendable, Equatable {
     public var high: Double
 
     /// The figures of a comparison.
-    public init(replaced: Int, measure: String, rows: Int, old: Double, new: Double, low: Double, high: Double) {
-        (self.replaced, self.measure, self.rows) = (replaced, measure, rows)
+    public init(
+        replaced: Int,
+        measure: String,
+        rows: Int,
+        users: Int? = nil,
+        old: Double,
+        new: Double,
+        low: Double,
+        high: Double
+    ) {
+        (self.replaced, self.measure, self.rows, self.users) = (replaced, measure, rows, users)
         (self.old, self.new, self.low, self.high) = (old, new, low, high)
     }
 

@@ -3,7 +3,8 @@ import CheckpointStore
 /// Collects one further column of an items file and decides the type of the attribute.
 ///
 /// A header such as `price:number` declares the type. Otherwise the values decide: the first type that fits all of
-/// them, of boolean, integer, number, time, keywords (a `|` in some value) and keyword. An empty field is no value.
+/// them, of boolean, integer, number, time, keywords (a `|` in some value) and keyword. An empty field is no value. Amounts
+/// of one currency, such as `$1.50`, are numbers.
 struct AttributeReading {
     /// The longest text of a keyword, in bytes.
     static let longestKeyword = 256
@@ -61,16 +62,38 @@ struct AttributeReading {
         func fitAll(_ type: AttributeType) -> Bool { all.allSatisfy { Self.fits(texts[$0], type) } }
         let candidates: [AttributeType] = [.boolean, .integer, .number, .time]
         if let type = candidates.first(where: fitAll) { return type }
+        if prices?.mark != nil { return .number }
         let isList = all.contains { texts[$0].contains(UInt8(ascii: "|")) }
         let type = isList ? AttributeType.keywords : .keyword
         return fitAll(type) ? type : nil
+    }
+
+    /// The form of the amounts of money in the column; nil if it holds anything else.
+    private var prices: PriceForm? {
+        declared == nil ? PriceForm((0..<Int32(texts.count)).lazy.map { texts[$0] }) : nil
+    }
+
+    /// A note about amounts of money; nil for a column without them.
+    func noteOfPrices(in file: String) -> String? {
+        guard let prices else { return nil }
+        guard prices.mark == nil else {
+            return "\(file): '\(name)' holds amounts of '\(prices.currency)', read as numbers"
+        }
+        let example = (0..<Int32(texts.count)).lazy.map { texts[$0] }.first { Price($0)?.isAmbiguous == true }
+        let text = example.map { String(decoding: $0, as: UTF8.self) } ?? ""
+        return
+            "warning: \(file): '\(name)' holds amounts such as '\(text)', whose comma or point may divide thousands or "
+            + "decimals, so they count as texts. Write numbers such as 1299.00"
     }
 
     /// The attribute of the items at some rows of the file; nil rows have no value.
     func attribute(_ type: AttributeType, of rows: [Int32?]) -> AttributeColumn {
         let places = rows.map { row in row.map { self.rows[Int($0)] } ?? -1 }
         guard type.isText else {
-            let numbers = (0..<Int32(texts.count)).map { Self.number(texts[$0], type) ?? .nan }
+            let mark = type == .number ? prices?.mark : nil
+            let numbers = (0..<Int32(texts.count)).map { text in
+                Self.number(texts[text], type) ?? mark.flatMap { Price(texts[text])?.value(mark: $0) } ?? .nan
+            }
             let values = places.map { $0 < 0 ? .nan : numbers[Int($0)] }
             return AttributeColumn(name: name, type: type, values: .numbers(values))
         }
@@ -177,6 +200,7 @@ struct AttributeReadings {
                     + "most \(AttributeReading.longestKeyword) bytes"
             )
         }
+        notes += readings.compactMap { $0.noteOfPrices(in: file) }
         if !attributes.isEmpty {
             let list = attributes.map { "\($0.name) (\($1.rawValue))" }.joined(separator: ", ")
             notes.append("\(file): attributes \(list)")

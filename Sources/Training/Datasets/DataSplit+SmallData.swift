@@ -54,8 +54,9 @@ extension DataPart {
     var noteOfFewTargets: String? {
         let count = targets == .last ? sequences.lengths.count { $0 > 1 } : targetCount
         guard count < Self.fewTargets else { return nil }
-        return "warning: the validation part has only \(count) targets, so chance has a large part in what it decides: "
-            + "when the training ends and which weights are kept. More events would help"
+        return
+            "warning: the validation part has only \(NumberText.counted(count, "target")), so chance has a large part in "
+            + "what it decides: when the training ends and which weights are kept. More events would help"
     }
 }
 

@@ -22,6 +22,8 @@ public struct InteractionDataset: Sendable {
     public let weights: [Float]
     /// When each user's last event happened.
     public let lastTimestamps: [Timestamp]
+    /// How many events of the log were left out, because their users are.
+    let droppedEvents: Int
     /// How many events name an item outside the vocabulary.
     public let unknownEvents: Int
     /// How many different items outside the vocabulary were named.
@@ -50,7 +52,7 @@ public struct InteractionDataset: Sendable {
     /// - Parameters:
     ///   - source: The files, in the order of their names.
     ///   - columns: Explicit column names; nil ones are recognised from the header.
-    ///   - targets: Which events are targets, and their weights.
+    ///   - targets: Which events are targets, their weights, and which users are left out.
     ///   - vocabulary: Item numbers; extended under ``UnknownItems/extend``.
     ///   - unknownItems: How to treat items that the vocabulary does not hold.
     /// - Returns: At least one event.

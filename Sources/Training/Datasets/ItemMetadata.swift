@@ -61,9 +61,10 @@ public struct ItemMetadata: Sendable {
         }
         guard items.count > 0 else { throw .empty(file: path) }
         let finished = attributes.finished(path)
+        let notes = [reader.noteOfLateFields { _ in true }, lists.note.map { "\(path): \($0)" }].compactMap(\.self)
         return ItemMetadata(
             categoryNames: names.ids,
-            notes: choice.notes(of: path) + (lists.note.map { ["\(path): \($0)"] } ?? []) + finished.notes,
+            notes: choice.notes(of: path) + notes + finished.notes,
             titles: titles,
             categories: categories,
             items: items,

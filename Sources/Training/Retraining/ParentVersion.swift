@@ -112,10 +112,10 @@ public struct ParentVersion: Sendable {
 }
 
 extension LogExtent {
-    /// The extent of a data set.
+    /// The extent of a data set, with the events of users who are left out.
     init(_ dataset: InteractionDataset) {
         self.init(
-            events: dataset.eventCount,
+            events: dataset.eventCount + dataset.droppedEvents,
             users: dataset.userCount,
             unit: TimeScale(dataset.lastTimestamps).rawValue,
             newest: dataset.lastTimestamps.max()?.nearest ?? 0

@@ -30,6 +30,9 @@ public struct RetrainingConfiguration: ConfigurationSection {
     /// Whether the log may have fewer events than before, because it is a moving window.
     public var logMayShrink = false
 
+    /// The limits of the training.
+    package var budget: TrainingBudget { TrainingBudget(seconds: maxSeconds > 0 ? maxSeconds : nil) }
+
     /// The names of a log's parts; in JSON a text, or a list of texts.
     public struct Events: Codable, Sendable, Equatable {
         /// The names, in the order in which the parts are read.

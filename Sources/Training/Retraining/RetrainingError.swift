@@ -20,8 +20,8 @@ public enum RetrainingError: Error, Equatable, CustomStringConvertible {
             "The times of '\(file)' are ordinals, so they do not tell which events are newest. Give a log with the times of a "
                 + "clock, such as seconds since 1970."
         case .futureEvents(let file, let count, let newest):
-            "\(NumberText.grouped(count)) events of '\(file)' lie more than a day in the future, the newest at \(newest) UTC, so "
-                + "the newest day of the log is not known. Correct their times, or remove these rows. Nothing was trained."
+            "\(NumberText.counted(count, "event")) of '\(file)' \(count == 1 ? "lies" : "lie") more than a day in the future, the "
+                + "newest at \(newest) UTC, so the newest day of the log is not known. Correct their times, or remove these rows. Nothing was trained."
         case .shortLog(let file, let hours):
             "All events of '\(file)' are of its last \(NumberText.short(hours)) hours, so nothing is left to train on. Lower "
                 + "judge.hours, or wait for more events."

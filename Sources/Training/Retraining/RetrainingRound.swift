@@ -97,7 +97,9 @@ public struct RetrainingRound: Sendable {
         }
         guard active == nil || divided.rows.count >= settings.judge.minimumRows else {
             let least = settings.judge.minimumRows
-            result.reason = "\(divided.rows.count) new events to judge by; judge.minimumRows is \(least)"
+            let events = NumberText.counted(divided.rows.count, "new event")
+            result.reason =
+                "\(events) to judge by, too few to tell a worse version from chance; judge.minimumRows is \(least)"
             return finished(result)
         }
         let origin = isFull ? nil : parent
@@ -109,7 +111,7 @@ public struct RetrainingRound: Sendable {
             items: settings.items.isEmpty ? nil : settings.items
         )
         notes(data.notes.filter { !log.notes.contains($0) })
-        let budget = budget(hasRecipe: given != nil || parent != nil)
+        let budget = settings.budget.completed(hasRecipe: given != nil || parent != nil)
         let recipe = recipe(given ?? parent?.recipe, for: data, budget)
         try origin?.require(recipe, data, logMayShrink: true)
         let job = TrainingJob(recipe: recipe, data: data, seed: settings.seed, model: settings.model, from: origin)
@@ -179,11 +181,6 @@ public struct RetrainingRound: Sendable {
         return recipe
     }
 
-    private func budget(hasRecipe: Bool) -> TrainingBudget {
-        if settings.maxSeconds > 0 { return TrainingBudget(seconds: settings.maxSeconds) }
-        return hasRecipe ? TrainingBudget() : .withoutRecipe
-    }
-
     /// Trains; continues the training of a killed round if it was the same one.
     private func train(
         _ job: TrainingJob,
@@ -243,18 +240,21 @@ public struct RetrainingRound: Sendable {
 extension VersionJudgement {
     /// The figures in a line.
     var description: String {
-        String(
+        let events = NumberText.counted(rows, "event") + (users.map { " of " + NumberText.counted($0, "user") } ?? "")
+        let figures = String(
             format:
-                "%@ of version %d is %.4f and of the new one %.4f on %d events, difference %+.4f (95 percent interval "
-                + "%+.4f to %+.4f)",
+                "%@ of version %d is %.4f and of the new one %.4f on %@, difference %+.4f (95 percent interval %+.4f to "
+                + "%+.4f)",
             measure,
             replaced,
             old,
             new,
-            rows,
+            events,
             new - old,
             low,
             high
         )
+        return rows < RetrainingConfiguration.Judge().minimumRows
+            ? figures + "; so few events show large differences only" : figures
     }
 }

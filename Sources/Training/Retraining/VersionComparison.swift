@@ -64,7 +64,13 @@ extension DividedLog {
     /// The most rows that are ranked.
     static let mostRows = 10_000
 
+    /// The fewest users whose differences tell how certain their mean is.
+    static let fewestUsers = 10
+
     /// Compares two models on the newer events, by a paired bootstrap over users.
+    ///
+    /// With fewer than ``fewestUsers`` users it draws events: one user drawn again and again has no spread at all, and a
+    /// version would be worse, or not, by a single event.
     ///
     /// - Parameters:
     ///   - old: The model in use.
@@ -88,12 +94,14 @@ extension DividedLog {
             numbers[user] = number
             return number
         }
-        let difference = PairedBootstrap(userOfRow: userOfRow).differences(from: oldValues, of: [newValues])[0]
+        let drawn = numbers.count < Self.fewestUsers ? Array(userOfRow.indices) : userOfRow
+        let difference = PairedBootstrap(userOfRow: drawn).differences(from: oldValues, of: [newValues])[0]
         func mean(_ values: [Double]) -> Double { values.reduce(0, +) / Double(values.count) }
         return VersionJudgement(
             replaced: replaced,
             measure: measure.rawValue,
             rows: newValues.count,
+            users: numbers.count,
             old: mean(oldValues),
             new: mean(newValues),
             low: difference.low,

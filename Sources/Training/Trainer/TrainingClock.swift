@@ -13,6 +13,11 @@ public struct TrainingBudget: Sendable, Equatable {
 
     /// The budget of a training whose recipe the program chooses, if the user gives none: ten minutes.
     public static let withoutRecipe = TrainingBudget(seconds: 600)
+
+    /// The budget of a run: a run without limits whose recipe the program chooses gets ``withoutRecipe``.
+    public func completed(hasRecipe: Bool) -> TrainingBudget {
+        hasRecipe || self != TrainingBudget() ? self : .withoutRecipe
+    }
 }
 
 /// The time of a run: how long its parts take, and so how many steps a time limit allows.

@@ -19,7 +19,7 @@ public enum TrainingError: Error, Equatable, CustomStringConvertible {
         case .diverged(let step, let term, let bestStep):
             "Training diverged at step \(step): \(term) is not finite. "
                 + (bestStep > 0
-                    ? "The weights of step \(bestStep) are kept; publish them with --resume --max-seconds 0, or lower "
+                    ? "The weights of step \(bestStep) are kept; publish them with --resume --max-steps \(bestStep), or lower "
                     : "No weights were validated before; lower ") + "training.learningRate and start again."
         case .nothingToLearn:
             "No training user has two or more interactions, so there is no next item to learn."

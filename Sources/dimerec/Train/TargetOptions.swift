@@ -2,7 +2,7 @@ public import ArgumentParser
 import Recommenders
 public import Training
 
-/// Which events of a log are targets, in place of the recipe's choice.
+/// Which events of a log are targets and which users are left out, in place of the recipe's choice.
 struct TargetOptions: ParsableArguments {
     @Option(
         name: .customLong("where"),
@@ -13,6 +13,9 @@ struct TargetOptions: ParsableArguments {
     var conditions: [String] = []
     @Option(help: "Loss weights by kind of event, such as view=1,buy=5.") var eventWeights: KindWeights?
     @Option(help: "A column with a loss weight for each event.") var weightColumn: String?
+    @Option(help: "Leave out the events of this user, such as null; repeat it for several.") var dropUser: [String] = []
+    @Flag(help: "Keep the events of a user who has so many that it must be many visitors, such as null.")
+    var keepSharedUsers = false
 
     func validate() throws {
         var targets = TargetConfiguration()
@@ -40,6 +43,13 @@ struct TargetOptions: ParsableArguments {
         }
         if let eventWeights { targets.weights = eventWeights }
         if let weightColumn { targets.weightColumn = weightColumn }
+        if !dropUser.isEmpty {
+            guard let users = KindList(dropUser.joined(separator: ",")) else {
+                throw ValidationError("--drop-user: an id is empty.")
+            }
+            targets.dropUsers = users
+        }
+        if keepSharedUsers { targets.dropSharedUsers = false }
     }
 }
 

@@ -161,8 +161,7 @@ struct Train: ParsableCommand {
         } catch is TrainingError {}
     }
 
-    /// The chosen recipe of the run that --resume continues, because a choice with another budget could differ; nil for a
-    /// new run, and for a run whose recipe was given.
+    /// The chosen recipe of the run that --resume continues; nil for a new run, and for a run whose recipe was given.
     private func begunRecipe(
         of name: String,
         for data: TrainingData,
@@ -170,11 +169,7 @@ struct Train: ParsableCommand {
     ) throws -> Recipe? {
         guard resume, FileManager.default.fileExists(atPath: store) else { return nil }
         let store = try CheckpointStore(path: store, readOnly: true)
-        let stored = try store.readTrainingState(model: name) { $0.header.recipe }
-        let choices = try [TrainingBudget(), TrainingBudget(seconds: 1e-6)].map { budget in
-            try finished(RecipeChoice(for: data, budget: budget).recipe)
-        }
-        let begun = choices.first { $0.json == stored }
+        let begun = try RecipeChoice.begun(in: store, model: name, for: data, finished: finished)
         if begun != nil { Terminal.write("dimerec: the recipe is the one that the interrupted run had chosen\n") }
         return begun
     }
@@ -187,9 +182,7 @@ struct Train: ParsableCommand {
     }
 
     /// The limits of the training; without a recipe and options, ten minutes.
-    private func budget(hasRecipe: Bool) -> TrainingBudget {
-        hasRecipe || limits.budget != TrainingBudget() ? limits.budget : .withoutRecipe
-    }
+    private func budget(hasRecipe: Bool) -> TrainingBudget { limits.budget.completed(hasRecipe: hasRecipe) }
 
     private func print(
         _ report: TrainingJob.Report,

@@ -47,6 +47,53 @@ import Training
     }
 
     @Test(
+        "amounts of one currency are numbers",
+        arguments: [
+            (["$1.50", "$1,299.00", "-$3"], [1.5, 1299, -3, nil]),
+            (["1,50 €", "1.299,00 €", ""], [1.5, 1299, nil, nil]),
+            (["EUR 12.50", "EUR 1,299", "EUR 2"], [12.5, 1299, 2, nil]),
+            (["£1,234,567", "£5", "£0.99"], [1_234_567, 5, 0.99, nil]),
+            (["12 USD", "7 USD", "7 USD"], [12, 7, 7, nil]),
+        ] as [([String], [Double?])]
+    )
+    func prices(fields: [String], values: [Double?]) throws {
+        let text = "item,x\n" + zip("abc", fields).map { "\($0),\"\($1)\"\n" }.joined()
+        let found = try attributes(text)
+        #expect(found.columns == [Self.numbers(.number, values)])
+        #expect(found.notes.contains { $0.contains("'x' holds amounts of '") && $0.hasSuffix("read as numbers") })
+    }
+
+    @Test(
+        "amounts that could be two numbers, of two currencies, or codes stay texts",
+        arguments: [
+            (["1,299 €", "2,500 €", "7 €"], true), (["$1.50", "$1,50", "$2,999"], true),
+            (["$1.50", "1.50 €", "$2"], false),
+            (["SKU12", "SKU13", "SKU14"], false), (["$12,34,56", "$1.5", "$1"], true), (["$", "$1", "$2"], false),
+        ]
+    )
+    func noPrices(fields: [String], isTold: Bool) throws {
+        let text = "item,x\n" + zip("abc", fields).map { "\($0),\"\($1)\"\n" }.joined()
+        let found = try attributes(text)
+        #expect(found.columns.map(\.type) == [.keyword])
+        #expect(found.notes.contains { $0.hasPrefix("warning: ") && $0.contains("holds amounts") } == isTold)
+    }
+
+    @Test("a field of JSON records that begins after the first chunk is told, not silently lost")
+    func lateField() throws {
+        let filler = String(repeating: "x", count: 1000)
+        var lines = (0..<1200).map { #"{"item": "i\#($0)", "title": "\#(filler)"}"# }
+        lines.append(#"{"item": "last", "title": "t", "price": 3}"#)
+        try withFile(lines.joined(separator: "\n"), name: "items.jsonl") { path in
+            let notes = try ItemMetadata.load(items: path).notes
+            #expect(notes.contains { $0.contains("not read: 'price', first in line 1201") }, "\(notes)")
+        }
+        try withFile(lines.prefix(3).joined(separator: "\n"), name: "items.jsonl") { path in
+            let notes = try ItemMetadata.load(items: path).notes
+            #expect(!notes.contains { $0.contains("not read") })
+        }
+    }
+
+    @Test(
         "a value that does not have the declared type is an error with its place",
         arguments: [
             ("number", "cheap"), ("number", "nan"), ("number", "1e999"), ("integer", "1.5"), ("integer", "1e3"),

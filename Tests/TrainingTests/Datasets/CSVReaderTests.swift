@@ -72,11 +72,18 @@ import Training
         #expect(
             try rows("\"x\ty\"\t1\n\"two\nlines\"\t2\n3\t4\n") == [["x\ty", "1"], ["two\nlines", "2"], ["3", "4"]]
         )
+        // In the last column, where a line alone has all fields.
+        #expect(try rows("1\t\"two\nlines\"\n3\t4\n") == [["1", "two\nlines"], ["3", "4"]])
+        #expect(try rows("1\t\"two\r\n\"\"lines\"\"\"\r\n3\t4\n") == [["1", "two\r\n\"lines\""], ["3", "4"]])
+        // No row is swallowed.
+        #expect(try rows("1\t\"a\n2\tb\"\n3\t4\n") == [["1", "\"a"], ["2", "b\""], ["3", "4"]])
         // Wherever the end of a chunk of a MiB lies in the row.
         for shift in 0..<12 {
             let filler = String(repeating: "f", count: (1 << 20) - 8 - shift)
             #expect(try rows("\(filler)\t1\n\"a\nb\"\t2\n3\t4").dropFirst() == [["a\nb", "2"], ["3", "4"]])
             #expect(try rows("\(filler)\t1\n\"a\" b\t2\n3\t4").dropFirst() == [["\"a\" b", "2"], ["3", "4"]])
+            #expect(try rows("\(filler)\t1\n2\t\"a\nb\"\n3\t4").dropFirst() == [["2", "a\nb"], ["3", "4"]])
+            #expect(try rows("\(filler)\t1\n2\t\"a\n3\t4").dropFirst() == [["2", "\"a"], ["3", "4"]])
         }
         let error = try #require(throws: CSVError.self) { try rows("1\t2\n\"x\ty\tz\n3\t4\n") }
         #expect("\(error)".contains(":2:1: the row has 3 fields"), "\(error)")

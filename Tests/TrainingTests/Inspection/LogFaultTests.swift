@@ -32,7 +32,7 @@ import Training
         let users = try report(on: rows)
         #expect(users.alikeUsers.count == 1 && users.alikeItems.count == 0 && users.users == 3)
         #expect(users.alikeUsers.example.map { Array($0.utf8) } == [first, second].map { Array($0.utf8) })
-        #expect(users.findings.contains { $0.hasPrefix("1 users have an id that is almost another one's") })
+        #expect(users.findings.contains { $0.hasPrefix("1 user has an id that is almost another one's") })
         let items = try report(on: rows.map { ($0.item, $0.user, $0.time) })
         #expect(items.alikeItems.count == 1 && items.alikeUsers.count == 0)
     }

@@ -138,7 +138,7 @@ import Training
         rows[0].time = "32503680000"
         let report = try report(on: rows)
         #expect(report.times.futureEvents == 1 && report.times.oddTimes == 0)
-        #expect(report.findings.contains { $0.contains("1 events lie in the future, the newest at 3000-01-01") })
+        #expect(report.findings.contains { $0.contains("1 event lies in the future, the newest at 3000-01-01") })
     }
 
     @Test("numbers beyond any clock are ordinals") func beyondClocks() throws {

@@ -101,6 +101,46 @@ import Training
         }
     }
 
+    @Test("events of few users are drawn one by one, so that one user's difference has an interval")
+    func fewUsers() throws {
+        try RetrainingFixture.run { fixture in
+            let old = Self.days(2)
+            try fixture.write(old)
+            var recipe = RetrainingFixture.recipe
+            (recipe.training.maxSteps, recipe.training.itemStart) = (150, .random)
+            _ = try RetrainingRound(settings(fixture, recipe)).run(check: { _ in })
+            try fixture.write(
+                old + RetrainingFixture.lines(users: 200..<201, day: 3, events: 3)
+                    + RetrainingFixture.lines(users: 200..<201, day: 4, events: 121)
+            )
+            var other = recipe
+            (other.counts.enabled, other.training.learningRate, other.continuation.learningRate) = (false, 0.5, 1)
+            let record = try #require(try RetrainingRound(settings(fixture, other)).run(check: { _ in }))
+            let judgement = try #require(record.judgement, "\(record)")
+            #expect(judgement.users == 1 && judgement.rows >= 100 && judgement.low < judgement.high, "\(judgement)")
+            #expect(record.reason.contains(" events of 1 user, difference"), "\(record.reason)")
+        }
+    }
+
+    @Test("a round with one new event to judge by keeps the version and says why, unless the settings allow it")
+    func oneRow() throws {
+        try RetrainingFixture.run { fixture in
+            var settings = try settings(fixture)
+            try fixture.write(Self.days(2))
+            _ = try RetrainingRound(settings).run(check: { _ in })
+            let late = RetrainingFixture.lines(users: 0..<1, day: 9, events: 1)
+            try fixture.write(Self.days(3) + late)
+            let idle = try #require(try RetrainingRound(settings).run(check: { _ in }))
+            #expect(idle.outcome == .nothingNew && idle.activeVersion == 1)
+            #expect(
+                idle.reason.hasPrefix("1 new event to judge by, too few") && idle.reason.contains("judge.minimumRows")
+            )
+            settings.judge.minimumRows = 1
+            let record = try #require(try RetrainingRound(settings).run(check: { _ in }))
+            #expect(record.judgement?.rows == 1 && record.reason.hasSuffix("so few events show large differences only"))
+        }
+    }
+
     @Test("a stopped round changes nothing, and the next one continues or begins anew")
     func stops() throws {
         try RetrainingFixture.run { fixture in

@@ -107,6 +107,66 @@ import Training
         }
     }
 
+    @Test("a stopped run publishes its best weights, when it goes on to the step of these at most")
+    func publishesBest() throws {
+        try withStore { path, events in
+            let store = try CheckpointStore(path: path)
+            var step = 0
+            _ = try job(events).run(
+                store: store,
+                resume: false,
+                shouldStop: { step == 7 },
+                report: { if case .step(let taken, _, _, _) = $0 { step = taken } }
+            )
+            let report = try #require(try job(events).run(store: store, resume: true, budget: TrainingBudget(steps: 6)))
+            #expect(report.version == 1 && report.progress.step == 7 && report.progress.bestStep >= 6)
+            let advice = "\(TrainingError.diverged(step: 8, term: "loss", bestStep: 6))"
+            #expect(advice.contains("publish them with --resume --max-steps 6, or lower training.learningRate"))
+        }
+    }
+
+    @Test("a resumed run keeps a recipe that the program chose, with any time limit, and not one that was given")
+    func begunRecipe() throws {
+        try withStore { path, events in
+            let store = try CheckpointStore(path: path)
+            let data = try TrainingData(events: events, split: .users, seed: 1, items: nil)
+            func begun(finished: (Recipe) throws -> Recipe = { $0 }) throws -> Recipe? {
+                try RecipeChoice.begun(in: store, model: "m", for: data, finished: finished)
+            }
+            func stop(_ recipe: Recipe) throws {
+                let job = TrainingJob(recipe: recipe, data: data, seed: 1, model: "m")
+                #expect(try job.run(store: store, resume: false, shouldStop: { true }) == nil)
+            }
+            #expect(try begun() == nil)
+            for seconds in [nil, 1e-3] {
+                let chosen = RecipeChoice(for: data, budget: TrainingBudget(seconds: seconds)).recipe
+                try stop(chosen)
+                #expect(try begun() == chosen)
+                #expect(
+                    try begun { recipe in
+                        var recipe = recipe
+                        recipe.data.validationRows = 7
+                        return recipe
+                    } == nil
+                )
+            }
+            try stop(Self.recipe)
+            #expect(try begun() == nil)
+        }
+    }
+
+    @Test("a training gets ten minutes only if nobody gave a limit or a recipe")
+    func budget() {
+        for budget in [TrainingBudget(), TrainingBudget(steps: 3), TrainingBudget(seconds: 4)] {
+            #expect(budget.completed(hasRecipe: true) == budget)
+            #expect(budget.completed(hasRecipe: false) == (budget == TrainingBudget() ? .withoutRecipe : budget))
+        }
+        var settings = RetrainingConfiguration()
+        #expect(settings.budget == TrainingBudget())
+        settings.maxSeconds = 5
+        #expect(settings.budget == TrainingBudget(seconds: 5))
+    }
+
     @Test(
         "impossible counters are rejected",
         arguments: [#""termSteps":9223372036854775807"#, #""termSteps":"x""#]

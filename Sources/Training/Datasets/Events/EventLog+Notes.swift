@@ -29,7 +29,7 @@ extension EventLog {
         }
         guard let first = rounded.first else { return [] }
         return [
-            "warning: \(source.name): \(rounded.count) of \(ids.count) \(role.plural) have an id such as '\(first)', a long "
+            "warning: \(source.name): \(rounded.count) of \(ids.count) \(role.plural) \(rounded.count == 1 ? "has" : "have") an id such as '\(first)', a long "
                 + "number that a spreadsheet rounded, so different \(role.plural) may have become one. Export the ids as text"
         ]
     }
@@ -42,7 +42,7 @@ extension EventLog {
         let odd = (0..<Int32(users.count)).lazy.map { times[$0] }.filter { !scale.fits($0) }
         guard let first = odd.first else { return nil }
         return
-            "warning: \(name): \(odd.count) of \(users.count) events have a time such as \(first), which does not fit the "
+            "warning: \(name): \(odd.count) of \(users.count) events \(odd.count == 1 ? "has" : "have") a time such as \(first), which does not fit the "
             + "others, \(scale.rawValue) since 1970. They are sorted by the number as it is; correct them"
     }
 }

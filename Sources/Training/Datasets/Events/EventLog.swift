@@ -27,6 +27,8 @@ struct EventLog {
     private(set) var userTable = InternTable()
     private var unknownTable = InternTable()
     private var digest = EventDigest()
+    /// How many events were read and then left out.
+    private var droppedEvents = 0
 
     /// A log without events yet.
     init(notes: [String] = [], hasTimes: Bool = false) {
@@ -36,7 +38,8 @@ struct EventLog {
 
     /// Reads a log; see ``InteractionDataset/load(events:columns:targets:vocabulary:unknownItems:)``.
     ///
-    /// It has at least one event, and at most `rowLimit`.
+    /// It has at least one event, and at most `rowLimit`. Users whom `targets` leaves out are not in it, but count for the
+    /// digest, which identifies the files.
     static func read(
         _ source: EventSource,
         _ columns: EventColumns,
@@ -57,6 +60,7 @@ struct EventLog {
                     }
                     try log.add(try reading.event(in: reader), from: reader, &vocabulary, unknownItems)
                 }
+                reading.finish(reader)
             }
         }
         guard !log.users.isEmpty else { throw .empty(file: source.name) }
@@ -67,7 +71,9 @@ struct EventLog {
             log.notes.append("\(source.name): times such as \(log.times[0]) are read as dates in digits, YYYYMMDD")
             log.times.readAsDigitDates()
         }
-        if let note = reading.noteOfTimes(of: source.name) { log.notes.append(note) }
+        log.notes += reading.notesOfTimes(of: source.name)
+        log = log.withoutDroppedUsers(targets)
+        guard !log.users.isEmpty else { throw .onlyDroppedUsers(targets.dropUsers.kinds, log: source.name) }
         log.notes += log.notesOfMissingIDs(of: source, vocabulary, reading)
         log.notes += Self.notesOfRoundedIDs(log.userIDs, .user, of: source)
         log.notes += Self.notesOfRoundedIDs(vocabulary.ids, .item, of: source)
@@ -120,6 +126,33 @@ struct EventLog {
         return isNew
     }
 
+    /// The log with further notes.
+    func adding(_ notes: [String]) -> EventLog {
+        var log = self
+        log.notes += notes
+        return log
+    }
+
+    /// The log without some users; the digest stays.
+    func without(_ dropped: Set<Int32>) -> EventLog {
+        var log = self
+        (log.users, log.items, log.times, log.weights) = ([], [], TimestampColumn(), [])
+        (log.userIDs, log.userTable) = ([], InternTable())
+        for event in users.indices {
+            guard !dropped.contains(users[event]) else {
+                log.droppedEvents += 1
+                continue
+            }
+            let (user, isNew) = log.userTable.insert(userTable[users[event]])
+            if isNew { log.userIDs.append(userIDs[Int(users[event])]) }
+            log.users.append(user)
+            log.items.append(items[event])
+            log.times.append(times[Int32(event)])
+            if !weights.isEmpty { log.weights.append(weights[event]) }
+        }
+        return log
+    }
+
     private mutating func unknown(_ item: ArraySlice<UInt8>) -> Int32 {
         _ = unknownTable.insert(item)
         return InteractionDataset.unknownItem
@@ -128,7 +161,10 @@ struct EventLog {
     private func noteOfTargets(_ targets: TargetConfiguration) -> String? {
         guard !weights.isEmpty else { return nil }
         let count = weights.count { $0 > 0 }
-        let start = count == 0 ? "warning: no event is a target" : "\(count) of \(weights.count) events are targets"
+        let start =
+            count == 0
+            ? "warning: no event is a target"
+            : "\(count) of \(weights.count) events \(count == 1 ? "is a target" : "are targets")"
         return "\(start) (\(targets.words)); histories have all events"
     }
 
@@ -164,6 +200,7 @@ struct EventLog {
             sequences: events.mapIDs { items[Int($0)] },
             weights: weights.isEmpty ? [] : events.ids.map { weights[Int($0)] },
             lastTimestamps: lastTimestamps,
+            droppedEvents: droppedEvents,
             unknownEvents: items.count { $0 == InteractionDataset.unknownItem },
             unknownItems: unknownTable.count,
             digest: digest.hexadecimal(),

@@ -30,6 +30,8 @@ struct EventReading {
     private var (hasTargetKind, otherKinds): (Bool, Set<String>) = (false, [])
     /// The values of the columns of kinds and of ratings; nil when nobody asks.
     private(set) var values: EventValues?
+    /// Notes about fields that begin too late in a file.
+    private var lateFields: [String] = []
 
     /// Reads rows for some targets.
     ///
@@ -61,6 +63,14 @@ struct EventReading {
 
     /// Whether the times are numbers that count from 1970.
     var countsFrom1970: Bool { times.countFrom1970 }
+
+    /// Notes a field of the reader's file that would have been a column, but begins too late in it.
+    mutating func finish(_ reader: borrowing CSVReader) {
+        guard let choice = choices.last else { return }
+        let free = request.roles.filter { choice[$0] == nil }
+        let note = reader.noteOfLateFields { name in free.contains { $0.names.contains(ColumnRole.normalised(name)) } }
+        if let note { lateFields.append(note) }
+    }
 
     /// Chooses the columns of the next file.
     mutating func begin(_ reader: inout CSVReader) throws(CSVError) {
@@ -141,15 +151,15 @@ struct EventReading {
         if known.count < 20, !known.contains(kind) { unknownKinds?.kinds.append(kind) }
     }
 
-    /// A warning about times that are probably dates, but do not count as such; nil if there are none.
-    func noteOfTimes(of log: String) -> String? { times.note(of: log) }
+    /// Notes about the forms of the times.
+    func notesOfTimes(of log: String) -> [String] { times.notes(of: log) }
 
     /// A column of the last file without a role whose name is known for one; nil if there is none.
     func otherColumn(of role: ColumnRole) -> String? { choices.last?.otherColumn(of: role) }
 
     /// Notes for the user about the columns, a line for the files that have the same ones.
     func notes(of source: EventSource) -> [String] {
-        let unread = source.note.map { [$0] } ?? []
+        let unread = (source.note.map { [$0] } ?? []) + lateFields
         guard choices.count > 1 else {
             return unread + (choices.first?.notes(of: source.name, timelike: timelike) ?? [])
         }

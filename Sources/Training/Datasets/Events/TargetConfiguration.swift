@@ -2,7 +2,8 @@ public import Recommenders
 
 /// Which events of a log are targets, and how much each counts in the loss.
 ///
-/// A target is an item that a model learns to predict or is evaluated on. Every event stays in the histories.
+/// A target is an item that a model learns to predict or is evaluated on. Every event stays in the histories, except
+/// those of users who are left out.
 public struct TargetConfiguration: ConfigurationSection {
     /// Weights by kind of event, such as `view=1,buy=5`; empty when every kind counts 1.
     public var weights = KindWeights()
@@ -12,6 +13,10 @@ public struct TargetConfiguration: ConfigurationSection {
     public var minRating = 0.0
     /// The column of weights; empty for none.
     public var weightColumn = ""
+    /// The ids of users whose events are left out, such as `null`.
+    public var dropUsers = KindList()
+    /// Whether the events of users who must be many visitors are left out too; see ``SharedUser``.
+    public var dropSharedUsers = true
 
     /// Every event is a target of weight 1.
     public init() {}
@@ -28,7 +33,7 @@ public struct TargetConfiguration: ConfigurationSection {
     }
 
     /// Whether every event is a target of weight 1, so that no column is needed.
-    public var isPlain: Bool { self == TargetConfiguration() }
+    public var isPlain: Bool { columns.isEmpty }
 
     /// The columns that the log must have.
     var columns: [ColumnRole] {

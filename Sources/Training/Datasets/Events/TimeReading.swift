@@ -1,11 +1,15 @@
 import CheckpointStore
 
 /// The times of a log, which must all be written in one form and count one unit.
+///
+/// Dates may stand among times: some programs leave out a time of day at midnight.
 struct TimeReading {
     private var column: Int?
     /// The first time of the log; nil before it is read.
     private var first: CSVError.WrittenTime?
     private var form: TimeForm?
+    /// The first date without a time of day; a form with one takes its place in ``form``.
+    private var firstDate: CSVError.WrittenTime?
     /// Numbers that are dates in digits, and the first number that is none.
     private var (dates, otherTime): (Int, CSVError.WrittenTime?) = (0, nil)
     /// Numbers that are days of a spreadsheet with a time of the day, such as 45245.158.
@@ -30,8 +34,18 @@ struct TimeReading {
     /// all sizes of numbers.
     var countFrom1970: Bool { form == .number && !areDigitDates && (distant < 10 || distant * 100 < numbers) }
 
-    /// A warning about numbers that are probably dates, but do not count as such; nil if there are none.
-    func note(of log: String) -> String? {
+    /// Warnings about dates among times, and about numbers that are probably dates, but do not count as such.
+    func notes(of log: String) -> [String] {
+        if let firstDate, form != .date {
+            return [
+                "\(log): some times are dates without a time of day, such as '\(firstDate.text)' (line "
+                    + "\(firstDate.place.line)); each counts as the start of its day in UTC"
+            ]
+        }
+        return noteOfNumbers(of: log).map { [$0] } ?? []
+    }
+
+    private func noteOfNumbers(of log: String) -> String? {
         if let otherTime, dates * 10 >= numbers * 9 {
             return
                 "warning: \(log): \(dates) of \(numbers) times are dates in digits, YYYYMMDD, but \(otherTime.place) has "
@@ -54,7 +68,10 @@ struct TimeReading {
             let text = String(reader.text(column).prefix(40))
             return CSVError.WrittenTime(place: reader.location(column), text: text, form: form)
         }
-        if let first, form != self.form {
+        if form == .date, firstDate == nil { firstDate = written(form.rawValue) }
+        let isDateAmongTimes = form != .number && self.form != .number && (form == .date || self.form == .date)
+        if isDateAmongTimes, self.form == .date { (first, self.form) = (written(form.rawValue), form) }
+        if let first, form != self.form, !isDateAmongTimes {
             throw .mixedTimes(column: reader.header[column], first: first, other: written(form.rawValue))
         }
         if first == nil { (first, self.form) = (written(form.rawValue), form) }

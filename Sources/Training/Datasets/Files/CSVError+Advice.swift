@@ -31,6 +31,12 @@ extension CSVError {
             + "`sed '1i user,item,timestamp'`, with the order and the delimiter of the file's columns. "
     }
 
+    /// How to add a column of users to the log of one person, if a column is known to hold items or times.
+    static func adviceForOnePerson(_ found: [FoundColumn]) -> String {
+        guard found.contains(where: { $0.role == .item || $0.role == .time }) else { return "" }
+        return " If all events are one person's, add a column 'user' with the same text in every row."
+    }
+
     /// The role of times if no column has it and one looks like times.
     static func forgottenTimes(_ found: [FoundColumn]) -> [ColumnRole] {
         let isForgotten = found.contains(where: \.looksLikeTimes) && !found.contains { $0.role == .time }
@@ -46,6 +52,13 @@ extension CSVError {
         func command(_ order: String) -> String { "`sed -E '1!s|\(pattern)|\(order)|'`" }
         if isDayFirst { return " Write the year first, for example with \(command("\\3-\\2-\\1"))." }
         return " Write the year first, for example with \(command("\\3-\\1-\\2")) if the month comes first here."
+    }
+
+    /// What to do about a year of two digits after the name of a month, such as `12-Mar-24`; empty for other texts.
+    static func adviceForShortYear(_ text: String) -> String {
+        guard text.prefixMatch(of: /\d\d?[ \-\/][A-Za-z]{3,9}[ \-\/]\d\d(?!\d)/) != nil else { return "" }
+        return " Write the year with four digits, for example with "
+            + "`sed -E '1!s|([A-Za-z]{3,9})([-/ ])([0-9]{2})|\\1\\220\\3|'`."
     }
 
     /// How to write a decimal comma such as `0,5`; empty for other texts.

@@ -133,6 +133,8 @@ public enum CSVError: Error, Equatable, CustomStringConvertible {
     case invalidWeight(at: Location, text: String)
     /// An empty id.
     case emptyID(at: Location, column: String)
+    /// Every event belongs to a user who is to be left out.
+    case onlyDroppedUsers([String], log: String)
     /// An empty time, or a text for a missing one such as `NULL`.
     case emptyTime(at: Location, column: String)
     /// An id that must be unique occurs twice.
@@ -180,6 +182,7 @@ public enum CSVError: Error, Equatable, CustomStringConvertible {
                 + found.map(\.description).joined(separator: ", ") + ". "
                 + Self.missingHeader(found)
                 + (roles + Self.forgottenTimes(found)).map(\.remedy).joined(separator: " ")
+                + (roles.contains(.user) ? Self.adviceForOnePerson(found) : "")
                 + (files == 1 ? "" : " If this file is no log, name the others by a pattern such as 'logs/*.csv'.")
         case .differentColumns(let role, let with, let without):
             "'\(with)' has a column of \(role.plural) and '\(without)' has none. Give all files of a log the same columns."
@@ -214,8 +217,9 @@ public enum CSVError: Error, Equatable, CustomStringConvertible {
             "\(place): '\(text)' in column '\(column)' is not a time in UTC such as 2014-04-07T10:51:09.277Z."
         case .unreadableTime(let place, let column, let text):
             "\(place): '\(text)' in column '\(column)' is no time. Accepted are numbers of at most 32 digits and dates and "
-                + "times such as 2024-01-31, 2024-01-31T10:00:00.123Z or 2024-01-31 10:00:00+02:00 (UTC without a zone)."
-                + Self.adviceForYearLast(text) + Self.adviceForComma(text) + Self.adviceForTimeOfDay(text)
+                + "times such as 2024-01-31, 2024-01-31T10:00:00.123Z, 2024-01-31 10:00:00+02:00 or 31 Jan 2024 10:00 (UTC without "
+                + "a zone)." + Self.adviceForYearLast(text) + Self.adviceForShortYear(text) + Self.adviceForComma(text)
+                + Self.adviceForTimeOfDay(text)
         case .mixedTimes(let column, let first, let other):
             "\(other.place): column '\(column)' mixes forms of time: \(other) and \(first). Write all of them in one form."
         case .mixedTimeUnits(let column, let first, let other):
@@ -233,6 +237,9 @@ public enum CSVError: Error, Equatable, CustomStringConvertible {
         case .invalidWeight(let place, let text):
             "\(place): the weight '\(text)' is not in \(TargetConfiguration.range.lowerBound)..."
                 + "\(TargetConfiguration.range.upperBound). Correct it; 0 makes an event no target."
+        case .onlyDroppedUsers(let users, let log):
+            "All events of '\(log)' are of users who are to be left out: \(Self.list(users)). Omit --drop-user, or give a "
+                + "log with other users."
         case .emptyID(let place, let column):
             "\(place): the id in column '\(column)' is empty or missing. Fill it in, or remove such rows: "
                 + Self.dropEmpty

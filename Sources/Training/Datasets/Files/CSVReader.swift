@@ -52,6 +52,19 @@ package struct CSVReader: ~Copyable {
         self.header = header
     }
 
+    /// A warning about fields of JSON records that are not read because they begin after the first chunk; nil without any.
+    ///
+    /// - Parameter isNeeded: Whether a field of a name would have been used.
+    /// - Returns: The warning.
+    func noteOfLateFields(where isNeeded: (String) -> Bool) -> String? {
+        let late = records.lateFields.filter { isNeeded($0.name) }
+        guard let first = late.first else { return nil }
+        let names = late.prefix(5).map { "'\($0.name)'" }.joined(separator: ", ")
+        return
+            "warning: \(file): not read: \(names), first in line \(first.line), because only the first MiB of records "
+            + "tells the fields. Put a record with all fields first, null where it has no value"
+    }
+
     /// The format of the rows.
     package var dialect: CSVDialect { records.dialect }
 
@@ -70,7 +83,12 @@ package struct CSVReader: ~Copyable {
 
     /// Whether the row has a field for each column, between tabs also with quotes that enclose tabs and line breaks.
     private mutating func hasAllFields() throws(CSVError) -> Bool {
-        guard records.count != header.count, dialect.hasLooseQuotes else { return records.count == header.count }
+        guard dialect.hasLooseQuotes else { return records.count == header.count }
+        if records.count == header.count {
+            // A line break may end the line inside the last field.
+            if records.hasOpenQuote { _ = try records.rereadStrictly(expecting: header.count, keepsRows: true) }
+            return true
+        }
         return try records.rereadStrictly(expecting: header.count)
     }
 

@@ -43,11 +43,12 @@ extension CSVRecords {
                 count: memberNames.count
             )
             var expected = 0
+            var unknown: [RowField] = []
             try forEachMember(in: rowStart..<end) { (name, value) throws(JSONLine.Fault) in
                 let own = self.value(name)
                 // Records mostly have their fields in one order.
                 let isExpected = expected < found.count && memberNames[expected].elementsEqual(own)
-                guard let place = isExpected ? expected : memberPlaces[own] else { return }
+                guard let place = isExpected ? expected : memberPlaces[own] else { return unknown.append(name) }
                 guard found[place].start < 0 else {
                     throw JSONLine.Fault(
                         position: name.start,
@@ -61,6 +62,12 @@ extension CSVRecords {
                 (found[place].start, found[place].end) = (rowStart, rowStart)
             }
             fields = found
+            for name in unknown where lateFields.count < 20 {
+                let text = String(decoding: value(name), as: UTF8.self)
+                if !lateFields.contains(where: { $0.name == text }) {
+                    lateFields.append(LateField(name: text, line: line))
+                }
+            }
         }
         return .row(end: next, lineBreaks: next - end, isASCII: isASCII, isBlank: isBlank)
     }

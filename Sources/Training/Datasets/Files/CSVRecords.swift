@@ -1,3 +1,9 @@
+/// A field of JSON records that begins after the first chunk, and the line of the first record that has it.
+struct LateField: Equatable {
+    let name: String
+    let line: Int
+}
+
 /// Splits a file into rows, as ranges of a sliding chunk.
 struct CSVRecords: ~Copyable {
     /// What a scan for the next row found.
@@ -21,6 +27,8 @@ struct CSVRecords: ~Copyable {
     private(set) var memberNames: [[UInt8]] = []
     /// The place of each of these names.
     private(set) var memberPlaces: [ArraySlice<UInt8>: Int] = [:]
+    /// Fields of later records that are not read because the first chunk does not name them, at most 20, and their lines.
+    var lateFields: [LateField] = []
     private let source: ByteSource
     private(set) var bytes: [UInt8] = []
     private(set) var isAtEnd = false
@@ -159,14 +167,31 @@ struct CSVRecords: ~Copyable {
         }
     }
 
+    /// Whether the last field begins with a quote that its line does not close.
+    var hasOpenQuote: Bool {
+        guard let last = fields.last, last.form == .plain, last.start < last.end else { return false }
+        return bytes[last.start] == Self.quote
+    }
+
+    /// Whether the last field holds a line that is a row of its own by its number of separators.
+    private func swallowsRow(of expected: Int) -> Bool {
+        guard let last = fields.last else { return false }
+        let lines = bytes[last.start..<last.end].split(separator: Self.lineFeed, omittingEmptySubsequences: false)
+        return lines.dropFirst().contains { line in line.count { $0 == dialect.separator } + 1 == expected }
+    }
+
     /// Reads the present row again, with quotes that may enclose delimiters and line breaks.
     ///
+    /// - Parameters:
+    ///   - expected: The number of fields.
+    ///   - keepsRows: Whether the last field must not hold lines that are rows of their own.
     /// - Returns: Whether the row has `expected` fields then; otherwise it stays as it was.
-    mutating func rereadStrictly(expecting expected: Int) throws(CSVError) -> Bool {
+    /// - Throws: `CSVError` if the row cannot be read as it was either.
+    mutating func rereadStrictly(expecting expected: Int, keepsRows: Bool = false) throws(CSVError) -> Bool {
         (nextStart, nextLine) = (rowStart, line)
         isStrict = true
         do throws(CSVError) {
-            if try advance(), count == expected {
+            if try advance(), count == expected, !(keepsRows && swallowsRow(of: expected)) {
                 isStrict = false
                 return true
             }

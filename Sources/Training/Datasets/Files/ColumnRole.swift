@@ -53,8 +53,10 @@ public enum ColumnRole: String, Sendable, CaseIterable {
                 "user", "userid", "uid", "username", "visitor", "visitorid", "customer", "customerid", "member",
                 "memberid", "account", "accountid", "client", "clientid", "player", "playerid", "subscriberid",
                 "profileid", "reviewer", "reviewerid", "buyer", "buyerid", "shopper", "shopperid", "viewer", "viewerid",
-                "listener", "listenerid", "reader", "readerid", "personid", "userno", "usernr", "customerno",
-                "customernr", "customernumber", "memberno", "membernr", "anonymousid", "deviceid", "cookieid",
+                "listener", "listenerid", "reader", "readerid", "student", "studentid", "learner", "learnerid",
+                "personid", "userno", "usernr", "customerno",
+                "customernr", "customernumber", "memberno", "membernr", "anonymousid", "deviceid", "deviceuuid",
+                "cookieid",
                 "session", "sessionid", "sessionno", "sessionnr", "usersession", "visitid",
             ]
         case .item:
@@ -63,7 +65,8 @@ public enum ColumnRole: String, Sendable, CaseIterable {
                 "videoid", "sku", "skuid", "asin", "parentasin", "content", "contentid", "track", "trackid", "song",
                 "songid", "artist", "artistid", "album", "albumid", "book", "bookid", "isbn", "news", "newsid",
                 "listing", "listingid", "game", "gameid", "app", "appid", "course", "courseid", "recipe", "recipeid",
-                "post", "postid", "document", "documentid", "docid", "goods", "goodsid", "business", "businessid",
+                "post", "postid", "episode", "episodeid", "lesson", "lessonid", "exercise", "exerciseid", "document",
+                "documentid", "docid", "goods", "goodsid", "business", "businessid",
                 "venue", "venueid", "poi", "poiid", "property", "propertyid", "hotel", "hotelid", "job", "jobid",
                 "showid", "mediaid", "offerid", "adid", "aid", "film", "filmid", "itemno", "itemnr", "itemnumber",
                 "itemcode", "productno", "productnr", "productnumber", "productcode", "articleno", "articlenr",
@@ -75,7 +78,7 @@ public enum ColumnRole: String, Sendable, CaseIterable {
                 "unixreviewtime", "utctimestamp", "eventtime", "datetime", "utctime", "time", "ts", "createdat",
                 "occurredat", "createdtime", "createtime", "clicktime", "servertime", "reviewtime", "eventdate", "date",
                 "clickedat", "viewedat", "playedat", "ratedat", "orderedat", "purchasedat", "tdat", "orderdate",
-                "purchasedate", "invoicedate",
+                "purchasedate", "invoicedate", "startedat", "submittedat", "watchedat",
             ]
         case .event:
             [

@@ -56,25 +56,32 @@ extension LogReport {
     /// Rows that may be wrong.
     private var qualityFindings: [String] {
         var findings: [String] = []
+        for user in sharedUsers {
+            findings.append(
+                "The user '\(user.id.printable)' has \(NumberText.percent(Double(share: user.events, of: events))) of the "
+                    + "events, more than \(SharedUser.ratio) times as many as others, so it must be many visitors. `dimerec "
+                    + "train` leaves its events out, and so do the figures above; `--keep-shared-users` keeps them."
+            )
+        }
         if !times.hasColumn {
             findings.append("The file has no column of times. The order of its rows counts as the order of events.")
         }
         if times.oddTimes > 0 {
             findings.append(
-                "\(NumberText.grouped(times.oddTimes)) events have a time that does not fit the others, which are "
-                    + "\(times.scale.rawValue) since 1970. They are sorted by the number as it is; correct them."
+                "\(NumberText.counted(times.oddTimes, "event", "has", "have")) a time that does not fit the others, which are "
+                    + "\(times.scale.rawValue) since 1970. Such times are sorted by the number as it is; correct them."
             )
         }
         if times.futureEvents > 0 {
             findings.append(
-                "\(NumberText.grouped(times.futureEvents)) events lie in the future, the newest at \(times.last). `dimerec "
+                "\(NumberText.counted(times.futureEvents, "event", "lies", "lie")) in the future, the newest at \(times.last). `dimerec "
                     + "retrain` refuses such a log; correct these times, or remove the rows."
             )
         }
         if duplicates.rows > 0 {
             findings.append(
-                "\(NumberText.grouped(duplicates.rows)) rows repeat the user, item and time of another row. Training "
-                    + "keeps them; remove them if they are logging errors."
+                "\(NumberText.counted(duplicates.rows, "row", "repeats", "repeat")) the user, item and time of another row. Training "
+                    + "keeps such rows; remove them if they are logging errors."
             )
         }
         if suspects.count > 0 {
@@ -84,11 +91,11 @@ extension LogReport {
                     + "look at the list, and remove scripts and default ids."
             )
         }
-        for (name, alike) in [("users", alikeUsers), ("items", alikeItems)] where alike.count > 0 {
+        for (name, alike) in [("user", alikeUsers), ("item", alikeItems)] where alike.count > 0 {
             let example = alike.example.map { "'\($0.printable)'" }.joined(separator: " and ")
             findings.append(
-                "\(NumberText.grouped(alike.count)) \(name) have an id that is almost another one's, such as \(example). "
-                    + "They count as different; write one form if they mean the same."
+                "\(NumberText.counted(alike.count, name, "has", "have")) an id that is almost another one's, such as \(example). "
+                    + "Such ids count as different; write one form if they mean the same."
             )
         }
         let ties = Double(share: times.ties, of: repeats.targets)

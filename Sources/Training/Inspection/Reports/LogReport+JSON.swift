@@ -3,7 +3,8 @@ public import Foundation
 /// The report for machines: keys in snake case, shares from 0 to 1, times as text.
 extension LogReport: Encodable {
     private enum CodingKeys: String, CodingKey {
-        case file, notes, users, items, events, lengths, popularity, repeats, times, activity, duplicates, suspects
+        case file, notes, users, items, events, lengths, popularity, repeats, times, activity, duplicates, suspects,
+            sharedUsers
         case alikeUsers, alikeItems, values, findings, training, refusal
     }
 
@@ -22,6 +23,7 @@ extension LogReport: Encodable {
         try values.encode(activity, forKey: .activity)
         try values.encode(duplicates, forKey: .duplicates)
         try values.encode(suspects, forKey: .suspects)
+        try values.encode(sharedUsers, forKey: .sharedUsers)
         try values.encode(alikeUsers, forKey: .alikeUsers)
         try values.encode(alikeItems, forKey: .alikeItems)
         try values.encode(self.values, forKey: .values)

@@ -27,6 +27,8 @@ public struct LogReport: Sendable {
     public let duplicates: DuplicateStatistics
     /// Users who do not behave like people.
     public let suspects: SuspectStatistics
+    /// Users who must be many visitors; training leaves their events out.
+    public let sharedUsers: [SharedUser]
     /// Users whose ids may mean the same person.
     public let alikeUsers: AlikeIDStatistics
     /// Items whose ids may mean the same item.
@@ -48,15 +50,21 @@ public struct LogReport: Sendable {
         throws
     {
         var vocabulary = ItemVocabulary()
-        let log = try EventLog.read(source, columns, TargetConfiguration(), &vocabulary, .extend, countsValues: true)
+        var everybody = TargetConfiguration()
+        everybody.dropSharedUsers = false
+        let log = try EventLog.read(source, columns, everybody, &vocabulary, .extend, countsValues: true)
         let events = log.eventsByUser()
         let dataset = log.dataset(events)
+        sharedUsers = log.sharedUsers
+        let learnt = sharedUsers.isEmpty ? log : log.withoutDroppedUsers(TargetConfiguration())
+        let learntEvents = sharedUsers.isEmpty ? events : learnt.eventsByUser()
+        let learntData = sharedUsers.isEmpty ? dataset : learnt.dataset(learntEvents)
         let scale = TimeScale(dataset.lastTimestamps)
         var notes = dataset.notes
         let catalogue: Catalogue
         do {
             let data = try TrainingData(
-                dataset,
+                learntData,
                 of: source.name,
                 columns: columns,
                 vocabulary: vocabulary,
@@ -64,13 +72,15 @@ public struct LogReport: Sendable {
                 seed: DataConfiguration().splitSeed,
                 items: metadata
             )
-            training = .success(TrainingOutlook(data, log: log, events: events, scale: scale))
+            training = .success(TrainingOutlook(data, log: learnt, events: learntEvents, scale: scale))
             (catalogue, notes) = (data.catalogue, data.notes)
         } catch let refusal as SmallDataError {
             training = .failure(refusal)
             catalogue = try TrainingData.catalogue(vocabulary, metadata, columns, &notes)
         }
-        guard let lengths = LengthStatistics(dataset.sequences.lengths) else {
+        guard let lengths = LengthStatistics(dataset.sequences.lengths),
+            let learntLengths = LengthStatistics(learntData.sequences.lengths)
+        else {
             preconditionFailure("'\(source.name)' has no events, and the reader accepted it")
         }
         var counts = [Int](repeating: 0, count: vocabulary.count)
@@ -86,7 +96,7 @@ public struct LogReport: Sendable {
         duplicates = DuplicateStatistics(log, events: events, ids: vocabulary.ids, scale: scale)
         (alikeUsers, alikeItems) = (AlikeIDStatistics(dataset.userIDs), AlikeIDStatistics(vocabulary.ids))
         values = log.values ?? EventValues()
-        suspects = SuspectStatistics(log, events: events, lengths: lengths, scale: scale)
+        suspects = SuspectStatistics(learnt, events: learntEvents, lengths: learntLengths, scale: scale)
     }
 
     /// The same for one file.

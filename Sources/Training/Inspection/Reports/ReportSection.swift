@@ -57,6 +57,12 @@ extension NumberText {
         return (value < 0 ? "-" : "") + ([digits[...]] + groups).joined(separator: ",")
     }
 
+    /// A number and what is counted, such as `1 event` or `1,200 events`, with a verb in the right form if one follows.
+    static func counted(_ count: Int, _ noun: String, _ one: String = "", _ many: String = "") -> String {
+        let verb = count == 1 ? one : many
+        return "\(grouped(count)) \(noun)" + (count == 1 ? "" : "s") + (verb.isEmpty ? "" : " \(verb)")
+    }
+
     /// A share in percent, such as `12.3 %`; small shares have two significant digits.
     static func percent(_ share: Double) -> String {
         let percent = share * 100

@@ -105,6 +105,13 @@ import Training
         #expect(try EventsFile.refusal("user item timestamp\nu i 1\n").contains("tr -s ' ' ','"))
     }
 
+    @Test("a log without a column of users may be one person's")
+    func onePerson() throws {
+        let text = try EventsFile.refusal("ts,item\n1700000000,a\n")
+        #expect(text.hasSuffix("If all events are one person's, add a column 'user' with the same text in every row."))
+        #expect(try !EventsFile.refusal("what,when\na,b\n").contains("one person's"))
+    }
+
     @Test(
         "values inside of an object or a list get the filter that takes them out",
         arguments: [

@@ -53,7 +53,7 @@ import Training
     @Test(
         "a column that mixes forms is rejected with both values and lines",
         arguments: [
-            ("5", "2024-01-01"), ("2024-01-01", "2024-01-01T10:00:00"), ("2024-01-01T10:00:00", "2024-01-01T10:00:00Z"),
+            ("5", "2024-01-01"), ("2024-01-01", "5"), ("2024-01-01T10:00:00", "2024-01-01T10:00:00Z"),
             ("2024-01-01 10:00:00", "1704103200"),
         ]
     )
@@ -61,6 +61,30 @@ import Training
         let text = try EventsFile.refusal("user,item,timestamp\nu,i,\(first)\nu,j,\(first)\nu,k,\(other)\n")
         #expect(text.hasPrefix("F:4:5: column 'timestamp' mixes forms of time: '\(other)' ("))
         #expect(text.contains("line 4") && text.contains("'\(first)' (") && text.contains("line 2"))
+    }
+
+    @Test(
+        "dates among times count as the start of their day, with a note",
+        arguments: [
+            ["2024-01-01", "2024-01-01T10:00:00", "2024-01-02"],
+            ["2024-01-01 00:00", "2024-01-01", "2 Jan 2024 09:00"],
+            ["2024-01-01", "2024-01-01T10:00:00Z", "2024-01-02T00:00:00Z"],
+        ]
+    )
+    func datesAmongTimes(times: [String]) throws {
+        let rows = zip("abc", times).map { "u,\($0),\($1)\n" }.joined()
+        let loaded = try EventsFile.load("user,item,timestamp\n" + rows)
+        #expect(EventsFile.sequences(loaded) == ["u": ["a", "b", "c"]])
+        #expect(loaded.data.notes.count { $0.contains("'2024-01-0") && $0.contains("start of its day") } == 1)
+        #expect(throws: CSVError.self) {
+            try EventsFile.load("user,item,timestamp\n\(rows)u,d,2024-01-03T00:00:00\nu,e,2024-01-03T00:00:00+01:00\n")
+        }
+    }
+
+    @Test("a year of two digits gets the command that writes four")
+    func shortYear() throws {
+        let text = try EventsFile.refusal("user,item,timestamp\nu,i,12-Mar-24 10:00\n")
+        #expect(text.contains("Write the year with four digits") && text.contains("31 Jan 2024 10:00"), "\(text)")
     }
 
     @Test("the error of an unreadable time lists the accepted forms")
@@ -153,7 +177,7 @@ import Training
         for (time, odd) in [(1_700_000_000, 253_402_300_799), (1_700_000_000_000, 150_000_000), (1_700_000_000, 0)] {
             let rows = (0..<400).map { "u\($0 % 7),i,\($0 == 200 ? odd : time + $0)" }
             let notes = try EventsFile.load("user,item,timestamp\n" + rows.joined(separator: "\n")).data.notes
-            #expect(notes.count == 1 && notes[0].contains("1 of 400 events have a time such as \(odd)"), "\(notes)")
+            #expect(notes.count == 1 && notes[0].contains("1 of 400 events has a time such as \(odd)"), "\(notes)")
         }
     }
 

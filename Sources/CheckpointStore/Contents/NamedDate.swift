@@ -1,0 +1,62 @@
+/// A date with the English name of its month, such as `12 Mar 2024`, `12-Mar-2024` or `March 12, 2024`.
+///
+/// The name of a weekday may stand before it, as in `Tue, 12 Mar 2024`. A year has four digits.
+struct NamedDate {
+    let year: Int
+    let month: Int
+    let day: Int
+
+    init(year: Int, month: Int, day: Int) { (self.year, self.month, self.day) = (year, month, day) }
+
+    /// Takes a date from the start of a text; nil for another text, which stays as it was.
+    init?(_ text: inout ArraySlice<UInt8>) {
+        var rest = text
+        let first = Self.word(&rest)
+        if Self.place(of: first, among: Self.weekdays) != nil {
+            _ = CalendarTime.skip(UInt8(ascii: ","), in: &rest)
+            guard CalendarTime.skip(UInt8(ascii: " "), in: &rest) else { return nil }
+        } else {
+            rest = text
+        }
+        let (month, day): (Int?, Int?)
+        if let number = CalendarTime.number(&rest, digits: 2, atLeast: 1) {
+            guard Self.divider(&rest) else { return nil }
+            (day, month) = (number, Self.place(of: Self.word(&rest), among: Self.months))
+            guard month != nil, Self.divider(&rest) else { return nil }
+        } else {
+            month = Self.place(of: Self.word(&rest), among: Self.months)
+            guard month != nil, Self.divider(&rest) else { return nil }
+            day = CalendarTime.number(&rest, digits: 2, atLeast: 1)
+            let hasComma = CalendarTime.skip(UInt8(ascii: ","), in: &rest)
+            guard Self.divider(&rest) || hasComma else { return nil }
+        }
+        guard let month, let day, let year = CalendarTime.number(&rest, digits: 4) else { return nil }
+        self.init(year: year, month: month, day: day)
+        text = rest
+    }
+
+    private static let months = [
+        "january", "february", "march", "april", "may", "june", "july", "august", "september", "october", "november",
+        "december",
+    ]
+    private static let weekdays = ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
+
+    /// The number of a name from 1; three letters or more of it suffice.
+    private static func place(of word: String, among names: [String]) -> Int? {
+        guard word.utf8.count >= 3 else { return nil }
+        return names.firstIndex { $0.hasPrefix(word) }.map { $0 + 1 }
+    }
+
+    /// The letters at the start, in lower case.
+    private static func word(_ rest: inout ArraySlice<UInt8>) -> String {
+        let letters = rest.prefix(10).prefix { UInt8(ascii: "a")...UInt8(ascii: "z") ~= $0 | 0x20 }
+        rest.removeFirst(letters.count)
+        return String(decoding: letters.map { $0 | 0x20 }, as: UTF8.self)
+    }
+
+    private static func divider(_ rest: inout ArraySlice<UInt8>) -> Bool {
+        guard let byte = rest.first, " -/".utf8.contains(byte) else { return false }
+        rest.removeFirst()
+        return true
+    }
+}
