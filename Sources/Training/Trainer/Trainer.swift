@@ -89,7 +89,8 @@ public struct Trainer<Model: TrainedRecommender> {
         save: (State) throws -> Void = { _ in },
         report: (TrainingEvent) -> Void = { _ in }
     ) throws -> TrainingOutcome<Model> {
-        var clock = TrainingClock(budget: budget, progress: progress, savedBytes: stateBytes)
+        let epoch = (trainRows + recipe.training.batchSize - 1) / recipe.training.batchSize
+        var clock = TrainingClock(budget: budget, progress: progress, epoch: epoch, savedBytes: stateBytes)
         makePlan(for: budget)
         while !isFinished {
             let next: NextMove = try ranks.decided { clock.isOver ? .end : shouldStop() ? .stop : .step }

@@ -33,6 +33,10 @@ package struct TrainingClock {
     /// Steps since the last plan, and their time: a plan follows the speed of now.
     private var recent = Steps()
     private var validationSeconds = 0.0
+    /// The time of all validations of this part of the run.
+    private var allValidationSeconds = 0.0
+    /// Steps that see about as many targets as the training part has.
+    private let epoch: Int
     private var savingSeconds: Double
     private var lastSaved: Double
     /// The time at which the plan is made anew.
@@ -52,9 +56,11 @@ package struct TrainingClock {
     /// - Parameters:
     ///   - budget: The limits of the run.
     ///   - progress: The progress of the earlier parts of the run.
+    ///   - epoch: Steps that see about as many targets as the training part has.
     ///   - savedBytes: The size of the state that is saved, from which the time of the first saving is estimated.
-    package init(budget: TrainingBudget, progress: TrainingProgress, savedBytes: Int = 0) {
+    package init(budget: TrainingBudget, progress: TrainingProgress, epoch: Int, savedBytes: Int = 0) {
         self.budget = budget
+        self.epoch = max(1, epoch)
         savingSeconds = Self.savingSeconds(bytes: savedBytes)
         secondsBefore = progress.seconds
         lastSaved = progress.seconds
@@ -86,10 +92,11 @@ package struct TrainingClock {
     }
 
     /// Times a validation.
-    mutating func validation(_ body: () throws -> Void) rethrows {
+    package mutating func validation(_ body: () throws -> Void) rethrows {
         let begin = ContinuousClock.now
         try body()
         validationSeconds = (ContinuousClock.now - begin) / .seconds(1)
+        allValidationSeconds += validationSeconds
     }
 
     /// Whether saving the state would cost at most a twentieth of the time.
@@ -132,9 +139,13 @@ package struct TrainingClock {
     /// Whether it is time to validate.
     ///
     /// With a time limit there are about 20 validations, fewer when they would take more than a twentieth of the time.
+    /// A small log may be learnt long before the first of these, so others come before it, after 1, 2, 4 ... epochs.
     package func validationIsDue(_ progress: TrainingProgress, _ plan: TrainingPlan, every steps: Int) -> Bool {
-        guard budget.seconds != nil else { return progress.step % steps == 0 }
-        return plan.isMade && progress.step - progress.lastValidatedStep >= interval(plan)
+        guard let limit = budget.seconds else { return progress.step % steps == 0 }
+        let passed = progress.step - progress.lastValidatedStep
+        if plan.isMade, passed >= interval(plan) { return true }
+        let isAffordable = 20 * (allValidationSeconds + validationSeconds) <= limit
+        return isAffordable && passed >= max(epoch, progress.lastValidatedStep)
     }
 
     /// Steps between validations of a run with a time limit.

@@ -44,7 +44,8 @@ struct TargetOptions: ParsableArguments {
         if let eventWeights { targets.weights = eventWeights }
         if let weightColumn { targets.weightColumn = weightColumn }
         if !dropUser.isEmpty {
-            guard let users = KindList(dropUser.joined(separator: ",")) else {
+            let isEmpty = dropUser.contains { $0.allSatisfy(\.isWhitespace) }
+            guard !isEmpty, let users = KindList(dropUser.joined(separator: ",")) else {
                 throw ValidationError("--drop-user: an id is empty.")
             }
             targets.dropUsers = users

@@ -208,7 +208,7 @@ import Testing
     @Test("a connection whose requests wait for a slow service is not idle")
     func keepsWaitingConnections() async throws {
         let gate = EncodingGate()
-        let configuration = ServerConfiguration.testing { $0.idleTimeout = .milliseconds(100) }
+        let configuration = ServerConfiguration.testing { $0.idleTimeout = .seconds(2) }
         try await withServer(builder: gate.builder, configuration: configuration) { server in
             let connection = try await server.connect()
             // The held request is in the connection's second turn, so others wait for the third.
@@ -216,7 +216,7 @@ import Testing
             let requests = (0..<60).map { $0 == 20 ? held : post(Body.light) }
             try await connection.send(requests.joined())
             try await gate.waitForHeld()
-            try await Task.sleep(for: .milliseconds(200))
+            try await Task.sleep(for: .seconds(3))
             gate.open()
             for _ in requests { #expect(try await connection.answer().status == 200) }
             #expect(try await connection.rest() == "")

@@ -56,7 +56,7 @@ import Training
     }
 
     @Test("a clock without a time limit follows the recipe's steps") func clock() {
-        var clock = TrainingClock(budget: TrainingBudget(), progress: TrainingProgress())
+        var clock = TrainingClock(budget: TrainingBudget(), progress: TrainingProgress(), epoch: 1_000_000)
         var (progress, plan) = (TrainingProgress(), TrainingPlan(steps: 100))
         #expect(clock.plannedSteps(after: 4, plan) == nil && !clock.isOver)
         progress.step = 6
@@ -66,16 +66,28 @@ import Training
     @Test("a clock measures first, then plans as many steps as time and the budget of steps allow") func limits() {
         let unmade = TrainingPlan(steps: TrainingPlan.mostSteps)
         #expect(!unmade.isMade)
-        var patient = TrainingClock(budget: TrainingBudget(seconds: 1e6), progress: TrainingProgress())
+        var patient = TrainingClock(
+            budget: TrainingBudget(seconds: 1e6),
+            progress: TrainingProgress(),
+            epoch: 1_000_000
+        )
         for _ in 0..<5 { patient.step {} }
         #expect(patient.plannedSteps(after: 5, unmade) == nil, "it measures for a hundredth of the time")
         // The time is over after these steps, but the plan still allows one.
         var before = TrainingProgress()
         before.seconds = 0.02
-        var bounded = TrainingClock(budget: TrainingBudget(steps: 12, seconds: 0.02 + 1e-9), progress: before)
+        var bounded = TrainingClock(
+            budget: TrainingBudget(steps: 12, seconds: 0.02 + 1e-9),
+            progress: before,
+            epoch: 1_000_000
+        )
         for _ in 0..<5 { bounded.step { Thread.sleep(forTimeInterval: 0.001) } }
         #expect(bounded.isOver && bounded.plannedSteps(after: 5, unmade) == 1)
-        var roomy = TrainingClock(budget: TrainingBudget(steps: 12, seconds: 100), progress: TrainingProgress())
+        var roomy = TrainingClock(
+            budget: TrainingBudget(steps: 12, seconds: 100),
+            progress: TrainingProgress(),
+            epoch: 1_000_000
+        )
         for _ in 0..<3 { roomy.step { Thread.sleep(forTimeInterval: 0.35) } }
         let further = roomy.plannedSteps(after: 5, unmade)
         #expect(further == 7, "the budget of steps has 7 left")
@@ -84,7 +96,7 @@ import Training
 
     @Test("a state is saved once the work since the last saving is worth it") func saving() {
         func clock(savedBytes: Int) -> TrainingClock {
-            TrainingClock(budget: TrainingBudget(), progress: TrainingProgress(), savedBytes: savedBytes)
+            TrainingClock(budget: TrainingBudget(), progress: TrainingProgress(), epoch: 1, savedBytes: savedBytes)
         }
         #expect(clock(savedBytes: 50_000_000).savingIsDue, "a small state is saved at once")
         #expect(!clock(savedBytes: 1_000_000_000).savingIsDue)
@@ -95,12 +107,35 @@ import Training
 
     @Test("validations of a run with a time limit are a twentieth of the plan apart, once there is one") func spacing()
     {
-        let clock = TrainingClock(budget: TrainingBudget(seconds: 100), progress: TrainingProgress())
+        let clock = TrainingClock(budget: TrainingBudget(seconds: 100), progress: TrainingProgress(), epoch: 1_000_000)
         var progress = TrainingProgress()
         progress.step = 99
         #expect(!clock.validationIsDue(progress, TrainingPlan(steps: TrainingPlan.mostSteps), every: 1))
         #expect(!clock.validationIsDue(progress, TrainingPlan(steps: 2000), every: 1))
         progress.step = 100
         #expect(clock.validationIsDue(progress, TrainingPlan(steps: 2000), every: 1))
+    }
+
+    @Test("a small log is validated after 1, 2, 4 ... epochs too, unless that takes a twentieth of the time")
+    func epochs() {
+        let clock = TrainingClock(budget: TrainingBudget(seconds: 100), progress: TrainingProgress(), epoch: 7)
+        let (unmade, plan) = (TrainingPlan(steps: TrainingPlan.mostSteps), TrainingPlan(steps: 2000))
+        var progress = TrainingProgress()
+        var steps: [Int] = []
+        for step in 1...500 {
+            progress.step = step
+            guard clock.validationIsDue(progress, step < 30 ? unmade : plan, every: 1) else { continue }
+            progress.lastValidatedStep = step
+            steps.append(step)
+        }
+        #expect(steps == [7, 14, 28, 56, 112, 212, 312, 412])
+        var dear = TrainingClock(budget: TrainingBudget(seconds: 0.3), progress: TrainingProgress(), epoch: 7)
+        progress = TrainingProgress()
+        progress.step = 7
+        #expect(dear.validationIsDue(progress, unmade, every: 1), "its cost is not known yet")
+        dear.validation { Thread.sleep(forTimeInterval: 0.02) }
+        progress.lastValidatedStep = 7
+        progress.step = 14
+        #expect(!dear.validationIsDue(progress, unmade, every: 1))
     }
 }

@@ -16,7 +16,12 @@ extension EventLog {
                     + "events. If this id stands for a missing value, remove its rows\(other)"
             }
         }
-        return note(.user, users, userTable.number(of:)) + note(.item, items, vocabulary.number(of:))
+        // Users who must be many visitors have a note of their own.
+        let shared = Set(sharedUsers.map(\.id))
+        let userNotes = note(.user, users) { id in
+            shared.contains(String(decoding: id, as: UTF8.self)) ? nil : userTable.number(of: id)
+        }
+        return userNotes + note(.item, items, vocabulary.number(of:))
     }
 
     /// A warning about ids such as `8.90E+12`: a spreadsheet rounds long numbers, so several ids become one.
@@ -28,9 +33,10 @@ extension EventLog {
             return (second == UInt8(ascii: ".") || second == UInt8(ascii: ",")) && id.wholeMatch(of: pattern) != nil
         }
         guard let first = rounded.first else { return [] }
+        let has = rounded.count == 1 ? "has" : "have"
         return [
-            "warning: \(source.name): \(rounded.count) of \(ids.count) \(role.plural) \(rounded.count == 1 ? "has" : "have") an id such as '\(first)', a long "
-                + "number that a spreadsheet rounded, so different \(role.plural) may have become one. Export the ids as text"
+            "warning: \(source.name): \(rounded.count) of \(ids.count) \(role.plural) \(has) an id such as '\(first)', a "
+                + "long number that a spreadsheet rounded, so different \(role.plural) may have become one. Export the ids as text"
         ]
     }
 

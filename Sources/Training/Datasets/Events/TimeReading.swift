@@ -70,7 +70,7 @@ struct TimeReading {
         }
         if form == .date, firstDate == nil { firstDate = written(form.rawValue) }
         let isDateAmongTimes = form != .number && self.form != .number && (form == .date || self.form == .date)
-        if isDateAmongTimes, self.form == .date { (first, self.form) = (written(form.rawValue), form) }
+        if isDateAmongTimes, self.form == .date, form != .date { (first, self.form) = (written(form.rawValue), form) }
         if let first, form != self.form, !isDateAmongTimes {
             throw .mixedTimes(column: reader.header[column], first: first, other: written(form.rawValue))
         }
