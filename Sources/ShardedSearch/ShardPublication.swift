@@ -249,11 +249,12 @@ extension ShardPublication.Options {
 
     /// The memory of building some lists, as pgvector counts it.
     ///
-    /// It clusters 50 rows a list, and keeps a bound of the distance between each of them and each mean (Elkan, ICML
-    /// 2003), and the distances between all means.
+    /// It clusters 50 rows a list, at least 10,000, and keeps a bound of the distance between each of them and each mean
+    /// (Elkan, ICML 2003), and the distances between all means.
     package static func buildBytes(lists: Int, dimension: Int) -> Int {
         let vector = 4 * dimension + 8
-        return 204 * lists * lists + (52 * vector + 412) * lists
+        let samples = max(50 * lists, 10_000)
+        return samples * (vector + 4 * lists + 8) + lists * (4 * lists + 2 * vector + 12)
     }
 
     /// The number of inverted lists with which searches of some rows are fastest.

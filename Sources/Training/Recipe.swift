@@ -42,6 +42,16 @@ public struct Recipe: ConfigurationSection {
     /// Writes the recipe with all of its fields to a file, atomically.
     public func write(to path: String) throws { try DurableFile.write(Data((json + "\n").utf8), to: path) }
 
+    /// Reads the recipe of a stored version.
+    ///
+    /// Programs that left out no users stored no such choice, so their versions keep the users that they learnt from.
+    ///
+    /// - Throws: As ``init(json:)``.
+    public init(stored text: String) throws {
+        try self.init(json: Data(text.utf8))
+        if !text.contains("\"dropSharedUsers\"") { data.targets.dropSharedUsers = false }
+    }
+
     /// Reads a recipe; missing fields get the defaults of its system, and the default system is DimeRec.
     ///
     /// - Throws: ``ConfigurationError`` with the field.

@@ -21,7 +21,7 @@ import Testing
         // pgvector refused 2828 lists of vectors of 64 elements: "memory required is 1595 MB".
         #expect(ShardPublication.Options.buildBytes(lists: 2828, dimension: 64) >> 20 + 1 == 1595)
         for rows in [1, 1000, 100_000, 500_000, 50_000_000] {
-            for memory in [1, 64, 512, 4096] {
+            for memory in [16, 64, 512, 4096] {
                 options.memory = memory
                 let lists = options.lists(rows: rows, dimension: 64)
                 let bytes = ShardPublication.Options.buildBytes(lists: lists, dimension: 64)

@@ -79,8 +79,10 @@ struct AttributeReading {
         guard prices.mark == nil else {
             return "\(file): '\(name)' holds amounts of '\(prices.currency)', read as numbers"
         }
-        let example = (0..<Int32(texts.count)).lazy.map { texts[$0] }.first { Price($0)?.isAmbiguous == true }
-        let text = example.map { String(decoding: $0, as: UTF8.self) } ?? ""
+        // An amount with one mark at least: alone it is open, or it contradicts another one.
+        let all = (0..<Int32(texts.count)).lazy.map { texts[$0] }
+        let example = all.first { Price($0)?.isAmbiguous == true } ?? all.first { Price($0)?.mark != nil } ?? []
+        let text = String(decoding: example, as: UTF8.self)
         return
             "warning: \(file): '\(name)' holds amounts such as '\(text)', whose comma or point may divide thousands or "
             + "decimals, so they count as texts. Write numbers such as 1299.00"

@@ -64,6 +64,8 @@ extension DataPart {
 public enum SmallDataError: Error, Equatable, CustomStringConvertible {
     /// No split of a file gives both kinds of rows; `targets` of the events may be targets.
     case tooFewEvents(file: String, users: Int, events: Int, targets: Int, longest: Int)
+    /// Without the events of some users no split gives both kinds of rows; the reason is that of the rest.
+    case tooFewWithoutUsers([String], String)
     /// A file of one part has no user with two events.
     case noRows(file: String, users: Int)
 
@@ -81,6 +83,9 @@ public enum SmallDataError: Error, Equatable, CustomStringConvertible {
                 + "at most \(longest) per user, users: \(users). "
                 + (targets < events
                     ? "Let more events be targets." : "Give at least one user with 4 events, or ten users with 2 each.")
+        case .tooFewWithoutUsers(let users, let reason):
+            reason + " The events of \(users.map { "'\($0)'" }.joined(separator: " and ")) are left out of it: "
+                + SharedUser.remedy + "."
         case .noClock(let file):
             "The times of '\(file)' are ordinals or missing, so they do not compare between users, and folds by time have no "
                 + "meaning. Give a log with seconds, milliseconds or dates."

@@ -22,8 +22,8 @@ public struct InteractionDataset: Sendable {
     public let weights: [Float]
     /// When each user's last event happened.
     public let lastTimestamps: [Timestamp]
-    /// How many events of the log were left out, because their users are.
-    let droppedEvents: Int
+    /// What was left out of the log, because its users are.
+    let dropped: Dropped
     /// How many events name an item outside the vocabulary.
     public let unknownEvents: Int
     /// How many different items outside the vocabulary were named.
@@ -84,16 +84,43 @@ public struct InteractionDataset: Sendable {
         )
     }
 
-    /// The same with a row limit that a test can reach.
+    /// The same with a row limit that a test can reach, and with users whom another part has left out.
     package static func load(
         _ source: EventSource,
         _ columns: EventColumns,
         _ targets: TargetConfiguration,
         _ vocabulary: inout ItemVocabulary,
         _ unknownItems: UnknownItems,
-        rowLimit: Int
+        rowLimit: Int,
+        decided: [String]? = nil
     ) throws(CSVError) -> InteractionDataset {
-        let log = try EventLog.read(source, columns, targets, &vocabulary, unknownItems, rowLimit: rowLimit)
+        let log = try EventLog.read(
+            source,
+            columns,
+            targets,
+            &vocabulary,
+            unknownItems,
+            rowLimit: rowLimit,
+            decided: decided
+        )
         return log.dataset(log.eventsByUser())
+    }
+}
+
+extension InteractionDataset {
+    /// Events that were read and then left out.
+    struct Dropped: Sendable, Equatable {
+        /// Their users.
+        var users: [String] = []
+        /// How many there are.
+        private(set) var events = 0
+        /// When the newest of them happened.
+        private(set) var newest: Timestamp?
+
+        /// Counts an event.
+        mutating func add(_ time: Timestamp) {
+            events += 1
+            newest = max(newest ?? time, time)
+        }
     }
 }

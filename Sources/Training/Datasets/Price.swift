@@ -14,16 +14,24 @@ struct Price {
 
     /// Reads an amount with one currency before or after it; nil for other text, and for a number alone.
     init?(_ field: ArraySlice<UInt8>) {
-        var text = String(decoding: field, as: UTF8.self).filter { !$0.isWhitespace }[...]
-        guard text.utf8.count <= 40 else { return nil }
-        isNegative = text.contains("-")
-        if let sign = text.firstIndex(of: "-") { text = (text[..<sign] + text[text.index(after: sign)...])[...] }
-        let isPart = { (letter: Character) in letter.isASCII && letter.isNumber || letter == "." || letter == "," }
-        guard let first = text.firstIndex(where: isPart), let last = text.lastIndex(where: isPart) else { return nil }
-        (currency, amount) = (String(text[..<first] + text[text.index(after: last)...]), String(text[first...last]))
-        guard amount.allSatisfy(isPart), amount.first?.isNumber == true, amount.last?.isNumber == true else {
-            return nil
-        }
+        let text = String(decoding: field, as: UTF8.self)
+        let isDigit = { (letter: Character) in letter.isASCII && letter.isNumber }
+        guard text.utf8.count <= 40, let first = text.firstIndex(where: isDigit),
+            let last = text.lastIndex(where: isDigit)
+        else { return nil }
+        // A sign stands before the digits; a minus among them or behind them makes a range or a code.
+        let before = text[..<first].filter { !$0.isWhitespace }
+        let after = text[text.index(after: last)...].filter { !$0.isWhitespace }
+        isNegative = before.contains("-")
+        currency =
+            (before.first == "-" ? String(before.dropFirst()) : before.last == "-" ? String(before.dropLast()) : before)
+            + after
+        // Blanks divide thousands.
+        let groups = text[first...last].split(omittingEmptySubsequences: false, whereSeparator: \.isWhitespace)
+        let areThousands = groups.dropFirst().allSatisfy { $0.prefix(while: isDigit).count == 3 }
+        guard groups.count == 1 || 1...3 ~= groups[0].count && areThousands else { return nil }
+        amount = groups.joined()
+        guard amount.allSatisfy({ isDigit($0) || $0 == "." || $0 == "," }) else { return nil }
         let isSign = currency.count == 1 && currency.unicodeScalars.first?.properties.generalCategory == .currencySymbol
         guard isSign || Self.codes.contains(currency.uppercased()) else { return nil }
     }
@@ -60,7 +68,7 @@ struct PriceForm: Equatable {
     let mark: Character?
 
     /// The form of some texts; nil unless all are amounts of one currency.
-    init?(_ texts: some Sequence<ArraySlice<UInt8>>) {
+    init?(_ texts: some Collection<ArraySlice<UInt8>>) {
         var (currency, marks, isOpen): (String?, Set<Character>, Bool) = (nil, [], false)
         for text in texts {
             guard let price = Price(text), currency == nil || currency == price.currency else { return nil }

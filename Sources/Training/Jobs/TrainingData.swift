@@ -84,7 +84,12 @@ public struct TrainingData: Sendable {
         items metadata: String?
     ) throws {
         let kind = requested ?? (dataset.hasClock ? .time : .users)
-        let fitting = try DataSplit.fitting(dataset, of: path, by: kind, seed: seed)
+        let fitting: (split: DataSplit, kind: SplitKind)
+        do {
+            fitting = try DataSplit.fitting(dataset, of: path, by: kind, seed: seed)
+        } catch {
+            throw dataset.dropped.events > 0 ? .tooFewWithoutUsers(dataset.dropped.users, "\(error)") : error
+        }
         split = fitting.split
         notes = dataset.notes
         splitReason = Self.reason(for: fitting.kind, requested: requested, preferred: kind)
@@ -122,18 +127,27 @@ public struct TrainingData: Sendable {
         items metadata: String?
     ) throws {
         var vocabulary = ItemVocabulary()
-        func load(_ path: String, _ unknownItems: UnknownItems = .extend) throws -> InteractionDataset {
+        func load(
+            _ path: String,
+            _ unknownItems: UnknownItems = .extend,
+            leavingOut decided: [String]? = nil
+        ) throws -> InteractionDataset {
             try InteractionDataset.load(
-                events: EventSource(path: path),
-                columns: columns,
-                targets: targets,
-                vocabulary: &vocabulary,
-                unknownItems: unknownItems
+                EventSource(path: path),
+                columns,
+                targets,
+                &vocabulary,
+                unknownItems,
+                rowLimit: CSVReader.rowLimit,
+                decided: decided
             )
         }
-        let (trainSet, validationSet) = (try load(train), try load(validation))
+        let trainSet = try load(train)
+        // The training part decides whose events are left out: the other parts may be too small to tell.
+        let leftOut = trainSet.dropped.users + targets.dropUsers.kinds
+        let validationSet = try load(validation, leavingOut: leftOut)
         var digests = ["train": trainSet.digest, "validation": validationSet.digest]
-        let testSet = try test.map { try load($0, .mark) }
+        let testSet = try test.map { try load($0, .mark, leavingOut: leftOut) }
         if let testSet { digests["test"] = testSet.digest }
         for (path, set) in [(train, trainSet), (validation, validationSet)] where !DataPart(set).hasRows {
             throw SmallDataError.noRows(file: path, users: set.userCount)

@@ -62,8 +62,8 @@ extension RecipeReference {
         "data.targets.weightColumn": "column with a weight for each event; empty for none",
         "data.targets.dropUsers": "ids of users whose events are left out, such as `null,guest`",
         "data.targets.dropSharedUsers":
-            "leaves out the events of a user who must be many visitors: more than a tenth of all events, and more than ten "
-            + "times as many as any of at least 100 others. See <doc:InspectALog>",
+            "leaves out the events of a user who is probably many visitors: at least 500 events, more than a tenth of all, "
+            + "and more than ten times as many as any of at least 100 others. See <doc:InspectALog>",
         "counts.enabled":
             "adds scores from counts of the training part (transitions, neighbours, repeats) to the system's own, with "
             + "weights fitted on validation rows. For systems with item vectors; see <doc:CountScores>",

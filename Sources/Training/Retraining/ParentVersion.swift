@@ -24,7 +24,7 @@ public struct ParentVersion: Sendable {
     ///   parameter that is not finite.
     public init(_ checkpoint: Checkpoint) throws {
         let manifest = checkpoint.manifest
-        recipe = try Recipe(json: Data(manifest.recipe.utf8))
+        recipe = try Recipe(stored: manifest.recipe)
         for (name, matrix) in checkpoint.parameters.sorted(by: { $0.key < $1.key }) {
             if let (row, column) = matrix.firstNonFinite {
                 throw CheckpointError.corrupted(
@@ -115,10 +115,10 @@ extension LogExtent {
     /// The extent of a data set, with the events of users who are left out.
     init(_ dataset: InteractionDataset) {
         self.init(
-            events: dataset.eventCount + dataset.droppedEvents,
+            events: dataset.eventCount + dataset.dropped.events,
             users: dataset.userCount,
             unit: TimeScale(dataset.lastTimestamps).rawValue,
-            newest: dataset.lastTimestamps.max()?.nearest ?? 0
+            newest: (dataset.lastTimestamps + [dataset.dropped.newest].compactMap(\.self)).max()?.nearest ?? 0
         )
     }
 }

@@ -35,7 +35,7 @@ struct JudgedModel {
 
     /// The model of a version.
     init(_ checkpoint: Checkpoint) throws {
-        let recipe = try Recipe(json: Data(checkpoint.manifest.recipe.utf8))
+        let recipe = try Recipe(stored: checkpoint.manifest.recipe)
         self.init(
             model: try recipe.model(stored: checkpoint.parameters, items: checkpoint.catalogue.count),
             ids: checkpoint.catalogue.ids,

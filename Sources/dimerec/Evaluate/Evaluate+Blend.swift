@@ -65,7 +65,7 @@ extension Evaluate {
     }
 
     private func blendMember(_ checkpoint: Checkpoint) throws -> BlendMember {
-        let recipe = try Recipe(json: Data(checkpoint.manifest.recipe.utf8))
+        let recipe = try Recipe(stored: checkpoint.manifest.recipe)
         let parts = try [SplitPart.validation, .test].map { part in
             let data = try heldOut(part, of: checkpoint, targets: recipe.data.targets)
             // The version has learnt these rows, so a weight that is fitted on them is too large.

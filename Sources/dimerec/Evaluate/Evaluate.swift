@@ -71,7 +71,7 @@ struct Evaluate: ParsableCommand {
         if let blend { return try judgeBlend(blended(blend)) }
         guard let name = self.model else { return }
         let checkpoint = try CheckpointStore(path: store, readOnly: true).load(model: name, version: version)
-        let recipe = try Recipe(json: Data(checkpoint.manifest.recipe.utf8))
+        let recipe = try Recipe(stored: checkpoint.manifest.recipe)
         let counted = try recipe.model(stored: checkpoint.parameters, items: checkpoint.catalogue.count)
         let model = counted.system
         let data = try heldOut(part, of: checkpoint, targets: recipe.data.targets)

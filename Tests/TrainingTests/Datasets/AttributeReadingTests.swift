@@ -51,6 +51,7 @@ import Training
         arguments: [
             (["$1.50", "$1,299.00", "-$3"], [1.5, 1299, -3, nil]),
             (["1,50 €", "1.299,00 €", ""], [1.5, 1299, nil, nil]),
+            (["1 299,00 €", "- 2,50 €", "12 345 €"], [1299, -2.5, 12_345, nil]),
             (["EUR 12.50", "EUR 1,299", "EUR 2"], [12.5, 1299, 2, nil]),
             (["£1,234,567", "£5", "£0.99"], [1_234_567, 5, 0.99, nil]),
             (["12 USD", "7 USD", "7 USD"], [12, 7, 7, nil]),
@@ -67,7 +68,9 @@ import Training
         "amounts that could be two numbers, of two currencies, or codes stay texts",
         arguments: [
             (["1,299 €", "2,500 €", "7 €"], true), (["$1.50", "$1,50", "$2,999"], true),
-            (["$1.50", "1.50 €", "$2"], false),
+            (["$1.50", "1.50 €", "$2"], false), (["10-20 €", "12.50 €", "5-7 €"], false),
+            (["1 2 €", "3 €", "4 €"], false),
+            (["$1.50", "$1,50", "$2.50"], true),
             (["SKU12", "SKU13", "SKU14"], false), (["$12,34,56", "$1.5", "$1"], true), (["$", "$1", "$2"], false),
         ]
     )
@@ -75,7 +78,8 @@ import Training
         let text = "item,x\n" + zip("abc", fields).map { "\($0),\"\($1)\"\n" }.joined()
         let found = try attributes(text)
         #expect(found.columns.map(\.type) == [.keyword])
-        #expect(found.notes.contains { $0.hasPrefix("warning: ") && $0.contains("holds amounts") } == isTold)
+        let note = found.notes.first { $0.hasPrefix("warning: ") && $0.contains("holds amounts") }
+        #expect((note != nil) == isTold && note.map { note in fields.contains { note.contains("'\($0)'") } } != false)
     }
 
     @Test("a field of JSON records that begins after the first chunk is told, not silently lost")

@@ -65,8 +65,12 @@ import Training
         #expect(throws: ExperimentError.self) { try variants(.maxStep, [2.5]) }
         #expect(throws: ExperimentError.self) { try variants(.steps, [21]) }
         #expect(throws: ExperimentError.recipeCount(.blend, found: 1)) { try variants(.blend) }
+        #expect(throws: ExperimentError.equalNames("base")) { try Experiment.blend.variants(of: two) }
+        let named = [("a", Recipe()), ("b", Recipe())]
         for length in [49, 60.5, 10_001] {
-            #expect(throws: ExperimentError.self) { try Experiment.blend.variants(of: two, values: [length]) }
+            #expect(throws: ExperimentError.badValue(.blend, length, allowed: "a whole number within 50...10000")) {
+                try Experiment.blend.variants(of: named, values: [length])
+            }
         }
     }
 }

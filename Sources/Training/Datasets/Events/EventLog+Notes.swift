@@ -16,7 +16,7 @@ extension EventLog {
                     + "events. If this id stands for a missing value, remove its rows\(other)"
             }
         }
-        // Users who must be many visitors have a note of their own.
+        // Users who are probably many visitors have a note of their own.
         let shared = Set(sharedUsers.map(\.id))
         let userNotes = note(.user, users) { id in
             shared.contains(String(decoding: id, as: UTF8.self)) ? nil : userTable.number(of: id)

@@ -27,8 +27,8 @@ struct EventLog {
     private(set) var userTable = InternTable()
     private var unknownTable = InternTable()
     private var digest = EventDigest()
-    /// How many events were read and then left out.
-    private var droppedEvents = 0
+    /// What was read and then left out.
+    private var dropped = InteractionDataset.Dropped()
 
     /// A log without events yet.
     init(notes: [String] = [], hasTimes: Bool = false) {
@@ -47,7 +47,8 @@ struct EventLog {
         _ vocabulary: inout ItemVocabulary,
         _ unknownItems: UnknownItems,
         countsValues: Bool = false,
-        rowLimit: Int = CSVReader.rowLimit
+        rowLimit: Int = CSVReader.rowLimit,
+        decided: [String]? = nil
     ) throws(CSVError) -> EventLog {
         var log = EventLog()
         var reading = EventReading(columns, targets, files: source.parts.count, countsValues: countsValues)
@@ -72,7 +73,7 @@ struct EventLog {
             log.times.readAsDigitDates()
         }
         log.notes += reading.notesOfTimes(of: source.name)
-        log = log.withoutDroppedUsers(targets)
+        log = log.withoutDroppedUsers(targets, decided: decided)
         guard !log.users.isEmpty else { throw .onlyDroppedUsers(targets.dropUsers.kinds, log: source.name) }
         log.notes += log.notesOfMissingIDs(of: source, vocabulary, reading)
         log.notes += Self.notesOfRoundedIDs(log.userIDs, .user, of: source)
@@ -138,9 +139,10 @@ struct EventLog {
         var log = self
         (log.users, log.items, log.times, log.weights) = ([], [], TimestampColumn(), [])
         (log.userIDs, log.userTable) = ([], InternTable())
+        log.dropped.users += dropped.sorted().map { userIDs[Int($0)] }
         for event in users.indices {
             guard !dropped.contains(users[event]) else {
-                log.droppedEvents += 1
+                log.dropped.add(times[Int32(event)])
                 continue
             }
             let (user, isNew) = log.userTable.insert(userTable[users[event]])
@@ -200,7 +202,7 @@ struct EventLog {
             sequences: events.mapIDs { items[Int($0)] },
             weights: weights.isEmpty ? [] : events.ids.map { weights[Int($0)] },
             lastTimestamps: lastTimestamps,
-            droppedEvents: droppedEvents,
+            dropped: dropped,
             unknownEvents: items.count { $0 == InteractionDataset.unknownItem },
             unknownItems: unknownTable.count,
             digest: digest.hexadecimal(),

@@ -15,7 +15,7 @@ public struct TargetConfiguration: ConfigurationSection {
     public var weightColumn = ""
     /// The ids of users whose events are left out, such as `null`.
     public var dropUsers = KindList()
-    /// Whether the events of users who must be many visitors are left out too; see ``SharedUser``.
+    /// Whether the events of users who are probably many visitors are left out too; see ``SharedUser``.
     public var dropSharedUsers = true
 
     /// Every event is a target of weight 1.

@@ -58,7 +58,7 @@ extension CSVError {
     static func adviceForShortYear(_ text: String) -> String {
         guard text.prefixMatch(of: /\d\d?[ \-\/][A-Za-z]{3,9}[ \-\/]\d\d(?!\d)/) != nil else { return "" }
         return " Write the year with four digits, for example with "
-            + "`sed -E '1!s|([A-Za-z]{3,9})([-/ ])([0-9]{2})|\\1\\220\\3|'`."
+            + "`sed -E '1!s#\\b([0-9]{1,2}[-/ ][A-Za-z]{3,9}[-/ ])([0-9]{2})\\b#\\120\\2#'`."
     }
 
     /// How to write a decimal comma such as `0,5`; empty for other texts.

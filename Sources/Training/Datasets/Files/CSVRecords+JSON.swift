@@ -62,11 +62,9 @@ extension CSVRecords {
                 (found[place].start, found[place].end) = (rowStart, rowStart)
             }
             fields = found
-            for name in unknown where lateFields.count < 20 {
+            for name in unknown where lateFields.count < Self.mostLateFields {
                 let text = String(decoding: value(name), as: UTF8.self)
-                if !lateFields.contains(where: { $0.name == text }) {
-                    lateFields.append(LateField(name: text, line: line))
-                }
+                if lateNames.insert(text).inserted { lateFields.append(LateField(name: text, line: line)) }
             }
         }
         return .row(end: next, lineBreaks: next - end, isASCII: isASCII, isBlank: isBlank)

@@ -27,8 +27,12 @@ struct CSVRecords: ~Copyable {
     private(set) var memberNames: [[UInt8]] = []
     /// The place of each of these names.
     private(set) var memberPlaces: [ArraySlice<UInt8>: Int] = [:]
-    /// Fields of later records that are not read because the first chunk does not name them, at most 20, and their lines.
+    /// Fields of later records that are not read because the first chunk does not name them, and their lines.
     var lateFields: [LateField] = []
+    /// Their names.
+    var lateNames: Set<String> = []
+    /// The most of them, a bound of memory.
+    static let mostLateFields = 10_000
     private let source: ByteSource
     private(set) var bytes: [UInt8] = []
     private(set) var isAtEnd = false

@@ -109,6 +109,11 @@ public enum Experiment: String, CaseIterable, Sendable {
         case .overall, .figure5, .information, .reranking: return given
         case .blend:
             _ = try listLengths(values)
+            if let (name, _) = recipes.enumerated().first(where: { place, own in
+                recipes[..<place].contains { $0.name == own.name }
+            })?.element {
+                throw ExperimentError.equalNames(name)
+            }
             return given
         case .steps:
             let allowed = 1...Double(base.model.steps)
@@ -266,6 +271,8 @@ public enum Ablation: CaseIterable, Sendable {
 public enum ExperimentError: Error, Equatable, CustomStringConvertible {
     /// The number of recipes is wrong for the experiment.
     case recipeCount(Experiment, found: Int)
+    /// Two recipes of a blend have one name.
+    case equalNames(String)
     /// Values were given to an experiment that sweeps none.
     case nothingSwept(Experiment)
     /// A swept value is out of range.
@@ -285,12 +292,15 @@ public enum ExperimentError: Error, Equatable, CustomStringConvertible {
                 ? "Experiment 'blend' merges at least two recipes, not \(found); give --systems or several --recipe."
                 : "Experiment '\(experiment.rawValue)' takes one recipe, not \(found); only overall, probing, reranking and "
                     + "blend take several."
+        case .equalNames(let name):
+            "Experiment 'blend' tells its recipes by their names, but two are called '\(name)'; give each file another name."
         case .nothingSwept(let experiment):
             "Experiment '\(experiment.rawValue)' sweeps no values; only lambda, mu, max-step, steps and blend do."
         case .badValue(let experiment, let value, let allowed):
             "Experiment '\(experiment.rawValue)' cannot use \(NumberText.short(value)): it must be \(allowed)."
         case .otherSystem(let experiment, let system):
-            "Experiment '\(experiment.rawValue)' works with DimeRec only; use overall, reranking or blend for recipes of '\(system)'."
+            "Experiment '\(experiment.rawValue)' works with DimeRec only; use overall, reranking or blend for recipes of "
+                + "'\(system)'."
         case .nothingToJudge(let part):
             "The \(part.rawValue) part has no rows; give --test, another split or another protocol."
         case .unusableFile(let path, let reason):

@@ -59,8 +59,9 @@ extension LogReport {
         for user in sharedUsers {
             findings.append(
                 "The user '\(user.id.printable)' has \(NumberText.percent(Double(share: user.events, of: events))) of the "
-                    + "events, more than \(SharedUser.ratio) times as many as others, so it must be many visitors. `dimerec "
-                    + "train` leaves its events out, and so do the figures above; `--keep-shared-users` keeps them."
+                    + "events, more than \(SharedUser.ratio) times as many as others, so it is probably many visitors. "
+                    + "`dimerec train` leaves its events out, and so do the split and the simple systems of this report; "
+                    + "`--keep-shared-users` keeps them."
             )
         }
         if !times.hasColumn {

@@ -27,7 +27,7 @@ public struct LogReport: Sendable {
     public let duplicates: DuplicateStatistics
     /// Users who do not behave like people.
     public let suspects: SuspectStatistics
-    /// Users who must be many visitors; training leaves their events out.
+    /// Users who are probably many visitors; training leaves their events out.
     public let sharedUsers: [SharedUser]
     /// Users whose ids may mean the same person.
     public let alikeUsers: AlikeIDStatistics

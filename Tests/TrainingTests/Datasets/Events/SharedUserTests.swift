@@ -1,4 +1,6 @@
+import CheckpointStore
 import Kernels
+import Recommenders
 import Testing
 import Training
 
@@ -30,7 +32,10 @@ import Training
         #expect(all.userCount == 201 && all.eventCount == 1600)
         #expect(data.userCount == 200 && data.eventCount == 800 && !data.userIDs.contains(id))
         let note = try #require(data.notes.first { $0.contains("many visitors") })
-        #expect(note.contains("'\(id)' has 50.0 % of the events") && note.contains("--keep-shared-users"))
+        #expect(
+            note.contains("'\(id)' has 50.0 % of the events") && note.contains("--keep-shared-users")
+                && note.contains("dropSharedUsers")
+        )
         #expect(!all.notes.contains { $0.contains("many visitors") })
         #expect(data.digest == all.digest, "the digest identifies the file")
     }
@@ -68,7 +73,7 @@ import Training
         "a person, a few people, and users below the limits stay",
         arguments: [
             (0, [("me", 500)]), (99, [("null", 4000)]), (200, [("null", 80)]), (1000, [("null", 300)]),
-            (200, [("4711", 500), ("script", 60)]),
+            (200, [("4711", 500), ("script", 60)]), (120, [("ann", 450)]),
         ] as [(Int, [(id: String, events: Int)])]
     )
     func stays(users: Int, large: [(id: String, events: Int)]) throws {
@@ -80,7 +85,7 @@ import Training
     func several() throws {
         let script = try load(Self.rows(users: 200, [("null", 500), ("script", 60)]))
         #expect(script.userCount == 201 && script.userIDs.contains("script"))
-        let two = try load(Self.rows(users: 200, [("Guest", 500), ("a1b2", 400)]))
+        let two = try load(Self.rows(users: 200, [("Guest", 900), ("a1b2", 600)]))
         #expect(two.userCount == 200 && two.notes.count { $0.contains("many visitors") } == 2)
     }
 
@@ -103,5 +108,44 @@ import Training
         #expect(report.sharedUsers.map(\.id) == ["null"] && report.sharedUsers.map(\.events) == [800])
         #expect(report.findings.count { $0.contains("The user 'null' has 50.0 % of the events") } == 1)
         #expect(try report.training.get().parts.reduce(0) { $0 + $1.users } == 200)
+    }
+
+    @Test("the training part decides for all parts, and the extent of the log has the events that were left out")
+    func parts() throws {
+        let (train, validation) = (Self.rows(users: 200, [("null", 800)]), Self.rows(users: 20, [("null", 300)]))
+        try withFile(csv(train)) { train in
+            try withFile(csv(validation), name: "validation.csv") { validation in
+                let data = try TrainingData(train: train, validation: validation, test: nil, items: nil)
+                #expect(data.split.validation.userIDs.count == 20 && data.split.train.userIDs.count == 200)
+                #expect(!data.notes.contains { $0.contains("no event has the user") })
+            }
+            var targets = TargetConfiguration()
+            targets.dropSharedUsers = false
+            let source = EventSource(file: train)
+            let all = try TrainingData(events: source, targets: targets, split: .users, seed: 1, items: nil)
+            let learnt = try TrainingData(events: source, split: .users, seed: 1, items: nil)
+            #expect(learnt.log?.events == all.log?.events && learnt.log?.newest == all.log?.newest)
+        }
+    }
+
+    @Test("a log that is too small without such a user says so, with the way to keep the user")
+    func tooSmall() throws {
+        let rows =
+            (0..<120).map { ("u\($0)", "i\($0 % 7)", "\($0)") } + (0..<600).map { ("null", "i\($0 % 9)", "\($0)") }
+        let error = #expect(throws: SmallDataError.self) {
+            try withFile(csv(rows)) { try TrainingData(events: $0, split: .users, seed: 1, items: nil) }
+        }
+        let text = "\(error.map { "\($0)" } ?? "")"
+        #expect(text.contains("120 in all") && text.contains("'null'") && text.contains("--keep-shared-users"))
+    }
+
+    @Test("a version of a program that left out nobody keeps its users")
+    func stored() throws {
+        let old = Recipe().json.replacing(/"dropSharedUsers" : true,?/, with: "").replacing(
+            /"dropUsers" : "",/,
+            with: ""
+        )
+        #expect(!(try Recipe(stored: old).data.targets.dropSharedUsers))
+        #expect(try Recipe(stored: Recipe().json).data.targets.dropSharedUsers)
     }
 }
