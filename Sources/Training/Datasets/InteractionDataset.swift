@@ -115,7 +115,7 @@ extension InteractionDataset {
         /// How many there are.
         private(set) var events = 0
         /// When the newest of them happened.
-        private(set) var newest: Timestamp?
+        var newest: Timestamp?
 
         /// Counts an event.
         mutating func add(_ time: Timestamp) {

@@ -52,6 +52,7 @@ public struct HeldOutData: Sendable {
             throw HeldOutError.otherEvents(split: kind.rawValue, version: manifest.version)
         }
         if part == .validation { notes.append(Self.learntValidation(manifest.version)) }
+        notes += [manifest.origin?.noteOfLearntUsers(split: kind.rawValue)].compactMap(\.self)
         let split = DataSplit(dataset, by: kind, seed: trained.splitSeed)
         self.part = split[part]
         // All parts before the evaluated one: a version that is tested has learnt from the validation part too.
@@ -94,6 +95,11 @@ public struct HeldOutData: Sendable {
         let trainSet = try train.map(load)
         trainSequences = trainSet.map { Self.known($0.sequences) }
         notes = dataset.notes + (trainSet?.notes ?? [])
+        if train == nil {
+            notes.append(
+                "without --train FILE, transitions and popularity of that file are not among the simple predictors"
+            )
+        }
         if manifest.data.digests["validation"] == dataset.digest {
             notes.append(Self.learntValidation(manifest.version))
         }

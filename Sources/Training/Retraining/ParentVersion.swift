@@ -77,6 +77,11 @@ public struct ParentVersion: Sendable {
         try requireItems(ItemVocabulary(ids: data.catalogue.ids))
     }
 
+    /// A warning about the validation figures of a training that continues from this version; nil if they are honest.
+    public func noteOfLearntUsers(in data: TrainingData) -> String? {
+        origin.noteOfLearntUsers(split: data.fingerprint.split)
+    }
+
     /// Checks that a log is a later state of the version's log.
     func require(_ newer: LogExtent, mayShrink: Bool) throws(ContinuationError) {
         guard let log else { return }
@@ -108,6 +113,21 @@ public struct ParentVersion: Sendable {
 
     private static func time(_ log: LogExtent) -> String {
         (TimeScale(rawValue: log.unit) ?? .ordinals).text(Timestamp(log.newest))
+    }
+}
+
+extension VersionOrigin {
+    /// A warning about validation and test figures of a version that continues from this one; nil if they are honest.
+    ///
+    /// By time, other users are held out once a log has grown, so the earlier version may have learnt from them.
+    ///
+    /// - Parameter split: The kind of the split, as fingerprints name it.
+    /// - Returns: A sentence for the user.
+    func noteOfLearntUsers(split: String) -> String? {
+        guard split == SplitKind.time.rawValue else { return nil }
+        return
+            "warning: version \(version) of '\(model)', which this one continues, may have learnt from the held-out users, "
+            + "so their figures are too good. `dimerec retrain` compares both versions on events that neither has learnt from"
     }
 }
 

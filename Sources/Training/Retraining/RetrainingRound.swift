@@ -89,7 +89,8 @@ public struct RetrainingRound: Sendable {
         (result.events, result.newEvents) = (extent.events, times.count { $0 > learnt })
         guard parent == nil || times.contains(where: { learnt < $0 && $0 < start }) else {
             let hours = NumberText.short(settings.judge.hours)
-            result.reason = "no event is new and older than the newest \(hours) hours"
+            result.reason =
+                "no event is new and older than the newest \(hours) hours, which judge; wait for more events, or lower judge.hours"
             return finished(result)
         }
         guard let divided = DividedLog(log, items, at: Timestamp(start)) else {
@@ -110,7 +111,8 @@ public struct RetrainingRound: Sendable {
             seed: (origin?.data.splitSeed) ?? given?.data.splitSeed ?? DataConfiguration().splitSeed,
             items: settings.items.isEmpty ? nil : settings.items
         )
-        notes(data.notes.filter { !log.notes.contains($0) })
+        let noteOfUsers = origin?.origin.noteOfLearntUsers(split: data.fingerprint.split)
+        notes(data.notes.filter { !log.notes.contains($0) } + [noteOfUsers].compactMap(\.self))
         let budget = settings.budget.completed(hasRecipe: given != nil || parent != nil)
         let recipe = recipe(given ?? parent?.recipe, for: data, budget)
         try origin?.require(recipe, data, logMayShrink: true)

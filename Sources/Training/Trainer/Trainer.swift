@@ -217,7 +217,8 @@ public struct Trainer<Model: TrainedRecommender> {
         let metrics = try evaluator.metrics(of: model, noiseSeed: Evaluator.validationNoiseSeed, on: tables)
         progress.lastValidatedStep = progress.step
         progress.validationsWithoutGain += 1
-        if bestParameters == nil || metrics.hitRate(at: 20) > progress.best["hr@20", default: 0] {
+        let best = (progress.best["hr@20", default: 0], progress.best["mrr@20", default: 0])
+        if bestParameters == nil || (metrics.hitRate(at: 20), metrics.meanReciprocalRank(at: 20)) > best {
             progress.best = metrics.values
             progress.bestStep = progress.step
             progress.validationsWithoutGain = 0

@@ -99,6 +99,7 @@ struct Train: ParsableCommand {
         let recipe = try begun ?? finished(given ?? chosenRecipe(for: data, isTold: ranks.isFirst))
         if let recipeOut, ranks.isFirst { try recipe.write(to: recipeOut) }
         try parent?.require(recipe, data, logMayShrink: logMayShrink)
+        if ranks.isFirst, let note = parent?.noteOfLearntUsers(in: data) { Terminal.write(notes: [note]) }
         return Prepared(
             job: TrainingJob(
                 recipe: recipe,

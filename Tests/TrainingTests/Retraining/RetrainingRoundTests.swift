@@ -47,6 +47,27 @@ import Training
         }
     }
 
+    @Test("a round keeps items that only a left-out user has, and counts that user's events in the extent of the log")
+    func leavesOutUsers() throws {
+        try RetrainingFixture.run { fixture in
+            let settings = try settings(fixture)
+            let others = Self.days(3)
+            let shared = (0..<900).map { "null,own,\(RetrainingFixture.start + 60 * $0)" }
+            try fixture.write(others + shared)
+            let first = try #require(try RetrainingRound(settings).run(check: { _ in }))
+            #expect(first.outcome == .published)
+            let store = try CheckpointStore(path: fixture.store)
+            let version = try store.load(model: "m", version: 1)
+            #expect(version.catalogue.ids.contains("own"))
+            let older = try #require(version.manifest.log)
+            #expect(older.events > 900 && older.events <= others.count + 900)
+            #expect(older.newest < Double(RetrainingFixture.start + 2 * 86_400 + 12 * 3600))
+            // The next round notices that events of that user are missing.
+            try fixture.write(others + shared.prefix(100))
+            #expect(throws: ContinuationError.self) { try RetrainingRound(settings).run(check: { _ in }) }
+        }
+    }
+
     @Test("a round enters its stages in order, and ends early where it has nothing more to do")
     func stages() throws {
         try RetrainingFixture.run { fixture in

@@ -155,6 +155,12 @@ struct EventLog {
         return log
     }
 
+    /// Takes over how many events a log has left out, but not when: they may be newer than the events of this log.
+    mutating func takeCountOfDropped(in log: EventLog) {
+        dropped = log.dropped
+        dropped.newest = nil
+    }
+
     private mutating func unknown(_ item: ArraySlice<UInt8>) -> Int32 {
         _ = unknownTable.insert(item)
         return InteractionDataset.unknownItem
