@@ -41,7 +41,7 @@ package struct CalendarTime {
         let fewest = isLenient ? 1 : 2
         let numeric = Self.numericDate(&rest, isLenient: isLenient)
         let named = numeric == nil && isLenient ? NamedDate(&rest) : nil
-        guard let date = numeric ?? named, date.year >= 1, 1...12 ~= date.month,
+        guard let date = numeric ?? named.map({ ($0.year, $0.month, $0.day) }), date.year >= 1, 1...12 ~= date.month,
             1...Self.days(of: date.month, in: date.year) ~= date.day
         else { return nil }
         let start = Self.days(year: date.year, month: date.month, day: date.day) * 86_400
@@ -78,7 +78,10 @@ package struct CalendarTime {
     }
 
     /// Takes the year, month and day of `2024-01-31`; nil for another text, which stays as it was.
-    private static func numericDate(_ text: inout ArraySlice<UInt8>, isLenient: Bool) -> NamedDate? {
+    private static func numericDate(
+        _ text: inout ArraySlice<UInt8>,
+        isLenient: Bool
+    ) -> (year: Int, month: Int, day: Int)? {
         let fewest = isLenient ? 1 : 2
         var rest = text
         guard let year = number(&rest, digits: 4), let divider = rest.popFirst(),
@@ -87,7 +90,7 @@ package struct CalendarTime {
             let day = number(&rest, digits: 2, atLeast: fewest)
         else { return nil }
         text = rest
-        return NamedDate(year: year, month: month, day: day)
+        return (year, month, day)
     }
 
     /// The offset of a zone from UTC, in seconds; positive east of Greenwich.

@@ -6,8 +6,6 @@ struct NamedDate {
     let month: Int
     let day: Int
 
-    init(year: Int, month: Int, day: Int) { (self.year, self.month, self.day) = (year, month, day) }
-
     /// Takes a date from the start of a text; nil for another text, which stays as it was.
     init?(_ text: inout ArraySlice<UInt8>) {
         var rest = text
@@ -31,7 +29,7 @@ struct NamedDate {
             guard Self.divider(&rest) || hasComma else { return nil }
         }
         guard let month, let day, let year = CalendarTime.number(&rest, digits: 4) else { return nil }
-        self.init(year: year, month: month, day: day)
+        (self.year, self.month, self.day) = (year, month, day)
         text = rest
     }
 

@@ -97,7 +97,7 @@ public struct HeldOutData: Sendable {
         notes = dataset.notes + (trainSet?.notes ?? [])
         if train == nil {
             notes.append(
-                "without --train FILE, transitions and popularity of that file are not among the simple predictors"
+                "transitions are not among the simple predictors, because they learn from the training part; give it by --train"
             )
         }
         if manifest.data.digests["validation"] == dataset.digest {

@@ -51,7 +51,8 @@ public struct RecipeChoice: Sendable {
         var recipe = Recipe(DimeRec.self)
         var reasons = [
             "\(targets) training \(targets == 1 ? "target" : "targets") in \(summary.sequences) "
-                + "\(summary.sequences == 1 ? "sequence" : "sequences") of \(items) items; half have at most \(summary.median) items, nine in ten at most \(summary.long)"
+                + "\(summary.sequences == 1 ? "sequence" : "sequences") of \(items) items; half have at most "
+                + "\(summary.median) items, nine in ten at most \(summary.long)"
         ]
         let historyLength = min(Self.longestHistory, max(Self.shortestHistory, 2 * summary.long))
         recipe.model.dimension = 128

@@ -44,7 +44,7 @@ struct DividedLog {
             add(event, to: &older)
         }
         guard !older.users.isEmpty else { return nil }
-        // Items that only users have who are left out stay in the catalogue, as in a training on the whole log.
+        // Items of left-out users alone stay in the catalogue, as in a training on the whole log.
         var hasEvent = [Bool](repeating: false, count: names.count)
         for item in log.items where item >= 0 { hasEvent[Int(item)] = true }
         for item in names.indices where !hasEvent[item] { _ = vocabulary.intern(names[item]) }

@@ -107,17 +107,22 @@ import Training
         }
     }
 
+    /// Starts a run, and stops it after a step.
+    private func stop(_ job: TrainingJob, after last: Int, in store: CheckpointStore) throws {
+        var step = 0
+        _ = try job.run(
+            store: store,
+            resume: false,
+            shouldStop: { step == last },
+            report: { if case .step(let taken, _, _, _) = $0 { step = taken } }
+        )
+    }
+
     @Test("a stopped run publishes its best weights, when it goes on to the step of these at most")
     func publishesBest() throws {
         try withStore { path, events in
             let store = try CheckpointStore(path: path)
-            var step = 0
-            _ = try job(events).run(
-                store: store,
-                resume: false,
-                shouldStop: { step == 7 },
-                report: { if case .step(let taken, _, _, _) = $0 { step = taken } }
-            )
+            try stop(job(events), after: 7, in: store)
             let report = try #require(try job(events).run(store: store, resume: true, budget: TrainingBudget(steps: 6)))
             #expect(report.version == 1 && report.progress.step == 7 && report.progress.bestStep >= 6)
             let advice = "\(TrainingError.diverged(step: 8, term: "loss", bestStep: 6))"
@@ -174,13 +179,7 @@ import Training
     func refusesCounters(field: String) throws {
         try withStore { path, events in
             let store = try CheckpointStore(path: path)
-            var step = 0
-            _ = try job(events).run(
-                store: store,
-                resume: false,
-                shouldStop: { step == 7 },
-                report: { if case .step(let taken, _, _, _) = $0 { step = taken } }
-            )
+            try stop(job(events), after: 7, in: store)
             var state = try #require(try store.trainingState(model: "m"))
             #expect(state.header.json.contains(#""termSteps":1"#))
             state.header.json = state.header.json.replacing(#""termSteps":1"#, with: field)

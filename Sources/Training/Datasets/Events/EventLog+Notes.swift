@@ -17,9 +17,9 @@ extension EventLog {
             }
         }
         // Users who are probably many visitors have a note of their own.
-        let shared = Set(sharedUsers.map(\.id))
         let userNotes = note(.user, users) { id in
-            shared.contains(String(decoding: id, as: UTF8.self)) ? nil : userTable.number(of: id)
+            guard let user = userTable.number(of: id) else { return nil }
+            return sharedUsers.contains { $0.id == userIDs[Int(user)] } ? nil : user
         }
         return userNotes + note(.item, items, vocabulary.number(of:))
     }
@@ -48,7 +48,7 @@ extension EventLog {
         let odd = (0..<Int32(users.count)).lazy.map { times[$0] }.filter { !scale.fits($0) }
         guard let first = odd.first else { return nil }
         return
-            "warning: \(name): \(odd.count) of \(users.count) events \(odd.count == 1 ? "has" : "have") a time such as \(first), which does not fit the "
-            + "others, \(scale.rawValue) since 1970. They are sorted by the number as it is; correct them"
+            "warning: \(name): \(odd.count) of \(users.count) events \(odd.count == 1 ? "has" : "have") a time such as "
+            + "\(first), which does not fit the others, \(scale.rawValue) since 1970. They are sorted by the number as it is; correct them"
     }
 }

@@ -11,7 +11,7 @@ public struct SharedUser: Sendable, Equatable, Encodable {
 
     /// The fewest other users from which a user can be told from many visitors, and the fewest events of such a user.
     static let (fewestOthers, fewestEvents) = (100, 500)
-    /// How many times as many events as others such a user has at least, and which part of all events.
+    /// Such a user has more than so many times the events of others, and more than this part of all events: a tenth.
     static let (ratio, part) = (10, 10)
 
     /// How to keep such a user.
@@ -69,14 +69,15 @@ extension EventLog {
                 }
                 continue
             }
-            dropped.insert(user)
+            guard dropped.insert(user).inserted else { continue }
             let events = NumberText.counted(counts[Int(user)], "event")
             notes.append("\(name): \(events) of the user '\(id)' left out, \(share(counts[Int(user)])) of all")
         }
-        for user in targets.dropSharedUsers && decided == nil ? sharedUsers : [] {
-            guard let number = number(ofUser: user.id), dropped.insert(number).inserted else { continue }
+        let decides = targets.dropSharedUsers && decided == nil
+        for user in decides ? SharedUser.numbers(counts: counts, ids: userIDs) : [] {
+            guard dropped.insert(Int32(user)).inserted else { continue }
             notes.append(
-                "warning: \(name): the user '\(user.id)' has \(share(user.events)) of the events, more than "
+                "warning: \(name): the user '\(userIDs[user])' has \(share(counts[user])) of the events, more than "
                     + "\(SharedUser.ratio) times as many as others, so it is probably many visitors. Its events are left "
                     + "out; \(SharedUser.remedy)"
             )

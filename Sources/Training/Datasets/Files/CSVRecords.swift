@@ -171,7 +171,7 @@ struct CSVRecords: ~Copyable {
         }
     }
 
-    /// Whether the last field begins with a quote that its line does not close.
+    /// Whether the last field begins with a quote, but is no quoted field of one line.
     var hasOpenQuote: Bool {
         guard let last = fields.last, last.form == .plain, last.start < last.end else { return false }
         return bytes[last.start] == Self.quote

@@ -109,10 +109,9 @@ public enum Experiment: String, CaseIterable, Sendable {
         case .overall, .figure5, .information, .reranking: return given
         case .blend:
             _ = try listLengths(values)
-            if let (name, _) = recipes.enumerated().first(where: { place, own in
-                recipes[..<place].contains { $0.name == own.name }
-            })?.element {
-                throw ExperimentError.equalNames(name)
+            var names = Set<String>()
+            if let second = recipes.first(where: { !names.insert($0.name).inserted }) {
+                throw ExperimentError.equalNames(second.name)
             }
             return given
         case .steps:
