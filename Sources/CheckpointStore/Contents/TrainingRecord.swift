@@ -6,10 +6,14 @@ public struct VersionOrigin: Codable, Sendable, Equatable {
     public var version: Int
     /// Optimiser steps of the training from nothing at the beginning of the chain of versions.
     public var fullSteps: Int
+    /// The time of the newest event that it knew, in the unit of the log's times, if only newer events judge the
+    /// version that continues it; nil if all events of its held-out users do.
+    public var learntUntil: Double?
 
     /// Names a version.
-    public init(model: String, version: Int, fullSteps: Int) {
+    public init(model: String, version: Int, fullSteps: Int, learntUntil: Double? = nil) {
         (self.model, self.version, self.fullSteps) = (model, version, fullSteps)
+        self.learntUntil = learntUntil
     }
 }
 

@@ -38,6 +38,20 @@ extension DataSplit {
     }
 }
 
+extension InteractionDataset {
+    /// The same events, all of which may judge where a split does not keep them from an earlier version, or leaves too few
+    /// new ones to judge by.
+    ///
+    /// No version learns from the last two events of a user that ``SplitKind/leaveOneOut`` holds out.
+    func judgedAnew(by kind: SplitKind, seed: UInt64) -> InteractionDataset {
+        guard learnt != nil else { return self }
+        if kind != .leaveOneOut, !DataSplit(self, by: kind, seed: seed).validation.hasFewTargets { return self }
+        var dataset = self
+        dataset.learnt = nil
+        return dataset
+    }
+}
+
 extension DataPart {
     /// The number of targets below which validation says little: at 100 rows, an HR@20 of .3 is uncertain by .09.
     private static let fewTargets = 100
@@ -50,12 +64,17 @@ extension DataPart {
         }
     }
 
+    /// How many items judge.
+    var judgingCount: Int { (0..<sequences.count).reduce(0) { $0 + judgingItems(of: $1).count } }
+
+    /// Whether so few items judge that chance decides.
+    var hasFewTargets: Bool { judgingCount < Self.fewTargets }
+
     /// A warning about a validation part that is too small to choose by; nil for a larger one.
     var noteOfFewTargets: String? {
-        let count = targets == .last ? sequences.lengths.count { $0 > 1 } : targetCount
-        guard count < Self.fewTargets else { return nil }
+        guard hasFewTargets else { return nil }
         return
-            "warning: the validation part has only \(NumberText.counted(count, "target")), so chance has a large part in "
+            "warning: the validation part has only \(NumberText.counted(judgingCount, "target")), so chance has a large part in "
             + "what it decides: when the training ends and which weights are kept. More events would help"
     }
 }

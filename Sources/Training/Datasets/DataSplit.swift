@@ -38,11 +38,24 @@ public struct DataPart: Sendable, Equatable {
     public let targets: Targets
     /// The weight of each item of the sequences as a target, 0 for an item that is none; empty when each counts 1.
     public let weights: [Float]
+    /// How many items of each sequence an earlier version has learnt from, so that they do not judge a version that
+    /// continues it; empty when all items may judge.
+    let learntItems: [Int32]
 
     /// A part from the sequences of some users.
     ///
     /// - Precondition: There is one user id a sequence, and one weight an item or none at all.
     public init(userIDs: [String], sequences: RaggedRows, targets: Targets = .any, weights: [Float] = []) {
+        self.init(userIDs: userIDs, sequences: sequences, targets: targets, weights: weights, learntItems: [])
+    }
+
+    private init(
+        userIDs: [String],
+        sequences: RaggedRows,
+        targets: Targets,
+        weights: [Float],
+        learntItems: [Int32]
+    ) {
         precondition(userIDs.count == sequences.count, "\(userIDs.count) users for \(sequences.count) sequences")
         precondition(
             weights.isEmpty || weights.count == sequences.ids.count,
@@ -52,6 +65,7 @@ public struct DataPart: Sendable, Equatable {
         self.sequences = sequences
         self.targets = targets
         self.weights = weights
+        self.learntItems = learntItems
     }
 
     /// All sequences of a file; empty without a file.
@@ -69,32 +83,44 @@ public struct DataPart: Sendable, Equatable {
     ///   - dataset: The events.
     ///   - users: The users' numbers.
     ///   - targets: Which items are targets.
+    ///   - isJudgedAnew: Whether only items that no earlier version has learnt from are targets of an evaluation.
     ///   - dropped: How many items to leave out at the end, by the length of a sequence.
     init(
         _ dataset: InteractionDataset,
         users: some Sequence<Int>,
         targets: Targets = .any,
+        judgedAnew isJudgedAnew: Bool = false,
         droppingLast dropped: (_ length: Int) -> Int = { _ in 0 }
     ) {
         var (userIDs, sequences, weights): ([String], RaggedRows, [Float]) = ([], RaggedRows(), [])
+        var learntItems: [Int32] = []
         for user in users {
             let sequence = dataset.sequences[user]
             let kept = sequence.dropLast(dropped(sequence.count))
             userIDs.append(dataset.userIDs[user])
             sequences.append(kept)
             if !dataset.weights.isEmpty { weights += dataset.weights[kept.indices] }
+            if isJudgedAnew, let learnt = dataset.learnt { learntItems.append(learnt.events[user]) }
         }
-        self.init(userIDs: userIDs, sequences: sequences, targets: targets, weights: weights)
+        self.init(
+            userIDs: userIDs,
+            sequences: sequences,
+            targets: targets,
+            weights: weights,
+            learntItems: learntItems
+        )
     }
 
-    /// Whether some sequence has a target after its first item.
-    var hasRows: Bool {
-        if weights.isEmpty { return sequences.longest >= 2 }
-        return (0..<sequences.count).contains { user in
-            let places = sequences.offsets[user]..<sequences.offsets[user + 1]
-            return targets == .last
-                ? places.count > 1 && weights[places.upperBound - 1] > 0
-                : places.dropFirst().contains { weights[$0] > 0 }
+    /// Whether some item judges.
+    var hasRows: Bool { (0..<sequences.count).contains { !judgingItems(of: $0).isEmpty } }
+
+    /// The places in a sequence, from its start, of the items that judge: they have an item before them and a weight, and
+    /// no earlier version has learnt from them.
+    func judgingItems(of user: Int) -> [Int] {
+        let places = sequences.offsets[user]..<sequences.offsets[user + 1]
+        let first = max(1, targets == .last ? places.count - 1 : 1, learntItems.isEmpty ? 1 : Int(learntItems[user]))
+        return (min(first, places.count)..<places.count).filter { place in
+            weights.isEmpty || weights[places.lowerBound + place] > 0
         }
     }
 }
@@ -129,8 +155,8 @@ public struct DataSplit: Sendable, Equatable {
     /// - Complexity: O(n) in events, and O(u log u) in users for ``SplitKind/time``.
     public init(_ dataset: InteractionDataset, by kind: SplitKind, seed: UInt64) {
         switch kind {
-        case .users: self.init(dataset, parts: Self.hashedParts(of: dataset.userIDs, seed: seed))
-        case .time: self.init(dataset, parts: Self.timedParts(of: dataset.lastTimestamps))
+        case .users: self.init(dataset, parts: Self.hashedParts(of: dataset.userIDs, seed: seed), testedAnew: false)
+        case .time: self.init(dataset, parts: Self.timedParts(of: dataset), testedAnew: true)
         case .leaveOneOut: self.init(leavingOneOutOf: dataset)
         }
     }
@@ -162,13 +188,17 @@ public struct DataSplit: Sendable, Equatable {
         return sequences
     }
 
-    private init(_ dataset: InteractionDataset, parts: [SplitPart]) {
-        func part(_ part: SplitPart) -> DataPart {
-            DataPart(dataset, users: parts.indices.lazy.filter { parts[$0] == part })
+    /// A split of whole users.
+    ///
+    /// An earlier version may have learnt from the validation part in its refit. `testedAnew` says whether it may have
+    /// learnt from the test part too.
+    private init(_ dataset: InteractionDataset, parts: [SplitPart], testedAnew: Bool) {
+        func part(_ part: SplitPart, judgedAnew: Bool) -> DataPart {
+            DataPart(dataset, users: parts.indices.lazy.filter { parts[$0] == part }, judgedAnew: judgedAnew)
         }
-        train = part(.train)
-        validation = part(.validation)
-        test = part(.test)
+        train = part(.train, judgedAnew: false)
+        validation = part(.validation, judgedAnew: true)
+        test = part(.test, judgedAnew: testedAnew)
     }
 
     private init(leavingOneOutOf dataset: InteractionDataset) {
@@ -192,6 +222,21 @@ public struct DataSplit: Sendable, Equatable {
             default: .train
             }
         }
+    }
+
+    /// The parts of users by the time of their last event.
+    ///
+    /// For a version that continues another, the users with events that the other does not know are divided, and all
+    /// others are for training: only new events can judge it, and users who stayed away have none.
+    private static func timedParts(of dataset: InteractionDataset) -> [SplitPart] {
+        guard let learnt = dataset.learnt else { return timedParts(of: dataset.lastTimestamps) }
+        let divided = dataset.userIDs.indices.filter { user in
+            max(1, Int(learnt.events[user])) < dataset.sequences[user].count
+        }
+        var parts = [SplitPart](repeating: .train, count: dataset.userCount)
+        let own = timedParts(of: divided.map { dataset.lastTimestamps[$0] })
+        for (user, part) in zip(divided, own) { parts[user] = part }
+        return parts
     }
 
     /// The first 80 % of the users are for training, the next 10 % for validation, the rest for testing.

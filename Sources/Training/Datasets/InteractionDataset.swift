@@ -22,6 +22,8 @@ public struct InteractionDataset: Sendable {
     public let weights: [Float]
     /// When each user's last event happened.
     public let lastTimestamps: [Timestamp]
+    /// What a version that a training continues from has learnt already; nil if there is none.
+    var learnt: Learnt?
     /// What was left out of the log, because its users are.
     let dropped: Dropped
     /// How many events name an item outside the vocabulary.
@@ -55,6 +57,7 @@ public struct InteractionDataset: Sendable {
     ///   - targets: Which events are targets, their weights, and which users are left out.
     ///   - vocabulary: Item numbers; extended under ``UnknownItems/extend``.
     ///   - unknownItems: How to treat items that the vocabulary does not hold.
+    ///   - learntUntil: The newest time that a version has learnt from already; nil if there is none.
     /// - Returns: At least one event.
     /// - Throws: `CSVError` with file, line and column. The vocabulary may then hold items of earlier rows.
     /// - Complexity: O(n log n) in events at worst, O(n) when each user's rows are in order. Memory: 16 bytes an
@@ -64,9 +67,18 @@ public struct InteractionDataset: Sendable {
         columns: EventColumns = EventColumns(),
         targets: TargetConfiguration = TargetConfiguration(),
         vocabulary: inout ItemVocabulary,
-        unknownItems: UnknownItems = .extend
+        unknownItems: UnknownItems = .extend,
+        learntUntil: Double? = nil
     ) throws(CSVError) -> InteractionDataset {
-        try load(source, columns, targets, &vocabulary, unknownItems, rowLimit: CSVReader.rowLimit)
+        try load(
+            source,
+            columns,
+            targets,
+            &vocabulary,
+            unknownItems,
+            rowLimit: CSVReader.rowLimit,
+            learntUntil: learntUntil
+        )
     }
 
     /// The same for one file in which every event is a target.
@@ -92,7 +104,8 @@ public struct InteractionDataset: Sendable {
         _ vocabulary: inout ItemVocabulary,
         _ unknownItems: UnknownItems,
         rowLimit: Int,
-        decided: [String]? = nil
+        decided: [String]? = nil,
+        learntUntil: Double? = nil
     ) throws(CSVError) -> InteractionDataset {
         let log = try EventLog.read(
             source,
@@ -103,11 +116,19 @@ public struct InteractionDataset: Sendable {
             rowLimit: rowLimit,
             decided: decided
         )
-        return log.dataset(log.eventsByUser())
+        return log.dataset(log.eventsByUser(), learntUntil: learntUntil)
     }
 }
 
 extension InteractionDataset {
+    /// The part of a log that an earlier version knows.
+    struct Learnt: Sendable {
+        /// The time of its newest event.
+        var until: Double
+        /// How many events of each user it has, the oldest ones.
+        var events: [Int32]
+    }
+
     /// Events that were read and then left out.
     struct Dropped: Sendable, Equatable {
         /// Their users.

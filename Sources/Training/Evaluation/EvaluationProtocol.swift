@@ -50,8 +50,9 @@ public struct EvaluationRows: Sendable {
 
     /// The rows of a part under a protocol; one row a sequence when only last items are targets.
     ///
-    /// Where not every event is a target, a row of another event moves to the next target of the sequence, and with
-    /// ``EvaluationProtocol/lastItem`` to the last one. Rows that coincide count once.
+    /// Where not every item judges, because it is no target or an earlier version has learnt from it, a row of another
+    /// item moves to the next one that does, and with ``EvaluationProtocol/lastItem`` to the last one. Rows that coincide
+    /// count once.
     ///
     /// - Precondition: The protocol suits the part's targets.
     public init(_ part: DataPart, protocol: EvaluationProtocol) {
@@ -60,31 +61,28 @@ public struct EvaluationRows: Sendable {
         let `protocol` = part.targets == .last ? .lastItem : `protocol`
         var (users, cuts): ([Int32], [Int32]) = ([], [])
         for user in 0..<sequences.count {
-            let places = sequences.offsets[user]..<sequences.offsets[user + 1]
-            var newest = 0
-            for cut in `protocol`.cuts(count: places.count) {
-                guard let cut = Self.target(at: cut, of: part, in: places, `protocol`), cut > newest else { continue }
+            for cut in Self.cuts(part.judgingItems(of: user), of: sequences[user].count, `protocol`) {
                 users.append(Int32(user))
                 cuts.append(Int32(cut))
-                newest = cut
             }
         }
         self.users = users
         self.cuts = cuts
     }
 
-    /// The place of the target that a cut stands for; nil when there is none.
-    private static func target(
-        at cut: Int,
-        of part: DataPart,
-        in places: Range<Int>,
-        _ protocol: EvaluationProtocol
-    ) -> Int? {
-        guard !part.weights.isEmpty else { return cut }
-        let weights = part.weights[places]
-        let isTarget = { (place: Int) in weights[places.lowerBound + place] > 0 }
-        if isTarget(cut) || part.targets == .last || `protocol` == .allPrefixes { return isTarget(cut) ? cut : nil }
-        return `protocol` == .lastItem ? (1..<cut).last(where: isTarget) : (cut..<places.count).first(where: isTarget)
+    /// The places of the targets of a sequence of `count` items, ascending, among those that judge.
+    private static func cuts(_ judging: [Int], of count: Int, _ protocol: EvaluationProtocol) -> [Int] {
+        switch `protocol` {
+        case .allPrefixes: return judging
+        case .lastItem: return judging.suffix(1)
+        case .nextAfter80, .fiveCuts:
+            var cuts: [Int] = []
+            for cut in `protocol`.cuts(count: count) {
+                guard let cut = judging.first(where: { $0 >= cut }), cut > cuts.last ?? 0 else { continue }
+                cuts.append(cut)
+            }
+            return cuts
+        }
     }
 
     /// One row for each item from a place of each sequence on; an item without an item before it is no target.

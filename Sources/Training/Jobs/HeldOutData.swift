@@ -44,7 +44,8 @@ public struct HeldOutData: Sendable {
             columns: columns,
             targets: targets,
             vocabulary: &vocabulary,
-            unknownItems: .mark
+            unknownItems: .mark,
+            learntUntil: manifest.origin?.learntUntil
         )
         notes = dataset.notes
         // A user's part depends on the user's id alone, so a file that has grown since is split the same way.

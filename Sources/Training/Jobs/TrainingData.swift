@@ -15,6 +15,8 @@ public struct TrainingData: Sendable {
     public var splitReason: String
     /// The extent of the log; nil for parts given as files.
     public var log: LogExtent?
+    /// The newest time that an earlier version has learnt from, if only newer events judge; nil if all targets do.
+    public var learntUntil: Double?
 
     /// Reads one log and splits it.
     ///
@@ -29,6 +31,8 @@ public struct TrainingData: Sendable {
     ///     ``SplitKind/users``.
     ///   - seed: Seed of a split by users.
     ///   - metadata: The items file, or nil.
+    ///   - learntUntil: The newest time of a version to continue from, whose log was an earlier state of this one; nil
+    ///     for a training from nothing. Then only newer events judge, where the version may know the older ones.
     /// - Throws: ``CSVError``, or ``SmallDataError`` when no split gives rows.
     public init(
         events source: EventSource,
@@ -36,14 +40,16 @@ public struct TrainingData: Sendable {
         targets: TargetConfiguration = TargetConfiguration(),
         split kind: SplitKind?,
         seed: UInt64,
-        items metadata: String?
+        items metadata: String?,
+        learntUntil: Double? = nil
     ) throws {
         var vocabulary = ItemVocabulary()
         let dataset = try InteractionDataset.load(
             events: source,
             columns: columns,
             targets: targets,
-            vocabulary: &vocabulary
+            vocabulary: &vocabulary,
+            learntUntil: learntUntil
         )
         try self.init(
             dataset,
@@ -84,6 +90,8 @@ public struct TrainingData: Sendable {
         items metadata: String?
     ) throws {
         let kind = requested ?? (dataset.hasClock ? .time : .users)
+        let dataset = dataset.judgedAnew(by: kind, seed: seed)
+        learntUntil = dataset.learnt?.until
         let fitting: (split: DataSplit, kind: SplitKind)
         do {
             fitting = try DataSplit.fitting(dataset, of: path, by: kind, seed: seed)

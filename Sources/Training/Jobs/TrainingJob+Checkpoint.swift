@@ -28,7 +28,7 @@ extension TrainingJob {
             metrics: trained.progress.best,
             data: data.fingerprint
         )
-        manifest.origin = parent?.origin
+        manifest.origin = origin
         manifest.log = data.log
         manifest.curve = trained.progress.history.map { interval in
             ValidationPoint(

@@ -193,7 +193,7 @@ extension TrainingJob {
             seed: seed,
             tables: tables
         )
-        trainer.progress.origin = parent?.origin
+        trainer.progress.origin = origin
         if let stored {
             try restore(&trainer, stored)
         } else {

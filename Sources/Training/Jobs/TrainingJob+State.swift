@@ -35,7 +35,7 @@ extension TrainingJob {
         } catch {
             throw TrainingError.unusableState("its progress does not decode (\(error))")
         }
-        guard progress.origin == parent?.origin else {
+        guard progress.origin == origin else {
             let was = progress.origin.map { "version \($0.version) of '\($0.model)'" } ?? "no version"
             throw TrainingError.stateMismatch("the version to continue from (it was \(was))")
         }

@@ -202,6 +202,13 @@ public struct TrainingJob: Sendable {
         return trained.progress
     }
 
+    /// The version that the training continues from, as its own version names it.
+    var origin: VersionOrigin? {
+        var origin = parent?.origin
+        origin?.learntUntil = data.learntUntil
+        return origin
+    }
+
     /// The settings that the training learns by: those of the recipe, or fewer steps when it continues from a version.
     var learntRecipe: Recipe {
         parent.map { recipe.continued(fullSteps: $0.origin.fullSteps) } ?? recipe

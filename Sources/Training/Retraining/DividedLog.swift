@@ -21,8 +21,15 @@ struct DividedLog {
     ///   - items: The vocabulary of the log.
     ///   - start: The time of the first newer event.
     ///   - end: The time of the first event to leave out; nil for none.
+    ///   - learntUntil: The newest time that an earlier version has learnt from; nil if there is none.
     /// - Complexity: O(n log n) in events.
-    init?(_ log: EventLog, _ items: ItemVocabulary, at start: Timestamp, until end: Timestamp? = nil) {
+    init?(
+        _ log: EventLog,
+        _ items: ItemVocabulary,
+        at start: Timestamp,
+        until end: Timestamp? = nil,
+        learntUntil: Double? = nil
+    ) {
         var (older, newer) = (EventLog(notes: log.notes, hasTimes: true), EventLog(notes: [], hasTimes: true))
         var vocabulary = ItemVocabulary()
         let users = log.userIDs.map { Array($0.utf8)[...] }
@@ -50,7 +57,7 @@ struct DividedLog {
         for item in names.indices where !hasEvent[item] { _ = vocabulary.intern(names[item]) }
         older.takeCountOfDropped(in: log)
         self.vocabulary = vocabulary
-        self.older = older.dataset(older.eventsByUser())
+        self.older = older.dataset(older.eventsByUser(), learntUntil: learntUntil)
         for event in events(where: { time in end.map { time < $0 } ?? true }) {
             add(event, to: &newer)
         }
@@ -75,6 +82,7 @@ struct DividedLog {
     ///   - kind: The split; nil to choose by the data.
     ///   - seed: Seed of the split.
     ///   - metadata: The items file, or nil.
+    ///   - isContinued: Whether a training continues from the earlier version, so that only new events judge it.
     /// - Returns: The three parts.
     /// - Throws: ``SmallDataError``, or ``CSVError`` of the items file.
     func trainingData(
@@ -82,9 +90,12 @@ struct DividedLog {
         columns: EventColumns,
         split kind: SplitKind?,
         seed: UInt64,
-        items metadata: String?
+        items metadata: String?,
+        continued isContinued: Bool
     ) throws -> TrainingData {
-        try TrainingData(
+        var older = older
+        if !isContinued { older.learnt = nil }
+        return try TrainingData(
             older,
             of: path,
             columns: columns,

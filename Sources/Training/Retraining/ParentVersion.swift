@@ -77,9 +77,15 @@ public struct ParentVersion: Sendable {
         try requireItems(ItemVocabulary(ids: data.catalogue.ids))
     }
 
-    /// A warning about the validation figures of a training that continues from this version; nil if they are honest.
-    public func noteOfLearntUsers(in data: TrainingData) -> String? {
-        origin.noteOfLearntUsers(split: data.fingerprint.split)
+    /// What a user must know about the validation figures of a training that continues from this version; nil if nothing.
+    public func noteOfJudging(by data: TrainingData) -> String? {
+        guard let learnt = data.learntUntil, let log else {
+            return origin.noteOfLearntUsers(split: data.fingerprint.split)
+        }
+        let time = Self.time(LogExtent(events: log.events, users: log.users, unit: log.unit, newest: learnt))
+        return
+            "validation asks about \(NumberText.counted(data.split.validation.judgingCount, "event")) newer than \(time), the newest that version "
+            + "\(origin.version) of '\(origin.model)' knows"
     }
 
     /// Checks that a log is a later state of the version's log.
@@ -119,12 +125,13 @@ public struct ParentVersion: Sendable {
 extension VersionOrigin {
     /// A warning about validation and test figures of a version that continues from this one; nil if they are honest.
     ///
-    /// By time, other users are held out once a log has grown, so the earlier version may have learnt from them.
+    /// By time, other users are held out once a log has grown, so the earlier version may have learnt from them. The figures
+    /// are honest where only events judge that it does not know.
     ///
     /// - Parameter split: The kind of the split, as fingerprints name it.
     /// - Returns: A sentence for the user.
     func noteOfLearntUsers(split: String) -> String? {
-        guard split == SplitKind.time.rawValue else { return nil }
+        guard split == SplitKind.time.rawValue, learntUntil == nil else { return nil }
         return
             "warning: version \(version) of '\(model)', which this one continues, may have learnt from the held-out users, "
             + "so their figures are too good. `dimerec retrain` compares both versions on events that neither has learnt from"

@@ -93,7 +93,7 @@ public struct RetrainingRound: Sendable {
                 "no event is new and older than the newest \(hours) hours, which judge; wait for more events, or lower judge.hours"
             return finished(result)
         }
-        guard let divided = DividedLog(log, items, at: Timestamp(start)) else {
+        guard let divided = DividedLog(log, items, at: Timestamp(start), learntUntil: parent?.log?.newest) else {
             throw RetrainingError.shortLog(file: source.name, hours: settings.judge.hours)
         }
         guard active == nil || divided.rows.count >= settings.judge.minimumRows else {
@@ -109,9 +109,10 @@ public struct RetrainingRound: Sendable {
             columns: columns,
             split: origin.map { SplitKind(rawValue: $0.data.split) } ?? given?.data.split,
             seed: (origin?.data.splitSeed) ?? given?.data.splitSeed ?? DataConfiguration().splitSeed,
-            items: settings.items.isEmpty ? nil : settings.items
+            items: settings.items.isEmpty ? nil : settings.items,
+            continued: origin != nil
         )
-        let noteOfUsers = origin?.origin.noteOfLearntUsers(split: data.fingerprint.split)
+        let noteOfUsers = origin?.noteOfJudging(by: data)
         notes(data.notes.filter { !log.notes.contains($0) } + [noteOfUsers].compactMap(\.self))
         let budget = settings.budget.completed(hasRecipe: given != nil || parent != nil)
         let recipe = recipe(given ?? parent?.recipe, for: data, budget)

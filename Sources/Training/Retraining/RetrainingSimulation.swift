@@ -103,7 +103,13 @@ public struct RetrainingSimulation: Sendable {
         while let newest = times.last, start <= newest {
             let end = start + length
             defer { start = end }
-            let divided = DividedLog(log, items, at: Timestamp(start), until: Timestamp(end))
+            let divided = DividedLog(
+                log,
+                items,
+                at: Timestamp(start),
+                until: Timestamp(end),
+                learntUntil: former.first?.parent.log?.newest
+            )
             guard let divided, divided.rows.count > 0 else { continue }
             var period = Period(
                 start: TimeScale.date(scale.seconds(start), withTime: false),
@@ -112,16 +118,21 @@ public struct RetrainingSimulation: Sendable {
                 rows: min(divided.rows.count, DividedLog.mostRows),
                 scores: []
             )
-            let data = try divided.trainingData(
-                of: source.name,
-                columns: columns,
-                split: recipe.data.split,
-                seed: recipe.data.splitSeed,
-                items: nil
-            )
+            func data(continued isContinued: Bool) throws -> TrainingData {
+                try divided.trainingData(
+                    of: source.name,
+                    columns: columns,
+                    split: recipe.data.split,
+                    seed: recipe.data.splitSeed,
+                    items: nil,
+                    continued: isContinued
+                )
+            }
+            let (whole, continued) = (try data(continued: false), try data(continued: true))
             var states: [State] = []
             for (number, way) in ways.enumerated() {
                 let before = former.isEmpty ? nil : former[number]
+                let data = if case .continued = way { continued } else { whole }
                 let state = try next(way, before, states.first, former.first, data, periods.count, store)
                 let measures: [JudgedMeasure] = [.hitRate, .reciprocalRank]
                 let rows = divided.rows(for: state.model.ids, limit: DividedLog.mostRows)

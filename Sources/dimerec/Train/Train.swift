@@ -87,7 +87,7 @@ struct Train: ParsableCommand {
         let file = recipe.map { URL(filePath: $0).deletingPathExtension().lastPathComponent }
         let name = model ?? from?.model ?? file ?? "model"
         try ModelName.require(name)
-        let data = try files.load(given?.data, showsNotes: ranks.isFirst)
+        let data = try files.load(given?.data, showsNotes: ranks.isFirst, learntUntil: parent?.log?.newest)
         func finished(_ recipe: Recipe) throws -> Recipe {
             var recipe = recipe
             if let split = data.splitKind { recipe.data.split = split }
@@ -99,7 +99,7 @@ struct Train: ParsableCommand {
         let recipe = try begun ?? finished(given ?? chosenRecipe(for: data, isTold: ranks.isFirst))
         if let recipeOut, ranks.isFirst { try recipe.write(to: recipeOut) }
         try parent?.require(recipe, data, logMayShrink: logMayShrink)
-        if ranks.isFirst, let note = parent?.noteOfLearntUsers(in: data) { Terminal.write(notes: [note]) }
+        if ranks.isFirst, let note = parent?.noteOfJudging(by: data) { Terminal.write(notes: [note]) }
         return Prepared(
             job: TrainingJob(
                 recipe: recipe,

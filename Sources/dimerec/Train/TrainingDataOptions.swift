@@ -52,14 +52,19 @@ struct TrainingDataOptions: ParsableArguments {
     /// - Parameters:
     ///   - configuration: Has the recipe's split; without a recipe, the data decide.
     ///   - showsNotes: Whether to write the notes.
+    ///   - learntUntil: The newest time of the log of a version to continue from; nil if there is none.
     /// - Returns: The three parts.
     /// - Throws: `ValidationError`, `CSVError` or `SmallDataError`.
-    func load(_ configuration: DataConfiguration?, showsNotes: Bool = true) throws -> TrainingData {
+    func load(
+        _ configuration: DataConfiguration?,
+        showsNotes: Bool = true,
+        learntUntil: Double? = nil
+    ) throws -> TrainingData {
         var configuration = configuration
         var chosen = configuration?.targets ?? TargetConfiguration()
         try targets.apply(to: &chosen)
         configuration?.targets = chosen
-        let data = try filesOfFolder().read(configuration, chosen)
+        let data = try filesOfFolder().read(configuration, chosen, learntUntil: learntUntil)
         if showsNotes { Terminal.write(notes: data.notes) }
         return data
     }
@@ -106,7 +111,11 @@ struct TrainingDataOptions: ParsableArguments {
         return files[0]
     }
 
-    private func read(_ configuration: DataConfiguration?, _ targets: TargetConfiguration) throws -> TrainingData {
+    private func read(
+        _ configuration: DataConfiguration?,
+        _ targets: TargetConfiguration,
+        learntUntil: Double?
+    ) throws -> TrainingData {
         if !events.isEmpty {
             return try TrainingData(
                 events: EventSource(events),
@@ -114,7 +123,8 @@ struct TrainingDataOptions: ParsableArguments {
                 targets: targets,
                 split: split ?? configuration?.split,
                 seed: (configuration ?? DataConfiguration()).splitSeed,
-                items: items
+                items: items,
+                learntUntil: learntUntil
             )
         }
         guard let train, let validation else { throw ValidationError("--train needs --validation.") }

@@ -49,8 +49,14 @@ struct RetrainingFixture {
     }
 
     /// The log as the data of a training.
-    func data(split: SplitKind = .users) throws -> TrainingData {
-        try TrainingData(events: events, split: split, seed: 1, items: nil)
+    func data(split: SplitKind = .users, continuing parent: ParentVersion? = nil) throws -> TrainingData {
+        try TrainingData(
+            events: EventSource(file: events),
+            split: split,
+            seed: 1,
+            items: nil,
+            learntUntil: parent?.log?.newest
+        )
     }
 
     /// The active version as a parent.
@@ -60,10 +66,12 @@ struct RetrainingFixture {
     @discardableResult func train(
         _ recipe: Recipe = recipe,
         from parent: ParentVersion? = nil,
+        split: SplitKind = .users,
         steps: Int? = nil
     ) throws -> Checkpoint {
         let store = try CheckpointStore(path: store)
-        let job = TrainingJob(recipe: recipe, data: try data(), seed: 1, model: "m", from: parent)
+        let data = try data(split: split, continuing: parent)
+        let job = TrainingJob(recipe: recipe, data: data, seed: 1, model: "m", from: parent)
         _ = try job.run(store: store, resume: false, budget: TrainingBudget(steps: steps))
         return try store.load(model: "m")
     }

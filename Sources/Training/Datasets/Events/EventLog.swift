@@ -201,13 +201,26 @@ struct EventLog {
     }
 
     /// The events as one sequence a user, given ``eventsByUser()``.
-    func dataset(_ events: RaggedRows) -> InteractionDataset {
+    ///
+    /// - Parameters:
+    ///   - events: The numbers of each user's events.
+    ///   - learntUntil: The newest time that a version has learnt from already; nil if there is none. It says something
+    ///     only about times of a clock.
+    /// - Returns: The events, in the order of their times.
+    func dataset(_ events: RaggedRows, learntUntil: Double? = nil) -> InteractionDataset {
         let lastTimestamps = userIDs.indices.map { times[events.ids[events.offsets[$0 + 1] - 1]] }
+        let learntUntil = TimeScale(lastTimestamps).isClock ? learntUntil : nil
         return InteractionDataset(
             userIDs: userIDs,
             sequences: events.mapIDs { items[Int($0)] },
             weights: weights.isEmpty ? [] : events.ids.map { weights[Int($0)] },
             lastTimestamps: lastTimestamps,
+            learnt: learntUntil.map { newest in
+                InteractionDataset.Learnt(
+                    until: newest,
+                    events: (0..<events.count).map { user in Int32(events[user].count { times[$0].nearest <= newest }) }
+                )
+            },
             dropped: dropped,
             unknownEvents: items.count { $0 == InteractionDataset.unknownItem },
             unknownItems: unknownTable.count,

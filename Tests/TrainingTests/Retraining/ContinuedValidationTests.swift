@@ -1,0 +1,125 @@
+import CheckpointStore
+import Foundation
+import Kernels
+import Testing
+import Training
+
+/// Which events judge a version that continues another.
+@Suite("validation of continued trainings") struct ContinuedValidationTests {
+    /// 200 users of the first day; half of them come back on the third, with 200 new users.
+    private static let first = RetrainingFixture.lines(users: 0..<200, day: 0)
+    private static let grown = first + RetrainingFixture.lines(users: 100..<400, day: 2, events: 6)
+
+    /// The user and the time of every line.
+    private static func times(_ lines: [String]) -> [String: [Double]] {
+        let fields = lines.map { $0.split(separator: ",") }
+        return Dictionary(grouping: fields) { String($0[0]) }.mapValues { $0.compactMap { Double($0[2]) }.sorted() }
+    }
+
+    /// The times of the targets that judge in a part.
+    private static func judging(_ part: DataPart, _ times: [String: [Double]]) -> [Double] {
+        let rows = EvaluationRows(part, protocol: .allPrefixes)
+        return (0..<rows.count).compactMap { times[part.userIDs[rows.user(of: $0)]]?[rows.cut(of: $0)] }
+    }
+
+    @Test("by time, only events that the earlier version does not know judge, and users without such are learnt from")
+    func judgesByNewEvents() throws {
+        try RetrainingFixture.run { fixture in
+            try fixture.write(Self.first)
+            try fixture.train(split: .time)
+            try fixture.write(Self.grown)
+            let parent = try fixture.parent()
+            let newest = try #require(parent.log?.newest)
+            let (data, times) = (try fixture.data(split: .time, continuing: parent), Self.times(Self.grown))
+            #expect(data.learntUntil == newest)
+            for part in [data.split.validation, data.split.test] {
+                let judging = Self.judging(part, times)
+                #expect(judging.count == part.sequences.count * 6 - part.sequences.lengths.count { $0 == 6 })
+                #expect(judging.allSatisfy { $0 > newest })
+            }
+            // 300 users have new events, 30 of them for each of the two parts.
+            #expect(data.split.validation.userIDs.count == 30 && data.split.test.userIDs.count == 30)
+            let held = Set(data.split.validation.userIDs + data.split.test.userIDs)
+            #expect(held.isDisjoint(with: data.split.train.userIDs) && data.split.train.userIDs.count == 340)
+            // A training from nothing is judged by all events of its held-out users.
+            let whole = try fixture.data(split: .time)
+            #expect(whole.learntUntil == nil)
+            #expect(Self.judging(whole.split.test, times).contains { $0 <= newest })
+        }
+    }
+
+    @Test("the rows of every protocol are those of the new events")
+    func everyProtocol() throws {
+        try RetrainingFixture.run { fixture in
+            try fixture.write(Self.first)
+            try fixture.train(split: .time)
+            try fixture.write(Self.grown)
+            let part = try fixture.data(split: .time, continuing: fixture.parent()).split.test
+            for `protocol` in EvaluationProtocol.allCases {
+                let rows = EvaluationRows(part, protocol: `protocol`)
+                let users = (0..<rows.count).map(rows.user)
+                #expect(Set(users).count == 30, "\(`protocol`)")
+                for row in 0..<rows.count {
+                    let count = part.sequences[rows.user(of: row)].count
+                    #expect(rows.cut(of: row) >= max(1, count - 6))
+                }
+                if `protocol` == .lastItem || `protocol` == .nextAfter80 { #expect(users.count == 30) }
+            }
+        }
+    }
+
+    @Test("by users, the test part keeps all events, because no version learns from its users")
+    func keepsTestUsers() throws {
+        try RetrainingFixture.run { fixture in
+            try fixture.write(Self.first)
+            try fixture.train()
+            try fixture.write(Self.grown)
+            let (data, whole) = (try fixture.data(continuing: fixture.parent()), try fixture.data())
+            let times = Self.times(Self.grown)
+            #expect(data.split.test == whole.split.test)
+            #expect(data.split.validation.userIDs == whole.split.validation.userIDs)
+            let newest = try #require(data.learntUntil)
+            #expect(Self.judging(whole.split.validation, times).contains { $0 <= newest })
+            let judging = Self.judging(data.split.validation, times)
+            #expect(!judging.isEmpty && judging.allSatisfy { $0 > newest })
+        }
+    }
+
+    @Test("the version can be tested on its log by the rows that its training held out, and without a warning")
+    func testsTheSameRows() throws {
+        try RetrainingFixture.run { fixture in
+            try fixture.write(Self.first)
+            try fixture.train(split: .time)
+            try fixture.write(Self.grown)
+            let parent = try fixture.parent()
+            let data = try fixture.data(split: .time, continuing: parent)
+            let version = try fixture.train(from: parent, split: .time)
+            #expect(version.manifest.origin?.learntUntil == parent.log?.newest)
+            let held = try HeldOutData(
+                events: EventSource(file: fixture.events),
+                split: nil,
+                part: .test,
+                manifest: version.manifest,
+                catalogue: version.catalogue
+            )
+            #expect(held.part == data.split.test)
+            #expect(!held.notes.contains { $0.contains("too good") })
+        }
+    }
+
+    @Test("where new events are few, all events of the held-out users judge, with a warning", arguments: [1, 50])
+    func warnsOfFewNewEvents(users: Int) throws {
+        try RetrainingFixture.run { fixture in
+            try fixture.write(Self.first)
+            try fixture.train(split: .time)
+            try fixture.write(Self.first + RetrainingFixture.lines(users: 0..<users, day: 2))
+            let parent = try fixture.parent()
+            let data = try fixture.data(split: .time, continuing: parent)
+            let whole = try fixture.data(split: .time)
+            #expect(data.learntUntil == nil && data.split == whole.split)
+            #expect(try #require(parent.noteOfJudging(by: data)).contains("too good"))
+            let version = try fixture.train(from: parent, split: .time)
+            #expect(version.manifest.origin == VersionOrigin(model: "m", version: 1, fullSteps: 40))
+        }
+    }
+}
