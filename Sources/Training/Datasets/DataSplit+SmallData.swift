@@ -16,16 +16,18 @@ extension DataSplit {
     ///   - file: The file of the events, for the error.
     ///   - kind: The requested split.
     ///   - seed: Seed of the split.
+    ///   - holdsOutTest: Whether there is a test part.
     /// - Returns: The split and its kind.
     /// - Throws: ``SmallDataError/tooFewEvents(file:users:events:targets:longest:)``.
     static func fitting(
         _ dataset: InteractionDataset,
         of file: String,
         by kind: SplitKind,
-        seed: UInt64
+        seed: UInt64,
+        holdsOutTest: Bool = true
     ) throws(SmallDataError) -> (split: DataSplit, kind: SplitKind) {
         for kind in [kind] + fallbacks.filter({ $0 != kind }) {
-            let split = DataSplit(dataset, by: kind, seed: seed)
+            let split = DataSplit(dataset, by: kind, seed: seed, holdsOutTest: holdsOutTest)
             if split.hasRows { return (split, kind) }
         }
         throw .tooFewEvents(
@@ -39,13 +41,12 @@ extension DataSplit {
 }
 
 extension InteractionDataset {
-    /// The same events, all of which may judge where a split does not keep them from an earlier version, or leaves too few
-    /// new ones to judge by.
-    ///
-    /// No version learns from the last two events of a user that ``SplitKind/leaveOneOut`` holds out.
-    func judgedAnew(by kind: SplitKind, seed: UInt64) -> InteractionDataset {
+    /// The same events, all of which may judge where a split leaves too few new ones to judge by.
+    func judgedAnew(by kind: SplitKind, seed: UInt64, holdsOutTest: Bool) -> InteractionDataset {
         guard learnt != nil else { return self }
-        if kind != .leaveOneOut, !DataSplit(self, by: kind, seed: seed).validation.hasFewTargets { return self }
+        let split = DataSplit(self, by: kind, seed: seed, holdsOutTest: holdsOutTest)
+        let users = (0..<split.validation.sequences.count).count { !split.validation.judgingItems(of: $0).isEmpty }
+        guard split.validation.hasFewTargets || users < DataPart.fewUsers else { return self }
         var dataset = self
         dataset.learnt = nil
         return dataset
@@ -55,6 +56,8 @@ extension InteractionDataset {
 extension DataPart {
     /// The number of targets below which validation says little: at 100 rows, an HR@20 of .3 is uncertain by .09.
     private static let fewTargets = 100
+    /// The number of users below which the new events of a log say little: the events of one user are much alike.
+    static let fewUsers = 50
 
     /// How many items are targets: those with others before them and with a weight.
     var targetCount: Int {

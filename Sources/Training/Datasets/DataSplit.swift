@@ -152,12 +152,14 @@ public struct DataSplit: Sendable, Equatable {
     ///   - dataset: The events.
     ///   - kind: How to split; only ``SplitKind/users`` depends on the seed.
     ///   - seed: Seed of the split.
+    ///   - holdsOutTest: Whether there is a test part. Otherwise its users or items are for validation, and those of the
+    ///     validation part for training.
     /// - Complexity: O(n) in events, and O(u log u) in users for ``SplitKind/time``.
-    public init(_ dataset: InteractionDataset, by kind: SplitKind, seed: UInt64) {
+    public init(_ dataset: InteractionDataset, by kind: SplitKind, seed: UInt64, holdsOutTest: Bool = true) {
         switch kind {
-        case .users: self.init(dataset, parts: Self.hashedParts(of: dataset.userIDs, seed: seed), testedAnew: false)
-        case .time: self.init(dataset, parts: Self.timedParts(of: dataset), testedAnew: true)
-        case .leaveOneOut: self.init(leavingOneOutOf: dataset)
+        case .users: self.init(dataset, Self.hashedParts(of: dataset.userIDs, seed: seed), holdsOutTest)
+        case .time: self.init(dataset, Self.timedParts(of: dataset), holdsOutTest)
+        case .leaveOneOut: self.init(leavingOut: holdsOutTest ? 2 : 1, of: dataset)
         }
     }
 
@@ -188,28 +190,25 @@ public struct DataSplit: Sendable, Equatable {
         return sequences
     }
 
-    /// A split of whole users.
-    ///
-    /// An earlier version may have learnt from the validation part in its refit. `testedAnew` says whether it may have
-    /// learnt from the test part too.
-    private init(_ dataset: InteractionDataset, parts: [SplitPart], testedAnew: Bool) {
-        func part(_ part: SplitPart, judgedAnew: Bool) -> DataPart {
-            DataPart(dataset, users: parts.indices.lazy.filter { parts[$0] == part }, judgedAnew: judgedAnew)
+    private init(_ dataset: InteractionDataset, _ parts: [SplitPart], _ holdsOutTest: Bool) {
+        func part(_ names: SplitPart?..., judgedAnew: Bool = true) -> DataPart {
+            DataPart(dataset, users: parts.indices.lazy.filter { names.contains(parts[$0]) }, judgedAnew: judgedAnew)
         }
-        train = part(.train, judgedAnew: false)
-        validation = part(.validation, judgedAnew: true)
-        test = part(.test, judgedAnew: testedAnew)
+        train = part(.train, holdsOutTest ? nil : .validation, judgedAnew: false)
+        validation = part(holdsOutTest ? .validation : .test)
+        test = part(holdsOutTest ? .test : nil)
     }
 
-    private init(leavingOneOutOf dataset: InteractionDataset) {
+    /// Holds out the last `count` items of each user of three or more, one for each part.
+    private init(leavingOut count: Int, of dataset: InteractionDataset) {
         let users = dataset.userIDs.indices
         let divided = users.filter { dataset.sequences[$0].count >= 3 }
         func part(droppingLast count: Int) -> DataPart {
-            DataPart(dataset, users: divided, targets: .last) { _ in count }
+            DataPart(dataset, users: divided, targets: .last, judgedAnew: true) { _ in count }
         }
-        train = DataPart(dataset, users: users) { $0 >= 3 ? 2 : 0 }
-        validation = part(droppingLast: 1)
-        test = part(droppingLast: 0)
+        train = DataPart(dataset, users: users) { $0 >= 3 ? count : 0 }
+        validation = part(droppingLast: count - 1)
+        test = count == 2 ? part(droppingLast: 0) : DataPart(userIDs: [], sequences: RaggedRows(), targets: .last)
     }
 
     /// Splits the hash's range into ten equal slices: eight for training, one for validation, one for testing.
@@ -227,25 +226,32 @@ public struct DataSplit: Sendable, Equatable {
     /// The parts of users by the time of their last event.
     ///
     /// For a version that continues another, the users with events that the other does not know are divided, and all
-    /// others are for training: only new events can judge it, and users who stayed away have none.
+    /// others are for training: only new events can judge it, and users who stayed away have none. Of few such users, up
+    /// to a quarter is for each of the held-out parts.
     private static func timedParts(of dataset: InteractionDataset) -> [SplitPart] {
         guard let learnt = dataset.learnt else { return timedParts(of: dataset.lastTimestamps) }
         let divided = dataset.userIDs.indices.filter { user in
             max(1, Int(learnt.events[user])) < dataset.sequences[user].count
         }
         var parts = [SplitPart](repeating: .train, count: dataset.userCount)
-        let own = timedParts(of: divided.map { dataset.lastTimestamps[$0] })
+        let held = max(divided.count / 10, min(DataPart.fewUsers * 2, divided.count / 4))
+        let own = timedParts(of: divided.map { dataset.lastTimestamps[$0] }, holdingOut: held)
         for (user, part) in zip(divided, own) { parts[user] = part }
         return parts
     }
 
     /// The first 80 % of the users are for training, the next 10 % for validation, the rest for testing.
-    static func timedParts(of lastTimestamps: [Timestamp]) -> [SplitPart] {
+    ///
+    /// - Parameters:
+    ///   - lastTimestamps: The time of each user's last event.
+    ///   - held: How many users are in each of the other two parts than that for training; nil for 10 %.
+    /// - Returns: The part of each user.
+    static func timedParts(of lastTimestamps: [Timestamp], holdingOut held: Int? = nil) -> [SplitPart] {
         let count = lastTimestamps.count
         let order = lastTimestamps.indices.sorted { (lastTimestamps[$0], $0) < (lastTimestamps[$1], $1) }
         var parts = [SplitPart](repeating: .test, count: count)
-        for user in order[..<(count * 9 / 10)] { parts[user] = .validation }
-        for user in order[..<(count * 8 / 10)] { parts[user] = .train }
+        for user in order[..<(held.map { count - $0 } ?? count * 9 / 10)] { parts[user] = .validation }
+        for user in order[..<(held.map { count - 2 * $0 } ?? count * 8 / 10)] { parts[user] = .train }
         return parts
     }
 }

@@ -79,7 +79,7 @@ public struct TrainingData: Sendable {
         )
     }
 
-    /// Splits the events of one log, whose items the vocabulary has.
+    /// Splits the events of one log, whose items the vocabulary has, with a test part or without.
     init(
         _ dataset: InteractionDataset,
         of path: String,
@@ -87,14 +87,15 @@ public struct TrainingData: Sendable {
         vocabulary: ItemVocabulary,
         split requested: SplitKind?,
         seed: UInt64,
-        items metadata: String?
+        items metadata: String?,
+        holdsOutTest: Bool = true
     ) throws {
         let kind = requested ?? (dataset.hasClock ? .time : .users)
-        let dataset = dataset.judgedAnew(by: kind, seed: seed)
+        let dataset = dataset.judgedAnew(by: kind, seed: seed, holdsOutTest: holdsOutTest)
         learntUntil = dataset.learnt?.until
         let fitting: (split: DataSplit, kind: SplitKind)
         do {
-            fitting = try DataSplit.fitting(dataset, of: path, by: kind, seed: seed)
+            fitting = try DataSplit.fitting(dataset, of: path, by: kind, seed: seed, holdsOutTest: holdsOutTest)
         } catch {
             throw dataset.dropped.events > 0 ? .tooFewWithoutUsers(dataset.dropped.users, "\(error)") : error
         }

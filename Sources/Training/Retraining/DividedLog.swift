@@ -102,7 +102,8 @@ struct DividedLog {
             vocabulary: vocabulary,
             split: kind,
             seed: seed,
-            items: metadata
+            items: metadata,
+            holdsOutTest: false
         )
     }
 }

@@ -82,6 +82,23 @@ import Training
         }
     }
 
+    @Test("without a test part, its rows are for validation, and those for training", arguments: SplitKind.allCases)
+    func withoutTest(kind: SplitKind) throws {
+        let dataset = try dataset(users: 300)
+        let (three, two) = (
+            DataSplit(dataset, by: kind, seed: 7), DataSplit(dataset, by: kind, seed: 7, holdsOutTest: false)
+        )
+        #expect(two.test.userIDs.isEmpty && two.validation == three.test)
+        let learnt = Dictionary(grouping: two.train.userIDs) { $0 }.mapValues(\.count)
+        #expect(learnt.values.allSatisfy { $0 == 1 })
+        for part in [three.train, three.validation] {
+            for (row, id) in part.userIDs.enumerated() {
+                #expect(try #require(sequence(of: id, in: two.train)).starts(with: part.sequences[row]))
+            }
+        }
+        #expect(two.train.sequences.ids.count == three.sequencesBeforeTest.ids.count)
+    }
+
     @Test("leave-one-out holds out each event at most once and trains on none of them") func leaveOneOut() throws {
         let dataset = try dataset(users: 200)
         let split = DataSplit(dataset, by: .leaveOneOut, seed: 0)

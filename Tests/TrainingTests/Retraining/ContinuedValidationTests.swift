@@ -6,9 +6,9 @@ import Training
 
 /// Which events judge a version that continues another.
 @Suite("validation of continued trainings") struct ContinuedValidationTests {
-    /// 200 users of the first day; half of them come back on the third, with 200 new users.
-    private static let first = RetrainingFixture.lines(users: 0..<200, day: 0)
-    private static let grown = first + RetrainingFixture.lines(users: 100..<400, day: 2, events: 6)
+    /// 600 users of the first day; half of them come back on the third, with 600 new users.
+    private static let first = RetrainingFixture.lines(users: 0..<600, day: 0)
+    private static let grown = first + RetrainingFixture.lines(users: 300..<1200, day: 2, events: 6)
 
     /// The user and the time of every line.
     private static func times(_ lines: [String]) -> [String: [Double]] {
@@ -37,10 +37,10 @@ import Training
                 #expect(judging.count == part.sequences.count * 6 - part.sequences.lengths.count { $0 == 6 })
                 #expect(judging.allSatisfy { $0 > newest })
             }
-            // 300 users have new events, 30 of them for each of the two parts.
-            #expect(data.split.validation.userIDs.count == 30 && data.split.test.userIDs.count == 30)
+            // 900 users have new events, 100 of them for each of the two parts.
+            #expect(data.split.validation.userIDs.count == 100 && data.split.test.userIDs.count == 100)
             let held = Set(data.split.validation.userIDs + data.split.test.userIDs)
-            #expect(held.isDisjoint(with: data.split.train.userIDs) && data.split.train.userIDs.count == 340)
+            #expect(held.isDisjoint(with: data.split.train.userIDs) && data.split.train.userIDs.count == 1000)
             // A training from nothing is judged by all events of its held-out users.
             let whole = try fixture.data(split: .time)
             #expect(whole.learntUntil == nil)
@@ -58,30 +58,30 @@ import Training
             for `protocol` in EvaluationProtocol.allCases {
                 let rows = EvaluationRows(part, protocol: `protocol`)
                 let users = (0..<rows.count).map(rows.user)
-                #expect(Set(users).count == 30, "\(`protocol`)")
+                #expect(Set(users).count == 100, "\(`protocol`)")
                 for row in 0..<rows.count {
                     let count = part.sequences[rows.user(of: row)].count
                     #expect(rows.cut(of: row) >= max(1, count - 6))
                 }
-                if `protocol` == .lastItem || `protocol` == .nextAfter80 { #expect(users.count == 30) }
+                if `protocol` == .lastItem || `protocol` == .nextAfter80 { #expect(users.count == 100) }
             }
         }
     }
 
-    @Test("by users, the test part keeps all events, because no version learns from its users")
-    func keepsTestUsers() throws {
+    @Test("by users, the parts stay, and new events judge them")
+    func judgesHashedUsers() throws {
         try RetrainingFixture.run { fixture in
             try fixture.write(Self.first)
             try fixture.train()
             try fixture.write(Self.grown)
             let (data, whole) = (try fixture.data(continuing: fixture.parent()), try fixture.data())
-            let times = Self.times(Self.grown)
-            #expect(data.split.test == whole.split.test)
-            #expect(data.split.validation.userIDs == whole.split.validation.userIDs)
-            let newest = try #require(data.learntUntil)
-            #expect(Self.judging(whole.split.validation, times).contains { $0 <= newest })
-            let judging = Self.judging(data.split.validation, times)
-            #expect(!judging.isEmpty && judging.allSatisfy { $0 > newest })
+            let (times, newest) = (Self.times(Self.grown), try #require(data.learntUntil))
+            for part in [SplitPart.validation, .test] {
+                #expect(data.split[part].userIDs == whole.split[part].userIDs)
+                #expect(Self.judging(whole.split[part], times).contains { $0 <= newest })
+                let judging = Self.judging(data.split[part], times)
+                #expect(!judging.isEmpty && judging.allSatisfy { $0 > newest })
+            }
         }
     }
 

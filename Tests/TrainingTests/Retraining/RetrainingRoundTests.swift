@@ -136,7 +136,9 @@ import Training
             )
             var other = recipe
             (other.counts.enabled, other.training.learningRate, other.continuation.learningRate) = (false, 0.5, 1)
-            let record = try #require(try RetrainingRound(settings(fixture, other)).run(check: { _ in }))
+            var settings = try settings(fixture, other)
+            settings.judge.measure = .reciprocalRank
+            let record = try #require(try RetrainingRound(settings).run(check: { _ in }))
             let judgement = try #require(record.judgement, "\(record)")
             #expect(judgement.users == 1 && judgement.rows >= 100 && judgement.low < judgement.high, "\(judgement)")
             #expect(record.reason.contains(" events of 1 user, difference"), "\(record.reason)")
