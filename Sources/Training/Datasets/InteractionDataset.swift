@@ -22,7 +22,7 @@ public struct InteractionDataset: Sendable {
     public let weights: [Float]
     /// When each user's last event happened.
     public let lastTimestamps: [Timestamp]
-    /// What was left out of the log, because its users are.
+    /// The users who were left out of the log, and their events.
     let dropped: Dropped
     /// How many events name an item outside the vocabulary.
     public let unknownEvents: Int
