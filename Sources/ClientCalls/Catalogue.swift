@@ -1,7 +1,7 @@
 import Foundation
 import NIOHTTP1
 
-/// What a filter leaves.
+/// How many items pass a filter.
 public struct FilterCount: Codable, Sendable, Equatable {
     /// The items in service that pass.
     public let count: Int

@@ -24,11 +24,14 @@ public enum DimeRecError: Error, Equatable, CustomStringConvertible {
         case .unreachable(let url, let reason):
             "\(url) cannot be reached (\(reason)). Is the service running there?"
         case .connectionLost(let url, let reason):
-            "The connection to \(url) broke before the answer was complete: \(reason)."
+            "The connection to \(url) broke before the answer was complete: \(reason). The service may have executed "
+                + "the call; ask for the present state before you send a change again."
         case .deadlineExceeded(let duration, let last):
-            "There was no answer within \(duration)" + (last.map { "; the previous attempt failed: \($0)" } ?? ".")
+            "There was no answer within \(duration); allow a longer timeout, or add replicas."
+                + (last.map { " The previous attempt failed: \($0)" } ?? "")
         case .invalidURL(let text): "'\(text)' is not a base address; give one like http://127.0.0.1:8080."
-        case .noControlPlane: "controlURL is not set; calls about models, versions and aliases need it."
+        case .noControlPlane:
+            "controlURL is not set; calls about models, versions and aliases need the address of the control plane."
         }
     }
 }

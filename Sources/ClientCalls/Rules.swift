@@ -2,9 +2,9 @@
 public struct Boost: Codable, Sendable, Equatable {
     /// The items.
     public var filter: Filter
-    /// What is added to the score; a negative amount demotes.
+    /// The amount to add to the score; a negative amount demotes.
     public var add: Double?
-    /// By what the rank is divided; a factor below 1 demotes.
+    /// The factor that divides the rank; a factor below 1 demotes.
     public var rankFactor: Double?
 
     /// Adds to the score.
@@ -131,7 +131,7 @@ public struct ItemReason: Codable, Sendable, Equatable {
     public let baseScore: Double
     /// The positions of the request's boosts whose filters the item passes.
     public let boosts: [Int]
-    /// What gave the item its position: `score`, `pin`, `new` or `share`.
+    /// The reason for the item's position: `score`, `pin`, `new` or `share`.
     public let reason: String
     /// The value whose share the item fills.
     public let shareOf: String?

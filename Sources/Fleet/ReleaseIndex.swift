@@ -72,7 +72,7 @@ public struct ReleaseIndex: Codable, Sendable, Equatable {
         }
     }
 
-    /// Adds a release, or changes share, replicas and guard of the newest one of its model if that is the same file.
+    /// Adds a release, or changes share, replicas and guard of the model's newest release if the file is the same.
     ///
     /// An older release of the same file leaves the index, so publishing an old version again makes all replicas
     /// return to it.

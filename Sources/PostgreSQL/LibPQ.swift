@@ -86,14 +86,14 @@ import Darwin
     }
 }
 
-/// One connection to a server, which never waits: each call does what the socket allows and returns.
+/// One connection to a server that never waits: each call moves as many bytes as the socket takes or has, and returns.
 ///
 /// One thread at a time may use it; ``ConnectionPool`` hands it over.
 @safe final class Session: @unchecked Sendable {
     /// The next step of a connection that is being made.
     enum Progress { case reading, writing, connected, failed }
 
-    /// What the server sent next.
+    /// The next message of the server.
     enum Reply {
         /// The rows of a finished statement.
         case rows(Rows)
@@ -180,7 +180,7 @@ import Darwin
         }
     }
 
-    /// Sends what is buffered: true when everything was sent, nil when the connection failed.
+    /// Sends the buffered bytes: true when all were sent, nil when the connection failed.
     func flush() -> Bool? {
         switch unsafe library.flush(connection) {
         case 0: true
@@ -189,7 +189,7 @@ import Darwin
         }
     }
 
-    /// Reads what has arrived; false when the connection failed.
+    /// Reads the bytes that have arrived; false when the connection failed.
     func receive() -> Bool { unsafe library.consumeInput(connection) == 1 }
 
     /// Whether ``next()`` would have to wait.

@@ -1,4 +1,4 @@
-/// Why a server did not do what it was asked.
+/// Why a server did not answer, or refused a statement.
 public enum PostgreSQLError: Error, Equatable, CustomStringConvertible {
     /// libpq is not installed, or is unusable.
     case libraryMissing(String)
@@ -29,9 +29,9 @@ public enum PostgreSQLError: Error, Equatable, CustomStringConvertible {
         case .unreachable(let server, let reason):
             "The PostgreSQL server \(server) cannot be reached: \(reason)"
         case .refused(let server, let state, let message):
-            "The PostgreSQL server \(server) refused a statement: \(message) (\(state))."
+            "The PostgreSQL server \(server) refused a statement: \(message) (SQLSTATE \(state))."
         case .late(let server):
-            "The PostgreSQL server \(server) did not answer in time."
+            "The PostgreSQL server \(server) did not answer in time; look at its load, or allow more time."
         }
     }
 }

@@ -89,7 +89,7 @@ public protocol TrainedRecommender: Recommender {
     /// Whether a batch needs a second draw of negatives, for a second loss.
     var drawsSecondNegatives: Bool { get }
 
-    /// Whether the loss is that of each row's target, so that targets may have weights.
+    /// Whether the loss is a sum over the targets of the rows, so that each target may have a weight.
     var weighsTargets: Bool { get }
 
     /// Whether a training window has many targets, because the model computes them all in one pass over the window.
@@ -150,7 +150,7 @@ extension TrainedRecommender {
         try requireLayout()
     }
 
-    /// The loss is that of each row's target.
+    /// The loss is a sum over the targets of the rows.
     public var weighsTargets: Bool { true }
 
     /// One draw of negatives is enough.

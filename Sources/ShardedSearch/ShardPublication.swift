@@ -24,7 +24,7 @@ public struct ShardPublication: Sendable {
         public init() {}
     }
 
-    /// What a publication did.
+    /// The result of a publication.
     public struct Report: Sendable {
         /// How many items each shard has.
         public var items: [Int] = []
@@ -54,8 +54,8 @@ public struct ShardPublication: Sendable {
     ///   - digest: The version's digest in the store.
     ///   - builder: Makes the item vectors as the service does.
     ///   - options: How to build the tables.
-    ///   - onStep: Told what begins.
-    /// - Returns: What was done.
+    ///   - onStep: Called with the name of each step when the step begins.
+    /// - Returns: The result.
     /// - Throws: ``SearchError``, or the builder's errors. Then the version stays incomplete, and a service refuses it.
     public func publish(
         _ checkpoint: consuming Checkpoint,
@@ -232,7 +232,7 @@ extension ShardPublication.Options {
         }
     }
 
-    /// What to say if the memory does not suffice for as many lists as are best; empty if it does.
+    /// Advice for the case that the memory does not suffice for the best number of lists; empty if it suffices.
     fileprivate func advice(rows: Int, dimension: Int) -> String {
         let (lists, best) = (lists(rows: rows, dimension: dimension), Self.bestLists(rows: rows))
         guard kind == .ivfflat, lists < best else { return "" }

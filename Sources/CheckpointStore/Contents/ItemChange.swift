@@ -43,7 +43,7 @@ public struct ItemChange: Codable, Sendable, Equatable {
         self.content = content
     }
 
-    /// Whether the change counts in a version of its model.
+    /// Whether a version of the model applies the change.
     ///
     /// - Parameters:
     ///   - version: The version.

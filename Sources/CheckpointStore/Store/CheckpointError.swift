@@ -101,7 +101,8 @@ public enum CheckpointError: Error, Equatable, CustomStringConvertible {
         case .diskFull(let path):
             "No space left for '\(path)' or its '-wal' file. Free some space and try again; the store is unchanged."
         case .readOnly(let path):
-            "'\(path)' cannot be written: opened for reading only, or its file or directory forbids writing."
+            "'\(path)' cannot be written: it was opened for reading only, or its file or directory forbids "
+                + "writing. Check their permissions."
         case .locked(let path):
             "'\(path)' stayed locked by another process. Wait for it to finish (`fuser \(path)` names it), then try again."
         case .inputOutput(let path, let reason):

@@ -73,9 +73,9 @@ extension CheckpointStore {
         }
     }
 
-    /// Makes one repair of several, or nothing of it when damage keeps it from that.
+    /// Makes one of several repairs completely, or changes nothing if damage prevents it.
     ///
-    /// - Throws: Every other error, such as that of a full disk; it ends the whole repair.
+    /// - Throws: Every other error, such as a full disk. It ends the whole repair.
     private func attempt(in db: Database, _ work: (Database) throws -> Void) throws {
         do {
             try db.inSavepoint {

@@ -141,7 +141,7 @@ struct DataPlaneServer: Service, CustomStringConvertible {
         }
     }
 
-    /// What prepares an accepted connection, on its event loop.
+    /// A function that prepares an accepted connection, on its event loop.
     private func opener(
         _ loops: [ObjectIdentifier: NIOLoopBound<EventLoopState>]
     ) -> @Sendable (any Channel) throws -> Void {

@@ -84,7 +84,7 @@ final class ChunkSizeCheck: ChannelInboundHandler {
         return nil
     }
 
-    /// Follows the chunks, and returns what exceeds a limit first.
+    /// Follows the chunks, and returns the first limit that they exceed.
     private func excess(in bytes: ByteBufferView) -> Excess? {
         var rest = bytes
         while let byte = rest.first {
@@ -120,7 +120,7 @@ final class ChunkSizeCheck: ChannelInboundHandler {
         }
     }
 
-    /// The last chunk has the size 0; what follows it is the parser's business.
+    /// The last chunk has the size 0; only the parser reads the bytes after it.
     private func afterSize(_ size: Int) -> Place {
         total += size
         lineLength = 0

@@ -268,7 +268,7 @@ extension Setting {
             \.search.effort,
             1...32_768,
             "The effort of a search without `ef`: `hnsw.ef_search` or `ivfflat.probes`, as the version was published."
-                + " By default what the version was published with."
+                + " By default the effort of the publication."
         ),
     ]
 

@@ -47,7 +47,7 @@ package struct Setting: Sendable {
         return true
     }
 
-    /// A value for messages, without what may be a password.
+    /// A value for messages; addresses that may hold a password are hidden.
     func shown(_ value: String) -> String { kind == .servers && value.contains("@") ? "…" : value }
 
     /// The name of the environment variable.

@@ -8,9 +8,9 @@ import CKernels
 /// alone, since the biases depend on distances. Tables of them would still not pay: projecting 70 items takes about
 /// as long as loading 70 rows from memory.
 public struct HistoryTransformer: InterestExtractor {
-    /// The weights of a block: `x += mix(attention(norm(x)))`, then what follows attention.
+    /// The weights of a block: attention, `x += mix(attention(norm(x)))`, and the rest of the block.
     public struct Block: Sendable {
-        /// What a block has besides attention.
+        /// The part of a block besides attention.
         public enum Rest: Sendable {
             /// Two layers after a Transformer's attention: `x += contract(expand(norm(x)))`.
             case feed(norm: NormLayer, expand: DenseLayer, contract: DenseLayer)
@@ -32,7 +32,7 @@ public struct HistoryTransformer: InterestExtractor {
         ///   - reversedBias: The bias of each head and distance, the largest distance first, `[h, N]`.
         ///   - weighting: How attention's logits become weights.
         ///   - mix: Applied to the heads' joined outputs, `[d, d]`.
-        ///   - rest: What the block has besides attention.
+        ///   - rest: The part of the block besides attention.
         public init(
             attentionNorm: NormLayer,
             projections: (queries: DenseLayer, keys: DenseLayer, values: DenseLayer),

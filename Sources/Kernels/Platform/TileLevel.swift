@@ -1,6 +1,6 @@
 /// The CPU level whose tiled kernels run; a CPU that lacks it runs the next lower one.
 package enum TileLevel: Int32, CaseIterable, Sendable {
-    /// What every CPU of the architecture has.
+    /// The instructions that every CPU of the architecture has.
     case portable
     /// AVX2.
     case medium

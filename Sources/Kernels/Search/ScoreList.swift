@@ -25,7 +25,7 @@ public struct ScoreList: Sendable {
     /// Removes all entries.
     public mutating func removeAll() { count = 0 }
 
-    /// Replaces the list by those of the first `count` values that lie in a range, sorted; ids are positions.
+    /// Replaces the list by the values in a range, among the first `count` values, sorted; ids are positions.
     ///
     /// - Returns: Whether there were at most `limit`; if not, the list is empty.
     public mutating func select(_ values: [Float], count: Int, in range: Range<Float>, limit: Int) -> Bool {

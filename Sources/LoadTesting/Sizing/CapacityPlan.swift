@@ -17,7 +17,7 @@ public struct CapacityPlan: Sendable {
         public var p99Milliseconds: Double
         /// Events of the log to train on.
         public var events: Double
-        /// Targets a second of the recipe's training; nil for that of the measured shape.
+        /// Targets a second of the recipe's training; nil for the measured speed of the default shape.
         public var targetsPerSecond: Double?
 
         /// Groups the inputs.

@@ -101,7 +101,7 @@ public struct MultVAE: TrainedRecommender {
         }
     }
 
-    /// The loss is that of a whole history, so targets have no weights.
+    /// One loss covers a whole history, so single targets have no weights.
     public var weighsTargets: Bool { false }
 
     /// `-sum_{i in S} log softmax_i + beta_s KL(q(z) || N(0, I))`, with `beta_s = beta min(1, s / S)` at step `s`.

@@ -50,9 +50,9 @@ extension ServingSnapshot {
     /// The items of the guidance's slots.
     ///
     /// - Parameters:
-    ///   - asked: The request's rules; nil for those of the recipe.
+    ///   - asked: The request's rules; nil for the rules of the recipe.
     ///   - history: Built items, oldest first, not empty.
-    ///   - seed: The request's seed, which decides what is explored.
+    ///   - seed: The request's seed, which decides the items to explore.
     /// - Returns: An item for each slot, first to last, -1 for an empty slot; none for the newest items of the history.
     /// - Complexity: O(h log h) for `h` items of history, O(passed over items) for popular ones, and O(64 d) for each
     ///   slot of exploration.

@@ -16,7 +16,7 @@ public final class FilterIndex: Sendable {
     private let identifiers: IdentifierTable
     private let cache: FilterCache<ItemFilter>
 
-    /// Groups what filters ask for.
+    /// Groups the parts of a catalogue that filters test.
     init(
         attributes: AttributeIndex,
         categories: CategoryIndex,

@@ -1,6 +1,6 @@
 import CheckpointStore
 
-/// The sources of one answer: what each of them is, and which items it gave.
+/// The sources of one answer: the version and status of each, and the items that it gave.
 public struct FusedSources: Sendable, Equatable {
     /// How a source took part.
     public enum Status: String, Sendable, CaseIterable {

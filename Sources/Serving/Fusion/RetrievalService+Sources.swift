@@ -86,8 +86,8 @@ extension RetrievalService {
 
     /// The version of a source's model; nil when none is in service.
     ///
-    /// Position is the source's place in the request; nil when an alias names the sources, whose missing models are the
-    /// operator's business.
+    /// `position` is the source's place in the request; nil when an alias names the sources. A missing model is then no
+    /// error of the request, because only the operator can correct the alias.
     private func arm(
         of name: String,
         at position: Int?,

@@ -8,7 +8,7 @@ public import Recommenders
 public struct RetrievalRequest: Sendable, Equatable {
     /// Item ids, oldest first; may be empty and may hold unknown ids.
     public var history = IdentifierList()
-    /// What the entries of the history say besides their ids.
+    /// The facts that the entries of the history give besides their ids.
     public var context = HistoryContext()
     /// Item ids that the answer must not contain.
     public var exclude = IdentifierList()
@@ -96,7 +96,7 @@ public struct RetrievalRequest: Sendable, Equatable {
     }
 }
 
-/// What the entries of a history say besides their ids.
+/// The facts that the entries of a history give besides their ids.
 ///
 /// Every system here reads the order of the history and no times, weights or events. So an answer ignores them, and its
 /// explanation says so.
@@ -111,7 +111,7 @@ public struct HistoryContext: OptionSet, Sendable {
     public static let times = HistoryContext(rawValue: 1)
     /// How much an interaction counts.
     public static let weights = HistoryContext(rawValue: 2)
-    /// What kind of interaction it was.
+    /// The kind of an interaction.
     public static let events = HistoryContext(rawValue: 4)
 }
 
@@ -131,7 +131,7 @@ public struct RetrievalResponse: Sendable {
     public let unknownIDs: Int
     /// Why each item is in the answer, in order; only with rules and `explain`, else empty.
     public let reasons: [ItemReason]
-    /// What the rules did; nil without rules.
+    /// The effects of the rules; nil without rules.
     public let effects: RuleEffects?
     /// Whether fewer than `k` items could be found.
     public let truncated: Bool

@@ -18,8 +18,9 @@ struct CountedAnswers {
     private var best = TopK(k: 0)
     /// The best items, best first.
     private(set) var results: [Scored] = []
-    /// Whether no item that the index left out can be among the best, as its own score is at most that of the last item
-    /// that the index found.
+    /// Whether no item that the index left out can be among the best.
+    ///
+    /// The score of such an item is at most that of the last item that the index found.
     private(set) var isFinal = false
 
     /// Computes the count scores of a history.

@@ -54,7 +54,7 @@ extension Alias.Guard {
     package func breach(by counts: VersionStatistics.Counts) -> String? {
         let rate = Double(counts.failed) / Double(max(1, counts.answered + counts.failed))
         if let most = maxErrorRate, rate > most { return "its error rate is \(rate); the guard allows \(most)" }
-        // Only what is surely above the bound ends a split: a sound version must not lose its part.
+        // Only a p99 whose whole step reaches the bound ends the split: a sound version must not lose its part.
         if let most = maxP99Ms, let p99 = counts.p99, p99.lowerBound / 1e6 >= most {
             return "its 99th percentile is above \(p99.lowerBound / 1e6) ms; the guard allows \(most) ms"
         }

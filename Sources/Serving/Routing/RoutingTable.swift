@@ -94,12 +94,12 @@ public struct AbsentModels: Sendable, Equatable {
     /// The models of the store.
     public let available: [String]
 
-    /// Names what is missing and what there is.
+    /// Names the missing models and the available ones.
     package init(names: [String], available: [String]) {
         (self.names, self.available) = (names, available)
     }
 
-    /// What is missing, what there is, and what to do.
+    /// The missing models, the available ones, and the next step.
     public var description: String {
         let there = available.isEmpty ? "no model yet" : available.map { "'\($0)'" }.joined(separator: ", ")
         return "The store has no model or alias \(names.map { "'\($0)'" }.joined(separator: ", ")), which MODEL names; "

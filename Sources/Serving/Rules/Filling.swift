@@ -153,7 +153,7 @@ struct Filling {
         }
     }
 
-    /// What the item at a position should be, most wanted first.
+    /// The conditions that the item at a position should meet, the most wanted first.
     private func conditions(at position: Int) -> [PositionCondition] {
         let lagging = rules.shares.enumerated()
             .map { place, entry in

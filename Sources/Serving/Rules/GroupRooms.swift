@@ -2,8 +2,8 @@ import Kernels
 
 /// How many more items each group of a list's items takes.
 ///
-/// An item's groups are looked up and numbered when it is first asked for: a list is longer than the part of it that is
-/// needed, and each look-up waits for memory. A later check of the item reads two short arrays.
+/// An item's groups are looked up and numbered at its first check: each look-up waits for memory, and most lists are
+/// longer than the part that is needed. A later check of the item reads two short arrays.
 struct GroupRooms {
     private let column: TextColumn
     private let limit: Int

@@ -77,12 +77,12 @@ final class PreparedRules {
     /// Whether an item may have to be new, or have a value that lags behind its share.
     var hasShares: Bool { fresh != nil || !shares.isEmpty }
 
-    /// What boosts add to an item's score.
+    /// The amount that boosts add to an item's score.
     func amount(of item: Int32) -> Float {
         boosts.reduce(0) { $1.amount != 0 && $1.items.contains(item) ? $0 + $1.amount : $0 }
     }
 
-    /// By what boosts divide an item's rank.
+    /// The factor by which boosts divide an item's rank.
     func factor(of item: Int32) -> Double {
         boosts.reduce(1) { $1.factor != 1 && $1.items.contains(item) ? $0 * $1.factor : $0 }
     }

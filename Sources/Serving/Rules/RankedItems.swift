@@ -53,7 +53,7 @@ struct CandidateStream {
     let condition: PositionCondition
     /// The set; nil for all items.
     var items: ItemSet?
-    /// What boosts add to its items; the most that they add if that differs.
+    /// The amount that boosts add to each of its items; the largest one if the amounts differ.
     let amount: Float
     /// How many items were asked for.
     private(set) var depth = 0

@@ -3,7 +3,7 @@ import VectorIndex
 
 /// Why an item is in an answer with rules.
 public struct ItemReason: Sendable, Equatable {
-    /// What gave the item its position.
+    /// The reason for the item's position.
     public enum Position: Sendable, Equatable {
         /// Its score, among the items that were left.
         case score
@@ -19,7 +19,7 @@ public struct ItemReason: Sendable, Equatable {
     public let base: Float
     /// The positions of the boosts in the request whose filters the item passes.
     public let boosts: [Int]
-    /// What gave the item its position.
+    /// The reason for the item's position.
     public let position: Position
 
     /// Groups the parts.
@@ -38,8 +38,8 @@ extension RetrievalService {
     ///   - source: The items that may be answered.
     ///   - excluded: Items that may not be answered.
     ///   - snapshot: The snapshot that answers.
-    /// - Returns: The items of the request's page, why each is there if the request asks to explain it, and what the
-    ///   rules did.
+    /// - Returns: The items of the request's page, the reason for each if the request asks for it, and the effects of
+    ///   the rules.
     /// - Throws: ``RetrievalError/invalidArgument(field:message:)``.
     func applyRules(
         of request: borrowing RetrievalRequest,

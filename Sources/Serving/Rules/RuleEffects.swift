@@ -37,7 +37,7 @@ extension RetrievalRequest {
     }
 }
 
-/// How many items of an answer rules put in their places, and how many they kept out.
+/// How many items of an answer the rules placed, and how many they kept out.
 public struct RuleEffects: Sendable, Equatable {
     /// The effect of a rule on an item.
     public enum Effect: String, Sendable, CaseIterable {

@@ -119,7 +119,7 @@ struct RuledList {
         return list
     }
 
-    /// The end of what was read for each condition; `.some(nil)` if everything was read.
+    /// The last item that was read for each condition; `.some(nil)` if all items were read.
     private var ends: [PositionCondition: Candidate?] {
         var ends: [PositionCondition: Candidate?] = [:]
         for stream in streams {
@@ -140,7 +140,7 @@ struct RuledList {
     ///   - closed: Groups without room: their items are not read any more.
     ///   - start: How many items to read of a new stream.
     private mutating func deepen(_ condition: PositionCondition, closed: [Int32], start: Int) {
-        // Ranks, and lists of sources, are those of all items.
+        // Ranks and the lists of sources cover all items, not only those that meet the condition.
         let isWhole = rules.changesRanks || !source.keepsScores
         let condition = isWhole ? .any : condition
         let known = streams.indices.filter { streams[$0].condition == condition }

@@ -25,7 +25,7 @@ public final class ServingSnapshot: Sendable {
     public let index: any VectorIndex
     /// Finds items exactly, by looking at every one.
     public let exactIndex: any VectorIndex
-    /// Scores that are added to those of the vectors; nil for none.
+    /// Scores that are added to the inner products of the vectors; nil for none.
     let counts: CountScores?
     /// The catalogue's own ids.
     public let identifiers: IdentifierTable

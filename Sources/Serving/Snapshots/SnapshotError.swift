@@ -45,9 +45,10 @@ public enum SnapshotError: Error, Equatable, CustomStringConvertible {
         case .nonFiniteItem(let id, let column):
             "The vector of item '\(id)' is not finite at column \(column); training diverged, use an earlier version."
         case .badPopularity(let position, let item):
-            "The popularity list's entry \(position) is item \(item), which is unknown or listed twice."
+            "The popularity list's entry \(position) is item \(item), which is unknown or listed twice; publish the "
+                + "version again."
         case .badCategory(let id, let category):
-            "Item '\(id)' has category number \(category), which does not exist."
+            "Item '\(id)' has category number \(category), which does not exist; publish the version again."
         case .badAttribute(let reason):
             "The catalogue's \(reason); publish the version again."
         case .notSearchable(let reason), .searchUnavailable(let reason):

@@ -24,7 +24,7 @@ public struct InteractionDataset: Sendable {
     public let lastTimestamps: [Timestamp]
     /// What a version that a training continues from has learnt already; nil if there is none.
     var learnt: Learnt?
-    /// What was left out of the log, because its users are.
+    /// The users who were left out of the log, and their events.
     let dropped: Dropped
     /// How many events name an item outside the vocabulary.
     public let unknownEvents: Int

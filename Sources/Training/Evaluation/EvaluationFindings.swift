@@ -1,6 +1,6 @@
 import Recommenders
 
-/// The figures of a model's answers beside those of simple predictors, and what they mean.
+/// The figures of a model's answers, the figures of simple predictors, and remarks on both.
 package struct EvaluationFindings {
     /// The model's metrics.
     package var metrics: [String: Double]

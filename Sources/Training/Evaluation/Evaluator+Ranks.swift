@@ -2,8 +2,9 @@ import Kernels
 package import Recommenders
 
 extension Evaluator {
-    /// The metrics of what a model serves, as ``evaluate(_:readOut:counts:noiseSeed:)`` computes them, with the rows
-    /// divided over ranks; all ranks call it and get the same.
+    /// The metrics of a model's served answers, as ``evaluate(_:readOut:counts:noiseSeed:)`` computes them.
+    ///
+    /// The ranks divide the rows among themselves. All ranks call this, and all get the same metrics.
     ///
     /// - Parameters:
     ///   - model: The model; of divided tables this rank's rows.

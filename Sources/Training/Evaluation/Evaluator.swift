@@ -58,8 +58,9 @@ public struct Evaluator: Sendable {
     public struct Result: Sendable {
         /// Hit rates, NDCG and reciprocal ranks.
         public var metrics = RankingMetrics()
-        /// The same with the items of each row's history left out of its ranking, as the service does by default; a
-        /// target of the history is then a miss; nil when it was not measured.
+        /// The same metrics of rankings without the items of the row's history, as the service answers by default.
+        ///
+        /// A target that is in the history is then a miss. Nil when this was not measured.
         public var withoutHistory: RankingMetrics?
         /// The metrics of the rows whose target is among the most popular tenth of the items, the next four tenths, and
         /// the rest, in this order.
@@ -114,8 +115,8 @@ public struct Evaluator: Sendable {
     /// - Parameters:
     ///   - model: The model.
     ///   - noiseSeed: Seed of the reverse chain's noise.
-    /// - Returns: Names and results: first what is served, with counts where the model has them, then the same without
-    ///   counts, then the other read-outs, which have none.
+    /// - Returns: Names and results: first the served answers, with counts if the model has them, then the same answers
+    ///   without counts, then the other read-outs, which never have counts.
     public func readOuts(of model: CountedRecommender, noiseSeed: UInt64) -> [(name: String, result: Result)] {
         func result(_ readOut: ReadOut, _ counts: CountScores? = nil) -> Result {
             evaluate(model.system, readOut: readOut, counts: counts, noiseSeed: noiseSeed)

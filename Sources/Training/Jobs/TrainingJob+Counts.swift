@@ -5,11 +5,11 @@ extension TrainingJob.Trained {
     /// Counts the training part, fits the weights of the counts to validation rows, and keeps them if HR@20 and MRR@20
     /// of the validation rows together get better.
     ///
-    /// The term of popular items is used if it makes that sum better by at least half a percent: what is popular changes
-    /// faster than what follows what, so a small gain would be lost on the rows to come.
+    /// The term of popular items is used if it makes that sum better by at least half a percent. Popularity changes
+    /// faster than transitions do, so a small gain would be lost on later rows.
     ///
-    /// With a refit, the counts that are kept are those of the training and the validation part together, with the
-    /// weights found for the training part alone.
+    /// With a refit, the kept counts cover the training and the validation part together; their weights are those that
+    /// were found with the training part alone.
     ///
     /// A system without item vectors gets no counts, because it scores all items itself. The metrics with counts are of
     /// the rows that the weights were fitted to, so they are a little too good.

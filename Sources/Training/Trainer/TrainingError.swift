@@ -22,7 +22,8 @@ public enum TrainingError: Error, Equatable, CustomStringConvertible {
                     ? "The weights of step \(bestStep) are kept; publish them with --resume --max-steps \(bestStep), or lower "
                     : "No weights were validated before; lower ") + "training.learningRate and start again."
         case .nothingToLearn:
-            "No training user has two or more interactions, so there is no next item to learn."
+            "No training user has two or more interactions, so there is no next item to learn. Check the "
+                + "column of users."
         case .nothingToValidate:
             "The validation part gives no rows; use another split or data.evaluation 'all-prefixes'."
         case .stateMismatch(let what):
@@ -31,7 +32,7 @@ public enum TrainingError: Error, Equatable, CustomStringConvertible {
         case .unusableState(let reason):
             "The stored training state cannot be used: \(reason). Train without --resume to start again."
         case .indivisibleTable(let reason):
-            "The item table cannot be divided over ranks: \(reason). Or train without --divide-items."
+            "The item table cannot be divided over ranks: \(reason). Otherwise train without --divide-items."
         }
     }
 }

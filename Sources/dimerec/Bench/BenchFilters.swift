@@ -8,7 +8,7 @@ struct FiltersBench: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "filters",
         abstract: "Measure filtered searches by the share of items that pass, and new filters by their clauses.",
-        discussion: "The catalogue is made up. The search is that of a retrieval, without the network and the rules."
+        discussion: "The catalogue is made up. The search is that of a retrieval, without network and rules."
     )
     @Option(help: "Number of items.") var items = 1_000_000
     @Option(name: .customShort("k"), help: "How many items a search finds.") var k = 20

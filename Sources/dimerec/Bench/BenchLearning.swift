@@ -11,7 +11,7 @@ struct LearningBench: ParsableCommand {
         abstract: "Train, and print validation HR@20 by seconds and by targets.",
         discussion: """
             Nothing is published. A run with --max-seconds plans its learning rate for that time; run it with several limits \
-            in turn to see what each is worth.
+            in turn to compare them.
             """
     )
 

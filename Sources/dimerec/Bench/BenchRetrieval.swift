@@ -10,8 +10,8 @@ struct RetrievalBench: ParsableCommand {
         commandName: "retrieval",
         abstract: "Time whole retrievals with filters, rules and two sources beside plain ones, in one run.",
         discussion: """
-            The catalogue is made up and the networks are random. The kinds of requests take turns. Ratios are to the \
-            first kind, and the recall is against exact searches.
+            The catalogue is made up and the networks are random. The kinds of requests take turns. Ratios \
+            compare each kind with the first one, and the recall is against exact searches.
             """
     )
     @Option(help: "Number of items.") var items = 100_000

@@ -57,7 +57,7 @@ struct Evaluate: ParsableCommand {
             }
         }
         guard blend != nil || validation == nil else { throw ValidationError("--validation needs --blend.") }
-        guard part != .train else { throw ValidationError("--part must be validation or test.") }
+        guard part != .train else { throw ValidationError("--part must be validation or test; got 'train'.") }
         try ValidationError.require("--noise-seeds", noiseSeeds, in: 1...10_000)
     }
 

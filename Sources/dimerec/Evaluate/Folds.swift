@@ -7,7 +7,7 @@ import Training
 /// `folds`: how well a recipe does from one time to the next.
 struct Folds: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Train and test a recipe on several origins in time, each on its past alone; prints mean and spread.",
+        abstract: "Train and test a recipe at several points in time, on the past alone; prints mean and spread.",
         discussion: """
             The newer half of the events is divided into windows, one a fold. Each fold is trained on the events before its \
             window and tested on every event in it. Nothing is published. The folder keeps finished folds: the same command \

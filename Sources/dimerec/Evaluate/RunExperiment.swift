@@ -10,7 +10,7 @@ struct RunExperiment: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "experiment",
         abstract:
-            "Train and evaluate the grid of a table or figure of the paper, or another; writes CSV, Markdown, SVG.",
+            "Train and evaluate the rows of an experiment, such as a table of the paper; writes CSV, Markdown, SVG.",
         discussion: """
             The folder keeps finished cells. The same command continues after an interruption, and experiments share \
             cells with equal recipe, data and seed.
@@ -39,7 +39,7 @@ struct RunExperiment: ParsableCommand {
 
     func validate() throws {
         try ValidationError.require("--seeds", seeds, in: 1...10_000)
-        guard part != .train else { throw ValidationError("--part must be validation or test.") }
+        guard part != .train else { throw ValidationError("--part must be validation or test; got 'train'.") }
         guard ![.reranking, .blend].contains(experiment) || part == .test else {
             throw ValidationError("\(experiment.rawValue) learns from the validation part and needs --part test.")
         }

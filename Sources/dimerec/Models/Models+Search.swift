@@ -10,8 +10,8 @@ extension Models {
             abstract: "Put the items of a version into PostgreSQL servers, where services with SEARCH find them.",
             discussion: """
                 Each server needs the extension pgvector and gets an equal share of the items, in a table of its own for the \
-                version. Its index is built, its effort is chosen for the recall, and only then a service may activate the \
-                version. Repeat the command if it was interrupted. A complete version is left as it is.
+                version. The command builds the index and chooses its effort by the recall. Only then may a service \
+                activate the version. Repeat the command if it was interrupted. It leaves a complete version as it is.
                 """
         )
         @OptionGroup var target: Target
@@ -20,7 +20,7 @@ extension Models {
             help: "ivfflat (inverted lists) or hnsw (a graph).",
             transform: { text in
                 guard let kind = SearchIndexKind(rawValue: text) else {
-                    throw ValidationError("Write ivfflat or hnsw; got '\(text)'.")
+                    throw ValidationError("--index must be ivfflat or hnsw; got '\(text)'.")
                 }
                 return kind
             }

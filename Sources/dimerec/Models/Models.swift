@@ -14,7 +14,7 @@ struct Models: ParsableCommand {
     struct List: ParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "List the versions, one row each; a star marks the active one.",
-            discussion: "Damaged versions are listed as damaged with their reason."
+            discussion: "A damaged version is marked as damaged, with the reason."
         )
         @OptionGroup var store: StoreFile
         @Flag(help: "Print one JSON object.") var json = false

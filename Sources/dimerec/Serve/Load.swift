@@ -9,11 +9,11 @@ struct Load: AsyncParsableCommand {
         abstract: "Load a running service at a constant rate and measure its latency.",
         discussion: """
             Open loop: request i is due at start + i / rate, and its latency counts from then, including the wait for a \
-            free connection. The service_* values count from the time of sending. p50_us to max_us cover answers with status 200 \
-            to 299; other answers count as errors by status, 503 also as shed. A request that no \
-            connection was free for within the time-out is unsent; a sent request without an answer within the time-out \
-            is an error. Give the generator's one thread its own core (taskset -c 1 dimerec load ...). Up to 16384 \
-            different requests are sent in turn.
+            free connection. The service_* values count from the time of sending. p50_us to max_us cover answers with \
+            status 200 to 299; other answers count as errors by status, 503 also as shed. A request is unsent if no \
+            connection is free within the time-out; a sent request without an answer within the time-out is an error. Give \
+            the generator's one thread its own core (taskset -c 1 dimerec load ...). Up to 16384 different requests are \
+            sent in turn.
             """
     )
 

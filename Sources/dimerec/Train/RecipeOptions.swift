@@ -50,7 +50,12 @@ struct RecipeOptions: ParsableArguments {
         }
         let names = ModelRegistry.systems.map { $0.system } + Self.variants
         let found = names.map(path).filter(FileManager.default.fileExists(atPath:))
-        guard !found.isEmpty else { throw ValidationError("No recipe '\(prefix).json' or '\(prefix)-SYSTEM.json'.") }
+        guard !found.isEmpty else {
+            throw ValidationError(
+                "There is no recipe '\(prefix).json' or '\(prefix)-SYSTEM.json'; name one with --recipe, or the "
+                    + "prefix with --recipes."
+            )
+        }
         return found
     }
 }

@@ -14,7 +14,7 @@ struct TargetOptions: ParsableArguments {
     @Option(help: "Loss weights by kind of event, such as view=1,buy=5.") var eventWeights: KindWeights?
     @Option(help: "A column with a loss weight for each event.") var weightColumn: String?
     @Option(help: "Leave out the events of this user, such as null; repeat it for several.") var dropUser: [String] = []
-    @Flag(help: "Keep the events of a user who has so many that it is probably many visitors, such as null.")
+    @Flag(help: "Keep the events of an id that probably stands for many visitors, such as null.")
     var keepSharedUsers = false
 
     func validate() throws {
@@ -46,7 +46,7 @@ struct TargetOptions: ParsableArguments {
         if !dropUser.isEmpty {
             let isEmpty = dropUser.contains { $0.allSatisfy(\.isWhitespace) }
             guard !isEmpty, let users = KindList(dropUser.joined(separator: ",")) else {
-                throw ValidationError("--drop-user: an id is empty.")
+                throw ValidationError("--drop-user: an id is empty; give the id of a user, such as null.")
             }
             targets.dropUsers = users
         }

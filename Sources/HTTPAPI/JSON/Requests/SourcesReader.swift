@@ -10,7 +10,7 @@ struct SourcesReader {
     /// A reader that has read nothing.
     init() {}
 
-    /// Forgets what was read.
+    /// Forgets the sources and the fusion that were read.
     mutating func removeAll() {
         sources = nil
         hasFusion = false

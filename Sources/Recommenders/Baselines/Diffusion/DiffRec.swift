@@ -115,7 +115,7 @@ public struct DiffRec: ChainRecommender {
         }
     }
 
-    /// The loss is that of a whole history, so targets have no weights.
+    /// One loss covers a whole history, so single targets have no weights.
     public var weighsTargets: Bool { false }
 
     /// The squared error of the predicted rows, weighted by step.

@@ -130,7 +130,7 @@ public struct DreamRec: ChainRecommender {
         }
     }
 
-    /// The loss is that of a whole history, so targets have no weights.
+    /// One loss covers a whole history, so single targets have no weights.
     public var weighsTargets: Bool { false }
 
     /// Mean squared error of the predicted rows; it uses no negatives.

@@ -124,7 +124,7 @@ public struct LatentDiffRec: ChainRecommender {
     package struct Draws {
         /// `t` of each row.
         package var steps: [Int]
-        /// The normals of the latent rows, then those of their noise, `[B, 2 d]`.
+        /// Normal random numbers: first for the latent rows, then for their noise, `[B, 2 d]`.
         package var normals: Matrix
         /// The dropout factor of each distinct item that the encoder reads, 0 or `1 / (1 - p)`, row after row.
         package var keptItems: [Float]
@@ -140,7 +140,7 @@ public struct LatentDiffRec: ChainRecommender {
         }
     }
 
-    /// The loss is that of a whole history, so targets have no weights.
+    /// One loss covers a whole history, so single targets have no weights.
     public var weighsTargets: Bool { false }
 
     /// The denoiser's error, the likelihood and the divergence.

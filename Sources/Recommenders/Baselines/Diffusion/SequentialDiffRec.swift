@@ -105,7 +105,7 @@ public struct SequentialDiffRec: ChainRecommender {
         }
     }
 
-    /// The loss is that of a whole history, so targets have no weights.
+    /// One loss covers a whole history, so single targets have no weights.
     public var weighsTargets: Bool { false }
 
     /// Squared error and rounding loss of the predicted rows.

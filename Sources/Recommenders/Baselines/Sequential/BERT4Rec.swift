@@ -99,7 +99,7 @@ public struct BERT4Rec: TrainedRecommender {
         Matrix(joiningColumns: [parameters[ItemTable.name], parameters[Name.itemBias]])
     }
 
-    /// The loss is that of a whole history, so targets have no weights.
+    /// One loss covers a whole history, so single targets have no weights.
     public var weighsTargets: Bool { false }
 
     /// `-log softmax` of each hidden item at its place, summed over the places of a row.

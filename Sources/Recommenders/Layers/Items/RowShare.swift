@@ -18,7 +18,7 @@ public struct RowShare: Sendable, Equatable {
     /// All rows.
     public static let all = RowShare(first: 0, of: 1)
 
-    /// The places in the share of those of its rows whose numbers are in a range.
+    /// The places, within the share, of its rows whose numbers are in a range.
     public func places(of rows: Range<Int>) -> Range<Int> {
         func before(_ row: Int) -> Int { max(0, row - first + count - 1) / count }
         return before(rows.lowerBound)..<before(rows.upperBound)

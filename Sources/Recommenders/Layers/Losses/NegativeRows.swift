@@ -11,7 +11,7 @@ struct NegativeRows {
     private let rows: Variable
     private let layout: Layout
 
-    /// The rows of a batch's negatives; `precision` is that of the softmax, nil if no softmax follows.
+    /// The rows of a batch's negatives; `precision` is the arithmetic of the softmax, nil if no softmax follows.
     init(
         _ negatives: Negatives,
         precision: Precision? = .float32,

@@ -6,7 +6,7 @@ import Kernels
 struct EventLog {
     /// Notes for the user about the files.
     private(set) var notes: [String] = []
-    /// What the log is called in notes.
+    /// The name of the log in notes.
     private(set) var name = ""
     /// Whether the times were written as numbers that count from 1970.
     private(set) var countsFrom1970 = false
@@ -27,7 +27,7 @@ struct EventLog {
     private(set) var userTable = InternTable()
     private var unknownTable = InternTable()
     private var digest = EventDigest()
-    /// What was read and then left out.
+    /// The users who were left out after they were read, and their events.
     private var dropped = InteractionDataset.Dropped()
 
     /// A log without events yet.

@@ -44,10 +44,13 @@ public struct EventSource: Sendable, Equatable {
 
     /// The log that some names give together, in their order.
     ///
-    /// A name is a file; a folder, for all of its logs in the order of their names, those in folders named
-    /// `column=value` too; a pattern with `*`, `?` or `[...]`, for all files that match, in the order of their names;
-    /// `-` for standard input; or `sqlite:FILE?query=SELECT` or `postgres://HOST/DATABASE?query=SELECT` for the rows of a
-    /// query, where `%` and two hexadecimal digits stand for a byte.
+    /// A name is one of these:
+    /// - a file;
+    /// - a folder, for all of its logs in the order of their names, also those in folders named `column=value`;
+    /// - a pattern with `*`, `?` or `[...]`, for all files that match, in the order of their names;
+    /// - `-` for standard input;
+    /// - `sqlite:FILE?query=SELECT` or `postgres://HOST/DATABASE?query=SELECT` for the rows of a query, where `%` and
+    ///   two hexadecimal digits stand for a byte.
     ///
     /// - Throws: ``CSVError`` for a pattern or folder without files, a file that is given twice, and a wrong query.
     public init(_ names: [String]) throws(CSVError) {

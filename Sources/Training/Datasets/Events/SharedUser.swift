@@ -55,7 +55,8 @@ extension EventLog {
     ///
     /// - Parameters:
     ///   - targets: The choice.
-    ///   - decided: The users whom the training part left out, if this is another part: then it has no say of its own.
+    ///   - decided: For a validation or test part, the users whom the training part left out: only the training part
+    ///     decides. Nil for the training part.
     /// - Returns: This log if nobody is left out.
     func withoutDroppedUsers(_ targets: TargetConfiguration, decided: [String]? = nil) -> EventLog {
         var dropped: Set<Int32> = []

@@ -38,7 +38,7 @@ public struct TrainingOutlook: Sendable {
     public let parts: [Part]
     /// Training targets with more items before them than the chosen history length, so old items are not seen.
     public let cutHistories: Int
-    /// Ranked validation rows whose target is older than the newest training event: a model has seen what came later.
+    /// Ranked validation rows whose target is older than the newest training event: the model has seen later events.
     ///
     /// Nil unless the times are a clock's.
     public let olderTargets: Int?
