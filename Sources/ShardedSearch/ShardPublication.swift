@@ -3,7 +3,6 @@ import Kernels
 import PostgreSQL
 public import Serving
 import Synchronization
-import VectorIndex
 
 /// Puts versions into the tables of the shards, and removes them.
 public struct ShardPublication: Sendable {
@@ -19,6 +18,8 @@ public struct ShardPublication: Sendable {
         public var recall = 0.98
         /// The memory of each server for the build, in MiB.
         public var memory = 512
+        /// Histories of real users, item numbers oldest first, for which the effort is chosen; made-up ones if empty.
+        public var histories: [[Int32]] = []
 
         /// The defaults.
         public init() {}
@@ -34,9 +35,11 @@ public struct ShardPublication: Sendable {
         public var effort: Int?
         /// The recall of 50 items with this effort.
         public var recall: Double?
+        /// The recall for made-up histories, if the effort was chosen for real ones.
+        public var madeUpRecall: Double?
     }
 
-    private let shards: [ConnectionPool]
+    let shards: [ConnectionPool]
 
     /// The shards at some addresses, in this order.
     ///
@@ -103,11 +106,11 @@ public struct ShardPublication: Sendable {
             return [.configure(["maintenance_work_mem": "\(options.memory)MB"])] + statements.map { .run($0) }
         }
         onStep("choosing the effort")
-        let (effort, recall) = try tunedEffort(of: served, relation, options, counts)
+        let tuned = try tunedEffort(of: served, relation, options, counts)
         try onAll { _ in
-            [.run(SearchTables.setEffort, key + [.number(effort)]), .run(SearchTables.complete, key)]
+            [.run(SearchTables.setEffort, key + [.number(tuned.effort)]), .run(SearchTables.complete, key)]
         }
-        return Report(items: counts, effort: effort, recall: recall)
+        return Report(items: counts, effort: tuned.effort, recall: tuned.recall, madeUpRecall: tuned.madeUpRecall)
     }
 
     /// The longest vector that an index of pgvector takes.
@@ -131,45 +134,6 @@ public struct ShardPublication: Sendable {
         for (shard, rows) in zip(shards, taken) where rows.boolean(0, 0) != true {
             throw .busy(model: model, server: shard.address.name)
         }
-    }
-
-    /// The least effort that reaches a recall for users with made-up histories, and its recall.
-    private func tunedEffort(
-        of model: ServedModel,
-        _ relation: String,
-        _ options: Options,
-        _ counts: [Int]
-    ) throws -> (effort: Int, recall: Double) {
-        let k = min(50, model.itemVectors.rows)
-        let exact = try FlatIndex(vectors: model.itemVectors)
-        let queries = model.probes(64)
-        let truths = queries.map { Set(exact.search($0.span, k: k).map(\.id)) }
-        var best = (effort: 1, recall: 0.0)
-        let lists = options.lists(rows: counts.max() ?? 1, dimension: model.itemVectors.columns)
-        let extent = options.kind == .hnsw ? 1000 : lists
-        for effort in SearchIndexKind.efforts(upTo: extent) {
-            let source = ShardSource(
-                shards: shards,
-                relation: relation,
-                kind: options.kind,
-                effort: effort,
-                iterates: false,
-                timeout: 60_000_000_000
-            )
-            let index = try ExternalIndex(vectors: model.itemVectors, source: source)
-            var found = 0
-            let workspace = SearchWorkspace()
-            for (query, truth) in zip(queries, truths) {
-                workspace.beginAnswer()
-                index.search(query.span, k: k, effort: nil, among: Eligibility(), in: workspace)
-                // Too few candidates make the index score all items itself, which is no merit of the effort.
-                if !workspace.fellBack { found += workspace.results.count { truth.contains($0.id) } }
-            }
-            let recall = Double(found) / Double(queries.count * k)
-            if recall > best.recall || best.recall == 0 { best = (effort, recall) }
-            if recall >= options.recall { break }
-        }
-        return best
     }
 
     // MARK: Remove
@@ -262,30 +226,4 @@ extension ShardPublication.Options {
     /// A search compares with the mean of every list and with the rows of the nearest lists. More lists need fewer rows
     /// for the same recall, but more means, and more time to build.
     private static func bestLists(rows: Int) -> Int { max(1, min(32_768, Int(Double(rows).squareRoot() * 4))) }
-}
-
-extension SearchIndexKind {
-    /// Efforts to try, ascending by about a third.
-    fileprivate static func efforts(upTo most: Int) -> [Int] {
-        var efforts = [
-            1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 80, 100, 128, 160, 200, 256, 320, 400, 512, 640, 800, 1000,
-        ]
-        efforts.removeAll { $0 >= most }
-        return efforts + [most]
-    }
-}
-
-extension ServedModel {
-    /// The vectors of users with made-up histories.
-    fileprivate func probes(_ count: Int) -> [[Float]] {
-        let workspace = encoder.makeWorkspace()
-        return (0..<count).map { probe in
-            let length = 1 + probe % encoder.historyLength
-            let history = (0..<length).map { Int32((probe * 7919 + $0 * 31) % itemVectors.rows) }
-            workspace.removeAll()
-            encoder.add(history: history[...], seed: UInt64(probe), steps: encoder.maxSteps, samples: 1, to: workspace)
-            encoder.generate(in: workspace)
-            return Array(workspace.userVectors.prefix(encoder.dimension))
-        }
-    }
 }

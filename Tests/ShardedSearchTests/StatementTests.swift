@@ -33,7 +33,7 @@ import Testing
         }
     }
 
-    private func level(_ kind: SearchIndexKind, iterates: Bool, effort: Int?, count: Int) -> String? {
+    private func settings(_ kind: SearchIndexKind, iterates: Bool, effort: Int?, count: Int) -> [String: String] {
         let source = ShardSource(
             shards: [],
             relation: "items",
@@ -43,9 +43,13 @@ import Testing
             timeout: 200_000_000
         )
         for command in source.commands(near: [1, 0].span, count: count, effort: effort) {
-            if case .configure(let values) = command { return values[kind.effort.parameter] }
+            if case .configure(let values) = command { return values }
         }
-        return nil
+        return [:]
+    }
+
+    private func level(_ kind: SearchIndexKind, iterates: Bool, effort: Int?, count: Int) -> String? {
+        settings(kind, iterates: iterates, effort: effort, count: count)[kind.effort.parameter]
     }
 
     @Test("a graph's effort covers the rows to find, and stays within pgvector's range")
@@ -58,6 +62,20 @@ import Testing
         #expect(level(.hnsw, iterates: true, effort: nil, count: 4000) == "120")
         #expect(level(.ivfflat, iterates: true, effort: nil, count: 4000) == "120")
         #expect(level(.ivfflat, iterates: true, effort: 50_000, count: 50) == "32768")
+    }
+
+    @Test("a search that goes on by itself orders as many lists as it may need, not all")
+    func limitsLists() {
+        func limit(_ kind: SearchIndexKind, iterates: Bool, effort: Int?, count: Int) -> String? {
+            settings(kind, iterates: iterates, effort: effort, count: count)["ivfflat.max_probes"]
+        }
+        #expect(limit(.ivfflat, iterates: true, effort: 8, count: 50) == "256")
+        #expect(limit(.ivfflat, iterates: true, effort: nil, count: 136) == "256")
+        #expect(limit(.ivfflat, iterates: true, effort: nil, count: 137) == "512")
+        #expect(limit(.ivfflat, iterates: true, effort: 8, count: 10_000) == "10240")
+        #expect(limit(.ivfflat, iterates: true, effort: 50_000, count: 50) == "32768")
+        #expect(limit(.ivfflat, iterates: false, effort: 8, count: 50) == nil)
+        #expect(limit(.hnsw, iterates: true, effort: 8, count: 50) == nil)
     }
 
     @Test("a connection's settings come before the one prepared statement of the version")

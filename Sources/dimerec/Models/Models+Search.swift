@@ -3,6 +3,7 @@ import CheckpointStore
 import Foundation
 import Serving
 import ShardedSearch
+import Training
 
 extension Models {
     struct PublishSearch: ParsableCommand {
@@ -30,6 +31,12 @@ extension Models {
         @Option(help: "HNSW: candidates for neighbours (ef_construction), 4 to 1000, at least twice --neighbours.")
         var competing = 128
         @Option(help: "The recall of 50 items for which the effort is chosen, 0 to 1.") var recall = 0.98
+        @Option(
+            help: "Choose the effort for the newest histories of these events (CSV), not for made-up ones.",
+            completion: .file()
+        )
+        var historyFrom: String?
+        @OptionGroup var columns: ColumnOptions
         @Option(help: "Memory of each server for the build (maintenance_work_mem), in MiB; limits the number of lists.")
         var buildMemoryMB = 512
         @Flag(help: "Print one JSON object.") var json = false
@@ -57,8 +64,10 @@ extension Models {
             options.competing = competing
             options.recall = recall
             options.memory = buildMemoryMB
+            let checkpoint = try store.load(model: target.model, version: version)
+            options.histories = try histories(of: checkpoint)
             let report = try ShardPublication(to: servers.addresses).publish(
-                store.load(model: target.model, version: version),
+                checkpoint,
                 digest: summary.digest,
                 with: .standard(),
                 options: options,
@@ -77,11 +86,38 @@ extension Models {
                 fields["effort"] = effort
                 fields["recall"] = recall
             }
+            if let madeUp = report.madeUpRecall {
+                fields["made_up_recall"] = madeUp
+                Terminal.write(
+                    "note: made-up histories reach a recall of \(madeUp) with this effort; a service checks a version with"
+                        + " made-up histories too, so its MIN_RECALL must not be above this.\n"
+                )
+            }
             let items = report.items.map(String.init).joined(separator: " + ")
             let text =
                 "\(target.model) version \(version) can be searched: \(items) items"
                 + (report.recall.map { ", effort \(report.effort ?? 0), recall " + String(format: "%.4f", $0) } ?? "")
             Terminal.print(json ? JSONObject(fields).line : text, done: text)
+        }
+
+        /// The newest histories of the log; empty without one.
+        private func histories(of checkpoint: Checkpoint) throws -> [[Int32]] {
+            guard let historyFrom else { return [] }
+            var vocabulary = ItemVocabulary(ids: checkpoint.catalogue.ids)
+            let events = try InteractionDataset.load(
+                events: EventSource([historyFrom]),
+                columns: columns.names,
+                vocabulary: &vocabulary,
+                unknownItems: .mark
+            )
+            Terminal.write(notes: events.notes)
+            let histories = events.newestHistories(256)
+            guard !histories.isEmpty else {
+                throw ValidationError(
+                    "\(historyFrom) names no item of version \(checkpoint.manifest.version); give a log with its items."
+                )
+            }
+            return histories
         }
     }
 
