@@ -8,6 +8,7 @@ extension ShardPublication {
         of model: ServedModel,
         _ relation: String,
         _ options: Options,
+        _ precision: IndexPrecision,
         _ counts: [Int]
     ) throws -> (effort: Int, recall: Double, madeUpRecall: Double?) {
         let k = min(50, model.itemVectors.rows)
@@ -20,6 +21,7 @@ extension ShardPublication {
                 shards: shards,
                 relation: relation,
                 kind: options.kind,
+                precision: precision,
                 effort: effort,
                 iterates: false,
                 timeout: 60_000_000_000

@@ -10,6 +10,8 @@ public struct ShardPublication: Sendable {
     public struct Options: Sendable {
         /// The kind of index.
         public var kind = SearchIndexKind.ivfflat
+        /// The numbers in the index; single if a server has no others.
+        public var precision = IndexPrecision.half
         /// HNSW: how many neighbours a vector has.
         public var neighbours = 16
         /// HNSW: how many candidates compete for these places.
@@ -80,6 +82,9 @@ public struct ShardPublication: Sendable {
         defer { _ = try? onAll { _ in [.run(SearchTables.unlock, [.text(model)])] } }
         if try isComplete(model, version, digest) { return Report(items: counts, wasComplete: true) }
 
+        let extensions = try onAll { _ in [.run(SearchTables.extensionVersion)] }
+        let hasHalf = extensions.allSatisfy { SearchTables.version($0.text(0, 0), isAtLeast: (0, 7)) }
+        let precision = hasHalf ? options.precision : .single
         let relation = SearchTables.relation(model: model, version: version)
         onStep("loading \(catalogue.count) items into \(shards.count) shards")
         let key = [Parameter.text(model), .number(version)]
@@ -91,7 +96,7 @@ public struct ShardPublication: Sendable {
                     SearchTables.insert,
                     key + [
                         .text(digest), .number(shard), .number(shards.count), .number(counts[shard]), .text(relation),
-                        .text(options.kind.rawValue), .number(1),
+                        .text(SearchTables.method(options.kind, precision)), .number(1),
                     ]
                 ),
                 .run(SearchTables.createItems(relation, dimension: served.itemVectors.columns)),
@@ -102,11 +107,17 @@ public struct ShardPublication: Sendable {
         onStep("building the indexes" + options.advice(rows: counts.max() ?? 0, dimension: dimension))
         try onAll { shard in
             let parameters = options.parameters(rows: counts[shard], dimension: dimension)
-            let statements = SearchTables.index(relation, options.kind, parameters)
+            let statements = SearchTables.index(
+                relation,
+                options.kind,
+                precision,
+                dimension: dimension,
+                options: parameters
+            )
             return [.configure(["maintenance_work_mem": "\(options.memory)MB"])] + statements.map { .run($0) }
         }
         onStep("choosing the effort")
-        let tuned = try tunedEffort(of: served, relation, options, counts)
+        let tuned = try tunedEffort(of: served, relation, options, precision, counts)
         try onAll { _ in
             [.run(SearchTables.setEffort, key + [.number(tuned.effort)]), .run(SearchTables.complete, key)]
         }

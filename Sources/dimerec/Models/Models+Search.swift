@@ -27,6 +27,16 @@ extension Models {
             }
         )
         var index = SearchIndexKind.ivfflat
+        @Option(
+            help: "The numbers in the index: half (16 bits) or single (32 bits); half needs pgvector 0.7.",
+            transform: { text in
+                guard let precision = IndexPrecision(rawValue: text) else {
+                    throw ValidationError("Write half or single; got '\(text)'.")
+                }
+                return precision
+            }
+        )
+        var precision = IndexPrecision.half
         @Option(help: "HNSW: neighbours of a vector (m), 2 to 100.") var neighbours = 16
         @Option(help: "HNSW: candidates for neighbours (ef_construction), 4 to 1000, at least twice --neighbours.")
         var competing = 128
@@ -60,6 +70,7 @@ extension Models {
             else { return }
             var options = ShardPublication.Options()
             options.kind = index
+            options.precision = precision
             options.neighbours = neighbours
             options.competing = competing
             options.recall = recall
@@ -76,7 +87,7 @@ extension Models {
             if let reached = report.recall, reached < recall {
                 Terminal.write(
                     "warning: the index reaches a recall of \(reached) with its largest effort, not \(recall); a service"
-                        + " refuses it below MIN_RECALL. Remove the version and publish it with another --index.\n"
+                        + " refuses it below MIN_RECALL. Remove the version and publish it with --precision single or another --index.\n"
                 )
             }
             var fields: [String: Any] = [
