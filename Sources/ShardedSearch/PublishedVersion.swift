@@ -8,6 +8,7 @@ struct PublishedVersion {
     let items: Int
     let relation: String
     let kind: SearchIndexKind
+    let precision: IndexPrecision
     let effort: Int
     let isComplete: Bool
     /// Whether a search that finds too few rows goes on by itself, from pgvector 0.8 on.
@@ -17,7 +18,7 @@ struct PublishedVersion {
     init?(_ rows: Rows) {
         guard rows.count == 1, let digest = rows.text(0, 0), let shard = rows.integer(0, 1),
             let shards = rows.integer(0, 2), let items = rows.integer(0, 3), let relation = rows.text(0, 4),
-            let kind = rows.text(0, 5).flatMap(SearchIndexKind.init), let effort = rows.integer(0, 6),
+            let method = rows.text(0, 5).flatMap(SearchTables.method), let effort = rows.integer(0, 6),
             let isComplete = rows.boolean(0, 7)
         else { return nil }
         self.digest = digest
@@ -25,10 +26,9 @@ struct PublishedVersion {
         self.shards = Int(shards)
         self.items = Int(items)
         self.relation = relation
-        self.kind = kind
+        (kind, precision) = method
         self.effort = Int(effort)
         self.isComplete = isComplete
-        let parts = (rows.text(0, 8) ?? "").split(separator: ".").compactMap { Int($0) }
-        iterates = parts.count >= 2 && (parts[0], parts[1]) >= (0, 8)
+        iterates = SearchTables.version(rows.text(0, 8), isAtLeast: (0, 8))
     }
 }

@@ -17,6 +17,20 @@ public enum SearchIndexKind: String, Sendable, CaseIterable {
     }
 }
 
+/// The numbers of an index's vectors; the service scores candidates with those of 32 bits in any case.
+public enum IndexPrecision: String, Sendable, CaseIterable {
+    /// 16 bits, from pgvector 0.7 on: a smaller index and faster searches.
+    case half
+    /// 32 bits.
+    case single
+
+    /// Converts a vector of 32 bits, as SQL writes it.
+    func cast(dimension: Int) -> String { self == .half ? "::halfvec(\(dimension))" : "" }
+
+    /// The operators of an index.
+    var operators: String { self == .half ? "halfvec_ip_ops" : "vector_ip_ops" }
+}
+
 /// The tables and statements of the search; every shard has the same tables.
 ///
 /// The schema `dimerec` has a table of versions, and a table of items for each version.
@@ -56,6 +70,29 @@ package enum SearchTables {
         FROM dimerec.versions WHERE model = $1 AND version = $2::integer
         """
 
+    /// The version of pgvector.
+    static let extensionVersion = "SELECT extversion FROM pg_extension WHERE extname = 'vector'"
+
+    /// Whether a version of pgvector is one or newer.
+    static func version(_ text: String?, isAtLeast least: (Int, Int)) -> Bool {
+        let parts = (text ?? "").split(separator: ".").compactMap { Int($0) }
+        return parts.count >= 2 && (parts[0], parts[1]) >= least
+    }
+
+    /// The text of an index in the table of versions; without a precision it is single.
+    package static func method(_ kind: SearchIndexKind, _ precision: IndexPrecision) -> String {
+        kind.rawValue + (precision == .single ? "" : " \(precision.rawValue)")
+    }
+
+    /// Reads the text of an index; nil if a newer program wrote it.
+    package static func method(_ text: String) -> (kind: SearchIndexKind, precision: IndexPrecision)? {
+        let words = text.split(separator: " ").map(String.init)
+        guard let kind = words.first.flatMap(SearchIndexKind.init), words.count <= 2,
+            let precision = words.count == 1 ? .single : IndexPrecision(rawValue: words[1])
+        else { return nil }
+        return (kind, precision)
+    }
+
     /// The versions of a model with the names of their tables.
     static let list = "SELECT version, relation FROM dimerec.versions WHERE model = $1 ORDER BY version"
 
@@ -89,9 +126,16 @@ package enum SearchTables {
     }
 
     /// The statements that build the indexes of a filled table.
-    static func index(_ relation: String, _ kind: SearchIndexKind, _ options: String) -> [String] {
-        [
-            "CREATE INDEX ON dimerec.\(quoted(relation)) USING \(kind.rawValue) (vector vector_ip_ops) WITH (\(options))",
+    package static func index(
+        _ relation: String,
+        _ kind: SearchIndexKind,
+        _ precision: IndexPrecision,
+        dimension: Int,
+        options: String
+    ) -> [String] {
+        let key = "(vector\(precision.cast(dimension: dimension))) \(precision.operators)"
+        return [
+            "CREATE INDEX ON dimerec.\(quoted(relation)) USING \(kind.rawValue) (\(key)) WITH (\(options))",
             "ALTER TABLE dimerec.\(quoted(relation)) ADD PRIMARY KEY (number)",
             "CREATE UNIQUE INDEX ON dimerec.\(quoted(relation)) (id)",
             "ANALYZE dimerec.\(quoted(relation))",
@@ -99,8 +143,11 @@ package enum SearchTables {
     }
 
     /// The numbers of the items with the largest inner products; the first place is the vector, the second the limit.
-    static func search(_ relation: String) -> String {
-        "SELECT number FROM dimerec.\(quoted(relation)) ORDER BY vector <#> $1::vector LIMIT $2::integer"
+    static func search(_ relation: String, _ precision: IndexPrecision, dimension: Int) -> String {
+        // The index serves only the expression with which it was made.
+        let cast = precision.cast(dimension: dimension)
+        return "SELECT number FROM dimerec.\(quoted(relation)) ORDER BY vector\(cast) <#> $1::vector\(cast)"
+            + " LIMIT $2::integer"
     }
 
     /// A name as SQL writes it.

@@ -3,7 +3,6 @@ import Kernels
 import PostgreSQL
 public import Serving
 import Synchronization
-import VectorIndex
 
 /// Puts versions into the tables of the shards, and removes them.
 public struct ShardPublication: Sendable {
@@ -11,6 +10,8 @@ public struct ShardPublication: Sendable {
     public struct Options: Sendable {
         /// The kind of index.
         public var kind = SearchIndexKind.ivfflat
+        /// The numbers in the index; single if a server has no others.
+        public var precision = IndexPrecision.half
         /// HNSW: how many neighbours a vector has.
         public var neighbours = 16
         /// HNSW: how many candidates compete for these places.
@@ -19,6 +20,8 @@ public struct ShardPublication: Sendable {
         public var recall = 0.98
         /// The memory of each server for the build, in MiB.
         public var memory = 512
+        /// Histories of real users, item numbers oldest first, for which the effort is chosen; made-up ones if empty.
+        public var histories: [[Int32]] = []
 
         /// The defaults.
         public init() {}
@@ -34,9 +37,11 @@ public struct ShardPublication: Sendable {
         public var effort: Int?
         /// The recall of 50 items with this effort.
         public var recall: Double?
+        /// The recall for made-up histories, if the effort was chosen for real ones.
+        public var madeUpRecall: Double?
     }
 
-    private let shards: [ConnectionPool]
+    let shards: [ConnectionPool]
 
     /// The shards at some addresses, in this order.
     ///
@@ -77,6 +82,9 @@ public struct ShardPublication: Sendable {
         defer { _ = try? onAll { _ in [.run(SearchTables.unlock, [.text(model)])] } }
         if try isComplete(model, version, digest) { return Report(items: counts, wasComplete: true) }
 
+        let extensions = try onAll { _ in [.run(SearchTables.extensionVersion)] }
+        let hasHalf = extensions.allSatisfy { SearchTables.version($0.text(0, 0), isAtLeast: (0, 7)) }
+        let precision = hasHalf ? options.precision : .single
         let relation = SearchTables.relation(model: model, version: version)
         onStep("loading \(catalogue.count) items into \(shards.count) shards")
         let key = [Parameter.text(model), .number(version)]
@@ -88,7 +96,7 @@ public struct ShardPublication: Sendable {
                     SearchTables.insert,
                     key + [
                         .text(digest), .number(shard), .number(shards.count), .number(counts[shard]), .text(relation),
-                        .text(options.kind.rawValue), .number(1),
+                        .text(SearchTables.method(options.kind, precision)), .number(1),
                     ]
                 ),
                 .run(SearchTables.createItems(relation, dimension: served.itemVectors.columns)),
@@ -99,15 +107,21 @@ public struct ShardPublication: Sendable {
         onStep("building the indexes" + options.advice(rows: counts.max() ?? 0, dimension: dimension))
         try onAll { shard in
             let parameters = options.parameters(rows: counts[shard], dimension: dimension)
-            let statements = SearchTables.index(relation, options.kind, parameters)
+            let statements = SearchTables.index(
+                relation,
+                options.kind,
+                precision,
+                dimension: dimension,
+                options: parameters
+            )
             return [.configure(["maintenance_work_mem": "\(options.memory)MB"])] + statements.map { .run($0) }
         }
         onStep("choosing the effort")
-        let (effort, recall) = try tunedEffort(of: served, relation, options, counts)
+        let tuned = try tunedEffort(of: served, relation, options, precision, counts)
         try onAll { _ in
-            [.run(SearchTables.setEffort, key + [.number(effort)]), .run(SearchTables.complete, key)]
+            [.run(SearchTables.setEffort, key + [.number(tuned.effort)]), .run(SearchTables.complete, key)]
         }
-        return Report(items: counts, effort: effort, recall: recall)
+        return Report(items: counts, effort: tuned.effort, recall: tuned.recall, madeUpRecall: tuned.madeUpRecall)
     }
 
     /// The longest vector that an index of pgvector takes.
@@ -131,45 +145,6 @@ public struct ShardPublication: Sendable {
         for (shard, rows) in zip(shards, taken) where rows.boolean(0, 0) != true {
             throw .busy(model: model, server: shard.address.name)
         }
-    }
-
-    /// The least effort that reaches a recall for users with made-up histories, and its recall.
-    private func tunedEffort(
-        of model: ServedModel,
-        _ relation: String,
-        _ options: Options,
-        _ counts: [Int]
-    ) throws -> (effort: Int, recall: Double) {
-        let k = min(50, model.itemVectors.rows)
-        let exact = try FlatIndex(vectors: model.itemVectors)
-        let queries = model.probes(64)
-        let truths = queries.map { Set(exact.search($0.span, k: k).map(\.id)) }
-        var best = (effort: 1, recall: 0.0)
-        let lists = options.lists(rows: counts.max() ?? 1, dimension: model.itemVectors.columns)
-        let extent = options.kind == .hnsw ? 1000 : lists
-        for effort in SearchIndexKind.efforts(upTo: extent) {
-            let source = ShardSource(
-                shards: shards,
-                relation: relation,
-                kind: options.kind,
-                effort: effort,
-                iterates: false,
-                timeout: 60_000_000_000
-            )
-            let index = try ExternalIndex(vectors: model.itemVectors, source: source)
-            var found = 0
-            let workspace = SearchWorkspace()
-            for (query, truth) in zip(queries, truths) {
-                workspace.beginAnswer()
-                index.search(query.span, k: k, effort: nil, among: Eligibility(), in: workspace)
-                // Too few candidates make the index score all items itself, which is no merit of the effort.
-                if !workspace.fellBack { found += workspace.results.count { truth.contains($0.id) } }
-            }
-            let recall = Double(found) / Double(queries.count * k)
-            if recall > best.recall || best.recall == 0 { best = (effort, recall) }
-            if recall >= options.recall { break }
-        }
-        return best
     }
 
     // MARK: Remove
@@ -262,30 +237,4 @@ extension ShardPublication.Options {
     /// A search compares with the mean of every list and with the rows of the nearest lists. More lists need fewer rows
     /// for the same recall, but more means, and more time to build.
     private static func bestLists(rows: Int) -> Int { max(1, min(32_768, Int(Double(rows).squareRoot() * 4))) }
-}
-
-extension SearchIndexKind {
-    /// Efforts to try, ascending by about a third.
-    fileprivate static func efforts(upTo most: Int) -> [Int] {
-        var efforts = [
-            1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 80, 100, 128, 160, 200, 256, 320, 400, 512, 640, 800, 1000,
-        ]
-        efforts.removeAll { $0 >= most }
-        return efforts + [most]
-    }
-}
-
-extension ServedModel {
-    /// The vectors of users with made-up histories.
-    fileprivate func probes(_ count: Int) -> [[Float]] {
-        let workspace = encoder.makeWorkspace()
-        return (0..<count).map { probe in
-            let length = 1 + probe % encoder.historyLength
-            let history = (0..<length).map { Int32((probe * 7919 + $0 * 31) % itemVectors.rows) }
-            workspace.removeAll()
-            encoder.add(history: history[...], seed: UInt64(probe), steps: encoder.maxSteps, samples: 1, to: workspace)
-            encoder.generate(in: workspace)
-            return Array(workspace.userVectors.prefix(encoder.dimension))
-        }
-    }
 }

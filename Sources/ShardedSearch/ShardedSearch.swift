@@ -80,6 +80,7 @@ public struct ShardedSearch: ExternalSearch {
             shards: shards,
             relation: first.relation,
             kind: first.kind,
+            precision: first.precision,
             effort: options.effort ?? first.effort,
             iterates: entries.allSatisfy(\.iterates),
             timeout: UInt64(seconds) * 1_000_000_000 + UInt64(attoseconds / 1_000_000_000),

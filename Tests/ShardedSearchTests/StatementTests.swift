@@ -33,19 +33,24 @@ import Testing
         }
     }
 
-    private func level(_ kind: SearchIndexKind, iterates: Bool, effort: Int?, count: Int) -> String? {
+    private func settings(_ kind: SearchIndexKind, iterates: Bool, effort: Int?, count: Int) -> [String: String] {
         let source = ShardSource(
             shards: [],
             relation: "items",
             kind: kind,
+            precision: .single,
             effort: 120,
             iterates: iterates,
             timeout: 200_000_000
         )
         for command in source.commands(near: [1, 0].span, count: count, effort: effort) {
-            if case .configure(let values) = command { return values[kind.effort.parameter] }
+            if case .configure(let values) = command { return values }
         }
-        return nil
+        return [:]
+    }
+
+    private func level(_ kind: SearchIndexKind, iterates: Bool, effort: Int?, count: Int) -> String? {
+        settings(kind, iterates: iterates, effort: effort, count: count)[kind.effort.parameter]
     }
 
     @Test("a graph's effort covers the rows to find, and stays within pgvector's range")
@@ -60,12 +65,30 @@ import Testing
         #expect(level(.ivfflat, iterates: true, effort: 50_000, count: 50) == "32768")
     }
 
-    @Test("a connection's settings come before the one prepared statement of the version")
-    func ordersCommands() {
+    @Test("a search that goes on by itself orders as many lists as it may need, not all")
+    func limitsLists() {
+        func limit(_ kind: SearchIndexKind, iterates: Bool, effort: Int?, count: Int) -> String? {
+            settings(kind, iterates: iterates, effort: effort, count: count)["ivfflat.max_probes"]
+        }
+        #expect(limit(.ivfflat, iterates: true, effort: 8, count: 50) == "256")
+        #expect(limit(.ivfflat, iterates: true, effort: nil, count: 136) == "256")
+        #expect(limit(.ivfflat, iterates: true, effort: nil, count: 137) == "512")
+        #expect(limit(.ivfflat, iterates: true, effort: 8, count: 10_000) == "10240")
+        #expect(limit(.ivfflat, iterates: true, effort: 50_000, count: 50) == "32768")
+        #expect(limit(.ivfflat, iterates: false, effort: 8, count: 50) == nil)
+        #expect(limit(.hnsw, iterates: true, effort: 8, count: 50) == nil)
+    }
+
+    @Test(
+        "a connection's settings come before the one prepared statement of the version",
+        arguments: IndexPrecision.allCases
+    )
+    func ordersCommands(precision: IndexPrecision) {
         let source = ShardSource(
             shards: [],
             relation: "items_m_1",
             kind: .hnsw,
+            precision: precision,
             effort: 100,
             iterates: true,
             timeout: 200_000_000
@@ -85,11 +108,33 @@ import Testing
             Issue.record("no prepared statement")
             return
         }
-        #expect(name == "items_m_1")
+        let cast = precision == .half ? "::halfvec(2)" : ""
+        #expect(name == "items_m_1 \(precision.rawValue)")
         #expect(
-            statement == "SELECT number FROM dimerec.\"items_m_1\" ORDER BY vector <#> $1::vector LIMIT $2::integer"
+            statement
+                == "SELECT number FROM dimerec.\"items_m_1\" ORDER BY vector\(cast) <#> $1::vector\(cast) LIMIT $2::integer"
         )
         #expect(values == [.binary([0, 2, 0, 0, 0x3F, 0x80, 0, 0, 0, 0, 0, 0]), .number(50)])
+        let index = SearchTables.index("items_m_1", .ivfflat, precision, dimension: 2, options: "lists = 3").first
+        let operators = precision == .half ? "halfvec_ip_ops" : "vector_ip_ops"
+        #expect(
+            index
+                == "CREATE INDEX ON dimerec.\"items_m_1\" USING ivfflat ((vector\(cast)) \(operators)) WITH (lists = 3)"
+        )
+    }
+
+    @Test("the entry of a version says its index, and entries without a precision have single vectors")
+    func writesMethod() throws {
+        for kind in SearchIndexKind.allCases {
+            for precision in IndexPrecision.allCases {
+                let read = try #require(SearchTables.method(SearchTables.method(kind, precision)))
+                #expect(read == (kind, precision))
+            }
+            #expect(SearchTables.method(kind, .single) == kind.rawValue)
+        }
+        #expect(SearchTables.method("ivfflat half more") == nil)
+        #expect(SearchTables.method("ivfflat bit") == nil)
+        #expect(SearchTables.method("") == nil)
     }
 
     private let catalogue = Catalogue(

@@ -121,6 +121,19 @@ public struct InteractionDataset: Sendable {
 }
 
 extension InteractionDataset {
+    /// The histories of the users who were active last.
+    ///
+    /// - Parameter count: How many histories to return at most.
+    /// - Returns: The known items of each user, oldest first. The user with the newest event comes first; users without
+    ///   a known item are left out.
+    public func newestHistories(_ count: Int) -> [[Int32]] {
+        let users = (0..<userCount).sorted { (lastTimestamps[$1], $0) < (lastTimestamps[$0], $1) }
+        let histories = users.lazy.map { Array(sequences[$0].filter { $0 >= 0 }) }
+        return Array(histories.filter { !$0.isEmpty }.prefix(count))
+    }
+}
+
+extension InteractionDataset {
     /// The part of a log that an earlier version knows.
     struct Learnt: Sendable {
         /// The time of its newest event.

@@ -3,6 +3,7 @@ import CheckpointStore
 import Foundation
 import Serving
 import ShardedSearch
+import Training
 
 extension Models {
     struct PublishSearch: ParsableCommand {
@@ -26,10 +27,26 @@ extension Models {
             }
         )
         var index = SearchIndexKind.ivfflat
+        @Option(
+            help: "The numbers in the index: half (16 bits) or single (32 bits); half needs pgvector 0.7.",
+            transform: { text in
+                guard let precision = IndexPrecision(rawValue: text) else {
+                    throw ValidationError("Write half or single; got '\(text)'.")
+                }
+                return precision
+            }
+        )
+        var precision = IndexPrecision.half
         @Option(help: "HNSW: neighbours of a vector (m), 2 to 100.") var neighbours = 16
         @Option(help: "HNSW: candidates for neighbours (ef_construction), 4 to 1000, at least twice --neighbours.")
         var competing = 128
         @Option(help: "The recall of 50 items for which the effort is chosen, 0 to 1.") var recall = 0.98
+        @Option(
+            help: "Choose the effort for the newest histories of these events (CSV), not for made-up ones.",
+            completion: .file()
+        )
+        var historyFrom: String?
+        @OptionGroup var columns: ColumnOptions
         @Option(help: "Memory of each server for the build (maintenance_work_mem), in MiB; limits the number of lists.")
         var buildMemoryMB = 512
         @Flag(help: "Print one JSON object.") var json = false
@@ -53,12 +70,15 @@ extension Models {
             else { return }
             var options = ShardPublication.Options()
             options.kind = index
+            options.precision = precision
             options.neighbours = neighbours
             options.competing = competing
             options.recall = recall
             options.memory = buildMemoryMB
+            let checkpoint = try store.load(model: target.model, version: version)
+            options.histories = try histories(of: checkpoint)
             let report = try ShardPublication(to: servers.addresses).publish(
-                store.load(model: target.model, version: version),
+                checkpoint,
                 digest: summary.digest,
                 with: .standard(),
                 options: options,
@@ -67,7 +87,7 @@ extension Models {
             if let reached = report.recall, reached < recall {
                 Terminal.write(
                     "warning: the index reaches a recall of \(reached) with its largest effort, not \(recall); a service"
-                        + " refuses it below MIN_RECALL. Remove the version and publish it with another --index.\n"
+                        + " refuses it below MIN_RECALL. Remove the version and publish it with --precision single or another --index.\n"
                 )
             }
             var fields: [String: Any] = [
@@ -77,11 +97,38 @@ extension Models {
                 fields["effort"] = effort
                 fields["recall"] = recall
             }
+            if let madeUp = report.madeUpRecall {
+                fields["made_up_recall"] = madeUp
+                Terminal.write(
+                    "note: made-up histories reach a recall of \(madeUp) with this effort; a service checks a version with"
+                        + " made-up histories too, so its MIN_RECALL must not be above this.\n"
+                )
+            }
             let items = report.items.map(String.init).joined(separator: " + ")
             let text =
                 "\(target.model) version \(version) can be searched: \(items) items"
                 + (report.recall.map { ", effort \(report.effort ?? 0), recall " + String(format: "%.4f", $0) } ?? "")
             Terminal.print(json ? JSONObject(fields).line : text, done: text)
+        }
+
+        /// The newest histories of the log; empty without one.
+        private func histories(of checkpoint: Checkpoint) throws -> [[Int32]] {
+            guard let historyFrom else { return [] }
+            var vocabulary = ItemVocabulary(ids: checkpoint.catalogue.ids)
+            let events = try InteractionDataset.load(
+                events: EventSource([historyFrom]),
+                columns: columns.names,
+                vocabulary: &vocabulary,
+                unknownItems: .mark
+            )
+            Terminal.write(notes: events.notes)
+            let histories = events.newestHistories(256)
+            guard !histories.isEmpty else {
+                throw ValidationError(
+                    "\(historyFrom) names no item of version \(checkpoint.manifest.version); give a log with its items."
+                )
+            }
+            return histories
         }
     }
 

@@ -28,6 +28,18 @@ import Training
         #expect((dataset.userCount, dataset.eventCount, dataset.unknownEvents) == (3, 6, 0))
     }
 
+    @Test("the newest histories are those of the users who were active last, without unknown items")
+    func newestHistories() throws {
+        var vocabulary = ItemVocabulary(ids: ["a", "b"])
+        let text = "user,item,timestamp\nu1,x,9\nu2,a,1\nu3,b,7\nu4,b,3\nu3,y,6\nu3,a,5\nu5,a,3\nu4,a,3\n"
+        let dataset = try withFile(text) {
+            try InteractionDataset.load(events: $0, vocabulary: &vocabulary, unknownItems: .mark)
+        }
+        #expect(dataset.newestHistories(9) == [[0, 1], [1, 0], [0], [0]])
+        #expect(dataset.newestHistories(2) == [[0, 1], [1, 0]])
+        #expect(dataset.newestHistories(0) == [])
+    }
+
     @Test("equals plain grouping and stable sorting", arguments: 0..<10 as Range<UInt64>)
     func matchesReference(seed: UInt64) throws {
         var generator = SequentialGenerator(CounterBasedGenerator(seed: seed, purpose: .simulation))
