@@ -113,6 +113,8 @@ public struct CheckpointManifest: Codable, Sendable, Equatable {
     public var origin: VersionOrigin?
     /// The extent of the training log; nil for parts given as files, and in versions of older programs.
     public var log: LogExtent?
+    /// The names of the log's columns that the training was given, by role (`time`); nil if all were recognised.
+    public var columns: [String: String]?
     /// The validations of the training, oldest first; nil in versions of older programs.
     public var curve: [ValidationPoint]?
     /// The comparison with the version that it replaced; nil unless a retraining round published it.

@@ -15,6 +15,8 @@ public struct TrainingData: Sendable {
     public var splitReason: String
     /// The extent of the log; nil for parts given as files.
     public var log: LogExtent?
+    /// The names of columns that were given, by role, for the manifest; nil if all were recognised.
+    var columns: [String: String]?
 
     /// Reads one log and splits it.
     ///
@@ -113,6 +115,7 @@ public struct TrainingData: Sendable {
             digests: ["events": dataset.digest]
         )
         log = LogExtent(dataset)
+        self.columns = columns.byRole
     }
 
     /// Reads parts given as files, or as folders of files; items that only the test file has stay unknown.
@@ -158,6 +161,7 @@ public struct TrainingData: Sendable {
         if let note = split.validation.noteOfFewTargets { notes.append(note) }
         catalogue = try Self.catalogue(vocabulary, metadata, columns, &notes)
         fingerprint = DataFingerprint(split: Self.files, splitSeed: 0, digests: digests)
+        self.columns = columns.byRole
     }
 
     /// Data with a given split.

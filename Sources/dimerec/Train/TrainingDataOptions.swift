@@ -51,15 +51,20 @@ struct TrainingDataOptions: ParsableArguments {
     ///
     /// - Parameters:
     ///   - configuration: Has the recipe's split; without a recipe, the data decide.
+    ///   - usual: The names of columns that an earlier training was given.
     ///   - showsNotes: Whether to write the notes.
     /// - Returns: The three parts.
     /// - Throws: `ValidationError`, `CSVError` or `SmallDataError`.
-    func load(_ configuration: DataConfiguration?, showsNotes: Bool = true) throws -> TrainingData {
+    func load(
+        _ configuration: DataConfiguration?,
+        columns usual: [String: String]? = nil,
+        showsNotes: Bool = true
+    ) throws -> TrainingData {
         var configuration = configuration
         var chosen = configuration?.targets ?? TargetConfiguration()
         try targets.apply(to: &chosen)
         configuration?.targets = chosen
-        let data = try filesOfFolder().read(configuration, chosen)
+        let data = try filesOfFolder().read(configuration, chosen, columns.names.preferring(usual))
         if showsNotes { Terminal.write(notes: data.notes) }
         return data
     }
@@ -106,11 +111,15 @@ struct TrainingDataOptions: ParsableArguments {
         return files[0]
     }
 
-    private func read(_ configuration: DataConfiguration?, _ targets: TargetConfiguration) throws -> TrainingData {
+    private func read(
+        _ configuration: DataConfiguration?,
+        _ targets: TargetConfiguration,
+        _ columns: EventColumns
+    ) throws -> TrainingData {
         if !events.isEmpty {
             return try TrainingData(
                 events: EventSource(events),
-                columns: columns.names,
+                columns: columns,
                 targets: targets,
                 split: split ?? configuration?.split,
                 seed: (configuration ?? DataConfiguration()).splitSeed,
@@ -122,7 +131,7 @@ struct TrainingDataOptions: ParsableArguments {
             train: train,
             validation: validation,
             test: test,
-            columns: columns.names,
+            columns: columns,
             targets: targets,
             items: items
         )

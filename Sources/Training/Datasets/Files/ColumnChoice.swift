@@ -29,7 +29,8 @@ struct ColumnRequest {
 
     /// Known names of a role; the first match wins.
     fileprivate func candidates(for role: ColumnRole) -> [String] {
-        (preferred[role].map { [ColumnRole.normalised($0)] } ?? []) + role.names + others[role, default: []]
+        [preferred[role], named.usual[role]].compactMap(\.self).map(ColumnRole.normalised) + role.names
+            + others[role, default: []]
     }
 }
 
@@ -88,8 +89,9 @@ struct ColumnChoice {
         }
         let missing = roles.compactMap { named[$0] }.filter { columns($0).isEmpty }
         guard missing.isEmpty else { throw .missingColumns(missing, file: file, found: header) }
+        let usual = named.usual.filter { !columns($0.value).isEmpty }
         for role in roles {
-            guard let name = named[role] else { continue }
+            guard let name = named[role] ?? usual[role] else { continue }
             let found = columns(name)
             guard let position = found.first else { continue }
             guard found.count == 1 else { throw .duplicateColumn(header[position], file: file) }

@@ -120,6 +120,8 @@ public struct EventColumns: Sendable, Equatable {
     public var rating: String?
     /// The column of weights; nil for the recipe's.
     var weight: String?
+    /// Names that count like explicit ones, but only in a file that has them.
+    private(set) var usual: [ColumnRole: String] = [:]
 
     /// Column names; nil ones are recognised from the header.
     public init(
@@ -130,6 +132,22 @@ public struct EventColumns: Sendable, Equatable {
         rating: String? = nil
     ) {
         (self.user, self.item, self.time, self.event, self.rating) = (user, item, time, event, rating)
+    }
+
+    /// The same names, and for the other roles those that a version's training was given, where a file has them.
+    package func preferring(_ names: [String: String]?) -> EventColumns {
+        var columns = self
+        for (role, name) in names ?? [:] {
+            if let role = ColumnRole(rawValue: role) { columns.usual[role] = name }
+        }
+        return columns
+    }
+
+    /// All names by role, for the manifest of a version; nil without any.
+    var byRole: [String: String]? {
+        var names: [String: String] = [:]
+        for role in ColumnRole.allCases { names[role.rawValue] = self[role] ?? usual[role] }
+        return names.isEmpty ? nil : names
     }
 
     subscript(role: ColumnRole) -> String? {
