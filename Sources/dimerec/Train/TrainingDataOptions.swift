@@ -72,43 +72,14 @@ struct TrainingDataOptions: ParsableArguments {
     /// The same options with the folder's files in place of the folder.
     private func filesOfFolder() throws -> TrainingDataOptions {
         guard let data else { return self }
-        let type = try? FileManager.default.attributesOfItem(atPath: data)[.type] as? FileAttributeType
-        guard type != .typeRegular else {
-            throw ValidationError("--data: '\(data)' is a file; give a folder, or the file with --events.")
-        }
-        func file(_ name: String) -> String? {
-            let endings = ["csv", "tsv", "jsonl"].flatMap { ending in ["", ".gz", ".zst"].map { ".\(ending)\($0)" } }
-            return (endings + [""]).map { "\(data)/\(name)\($0)" }
-                .first(where: FileManager.default.fileExists(atPath:))
-        }
+        let folder = try DataFolder(data)
         var files = self
         files.data = nil
-        files.items = try file("items").map(Self.onlyFile)
-        files.events = file("events").map { [$0] } ?? []
-        if files.events.isEmpty {
-            (files.train, files.validation) = (file("train"), file("validation"))
-            files.test = file("test")
-        }
-        do {
-            try files.validate()
-        } catch {
-            throw ValidationError(
-                "--data: '\(data)' has neither events.csv nor train.csv with validation.csv; give a file of another name "
-                    + "with --events."
-            )
-        }
+        files.items = folder.items
+        files.events = folder.events.map { [$0] } ?? []
+        (files.train, files.validation, files.test) = (folder.train, folder.validation, folder.test)
+        try files.validate()
         return files
-    }
-
-    /// The only file of a folder; a path that is no folder stays.
-    private static func onlyFile(_ path: String) throws -> String {
-        let type = try? FileManager.default.attributesOfItem(atPath: path)[.type] as? FileAttributeType
-        guard type == .typeDirectory else { return path }
-        let files = try EventSource([path]).files
-        guard files.count == 1 else {
-            throw ValidationError("'\(path)' has \(files.count) files; items must be in one.")
-        }
-        return files[0]
     }
 
     private func read(
