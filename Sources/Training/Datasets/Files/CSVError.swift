@@ -169,11 +169,11 @@ public enum CSVError: Error, Equatable, CustomStringConvertible {
             "Cannot decompress '\(file)': \(reason). Check the file with "
                 + "`\(ByteSource.decompressor(of: file) ?? "gzip") -t`, or copy it again."
         case .empty(let file):
-            "'\(file)' has no rows. Is it the right file, with a header line if its format needs one?"
+            "No rows in '\(file)'. Is it the right file, with a header line if its format needs one?"
         case .foreignFormat(let format, let file):
             "'\(file)' is \(format.rawValue), not separated text. \(format.advice)."
         case .tooManyRows(let file, let limit):
-            "'\(file)' has more than \(limit) rows, the limit for one log. Train on its newest rows."
+            "More than \(limit) rows in '\(file)', the limit for one log. Train on its newest rows."
         case .missingColumns(let columns, let file, let found):
             "'\(file)' has no column\(columns.count == 1 ? "" : "s") \(Self.list(columns)); its columns are "
                 + "\(Self.list(found))."

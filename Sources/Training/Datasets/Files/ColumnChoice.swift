@@ -164,8 +164,8 @@ struct ColumnChoice {
                 timelike.map { "'\($0)' looks like times: name it with --time-column '\($0)'." }
                 ?? "Its columns are \(columns); if one of them holds times, name it with --time-column."
             notes.append(
-                "warning: \(file) has no column of times, so the order of its rows counts as the order of events. "
-                    + "If they are not sorted by time, the model and its figures are wrong. " + advice
+                "warning: no column of times in \(file), so the order of the rows counts as the order of events. If they are "
+                    + "not sorted by time, the model and its figures are wrong. " + advice
             )
         }
         return notes
