@@ -141,7 +141,7 @@ extension RetrievalResponse {
     func drains() async throws {
         let lines = LogRecorder.Lines()
         let logger = Logger(label: "test") { _ in LogRecorder(lines: lines) }
-        let configuration = try ServerConfiguration.testing { $0.drainGrace = .milliseconds(1500) }
+        let configuration = ServerConfiguration.testing { $0.drainGrace = .milliseconds(1500) }
         try await withServer(configuration: configuration, logger: logger) { server in
             let idle = try await server.connect()
             let late = try await server.connect()
