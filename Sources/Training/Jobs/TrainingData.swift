@@ -197,7 +197,7 @@ public struct TrainingData: Sendable {
         _ notes: inout [String]
     ) throws -> Catalogue {
         guard let path else { return Catalogue(ids: vocabulary.ids) }
-        let metadata = try ItemMetadata.load(items: path, itemColumn: columns.item)
+        let metadata = try ItemMetadata.load(items: path, columns: columns)
         notes += metadata.notes
         let covered = metadata.covered(of: vocabulary)
         if covered == 0 {

@@ -27,6 +27,7 @@ struct TrainingDataOptions: ParsableArguments {
     @Option(help: "Test interactions, never trained on; `train` only records them in the manifest.") var test: String?
     @Option(help: "Items (CSV: item, optional title, categories and attributes).") var items: String?
     @OptionGroup var columns: ColumnOptions
+    @OptionGroup var itemColumns: ItemColumnOptions
     @OptionGroup var targets: TargetOptions
 
     func validate() throws {
@@ -64,7 +65,7 @@ struct TrainingDataOptions: ParsableArguments {
         var chosen = configuration?.targets ?? TargetConfiguration()
         try targets.apply(to: &chosen)
         configuration?.targets = chosen
-        let data = try filesOfFolder().read(configuration, chosen, columns.names.preferring(usual))
+        let data = try filesOfFolder().read(configuration, chosen, itemColumns.added(to: columns.names).preferring(usual))
         if showsNotes { Terminal.write(notes: data.notes) }
         return data
     }
