@@ -63,13 +63,14 @@ struct ColumnChoice {
     private func found(withFirstRowOf reader: inout CSVReader) -> [CSVError.FoundColumn] {
         let hasRow = (try? reader.next()) ?? false
         return header.indices.map { column in
-            CSVError.FoundColumn(
+            var found = CSVError.FoundColumn(
                 name: header[column],
                 role: roles.first { positions[$0] == column },
                 sample: hasRow ? String(reader.text(column).prefix(40)) : nil,
-                looksLikeTimes: hasRow && roles.contains(.time) && reader.looksLikeTime(column),
-                filter: hasRow ? reader.filter(column) : nil
+                looksLikeTimes: hasRow && roles.contains(.time) && reader.looksLikeTime(column)
             )
+            if hasRow { found.nested = reader.nestedField(column) }
+            return found
         }
     }
 

@@ -3,6 +3,12 @@ import Kernels
 import Testing
 import Training
 
+/// The filter that names each value by its path.
+private enum NestedFilter {
+    static let flattening =
+        #"[paths(scalars) as $p | {key: ($p | map(tostring) | join("_")), value: getpath($p)}] | from_entries"#
+}
+
 @Suite("Columns of an events file") struct EventColumnsTests {
     @Test(
         "usual names are recognised",
@@ -121,6 +127,11 @@ import Training
             (#""payload":{"item":"i"}"#, "del(.payload) + .payload"),
             (#""items":[{"item":"i"}]"#, "del(.items) + .items[]"),
             (#""a b":[1,2]"#, #"del(.["a b"]) + {item: .["a b"][]}"#),
+            (#""a":{"x":1},"tags":["p","q"],"b":{"y":2}"#, "del(.a, .b) + .a + .b"),
+            (#""a":{"x":1},"b":[{"y":2}]"#, "del(.a, .b) + .a + .b[]"),
+            (#""a":{"id":1},"b":{"id":2}"#, NestedFilter.flattening),
+            (#""a":{"b":{"id":2}}"#, NestedFilter.flattening),
+            (#""a":{"id":1},"b":[{"id":2}]"#, "del(.b) + .b[] | " + NestedFilter.flattening),
         ]
     )
     func nested(field: String, filter: String) throws {
