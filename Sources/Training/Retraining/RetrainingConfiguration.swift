@@ -140,7 +140,7 @@ public struct RetrainingConfiguration: ConfigurationSection {
             self = try RetrainingConfiguration().merged(with: json)
             try ModelName.require(model)
         } catch {
-            throw .settings(file: path, reason: "\(error)")
+            throw .settings(file: path, reason: Self.inFields("\(error)"))
         }
         let folder = URL(filePath: path).deletingLastPathComponent()
         func resolved(_ file: String) -> String {

@@ -56,6 +56,7 @@ public struct RetrainingRound: Sendable {
         notes: ([String]) -> Void = { _ in },
         report: (TrainingEvent) -> Void = { _ in }
     ) throws -> RoundRecord? {
+        let notes = { (found: [String]) in notes(found.map(RetrainingConfiguration.inFields)) }
         enter(.reading)
         let store = try CheckpointStore(path: settings.store)
         let active = try activeVersion(in: store)
@@ -167,7 +168,7 @@ public struct RetrainingRound: Sendable {
     public func failure(_ error: any Error) -> RoundRecord {
         let store = try? CheckpointStore(path: settings.store, readOnly: true)
         let active = store.flatMap { try? activeVersion(in: $0) }
-        return finished(record(.failed, "\(error)", active ?? nil))
+        return finished(record(.failed, RetrainingConfiguration.inFields("\(error)"), active ?? nil))
     }
 
     /// The active version; nil when the model has no version yet.
