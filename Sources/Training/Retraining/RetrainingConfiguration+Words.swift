@@ -1,4 +1,4 @@
-/// Messages about logs name the options of `train`. A round has none: its settings are in a file.
+// Messages about logs name the options of `train`. A round has none: its settings are in a file.
 
 extension RetrainingConfiguration {
     /// A message with the fields of the file, or of the recipe, in place of options of `train`.
@@ -10,8 +10,8 @@ extension RetrainingConfiguration {
         }
     }
 
-    private static let phrases = [
-        (options: "train with --keep-shared-users, or \"dropSharedUsers\": false in data.targets", fields: keepShared),
+    private static let phrases: [(options: String, fields: String)] = [
+        ("train with --keep-shared-users, or \"dropSharedUsers\": false in data.targets", keepShared),
         ("Omit --drop-user", "Remove data.targets.dropUsers from the recipe"),
         ("--split time does not", "data.split 'time' in the recipe does not"),
         ("Omit --split and --recipe", "Omit `recipe`"),

@@ -38,13 +38,14 @@ struct NestedField: Sendable, Equatable {
     private static let flattening =
         #"[paths(scalars) as $p | {key: ($p | map(tostring) | join("_")), value: getpath($p)}] | from_entries"#
 
-    /// A filter that makes fields of the values in some columns; nil without any.
+    /// A filter that makes fields of the values in some columns.
     ///
     /// The fields keep their names, unless two would have the same one or an object has objects in it.
     ///
     /// - Parameters:
     ///   - columns: The columns that hold objects or lists.
     ///   - all: All columns.
+    /// - Returns: The filter; nil without columns.
     static func filter(for columns: [CSVError.FoundColumn], among all: [CSVError.FoundColumn]) -> String? {
         let nested = columns.compactMap { column in column.nested.map { (path: path(to: column.name), field: $0) } }
         // The rows of two lists would multiply, and a list of texts beside objects is most often one of tags.
