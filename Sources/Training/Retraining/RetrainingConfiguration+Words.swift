@@ -18,7 +18,7 @@ extension RetrainingConfiguration {
         ("Omit --recipe", "Omit `recipe`"),
         ("train from nothing (`train` without --from, `retrain` with --full)", "train from nothing with --full"),
         ("allow it with --log-may-shrink, or `logMayShrink` in the file of `dimerec retrain`", mayShrink),
-        ("publish them with --resume --max-steps", "train on with a maxSteps of the recipe of at most"),
+        ("publish them with --resume --max-steps", "set training.maxSteps of the recipe to"),
         ("give one with --model", "give one as `model`"),
     ]
     private static let keepShared = "set \"dropSharedUsers\": false in data.targets of the recipe"
