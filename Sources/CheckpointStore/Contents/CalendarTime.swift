@@ -33,8 +33,19 @@ package struct CalendarTime {
     /// Reads the forms of ``init(_:)``, and other dates of people and spreadsheets that have one meaning.
     ///
     /// Months, days and hours may have one digit, slashes may divide the date, as in `2024/1/31 8:05`, and `AM` or `PM`
-    /// may follow the time. Dates with the English name of a month are read too, see ``NamedDate``.
-    package init?(written text: ArraySlice<UInt8>) { self.init(text, asPeopleWrite: true) }
+    /// may follow the time. Dates with the English name of a month are read too, see ``NamedDate``, and the year may be
+    /// the last word, as C and `date` write it. A name of the zone in brackets, as JavaScript adds it, says nothing new.
+    package init?(written text: ArraySlice<UInt8>) {
+        self.init(NamedDate.withYearFirst(Self.withoutZoneName(text)), asPeopleWrite: true)
+    }
+
+    /// The text without ` (CET)` after an offset such as `+0100`.
+    private static func withoutZoneName(_ text: ArraySlice<UInt8>) -> ArraySlice<UInt8> {
+        guard text.last == UInt8(ascii: ")"), let start = text.lastIndex(of: UInt8(ascii: "(")),
+            text[..<start].suffix(6).contains(where: "+-".utf8.contains), text[..<start].last == UInt8(ascii: " ")
+        else { return text }
+        return text[..<start].dropLast()
+    }
 
     private init?(_ text: ArraySlice<UInt8>, asPeopleWrite isLenient: Bool) {
         var rest = text

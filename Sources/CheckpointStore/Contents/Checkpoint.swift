@@ -113,6 +113,8 @@ public struct CheckpointManifest: Codable, Sendable, Equatable {
     public var origin: VersionOrigin?
     /// The extent of the training log; nil for parts given as files, and in versions of older programs.
     public var log: LogExtent?
+    /// The names of the log's columns that the training was given, by role (`time`); nil if all were recognised.
+    public var columns: [String: String]?
     /// The validations of the training, oldest first; nil in versions of older programs.
     public var curve: [ValidationPoint]?
     /// The comparison with the version that it replaced; nil unless a retraining round published it.
@@ -154,10 +156,13 @@ public struct DataFingerprint: Codable, Sendable, Equatable {
     public var splitSeed: UInt64
     /// SHA-256 of each input file's interactions, in hexadecimal, by role (`events`, `train`, `validation`).
     public var digests: [String: String]
+    /// False if there is no test part, so that only events newer than the log can test the version; nil means true.
+    public var holdsOutTest: Bool?
 
     /// Identifies data by its split and its content.
-    public init(split: String, splitSeed: UInt64, digests: [String: String]) {
+    public init(split: String, splitSeed: UInt64, digests: [String: String], holdsOutTest: Bool? = nil) {
         self.split = split
+        self.holdsOutTest = holdsOutTest
         self.splitSeed = splitSeed
         self.digests = digests
     }

@@ -33,6 +33,24 @@ struct NamedDate {
         text = rest
     }
 
+    /// `Mon Nov 30 2026 22:49:18` for `Mon Nov 30 22:49:18 2026`, with a zone after the time in both; other texts as they
+    /// are.
+    static func withYearFirst(_ text: ArraySlice<UInt8>) -> ArraySlice<UInt8> {
+        // Most times begin with a digit.
+        guard let first = text.first, first >= UInt8(ascii: "A") else { return text }
+        let words = text.split(separator: UInt8(ascii: " "))
+        guard 5...6 ~= words.count, place(of: lowercased(words[0]), among: weekdays) != nil,
+            place(of: lowercased(words[1]), among: months) != nil, words[3].contains(UInt8(ascii: ":")),
+            words[words.count - 1].count == 4, words[words.count - 1].allSatisfy({ $0 &- UInt8(ascii: "0") < 10 })
+        else { return text }
+        let ordered = words[0...2] + [words[words.count - 1]] + words[3..<(words.count - 1)]
+        return ArraySlice(ordered.joined(separator: CollectionOfOne(UInt8(ascii: " "))))
+    }
+
+    private static func lowercased(_ word: ArraySlice<UInt8>) -> String {
+        String(decoding: word, as: UTF8.self).lowercased()
+    }
+
     private static let months = [
         "january", "february", "march", "april", "may", "june", "july", "august", "september", "october", "november",
         "december",

@@ -96,6 +96,7 @@ struct DataPlaneServer: Service, CustomStringConvertible {
         do {
             try await gracefulShutdown()
             status.startDraining()
+            logger.info("draining", metadata: ["connections": "\(status.connectionCount)"])
             try await Task.sleep(for: configuration.drainGrace)
             try await close(listener, loops.values.map(\.self))
             try await drain(loops.values.map(\.self))
@@ -213,6 +214,7 @@ struct DataPlaneServer: Service, CustomStringConvertible {
         }
         let left = status.connectionCount
         if left > 0 { logger.warning("connections cut at DRAIN_TIMEOUT_S", metadata: ["connections": "\(left)"]) }
+        logger.info("drained")
     }
 }
 

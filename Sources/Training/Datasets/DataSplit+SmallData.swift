@@ -100,7 +100,7 @@ public enum SmallDataError: Error, Equatable, CustomStringConvertible {
     public var description: String {
         switch self {
         case .tooFewEvents(let file, let users, let events, let targets, let longest):
-            "'\(file)' has too few events for any split into training and validation rows: \(events) in all, "
+            "Too few events in '\(file)' for any split into training and validation rows: \(events) in all, "
                 + (targets < events ? "\(targets) of them targets, " : "")
                 + "at most \(longest) per user, users: \(users). "
                 + (targets < events

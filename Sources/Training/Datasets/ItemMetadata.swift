@@ -17,15 +17,21 @@ public struct ItemMetadata: Sendable {
     ///
     /// - Parameters:
     ///   - path: The file, gzip-compressed if it ends in `.gz`.
-    ///   - itemColumn: Name of the item column in the events file; preferred when this file has a column of that
-    ///     name.
+    ///   - columns: Explicit names of the columns of titles and of categories; the item column of the log is preferred
+    ///     when this file has a column of that name.
     /// - Returns: At least one item.
     /// - Throws: `CSVError`, also when an item is listed twice, or a value does not have its column's declared type.
-    public static func load(items path: String, itemColumn: String? = nil) throws(CSVError) -> ItemMetadata {
+    public static func load(
+        items path: String,
+        columns: EventColumns = EventColumns()
+    ) throws(CSVError) -> ItemMetadata {
+        var named = EventColumns(title: columns.title, categories: columns.categories)
+        named.usual = columns.usual
         let request = ColumnRequest(
             roles: [.item, .title, .categories],
             needed: [.item],
-            preferred: itemColumn.map { [.item: $0] } ?? [:],
+            named: named,
+            preferred: columns.item.map { [.item: $0] } ?? [:],
             others: [.item: ["id"]]
         )
         var reader = try request.open(path)
@@ -61,7 +67,12 @@ public struct ItemMetadata: Sendable {
         }
         guard items.count > 0 else { throw .empty(file: path) }
         let finished = attributes.finished(path)
-        let notes = [reader.noteOfLateFields { _ in true }, lists.note.map { "\(path): \($0)" }].compactMap(\.self)
+        // A filter on the name in the file would be refused.
+        let name = categoryColumn.map { reader.header[$0] }.flatMap { $0 == ColumnRole.categories.ownName ? nil : $0 }
+        let notes = [
+            reader.noteOfLateFields { _ in true }, lists.note.map { "\(path): \($0)" },
+            name.map { "\(path): filters and rules name the column '\($0)' by its role: 'categories'" },
+        ].compactMap(\.self)
         return ItemMetadata(
             categoryNames: names.ids,
             notes: choice.notes(of: path) + notes + finished.notes,

@@ -27,9 +27,10 @@ public struct Diversity: Sendable {
     ///   - categories: For each item the numbers of its categories, the main one first; empty without categories.
     public init(items: Int, categories: [[Int32]] = []) {
         precondition(categories.isEmpty || categories.count == items, "\(categories.count) categories, \(items) items")
-        self.categories = categories
-        self.items = items
         let names = categories.reduce(0) { max($0, Int($1.max() ?? -1) + 1) }
+        // An items file without categories gives each item an empty list.
+        self.categories = names > 0 ? categories : []
+        self.items = items
         seen = [Int](repeating: 0, count: names)
         seenFirst = seen
     }

@@ -12,6 +12,8 @@ package struct EvaluationFindings {
     package var predictors: [(name: String, metrics: [String: Double])]
     /// The model's HR@20 without the items of the history; nil when it was not measured.
     package var withoutHistory: Double?
+    /// Rows whose target is an item of the history; nil when ``withoutHistory`` tells more.
+    package var repeatedTargets: Int?
     /// Rows whose target the parts before do not have; nil when these parts are not known.
     package var unseenTargets: Int?
 
@@ -22,10 +24,12 @@ package struct EvaluationFindings {
         system: String,
         predictors: [(name: String, metrics: [String: Double])],
         withoutHistory: Double? = nil,
+        repeatedTargets: Int? = nil,
         unseenTargets: Int? = nil
     ) {
         (self.metrics, self.rows, self.system, self.predictors) = (metrics, rows, system, predictors)
-        (self.withoutHistory, self.unseenTargets) = (withoutHistory, unseenTargets)
+        (self.withoutHistory, self.repeatedTargets) = (withoutHistory, repeatedTargets)
+        self.unseenTargets = unseenTargets
     }
 
     /// A sentence or two for each finding, the most important one first.
@@ -39,12 +43,7 @@ package struct EvaluationFindings {
         if let best = others.max(by: { figures($0.metrics) < figures($1.metrics) }) {
             findings.append(verdict(own, beside: (best.name, figures(best.metrics))))
         }
-        if let without = withoutHistory, without < own.hitRate / 2 {
-            findings.append(
-                "Without the items of the history, hr@20 is \(NumberText.rate(without)), because users repeat items. A "
-                    + "request leaves them out unless it has \"exclude_history\": false."
-            )
-        }
+        if let finding = findingOfRepeats(own.hitRate) { findings.append(finding) }
         let unseen = Double(share: unseenTargets ?? 0, of: rows)
         if unseen > 0.05 {
             findings.append(
@@ -54,6 +53,24 @@ package struct EvaluationFindings {
         }
         return findings
     }
+
+    /// Says that figures with the history hold for requests that keep it; nil where that makes little difference.
+    private func findingOfRepeats(_ hitRate: Double) -> String? {
+        let figure: String
+        if let withoutHistory, withoutHistory < Self.notable * hitRate {
+            figure = "is only \(NumberText.rate(withoutHistory))"
+        } else if let repeatedTargets, Double(rows - repeatedTargets) < Self.notable * hitRate * Double(rows) {
+            figure = "is at most \(NumberText.rate(1 - Double(share: repeatedTargets, of: rows)))"
+        } else {
+            return nil
+        }
+        return
+            "Without the items of the history, hr@20 \(figure) instead of \(NumberText.rate(hitRate)), because users repeat "
+            + "items. A request leaves them out unless it has \"exclude_history\": false."
+    }
+
+    /// Without the history a hit rate below this share of the rate with it is worth a sentence.
+    private static let notable = 0.8
 
     private func verdict(
         _ own: (hitRate: Double, reciprocalRank: Double),

@@ -153,6 +153,11 @@ extension EvaluationRows {
         self.init(validation, protocol: recipe.data.evaluation.suited(to: validation.targets))
     }
 
+    /// How many targets are items of their row's history.
+    package var repeatedTargets: Int {
+        (0..<count).count { row in target(of: row).map { history(of: row, limit: .max).contains($0) } ?? false }
+    }
+
     /// How many targets do not occur in some sequences: nobody can learn them from these.
     package func unseenTargets(in sequences: RaggedRows, items: Int) -> Int {
         var isSeen = [Bool](repeating: false, count: items)

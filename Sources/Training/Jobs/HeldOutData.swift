@@ -14,7 +14,7 @@ public struct HeldOutData: Sendable {
     ///
     /// - Parameters:
     ///   - source: The log.
-    ///   - columns: Explicit column names; nil ones are recognised from the header.
+    ///   - columns: Explicit column names; nil ones are those of the model's training, or recognised from the header.
     ///   - targets: The model's targets.
     ///   - kind: The split, which must be the model's; nil for the model's split.
     ///   - part: The part: validation or test.
@@ -39,25 +39,40 @@ public struct HeldOutData: Sendable {
             )
         }
         var vocabulary = ItemVocabulary(ids: catalogue.ids)
-        let dataset = try InteractionDataset.load(
-            events: source,
-            columns: columns,
-            targets: targets,
-            vocabulary: &vocabulary,
-            unknownItems: .mark,
-            learntUntil: manifest.origin?.learntUntil
-        )
-        notes = dataset.notes
-        // A user's part depends on the user's id alone, so a file that has grown since is split the same way.
-        guard kind == .users || dataset.digest == trained.digests["events"] else {
-            throw HeldOutError.otherEvents(split: kind.rawValue, version: manifest.version)
+        var log = try EventLog.read(source, columns.preferring(manifest.columns), targets, &vocabulary, .extend)
+        let hasTest = trained.holdsOutTest != false
+        if part == .test, !hasTest, let learnt = manifest.log {
+            log = log.markingItems(from: catalogue.count, of: vocabulary)
+            self = try HeldOutData(log.dataset(log.eventsByUser(), learntUntil: learnt.newest), after: manifest)
+            return
         }
+        // A user's part depends on the user's id alone, so a file that has grown since is split the same way.
+        if kind != .users, log.identity != trained.digests["events"] {
+            log = try log.learnt(by: manifest, vocabulary, split: kind)
+        }
+        log = log.markingItems(from: catalogue.count, of: vocabulary)
+        let dataset = log.dataset(log.eventsByUser(), learntUntil: manifest.origin?.learntUntil)
+        notes = dataset.notes
         if part == .validation { notes.append(Self.learntValidation(manifest.version)) }
         notes += [manifest.origin?.noteOfLearntUsers(split: kind.rawValue)].compactMap(\.self)
-        let split = DataSplit(dataset, by: kind, seed: trained.splitSeed)
+        let split = DataSplit(dataset, by: kind, seed: trained.splitSeed, holdsOutTest: hasTest)
         self.part = split[part]
         // All parts before the evaluated one: a version that is tested has learnt from the validation part too.
         trainSequences = Self.known(part == .test ? split.sequencesBeforeTest : split.train.sequences)
+    }
+
+    /// The events that are newer than the log of a version without a test part.
+    private init(_ dataset: InteractionDataset, after manifest: CheckpointManifest) throws {
+        let learnt = dataset.learnt?.events ?? []
+        let users = learnt.indices.filter { Int(learnt[$0]) < dataset.sequences[$0].count }
+        part = DataPart(dataset, users: users, judgedAnew: true)
+        guard part.hasRows else { throw HeldOutError.noNewerEvents(version: manifest.version) }
+        trainSequences = Self.known(RaggedRows(learnt.indices.map { dataset.sequences[$0].prefix(Int(learnt[$0])) }))
+        notes =
+            dataset.notes + [
+                "version \(manifest.version) has learnt from all events of its log, so the test part are the "
+                    + NumberText.counted(part.judgingCount, "newer event") + " of this one"
+            ]
     }
 
     /// Reads a file of sequences that the model has not seen.
@@ -65,7 +80,7 @@ public struct HeldOutData: Sendable {
     /// - Parameters:
     ///   - path: The events file.
     ///   - train: The model's training file, for the trivial predictors; or nil.
-    ///   - columns: Explicit column names; nil ones are recognised from the header.
+    ///   - columns: Explicit column names; nil ones are those of the model's training, or recognised from the header.
     ///   - targets: The model's targets.
     ///   - manifest: The manifest of the model.
     ///   - catalogue: The catalogue of the model.
@@ -82,7 +97,7 @@ public struct HeldOutData: Sendable {
         func load(_ path: String) throws -> InteractionDataset {
             try InteractionDataset.load(
                 events: EventSource(path: path),
-                columns: columns,
+                columns: columns.preferring(manifest.columns),
                 targets: targets,
                 vocabulary: &vocabulary,
                 unknownItems: .mark
@@ -117,12 +132,42 @@ public struct HeldOutData: Sendable {
     }
 }
 
+extension EventLog {
+    /// The events of this log that a version was trained on, if it has later ones too: a round of `dimerec retrain` keeps
+    /// the newest to judge by, and a log grows.
+    ///
+    /// - Throws: ``HeldOutError/otherEvents(split:version:was:isNow:)`` if the events up to the version's newest one are
+    ///   others.
+    fileprivate func learnt(
+        by manifest: CheckpointManifest,
+        _ vocabulary: ItemVocabulary,
+        split kind: SplitKind
+    ) throws(HeldOutError) -> EventLog {
+        let older = manifest.log.map { upTo($0.newest, vocabulary) }
+        guard let older, older.identity == manifest.data.digests["events"] else {
+            throw .otherEvents(
+                split: kind.rawValue,
+                version: manifest.version,
+                was: manifest.log,
+                isNow: LogExtent(dataset(eventsByUser()))
+            )
+        }
+        let later = NumberText.counted(users.count - older.users.count, "later event")
+        return older.adding([
+            "\(name): \(later) left out: version \(manifest.version) was trained on the \(older.users.count) before, and a "
+                + "'\(kind.rawValue)' split depends on all events"
+        ])
+    }
+}
+
 /// Why an evaluation would not be valid.
 public enum HeldOutError: Error, Equatable, CustomStringConvertible {
     /// The version was trained with another split.
     case otherSplit(asked: String, trained: String, version: Int)
     /// The events differ from those of the training, and the split depends on all events.
-    case otherEvents(split: String, version: Int)
+    case otherEvents(split: String, version: Int, was: LogExtent?, isNow: LogExtent)
+    /// The version has learnt from all events.
+    case noNewerEvents(version: Int)
     /// The test file is a training file.
     case trainingFile(role: String, version: Int)
     /// The protocol has targets that the model was trained on.
@@ -136,9 +181,12 @@ public enum HeldOutError: Error, Equatable, CustomStringConvertible {
         case .otherSplit(let asked, let trained, let version):
             "Version \(version) was trained with split '\(trained)'; '\(asked)' would evaluate on training users. "
                 + (trained == TrainingData.files ? "Give the held-out file with --test." : "Use --split \(trained).")
-        case .otherEvents(let split, let version):
+        case .otherEvents(let split, let version, let was, let isNow):
             "These events differ from those that version \(version) was trained on, and a '\(split)' split depends on all "
-                + "events; give the same file, or train again."
+                + "events. " + Self.difference(was, isNow)
+        case .noNewerEvents(let version):
+            "Version \(version) has learnt from all events of its log, as rounds of `retrain` do, and these have no newer one "
+                + "with another event of its user before it. Give a log with newer events."
         case .trainingFile(let role, let version):
             "This file is the \(role) file of version \(version); give a file that the version has not seen."
         case .protocolMismatch(let name, let split):
@@ -146,5 +194,20 @@ public enum HeldOutError: Error, Equatable, CustomStringConvertible {
         case .noRows(let part, let users):
             "The \(part) part has \(users) users and no row to evaluate; give more events, or another --part."
         }
+    }
+
+    /// The two extents and the next step.
+    private static func difference(_ was: LogExtent?, _ isNow: LogExtent) -> String {
+        guard let was else { return "Give the same file with the same options of columns, or train again." }
+        let (before, now) = (NumberText.counted(was.events, "event"), NumberText.counted(isNow.events, "event"))
+        guard was.unit == isNow.unit else {
+            return "The training had \(before) with times in \(was.unit), and these are \(now) with \(isNow.unit): add "
+                + "the --time-column of the training, or give the same file."
+        }
+        guard was.events == isNow.events else {
+            return "The training had \(before), and these are \(now): give the same file, or train again."
+        }
+        return "They are as many: add the options of columns that the training had, such as --item-column, give the "
+            + "same file, or train again."
     }
 }

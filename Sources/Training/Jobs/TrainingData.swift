@@ -17,6 +17,8 @@ public struct TrainingData: Sendable {
     public var log: LogExtent?
     /// The newest time that an earlier version has learnt from, if only newer events judge; nil if all targets do.
     public var learntUntil: Double?
+    /// The names of columns that were given, by role, for the manifest; nil if all were recognised.
+    var columns: [String: String]?
 
     /// Reads one log and splits it.
     ///
@@ -119,9 +121,11 @@ public struct TrainingData: Sendable {
         fingerprint = DataFingerprint(
             split: fitting.kind.rawValue,
             splitSeed: seed,
-            digests: ["events": dataset.digest]
+            digests: ["events": dataset.digest],
+            holdsOutTest: holdsOutTest ? nil : false
         )
         log = LogExtent(dataset)
+        self.columns = columns.byRole
     }
 
     /// Reads parts given as files, or as folders of files; items that only the test file has stay unknown.
@@ -167,6 +171,7 @@ public struct TrainingData: Sendable {
         if let note = split.validation.noteOfFewTargets { notes.append(note) }
         catalogue = try Self.catalogue(vocabulary, metadata, columns, &notes)
         fingerprint = DataFingerprint(split: Self.files, splitSeed: 0, digests: digests)
+        self.columns = columns.byRole
     }
 
     /// Data with a given split.
@@ -202,7 +207,7 @@ public struct TrainingData: Sendable {
         _ notes: inout [String]
     ) throws -> Catalogue {
         guard let path else { return Catalogue(ids: vocabulary.ids) }
-        let metadata = try ItemMetadata.load(items: path, itemColumn: columns.item)
+        let metadata = try ItemMetadata.load(items: path, columns: columns)
         notes += metadata.notes
         let covered = metadata.covered(of: vocabulary)
         if covered == 0 {

@@ -30,6 +30,7 @@ extension TrainingJob {
         )
         manifest.origin = origin
         manifest.log = data.log
+        manifest.columns = data.columns
         manifest.curve = trained.progress.history.map { interval in
             ValidationPoint(
                 step: interval.step,

@@ -107,6 +107,7 @@ public struct TrainingJob: Sendable {
             rows: rows.count,
             system: recipe.system,
             predictors: predictors,
+            repeatedTargets: rows.repeatedTargets,
             unseenTargets: rows.unseenTargets(in: train, items: items)
         ).sentences
     }

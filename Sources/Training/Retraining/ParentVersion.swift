@@ -13,6 +13,8 @@ public struct ParentVersion: Sendable {
     public let log: LogExtent?
     /// Its data and split.
     public let data: DataFingerprint
+    /// The names of columns that its training was given, by role.
+    public let columns: [String: String]?
     /// Its items.
     let ids: [String]
     /// All stored matrices.
@@ -38,13 +40,14 @@ public struct ParentVersion: Sendable {
             version: manifest.version,
             fullSteps: manifest.origin?.fullSteps ?? manifest.curve?.last?.step ?? recipe.training.maxSteps
         )
-        (log, data) = (manifest.log, manifest.data)
+        (log, data, columns) = (manifest.log, manifest.data, manifest.columns)
         (ids, parameters) = (checkpoint.catalogue.ids, checkpoint.parameters)
     }
 
     /// A trained model that no store has.
     init(_ trained: TrainingJob.Trained, of recipe: Recipe, on data: TrainingData, origin: VersionOrigin) {
         (self.origin, self.recipe, log, self.data) = (origin, recipe, data.log, data.fingerprint)
+        columns = data.columns
         (ids, parameters) = (data.catalogue.ids, trained.model.matrices)
     }
 

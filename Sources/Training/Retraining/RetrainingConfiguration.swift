@@ -70,6 +70,10 @@ public struct RetrainingConfiguration: ConfigurationSection {
         public var event = ""
         /// The column of ratings.
         public var rating = ""
+        /// The column of titles in the items file.
+        public var title = ""
+        /// The column of categories in the items file.
+        public var categories = ""
 
         /// All are recognised.
         public init() {}
@@ -83,7 +87,9 @@ public struct RetrainingConfiguration: ConfigurationSection {
                 item: item.isEmpty ? nil : item,
                 time: time.isEmpty ? nil : time,
                 event: event.isEmpty ? nil : event,
-                rating: rating.isEmpty ? nil : rating
+                rating: rating.isEmpty ? nil : rating,
+                title: title.isEmpty ? nil : title,
+                categories: categories.isEmpty ? nil : categories
             )
         }
     }
@@ -134,7 +140,7 @@ public struct RetrainingConfiguration: ConfigurationSection {
             self = try RetrainingConfiguration().merged(with: json)
             try ModelName.require(model)
         } catch {
-            throw .settings(file: path, reason: "\(error)")
+            throw .settings(file: path, reason: Self.inFields("\(error)"))
         }
         let folder = URL(filePath: path).deletingLastPathComponent()
         func resolved(_ file: String) -> String {

@@ -18,7 +18,7 @@ public enum RetrainingError: Error, Equatable, CustomStringConvertible {
         switch self {
         case .noClock(let file):
             "The times of '\(file)' are ordinals, so they do not tell which events are newest. Give a log with the times of a "
-                + "clock, such as seconds since 1970."
+                + "clock, such as seconds since 1970. If it has them, name their column with `columns.time`."
         case .futureEvents(let file, let count, let newest):
             "\(NumberText.counted(count, "event")) of '\(file)' \(count == 1 ? "lies" : "lie") more than a day in the future, the "
                 + "newest at \(newest) UTC, so the newest day of the log is not known. Correct their times, or remove these rows. Nothing was trained."

@@ -56,16 +56,18 @@ public struct RetrainingRound: Sendable {
         notes: ([String]) -> Void = { _ in },
         report: (TrainingEvent) -> Void = { _ in }
     ) throws -> RoundRecord? {
+        func tell(_ found: [String]) { notes(found.map(RetrainingConfiguration.inFields)) }
         enter(.reading)
         let store = try CheckpointStore(path: settings.store)
         let active = try activeVersion(in: store)
         let parent = try active.map(ParentVersion.init)
         var items = ItemVocabulary()
-        let (source, columns) = (try EventSource(settings.events.names), settings.columns.names)
+        let source = try EventSource(settings.events.names)
+        let columns = settings.columns.names.preferring(parent?.columns)
         let given = try settings.recipe.isEmpty ? nil : Recipe(contentsOf: settings.recipe)
         let targets = (given ?? parent?.recipe)?.data.targets ?? TargetConfiguration()
         let log = try EventLog.read(source, columns, targets, &items, .extend)
-        notes(log.notes)
+        tell(log.notes)
         let extent = LogExtent(log.dataset(log.eventsByUser()))
         try parent?.require(extent, mayShrink: settings.logMayShrink)
         try parent?.requireItems(items)
@@ -113,7 +115,7 @@ public struct RetrainingRound: Sendable {
             continued: origin != nil
         )
         let noteOfUsers = origin?.noteOfJudging(by: data)
-        notes(data.notes.filter { !log.notes.contains($0) } + [noteOfUsers].compactMap(\.self))
+        tell(data.notes.filter { !log.notes.contains($0) } + [noteOfUsers].compactMap(\.self))
         let budget = settings.budget.completed(hasRecipe: given != nil || parent != nil)
         let recipe = recipe(given ?? parent?.recipe, for: data, budget)
         try origin?.require(recipe, data, logMayShrink: true)
@@ -167,7 +169,7 @@ public struct RetrainingRound: Sendable {
     public func failure(_ error: any Error) -> RoundRecord {
         let store = try? CheckpointStore(path: settings.store, readOnly: true)
         let active = store.flatMap { try? activeVersion(in: $0) }
-        return finished(record(.failed, "\(error)", active ?? nil))
+        return finished(record(.failed, RetrainingConfiguration.inFields("\(error)"), active ?? nil))
     }
 
     /// The active version; nil when the model has no version yet.

@@ -18,6 +18,11 @@ struct Evaluate: ParsableCommand {
     @Option(help: "The constant of reciprocal_rank, 0 to 10000.") var constant = SourceBlend.standardConstant
     @Option(help: "How many items each list of --blend has, 1 to 1000.") var window = SourceBlend.standardWindow
     @Option(help: "Version; the active one by default.") var version: Int?
+    @Option(
+        help: "The folder that the model was trained on; what --data of train takes. Of parts, test.csv is evaluated.",
+        completion: .directory
+    )
+    var data: String?
     @Option(help: "The events that the model was trained on; what --events of train takes.", completion: .file())
     var events: [String] = []
     @Option(help: "users, time or leave-one-out; must be the split that the model was trained with.") var split:
@@ -43,13 +48,18 @@ struct Evaluate: ParsableCommand {
 
     func validate() throws {
         guard (model == nil) != (blend == nil) else { throw ValidationError("Give either --model or --blend.") }
-        guard events.isEmpty != (test == nil) else { throw ValidationError("Give either --events or --test.") }
+        guard [data != nil, !events.isEmpty, test != nil].count(where: { $0 }) == 1 else {
+            throw ValidationError("Give one of: --data; --events; --test.")
+        }
+        guard data == nil || (train == nil && validation == nil) else {
+            throw ValidationError("--data gives all files; omit --train and --validation.")
+        }
         if let blend {
             let sources = blended(blend).map { SourceBlend.Source(model: $0) }
             if let fault = SourceBlend(sources, constant: constant, window: window).fault(most: 1000) {
                 throw ValidationError("--blend: \(fault.field) \(fault.message)")
             }
-            guard (test == nil) == (validation == nil) else {
+            guard data != nil || (test == nil) == (validation == nil) else {
                 throw ValidationError("--blend fits on a validation part: give --events, or --validation with --test.")
             }
             guard version == nil, part == .test, noiseSeeds == 1, vectorsOut == nil else {
@@ -66,8 +76,23 @@ struct Evaluate: ParsableCommand {
         names.split(separator: ",", omittingEmptySubsequences: false).map(String.init)
     }
 
+    /// The same options with the folder's files in place of the folder.
+    private func filesOfFolder() throws -> Evaluate {
+        guard let data else { return self }
+        let folder = try DataFolder(data)
+        guard folder.events != nil || folder.test != nil || (part == .validation && blend == nil) else {
+            throw ValidationError("--data: '\(data)' has no test.csv; evaluate with --part validation, or give --test.")
+        }
+        var files = self
+        files.data = nil
+        files.events = folder.events.map { [$0] } ?? []
+        (files.train, files.validation, files.test) = (folder.train, folder.validation, folder.test)
+        return files
+    }
+
     func run() throws {
         Allocator.keepFreedMemory()
+        guard data == nil else { return try filesOfFolder().run() }
         if let blend { return try judgeBlend(blended(blend)) }
         guard let name = self.model else { return }
         let checkpoint = try CheckpointStore(path: store, readOnly: true).load(model: name, version: version)
@@ -86,7 +111,7 @@ struct Evaluate: ParsableCommand {
         let rows = EvaluationRows(data.part, protocol: `protocol`)
         guard rows.count > 0 else {
             throw HeldOutError.noRows(
-                part: test == nil ? part.rawValue : SplitPart.test.rawValue,
+                part: evaluatedPart.rawValue,
                 users: data.part.userIDs.count
             )
         }
@@ -134,6 +159,9 @@ struct Evaluate: ParsableCommand {
             "random": probe.randomAccuracy(dimension: vectors.columns),
         ]
     }
+
+    /// The part in reports: a file alone counts as the test part.
+    private var evaluatedPart: SplitPart { test == nil || validation != nil ? part : .test }
 
     /// A part of the events that a version was trained on, or a file that it was not trained on.
     func heldOut(_ part: SplitPart, of checkpoint: Checkpoint, targets: TargetConfiguration) throws -> HeldOutData {
@@ -183,7 +211,7 @@ struct Evaluate: ParsableCommand {
             object["model"] = manifest.model
             object["version"] = manifest.version
             object["protocol"] = `protocol`.rawValue
-            object["part"] = test == nil ? part.rawValue : "test"
+            object["part"] = evaluatedPart.rawValue
             object["rows"] = served.metrics.rows
             object["fallback_rows"] = served.fallbackRows
             object["unknown_targets"] = served.unknownTargets

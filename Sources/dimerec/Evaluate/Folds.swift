@@ -21,6 +21,7 @@ struct Folds: ParsableCommand {
     @Option(help: "Items (CSV: item, optional title, categories and attributes).", completion: .file())
     var items: String?
     @OptionGroup var columns: ColumnOptions
+    @OptionGroup var itemColumns: ItemColumnOptions
     @OptionGroup var targets: TargetOptions
     @Option(help: "How many folds.") var folds = 5
     @Option(help: "The folder of results; created if missing.", completion: .directory) var out: String
@@ -40,7 +41,7 @@ struct Folds: ParsableCommand {
         try targets.apply(to: &chosen)
         let origins = try RollingOrigin(
             events: EventSource(events),
-            columns: columns.names,
+            columns: itemColumns.added(to: columns.names),
             targets: chosen,
             folds: folds,
             items: items

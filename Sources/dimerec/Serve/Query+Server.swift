@@ -7,10 +7,11 @@ extension Query {
         var options = DimeRecClient.Options()
         options.timeout = .milliseconds(timeoutMs)
         let client = try DimeRecClient(urls: [url], options: options, transport: PlainTransport(options))
-        var request = RetrievalRequest(history: identifiers, k: k)
+        var request = RetrievalRequest(history: try identifiers(), k: k)
         request.model = model
         request.seed = seed
         request.exact = exact ? true : nil
+        request.excludeHistory = excludeHistory ? nil : false
         request.filter = try filter.flatMap { try JSONDecoder().decode(Filter?.self, from: Data($0.utf8)) }
         if let rules { request.setRules(try JSONDecoder().decode(ClientCalls.Rules.self, from: Data(rules.utf8))) }
         request.sources = try sources.map { try JSONDecoder().decode([Source].self, from: Data($0.utf8)) }

@@ -15,7 +15,14 @@ struct Query: AsyncParsableCommand {
     @Option(help: "A running server's data plane, such as http://127.0.0.1:8080.") var url: String?
     @Option(help: "Name of the model in the store, or of the server's model or alias.") var model: String?
     @Option(help: "Version in the store; the active one by default.") var version: Int?
-    @Option(help: "Item ids, oldest first, separated by commas.") var history = ""
+    @Option(
+        help: """
+            Item ids, oldest first: separated by commas, or a JSON list such as '["i1","a,b"]' for ids with commas. Repeat it \
+            for more.
+            """
+    )
+    var history: [String] = []
+    @Flag(inversion: .prefixedNo, help: "Leave the items of the history out of the answer.") var excludeHistory = true
     @Option(name: .customShort("k"), help: "How many items.") var k = 10
     @Option(help: "Seed of the noise; derived from the request by default.") var seed: UInt64?
     @Flag(help: "Scan every item instead of searching the index.") var exact = false
@@ -54,6 +61,7 @@ struct Query: AsyncParsableCommand {
                     + "such as http://127.0.0.1:8080, or ask through TLS with curl or the library DimeRecClient."
             )
         }
+        let identifiers = try identifiers()
         if let rules {
             var request = Serving.RetrievalRequest(history: identifiers, k: k)
             do throws(Problem) {
@@ -91,11 +99,25 @@ struct Query: AsyncParsableCommand {
         try request.setSources(json: Array(sources.utf8), fusion: fusion.map { Array($0.utf8) })
     }
 
-    var identifiers: [String] { history.split(separator: ",").map(String.init) }
+    /// The ids of the history.
+    ///
+    /// - Throws: `ValidationError` for a text that begins like a JSON list and is none.
+    func identifiers() throws -> [String] {
+        try history.flatMap { text in
+            guard text.hasPrefix("[") else { return text.split(separator: ",").map(String.init) }
+            guard let ids = try? JSONDecoder().decode([String].self, from: Data(text.utf8)) else {
+                throw ValidationError(
+                    "--history: '\(text)' is no JSON list of texts; write for example '[\"i1\",\"a,b\"]'."
+                )
+            }
+            return ids
+        }
+    }
 
     private func answer(from path: String) throws {
-        var request = RetrievalRequest(history: identifiers, k: k)
+        var request = RetrievalRequest(history: try identifiers(), k: k)
         request.seed = seed
+        request.excludeHistory = excludeHistory
         request.exact = exact
         if let filter { try request.setFilter(json: Array(filter.utf8)) }
         if let rules { try request.setRules(json: Array(rules.utf8)) }

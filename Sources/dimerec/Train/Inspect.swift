@@ -22,6 +22,7 @@ struct Inspect: ParsableCommand {
     @Option(help: "Items (CSV: item, optional title and categories), for titles.", completion: .file())
     var items: String?
     @OptionGroup var columns: ColumnOptions
+    @OptionGroup var itemColumns: ItemColumnOptions
     @Option(help: "Also write the report as one HTML page with plots; replaces the file.", completion: .file())
     var html: String?
     @Flag(help: "Print one JSON object instead of text.") var json = false
@@ -38,7 +39,8 @@ struct Inspect: ParsableCommand {
 
     func run() throws {
         Allocator.keepFreedMemory()
-        let report = try LogReport(events: EventSource(log), columns: columns.names, items: items)
+        let columns = itemColumns.added(to: columns.names)
+        let report = try LogReport(events: EventSource(log), columns: columns, items: items)
         Terminal.write(notes: report.notes)
         if let html { try report.writePage(to: html) }
         Terminal.print(json ? String(decoding: try report.json, as: UTF8.self) : report.text)

@@ -40,7 +40,9 @@ struct Retrain: ParsableCommand {
             )
         } catch {
             try write(round.failure(error), settings)
-            throw error
+            guard let code = ExitCode(failure: error) else { throw error }
+            Terminal.write("dimerec: \(RetrainingConfiguration.inFields("\(error)"))\n")
+            throw code
         }
         guard let record else {
             Terminal.write("stopped; the next round on the same log continues\n")

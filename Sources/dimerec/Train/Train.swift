@@ -87,7 +87,7 @@ struct Train: ParsableCommand {
         let file = recipe.map { URL(filePath: $0).deletingPathExtension().lastPathComponent }
         let name = model ?? from?.model ?? file ?? "model"
         try ModelName.require(name)
-        let data = try files.load(given?.data, showsNotes: ranks.isFirst, learntUntil: parent?.log?.newest)
+        let data = try files.load(given?.data, continuing: parent, showsNotes: ranks.isFirst)
         func finished(_ recipe: Recipe) throws -> Recipe {
             var recipe = recipe
             if let split = data.splitKind { recipe.data.split = split }

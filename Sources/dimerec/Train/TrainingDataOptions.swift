@@ -27,6 +27,7 @@ struct TrainingDataOptions: ParsableArguments {
     @Option(help: "Test interactions, never trained on; `train` only records them in the manifest.") var test: String?
     @Option(help: "Items (CSV: item, optional title, categories and attributes).") var items: String?
     @OptionGroup var columns: ColumnOptions
+    @OptionGroup var itemColumns: ItemColumnOptions
     @OptionGroup var targets: TargetOptions
 
     func validate() throws {
@@ -51,20 +52,21 @@ struct TrainingDataOptions: ParsableArguments {
     ///
     /// - Parameters:
     ///   - configuration: Has the recipe's split; without a recipe, the data decide.
+    ///   - parent: The version to continue from; its names of columns are the usual ones.
     ///   - showsNotes: Whether to write the notes.
-    ///   - learntUntil: The newest time of the log of a version to continue from; nil if there is none.
     /// - Returns: The three parts.
     /// - Throws: `ValidationError`, `CSVError` or `SmallDataError`.
     func load(
         _ configuration: DataConfiguration?,
-        showsNotes: Bool = true,
-        learntUntil: Double? = nil
+        continuing parent: ParentVersion? = nil,
+        showsNotes: Bool = true
     ) throws -> TrainingData {
         var configuration = configuration
         var chosen = configuration?.targets ?? TargetConfiguration()
         try targets.apply(to: &chosen)
         configuration?.targets = chosen
-        let data = try filesOfFolder().read(configuration, chosen, learntUntil: learntUntil)
+        let columns = itemColumns.added(to: columns.names).preferring(parent?.columns)
+        let data = try filesOfFolder().read(configuration, chosen, columns, learntUntil: parent?.log?.newest)
         if showsNotes { Terminal.write(notes: data.notes) }
         return data
     }
@@ -72,54 +74,26 @@ struct TrainingDataOptions: ParsableArguments {
     /// The same options with the folder's files in place of the folder.
     private func filesOfFolder() throws -> TrainingDataOptions {
         guard let data else { return self }
-        let type = try? FileManager.default.attributesOfItem(atPath: data)[.type] as? FileAttributeType
-        guard type != .typeRegular else {
-            throw ValidationError("--data: '\(data)' is a file; give a folder, or the file with --events.")
-        }
-        func file(_ name: String) -> String? {
-            let endings = ["csv", "tsv", "jsonl"].flatMap { ending in ["", ".gz", ".zst"].map { ".\(ending)\($0)" } }
-            return (endings + [""]).map { "\(data)/\(name)\($0)" }
-                .first(where: FileManager.default.fileExists(atPath:))
-        }
+        let folder = try DataFolder(data)
         var files = self
         files.data = nil
-        files.items = try file("items").map(Self.onlyFile)
-        files.events = file("events").map { [$0] } ?? []
-        if files.events.isEmpty {
-            (files.train, files.validation) = (file("train"), file("validation"))
-            files.test = file("test")
-        }
-        do {
-            try files.validate()
-        } catch {
-            throw ValidationError(
-                "--data: '\(data)' has neither events.csv nor train.csv with validation.csv; give a file of another name "
-                    + "with --events."
-            )
-        }
+        files.items = folder.items
+        files.events = folder.events.map { [$0] } ?? []
+        (files.train, files.validation, files.test) = (folder.train, folder.validation, folder.test)
+        try files.validate()
         return files
-    }
-
-    /// The only file of a folder; a path that is no folder stays.
-    private static func onlyFile(_ path: String) throws -> String {
-        let type = try? FileManager.default.attributesOfItem(atPath: path)[.type] as? FileAttributeType
-        guard type == .typeDirectory else { return path }
-        let files = try EventSource([path]).files
-        guard files.count == 1 else {
-            throw ValidationError("'\(path)' has \(files.count) files; items must be in one.")
-        }
-        return files[0]
     }
 
     private func read(
         _ configuration: DataConfiguration?,
         _ targets: TargetConfiguration,
+        _ columns: EventColumns,
         learntUntil: Double?
     ) throws -> TrainingData {
         if !events.isEmpty {
             return try TrainingData(
                 events: EventSource(events),
-                columns: columns.names,
+                columns: columns,
                 targets: targets,
                 split: split ?? configuration?.split,
                 seed: (configuration ?? DataConfiguration()).splitSeed,
@@ -132,7 +106,7 @@ struct TrainingDataOptions: ParsableArguments {
             train: train,
             validation: validation,
             test: test,
-            columns: columns.names,
+            columns: columns,
             targets: targets,
             items: items
         )

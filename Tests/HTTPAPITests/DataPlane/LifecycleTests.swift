@@ -139,7 +139,10 @@ extension RetrievalResponse {
 
     @Test("shutdown reports not ready, finishes running requests, and refuses connections after the grace period")
     func drains() async throws {
-        try await withServer(configuration: .testing { $0.drainGrace = .milliseconds(1500) }) { server in
+        let lines = LogRecorder.Lines()
+        let logger = Logger(label: "test") { _ in LogRecorder(lines: lines) }
+        let configuration = ServerConfiguration.testing { $0.drainGrace = .milliseconds(1500) }
+        try await withServer(configuration: configuration, logger: logger) { server in
             let idle = try await server.connect()
             let late = try await server.connect()
             let halfSent = try await server.connect()
@@ -162,6 +165,9 @@ extension RetrievalResponse {
             for connection in [idle, late, halfSent] { #expect(try await connection.rest() == "") }
             await #expect(throws: (any Error).self) { try await server.ask(get("/health/live")) }
         }
+        let drain = lines.all.withLock { $0 }.filter { $0.hasPrefix("info drain") }
+        let words = drain.compactMap { $0.split(separator: " ").dropFirst().first }
+        #expect(words == ["draining", "drained"], "\(drain)")
     }
 
     @Test("shutdown under load resets no connection during an answer")

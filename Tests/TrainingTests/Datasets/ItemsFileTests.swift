@@ -3,8 +3,8 @@ import Testing
 import Training
 
 @Suite("Items file") struct ItemsFileTests {
-    private func catalogue(_ text: String, itemColumn: String? = nil) throws -> [String] {
-        let metadata = try withFile(text) { try ItemMetadata.load(items: $0, itemColumn: itemColumn) }
+    private func catalogue(_ text: String, columns: EventColumns = EventColumns()) throws -> [String] {
+        let metadata = try withFile(text) { try ItemMetadata.load(items: $0, columns: columns) }
         let found = metadata.catalogue(of: ItemVocabulary(ids: ["a", "b"]))
         return found.ids.indices.map { item in
             let names = found.categories[item].map { found.categoryNames[Int($0)] }.joined(separator: "+")
@@ -28,8 +28,28 @@ import Training
 
     @Test("the name of the events file's item column is preferred")
     func itemColumn() throws {
-        #expect(try catalogue("item,code,title\nz,a,A\n", itemColumn: "code") == ["a:A:", "b::"])
-        #expect(try catalogue("item,title\na,A\n", itemColumn: "code") == ["a:A:", "b::"])
+        let columns = EventColumns(item: "code")
+        #expect(try catalogue("item,code,title\nz,a,A\n", columns: columns) == ["a:A:", "b::"])
+        #expect(try catalogue("item,title\na,A\n", columns: columns) == ["a:A:", "b::"])
+    }
+
+    @Test("the columns of titles and of categories may be named, and the file must have them")
+    func namedColumns() throws {
+        let columns = EventColumns(title: "label", categories: "Mood")
+        #expect(try catalogue("item,title,label,mood,genre\na,T,A,x|y,g\n", columns: columns) == ["a:A:x+y", "b::"])
+        try withFile("item,title,mood\na,T,x\n") { path in
+            #expect(throws: CSVError.missingColumns(["label"], file: path, found: ["item", "title", "mood"])) {
+                try ItemMetadata.load(items: path, columns: columns)
+            }
+        }
+    }
+
+    @Test("a note says how filters name categories of a column with another name")
+    func nameInFilters() throws {
+        for (header, isTold) in [("genre", true), ("Categories", true), ("categories", false)] {
+            let notes = try withFile("item,\(header)\na,x\n") { try ItemMetadata.load(items: $0).notes }
+            #expect(notes.contains { $0.contains("'\(header)' by its role: 'categories'") } == isTold, "\(notes)")
+        }
     }
 
     @Test("the error of a file without an item column lists its columns")

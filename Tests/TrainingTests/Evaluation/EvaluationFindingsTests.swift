@@ -9,6 +9,7 @@ import Training
         beside others: [String: Double],
         system: String = "dimerec",
         withoutHistory: Double? = nil,
+        repeated: Int? = nil,
         unseen: Int? = nil
     ) -> [String] {
         EvaluationFindings(
@@ -17,6 +18,7 @@ import Training
             system: system,
             predictors: others.sorted { $0.key < $1.key }.map { ($0.key, ["hr@20": $0.value, "mrr@20": 0.22]) },
             withoutHistory: withoutHistory,
+            repeatedTargets: repeated,
             unseenTargets: unseen
         ).sentences
     }
@@ -62,10 +64,22 @@ import Training
 
     @Test("a model that lives by repeats is told apart")
     func repeats() {
-        let findings = findings(hits: 200, beside: [:], withoutHistory: 0.2475)
-        #expect(findings.count == 1 && findings[0].contains("exclude_history") && findings[0].contains("0.2475"))
-        #expect(self.findings(hits: 200, beside: [:], withoutHistory: 0.25).isEmpty)
+        let findings = findings(hits: 200, beside: [:], withoutHistory: 0.3975)
+        #expect(findings.count == 1 && findings[0].contains("exclude_history"), "\(findings)")
+        #expect(findings[0].contains("hr@20 is only 0.3975 instead of 0.5000"))
+        #expect(self.findings(hits: 200, beside: [:], withoutHistory: 0.4).isEmpty)
         #expect(self.findings(hits: 0, beside: [:], withoutHistory: 0).isEmpty)
+    }
+
+    @Test("after a training, the targets that repeat an item bound the rate without the history")
+    func repeatedTargets() {
+        let findings = findings(hits: 399, beside: [:], repeated: 180)
+        #expect(findings.count == 1 && findings[0].contains("hr@20 is at most 0.5500 instead of 0.9975"), "\(findings)")
+        // Most targets that are found may be new ones.
+        #expect(self.findings(hits: 200, beside: [:], repeated: 240).isEmpty)
+        #expect(self.findings(hits: 200, beside: [:], repeated: 241).count == 1)
+        let part = DataPart(userIDs: ["a", "b"], sequences: RaggedRows([[0, 1, 0], [2, 2, -1, 3]] as [[Int32]]))
+        #expect(EvaluationRows(part, protocol: .allPrefixes).repeatedTargets == 2)
     }
 
     @Test("targets that the training did not have are counted")

@@ -114,11 +114,11 @@ import Training
         #expect(left.rows == 21)
     }
 
-    @Test("no rankings and no categories give zero") func empty() {
+    @Test("no rankings give zero, and items without any category give no figure") func empty() {
+        #expect(Diversity(items: 2, categories: [[0], []]).meanCategories == 0)
         var diversity = Diversity(items: 2, categories: [[], []])
-        #expect(diversity.meanCategories == 0)
         diversity.add(ranking: [0, 1])
-        #expect(diversity.meanCategories == 0 && diversity.meanFirstCategories == 0 && diversity.rows == 1)
+        #expect(diversity.meanCategories == nil && diversity.meanFirstCategories == nil && diversity.rows == 1)
         #expect(diversity.coverage == 1)
         #expect(Diversity(items: 2).values == ["coverage@20": 0])
     }

@@ -120,7 +120,7 @@ import Training
             }
         }
         let error = #expect(throws: CSVError.self) { try report(on: "user,item,timestamp\n") }
-        #expect("\(error.map { "\($0)" } ?? "")".contains("has no rows"))
+        #expect("\(error.map { "\($0)" } ?? "")".contains("No rows in"))
         #expect(throws: CSVError.self) { try report(on: "user,item,timestamp\na,x,soon\n") }
         #expect(throws: CSVError.self) { try report(on: "user,thing\na,x\n") }
         try withFile("item,title\nx,1\nx,2\n", name: "items.csv") { items in

@@ -155,6 +155,37 @@ struct EventLog {
         return log
     }
 
+    /// The events up to a time as a log of their own, with the digest of a file that ends there.
+    ///
+    /// Events of users who were left out before do not count for the digest, as in a round of `dimerec retrain`.
+    func upTo(_ newest: Double, _ vocabulary: ItemVocabulary) -> EventLog {
+        var log = EventLog(notes: notes, hasTimes: hasTimes)
+        (log.name, log.countsFrom1970) = (name, countsFrom1970)
+        let names = vocabulary.ids.map { Array($0.utf8)[...] }
+        for event in users.indices where times[Int32(event)].nearest <= newest {
+            _ = log.append(
+                user: userTable[users[event]],
+                item: names[Int(items[event])],
+                number: items[event],
+                time: times[Int32(event)],
+                weight: weights.isEmpty ? nil : weights[event]
+            )
+        }
+        return log
+    }
+
+    /// The log in which the items from a number on count as unknown.
+    func markingItems(from count: Int, of vocabulary: ItemVocabulary) -> EventLog {
+        var log = self
+        for event in items.indices where items[event] >= count {
+            log.items[event] = log.unknown(Array(vocabulary.ids[Int(items[event])].utf8)[...])
+        }
+        return log
+    }
+
+    /// The digest of all events that were read.
+    var identity: String { digest.hexadecimal() }
+
     /// Takes over how many events a log has left out, but not when: they may be newer than the events of this log.
     mutating func takeCountOfDropped(in log: EventLog) {
         dropped = log.dropped
@@ -224,7 +255,7 @@ struct EventLog {
             dropped: dropped,
             unknownEvents: items.count { $0 == InteractionDataset.unknownItem },
             unknownItems: unknownTable.count,
-            digest: digest.hexadecimal(),
+            digest: identity,
             notes: notes + (noteOfOddTimes(lastTimestamps).map { [$0] } ?? [])
         )
     }

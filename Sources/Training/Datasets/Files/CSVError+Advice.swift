@@ -4,12 +4,6 @@ extension CSVError {
     /// The command that removes incomplete rows.
     static let dropEmpty = "`dimerec import log --drop-empty` writes a log of events without them."
 
-    /// How jq names a member of an object; the first element where there is none.
-    static func jqPath(to member: String?) -> String {
-        guard let member else { return "[0]" }
-        return member.wholeMatch(of: /[A-Za-z_][A-Za-z_0-9]*/) != nil ? ".\(member)" : "[\"\(member)\"]"
-    }
-
     /// How to add a header line, if the first line is a row or a comment; empty for other headers.
     static func missingHeader(_ found: [FoundColumn]) -> String {
         if found.first?.name.hasPrefix("#") == true {
@@ -21,9 +15,12 @@ extension CSVError {
         if found.count == 1, found[0].name.split(separator: " ").count > 1 {
             return "If spaces divide the columns, write commas, for example with `tr -s ' ' ','`. "
         }
-        if let (column, filter) = found.lazy.compactMap({ column in column.filter.map { (column.name, $0) } }).first {
-            return "Column '\(column)' holds several values. If ids are among them, make them fields of their own, for "
-                + "example with `jq -c '\(filter)'`. "
+        let nested = found.filter { $0.nested != nil }
+        if let filter = NestedField.filter(for: nested, among: found) {
+            let columns = nested.map { "'\($0.name)'" }.joined(separator: ", ")
+            let hold = nested.count == 1 ? "Column \(columns) holds" : "Columns \(columns) hold"
+            return "\(hold) several values. If ids are among them, make them fields of their own, for example with "
+                + "`jq -c '\(filter)'`. "
         }
         // Names are no numbers.
         guard found.allSatisfy({ $0.role == nil }), found.contains(where: { Double($0.name) != nil }) else { return "" }

@@ -44,19 +44,17 @@ public enum CSVError: Error, Equatable, CustomStringConvertible {
         /// Whether that field is a date, or a number that counts from 1970.
         public var looksLikeTimes: Bool
 
-        /// A filter of jq that makes fields of the values in that field; nil unless it is a JSON object or list.
-        public var filter: String?
+        /// What that field holds if it is a JSON object or list; nil for one value.
+        var nested: NestedField?
 
         /// Describes a column.
         public init(
             name: String,
             role: ColumnRole?,
             sample: String?,
-            looksLikeTimes: Bool = false,
-            filter: String? = nil
+            looksLikeTimes: Bool = false
         ) {
-            (self.name, self.role, self.sample) = (name, role, sample)
-            (self.looksLikeTimes, self.filter) = (looksLikeTimes, filter)
+            (self.name, self.role, self.sample, self.looksLikeTimes) = (name, role, sample, looksLikeTimes)
         }
 
         /// Name, role and sample.
@@ -109,8 +107,8 @@ public enum CSVError: Error, Equatable, CustomStringConvertible {
     case malformed(at: Location, reason: String)
     /// A row is longer than the reader's limit, usually because a quote is left open.
     case rowTooLong(at: Location, limit: Int)
-    /// A JSON object or list in place of one value; `member` is the name of its first text or number.
-    case nestedField(at: Location, field: String, member: String?)
+    /// A JSON object or list in place of one value; the filter of jq writes one value there, and in fields like it.
+    case nestedField(at: Location, field: String, filter: String)
     /// Bytes that are not UTF-8.
     case invalidUTF8(at: Location)
     /// A field is not a finite number.
@@ -169,11 +167,11 @@ public enum CSVError: Error, Equatable, CustomStringConvertible {
             "Cannot decompress '\(file)': \(reason). Check the file with "
                 + "`\(ByteSource.decompressor(of: file) ?? "gzip") -t`, or copy it again."
         case .empty(let file):
-            "'\(file)' has no rows. Is it the right file, with a header line if its format needs one?"
+            "No rows in '\(file)'. Is it the right file, with a header line if its format needs one?"
         case .foreignFormat(let format, let file):
             "'\(file)' is \(format.rawValue), not separated text. \(format.advice)."
         case .tooManyRows(let file, let limit):
-            "'\(file)' has more than \(limit) rows, the limit for one log. Train on its newest rows."
+            "More than \(limit) rows in '\(file)', the limit for one log. Train on its newest rows."
         case .missingColumns(let columns, let file, let found):
             "'\(file)' has no column\(columns.count == 1 ? "" : "s") \(Self.list(columns)); its columns are "
                 + "\(Self.list(found))."
@@ -205,9 +203,9 @@ public enum CSVError: Error, Equatable, CustomStringConvertible {
             "\(place): \(reason)."
         case .rowTooLong(let place, let limit):
             "\(place): the row starting here exceeds \(limit) bytes. Is a quote left open?"
-        case .nestedField(let place, let field, let member):
+        case .nestedField(let place, let field, let filter):
             "\(place): field '\(field)' holds an object or a list; write one text or number, for example with "
-                + "`jq -c '.\(field) = .\(field)\(Self.jqPath(to: member))'`."
+                + "`jq -c '\(filter)'`."
         case .invalidUTF8(let place):
             "\(place): the bytes here are not UTF-8. Convert the file, for example from "
                 + "Windows's encoding with `iconv -f WINDOWS-1252 -t UTF-8`."

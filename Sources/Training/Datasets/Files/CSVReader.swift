@@ -134,20 +134,27 @@ package struct CSVReader: ~Copyable {
     /// Rejects a JSON object or list where one value is needed.
     private func requireScalar(_ column: Int) throws(CSVError) {
         guard records.isNested(column) || records.isList(column) else { return }
-        let field = Array(records.field(column))
-        throw .nestedField(at: location(column), field: header[column], member: JSONLine.firstValue(field))
+        // Other fields of the row would be refused next, so one filter names them all.
+        let assignments = header.indices.compactMap { other -> String? in
+            guard other == column || records.isNested(other) else { return nil }
+            let name = NestedField.path(to: header[other])
+            let inner = JSONLine.pathToFirstValue(of: Array(records.field(other))) ?? (other == column ? "[0]" : nil)
+            return inner.map { "\(name) = \(name)\($0)" }
+        }
+        throw .nestedField(
+            at: location(column),
+            field: header[column],
+            filter: assignments.joined(separator: " | ")
+        )
     }
 
     /// Whether a field of this row is a JSON object, or a list of more than texts, numbers and flags.
     package func isNested(_ column: Int) -> Bool { records.isNested(column) }
 
-    /// A filter of jq that makes fields of the values in a JSON object or list of this row; nil for other fields.
-    func filter(_ column: Int) -> String? {
-        let path = CSVError.jqPath(to: header[column])
-        let name = path.hasPrefix(".") ? path : "." + path
-        if records.isList(column) { return "del(\(name)) + {item: \(name)[]}" }
-        guard records.isNested(column) else { return nil }
-        return "del(\(name)) + \(name)" + (records.field(column).first == UInt8(ascii: "[") ? "[]" : "")
+    /// What a field of this row holds if it is a JSON object or list; nil for other fields.
+    func nestedField(_ column: Int) -> NestedField? {
+        guard records.isNested(column) || records.isList(column) else { return nil }
+        return NestedField(Array(records.field(column)))
     }
 
     /// Rejects an id that no request could name.

@@ -29,7 +29,8 @@ struct ColumnRequest {
 
     /// Known names of a role; the first match wins.
     fileprivate func candidates(for role: ColumnRole) -> [String] {
-        (preferred[role].map { [ColumnRole.normalised($0)] } ?? []) + role.names + others[role, default: []]
+        [preferred[role], named.usual[role]].compactMap(\.self).map(ColumnRole.normalised) + role.names
+            + others[role, default: []]
     }
 }
 
@@ -62,13 +63,14 @@ struct ColumnChoice {
     private func found(withFirstRowOf reader: inout CSVReader) -> [CSVError.FoundColumn] {
         let hasRow = (try? reader.next()) ?? false
         return header.indices.map { column in
-            CSVError.FoundColumn(
+            var found = CSVError.FoundColumn(
                 name: header[column],
                 role: roles.first { positions[$0] == column },
                 sample: hasRow ? String(reader.text(column).prefix(40)) : nil,
-                looksLikeTimes: hasRow && roles.contains(.time) && reader.looksLikeTime(column),
-                filter: hasRow ? reader.filter(column) : nil
+                looksLikeTimes: hasRow && roles.contains(.time) && reader.looksLikeTime(column)
             )
+            if hasRow { found.nested = reader.nestedField(column) }
+            return found
         }
     }
 
@@ -88,8 +90,9 @@ struct ColumnChoice {
         }
         let missing = roles.compactMap { named[$0] }.filter { columns($0).isEmpty }
         guard missing.isEmpty else { throw .missingColumns(missing, file: file, found: header) }
+        let usual = named.usual.filter { !columns($0.value).isEmpty }
         for role in roles {
-            guard let name = named[role] else { continue }
+            guard let name = named[role] ?? usual[role] else { continue }
             let found = columns(name)
             guard let position = found.first else { continue }
             guard found.count == 1 else { throw .duplicateColumn(header[position], file: file) }
@@ -162,8 +165,8 @@ struct ColumnChoice {
                 timelike.map { "'\($0)' looks like times: name it with --time-column '\($0)'." }
                 ?? "Its columns are \(columns); if one of them holds times, name it with --time-column."
             notes.append(
-                "warning: \(file) has no column of times, so the order of its rows counts as the order of events. "
-                    + "If they are not sorted by time, the model and its figures are wrong. " + advice
+                "warning: no column of times in \(file), so the order of the rows counts as the order of events. If they are "
+                    + "not sorted by time, the model and its figures are wrong. " + advice
             )
         }
         return notes

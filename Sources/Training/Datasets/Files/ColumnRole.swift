@@ -39,7 +39,8 @@ public enum ColumnRole: String, Sendable, CaseIterable {
         switch self {
         case .user, .item, .time, .event, .rating, .weight:
             "Name the column of \(plural) with --\(rawValue)-column, or add a header line that calls it '\(ownName)'."
-        case .title, .categories: "Rename one of them to '\(ownName)'."
+        case .title: "Name the column of titles with --title-column."
+        case .categories: "Name the column of categories with --category-column."
         }
     }
 
@@ -57,7 +58,10 @@ public enum ColumnRole: String, Sendable, CaseIterable {
                 "personid", "userno", "usernr", "customerno",
                 "customernr", "customernumber", "memberno", "membernr", "anonymousid", "deviceid", "deviceuuid",
                 "cookieid",
-                "session", "sessionid", "sessionno", "sessionnr", "usersession", "visitid",
+                "kunde", "kundenid", "kundennr", "kundennummer", "nutzer", "nutzerid", "benutzer", "benutzerid",
+                "besucher", "besucherid", "utilisateur", "idutilisateur", "idclient", "usuario", "idusuario", "cliente",
+                "idcliente", "utente", "idutente", "klant", "klantid", "gebruiker", "gebruikerid",
+                "session", "sessionid", "sessionno", "sessionnr", "usersession", "visitid", "sitzung", "sitzungsid",
             ]
         case .item:
             [
@@ -71,6 +75,9 @@ public enum ColumnRole: String, Sendable, CaseIterable {
                 "showid", "mediaid", "offerid", "adid", "aid", "film", "filmid", "itemno", "itemnr", "itemnumber",
                 "itemcode", "productno", "productnr", "productnumber", "productcode", "articleno", "articlenr",
                 "articlenumber", "articlecode", "stockcode",
+                "artikel", "artikelid", "artikelnr", "artikelnummer", "produkt", "produktid", "produktnr",
+                "produktnummer", "produit", "idproduit", "idarticle", "producto", "idproducto", "artículo", "articulo",
+                "idarticulo", "prodotto", "idprodotto", "articolo", "idarticolo",
             ]
         case .time:
             [
@@ -79,21 +86,27 @@ public enum ColumnRole: String, Sendable, CaseIterable {
                 "occurredat", "createdtime", "createtime", "clicktime", "servertime", "reviewtime", "eventdate", "date",
                 "clickedat", "viewedat", "playedat", "ratedat", "orderedat", "purchasedat", "tdat", "orderdate",
                 "purchasedate", "invoicedate", "startedat", "submittedat", "watchedat",
+                "zeitstempel", "zeitpunkt", "bestelldatum", "kaufdatum", "datum", "zeit", "horodatage", "fechahora",
+                "fecha", "dataora", "tijdstip",
             ]
         case .event:
             [
                 "event", "eventtype", "eventname", "action", "actiontype", "behavior", "behaviortype", "behaviour",
-                "interaction", "interactiontype",
+                "interaction", "interactiontype", "ereignis", "aktion", "événement", "evenement", "evento",
             ]
-        case .rating: ["rating", "ratings", "overall", "stars", "reviewrating"]
+        case .rating: ["rating", "ratings", "overall", "stars", "reviewrating", "bewertung", "sterne"]
         case .weight: ["weight"]
         case .title:
             [
                 "title", "itemtitle", "movietitle", "producttitle", "booktitle", "name", "itemname", "productname",
-                "trackname", "songname", "headline",
+                "trackname", "songname", "headline", "titel", "bezeichnung", "artikelname", "produktname", "titre",
+                "título", "titulo", "titolo",
             ]
         case .categories:
-            ["categories", "category", "genres", "genre", "tags", "tag", "topics", "topic", "categoryname"]
+            [
+                "categories", "category", "genres", "genre", "tags", "tag", "topics", "topic", "categoryname",
+                "kategorien", "kategorie", "warengruppe", "catégorie", "categorie", "categoría", "categoria",
+            ]
         }
     }
 
@@ -106,7 +119,7 @@ public enum ColumnRole: String, Sendable, CaseIterable {
     }
 }
 
-/// Explicit names for the columns of an events file.
+/// Explicit names for the columns of a log and of its items file.
 public struct EventColumns: Sendable, Equatable {
     /// The user column; nil to recognise it from the header.
     public var user: String?
@@ -118,8 +131,14 @@ public struct EventColumns: Sendable, Equatable {
     public var event: String?
     /// The column of ratings; nil to recognise it from the header.
     public var rating: String?
+    /// The items file's column of titles; nil to recognise it from the header.
+    public var title: String?
+    /// The items file's column of categories; nil to recognise it from the header.
+    public var categories: String?
     /// The column of weights; nil for the recipe's.
     var weight: String?
+    /// Names that count like explicit ones, but only in a file that has them.
+    var usual: [ColumnRole: String] = [:]
 
     /// Column names; nil ones are recognised from the header.
     public init(
@@ -127,9 +146,28 @@ public struct EventColumns: Sendable, Equatable {
         item: String? = nil,
         time: String? = nil,
         event: String? = nil,
-        rating: String? = nil
+        rating: String? = nil,
+        title: String? = nil,
+        categories: String? = nil
     ) {
         (self.user, self.item, self.time, self.event, self.rating) = (user, item, time, event, rating)
+        (self.title, self.categories) = (title, categories)
+    }
+
+    /// The same names, and for the other roles those that a version's training was given, where a file has them.
+    package func preferring(_ names: [String: String]?) -> EventColumns {
+        var columns = self
+        for (role, name) in names ?? [:] {
+            if let role = ColumnRole(rawValue: role) { columns.usual[role] = name }
+        }
+        return columns
+    }
+
+    /// All names by role, for the manifest of a version; nil without any.
+    var byRole: [String: String]? {
+        var names: [String: String] = [:]
+        for role in ColumnRole.allCases { names[role.rawValue] = self[role] ?? usual[role] }
+        return names.isEmpty ? nil : names
     }
 
     subscript(role: ColumnRole) -> String? {
@@ -140,7 +178,8 @@ public struct EventColumns: Sendable, Equatable {
         case .event: event
         case .rating: rating
         case .weight: weight
-        case .title, .categories: nil
+        case .title: title
+        case .categories: categories
         }
     }
 }

@@ -89,16 +89,42 @@ enum JSONLine {
         }
     }
 
-    /// The name of an object's first member that is a text, a number or a flag; nil without one.
-    static func firstValue(_ object: [UInt8]) -> String? {
-        var name: String?
-        try? forEachMember(object, in: object.indices) { (own, value) throws(Fault) in
+    /// The names of an object's members, and whether one of them is an object or a list itself.
+    static func members(of object: [UInt8]) -> (names: [String], areNested: Bool) {
+        var (names, areNested): ([String], Bool) = ([], false)
+        try? forEachMember(object, in: object.indices) { (name, value) throws(Fault) in
+            names.append(String(decoding: object[name.start..<name.end], as: UTF8.self))
+            if value.form == .nested || value.form == .list { areNested = true }
+        }
+        return (names, areNested)
+    }
+
+    /// The first element of a list; nil for an empty one.
+    static func firstElement(of list: [UInt8]) -> (bytes: [UInt8], form: RowField.Form)? {
+        var index = 1
+        while index < list.count, " \t\r".utf8.contains(list[index]) { index += 1 }
+        guard let field = try? value(list, &index, list.count) else { return nil }
+        return (Array(list[field.start..<field.end]), field.form)
+    }
+
+    /// How jq names the first text, number or flag in an object or a list, those of its own level first; nil without one.
+    static func pathToFirstValue(of bytes: [UInt8]) -> String? {
+        guard bytes.first == UInt8(ascii: "{") else {
+            guard let (element, form) = firstElement(of: bytes) else { return nil }
+            guard form == .nested || form == .list else { return form == .missing ? nil : "[0]" }
+            return pathToFirstValue(of: element).map { "[0]" + $0 }
+        }
+        var (own, deeper): (String?, String?) = (nil, nil)
+        try? forEachMember(bytes, in: bytes.indices) { (name, value) throws(Fault) in
+            let path = NestedField.step(to: String(decoding: bytes[name.start..<name.end], as: UTF8.self))
             switch value.form {
-            case .plain, .quoted, .escaped: name = name ?? String(decoding: object[own.start..<own.end], as: UTF8.self)
-            case .doubledQuotes, .list, .nested, .missing: break
+            case .plain, .quoted, .escaped: own = own ?? path
+            case .nested, .list:
+                deeper = deeper ?? pathToFirstValue(of: Array(bytes[value.start..<value.end])).map { path + $0 }
+            case .doubledQuotes, .missing: break
             }
         }
-        return name
+        return own ?? deeper
     }
 
     private static func value(_ bytes: [UInt8], _ index: inout Int, _ end: Int) throws(Fault) -> RowField {

@@ -3,6 +3,12 @@ import Kernels
 import Testing
 import Training
 
+/// The filter that names each value by its path.
+private enum NestedFilter {
+    static let flattening =
+        #"[paths(scalars) as $p | {key: ($p | map(tostring) | join("_")), value: getpath($p)}] | from_entries"#
+}
+
 @Suite("Columns of an events file") struct EventColumnsTests {
     @Test(
         "usual names are recognised",
@@ -17,6 +23,10 @@ import Training
             ("uid,sku,created_at", "uid", "sku", "created_at"),
             ("user\u{A0},item\u{A0}id,ts", "user\u{A0}", "item\u{A0}id", "ts"),
             ("reviewerID,asin,unixReviewTime", "reviewerID", "asin", "unixReviewTime"),
+            ("Kunde,Artikel,Datum", "Kunde", "Artikel", "Datum"),
+            ("Kunden-Nr,Produkt,Zeit", "Kunden-Nr", "Produkt", "Zeit"),
+            ("id_client,id_produit,horodatage", "id_client", "id_produit", "horodatage"),
+            ("Usuario,ARTÍCULO,fecha", "Usuario", "ARTÍCULO", "fecha"),
         ]
     )
     func recognises(header: String, user: String, item: String, time: String) throws {
@@ -41,7 +51,9 @@ import Training
             ("session_id,user_id,item,timestamp", "user_id", "item", "timestamp"),
             ("USER,user,item,timestamp", "user", "item", "timestamp"),
             ("user,movieId,item,timestamp", "user", "item", "timestamp"),
-            ("user,item,date,time", "user", "item", "time"), ("user,item,time,timestamp", "user", "item", "timestamp"),
+            ("user,item,date,time", "user", "item", "time"),
+            ("Kunde,Artikel,Zeit,Datum", "Kunde", "Artikel", "Datum"),
+            ("user,item,time,timestamp", "user", "item", "timestamp"),
             ("user,product_id,category_id,event_time", "user", "product_id", "event_time"),
         ]
     )
@@ -118,6 +130,11 @@ import Training
             (#""payload":{"item":"i"}"#, "del(.payload) + .payload"),
             (#""items":[{"item":"i"}]"#, "del(.items) + .items[]"),
             (#""a b":[1,2]"#, #"del(.["a b"]) + {item: .["a b"][]}"#),
+            (#""a":{"x":1},"tags":["p","q"],"b":{"y":2}"#, "del(.a, .b) + .a + .b"),
+            (#""a":{"x":1},"b":[{"y":2}]"#, "del(.a, .b) + .a + .b[]"),
+            (#""a":{"id":1},"b":{"id":2}"#, NestedFilter.flattening),
+            (#""a":{"b":{"id":2}}"#, NestedFilter.flattening),
+            (#""a":{"id":1},"b":[{"id":2}]"#, "del(.b) + .b[] | " + NestedFilter.flattening),
         ]
     )
     func nested(field: String, filter: String) throws {

@@ -82,6 +82,14 @@ import Training
         "errors name line, column, field and the next step",
         arguments: [
             ("{\"user\":{\"id\":1},\"item\":\"a\"}", "F:1:9: field 'user' holds an object", "jq -c '.user = .user.id'"),
+            (
+                "{\"user\":{\"id\":1},\"item\":{\"tags\":[\"a\"],\"the sku\":{\"no\":[7]}},\"ts\":1}",
+                "F:1:9: field 'user' holds an object", "jq -c '.user = .user.id | .item = .item.tags[0]'"
+            ),
+            (
+                "{\"user\":{\"my id\":1},\"item\":{\"the sku\":{\"no\":7}}}", "F:1:9",
+                "'.user = .user[\"my id\"] | .item = .item[\"the sku\"].no'"
+            ),
             ("{\"user\":\"u\",\"item\":[\"a\",\"b\"]}", "F:1:20: field 'item' holds an object or a list", ".item[0]'"),
             (
                 "{\"user\":\"u\",\"item\":\"a\",\"time\":{\"$date\":5}}", "F:1:31: field 'time' holds",

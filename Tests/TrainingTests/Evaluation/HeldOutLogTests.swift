@@ -1,0 +1,88 @@
+import CheckpointStore
+import Foundation
+import Testing
+import Training
+
+@Suite("the log that a version was trained on") struct HeldOutLogTests {
+    private static var recipe: Recipe {
+        var recipe = RetrainingFixture.recipe
+        recipe.data.split = .time
+        return recipe
+    }
+
+    /// Events of three days, which are not in the order of their times.
+    private static let lines = (0..<3).flatMap { RetrainingFixture.lines(users: $0 * 40..<$0 * 40 + 40, day: $0) }
+        .reversed()
+
+    private func write(_ header: String, _ lines: some Sequence<String>, _ fixture: RetrainingFixture) throws {
+        try Data(([header] + lines).joined(separator: "\n").utf8).write(to: URL(filePath: fixture.events))
+    }
+
+    private func heldOut(
+        _ checkpoint: Checkpoint,
+        _ fixture: RetrainingFixture,
+        columns: EventColumns = EventColumns()
+    ) throws -> HeldOutData {
+        try HeldOutData(
+            events: EventSource(file: fixture.events),
+            columns: columns,
+            split: nil,
+            part: .test,
+            manifest: checkpoint.manifest,
+            catalogue: checkpoint.catalogue
+        )
+    }
+
+    @Test("an evaluation reads the columns that the training was given")
+    func columns() throws {
+        try RetrainingFixture.run { fixture in
+            try write("user,item,when", Self.lines, fixture)
+            let columns = EventColumns(time: "when")
+            let data = try TrainingData(events: fixture.events, columns: columns, split: .time, seed: 1, items: nil)
+            let store = try CheckpointStore(path: fixture.store)
+            _ = try TrainingJob(recipe: Self.recipe, data: data, seed: 1, model: "m").run(store: store, resume: false)
+            var checkpoint = try store.load(model: "m")
+            #expect(checkpoint.manifest.columns == ["time": "when"])
+            let expected = data.split.test
+            #expect(try heldOut(checkpoint, fixture).part.sequences == expected.sequences)
+            // A copy of the log may have other names, and a version of an older program remembers none.
+            try write("user,item,timestamp", Self.lines, fixture)
+            #expect(try heldOut(checkpoint, fixture).part.sequences == expected.sequences)
+            try write("user,item,when", Self.lines, fixture)
+            checkpoint.manifest.columns = nil
+            let error = #expect(throws: HeldOutError.self) { try heldOut(checkpoint, fixture) }
+            let text = "\(error.map(String.init(describing:)) ?? "")"
+            #expect(text.contains("add the --time-column of the training"), "\(text)")
+            #expect(text.contains("times in seconds, and these are 1440 events with ordinals"), "\(text)")
+            #expect(try heldOut(checkpoint, fixture, columns: columns).part.sequences == expected.sequences)
+        }
+    }
+
+    @Test("an evaluation takes the events that a round has trained on, and refuses a log in which they changed")
+    func round() throws {
+        try RetrainingFixture.run { fixture in
+            try write("user,item,when", Self.lines, fixture)
+            try Self.recipe.write(to: fixture.folder.appending(path: "recipe.json").path)
+            let settings = """
+                {"store": "store.sqlite", "model": "m", "events": "events.csv", "recipe": "recipe.json",
+                 "columns": {"time": "when"}}
+                """
+            let path = fixture.folder.appending(path: "retrain.json").path
+            try Data(settings.utf8).write(to: URL(filePath: path))
+            _ = try RetrainingRound(RetrainingConfiguration(contentsOf: path)).run(check: { _ in })
+            let checkpoint = try CheckpointStore(path: fixture.store).load(model: "m")
+            let newest = try #require(checkpoint.manifest.log).newest
+            let older = Self.lines.filter { Double($0.split(separator: ",")[2]).map { $0 <= newest } ?? false }
+            #expect(older.count < Self.lines.count)
+            let found = try heldOut(checkpoint, fixture)
+            let later = Self.lines.count - older.count
+            #expect(found.notes.contains { $0.contains("\(later) later events left out") }, "\(found.notes)")
+            try write("user,item,when", older, fixture)
+            let alone = try heldOut(checkpoint, fixture)
+            #expect(found.part.sequences == alone.part.sequences && found.part.userIDs == alone.part.userIDs)
+            #expect(found.trainSequences == alone.trainSequences && !alone.part.userIDs.isEmpty)
+            try write("user,item,when", Self.lines.dropLast(), fixture)
+            #expect(throws: HeldOutError.self) { try heldOut(checkpoint, fixture) }
+        }
+    }
+}
