@@ -33,7 +33,8 @@ struct NamedDate {
         text = rest
     }
 
-    /// `Mon Nov 30 2026 22:49:18` for `Mon Nov 30 22:49:18 2026`, with a zone after the time in both; other texts as they are.
+    /// `Mon Nov 30 2026 22:49:18` for `Mon Nov 30 22:49:18 2026`, with a zone after the time in both; other texts as they
+    /// are.
     static func withYearFirst(_ text: ArraySlice<UInt8>) -> ArraySlice<UInt8> {
         // Most times begin with a digit.
         guard let first = text.first, first >= UInt8(ascii: "A") else { return text }
@@ -46,7 +47,9 @@ struct NamedDate {
         return ArraySlice(ordered.joined(separator: CollectionOfOne(UInt8(ascii: " "))))
     }
 
-    private static func lowercased(_ word: ArraySlice<UInt8>) -> String { String(decoding: word, as: UTF8.self).lowercased() }
+    private static func lowercased(_ word: ArraySlice<UInt8>) -> String {
+        String(decoding: word, as: UTF8.self).lowercased()
+    }
 
     private static let months = [
         "january", "february", "march", "april", "may", "june", "july", "august", "september", "october", "november",

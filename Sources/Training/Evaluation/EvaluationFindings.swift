@@ -28,7 +28,8 @@ package struct EvaluationFindings {
         unseenTargets: Int? = nil
     ) {
         (self.metrics, self.rows, self.system, self.predictors) = (metrics, rows, system, predictors)
-        (self.withoutHistory, self.repeatedTargets, self.unseenTargets) = (withoutHistory, repeatedTargets, unseenTargets)
+        (self.withoutHistory, self.repeatedTargets) = (withoutHistory, repeatedTargets)
+        self.unseenTargets = unseenTargets
     }
 
     /// A sentence or two for each finding, the most important one first.

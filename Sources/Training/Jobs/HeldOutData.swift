@@ -116,7 +116,8 @@ extension EventLog {
     /// The events of this log that a version was trained on, if it has later ones too: a round of `dimerec retrain` keeps
     /// the newest to judge by, and a log grows.
     ///
-    /// - Throws: ``HeldOutError/otherEvents(split:version:was:isNow:)`` if the events up to the version's newest one are others.
+    /// - Throws: ``HeldOutError/otherEvents(split:version:was:isNow:)`` if the events up to the version's newest one are
+    ///   others.
     fileprivate func learnt(
         by manifest: CheckpointManifest,
         _ vocabulary: ItemVocabulary,
@@ -175,13 +176,13 @@ public enum HeldOutError: Error, Equatable, CustomStringConvertible {
         guard let was else { return "Give the same file with the same options of columns, or train again." }
         let (before, now) = (NumberText.counted(was.events, "event"), NumberText.counted(isNow.events, "event"))
         guard was.unit == isNow.unit else {
-            return "The training had \(before) with times in \(was.unit), and these are \(now) with \(isNow.unit): add the "
-                + "--time-column of the training, or give the same file."
+            return "The training had \(before) with times in \(was.unit), and these are \(now) with \(isNow.unit): add "
+                + "the --time-column of the training, or give the same file."
         }
         guard was.events == isNow.events else {
             return "The training had \(before), and these are \(now): give the same file, or train again."
         }
-        return "They are as many: add the options of columns that the training had, such as --item-column, give the same "
-            + "file, or train again."
+        return "They are as many: add the options of columns that the training had, such as --item-column, give the "
+            + "same file, or train again."
     }
 }

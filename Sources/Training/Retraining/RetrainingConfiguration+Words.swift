@@ -1,4 +1,4 @@
-/// Messages about logs name the options of `train`. A round has none: its settings are in a file.
+// Messages about logs name the options of `train`. A round has none: its settings are in a file.
 
 extension RetrainingConfiguration {
     /// A message with the fields of the file, or of the recipe, in place of options of `train`.
@@ -10,15 +10,15 @@ extension RetrainingConfiguration {
         }
     }
 
-    private static let phrases = [
-        (options: "train with --keep-shared-users, or \"dropSharedUsers\": false in data.targets", fields: keepShared),
+    private static let phrases: [(options: String, fields: String)] = [
+        ("train with --keep-shared-users, or \"dropSharedUsers\": false in data.targets", keepShared),
         ("Omit --drop-user", "Remove data.targets.dropUsers from the recipe"),
         ("--split time does not", "data.split 'time' in the recipe does not"),
         ("Omit --split and --recipe", "Omit `recipe`"),
         ("Omit --recipe", "Omit `recipe`"),
         ("train from nothing (`train` without --from, `retrain` with --full)", "train from nothing with --full"),
         ("allow it with --log-may-shrink, or `logMayShrink` in the file of `dimerec retrain`", mayShrink),
-        ("publish them with --resume --max-steps", "train on with a maxSteps of the recipe of at most"),
+        ("publish them with --resume --max-steps", "set training.maxSteps of the recipe to"),
         ("give one with --model", "give one as `model`"),
     ]
     private static let keepShared = "set \"dropSharedUsers\": false in data.targets of the recipe"

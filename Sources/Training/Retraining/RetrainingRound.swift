@@ -56,7 +56,7 @@ public struct RetrainingRound: Sendable {
         notes: ([String]) -> Void = { _ in },
         report: (TrainingEvent) -> Void = { _ in }
     ) throws -> RoundRecord? {
-        let notes = { (found: [String]) in notes(found.map(RetrainingConfiguration.inFields)) }
+        func tell(_ found: [String]) { notes(found.map(RetrainingConfiguration.inFields)) }
         enter(.reading)
         let store = try CheckpointStore(path: settings.store)
         let active = try activeVersion(in: store)
@@ -67,7 +67,7 @@ public struct RetrainingRound: Sendable {
         let given = try settings.recipe.isEmpty ? nil : Recipe(contentsOf: settings.recipe)
         let targets = (given ?? parent?.recipe)?.data.targets ?? TargetConfiguration()
         let log = try EventLog.read(source, columns, targets, &items, .extend)
-        notes(log.notes)
+        tell(log.notes)
         let extent = LogExtent(log.dataset(log.eventsByUser()))
         try parent?.require(extent, mayShrink: settings.logMayShrink)
         try parent?.requireItems(items)
@@ -114,7 +114,7 @@ public struct RetrainingRound: Sendable {
             items: settings.items.isEmpty ? nil : settings.items
         )
         let noteOfUsers = origin?.origin.noteOfLearntUsers(split: data.fingerprint.split)
-        notes(data.notes.filter { !log.notes.contains($0) } + [noteOfUsers].compactMap(\.self))
+        tell(data.notes.filter { !log.notes.contains($0) } + [noteOfUsers].compactMap(\.self))
         let budget = settings.budget.completed(hasRecipe: given != nil || parent != nil)
         let recipe = recipe(given ?? parent?.recipe, for: data, budget)
         try origin?.require(recipe, data, logMayShrink: true)

@@ -106,7 +106,9 @@ struct Query: AsyncParsableCommand {
         try history.flatMap { text in
             guard text.hasPrefix("[") else { return text.split(separator: ",").map(String.init) }
             guard let ids = try? JSONDecoder().decode([String].self, from: Data(text.utf8)) else {
-                throw ValidationError("--history: '\(text)' is no JSON list of texts; write for example '[\"i1\",\"a,b\"]'.")
+                throw ValidationError(
+                    "--history: '\(text)' is no JSON list of texts; write for example '[\"i1\",\"a,b\"]'."
+                )
             }
             return ids
         }

@@ -39,7 +39,8 @@ struct Inspect: ParsableCommand {
 
     func run() throws {
         Allocator.keepFreedMemory()
-        let report = try LogReport(events: EventSource(log), columns: itemColumns.added(to: columns.names), items: items)
+        let columns = itemColumns.added(to: columns.names)
+        let report = try LogReport(events: EventSource(log), columns: columns, items: items)
         Terminal.write(notes: report.notes)
         if let html { try report.writePage(to: html) }
         Terminal.print(json ? String(decoding: try report.json, as: UTF8.self) : report.text)

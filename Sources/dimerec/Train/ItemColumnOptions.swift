@@ -5,7 +5,7 @@ import Training
 struct ItemColumnOptions: ParsableArguments {
     @Option(help: "The items file's column of titles, when its name (title, name, headline ...) is not recognised.")
     var titleColumn: String?
-    @Option(help: "The items file's column of categories, when its name (category, genres, tags ...) is not recognised.")
+    @Option(help: "The items file's column of categories, when its name (genres, tags ...) is not recognised.")
     var categoryColumn: String?
 
     /// The names of a log's columns with the given ones of its items file.

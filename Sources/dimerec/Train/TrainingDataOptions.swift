@@ -65,7 +65,8 @@ struct TrainingDataOptions: ParsableArguments {
         var chosen = configuration?.targets ?? TargetConfiguration()
         try targets.apply(to: &chosen)
         configuration?.targets = chosen
-        let data = try filesOfFolder().read(configuration, chosen, itemColumns.added(to: columns.names).preferring(usual))
+        let columns = itemColumns.added(to: columns.names).preferring(usual)
+        let data = try filesOfFolder().read(configuration, chosen, columns)
         if showsNotes { Terminal.write(notes: data.notes) }
         return data
     }

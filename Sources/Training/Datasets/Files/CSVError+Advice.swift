@@ -18,8 +18,9 @@ extension CSVError {
         let nested = found.filter { $0.nested != nil }
         if let filter = NestedField.filter(for: nested, among: found) {
             let columns = nested.map { "'\($0.name)'" }.joined(separator: ", ")
-            return "\(nested.count == 1 ? "Column \(columns) holds" : "Columns \(columns) hold") several values. If ids are "
-                + "among them, make them fields of their own, for example with `jq -c '\(filter)'`. "
+            let hold = nested.count == 1 ? "Column \(columns) holds" : "Columns \(columns) hold"
+            return "\(hold) several values. If ids are among them, make them fields of their own, for example with "
+                + "`jq -c '\(filter)'`. "
         }
         // Names are no numbers.
         guard found.allSatisfy({ $0.role == nil }), found.contains(where: { Double($0.name) != nil }) else { return "" }

@@ -38,21 +38,24 @@ struct NestedField: Sendable, Equatable {
     private static let flattening =
         #"[paths(scalars) as $p | {key: ($p | map(tostring) | join("_")), value: getpath($p)}] | from_entries"#
 
-    /// A filter that makes fields of the values in some columns; nil without any.
+    /// A filter that makes fields of the values in some columns.
     ///
     /// The fields keep their names, unless two would have the same one or an object has objects in it.
     ///
     /// - Parameters:
     ///   - columns: The columns that hold objects or lists.
     ///   - all: All columns.
+    /// - Returns: The filter; nil without columns.
     static func filter(for columns: [CSVError.FoundColumn], among all: [CSVError.FoundColumn]) -> String? {
         let nested = columns.compactMap { column in column.nested.map { (path: path(to: column.name), field: $0) } }
+        guard !nested.isEmpty else { return nil }
         // The rows of two lists would multiply, and a list of texts beside objects is most often one of tags.
         let hasObjects = nested.contains { $0.field.kind != .values }
         let list = nested.first { $0.field.kind == (hasObjects ? .objects : .values) }
         let objects = nested.filter { $0.field.kind == .object }
-        let names = all.filter { $0.nested == nil }.map(\.name) + ([list] + objects).flatMap { $0?.field.members ?? [] }
-        let isFlat = Set(names).count == names.count && !([list] + objects).contains { $0?.field.isDeep == true }
+        let lists = list.map { [$0] } ?? []
+        let names = all.filter { $0.nested == nil }.map(\.name) + (objects + lists).flatMap(\.field.members)
+        let isFlat = Set(names).count == names.count && !(objects + lists).contains { $0.field.isDeep }
         func merging(_ parts: [(path: String, field: NestedField)]) -> String? {
             guard !parts.isEmpty else { return nil }
             let values = parts.map { part in
@@ -64,7 +67,6 @@ struct NestedField: Sendable, Equatable {
             }
             return "del(\(parts.map(\.path).joined(separator: ", "))) + \(values.joined(separator: " + "))"
         }
-        let lists = list.map { [$0] } ?? []
         guard isFlat else { return [merging(lists), flattening].compactMap(\.self).joined(separator: " | ") }
         return merging(objects + lists)
     }

@@ -23,7 +23,8 @@ private enum NestedFilter {
             ("uid,sku,created_at", "uid", "sku", "created_at"),
             ("user\u{A0},item\u{A0}id,ts", "user\u{A0}", "item\u{A0}id", "ts"),
             ("reviewerID,asin,unixReviewTime", "reviewerID", "asin", "unixReviewTime"),
-            ("Kunde,Artikel,Datum", "Kunde", "Artikel", "Datum"), ("Kunden-Nr,Produkt,Zeit", "Kunden-Nr", "Produkt", "Zeit"),
+            ("Kunde,Artikel,Datum", "Kunde", "Artikel", "Datum"),
+            ("Kunden-Nr,Produkt,Zeit", "Kunden-Nr", "Produkt", "Zeit"),
             ("id_client,id_produit,horodatage", "id_client", "id_produit", "horodatage"),
             ("Usuario,ARTÍCULO,fecha", "Usuario", "ARTÍCULO", "fecha"),
         ]
@@ -50,7 +51,9 @@ private enum NestedFilter {
             ("session_id,user_id,item,timestamp", "user_id", "item", "timestamp"),
             ("USER,user,item,timestamp", "user", "item", "timestamp"),
             ("user,movieId,item,timestamp", "user", "item", "timestamp"),
-            ("user,item,date,time", "user", "item", "time"), ("Kunde,Artikel,Zeit,Datum", "Kunde", "Artikel", "Datum"), ("user,item,time,timestamp", "user", "item", "timestamp"),
+            ("user,item,date,time", "user", "item", "time"),
+            ("Kunde,Artikel,Zeit,Datum", "Kunde", "Artikel", "Datum"),
+            ("user,item,time,timestamp", "user", "item", "timestamp"),
             ("user,product_id,category_id,event_time", "user", "product_id", "event_time"),
         ]
     )
