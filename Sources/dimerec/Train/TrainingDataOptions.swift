@@ -1,4 +1,5 @@
 import ArgumentParser
+import CheckpointStore
 import Foundation
 import Training
 

@@ -53,7 +53,7 @@ import Training
             let error = #expect(throws: HeldOutError.self) { try heldOut(checkpoint, fixture) }
             let text = "\(error.map(String.init(describing:)) ?? "")"
             #expect(text.contains("add the --time-column of the training"), "\(text)")
-            #expect(text.contains("times in seconds, and these are 1440 events with ordinals"), "\(text)")
+            #expect(text.contains("times in seconds, and these are 1,440 events with ordinals"), "\(text)")
             #expect(try heldOut(checkpoint, fixture, columns: columns).part.sequences == expected.sequences)
         }
     }
