@@ -45,7 +45,7 @@ case_32() {
     declare -A held=() lowest=()
     new_store 1
     # The limits are so long that all connections are open together before the first is cut off.
-    serve "$store" --model m --set REQUEST_READ_TIMEOUT_MS="$(size 2000 11000)" --set IDLE_TIMEOUT_S="$(size 2 11)"
+    serve "$store" --model m --set REQUEST_READ_TIMEOUT_MS="$(size 2000 20000)" --set IDLE_TIMEOUT_S="$(size 2 20)"
     for round in $(seq "$rounds"); do
         load 100 "$seconds"
         loads
