@@ -40,24 +40,39 @@ hold() { # MODE COUNT SECONDS: see deploy/faults/hold-connections
 }
 
 case_32() {
-    local mode count held counts= steady served='dimerec_http_requests_total{route="retrieve",code="200"}' before ahead
-    count=$(size 100 1000)
+    local mode count rounds round seconds served='dimerec_http_requests_total{route="retrieve",code="200"}' before ahead ratio counts=
+    count=$(size 100 1000) rounds=$(size 1 3) seconds=$(size 3 10)
+    declare -A held=() lowest=()
     new_store 1
-    serve "$store" --model m --set REQUEST_READ_TIMEOUT_MS=1000 --set IDLE_TIMEOUT_S=2
-    load 100 "$(size 3 20)"
-    loads
-    steady=$p99
-    for mode in slow-head slow-body slow-read; do
-        before=$(metric "$served")
-        begin_load 100 3600
-        held=$(hold $mode "$count" "$(size 30 60)") || fail "$mode: $held"
-        end_load
-        counts+="$mode: $held; p99 beside $(bc <<<"scale=2; $p99 / $steady") (not asserted); "
+    # The limits are so long that all connections are open together before the first is cut off.
+    serve "$store" --model m --set REQUEST_READ_TIMEOUT_MS="$(size 2000 20000)" --set IDLE_TIMEOUT_S="$(size 2 20)"
+    for round in $(seq "$rounds"); do
+        load 100 "$seconds"
+        loads
+        note_lowest quiet
+        for mode in slow-head slow-body slow-read; do
+            before=$(metric "$served")
+            begin_load 100 3600
+            held[$mode]=$(hold $mode "$count" "$seconds" 60 100) || fail "$mode: ${held[$mode]}"
+            end_load
+            note_lowest $mode
+        done
+        # Work for a peer that does not read is bounded, or a thousand of them would take the processor from the others.
+        ahead=$((($(metric "$served") - before - answered) / ${held[slow-read]%% *}))
+        [ "$ahead" -gt 0 ] && [ "$ahead" -le 16 ] || fail "$ahead answers were computed for each peer that does not read"
     done
-    # Work for a peer that does not read is bounded, or a thousand of them would take the processor from the others.
-    ahead=$((($(metric "$served") - before - answered) / count))
-    [ "$ahead" -gt 0 ] && [ "$ahead" -le 16 ] || fail "$ahead answers were computed for each peer that does not read"
-    result "$counts$ahead answers of 300 items computed for each slow reader; $answered good requests answered beside the last, 0 failed"
+    for mode in slow-head slow-body slow-read; do
+        ratio=$(bc <<<"scale=2; ${lowest[$mode]} / ${lowest[quiet]}")
+        [ "${FULL:-0}" = 0 ] || [ "$(bc <<<"$ratio <= 2")" = 1 ] || fail "p99 beside $mode $ratio of the quiet one: $(cat "$box/p99")"
+        counts+="$mode: ${held[$mode]}, p99 beside them $ratio of the quiet one; "
+    done
+    result "$count at a time, 100 opened a second: $counts$ahead answers of 300 items computed for each slow reader; the lowest p99 of $rounds" \
+        "rounds counts$(size ' (not asserted in the small size)' ''); $answered good requests answered beside the last, 0 failed"
+}
+# note_lowest KIND: keeps the lowest p99 of each kind of round, because other work on the machine only adds to it.
+note_lowest() {
+    [ -n "${lowest[$1]:-}" ] && [ "${lowest[$1]}" -le "$p99" ] || lowest[$1]=$p99
+    echo "$1 $p99 us;" >>"$box/p99"
 }
 
 case_33() {

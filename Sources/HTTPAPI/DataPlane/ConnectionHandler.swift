@@ -4,7 +4,7 @@ import NIOHTTP1
 /// One connection of the data plane: collects requests, answers them in order, and enforces timeouts.
 ///
 /// Requests are answered inline as they complete. They wait in three cases: a worker thread answers an earlier
-/// request, the peer does not read its answers, or the connection has used up its turn. Meanwhile the handler reads
+/// request, the peer does not read its answers, or the connection has had its share. Meanwhile the handler reads
 /// nothing from the socket (backpressure). So a connection holds at most one read's worth of requests and does not
 /// delay other connections.
 final class ConnectionHandler: ChannelDuplexHandler {
@@ -14,6 +14,10 @@ final class ConnectionHandler: ChannelDuplexHandler {
 
     /// How long a closed connection waits for the peer to close too, so that the peer can read the last answer.
     private static let lingerTime = TimeAmount.seconds(1)
+    /// A read answers this many requests at once; further ones wait for a turn.
+    ///
+    /// The kernel reports many readable connections together, and each waits for the answers to all before it.
+    private static let readLength = 1
     /// A turn ends after this many requests, or bytes of answers.
     ///
     /// Then the loop serves the other connections.
@@ -37,7 +41,7 @@ final class ConnectionHandler: ChannelDuplexHandler {
     private var owesContinue = false
     private var waiting = CircularBuffer<IncomingRequest>()
     private var awaitsWorker = false
-    private var answersLeft = turnLength
+    private var answersLeft = readLength
     private var bytesLeft = turnBytes
     private var hasTurnComing = false
     private var inputIsClosed = false
@@ -133,7 +137,7 @@ final class ConnectionHandler: ChannelDuplexHandler {
         if !sawPart, requestStart == nil { requestStart = lastActivity }
         sawPart = false
         if requestStart != nil { arm(context) }
-        beginTurn()
+        allow(Self.readLength)
         proceed(context)
         context.fireChannelReadComplete()
     }
@@ -205,8 +209,9 @@ final class ConnectionHandler: ChannelDuplexHandler {
         takeTurn()
     }
 
-    private func beginTurn() {
-        answersLeft = Self.turnLength
+    /// Sets how many requests the next read or turn may answer.
+    private func allow(_ answers: Int) {
+        answersLeft = answers
         bytesLeft = Self.turnBytes
     }
 
@@ -221,8 +226,9 @@ final class ConnectionHandler: ChannelDuplexHandler {
         hasTurnComing = false
         guard let context else { return }
         lastActivity = .now()
-        beginTurn()
+        allow(Self.turnLength)
         while case .open = phase, mayAnswer(context), let request = waiting.popFirst() { answer(request, context) }
+        allow(Self.readLength)
         context.flush()
         proceed(context)
         arm(context)

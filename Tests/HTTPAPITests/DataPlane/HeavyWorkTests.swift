@@ -233,8 +233,8 @@ func postBatch(_ requests: [String], headers: String = "") -> String {
         }
     }
 
-    @Test("a connection with many requests at once takes turns with others")
-    func takesTurns() async throws {
+    @Test("connections with many requests at once take turns with others", arguments: zip([1, 20], [1000, 16]))
+    func takesTurns(connections: Int, requests: Int) async throws {
         let gate = EncodingGate()
         let seeds = Mutex<[UInt64]>([])
         let builder = makeTestBuilder { seed in
@@ -243,23 +243,31 @@ func postBatch(_ requests: [String], headers: String = "") -> String {
         }
         try await withServer(builder: builder) { server in
             func request(_ seed: UInt64) -> String { post("{\"history\":[\"i1\"],\"k\":2,\"seed\":\(seed)}") }
-            let (greedy, other) = (try await server.connect(), try await server.connect())
-            try await other.send(request(5))
-            #expect(try await other.answer().status == 200)
+            let other = try await server.connect()
+            var greedy: [TestConnection] = []
+            for _ in 0..<connections { greedy.append(try await server.connect()) }
+            for connection in greedy + [other] {
+                try await connection.send(request(5))
+                #expect(try await connection.answer().status == 200)
+            }
             // The first request blocks the loop until all others have arrived.
-            let count = 1000
-            try await greedy.send(request(EncodingGate.seed) + String(repeating: request(7), count: count))
+            let many = String(repeating: request(7), count: requests)
+            try await greedy[0].send(request(EncodingGate.seed) + many)
             try await gate.waitForHeld()
+            for connection in greedy.dropFirst() { try await connection.send(many) }
             try await other.send(request(8))
             gate.open()
             #expect(try await other.answer().status == 200)
-            for _ in 0...count { #expect(try await greedy.answer().status == 200) }
+            for (number, connection) in greedy.enumerated() {
+                for _ in 0..<(number == 0 ? requests + 1 : requests) {
+                    #expect(try await connection.answer().status == 200)
+                }
+            }
             let order = seeds.withLock { $0 }
             let start = try #require(order.firstIndex(of: EncodingGate.seed))
             let turn = try #require(order.firstIndex(of: 8))
             #expect(turn - start <= 64)
-            try await greedy.close()
-            try await other.close()
+            for connection in greedy + [other] { try await connection.close() }
         }
     }
 

@@ -1,5 +1,6 @@
 import CheckpointStore
 import Foundation
+import Kernels
 import Testing
 import Training
 
@@ -58,7 +59,26 @@ import Training
         }
     }
 
-    @Test("an evaluation takes the events that a round has trained on, and refuses a log in which they changed")
+    @Test("an evaluation takes the events that a version was trained on, and refuses a log in which they changed")
+    func grownLog() throws {
+        try RetrainingFixture.run { fixture in
+            let newest = Double(RetrainingFixture.start + 2 * 86_400 - 1)
+            let older = Self.lines.filter { Double($0.split(separator: ",")[2]).map { $0 <= newest } ?? false }
+            try write("user,item,timestamp", older, fixture)
+            let checkpoint = try fixture.train(Self.recipe, split: .time)
+            let alone = try heldOut(checkpoint, fixture)
+            try write("user,item,timestamp", Self.lines, fixture)
+            let found = try heldOut(checkpoint, fixture)
+            let later = "\(Self.lines.count - older.count) later events left out"
+            #expect(found.notes.contains { $0.contains(later) }, "\(found.notes)")
+            #expect(found.part.sequences == alone.part.sequences && found.part.userIDs == alone.part.userIDs)
+            #expect(found.trainSequences == alone.trainSequences && !alone.part.userIDs.isEmpty)
+            try write("user,item,timestamp", Self.lines.dropLast(), fixture)
+            #expect(throws: HeldOutError.self) { try heldOut(checkpoint, fixture) }
+        }
+    }
+
+    @Test("a round learns from all events before its judge's, so the newer events test its version")
     func round() throws {
         try RetrainingFixture.run { fixture in
             try write("user,item,when", Self.lines, fixture)
@@ -71,18 +91,23 @@ import Training
             try Data(settings.utf8).write(to: URL(filePath: path))
             _ = try RetrainingRound(RetrainingConfiguration(contentsOf: path)).run(check: { _ in })
             let checkpoint = try CheckpointStore(path: fixture.store).load(model: "m")
+            #expect(checkpoint.manifest.data.holdsOutTest == false)
             let newest = try #require(checkpoint.manifest.log).newest
-            let older = Self.lines.filter { Double($0.split(separator: ",")[2]).map { $0 <= newest } ?? false }
-            #expect(older.count < Self.lines.count)
+            var (older, newer): ([String: Int], [String: Int]) = ([:], [:])
+            for fields in Self.lines.map({ $0.split(separator: ",") }) {
+                let isOlder = Double(fields[2]).map { $0 <= newest } ?? false
+                (isOlder ? { older[$0, default: 0] += 1 } : { newer[$0, default: 0] += 1 })(String(fields[0]))
+            }
             let found = try heldOut(checkpoint, fixture)
-            let later = Self.lines.count - older.count
-            #expect(found.notes.contains { $0.contains("\(later) later events left out") }, "\(found.notes)")
-            try write("user,item,when", older, fixture)
-            let alone = try heldOut(checkpoint, fixture)
-            #expect(found.part.sequences == alone.part.sequences && found.part.userIDs == alone.part.userIDs)
-            #expect(found.trainSequences == alone.trainSequences && !alone.part.userIDs.isEmpty)
-            try write("user,item,when", Self.lines.dropLast(), fixture)
-            #expect(throws: HeldOutError.self) { try heldOut(checkpoint, fixture) }
+            #expect(Set(found.part.userIDs) == Set(newer.keys) && !newer.isEmpty)
+            let rows = EvaluationRows(found.part, protocol: .allPrefixes)
+            // Every newer event with another one before it is a target.
+            #expect(rows.count == newer.reduce(0) { $0 + $1.value - (older[$1.key] == nil ? 1 : 0) })
+            #expect(found.trainSequences?.ids.count == older.values.reduce(0, +))
+            let kept = Self.lines.filter { Double($0.split(separator: ",")[2]).map { $0 <= newest } ?? false }
+            try write("user,item,when", kept, fixture)
+            let error = #expect(throws: HeldOutError.self) { try heldOut(checkpoint, fixture) }
+            #expect("\(error.map(String.init(describing:)) ?? "")".contains("has learnt from all events of its log"))
         }
     }
 }
