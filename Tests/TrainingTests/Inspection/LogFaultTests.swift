@@ -101,7 +101,7 @@ import Training
         #expect(report.events == rows.count)
         #expect(report.findings.first?.contains("would refuse this log") == true)
         let object = try #require(try JSONSerialization.jsonObject(with: report.json) as? [String: Any])
-        #expect((object["refusal"] as? String)?.contains("too few events") == true && object["training"] == nil)
+        #expect((object["refusal"] as? String)?.contains("Too few events") == true && object["training"] == nil)
         #expect(report.html.contains("would refuse this log") && report.text.contains("would refuse this log"))
     }
 
