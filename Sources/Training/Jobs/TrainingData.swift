@@ -35,6 +35,8 @@ public struct TrainingData: Sendable {
     ///   - metadata: The items file, or nil.
     ///   - learntUntil: The newest time of a version to continue from, whose log was an earlier state of this one; nil
     ///     for a training from nothing. Then only newer events judge, where the version may know the older ones.
+    ///   - holdsOutTest: Whether there is a test part. Otherwise its users or items are for validation, and those of the
+    ///     validation part for training.
     /// - Throws: ``CSVError``, or ``SmallDataError`` when no split gives rows.
     public init(
         events source: EventSource,
@@ -43,7 +45,8 @@ public struct TrainingData: Sendable {
         split kind: SplitKind?,
         seed: UInt64,
         items metadata: String?,
-        learntUntil: Double? = nil
+        learntUntil: Double? = nil,
+        holdsOutTest: Bool = true
     ) throws {
         var vocabulary = ItemVocabulary()
         let dataset = try InteractionDataset.load(
@@ -60,7 +63,8 @@ public struct TrainingData: Sendable {
             vocabulary: vocabulary,
             split: kind,
             seed: seed,
-            items: metadata
+            items: metadata,
+            holdsOutTest: holdsOutTest
         )
     }
 

@@ -22,6 +22,13 @@ struct Train: ParsableCommand {
     )
     var recipeOut: String?
     @OptionGroup(title: "Options that give the data") var files: TrainingDataOptions
+    @Flag(
+        help: """
+            Hold out no test part, so that the version learns from all events: for a version that you serve, once an \
+            evaluation has chosen its recipe. Only newer events can test it.
+            """
+    )
+    var noTestPart = false
     @Option(help: "The store (SQLite); created if missing.") var store: String
     @Option(help: "Name in the store; the recipe's file name by default, 'model' without a recipe.") var model: String?
     @Option(help: "Seed of every draw.") var seed: UInt64 = 42
@@ -87,7 +94,12 @@ struct Train: ParsableCommand {
         let file = recipe.map { URL(filePath: $0).deletingPathExtension().lastPathComponent }
         let name = model ?? from?.model ?? file ?? "model"
         try ModelName.require(name)
-        let data = try files.load(given?.data, continuing: parent, showsNotes: ranks.isFirst)
+        let data = try files.load(
+            given?.data,
+            continuing: parent,
+            holdingOutTest: !noTestPart,
+            showsNotes: ranks.isFirst
+        )
         func finished(_ recipe: Recipe) throws -> Recipe {
             var recipe = recipe
             if let split = data.splitKind { recipe.data.split = split }

@@ -54,12 +54,14 @@ struct TrainingDataOptions: ParsableArguments {
     /// - Parameters:
     ///   - configuration: Has the recipe's split; without a recipe, the data decide.
     ///   - parent: The version to continue from; its names of columns are the usual ones.
+    ///   - holdsOutTest: Whether a log gets a test part.
     ///   - showsNotes: Whether to write the notes.
     /// - Returns: The three parts.
     /// - Throws: `ValidationError`, `CSVError` or `SmallDataError`.
     func load(
         _ configuration: DataConfiguration?,
         continuing parent: ParentVersion? = nil,
+        holdingOutTest holdsOutTest: Bool = true,
         showsNotes: Bool = true
     ) throws -> TrainingData {
         var configuration = configuration
@@ -67,7 +69,7 @@ struct TrainingDataOptions: ParsableArguments {
         try targets.apply(to: &chosen)
         configuration?.targets = chosen
         let columns = itemColumns.added(to: columns.names).preferring(parent?.columns)
-        let data = try filesOfFolder().read(configuration, chosen, columns, learntUntil: parent?.log?.newest)
+        let data = try filesOfFolder().read(configuration, chosen, columns, parent?.log?.newest, holdsOutTest)
         if showsNotes { Terminal.write(notes: data.notes) }
         return data
     }
@@ -89,7 +91,8 @@ struct TrainingDataOptions: ParsableArguments {
         _ configuration: DataConfiguration?,
         _ targets: TargetConfiguration,
         _ columns: EventColumns,
-        learntUntil: Double?
+        _ learntUntil: Double?,
+        _ holdsOutTest: Bool
     ) throws -> TrainingData {
         if !events.isEmpty {
             return try TrainingData(
@@ -99,10 +102,14 @@ struct TrainingDataOptions: ParsableArguments {
                 split: split ?? configuration?.split,
                 seed: (configuration ?? DataConfiguration()).splitSeed,
                 items: items,
-                learntUntil: learntUntil
+                learntUntil: learntUntil,
+                holdsOutTest: holdsOutTest
             )
         }
         guard let train, let validation else { throw ValidationError("--train needs --validation.") }
+        guard holdsOutTest else {
+            throw ValidationError("--no-test-part is for one log; of parts given as files, leave out the test file.")
+        }
         return try TrainingData(
             train: train,
             validation: validation,
