@@ -33,6 +33,10 @@ public struct ShardPublication: Sendable {
         public var items: [Int] = []
         /// Whether the shards had the version before, so that nothing changed.
         public var wasComplete = false
+        /// The numbers in the index.
+        public var precision = IndexPrecision.half
+        /// Whether the index is single because a server has no half numbers: its pgvector is older than 0.7.
+        public var lacksHalf = false
         /// The effort of searches; nil if the shards had the version before.
         public var effort: Int?
         /// The recall of 50 items with this effort.
@@ -80,7 +84,9 @@ public struct ShardPublication: Sendable {
         try onAll { _ in SearchTables.create.map { .run($0) } }
         try lock(model)
         defer { _ = try? onAll { _ in [.run(SearchTables.unlock, [.text(model)])] } }
-        if try isComplete(model, version, digest) { return Report(items: counts, wasComplete: true) }
+        if let precision = try self.precision(ofComplete: model, version, digest) {
+            return Report(items: counts, wasComplete: true, precision: precision)
+        }
 
         let extensions = try onAll { _ in [.run(SearchTables.extensionVersion)] }
         let hasHalf = extensions.allSatisfy { SearchTables.version($0.text(0, 0), isAtLeast: (0, 7)) }
@@ -121,23 +127,35 @@ public struct ShardPublication: Sendable {
         try onAll { _ in
             [.run(SearchTables.setEffort, key + [.number(tuned.effort)]), .run(SearchTables.complete, key)]
         }
-        return Report(items: counts, effort: tuned.effort, recall: tuned.recall, madeUpRecall: tuned.madeUpRecall)
+        return Report(
+            items: counts,
+            precision: precision,
+            lacksHalf: precision != options.precision,
+            effort: tuned.effort,
+            recall: tuned.recall,
+            madeUpRecall: tuned.madeUpRecall
+        )
     }
 
     /// The longest vector that an index of pgvector takes.
     private static let mostElements = 2000
 
-    /// Whether all shards have the version completely.
-    private func isComplete(_ model: String, _ version: Int, _ digest: String) throws(SearchError) -> Bool {
+    /// The precision of the version's index; nil if not all shards have the version completely.
+    private func precision(
+        ofComplete model: String,
+        _ version: Int,
+        _ digest: String
+    ) throws(SearchError) -> IndexPrecision? {
         let found = try onAll { _ in [.run(SearchTables.find, [.text(model), .number(version)])] }
             .map { PublishedVersion($0) }
         for (shard, entry) in zip(shards, found) {
             guard let entry, entry.isComplete, entry.digest != digest else { continue }
             throw .otherVersion(model: model, version: version, server: shard.address.name)
         }
-        return found.enumerated().allSatisfy { position, entry in
+        let isComplete = found.enumerated().allSatisfy { position, entry in
             entry?.isComplete == true && entry?.shard == position && entry?.shards == shards.count
         }
+        return isComplete ? found.first??.precision : nil
     }
 
     private func lock(_ model: String) throws(SearchError) {

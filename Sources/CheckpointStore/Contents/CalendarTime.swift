@@ -34,17 +34,32 @@ package struct CalendarTime {
     ///
     /// Months, days and hours may have one digit, slashes may divide the date, as in `2024/1/31 8:05`, and `AM` or `PM`
     /// may follow the time. Dates with the English name of a month are read too, see ``NamedDate``, and the year may be
-    /// the last word, as C and `date` write it. A name of the zone in brackets, as JavaScript adds it, says nothing new.
+    /// the last word, as `asctime` and `date -u` in the locale C write it. A name of the zone in brackets after an offset, as
+    /// JavaScript adds it, says nothing new.
     package init?(written text: ArraySlice<UInt8>) {
         self.init(NamedDate.withYearFirst(Self.withoutZoneName(text)), asPeopleWrite: true)
     }
 
-    /// The text without ` (CET)` after an offset such as `+0100`.
+    /// The text without ` (CET)` after a time with an offset such as `+0100` or `+01:00`.
     private static func withoutZoneName(_ text: ArraySlice<UInt8>) -> ArraySlice<UInt8> {
         guard text.last == UInt8(ascii: ")"), let start = text.lastIndex(of: UInt8(ascii: "(")),
-            text[..<start].suffix(6).contains(where: "+-".utf8.contains), text[..<start].last == UInt8(ascii: " ")
+            text[..<start].last == UInt8(ascii: " "), isZoneName(text[start...].dropFirst().dropLast())
         else { return text }
-        return text[..<start].dropLast()
+        let time = text[..<start].dropLast()
+        // The time of day has a colon; without one, `-2024` is the year of a date.
+        guard let sign = time.lastIndex(where: "+-".utf8.contains), time[..<sign].contains(UInt8(ascii: ":")) else {
+            return text
+        }
+        let digits = time[sign...].dropFirst().filter { $0 &- UInt8(ascii: "0") < 10 }
+        let hasColon = time[sign...].dropFirst(3).first == UInt8(ascii: ":")
+        return digits.count == 4 && time[sign...].count == (hasColon ? 6 : 5) ? time : text
+    }
+
+    /// Whether a text may name a zone, as `CET`, `Central European Standard Time` and `GMT+03:00` do.
+    private static func isZoneName(_ text: ArraySlice<UInt8>) -> Bool {
+        func isLetter(_ byte: UInt8) -> Bool { UInt8(ascii: "a")...UInt8(ascii: "z") ~= byte | 0x20 || byte >= 0x80 }
+        return text.first.map(isLetter) ?? false
+            && text.allSatisfy { isLetter($0) || 0x30...0x39 ~= $0 || " .+-:".utf8.contains($0) }
     }
 
     private init?(_ text: ArraySlice<UInt8>, asPeopleWrite isLenient: Bool) {

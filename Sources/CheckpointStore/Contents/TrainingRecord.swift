@@ -9,6 +9,8 @@ public struct VersionOrigin: Codable, Sendable, Equatable {
     /// The time of the newest event that it knew, in the unit of the log's times, if only newer events judge the
     /// version that continues it; nil if all events of its held-out users do.
     public var learntUntil: Double?
+    /// True if it, or a version before it, has learnt from users or items of the test part; nil if none has.
+    public var learntTest: Bool?
 
     /// Names a version.
     public init(model: String, version: Int, fullSteps: Int, learntUntil: Double? = nil) {

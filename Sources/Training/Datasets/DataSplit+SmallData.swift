@@ -93,6 +93,8 @@ public enum SmallDataError: Error, Equatable, CustomStringConvertible {
 
     /// The times of a file are no clock's, so folds by time would compare numbers that mean nothing to each other.
     case noClock(file: String)
+    /// The times of a file are no clock's, so no newer events could test a version without a test part.
+    case noClockForTest(file: String)
     /// A fold by time has no training, validation or test rows.
     case tooFewForFolds(file: String, fold: Int, folds: Int)
 
@@ -111,6 +113,10 @@ public enum SmallDataError: Error, Equatable, CustomStringConvertible {
         case .noClock(let file):
             "The times of '\(file)' are ordinals or missing, so they do not compare between users, and folds by time have no "
                 + "meaning. Give a log with seconds, milliseconds or dates."
+        case .noClockForTest(let file):
+            "The times of '\(file)' are ordinals or missing, so it would be unknown which events are newer, and nothing could "
+                + "test a version without a test part. Leave out --no-test-part, or give a log with seconds, milliseconds or "
+                + "dates."
         case .tooFewForFolds(let file, let fold, let folds):
             "Fold \(fold) of \(folds) of '\(file)' has no training, validation or test rows. Ask for fewer folds with --folds, "
                 + "or give more events."

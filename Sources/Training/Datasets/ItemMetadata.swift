@@ -37,7 +37,10 @@ public struct ItemMetadata: Sendable {
         var reader = try request.open(path)
         let choice = try ColumnChoice(request, in: &reader)
         let (idColumn, titleColumn, categoryColumn) = (choice.needed(.item), choice[.title], choice[.categories])
-        let taken = [idColumn, titleColumn, categoryColumn].compactMap(\.self)
+        // Older programs knew no foreign names of categories, and made attributes of such columns.
+        let foreign = columns.byRole?["categories"] == nil ? ColumnRole.categories.foreignNames : []
+        let keepsAttribute = categoryColumn.map { foreign.contains(ColumnRole.normalised(reader.header[$0])) } ?? false
+        let taken = [idColumn, titleColumn, keepsAttribute ? nil : categoryColumn].compactMap(\.self)
         var attributes = AttributeReadings(reader.header, without: taken)
         var (items, names) = (ItemVocabulary(), ItemVocabulary())
         var titles: [String] = []
@@ -67,11 +70,14 @@ public struct ItemMetadata: Sendable {
         }
         guard items.count > 0 else { throw .empty(file: path) }
         let finished = attributes.finished(path)
-        // A filter on the name in the file would be refused.
+        // A filter on the name in the file would be refused, unless the column is an attribute too.
         let name = categoryColumn.map { reader.header[$0] }.flatMap { $0 == ColumnRole.categories.ownName ? nil : $0 }
         let notes = [
             reader.noteOfLateFields { _ in true }, lists.note.map { "\(path): \($0)" },
-            name.map { "\(path): filters and rules name the column '\($0)' by its role: 'categories'" },
+            name.map {
+                "\(path): filters and rules name the column '\($0)' by its role: 'categories'"
+                    + (keepsAttribute ? "; it is an attribute of its own name too" : "")
+            },
         ].compactMap(\.self)
         return ItemMetadata(
             categoryNames: names.ids,

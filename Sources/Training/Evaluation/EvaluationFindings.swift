@@ -44,20 +44,24 @@ package struct EvaluationFindings {
             findings.append(verdict(own, beside: (best.name, figures(best.metrics))))
         }
         if let finding = findingOfRepeats(own.hitRate) { findings.append(finding) }
-        let unseen = Double(share: unseenTargets ?? 0, of: rows)
-        if unseen > 0.05 {
+        if unseenShare > 0.05 {
             findings.append(
-                "\(NumberText.percent(unseen)) of the targets are items that the training did not have. No system can learn "
-                    + "them from the log."
+                "\(NumberText.percent(unseenShare)) of the targets are items that the training did not have. No system can "
+                    + "learn them from the log, so train as often as new items come. `dimerec folds` asks about later days "
+                    + "alone, which is harder."
             )
         }
         return findings
     }
 
+    /// The share of the targets that the parts before do not have.
+    private var unseenShare: Double { Double(share: unseenTargets ?? 0, of: rows) }
+
     /// Says that figures with the history hold for requests that keep it; nil where that makes little difference.
     private func findingOfRepeats(_ hitRate: Double) -> String? {
         let figure: String
-        if let withoutHistory, withoutHistory < Self.notable * hitRate {
+        let margin = RankingMetrics.margin(hitRate, rows: rows)
+        if let withoutHistory, withoutHistory < min(Self.notable * hitRate, hitRate - margin) {
             figure = "is only \(NumberText.rate(withoutHistory))"
         } else if let repeatedTargets, Double(rows - repeatedTargets) < Self.notable * hitRate * Double(rows) {
             figure = "is at most \(NumberText.rate(1 - Double(share: repeatedTargets, of: rows)))"
@@ -71,6 +75,8 @@ package struct EvaluationFindings {
 
     /// Without the history a hit rate below this share of the rate with it is worth a sentence.
     private static let notable = 0.8
+    /// The share of unknown targets beyond which neither a longer training nor another system helps.
+    private static let mostlyUnseen = 0.4
 
     private func verdict(
         _ own: (hitRate: Double, reciprocalRank: Double),
@@ -92,8 +98,10 @@ package struct EvaluationFindings {
         }
         guard own.hitRate < other.hitRate - margin else {
             return "The model is not better than the simple predictor \(best.name) beyond chance: \(figures), "
-                + "uncertain by \(NumberText.rate(margin)). \(isTrained ? "Train longer, evaluate" : "Evaluate") on more rows, "
-                + "or use a simpler system."
+                + "uncertain by \(NumberText.rate(margin)). "
+                + (unseenShare > Self.mostlyUnseen
+                    ? "Many targets are unknown to the training: train on newer events."
+                    : "\(isTrained ? "Train longer, evaluate" : "Evaluate") on more rows, or use a simpler system.")
         }
         return "The model is worse than the simple predictor \(best.name): \(figures). Do not use it: "
             + "\(isTrained ? "train longer, " : "")look for faults of the log with `dimerec inspect`, or use a simpler system."

@@ -155,7 +155,9 @@ extension EvaluationRows {
 
     /// How many targets are items of their row's history.
     package var repeatedTargets: Int {
-        (0..<count).count { row in target(of: row).map { history(of: row, limit: .max).contains($0) } ?? false }
+        (0..<count).count { row in
+            target(of: row).map { sequences[user(of: row)].prefix(cut(of: row)).contains($0) } ?? false
+        }
     }
 
     /// How many targets do not occur in some sequences: nobody can learn them from these.

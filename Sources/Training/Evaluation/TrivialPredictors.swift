@@ -137,6 +137,49 @@ public struct RepeatLastPredictor: TrivialPredictor {
     public func rank(of target: Int32, after last: Int32?) -> Int? { target == last ? 0 : nil }
 }
 
+/// Ranks the items of the history by how often they occur there, then all others by popularity; ties by popularity.
+public struct SessionPopularityPredictor: Sendable {
+    /// How many of the newest items of a history count.
+    static let window = 100
+    /// Ranks the items outside of the history.
+    public let popularity: PopularityPredictor
+
+    /// A predictor over an order of popularity.
+    public init(_ popularity: PopularityPredictor) { self.popularity = popularity }
+
+    /// How many items rank before `target`; nil for an item that is neither in the history nor listed as popular.
+    ///
+    /// - Complexity: O(h log h) in the items of the history.
+    public func rank(of target: Int32, after history: [Int32]) -> Int? {
+        let place = { (item: Int32) in popularity.rank(of: item, after: nil) ?? .max }
+        let (times, own) = (history.count { $0 == target }, place(target))
+        guard times > 0 || own < .max else { return nil }
+        var before = times > 0 ? 0 : own
+        var rest = history.sorted()[...]
+        while let item = rest.first {
+            let run = rest.prefix { $0 == item }.count
+            rest = rest.dropFirst(run)
+            guard item != target else { continue }
+            let isBefore = times > 0 ? (run, own) > (times, place(item)) : place(item) > own
+            if isBefore { before += 1 }
+        }
+        return before
+    }
+
+    /// Evaluates the predictor, with the items of the history in the ranking.
+    ///
+    /// - Parameter rows: The rows to rank.
+    /// - Returns: Metrics over all rows; rows with an unknown target are misses.
+    public func metrics(on rows: EvaluationRows) -> RankingMetrics {
+        var metrics = RankingMetrics()
+        for row in 0..<rows.count {
+            let history = rows.history(of: row, limit: Self.window)
+            metrics.add(rank: rows.target(of: row).flatMap { rank(of: $0, after: history) })
+        }
+        return metrics
+    }
+}
+
 /// The trivial predictors that the given data allow.
 public struct TrivialPredictors: Sendable {
     /// Ranks by popularity; the fallback of the others.
@@ -171,6 +214,10 @@ public struct TrivialPredictors: Sendable {
         var result = [("popularity", popularity.metrics(on: rows, filterHistory: filterHistory).values)]
         if let transitions {
             result.append(("transitions", transitions.metrics(on: rows, filterHistory: filterHistory).values))
+        }
+        // Without the history it would be popularity again.
+        if !filterHistory {
+            result.append(("session-popularity", SessionPopularityPredictor(popularity).metrics(on: rows).values))
         }
         result.append(("repeat-last", RepeatLastPredictor().metrics(on: rows, filterHistory: filterHistory).values))
         return result

@@ -39,11 +39,20 @@ public struct HeldOutData: Sendable {
             )
         }
         var vocabulary = ItemVocabulary(ids: catalogue.ids)
-        var log = try EventLog.read(source, columns.preferring(manifest.columns), targets, &vocabulary, .extend)
+        var log = try EventLog.read(
+            source,
+            columns.preferring(manifest.columns),
+            targets,
+            &vocabulary,
+            .extend,
+            earlierUntil: manifest.log?.newest
+        )
         let hasTest = trained.holdsOutTest != false
         if part == .test, !hasTest, let learnt = manifest.log {
             log = log.markingItems(from: catalogue.count, of: vocabulary)
-            self = try HeldOutData(log.dataset(log.eventsByUser(), learntUntil: learnt.newest), after: manifest)
+            let dataset = log.dataset(log.eventsByUser(), learntUntil: learnt.newest)
+            try Self.requireUnit(of: dataset, manifest)
+            self = try HeldOutData(dataset, after: manifest)
             return
         }
         // A user's part depends on the user's id alone, so a file that has grown since is split the same way.
@@ -52,6 +61,7 @@ public struct HeldOutData: Sendable {
         }
         log = log.markingItems(from: catalogue.count, of: vocabulary)
         let dataset = log.dataset(log.eventsByUser(), learntUntil: manifest.origin?.learntUntil)
+        if manifest.origin?.learntUntil != nil { try Self.requireUnit(of: dataset, manifest) }
         notes = dataset.notes
         if part == .validation { notes.append(Self.learntValidation(manifest.version)) }
         notes += [manifest.origin?.noteOfLearntUsers(split: kind.rawValue)].compactMap(\.self)
@@ -67,12 +77,25 @@ public struct HeldOutData: Sendable {
         let users = learnt.indices.filter { Int(learnt[$0]) < dataset.sequences[$0].count }
         part = DataPart(dataset, users: users, judgedAnew: true)
         guard part.hasRows else { throw HeldOutError.noNewerEvents(version: manifest.version) }
+        let judged = manifest.judgement == nil ? "" : "; its round has judged it by the first of them"
         trainSequences = Self.known(RaggedRows(learnt.indices.map { dataset.sequences[$0].prefix(Int(learnt[$0])) }))
         notes =
             dataset.notes + [
-                "version \(manifest.version) has learnt from all events of its log, so the test part are the "
-                    + NumberText.counted(part.judgingCount, "newer event") + " of this one"
+                "version \(manifest.version) has no test part, so events newer than its log test it: "
+                    + NumberText.counted(part.judgingCount, "event") + judged
             ]
+    }
+
+    /// Checks that the times count the unit of the version's log, because newer ones are told by their numbers.
+    private static func requireUnit(of dataset: InteractionDataset, _ manifest: CheckpointManifest) throws {
+        let isNow = LogExtent(dataset)
+        guard let was = manifest.log, was.unit != isNow.unit else { return }
+        throw HeldOutError.otherEvents(
+            split: manifest.data.split,
+            version: manifest.version,
+            was: was,
+            isNow: isNow
+        )
     }
 
     /// Reads a file of sequences that the model has not seen.
@@ -144,13 +167,13 @@ extension EventLog {
         split kind: SplitKind
     ) throws(HeldOutError) -> EventLog {
         let older = manifest.log.map { upTo($0.newest, vocabulary) }
-        guard let older, older.identity == manifest.data.digests["events"] else {
-            throw .otherEvents(
-                split: kind.rawValue,
-                version: manifest.version,
-                was: manifest.log,
-                isNow: LogExtent(dataset(eventsByUser()))
-            )
+        // A round's digest is without the events of left-out users, and that of `dimerec train` with them.
+        let identities = [earlier?.digest.hexadecimal(), older?.identity].compactMap(\.self)
+        guard let older, let trained = manifest.data.digests["events"], identities.contains(trained) else {
+            var isNow = LogExtent(dataset(eventsByUser()))
+            // The part that the version may know, unless the times count another unit.
+            if let earlier, earlier.events > 0, isNow.unit == manifest.log?.unit { isNow.events = earlier.events }
+            throw .otherEvents(split: kind.rawValue, version: manifest.version, was: manifest.log, isNow: isNow)
         }
         let later = NumberText.counted(users.count - older.users.count, "later event")
         return older.adding([
@@ -185,8 +208,8 @@ public enum HeldOutError: Error, Equatable, CustomStringConvertible {
             "These events differ from those that version \(version) was trained on, and a '\(split)' split depends on all "
                 + "events. " + Self.difference(was, isNow)
         case .noNewerEvents(let version):
-            "Version \(version) has learnt from all events of its log, as rounds of `retrain` do, and these have no newer one "
-                + "with another event of its user before it. Give a log with newer events."
+            "Version \(version) has no test part, like those of rounds of `retrain`, so only events newer than its log test "
+                + "it, and there is none with another event of its user before it. Give a log with newer events."
         case .trainingFile(let role, let version):
             "This file is the \(role) file of version \(version); give a file that the version has not seen."
         case .protocolMismatch(let name, let split):
@@ -205,7 +228,8 @@ public enum HeldOutError: Error, Equatable, CustomStringConvertible {
                 + "the --time-column of the training, or give the same file."
         }
         guard was.events == isNow.events else {
-            return "The training had \(before), and these are \(now): give the same file, or train again."
+            return "The training had \(before), and up to the same time these are \(now): give the same file, or train "
+                + "again."
         }
         return "They are as many: add the options of columns that the training had, such as --item-column, give the "
             + "same file, or train again."

@@ -56,6 +56,7 @@ public struct TrainingData: Sendable {
             vocabulary: &vocabulary,
             learntUntil: learntUntil
         )
+        guard holdsOutTest || dataset.hasClock else { throw SmallDataError.noClockForTest(file: source.name) }
         try self.init(
             dataset,
             of: source.name,

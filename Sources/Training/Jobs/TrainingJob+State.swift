@@ -36,6 +36,9 @@ extension TrainingJob {
             throw TrainingError.unusableState("its progress does not decode (\(error))")
         }
         guard progress.origin == origin else {
+            if let was = progress.origin, let origin, (was.model, was.version) == (origin.model, origin.version) {
+                throw TrainingError.stateMismatch("the events that validate it")
+            }
             let was = progress.origin.map { "version \($0.version) of '\($0.model)'" } ?? "no version"
             throw TrainingError.stateMismatch("the version to continue from (it was \(was))")
         }

@@ -35,11 +35,13 @@ public struct ParentVersion: Sendable {
                 )
             }
         }
-        origin = VersionOrigin(
+        var origin = VersionOrigin(
             model: manifest.model,
             version: manifest.version,
             fullSteps: manifest.origin?.fullSteps ?? manifest.curve?.last?.step ?? recipe.training.maxSteps
         )
+        if manifest.data.holdsOutTest == false || manifest.origin?.learntTest == true { origin.learntTest = true }
+        self.origin = origin
         (log, data, columns) = (manifest.log, manifest.data, manifest.columns)
         (ids, parameters) = (checkpoint.catalogue.ids, checkpoint.parameters)
     }
@@ -128,13 +130,13 @@ public struct ParentVersion: Sendable {
 extension VersionOrigin {
     /// A warning about validation and test figures of a version that continues from this one; nil if they are honest.
     ///
-    /// By time, other users are held out once a log has grown, so the earlier version may have learnt from them. The figures
-    /// are honest where only events judge that it does not know.
+    /// By time, other users are held out once a log has grown, so the earlier version may have learnt from them; a version
+    /// without a test part has learnt from all users. The figures are honest where only events judge that it does not know.
     ///
     /// - Parameter split: The kind of the split, as fingerprints name it.
     /// - Returns: A sentence for the user.
     func noteOfLearntUsers(split: String) -> String? {
-        guard split == SplitKind.time.rawValue, learntUntil == nil else { return nil }
+        guard split == SplitKind.time.rawValue || learntTest == true, learntUntil == nil else { return nil }
         return
             "warning: version \(version) of '\(model)', which this one continues, may have learnt from the held-out users, "
             + "so their figures are too good. `dimerec retrain` compares both versions on events that neither has learnt from"

@@ -4,7 +4,10 @@ extension RetrainingConfiguration {
     /// A message with the fields of the file, or of the recipe, in place of options of `train`.
     package static func inFields(_ message: String) -> String {
         let message = phrases.reduce(message) { $0.replacing($1.options, with: $1.fields) }
-        return message.replacing(/--(user|item|time|event|rating|title|category)-column(?: '([^']*)')?/) { match in
+        let option = /--(user|item|time|event|rating|weight|title|category)-column(?: '([^']*)')?/
+        return message.replacing(option) { match -> String in
+            // The recipe names the column of weights.
+            if match.output.1 == "weight" { return "data.targets.weightColumn of the recipe" }
             let field = match.output.1 == "category" ? "categories" : match.output.1
             return match.output.2.map { "\"columns\": {\"\(field)\": \"\($0)\"}" } ?? "`columns.\(field)`"
         }

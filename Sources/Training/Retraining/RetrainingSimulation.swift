@@ -128,7 +128,9 @@ public struct RetrainingSimulation: Sendable {
                     continued: isContinued
                 )
             }
-            let (whole, continued) = (try data(continued: false), try data(continued: true))
+            let whole = try data(continued: false)
+            let continues = !former.isEmpty && ways.contains { if case .continued = $0 { true } else { false } }
+            let continued = continues ? try data(continued: true) : whole
             var states: [State] = []
             for (number, way) in ways.enumerated() {
                 let before = former.isEmpty ? nil : former[number]

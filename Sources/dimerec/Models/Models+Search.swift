@@ -87,11 +87,19 @@ extension Models {
             if let reached = report.recall, reached < recall {
                 Terminal.write(
                     "warning: the index reaches a recall of \(reached) with its largest effort, not \(recall); a service"
-                        + " refuses it below MIN_RECALL. Remove the version and publish it with --precision single or another --index.\n"
+                        + " refuses it below MIN_RECALL. Remove the version and publish it with "
+                        + (report.precision == .single ? "" : "--precision single or ") + "another --index.\n"
+                )
+            }
+            if report.lacksHalf {
+                Terminal.write(
+                    "note: a server has a pgvector below 0.7, which has no half precision, so the index is single\n"
                 )
             }
             var fields: [String: Any] = [
                 "model": target.model, "version": version, "items": report.items, "was_complete": report.wasComplete,
+                "precision": report.precision.rawValue,
+                "lacks_half": report.lacksHalf,
             ]
             if let effort = report.effort, let recall = report.recall {
                 fields["effort"] = effort
@@ -106,7 +114,7 @@ extension Models {
             }
             let items = report.items.map(String.init).joined(separator: " + ")
             let text =
-                "\(target.model) version \(version) can be searched: \(items) items"
+                "\(target.model) version \(version) can be searched: \(items) items, \(report.precision.rawValue) precision"
                 + (report.recall.map { ", effort \(report.effort ?? 0), recall " + String(format: "%.4f", $0) } ?? "")
             Terminal.print(json ? JSONObject(fields).line : text, done: text)
         }
@@ -117,7 +125,8 @@ extension Models {
             var vocabulary = ItemVocabulary(ids: checkpoint.catalogue.ids)
             let events = try InteractionDataset.load(
                 events: EventSource([historyFrom]),
-                columns: columns.names,
+                columns: columns.names.preferring(checkpoint.manifest.columns),
+                targets: Recipe(stored: checkpoint.manifest.recipe).data.targets,
                 vocabulary: &vocabulary,
                 unknownItems: .mark
             )

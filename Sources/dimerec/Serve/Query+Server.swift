@@ -7,7 +7,7 @@ extension Query {
         var options = DimeRecClient.Options()
         options.timeout = .milliseconds(timeoutMs)
         let client = try DimeRecClient(urls: [url], options: options, transport: PlainTransport(options))
-        var request = RetrievalRequest(history: try identifiers(), k: k)
+        var request = RetrievalRequest(history: identifiers(), k: k)
         request.model = model
         request.seed = seed
         request.exact = exact ? true : nil

@@ -61,9 +61,8 @@ struct Query: AsyncParsableCommand {
                     + "such as http://127.0.0.1:8080, or ask through TLS with curl or the library DimeRecClient."
             )
         }
-        let identifiers = try identifiers()
         if let rules {
-            var request = Serving.RetrievalRequest(history: identifiers, k: k)
+            var request = Serving.RetrievalRequest(history: identifiers(), k: k)
             do throws(Problem) {
                 try request.setRules(json: Array(rules.utf8))
             } catch {
@@ -99,23 +98,32 @@ struct Query: AsyncParsableCommand {
         try request.setSources(json: Array(sources.utf8), fusion: fusion.map { Array($0.utf8) })
     }
 
-    /// The ids of the history.
-    ///
-    /// - Throws: `ValidationError` for a text that begins like a JSON list and is none.
-    func identifiers() throws -> [String] {
-        try history.flatMap { text in
-            guard text.hasPrefix("[") else { return text.split(separator: ",").map(String.init) }
-            guard let ids = try? JSONDecoder().decode([String].self, from: Data(text.utf8)) else {
-                throw ValidationError(
-                    "--history: '\(text)' is no JSON list of texts; write for example '[\"i1\",\"a,b\"]'."
-                )
+    /// An id in a JSON list.
+    private struct ListedID: Decodable {
+        let text: String
+
+        init(from decoder: any Decoder) throws {
+            let value = try decoder.singleValueContainer()
+            if let text = try? value.decode(String.self) {
+                self.text = text
+            } else {
+                text = String(try value.decode(Int.self))
             }
-            return ids
+        }
+    }
+
+    /// The ids of the history; a text that is no JSON list of texts and integers is ids with commas between them.
+    func identifiers() -> [String] {
+        history.flatMap { text in
+            guard text.hasPrefix("["),
+                let listed = try? JSONDecoder().decode([ListedID].self, from: Data(text.utf8))
+            else { return text.split(separator: ",").map(String.init) }
+            return listed.map(\.text)
         }
     }
 
     private func answer(from path: String) throws {
-        var request = RetrievalRequest(history: try identifiers(), k: k)
+        var request = RetrievalRequest(history: identifiers(), k: k)
         request.seed = seed
         request.excludeHistory = excludeHistory
         request.exact = exact

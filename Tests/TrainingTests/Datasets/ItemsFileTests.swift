@@ -52,6 +52,25 @@ import Training
         }
     }
 
+    @Test("categories with a name in another language are an attribute too, unless an option names them")
+    func foreignCategories() throws {
+        for header in ["Warengruppe", "kategorie"] {
+            try withFile("item,\(header)\na,x\nb,y\n") { path in
+                for (columns, names) in [(EventColumns(), [header]), (EventColumns(categories: header), [])] {
+                    let metadata = try ItemMetadata.load(items: path, columns: columns)
+                    let catalogue = metadata.catalogue(of: ItemVocabulary(ids: ["a", "b"]))
+                    #expect(catalogue.categoryNames == ["x", "y"] && catalogue.attributes.map(\.name) == names)
+                }
+            }
+        }
+    }
+
+    @Test("names in other languages come after all English ones, also after the id of an items file")
+    func foreignNames() throws {
+        #expect(try catalogue("id,artikel,title\na,Shirt,A\n") == ["a:A:", "b::"])
+        #expect(try catalogue("item,titel,name,Kategorie,tag\na,T,A,x,y\n") == ["a:A:y", "b::"])
+    }
+
     @Test("the error of a file without an item column lists its columns")
     func noItems() throws {
         try withFile("title,year\nA,1\n") { path in

@@ -196,6 +196,9 @@ private struct Digits: Comparable {
             ("Mon Jan  1 10:00:00 UTC 2024", 1_704_103_200), ("Mon Jan 01 12:00:00 +0200 2024", 1_704_103_200),
             ("Mon Jan 01 2024 11:00:00 GMT+0100 (CET)", 1_704_103_200),
             ("Mon Jan 01 2024 11:00:00 GMT+0100 (Central European Standard Time)", 1_704_103_200),
+            ("Mon, 01 Jan 2024 10:00:00 +0000 (UTC)", 1_704_103_200),
+            ("Mon Jan 01 2024 13:00:00 GMT+0300 (GMT+03:00)", 1_704_103_200),
+            ("2024-01-01 11:00:00+01:00 (Mitteleurop\u{E4}ische Normalzeit)", 1_704_103_200),
             ("01/Jan/2024:12:00:00 +0200", 1_704_103_200), ("Mon Jan 1 2024 12:00:00 GMT+0200", 1_704_103_200),
             ("29 February 2024", 1_709_164_800), ("Sept 1, 2024", 1_725_148_800), ("May-01-2024", 1_714_521_600),
         ]
@@ -213,6 +216,9 @@ private struct Digits: Comparable {
             "1 Jan 24", "30 Feb 2024", "0 Jan 2024", "Ja 1, 2024", "1 Janus 2024", "1 J\u{E4}n 2024", "Jan 2024",
             "1 Jan", "Tue Feb 30 10:00:00 2024", "Mon Jan 1 10:00:00 24", "Mon Jan 1 10:00:00 CET 2024",
             "Mon Jan 01 2024 11:00:00 (CET)", "Mon Jan 01 2024 11:00:00 GMT+0100 CET)",
+            "2024-01-31 (estimated)", "31-Jan-2024 (estimated)", "2024-01-31 10:00 (CET)",
+            "Mon Jan 01 2024 11:00:00 GMT+0100 ()", "Mon Jan 01 2024 11:00:00 GMT+0100 (12:00?)",
+            "Mon Jan 01 2024 11:00:00 GMT+01 (CET)", "Mon Jan 01 2024 11:00:00 GMT (CET)",
             "Monday 2024", "Jan 1 2024 13:00 PM", "1 Jan 2024 PM", "Jan", "Mon,", "1Jan2024", "Jan 123, 2024",
         ]
     )

@@ -78,6 +78,31 @@ import Training
         }
     }
 
+    @Test("left-out users count for the identity of the part of a grown log that a version was trained on")
+    func leftOutUsers() throws {
+        try RetrainingFixture.run { fixture in
+            let older = Self.lines.filter { Double($0.split(separator: ",")[2]).map { $0 < 1_700_170_000 } ?? false }
+            try write("user,item,timestamp", older, fixture)
+            var recipe = Self.recipe
+            recipe.data.targets.dropUsers = "u1,u50"
+            let (source, targets) = (EventSource(file: fixture.events), recipe.data.targets)
+            let data = try TrainingData(events: source, targets: targets, split: .time, seed: 1, items: nil)
+            let store = try CheckpointStore(path: fixture.store)
+            _ = try TrainingJob(recipe: recipe, data: data, seed: 1, model: "m").run(store: store, resume: false)
+            let checkpoint = try store.load(model: "m")
+            try write("user,item,timestamp", Self.lines, fixture)
+            let found = try HeldOutData(
+                events: source,
+                targets: targets,
+                split: nil,
+                part: .test,
+                manifest: checkpoint.manifest,
+                catalogue: checkpoint.catalogue
+            )
+            #expect(found.part.sequences == data.split.test.sequences)
+        }
+    }
+
     @Test("a round learns from all events before its judge's, so the newer events test its version")
     func round() throws {
         try RetrainingFixture.run { fixture in
@@ -107,7 +132,11 @@ import Training
             let kept = Self.lines.filter { Double($0.split(separator: ",")[2]).map { $0 <= newest } ?? false }
             try write("user,item,when", kept, fixture)
             let error = #expect(throws: HeldOutError.self) { try heldOut(checkpoint, fixture) }
-            #expect("\(error.map(String.init(describing:)) ?? "")".contains("has learnt from all events of its log"))
+            #expect("\(error.map(String.init(describing:)) ?? "")".contains("only events newer than its log test"))
+            // In another unit all events would seem newer.
+            try write("user,item,when", Self.lines.map { $0 + "000" }, fixture)
+            let other = #expect(throws: HeldOutError.self) { try heldOut(checkpoint, fixture) }
+            #expect("\(other.map(String.init(describing:)) ?? "")".contains("times in seconds, and these are"))
         }
     }
 }

@@ -71,6 +71,23 @@ import Training
         #expect(RepeatLastPredictor().rank(of: 4, after: nil) == nil)
     }
 
+    @Test("session-popularity equals counting over the whole catalogue", arguments: 0..<5 as Range<UInt64>)
+    func sessionPopularity(seed: UInt64) {
+        let sequences = randomSequences(users: 12, items: Self.items - 4, longest: 12, seed: seed)
+        let predictor = SessionPopularityPredictor(PopularityPredictor(sequences: sequences, items: Self.items))
+        let counts = popularity(sequences)
+        for user in 0..<sequences.count {
+            let history = Array(sequences[user])
+            let scores = (0..<Int32(Self.items)).map { item in (history.count { $0 == item }, counts[Int(item)]) }
+            for target in 0..<Int32(Self.items) {
+                #expect(predictor.rank(of: target, after: history) == bruteForceRank(of: target, scores: scores))
+            }
+        }
+        let short = SessionPopularityPredictor(PopularityPredictor(order: [4, 29], items: Self.items))
+        #expect(short.rank(of: 7, after: [3]) == nil && short.rank(of: 3, after: [3]) == 0)
+        #expect(short.rank(of: 4, after: [3]) == 1 && short.rank(of: 29, after: [3, 4]) == 2)
+    }
+
     private func rows(_ sequences: [[Int32]]) -> EvaluationRows {
         let part = DataPart(userIDs: sequences.map { "\($0)" }, sequences: RaggedRows(sequences))
         return EvaluationRows(part, protocol: .allPrefixes)

@@ -122,4 +122,40 @@ import Training
             #expect(version.manifest.origin == VersionOrigin(model: "m", version: 1, fullSteps: 40))
         }
     }
+
+    @Test("after a version without a test part, the whole chain has a warning", arguments: SplitKind.allCases)
+    func warnsAfterVersionWithoutTest(kind: SplitKind) throws {
+        try RetrainingFixture.run { fixture in
+            try fixture.write(Self.first)
+            let source = EventSource(file: fixture.events)
+            let whole = try TrainingData(events: source, split: kind, seed: 1, items: nil, holdsOutTest: false)
+            #expect(whole.split.test.userIDs.isEmpty)
+            let (store, recipe) = (try CheckpointStore(path: fixture.store), RetrainingFixture.recipe)
+            _ = try TrainingJob(recipe: recipe, data: whole, seed: 1, model: "m").run(store: store, resume: false)
+            try fixture.write(Self.first + RetrainingFixture.lines(users: 0..<2, day: 2))
+            for _ in 0..<2 {
+                let parent = try fixture.parent()
+                let data = try fixture.data(split: kind, continuing: parent)
+                #expect(data.learntUntil == nil)
+                #expect(try #require(parent.noteOfJudging(by: data)).contains("too good"))
+                let version = try fixture.train(from: parent, split: kind)
+                #expect(version.manifest.origin?.learntTest == true && version.manifest.data.holdsOutTest == nil)
+            }
+        }
+    }
+
+    @Test("a log without a clock is refused without a test part, because newer events would be unknown")
+    func needsClock() throws {
+        try withFile("user,item,timestamp\nu,a,1\nu,b,2\nu,c,3\nu,d,4\n") { path in
+            #expect(throws: SmallDataError.noClockForTest(file: path)) {
+                try TrainingData(
+                    events: EventSource(file: path),
+                    split: .users,
+                    seed: 1,
+                    items: nil,
+                    holdsOutTest: false
+                )
+            }
+        }
+    }
 }

@@ -13,7 +13,7 @@ import Training
     @Test("errors name fields of the file instead of options")
     func errors() throws {
         let place = CSVError.Location(file: "f", line: 2, column: 1)
-        let roles: [ColumnRole] = [.user, .item, .time, .event, .rating, .title, .categories]
+        let roles = ColumnRole.allCases
         let errors: [any Error] = [
             CSVError.unrecognisedHeader(roles, file: "f", found: [], files: 1),
             CSVError.ambiguousColumn(.categories, file: "f", names: ["a", "b"]),
@@ -31,7 +31,10 @@ import Training
             #expect(options(in: text).isEmpty, "\(text)")
         }
         let header = RetrainingConfiguration.inFields("\(errors[0])")
-        for role in roles { #expect(header.contains("`columns.\(role.rawValue)`"), "\(header)") }
+        for role in roles {
+            let field = role == .weight ? "data.targets.weightColumn of the recipe" : "`columns.\(role.rawValue)`"
+            #expect(header.contains(field), "\(header)")
+        }
         #expect(RetrainingConfiguration.inFields("\(errors[9])").contains("\"logMayShrink\": true"))
         let error = #expect(throws: RetrainingError.self) {
             try withFile(#"{"store": "s", "model": "a b", "events": "e"}"#) {

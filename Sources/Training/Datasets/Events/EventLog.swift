@@ -27,6 +27,8 @@ struct EventLog {
     private(set) var userTable = InternTable()
     private var unknownTable = InternTable()
     private var digest = EventDigest()
+    /// The digest and the number of the events up to a time, those of left-out users too.
+    private(set) var earlier: (until: Double, digest: EventDigest, events: Int)?
     /// The users who were left out after they were read, and their events.
     private var dropped = InteractionDataset.Dropped()
 
@@ -48,9 +50,11 @@ struct EventLog {
         _ unknownItems: UnknownItems,
         countsValues: Bool = false,
         rowLimit: Int = CSVReader.rowLimit,
-        decided: [String]? = nil
+        decided: [String]? = nil,
+        earlierUntil: Double? = nil
     ) throws(CSVError) -> EventLog {
         var log = EventLog()
+        log.earlier = earlierUntil.map { ($0, EventDigest(), 0) }
         var reading = EventReading(columns, targets, files: source.parts.count, countsValues: countsValues)
         for part in source.parts {
             try part.read(reading.request) { (reader: inout CSVReader) throws(CSVError) in
@@ -124,6 +128,10 @@ struct EventLog {
         times.append(time)
         if let weight { weights.append(weight) }
         digest.add(user: user, item: item, time: time, weight: weight ?? 1)
+        if let until = earlier?.until, time.nearest <= until {
+            earlier?.digest.add(user: user, item: item, time: time, weight: weight ?? 1)
+            earlier?.events += 1
+        }
         return isNew
     }
 

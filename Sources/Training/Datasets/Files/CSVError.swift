@@ -109,6 +109,8 @@ public enum CSVError: Error, Equatable, CustomStringConvertible {
     case rowTooLong(at: Location, limit: Int)
     /// A JSON object or list in place of one value; the filter of jq writes one value there, and in fields like it.
     case nestedField(at: Location, field: String, filter: String)
+    /// A JSON object or list in place of one value, with more levels than the program looks into.
+    case nestedTooDeeply(at: Location, field: String, limit: Int)
     /// Bytes that are not UTF-8.
     case invalidUTF8(at: Location)
     /// A field is not a finite number.
@@ -206,6 +208,9 @@ public enum CSVError: Error, Equatable, CustomStringConvertible {
         case .nestedField(let place, let field, let filter):
             "\(place): field '\(field)' holds an object or a list; write one text or number, for example with "
                 + "`jq -c '\(filter)'`."
+        case .nestedTooDeeply(let place, let field, let limit):
+            "\(place): the record is nested too deeply: field '\(field)' has more than \(limit) objects or lists inside one "
+                + "another. Write one text or number there, or remove the record."
         case .invalidUTF8(let place):
             "\(place): the bytes here are not UTF-8. Convert the file, for example from "
                 + "Windows's encoding with `iconv -f WINDOWS-1252 -t UTF-8`."

@@ -134,11 +134,19 @@ package struct CSVReader: ~Copyable {
     /// Rejects a JSON object or list where one value is needed.
     private func requireScalar(_ column: Int) throws(CSVError) {
         guard records.isNested(column) || records.isList(column) else { return }
+        // The field of a flat list is its joined elements, which are no JSON.
+        let isDeep =
+            records.isNested(column) && JSONLine.levels(of: Array(records.field(column))) > NestedField.mostLevels
+        guard !isDeep else {
+            throw .nestedTooDeeply(at: location(column), field: header[column], limit: NestedField.mostLevels)
+        }
         // Other fields of the row would be refused next, so one filter names them all.
         let assignments = header.indices.compactMap { other -> String? in
-            guard other == column || records.isNested(other) else { return nil }
             let name = NestedField.path(to: header[other])
-            let inner = JSONLine.pathToFirstValue(of: Array(records.field(other))) ?? (other == column ? "[0]" : nil)
+            guard records.isNested(other) else { return other == column ? "\(name) = \(name)[0]" : nil }
+            let bytes = Array(records.field(other))
+            guard JSONLine.levels(of: bytes) <= NestedField.mostLevels else { return nil }
+            let inner = NestedField.pathToFirstValue(of: bytes) ?? (other == column ? "[0]" : nil)
             return inner.map { "\(name) = \(name)\($0)" }
         }
         throw .nestedField(

@@ -10,7 +10,7 @@ struct ColumnRequest {
     var named = EventColumns()
     /// A name that is tried before all others.
     var preferred: [ColumnRole: String] = [:]
-    /// Further names, tried after ``ColumnRole/names``.
+    /// Further names, tried between the English names of ``ColumnRole`` and those in other languages.
     var others: [ColumnRole: [String]] = [:]
 
     /// Opens a file with the format and delimiter that give the most known columns.
@@ -29,8 +29,8 @@ struct ColumnRequest {
 
     /// Known names of a role; the first match wins.
     fileprivate func candidates(for role: ColumnRole) -> [String] {
-        [preferred[role], named.usual[role]].compactMap(\.self).map(ColumnRole.normalised) + role.names
-            + others[role, default: []]
+        [preferred[role], named.usual[role]].compactMap(\.self).map(ColumnRole.normalised) + role.englishNames
+            + others[role, default: []] + role.foreignNames
     }
 }
 

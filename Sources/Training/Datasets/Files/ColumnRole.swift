@@ -45,9 +45,10 @@ public enum ColumnRole: String, Sendable, CaseIterable {
     }
 
     /// Known names, as ``normalised(_:)`` writes them; an earlier name wins over a later one.
-    ///
-    /// A person comes before a session, and a full date with time before a date.
-    package var names: [String] {
+    package var names: [String] { englishNames + foreignNames }
+
+    /// Known English names; a person comes before a session, and a full date with time before a date.
+    var englishNames: [String] {
         switch self {
         case .user:
             [
@@ -58,10 +59,7 @@ public enum ColumnRole: String, Sendable, CaseIterable {
                 "personid", "userno", "usernr", "customerno",
                 "customernr", "customernumber", "memberno", "membernr", "anonymousid", "deviceid", "deviceuuid",
                 "cookieid",
-                "kunde", "kundenid", "kundennr", "kundennummer", "nutzer", "nutzerid", "benutzer", "benutzerid",
-                "besucher", "besucherid", "utilisateur", "idutilisateur", "idclient", "usuario", "idusuario", "cliente",
-                "idcliente", "utente", "idutente", "klant", "klantid", "gebruiker", "gebruikerid",
-                "session", "sessionid", "sessionno", "sessionnr", "usersession", "visitid", "sitzung", "sitzungsid",
+                "session", "sessionid", "sessionno", "sessionnr", "usersession", "visitid",
             ]
         case .item:
             [
@@ -75,9 +73,6 @@ public enum ColumnRole: String, Sendable, CaseIterable {
                 "showid", "mediaid", "offerid", "adid", "aid", "film", "filmid", "itemno", "itemnr", "itemnumber",
                 "itemcode", "productno", "productnr", "productnumber", "productcode", "articleno", "articlenr",
                 "articlenumber", "articlecode", "stockcode",
-                "artikel", "artikelid", "artikelnr", "artikelnummer", "produkt", "produktid", "produktnr",
-                "produktnummer", "produit", "idproduit", "idarticle", "producto", "idproducto", "artículo", "articulo",
-                "idarticulo", "prodotto", "idprodotto", "articolo", "idarticolo",
             ]
         case .time:
             [
@@ -86,27 +81,53 @@ public enum ColumnRole: String, Sendable, CaseIterable {
                 "occurredat", "createdtime", "createtime", "clicktime", "servertime", "reviewtime", "eventdate", "date",
                 "clickedat", "viewedat", "playedat", "ratedat", "orderedat", "purchasedat", "tdat", "orderdate",
                 "purchasedate", "invoicedate", "startedat", "submittedat", "watchedat",
-                "zeitstempel", "zeitpunkt", "bestelldatum", "kaufdatum", "datum", "zeit", "horodatage", "fechahora",
-                "fecha", "dataora", "tijdstip",
             ]
         case .event:
             [
                 "event", "eventtype", "eventname", "action", "actiontype", "behavior", "behaviortype", "behaviour",
-                "interaction", "interactiontype", "ereignis", "aktion", "événement", "evenement", "evento",
+                "interaction", "interactiontype",
             ]
-        case .rating: ["rating", "ratings", "overall", "stars", "reviewrating", "bewertung", "sterne"]
+        case .rating: ["rating", "ratings", "overall", "stars", "reviewrating"]
         case .weight: ["weight"]
         case .title:
             [
                 "title", "itemtitle", "movietitle", "producttitle", "booktitle", "name", "itemname", "productname",
-                "trackname", "songname", "headline", "titel", "bezeichnung", "artikelname", "produktname", "titre",
-                "título", "titulo", "titolo",
+                "trackname", "songname", "headline",
             ]
         case .categories:
+            ["categories", "category", "genres", "genre", "tags", "tag", "topics", "topic", "categoryname"]
+        }
+    }
+
+    /// Known names in other languages.
+    ///
+    /// They come after all English names, which older programs know alone, so that a file keeps its meaning.
+    var foreignNames: [String] {
+        switch self {
+        case .user:
             [
-                "categories", "category", "genres", "genre", "tags", "tag", "topics", "topic", "categoryname",
-                "kategorien", "kategorie", "warengruppe", "catégorie", "categorie", "categoría", "categoria",
+                "kunde", "kundenid", "kundennr", "kundennummer", "nutzer", "nutzerid", "benutzer", "benutzerid",
+                "besucher", "besucherid", "utilisateur", "idutilisateur", "idclient", "usuario", "idusuario", "cliente",
+                "idcliente", "utente", "idutente", "klant", "klantid", "gebruiker", "gebruikerid", "sitzung",
+                "sitzungsid",
             ]
+        case .item:
+            [
+                "artikel", "artikelid", "artikelnr", "artikelnummer", "produkt", "produktid", "produktnr",
+                "produktnummer", "produit", "idproduit", "idarticle", "producto", "idproducto", "artículo", "articulo",
+                "idarticulo", "prodotto", "idprodotto", "articolo", "idarticolo",
+            ]
+        case .time:
+            [
+                "zeitstempel", "zeitpunkt", "bestelldatum", "kaufdatum", "datum", "zeit", "horodatage", "fechahora",
+                "fecha", "dataora", "tijdstip",
+            ]
+        case .event: ["ereignis", "aktion", "événement", "evenement", "evento"]
+        case .rating: ["bewertung", "sterne"]
+        case .weight: []
+        case .title: ["titel", "bezeichnung", "artikelname", "produktname", "titre", "título", "titulo", "titolo"]
+        case .categories:
+            ["kategorien", "kategorie", "warengruppe", "catégorie", "categorie", "categoría", "categoria"]
         }
     }
 

@@ -107,24 +107,23 @@ enum JSONLine {
         return (Array(list[field.start..<field.end]), field.form)
     }
 
-    /// How jq names the first text, number or flag in an object or a list, those of its own level first; nil without one.
-    static func pathToFirstValue(of bytes: [UInt8]) -> String? {
-        guard bytes.first == UInt8(ascii: "{") else {
-            guard let (element, form) = firstElement(of: bytes) else { return nil }
-            guard form == .nested || form == .list else { return form == .missing ? nil : "[0]" }
-            return pathToFirstValue(of: element).map { "[0]" + $0 }
-        }
-        var (own, deeper): (String?, String?) = (nil, nil)
-        try? forEachMember(bytes, in: bytes.indices) { (name, value) throws(Fault) in
-            let path = NestedField.step(to: String(decoding: bytes[name.start..<name.end], as: UTF8.self))
-            switch value.form {
-            case .plain, .quoted, .escaped: own = own ?? path
-            case .nested, .list:
-                deeper = deeper ?? pathToFirstValue(of: Array(bytes[value.start..<value.end])).map { path + $0 }
-            case .doubledQuotes, .missing: break
+    /// How many objects and lists stand inside one another in an object or a list, with itself.
+    static func levels(of bytes: [UInt8]) -> Int {
+        var (index, open, most) = (0, 0, 0)
+        while index < bytes.count {
+            switch bytes[index] {
+            case UInt8(ascii: "\""):
+                guard (try? text(bytes, &index, bytes.count)) != nil else { return most }
+                continue
+            case UInt8(ascii: "{"), UInt8(ascii: "["):
+                open += 1
+                most = max(most, open)
+            case UInt8(ascii: "}"), UInt8(ascii: "]"): open -= 1
+            default: break
             }
+            index += 1
         }
-        return own ?? deeper
+        return most
     }
 
     private static func value(_ bytes: [UInt8], _ index: inout Int, _ end: Int) throws(Fault) -> RowField {

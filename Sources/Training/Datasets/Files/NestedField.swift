@@ -31,7 +31,38 @@ struct NestedField: Sendable, Equatable {
 
     /// How jq goes on from an object to a member.
     static func step(to member: String) -> String {
-        member.wholeMatch(of: /[A-Za-z_][A-Za-z_0-9]*/) != nil ? ".\(member)" : "[\"\(member)\"]"
+        let isName = member.utf8.allSatisfy { byte in
+            UInt8(ascii: "a")...UInt8(ascii: "z") ~= byte | 0x20 || byte == UInt8(ascii: "_") || 0x30...0x39 ~= byte
+        }
+        let startsLikeName = member.utf8.first.map { !(0x30...0x39 ~= $0) } ?? false
+        return isName && startsLikeName ? ".\(member)" : "[\"\(member)\"]"
+    }
+
+    /// The most objects and lists inside one another in which ``pathToFirstValue(of:)`` looks for a value.
+    static let mostLevels = 16
+
+    /// How jq names the first text, number or flag in an object or a list, those of its own level first; nil without one.
+    ///
+    /// Every level reads the bytes inside it again.
+    ///
+    /// - Precondition: The object or list has at most ``mostLevels`` levels.
+    static func pathToFirstValue(of bytes: [UInt8]) -> String? {
+        guard bytes.first == UInt8(ascii: "{") else {
+            guard let (element, form) = JSONLine.firstElement(of: bytes) else { return nil }
+            guard form == .nested || form == .list else { return form == .missing ? nil : "[0]" }
+            return pathToFirstValue(of: element).map { "[0]" + $0 }
+        }
+        var (own, deeper): (String?, String?) = (nil, nil)
+        try? JSONLine.forEachMember(bytes, in: bytes.indices) { (name, value) throws(JSONLine.Fault) in
+            let path = step(to: String(decoding: bytes[name.start..<name.end], as: UTF8.self))
+            switch value.form {
+            case .plain, .quoted, .escaped: own = own ?? path
+            case .nested, .list:
+                deeper = deeper ?? pathToFirstValue(of: Array(bytes[value.start..<value.end])).map { path + $0 }
+            case .doubledQuotes, .missing: break
+            }
+        }
+        return own ?? deeper
     }
 
     /// Makes a field of every value in objects, named by its path, such as `user_id` for `.user.id`.

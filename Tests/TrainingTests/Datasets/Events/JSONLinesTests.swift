@@ -118,6 +118,34 @@ import Training
         #expect(refusal.hasPrefix(start) && (hint.isEmpty || refusal.contains(hint)), "\(refusal)")
     }
 
+    @Test("a field with too many levels is refused with its place, and skipped where it is not needed")
+    func depth() throws {
+        for (open, close) in [("{\"a\":", "}"), ("[", "]")] {
+            func nested(_ levels: Int) -> String {
+                String(repeating: open, count: levels) + "1" + String(repeating: close, count: levels)
+            }
+            for levels in [17, 60_000] {
+                let user = try refusal("{\"user\":\(nested(levels)),\"item\":\"a\"}\n")
+                #expect(
+                    user.hasPrefix("F:1:9: the record is nested too deeply: field 'user' has more than 16"),
+                    "\(user)"
+                )
+                // The other field is refused first, and its advice does not look into this one.
+                let item = try refusal("{\"user\":{\"id\":1},\"item\":\(nested(levels))}\n")
+                #expect(item.contains("jq -c '.user = .user.id'"), "\(item.prefix(300))")
+                let skipped = try load("{\"user\":\"u\",\"item\":\"a\",\"more\":\(nested(levels))}\n")
+                #expect(skipped.items == ["a"])
+            }
+            let path = String(repeating: open == "[" ? "[0]" : ".a", count: 16)
+            let allowed = try refusal("{\"user\":\(nested(16)),\"item\":\"a\"}\n")
+            #expect(allowed.contains("jq -c '.user = .user\(path)'"), "\(allowed)")
+        }
+        // Brackets inside texts of a flat list are no levels.
+        let brackets = String(repeating: "[", count: 99) + String(repeating: "]", count: 99)
+        let list = try refusal("{\"user\":[\"\(brackets)\",\"b\"],\"item\":\"a\"}\n")
+        #expect(list.contains("jq -c '.user = .user[0]'"), "\(list)")
+    }
+
     @Test("lines longer than a chunk and columns behind other scripts are placed right")
     func chunks() throws {
         let long = String(repeating: "é", count: 700_000)
