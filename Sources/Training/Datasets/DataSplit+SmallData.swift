@@ -115,7 +115,7 @@ public enum SmallDataError: Error, Equatable, CustomStringConvertible {
                 + "meaning. Give a log with seconds, milliseconds or dates."
         case .noClockForTest(let file):
             "The times of '\(file)' are ordinals or missing, so it would be unknown which events are newer, and nothing could "
-                + "test a version without a test part. Leave out --no-test-part, or give a log with seconds, milliseconds or "
+                + "test a version without a test part. Leave out --without-test-part, or give a log with seconds, milliseconds or "
                 + "dates."
         case .tooFewForFolds(let file, let fold, let folds):
             "Fold \(fold) of \(folds) of '\(file)' has no training, validation or test rows. Ask for fewer folds with --folds, "

@@ -152,7 +152,14 @@ struct Query: AsyncParsableCommand {
             Terminal.print(Self.line(Double(item.score), id, snapshot.title(of: item.id), sources ?? []))
         }
         if response.items.isEmpty { Terminal.print(Self.nothing) }
-        if let fallback = response.fallback { Terminal.print(Self.note("\(fallback)")) }
+        if let fallback = response.fallback {
+            Terminal.print(Self.note("\(fallback)"))
+        } else if response.unknownIDs > 0 {
+            Terminal.write(
+                "dimerec: \(response.unknownIDs) of \(request.history.count) ids of the history are unknown; ids that hold "
+                    + "commas need a JSON list, such as '[\"a,b\",\"c\"]'\n"
+            )
+        }
     }
 
     static func line(_ score: Double, _ id: String, _ title: String?, _ sources: [(name: String, rank: Int)]) -> String

@@ -28,7 +28,7 @@ struct Train: ParsableCommand {
             evaluation has chosen its recipe. Only newer events can test it.
             """
     )
-    var noTestPart = false
+    var withoutTestPart = false
     @Option(help: "The store (SQLite); created if missing.") var store: String
     @Option(help: "Name in the store; the recipe's file name by default, 'model' without a recipe.") var model: String?
     @Option(help: "Seed of every draw.") var seed: UInt64 = 42
@@ -97,7 +97,7 @@ struct Train: ParsableCommand {
         let data = try files.load(
             given?.data,
             continuing: parent,
-            holdingOutTest: !noTestPart,
+            holdingOutTest: !withoutTestPart,
             showsNotes: ranks.isFirst
         )
         func finished(_ recipe: Recipe) throws -> Recipe {

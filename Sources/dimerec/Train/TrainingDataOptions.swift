@@ -108,7 +108,9 @@ struct TrainingDataOptions: ParsableArguments {
         }
         guard let train, let validation else { throw ValidationError("--train needs --validation.") }
         guard holdsOutTest else {
-            throw ValidationError("--no-test-part is for one log; of parts given as files, leave out the test file.")
+            throw ValidationError(
+                "--without-test-part is for one log; of parts given as files, leave out the test file."
+            )
         }
         return try TrainingData(
             train: train,

@@ -84,7 +84,7 @@ import Training
             let older = Self.lines.filter { Double($0.split(separator: ",")[2]).map { $0 < 1_700_170_000 } ?? false }
             try write("user,item,timestamp", older, fixture)
             var recipe = Self.recipe
-            recipe.data.targets.dropUsers = "u1,u50"
+            recipe.data.targets.dropUsers = try #require(KindList("u1,u50"))
             let (source, targets) = (EventSource(file: fixture.events), recipe.data.targets)
             let data = try TrainingData(events: source, targets: targets, split: .time, seed: 1, items: nil)
             let store = try CheckpointStore(path: fixture.store)
