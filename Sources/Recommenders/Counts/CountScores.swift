@@ -109,6 +109,13 @@ public struct CountScores: Sendable, Equatable {
         return counts
     }
 
+    /// The same counts with the weights and slopes of others.
+    public func weighted(like others: CountScores) -> CountScores {
+        var counts = others.weights[Self.popularity] == 0 ? withoutPopularItems() : self
+        (counts.weights, counts.slopes) = (others.weights, others.slopes)
+        return counts
+    }
+
     /// The same scores for a system whose scores are multiplied by a factor.
     public func scaled(by factor: Float) -> CountScores {
         var scaled = self

@@ -11,15 +11,24 @@ extension TrainingJob.Trained {
     /// With a refit, the kept counts cover the training and the validation part together; their weights are those that
     /// were found with the training part alone.
     ///
+    /// Where only events validate from which an earlier version has learnt, its weights stay: its network knows these rows
+    /// too well to be weighed by them.
+    ///
     /// A system without item vectors gets no counts, because it scores all items itself. The metrics with counts are of
     /// the rows that the weights were fitted to, so they are a little too good.
     ///
     /// - Parameters:
     ///   - recipe: The recipe of the training.
     ///   - data: Its data.
+    ///   - parent: The version that the training continues from; nil if there is none.
     ///   - report: Receives the result.
-    /// - Throws: ``TrainingError/nothingToValidate``.
-    mutating func addCounts(_ recipe: Recipe, _ data: TrainingData, report: (TrainingEvent) -> Void) throws {
+    /// - Throws: ``TrainingError/nothingToValidate``, and ``ParameterError`` for damaged counts of the parent.
+    mutating func addCounts(
+        _ recipe: Recipe,
+        _ data: TrainingData,
+        continuing parent: ParentVersion?,
+        report: (TrainingEvent) -> Void
+    ) throws {
         let system = model.system
         guard system.itemSpace.vectors != nil else { return }
         let (start, items) = (ContinuousClock.now, data.catalogue.count)
@@ -32,6 +41,21 @@ extension TrainingJob.Trained {
             items: items,
             historyLength: system.historyLength
         )
+        func kept(_ fitted: CountScores) -> CountScores {
+            guard recipe.training.refit else { return fitted }
+            return CountScores(counting: data.split.sequencesBeforeTest, items: items, recipe.counts).weighted(
+                like: fitted
+            )
+        }
+        if let parent, data.learntUntil == nil, let former = try parent.counts() {
+            let fitted = counts.weighted(like: former)
+            progress.best =
+                evaluator.evaluate(system, readOut: .served, counts: fitted, noiseSeed: seed).metrics.values
+            progress.seconds += (ContinuousClock.now - start) / .seconds(1)
+            report(.counts(metrics: progress.best, areKept: true))
+            model.counts = kept(fitted)
+            return
+        }
         func quality(_ metrics: [String: Double]) -> Double {
             metrics["hr@20", default: 0] + metrics["mrr@20", default: 0]
         }
@@ -42,23 +66,17 @@ extension TrainingJob.Trained {
             }
         }
         guard var (fitted, metrics) = fit(popularItems: false) else { return }
-        var usesPopular = false
         if recipe.counts.popular > 0, let popular = fit(popularItems: true),
             quality(popular.metrics) > quality(metrics) * (1 + Self.leastPopularGain)
         {
-            (fitted, metrics, usesPopular) = (popular.fitted, popular.metrics, true)
+            (fitted, metrics) = popular
         }
         let isBetter = quality(metrics) > quality(progress.best)
         progress.seconds += (ContinuousClock.now - start) / .seconds(1)
         report(.counts(metrics: metrics, areKept: isBetter))
         guard isBetter else { return }
-        model.counts = fitted
+        model.counts = kept(fitted)
         progress.best = metrics
-        guard recipe.training.refit else { return }
-        var counted = CountScores(counting: data.split.sequencesBeforeTest, items: items, recipe.counts)
-        if !usesPopular { counted = counted.withoutPopularItems() }
-        (counted.weights, counted.slopes) = (fitted.weights, fitted.slopes)
-        model.counts = counted
     }
 
     /// The least gain by the term of popular items.

@@ -52,7 +52,7 @@ extension TrainingJob {
         if recipe.counts.enabled {
             let own = trained.model.system
             try trained.collect(tables)
-            if ranks.isFirst { try trained.addCounts(recipe, data, report: report) }
+            if ranks.isFirst { try trained.addCounts(recipe, data, continuing: parent, report: report) }
             trained.model.system = own
         }
         let isDone = try trained.refit(

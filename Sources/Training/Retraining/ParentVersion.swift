@@ -53,6 +53,14 @@ public struct ParentVersion: Sendable {
         (ids, parameters) = (data.catalogue.ids, trained.model.matrices)
     }
 
+    /// Its scores from counts; nil if it has none.
+    ///
+    /// - Throws: `ParameterError` for damaged counts.
+    func counts() throws(ParameterError) -> CountScores? {
+        var matrices = parameters
+        return try CountScores.take(from: &matrices, items: ids.count)
+    }
+
     /// The seed of the draws of a training that continues from it, so that a chain of versions never draws twice alike.
     func seed(_ seed: UInt64) -> UInt64 { seed &+ UInt64(origin.version) &* 0x9E37_79B9_7F4A_7C15 }
 

@@ -118,8 +118,14 @@ import Training
             let whole = try fixture.data(split: .time)
             #expect(data.learntUntil == nil && data.split == whole.split)
             #expect(try #require(parent.noteOfJudging(by: data)).contains("too good"))
+            let former = try CheckpointStore(path: fixture.store).load(model: "m")
             let version = try fixture.train(from: parent, split: .time)
             #expect(version.manifest.origin == VersionOrigin(model: "m", version: 1, fullSteps: 40))
+            // Rows that the network knows do not weigh it: the weights of the counts stay, and the counts are new.
+            let weights = try #require(former.parameters["counts.weights"])
+            #expect(version.parameters["counts.weights"] == weights)
+            let counts = { (version: Checkpoint) in version.parameters.filter { $0.key.hasPrefix("counts.") } }
+            #expect(counts(version) != counts(former))
         }
     }
 
