@@ -194,6 +194,8 @@ extension TrainingJob {
             tables: tables
         )
         trainer.progress.origin = origin
+        // The earlier version has learnt the events that validate, so they prefer weights that have hardly moved.
+        trainer.keepsLastWeights = parent != nil && data.learntUntil == nil
         if let stored {
             try restore(&trainer, stored)
         } else {

@@ -212,6 +212,6 @@ public struct TrainingJob: Sendable {
 
     /// The settings that the training learns by: those of the recipe, or fewer steps when it continues from a version.
     var learntRecipe: Recipe {
-        parent.map { recipe.continued(fullSteps: $0.origin.fullSteps, judgedAnew: data.learntUntil != nil) } ?? recipe
+        parent.map { recipe.continued(fullSteps: $0.origin.fullSteps) } ?? recipe
     }
 }

@@ -23,24 +23,20 @@ public struct ContinuationConfiguration: ConfigurationSection {
 }
 
 extension Recipe {
-    /// Validations of a continued training that choose the best weights.
+    /// Validations of a continued training.
     private static let validations = 4
 
     /// The settings of a training that continues from a version.
     ///
-    /// - Parameters:
-    ///   - fullSteps: Steps of the training from nothing.
-    ///   - isJudgedAnew: Whether validation asks about new events alone. Otherwise it prefers weights that have hardly
-    ///     moved, so the last weights are kept.
+    /// - Parameter fullSteps: Steps of the training from nothing.
     /// - Returns: The same recipe with fewer steps, another learning rate and a warm-up.
-    func continued(fullSteps: Int, judgedAnew isJudgedAnew: Bool) -> Recipe {
+    func continued(fullSteps: Int) -> Recipe {
         var recipe = self
         let steps = max(1, Int((continuation.share * Double(fullSteps)).rounded()))
         recipe.training.maxSteps = steps
         recipe.training.learningRate *= continuation.learningRate
         recipe.training.warmupSteps = Int((continuation.warmup * Double(steps)).rounded())
-        let validations = isJudgedAnew ? Self.validations : 1
-        recipe.training.validateEvery = max(1, (steps + validations - 1) / validations)
+        recipe.training.validateEvery = max(1, (steps + Self.validations - 1) / Self.validations)
         recipe.training.patience = 100_000
         return recipe
     }

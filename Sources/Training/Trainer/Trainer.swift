@@ -18,6 +18,8 @@ public struct Trainer<Model: TrainedRecommender> {
     var optimiser: Adam
     var progress = TrainingProgress()
     var bestParameters: ParameterSet?
+    /// Whether the last weights count as the best, for data whose validation says nothing about new events.
+    var keepsLastWeights = false
 
     /// A trainer of a fresh model.
     ///
@@ -218,7 +220,8 @@ public struct Trainer<Model: TrainedRecommender> {
         progress.lastValidatedStep = progress.step
         progress.validationsWithoutGain += 1
         let best = (progress.best["hr@20", default: 0], progress.best["mrr@20", default: 0])
-        if bestParameters == nil || (metrics.hitRate(at: 20), metrics.meanReciprocalRank(at: 20)) > best {
+        let isBetter = (metrics.hitRate(at: 20), metrics.meanReciprocalRank(at: 20)) > best
+        if isBetter || keepsLastWeights || bestParameters == nil {
             progress.best = metrics.values
             progress.bestStep = progress.step
             progress.validationsWithoutGain = 0

@@ -129,6 +129,32 @@ import Training
         }
     }
 
+    @Test("where only known events validate, the last weights are kept, even if they validate worse")
+    func keepsLastWeights() throws {
+        try RetrainingFixture.run { fixture in
+            try fixture.write(Self.first)
+            try fixture.train()
+            try fixture.write(Self.first + RetrainingFixture.lines(users: 0..<2, day: 2))
+            let parent = try fixture.parent()
+            var recipe = RetrainingFixture.recipe
+            recipe.training.learningRate = 2
+            recipe.continuation.share = 1
+            let data = try fixture.data(continuing: parent)
+            let job = TrainingJob(recipe: recipe, data: data, seed: 1, model: "m", from: parent)
+            var validations: [(hitRate: Double, isBest: Bool)] = []
+            _ = try job.run(
+                store: CheckpointStore(path: fixture.store),
+                resume: false,
+                report: { event in
+                    guard case .validation(_, let metrics, let isBest) = event else { return }
+                    validations.append((metrics["hr@20", default: 0], isBest))
+                }
+            )
+            #expect(validations.count == 4 && validations.allSatisfy(\.isBest))
+            #expect(validations.map(\.hitRate) != validations.map(\.hitRate).sorted())
+        }
+    }
+
     @Test("after a version without a test part, the whole chain has a warning", arguments: SplitKind.allCases)
     func warnsAfterVersionWithoutTest(kind: SplitKind) throws {
         try RetrainingFixture.run { fixture in
