@@ -16,6 +16,8 @@ package struct EvaluationFindings {
     package var repeatedTargets: Int?
     /// Rows whose target the parts before do not have; nil when these parts are not known.
     package var unseenTargets: Int?
+    /// The step at which patience ended the training; nil if its limit did, or when this is not known.
+    package var patienceEnd: Int?
 
     /// Figures on some rows.
     package init(
@@ -25,11 +27,12 @@ package struct EvaluationFindings {
         predictors: [(name: String, metrics: [String: Double])],
         withoutHistory: Double? = nil,
         repeatedTargets: Int? = nil,
-        unseenTargets: Int? = nil
+        unseenTargets: Int? = nil,
+        patienceEnd: Int? = nil
     ) {
         (self.metrics, self.rows, self.system, self.predictors) = (metrics, rows, system, predictors)
         (self.withoutHistory, self.repeatedTargets) = (withoutHistory, repeatedTargets)
-        self.unseenTargets = unseenTargets
+        (self.unseenTargets, self.patienceEnd) = (unseenTargets, patienceEnd)
     }
 
     /// A sentence or two for each finding, the most important one first.
@@ -49,6 +52,12 @@ package struct EvaluationFindings {
                 "\(NumberText.percent(unseenShare)) of the targets are items that the training did not have. No system can "
                     + "learn them from the log, so train as often as new items come. `dimerec folds` asks about later days "
                     + "alone, which is harder."
+            )
+        }
+        if let patienceEnd {
+            findings.append(
+                "At step \(patienceEnd) validation had not improved for a while, so the training ended before its limit. A "
+                    + "longer one would hardly help."
             )
         }
         return findings
@@ -85,6 +94,7 @@ package struct EvaluationFindings {
         let margin = RankingMetrics.margin(own.hitRate, rows: rows)
         // A system in closed form does not learn longer.
         let isTrained = (try? ModelRegistry.system(named: system)) is any TrainedRecommender.Type
+        let mayLearnMore = isTrained && patienceEnd == nil
         let other = best.figures
         if min(own.hitRate, other.hitRate) > 1 - margin {
             return
@@ -101,9 +111,9 @@ package struct EvaluationFindings {
                 + "uncertain by \(NumberText.rate(margin)). "
                 + (unseenShare > Self.mostlyUnseen
                     ? "Many targets are unknown to the training: train on newer events."
-                    : "\(isTrained ? "Train longer, evaluate" : "Evaluate") on more rows, or use a simpler system.")
+                    : "\(mayLearnMore ? "Train longer, evaluate" : "Evaluate") on more rows, or use a simpler system.")
         }
         return "The model is worse than the simple predictor \(best.name): \(figures). Do not use it: "
-            + "\(isTrained ? "train longer, " : "")look for faults of the log with `dimerec inspect`, or use a simpler system."
+            + "\(mayLearnMore ? "train longer, " : "")look for faults of the log with `dimerec inspect`, or use a simpler system."
     }
 }

@@ -90,12 +90,12 @@ public struct TrainingJob: Sendable {
             trainRows: trained.trainRows,
             progress: trained.progress,
             tableBytes: trained.tableBytes,
-            findings: findings(on: trained.progress.best)
+            findings: findings(on: trained.progress)
         )
     }
 
-    /// What validation metrics mean, beside those of simple predictors on the same rows.
-    private func findings(on metrics: [String: Double]) -> [String] {
+    /// What the validation metrics mean, beside those of simple predictors on the same rows, and why the training ended.
+    private func findings(on progress: TrainingProgress) -> [String] {
         let (train, items) = (data.split.train.sequences, data.catalogue.count)
         let rows = EvaluationRows(
             EvaluationRows(validating: recipe, data.split),
@@ -103,12 +103,13 @@ public struct TrainingJob: Sendable {
         )
         let predictors = TrivialPredictors(train, items: items, popularity: []).metrics(on: rows, filterHistory: false)
         return EvaluationFindings(
-            metrics: metrics,
+            metrics: progress.best,
             rows: rows.count,
             system: recipe.system,
             predictors: predictors,
             repeatedTargets: rows.repeatedTargets,
-            unseenTargets: rows.unseenTargets(in: train, items: items)
+            unseenTargets: rows.unseenTargets(in: train, items: items),
+            patienceEnd: progress.patienceEnd
         ).sentences
     }
 

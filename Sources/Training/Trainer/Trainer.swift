@@ -123,7 +123,7 @@ public struct Trainer<Model: TrainedRecommender> {
             guard isDue || progress.step == plan.steps else { continue }
             let seconds = clock.seconds
             try clock.validation { try validate(seconds, report) }
-            if progress.validationsWithoutGain >= recipe.training.patience { fallFromBest() }
+            if progress.validationsWithoutGain >= recipe.training.patience { endSoon() }
             progress.seconds = clock.seconds
             if try ranks.decided({ clock.savingIsDue }) { try clock.saving { try saveState(save) } }
         }
@@ -168,9 +168,15 @@ public struct Trainer<Model: TrainedRecommender> {
                 && progress.validationsWithoutGain >= recipe.training.patience
     }
 
-    /// Begins the fall of the learning rate from the best weights, if it has not begun.
-    private mutating func fallFromBest() {
+    /// Ends a run whose patience has run out: with a trapezoidal schedule by the fall of the learning rate, which begins
+    /// from the best weights unless it has begun already, and otherwise at once.
+    private mutating func endSoon() {
+        guard recipe.training.schedule == .trapezoidal else {
+            progress.patienceEnd = progress.step
+            return
+        }
         guard plan.isBeforeFall(progress.step, recipe.training), let bestParameters else { return }
+        progress.patienceEnd = progress.step
         model.parameters = bestParameters
         var plan = plan
         plan.fall(at: progress.step, best: progress.bestStep, recipe.training)

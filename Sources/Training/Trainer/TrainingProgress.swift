@@ -16,6 +16,8 @@ public struct TrainingProgress: Codable, Sendable, Equatable {
     public var best: [String: Double] = [:]
     /// Validations since the best step.
     public var validationsWithoutGain = 0
+    /// The step at which patience ran out, so that the run ends before its limit; nil if it has not.
+    public var patienceEnd: Int?
     /// The step of the last validation.
     public var lastValidatedStep = 0
     /// Training time so far, validations included.

@@ -10,7 +10,8 @@ import Training
         system: String = "dimerec",
         withoutHistory: Double? = nil,
         repeated: Int? = nil,
-        unseen: Int? = nil
+        unseen: Int? = nil,
+        patienceEnd: Int? = nil
     ) -> [String] {
         EvaluationFindings(
             metrics: ["hr@20": Double(hits) / 400, "mrr@20": 0.83],
@@ -19,7 +20,8 @@ import Training
             predictors: others.sorted { $0.key < $1.key }.map { ($0.key, ["hr@20": $0.value, "mrr@20": 0.22]) },
             withoutHistory: withoutHistory,
             repeatedTargets: repeated,
-            unseenTargets: unseen
+            unseenTargets: unseen,
+            patienceEnd: patienceEnd
         ).sentences
     }
 
@@ -60,6 +62,13 @@ import Training
                 #expect(findings[0].contains("transitions") == (system != "transitions"))
             }
         }
+    }
+
+    @Test("where patience ended the training, this is said, and nobody is told to train longer", arguments: [0.5, 0.6])
+    func patience(other: Double) {
+        let findings = findings(hits: 200, beside: ["transitions": other], patienceEnd: 700)
+        #expect(findings.count == 2 && findings[1].contains("step 700"))
+        #expect(!findings[0].lowercased().contains("train longer"))
     }
 
     @Test("a model that lives by repeats is told apart")

@@ -85,7 +85,8 @@ import Training
         recipe.training.validateEvery = 2
         recipe.training.patience = 3
         var trainer = try RingTraining.trainer(recipe)
-        #expect(try trainer.run().progress.step <= 16)
+        let progress = try trainer.run().progress
+        #expect(progress.step <= 16 && progress.patienceEnd == progress.step)
     }
 
     @Test("a loss that is not finite stops the run and names the step and the term")
@@ -117,6 +118,7 @@ import Training
         let plan = try #require(outcome.progress.plan)
         #expect(fall.factor == 1 && steps.count == plan.steps && plan.steps < 100_000)
         #expect(plan.factor(step: plan.steps, RingTraining.plateau.training) == 0)
+        #expect(outcome.progress.patienceEnd == fall.start)
     }
 
     @Test("a run with a time limit plans its steps, validates on the way, and ends when they are taken") func timed()
@@ -129,6 +131,7 @@ import Training
         let progress = try trainer.run(budget: TrainingBudget(seconds: 0.5)).progress
         let plan = try #require(progress.plan)
         #expect(plan.isMade && progress.step <= plan.steps && progress.history.count >= 2)
+        #expect(progress.patienceEnd == nil)
         var few = try RingTraining.trainer(recipe)
         #expect(try few.run(budget: TrainingBudget(steps: 12, seconds: 1e6)).progress.step == 12)
     }
