@@ -172,14 +172,15 @@ public struct Trainer<Model: TrainedRecommender> {
     /// from the best weights unless it has begun already, and otherwise at once.
     private mutating func endSoon() {
         guard recipe.training.schedule == .trapezoidal else {
-            progress.patienceEnd = progress.step
+            if progress.step < plan.steps { progress.patienceEnd = progress.step }
             return
         }
         guard plan.isBeforeFall(progress.step, recipe.training), let bestParameters else { return }
-        progress.patienceEnd = progress.step
         model.parameters = bestParameters
+        let planned = plan.steps
         var plan = plan
         plan.fall(at: progress.step, best: progress.bestStep, recipe.training)
+        if plan.steps < planned { progress.patienceEnd = progress.step }
         progress.plan = plan
         progress.validationsWithoutGain = 0
     }

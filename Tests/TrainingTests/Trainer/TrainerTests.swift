@@ -87,6 +87,11 @@ import Training
         var trainer = try RingTraining.trainer(recipe)
         let progress = try trainer.run().progress
         #expect(progress.step <= 16 && progress.patienceEnd == progress.step)
+        // Patience that runs out at the last step of the limit does not shorten the run.
+        recipe.training.maxSteps = progress.step
+        var limited = try RingTraining.trainer(recipe)
+        let last = try limited.run().progress
+        #expect(last.step == progress.step && last.validationsWithoutGain >= 3 && last.patienceEnd == nil)
     }
 
     @Test("a loss that is not finite stops the run and names the step and the term")
