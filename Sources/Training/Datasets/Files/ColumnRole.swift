@@ -72,7 +72,7 @@ public enum ColumnRole: String, Sendable, CaseIterable {
                 "venue", "venueid", "poi", "poiid", "property", "propertyid", "hotel", "hotelid", "job", "jobid",
                 "showid", "mediaid", "offerid", "adid", "aid", "film", "filmid", "itemno", "itemnr", "itemnumber",
                 "itemcode", "productno", "productnr", "productnumber", "productcode", "articleno", "articlenr",
-                "articlenumber", "articlecode", "stockcode",
+                "articlenumber", "articlecode", "stockcode", "question", "questionid",
             ]
         case .time:
             [
@@ -80,7 +80,8 @@ public enum ColumnRole: String, Sendable, CaseIterable {
                 "unixreviewtime", "utctimestamp", "eventtime", "datetime", "utctime", "time", "ts", "createdat",
                 "occurredat", "createdtime", "createtime", "clicktime", "servertime", "reviewtime", "eventdate", "date",
                 "clickedat", "viewedat", "playedat", "ratedat", "orderedat", "purchasedat", "tdat", "orderdate",
-                "purchasedate", "invoicedate", "startedat", "submittedat", "watchedat",
+                "purchasedate", "invoicedate", "startedat", "submittedat", "watchedat", "viewtime", "listenedat",
+                "enrolledat",
             ]
         case .event:
             [
@@ -109,18 +110,35 @@ public enum ColumnRole: String, Sendable, CaseIterable {
                 "kunde", "kundenid", "kundennr", "kundennummer", "nutzer", "nutzerid", "benutzer", "benutzerid",
                 "besucher", "besucherid", "utilisateur", "idutilisateur", "idclient", "usuario", "idusuario", "cliente",
                 "idcliente", "utente", "idutente", "klant", "klantid", "gebruiker", "gebruikerid", "sitzung",
-                "sitzungsid",
+                "sitzungsid", "utilisateurid", "usuarioid", "clienteid", "usuário", "usuárioid", "idusuário",
+                "utilizador", "idutilizador", "użytkownik", "idużytkownika", "uzytkownik", "klient", "idklienta",
+                "användare", "användarid", "пользователь", "idпользователя", "клиент", "ユーザー", "ユーザーid", "ユーザid",
+                "会員id", "会員番号", "顧客id", "顧客番号", "用户", "用户id", "客户id", "会员id", "사용자", "사용자id", "고객번호",
             ]
         case .item:
             [
                 "artikel", "artikelid", "artikelnr", "artikelnummer", "produkt", "produktid", "produktnr",
                 "produktnummer", "produit", "idproduit", "idarticle", "producto", "idproducto", "artículo", "articulo",
-                "idarticulo", "prodotto", "idprodotto", "articolo", "idarticolo",
+                "idarticulo", "prodotto", "idprodotto", "articolo", "idarticolo", "produto", "idproduto",
+                "produtoid", "productoid", "idproduktu", "towar", "товар", "idтовара", "商品", "商品id", "商品コード",
+                "商品番号", "アイテム", "アイテムid", "物品id", "产品id", "상품", "상품id", "상품번호",
+                "morceau", "idmorceau", "chanson", "idchanson", "canción", "cancion", "idcancion", "música", "musica",
+                "brano", "canzone", "lied", "utwór", "曲id", "película", "pelicula", "idpelicula", "filme", "idfilme",
+                "動画id", "作品id", "livre", "idlivre", "libro", "idlibro", "livro", "idlivro", "buch", "buchid", "książka",
+                "cours", "idcours", "curso", "idcurso", "corso", "kurs", "kursid", "jeu", "idjeu", "juego", "idjuego",
+                "jogo", "idjogo", "gioco", "spiel", "spielid", "gra", "annonce", "idannonce", "anuncio", "anuncioid",
+                "idanuncio", "anúncio", "idanúncio", "annuncio", "anzeige", "anzeigeid", "anzeigenid", "anzeigennr",
+                "inserat", "ogłoszenie", "offre", "idoffre", "oferta", "idoferta", "記事", "記事id", "artiste",
+                "idartiste", "artista", "idartista", "artysta",
             ]
         case .time:
             [
                 "zeitstempel", "zeitpunkt", "bestelldatum", "kaufdatum", "datum", "zeit", "horodatage", "fechahora",
-                "fecha", "dataora", "tijdstip",
+                "fecha", "dataora", "tijdstip", "dateheure", "dateécoute", "écoutéle", "datecommande", "dateachat",
+                "dateinscription", "marcadetiempo", "marcatemporal", "fechapedido", "fechacompra", "datahora",
+                "datapedido", "datacompra", "znacznikczasu", "dataiczas", "datazapisu", "datazakupu", "czas", "время",
+                "дата", "日時", "タイムスタンプ", "購入日時", "注文日時", "閲覧日時", "日付", "时间戳", "时间", "日期", "일시", "시간",
+                "날짜",
             ]
         case .event: ["ereignis", "aktion", "événement", "evenement", "evento"]
         case .rating: ["bewertung", "sterne"]
