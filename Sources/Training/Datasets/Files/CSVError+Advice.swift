@@ -9,9 +9,6 @@ extension CSVError {
         if found.first?.name.hasPrefix("#") == true {
             return "The first line begins with '#'. If it is a comment, remove such lines with `sed '/^#/d'`. "
         }
-        if found.first?.name.hasPrefix("sep=") == true {
-            return "The first line tells a spreadsheet the delimiter; remove it with `sed 1d`. "
-        }
         if found.count == 1, found[0].name.split(separator: " ").count > 1 {
             return "If spaces divide the columns, write commas, for example with `tr -s ' ' ','`. "
         }
@@ -38,24 +35,6 @@ extension CSVError {
     static func forgottenTimes(_ found: [FoundColumn]) -> [ColumnRole] {
         let isForgotten = found.contains(where: \.looksLikeTimes) && !found.contains { $0.role == .time }
         return isForgotten ? [.time] : []
-    }
-
-    /// How to convert a date such as `31.01.2024`; empty for other texts.
-    static func adviceForYearLast(_ text: String) -> String {
-        guard let match = text.prefixMatch(of: /(\d\d?)([.\/\-])(\d\d?)[.\/\-]\d{4}/) else { return "" }
-        let divider = match.output.2 == "." ? "\\." : String(match.output.2)
-        let pattern = "([0-9]{1,2})\(divider)([0-9]{1,2})\(divider)([0-9]{4})"
-        let isDayFirst = (Int(match.output.1) ?? 0) > 12 || (divider == "\\." && (Int(match.output.3) ?? 13) <= 12)
-        func command(_ order: String) -> String { "`sed -E '1!s|\(pattern)|\(order)|'`" }
-        if isDayFirst { return " Write the year first, for example with \(command("\\3-\\2-\\1"))." }
-        return " Write the year first, for example with \(command("\\3-\\1-\\2")) if the month comes first here."
-    }
-
-    /// What to do about a year of two digits after the name of a month, such as `12-Mar-24`; empty for other texts.
-    static func adviceForShortYear(_ text: String) -> String {
-        guard text.prefixMatch(of: /\d\d?[ \-\/][A-Za-z]{3,9}[ \-\/]\d\d(?!\d)/) != nil else { return "" }
-        return " Write the year with four digits, for example with "
-            + "`sed -E '1!s#\\b([0-9]{1,2}[-/ ][A-Za-z]{3,9}[-/ ])([0-9]{2})\\b#\\120\\2#'`."
     }
 
     /// How to write a decimal comma such as `0,5`; empty for other texts.

@@ -221,7 +221,7 @@ public enum CSVError: Error, Equatable, CustomStringConvertible {
         case .unreadableTime(let place, let column, let text):
             "\(place): '\(text)' in column '\(column)' is no time. Accepted are numbers of at most 32 digits and dates and "
                 + "times such as 2024-01-31, 2024-01-31T10:00:00.123Z, 2024-01-31 10:00:00+02:00 or 31 Jan 2024 10:00 (UTC without "
-                + "a zone)." + Self.adviceForYearLast(text) + Self.adviceForShortYear(text) + Self.adviceForComma(text)
+                + "a zone)." + (ConvertibleTime(text)?.advice ?? "") + Self.adviceForComma(text)
                 + Self.adviceForTimeOfDay(text)
         case .mixedTimes(let column, let first, let other):
             "\(other.place): column '\(column)' mixes forms of time: \(other) and \(first). Write all of them in one form."

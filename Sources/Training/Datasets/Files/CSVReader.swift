@@ -228,9 +228,9 @@ package struct CSVReader: ~Copyable {
         "NaT", "\\N",
     ]
 
-    /// Whether a field of this row is a date, or a number that counts from 1970.
+    /// Whether a field of this row is a date, also one that must be converted, or a number that counts from 1970.
     func looksLikeTime(_ column: Int) -> Bool {
-        guard let (time, form) = try? timestamp(column) else { return false }
+        guard let (time, form) = try? timestamp(column) else { return ConvertibleTime(text(column)) != nil }
         return form != .number || TimeScale(time).isClock
     }
 

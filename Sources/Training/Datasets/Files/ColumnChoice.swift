@@ -66,7 +66,7 @@ struct ColumnChoice {
             var found = CSVError.FoundColumn(
                 name: header[column],
                 role: roles.first { positions[$0] == column },
-                sample: hasRow ? String(reader.text(column).prefix(40)) : nil,
+                sample: hasRow ? String(reader.text(column).prefix(40)).replacing("\n", with: " ") : nil,
                 looksLikeTimes: hasRow && roles.contains(.time) && reader.looksLikeTime(column)
             )
             if hasRow { found.nested = reader.nestedField(column) }

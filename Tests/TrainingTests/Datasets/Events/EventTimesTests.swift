@@ -97,13 +97,27 @@ import Training
     @Test(
         "a date that ends with its year gets the command that converts it",
         arguments: [
-            ("31/01/2024", "3-\\2-\\1|'`."), ("01.02.2024 10:00", "3-\\2-\\1|'`."), ("01/31/2024", "comes first here."),
-            ("01/02/2024", "comes first here."), ("1/2/2024 8:26", "comes first here."), ("13/2/2024", "3-\\2-\\1|'`."),
+            ("31/01/2024", "3-\\2-\\1|'`."), ("01.02.2024 10:00", "3-\\2-\\1|'`."), ("01/31/2024", "3-\\1-\\2|'`."),
+            ("01/02/2024", "with `\\3-\\2-\\1` at its end if the day does."), ("13/2/2024", "3-\\2-\\1|'`."),
+            ("1/2/2024 8:26", "with `\\3-\\2-\\1` at its end if the day does."),
         ]
     )
     func yearLast(time: String, end: String) throws {
         let text = try EventsFile.refusal("user,item,timestamp\nu,i,\(time)\n")
         #expect(text.contains("Write the year first") && text.hasSuffix(end), "\(text)")
+    }
+
+    @Test(
+        "a zone's name and a week date get their next step",
+        arguments: [
+            ("2025-03-03 16:40:56 Europe/Paris", "names the zone 'Europe/Paris'"),
+            ("2025-03-03T16:40:56+01:00[Europe/Paris]", "names the zone 'Europe/Paris'"),
+            ("2023-W33-7", "a date by its week"), ("2023W337", "a date by its week"),
+        ]
+    )
+    func otherTimes(time: String, advice: String) throws {
+        let text = try EventsFile.refusal("user,item,timestamp\nu,i,\(time)\n")
+        #expect(text.contains(advice) && (text.contains("python3 -c") || text.contains("sed -E")), "\(text)")
     }
 
     @Test("dates in digits are dates if all numbers of the column are", arguments: ["", "0000", "000000"])
@@ -130,6 +144,20 @@ import Training
             #expect(text.contains("--item-column") && text.contains("--time-column"))
         }
         #expect(try !EventsFile.refusal("user,price\nu,17.5\n").contains("--time-column"))
+    }
+
+    @Test(
+        "a date that must be converted first looks like times too, other texts do not",
+        arguments: [
+            ("01/02/2025 00:27:18", true), ("31.01.2024", true), ("2023-W33-7", true),
+            ("2025-03-03 16:40 Europe/Paris", true),
+            ("12-Mar-24 10:00", true), ("1.2.2024a", false), ("10.0.0.2024", false), ("2023-W", false),
+            ("Europe/Paris", false),
+        ]
+    )
+    func convertible(text: String, isTime: Bool) throws {
+        let notes = try EventsFile.load("user,item,moment\nu,i,\(text)\n").data.notes
+        #expect(notes.contains { $0.contains("'moment' looks like times") } == isTime, "\(notes)")
     }
 
     @Test("without a column of times the file's order is used, with a warning")
