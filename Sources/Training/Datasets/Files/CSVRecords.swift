@@ -85,6 +85,15 @@ struct CSVRecords: ~Copyable {
         self.isAtEnd = isAtEnd
         self.hasRecords = hasRecords
         nextStart = start
+        if acceptsRecords, let end = Self.endOfSpreadsheetLine(bytes) { (nextStart, nextLine) = (end, 2) }
+    }
+
+    /// Where a first line such as `sep=;` ends, by which Excel tells itself the delimiter; nil without such a line.
+    private static func endOfSpreadsheetLine(_ bytes: [UInt8]) -> Int? {
+        let start = bytes.starts(with: [0xEF, 0xBB, 0xBF]) ? 3 : 0
+        guard let end = bytes[start...].prefix(10).firstIndex(of: lineFeed) else { return nil }
+        let line = bytes[start..<end].filter { $0 != quote && $0 != carriageReturn }
+        return line.count == 5 && line.starts(with: "sep=".utf8) ? end + 1 : nil
     }
 
     /// Reads the names of the columns: the first row, or the fields of the first JSON records; nil for an empty file.
@@ -101,7 +110,8 @@ struct CSVRecords: ~Copyable {
 
     /// Whether there is a whole line that is not blank.
     private static func hasLine(_ bytes: [UInt8]) -> Bool {
-        bytes.drop { $0 == lineFeed || $0 == carriageReturn }.contains(lineFeed)
+        bytes.dropFirst(endOfSpreadsheetLine(bytes) ?? 0).drop { $0 == lineFeed || $0 == carriageReturn }
+            .contains(lineFeed)
     }
 
     /// Recognises the delimiter from the header; call it before the first row is read.

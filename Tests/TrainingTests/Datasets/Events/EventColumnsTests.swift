@@ -27,6 +27,14 @@ private enum NestedFilter {
             ("Kunden-Nr,Produkt,Zeit", "Kunden-Nr", "Produkt", "Zeit"),
             ("id_client,id_produit,horodatage", "id_client", "id_produit", "horodatage"),
             ("Usuario,ARTÍCULO,fecha", "Usuario", "ARTÍCULO", "fecha"),
+            ("utilisateur,morceau,date_écoute", "utilisateur", "morceau", "date_écoute"),
+            ("usuario_id,anuncio_id,marca_de_tiempo", "usuario_id", "anuncio_id", "marca_de_tiempo"),
+            ("id_cliente,anúncio,data_hora", "id_cliente", "anúncio", "data_hora"),
+            ("Użytkownik,Kurs,Data zapisu", "Użytkownik", "Kurs", "Data zapisu"),
+            ("Benutzer-ID,Anzeige,Zeitstempel", "Benutzer-ID", "Anzeige", "Zeitstempel"),
+            ("ユーザーID,記事ID,日時", "ユーザーID", "記事ID", "日時"),
+            ("用户ID,商品ID,时间", "用户ID", "商品ID", "时间"),
+            ("visitorId,questionId,viewTime", "visitorId", "questionId", "viewTime"),
         ]
     )
     func recognises(header: String, user: String, item: String, time: String) throws {
@@ -56,6 +64,8 @@ private enum NestedFilter {
             ("artikel,sku,user,datum,watched_at", "user", "sku", "watched_at"),
             ("Sitzung,Kunde,Artikel,Datum", "Kunde", "Artikel", "Datum"),
             ("Kunde,Artikel,Zeit,Datum", "Kunde", "Artikel", "Datum"),
+            ("utilisateur,artiste,morceau,date", "utilisateur", "morceau", "date"),
+            ("cliente,anuncio,producto,fecha", "cliente", "producto", "fecha"),
             ("user,item,time,timestamp", "user", "item", "timestamp"),
             ("user,product_id,category_id,event_time", "user", "product_id", "event_time"),
         ]
@@ -116,8 +126,23 @@ private enum NestedFilter {
         #expect(try !EventsFile.refusal("who,what,when\n7,50,1700000000\n").contains("looks like a row"))
         #expect(try !EventsFile.refusal("who,item,2024\n7,50,3\n").contains("looks like a row"))
         #expect(try EventsFile.refusal("# exported today\nuser,item\n").contains("sed '/^#/d'"))
-        #expect(try EventsFile.refusal("sep=;\nuser;item\nu;i\n").contains("sed 1d"))
         #expect(try EventsFile.refusal("user item timestamp\nu i 1\n").contains("tr -s ' ' ','"))
+    }
+
+    @Test("a first line that tells a spreadsheet the delimiter is skipped", arguments: ["\n", "\r\n"])
+    func spreadsheetLine(lineBreak: String) throws {
+        for (separator, mark) in [(";", ""), ("\t", "\u{FEFF}"), (",", "")] {
+            let lines = ["user", "u", "u"].enumerated().map { row, user in
+                [user, row == 0 ? "item" : "i\(row)", row == 0 ? "timestamp" : "\(3 - row)", ""].joined(
+                    separator: separator
+                )
+            }
+            let text = mark + (["sep=\(separator)"] + lines).joined(separator: lineBreak) + lineBreak
+            #expect(try EventsFile.sequences(EventsFile.load(text)) == ["u": ["i2", "i1"]])
+        }
+        let late = "sep=;\(lineBreak)user;item;timestamp\(lineBreak)u;i;yesterday\(lineBreak)"
+        #expect(try EventsFile.refusal(late).hasPrefix("F:3:5: 'yesterday'"))
+        #expect(try EventsFile.load("sep=,user,item\n1,u,i\n").data.eventCount == 1)
     }
 
     @Test("a log without a column of users may be one person's")
