@@ -9,11 +9,12 @@ extension EventLog {
     ) -> [String] {
         func note(_ role: ColumnRole, _ numbers: [Int32], _ number: (ArraySlice<UInt8>) -> Int32?) -> [String] {
             let other = reading.otherColumn(of: role).map { ", or take the column '\($0)' with --\(role)-column" } ?? ""
+            func drop(_ id: String) -> String { role == .user ? ", or train with --drop-user '\(id)'" : "" }
             return CSVReader.missingValues.compactMap { id in
                 guard let own = number(Array(id.utf8)[...]) else { return nil }
                 let share = Double(share: numbers.count { $0 == own }, of: users.count)
                 return "warning: \(source.name): the \(role.rawValue) '\(id)' has \(NumberText.percent(share)) of the "
-                    + "events. If this id stands for a missing value, remove its rows\(other)"
+                    + "events. If this id stands for a missing value, remove its rows\(drop(id))\(other)"
             }
         }
         // Users who are probably many visitors have a note of their own.

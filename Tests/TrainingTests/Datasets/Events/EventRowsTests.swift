@@ -37,6 +37,7 @@ import Training
         let loaded = try EventsFile.load("user,item,timestamp\nNaN,i,1\nNaN,j,2\nu,null,3\nNancy,none of these,4\n")
         #expect(loaded.data.notes.count == 2)
         #expect(loaded.data.notes[0].contains("the user 'NaN' has 50.0 % of the events"))
+        #expect(loaded.data.notes[0].hasSuffix("train with --drop-user 'NaN'"))
         #expect(loaded.data.notes[1].contains("the item 'null' has 25.0 % of the events"))
         #expect(loaded.data.eventCount == 4)
         let text = "userId;sessionId;item;timestamp\nNA;s;i;1\nNA;s;j;2\n"
