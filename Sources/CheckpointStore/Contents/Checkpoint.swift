@@ -167,3 +167,13 @@ public struct DataFingerprint: Codable, Sendable, Equatable {
         self.digests = digests
     }
 }
+
+extension CheckpointManifest {
+    /// That versions of a model were validated by different events; nil if all figures compare.
+    public static func noteOfValidation(by versions: [CheckpointManifest]) -> String? {
+        guard let first = versions.first, !versions.allSatisfy({ $0.data == first.data }) else { return nil }
+        return
+            "the versions of '\(first.model)' were validated by different events, so their validation figures do not "
+            + "compare. `dimerec evaluate` measures versions on the same events"
+    }
+}

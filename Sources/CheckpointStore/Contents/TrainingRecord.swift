@@ -89,4 +89,10 @@ public struct VersionJudgement: Codable, Sendable, Equatable {
 
     /// Whether the new version is worse and noise does not explain it: the whole interval is below zero.
     public var isWorse: Bool { high < 0 }
+
+    /// Both figures, on one line of a list.
+    public var brief: String {
+        func figure(_ value: Double) -> String { "\((value * 10_000).rounded() / 10_000)" }
+        return "\(measure) \(figure(new)) against \(figure(old)) of version \(replaced)"
+    }
 }

@@ -38,9 +38,17 @@ struct Models: ParsableCommand {
                 let metrics = ["hr@20", "hr@50"].map { "\($0) " + String(format: "%.4f", manifest.metrics[$0] ?? 0) }
                 Terminal.print(
                     "\(version.isActive ? "*" : " ") \(manifest.model) \(manifest.version)  \(manifest.createdAt)  "
-                        + "\(manifest.items) items  \(metrics.joined(separator: "  "))  \(version.bytes) bytes"
+                        + "\(manifest.items) items  validation \(metrics.joined(separator: "  "))  \(version.bytes) bytes"
+                        + (manifest.judgement.map { "  judged: \($0.brief)" } ?? "")
                 )
             }
+            let notes = Set(versions.map(\.model)).sorted().compactMap { model in
+                let manifests = versions.filter { $0.model == model }.compactMap {
+                    try? $0.stored.summary.get().manifest
+                }
+                return CheckpointManifest.noteOfValidation(by: manifests)
+            }
+            Terminal.write(notes: notes)
         }
     }
 

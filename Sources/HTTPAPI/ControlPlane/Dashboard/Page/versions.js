@@ -111,7 +111,8 @@ function trend(model) {
     const at = points.map((_, i) => [place(times[i], first, last, width), height - place(values[i], low, high, height)]);
     return element("figure", { class: "trend" },
         element("figcaption", { class: "quiet" },
-            `Validation HR@20 by time of publication: ${low.toFixed(3)} to ${high.toFixed(3)}`),
+            `Validation HR@20 by time of publication: ${low.toFixed(3)} to ${high.toFixed(3)}. `
+            + "Versions of different logs were validated by different events, so their figures do not compare."),
         element("svg", { viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": `Validation HR@20 of ${points.length} versions` },
             element("polyline", { points: at.map((point) => point.join(",")).join(" ") }),
             points.map(({ version, created_at }, i) => element("circle",
