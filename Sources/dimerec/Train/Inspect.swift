@@ -18,7 +18,9 @@ struct Inspect: ParsableCommand {
         help: "Interactions: what --events of train takes; several are read as one log.",
         completion: .file()
     )
-    var log: [String]
+    var log: [String] = []
+    @Option(help: "The same as an option, as the other commands have it; may be repeated.", completion: .file())
+    var events: [String] = []
     @Option(help: "Items (CSV: item, optional title and categories), for titles.", completion: .file())
     var items: String?
     @OptionGroup var columns: ColumnOptions
@@ -27,9 +29,12 @@ struct Inspect: ParsableCommand {
     var html: String?
     @Flag(help: "Print one JSON object instead of text.") var json = false
 
+    private var logs: [String] { log + events }
+
     func validate() throws {
+        guard !logs.isEmpty else { throw ValidationError("Give a log, for example `dimerec inspect events.csv`.") }
         guard let html else { return }
-        let files = try EventSource(log).files.map { ($0, "the log itself") } + [(items ?? "", "the items file")]
+        let files = try EventSource(logs).files.map { ($0, "the log itself") } + [(items ?? "", "the items file")]
         for (file, name) in files where !file.isEmpty {
             guard URL(filePath: html).standardizedFileURL != URL(filePath: file).standardizedFileURL else {
                 throw ValidationError("--html names \(name); give another file.")
@@ -40,7 +45,7 @@ struct Inspect: ParsableCommand {
     func run() throws {
         Allocator.keepFreedMemory()
         let columns = itemColumns.added(to: columns.names)
-        let report = try LogReport(events: EventSource(log), columns: columns, items: items)
+        let report = try LogReport(events: EventSource(logs), columns: columns, items: items)
         Terminal.write(notes: report.notes)
         if let html { try report.writePage(to: html) }
         Terminal.print(json ? String(decoding: try report.json, as: UTF8.self) : report.text)
