@@ -25,6 +25,8 @@ package final class MemorySource: CheckpointSource {
         package var isHeld = false
         /// The error of the next loads.
         package var loadError: CheckpointError?
+        /// The error of the next load alone.
+        package var passingLoadError: CheckpointError?
         /// The error of the next writes.
         package var refusal: CheckpointError?
         /// The error of ``reopenIfReplaced()``.
@@ -95,6 +97,7 @@ package final class MemorySource: CheckpointSource {
         state.withLock { $0.loads += 1 }
         while state.withLock(\.isHeld) { Thread.sleep(forTimeInterval: 0.001) }
         if let error = state.withLock(\.loadError) { throw error }
+        if let error = state.withLock({ $0.passingLoadError.take() }) { throw error }
         try verify(model: model, version: version)
         guard let checkpoint = state.withLock({ $0.checkpoints[version] }) else { throw StoreDoubleError.unknown }
         return checkpoint

@@ -63,6 +63,8 @@ public struct VersionJudgement: Codable, Sendable, Equatable {
     public var rows: Int
     /// Number of their users; nil in a judgement of an older program.
     public var users: Int?
+    /// How many of the judged events ask for an item that neither version has; nil in a judgement of an older program.
+    public var unknown: Int?
     /// The mean of the measure of the replaced version.
     public var old: Double
     /// The mean of the measure of the new version.
@@ -78,12 +80,14 @@ public struct VersionJudgement: Codable, Sendable, Equatable {
         measure: String,
         rows: Int,
         users: Int? = nil,
+        unknown: Int? = nil,
         old: Double,
         new: Double,
         low: Double,
         high: Double
     ) {
-        (self.replaced, self.measure, self.rows, self.users) = (replaced, measure, rows, users)
+        (self.replaced, self.measure, self.rows) = (replaced, measure, rows)
+        (self.users, self.unknown) = (users, unknown)
         (self.old, self.new, self.low, self.high) = (old, new, low, high)
     }
 

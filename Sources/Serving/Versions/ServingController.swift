@@ -17,8 +17,8 @@ public final class ServingController: Service {
     let logger: Logger
     let thread = BackgroundThread(name: "checkpoints")
     private let holder: RoutingHolder
-    private let builder: SnapshotBuilder
-    private let sampler: AnswerSampler?
+    let builder: SnapshotBuilder
+    let sampler: AnswerSampler?
     private let state = Mutex(ServedVersions())
     private let counts = Mutex(Report())
     private let isPolling = Mutex(false)
@@ -125,97 +125,7 @@ public final class ServingController: Service {
         }
     }
 
-    // MARK: Loading
-
-    /// Loads a version unless it is in memory, and returns whether it is there; logs and remembers a rejection.
-    func bringIn(_ id: VersionID) -> Bool {
-        if state.withLock({ $0.residents[id] != nil }) { return true }
-        guard begin(id) == nil else { return false }
-        return (try? load(id)) != nil
-    }
-
-    /// Starts a load, or returns the version of the load in progress.
-    func begin(_ id: VersionID) -> VersionID? {
-        state.withLock { state in
-            if let loading = state.loading { return loading.id }
-            state.loading = (id, false)
-            return nil
-        }
-    }
-
-    /// Ends the load in progress.
-    func end(rejection: (id: VersionID, reason: String)? = nil) {
-        state.withLock { state in
-            state.loading = nil
-            if let rejection { state.rejected[rejection.id] = rejection.reason }
-        }
-    }
-
-    /// Loads a version into memory; ``begin(_:)`` must have started the load, and this call ends it.
-    func load(_ id: VersionID) throws(ServingError) {
-        let clock = ContinuousClock()
-        let start = clock.now
-        // Unload first, so that memory never holds more versions than configured.
-        evict(keeping: max(1, configuration.keepVersions - 1), of: id.model)
-        freeRetired(within: .seconds(1))
-        do {
-            try requireSearchable(id)
-            let checkpoint = try source.load(model: id.model, version: id.version)
-            let createdAt = checkpoint.manifest.createdAt
-            let generation = state.withLock { $0.nextGeneration() }
-            let base = try builder.build(
-                checkpoint,
-                generation: generation,
-                histories: sampler?.recentHistories ?? [],
-                onWarming: { state.withLock { $0.loading = (id, true) } }
-            )
-            try commit {
-                let newest = try source.newestItemChange(of: id.model)
-                let snapshot = try replayed(on: base)
-                state.withLock { state in
-                    state.insert(
-                        id,
-                        ServedVersions.Resident(
-                            base: base,
-                            snapshot: snapshot,
-                            newestChange: newest,
-                            statistics: VersionStatistics(),
-                            createdAt: createdAt
-                        )
-                    )
-                }
-            }
-        } catch  where ServingError.mayPass(error) {
-            end()
-            logger.warning("the version could not be read", metadata: ["version": "\(id)", "error": "\(error)"])
-            throw ServingError(error)
-        } catch {
-            let reason = "\(error)"
-            end(rejection: (id, reason))
-            if case SnapshotError.notSearchable = error { note { _ = $0.unsearchable.insert(id) } }
-            counts.withLock { $0.rejected += 1 }
-            logger.error(
-                "version rejected; the service keeps its versions",
-                metadata: ["model.name": "\(id.model)", "model.version": "\(id.version)", "error": "\(reason)"]
-            )
-            throw .rejected(id, reason: reason)
-        }
-        end()
-        let seconds = (clock.now - start) / .seconds(1)
-        counts.withLock { $0.loadSeconds = seconds }
-        logger.info(
-            "version loaded",
-            metadata: [
-                "model.name": "\(id.model)", "model.version": "\(id.version)",
-                "load.ms": "\(Int(seconds * 1000))",
-            ]
-        )
-    }
-
-    /// Checks that a version can be searched outside of the process, if searches go there.
-    func requireSearchable(_ id: VersionID) throws {
-        try builder.requireSearchable { try source.inventory(of: id.model).first { $0.number == id.version } }
-    }
+    // MARK: State
 
     /// Changes the routing table in one step, and logs newly active versions.
     ///
@@ -243,7 +153,10 @@ public final class ServingController: Service {
     func look<Result: Sendable>(_ body: (ServedVersions) -> Result) -> Result { state.withLock { body($0) } }
 
     /// Changes the state where the routing table does not depend on it.
-    func note(_ change: (inout ServedVersions) -> Void) { state.withLock { change(&$0) } }
+    @discardableResult
+    func note<Result: Sendable>(_ change: (inout ServedVersions) -> Result) -> Result {
+        state.withLock { change(&$0) }
+    }
 
     /// Counts an event.
     func count(_ change: (inout Report) -> Void) { counts.withLock { change(&$0) } }
@@ -255,14 +168,14 @@ public final class ServingController: Service {
         _ = state.withLock { $0.takeUnused() }
     }
 
-    private func evict(keeping count: Int, of model: String?) {
+    func evict(keeping count: Int, of model: String?) {
         state.withLock { state in
             if state.evict(keeping: count, of: model) { holder.publish(state.table()) }
         }
     }
 
     /// Waits a limited time for requests to release retired snapshots, and frees them.
-    private func freeRetired(within limit: Duration) {
+    func freeRetired(within limit: Duration) {
         let clock = ContinuousClock()
         let end = clock.now + limit
         while true {

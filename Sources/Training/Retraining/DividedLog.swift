@@ -74,6 +74,15 @@ struct DividedLog {
         return EvaluationRows(EvaluationRows(rows, limit: limit), renumbered: { numbers[Int($0)] })
     }
 
+    /// How many rows ask for an item of the older events or of an earlier version's catalogue.
+    ///
+    /// The others are misses for every version, so they cannot tell which one is better.
+    func countOfAnswerable(with ids: [String]) -> Int {
+        let known = Set(vocabulary.ids).union(ids)
+        let isKnown = allItems.ids.map { known.contains($0) }
+        return (0..<rows.count).count { row in rows.target(of: row).map { isKnown[Int($0)] } ?? false }
+    }
+
     /// The older events as data of a training.
     ///
     /// - Parameters:

@@ -98,11 +98,8 @@ public struct RetrainingRound: Sendable {
         guard let divided = DividedLog(log, items, at: Timestamp(start), learntUntil: parent?.log?.newest) else {
             throw RetrainingError.shortLog(file: source.name, hours: settings.judge.hours)
         }
-        guard active == nil || divided.rows.count >= settings.judge.minimumRows else {
-            let least = settings.judge.minimumRows
-            let events = NumberText.counted(divided.rows.count, "new event")
-            result.reason =
-                "\(events) to judge by, too few to tell a worse version from chance; judge.minimumRows is \(least)"
+        if let reason = active.flatMap({ settings.judge.reasonNotToJudge(by: divided, $0.catalogue.ids) }) {
+            result.reason = reason
             return finished(result)
         }
         let origin = isFull ? nil : parent
@@ -259,7 +256,26 @@ extension VersionJudgement {
             low,
             high
         )
-        return rows < RetrainingConfiguration.Judge().minimumRows
-            ? figures + "; so few events show large differences only" : figures
+        let new = (unknown ?? 0) == 0 ? "" : "; \(unknown ?? 0) of them ask for an item that neither version has"
+        return rows - (unknown ?? 0) < RetrainingConfiguration.Judge().minimumRows
+            ? figures + new + "; so few events show large differences only" : figures + new
+    }
+}
+
+extension RetrainingConfiguration.Judge {
+    /// Why the newer events do not tell a worse version from chance.
+    ///
+    /// - Parameters:
+    ///   - divided: The log, divided at the time when they begin.
+    ///   - ids: The catalogue of the version in use.
+    /// - Returns: The reason with the next step; nil if they tell.
+    func reasonNotToJudge(by divided: DividedLog, _ ids: [String]) -> String? {
+        let events = NumberText.counted(divided.rows.count, "new event") + " to judge by"
+        let few = "too few to tell a worse version from chance; judge.minimumRows is \(minimumRows)"
+        guard divided.rows.count >= minimumRows else { return "\(events), \(few)" }
+        let answerable = divided.countOfAnswerable(with: ids)
+        guard answerable < minimumRows else { return nil }
+        return
+            "only \(answerable) of \(events) ask for an item that a version can know, \(few); lower judge.hours, now \(NumberText.short(hours)), so that the round trains on more of the newest events"
     }
 }

@@ -102,6 +102,7 @@ extension DividedLog {
             measure: measure.rawValue,
             rows: newValues.count,
             users: numbers.count,
+            unknown: (0..<newRows.count).count { oldRows.target(of: $0) == nil && newRows.target(of: $0) == nil },
             old: mean(oldValues),
             new: mean(newValues),
             low: difference.low,

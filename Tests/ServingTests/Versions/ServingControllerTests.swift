@@ -262,6 +262,20 @@ import Testing
         #expect(holder.snapshot?.version == 2 && controller.report.rejected == 0)
     }
 
+    @Test("a version that looks damaged once is served, because a failed read of the disk may look like damage")
+    func readsDamageTwice() async throws {
+        let source = MemorySource([1, 2], active: 2)
+        let damage = CheckpointError.corrupted(what: "malformed", location: "'s'")
+        source.state.withLock { $0.passingLoadError = damage }
+        let controller = watch(source)
+        await controller.poll()
+        #expect(holder.snapshot?.version == 2 && controller.report.rejected == 0)
+        source.state.withLock { $0.loadError = damage }
+        await #expect(throws: ServingError.rejected(VersionID("m", 1), reason: "\(damage)")) {
+            try await controller.activate(model: "m", version: 1, wait: true)
+        }
+    }
+
     @Test("a reload tries a rejected version again")
     func reloads() async throws {
         let source = MemorySource([1, 2], active: 1)

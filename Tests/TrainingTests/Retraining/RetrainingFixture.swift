@@ -21,6 +21,9 @@ struct RetrainingFixture {
         }
     }
 
+    /// The events of the first days, each with 40 users of its own.
+    static func days(_ count: Int) -> [String] { (0..<count).flatMap { lines(users: $0 * 40..<$0 * 40 + 40, day: $0) } }
+
     /// Fast settings.
     static var recipe: Recipe {
         var recipe = Recipe()
@@ -46,6 +49,16 @@ struct RetrainingFixture {
     /// Writes a log.
     func write(_ lines: [String]) throws {
         try Data((["user,item,timestamp"] + lines).joined(separator: "\n").utf8).write(to: URL(filePath: events))
+    }
+
+    /// Settings of rounds that read the log, from a file of their own.
+    func settings(_ recipe: Recipe = recipe) throws -> RetrainingConfiguration {
+        try recipe.write(to: folder.appending(path: "recipe.json").path)
+        let json =
+            #"{"store": "store.sqlite", "model": "m", "events": "events.csv", "recipe": "recipe.json", "keep": 3}"#
+        let path = folder.appending(path: "retrain.json").path
+        try Data(json.utf8).write(to: URL(filePath: path))
+        return try RetrainingConfiguration(contentsOf: path)
     }
 
     /// The log as the data of a training.

@@ -6,34 +6,18 @@ import Testing
 import Training
 
 @Suite("retraining round") struct RetrainingRoundTests {
-    private static func days(_ count: Int) -> [String] {
-        (0..<count).flatMap { RetrainingFixture.lines(users: $0 * 40..<$0 * 40 + 40, day: $0) }
-    }
-
     private struct Unfit: Error {}
-
-    private func settings(_ fixture: RetrainingFixture, _ recipe: Recipe = RetrainingFixture.recipe) throws
-        -> RetrainingConfiguration
-    {
-        let file = fixture.folder.appending(path: "recipe.json").path
-        try recipe.write(to: file)
-        let json =
-            #"{"store": "store.sqlite", "model": "m", "events": "events.csv", "recipe": "recipe.json", "keep": 3}"#
-        let path = fixture.folder.appending(path: "retrain.json").path
-        try Data(json.utf8).write(to: URL(filePath: path))
-        return try RetrainingConfiguration(contentsOf: path)
-    }
 
     @Test("rounds over growing logs publish versions that continue each other and are judged on the newest day")
     func publishes() throws {
         try RetrainingFixture.run { fixture in
-            let settings = try settings(fixture)
-            try fixture.write(Self.days(3))
+            let settings = try fixture.settings()
+            try fixture.write(RetrainingFixture.days(3))
             let first = try #require(try RetrainingRound(settings).run(check: { _ in }))
             #expect(first.outcome == .published && first.activeVersion == 1 && first.judgement == nil)
             let idle = try #require(try RetrainingRound(settings).run(check: { _ in }))
             #expect(idle.outcome == .nothingNew && idle.activeVersion == 1)
-            try fixture.write(Self.days(4))
+            try fixture.write(RetrainingFixture.days(4))
             let second = try #require(try RetrainingRound(settings).run(check: { _ in }))
             let judgement = try #require(second.judgement)
             #expect(judgement.replaced == 1 && judgement.rows > 300 && judgement.rows <= 40 * 12)
@@ -50,8 +34,8 @@ import Training
     @Test("a round keeps items that only a left-out user has, and counts that user's events in the extent of the log")
     func leavesOutUsers() throws {
         try RetrainingFixture.run { fixture in
-            let settings = try settings(fixture)
-            let others = Self.days(3)
+            let settings = try fixture.settings()
+            let others = RetrainingFixture.days(3)
             let shared = (0..<900).map { "null,own,\(RetrainingFixture.start + 60 * $0)" }
             try fixture.write(others + shared)
             let first = try #require(try RetrainingRound(settings).run(check: { _ in }))
@@ -71,16 +55,16 @@ import Training
     @Test("a round enters its stages in order, and ends early where it has nothing more to do")
     func stages() throws {
         try RetrainingFixture.run { fixture in
-            let settings = try settings(fixture)
+            let settings = try fixture.settings()
             func stages(_ check: (Checkpoint) throws -> Void = { _ in }) throws -> [RetrainingRound.Stage] {
                 var stages: [RetrainingRound.Stage] = []
                 _ = try RetrainingRound(settings).run(check: check, enter: { stages.append($0) })
                 return stages
             }
-            try fixture.write(Self.days(2))
+            try fixture.write(RetrainingFixture.days(2))
             #expect(try stages() == RetrainingRound.Stage.allCases.filter { $0 != .judging })
             #expect(try stages() == [.reading])
-            try fixture.write(Self.days(3))
+            try fixture.write(RetrainingFixture.days(3))
             #expect(try stages { _ in throw Unfit() } == [.reading, .training, .checking, .finishing])
             #expect(try stages() == RetrainingRound.Stage.allCases)
         }
@@ -89,10 +73,10 @@ import Training
     @Test("a version that fails the service's checks is not published")
     func keepsUnfit() throws {
         try RetrainingFixture.run { fixture in
-            let settings = try settings(fixture)
-            try fixture.write(Self.days(2))
+            let settings = try fixture.settings()
+            try fixture.write(RetrainingFixture.days(2))
             _ = try RetrainingRound(settings).run(check: { _ in })
-            try fixture.write(Self.days(3))
+            try fixture.write(RetrainingFixture.days(3))
             let record = try #require(try RetrainingRound(settings).run(check: { _ in throw Unfit() }))
             #expect(record.outcome == .unfit && record.activeVersion == 1 && record.reason.contains("Unfit"))
             let store = try CheckpointStore(path: fixture.store)
@@ -101,74 +85,11 @@ import Training
         }
     }
 
-    @Test("a version that is worse beyond noise is not published")
-    func keepsBetter() throws {
-        try RetrainingFixture.run { fixture in
-            // Counts know the circle of the items, which rows that start at their neighbours would know too. The
-            // continuation has no counts and destroys its weights.
-            try fixture.write(Self.days(2))
-            var good = RetrainingFixture.recipe
-            (good.training.maxSteps, good.training.itemStart) = (150, .random)
-            _ = try RetrainingRound(settings(fixture, good)).run(check: { _ in })
-            try fixture.write(Self.days(3))
-            var bad = good
-            bad.counts.enabled = false
-            (bad.training.learningRate, bad.continuation.learningRate, bad.continuation.share) = (0.5, 1, 0.1)
-            let record = try #require(try RetrainingRound(settings(fixture, bad)).run(check: { _ in }))
-            let judgement = try #require(record.judgement)
-            #expect(judgement.old > judgement.new && judgement.high < 0, "\(judgement)")
-            #expect(record.outcome == .worse && record.activeVersion == 1)
-            #expect(try CheckpointStore(path: fixture.store).inventory(of: "m").count == 1)
-        }
-    }
-
-    @Test("events of few users are drawn one by one, so that one user's difference has an interval")
-    func fewUsers() throws {
-        try RetrainingFixture.run { fixture in
-            let old = Self.days(2)
-            try fixture.write(old)
-            var recipe = RetrainingFixture.recipe
-            (recipe.training.maxSteps, recipe.training.itemStart) = (150, .random)
-            _ = try RetrainingRound(settings(fixture, recipe)).run(check: { _ in })
-            try fixture.write(
-                old + RetrainingFixture.lines(users: 200..<201, day: 3, events: 3)
-                    + RetrainingFixture.lines(users: 200..<201, day: 4, events: 121)
-            )
-            var other = recipe
-            (other.counts.enabled, other.training.learningRate, other.continuation.learningRate) = (false, 0.5, 1)
-            var settings = try settings(fixture, other)
-            settings.judge.measure = .reciprocalRank
-            let record = try #require(try RetrainingRound(settings).run(check: { _ in }))
-            let judgement = try #require(record.judgement, "\(record)")
-            #expect(judgement.users == 1 && judgement.rows >= 100 && judgement.low < judgement.high, "\(judgement)")
-            #expect(record.reason.contains(" events of 1 user, difference"), "\(record.reason)")
-        }
-    }
-
-    @Test("a round with one new event to judge by keeps the version and says why, unless the settings allow it")
-    func oneRow() throws {
-        try RetrainingFixture.run { fixture in
-            var settings = try settings(fixture)
-            try fixture.write(Self.days(2))
-            _ = try RetrainingRound(settings).run(check: { _ in })
-            let late = RetrainingFixture.lines(users: 0..<1, day: 9, events: 1)
-            try fixture.write(Self.days(3) + late)
-            let idle = try #require(try RetrainingRound(settings).run(check: { _ in }))
-            #expect(idle.outcome == .nothingNew && idle.activeVersion == 1)
-            #expect(
-                idle.reason.hasPrefix("1 new event to judge by, too few") && idle.reason.contains("judge.minimumRows")
-            )
-            settings.judge.minimumRows = 1
-            let record = try #require(try RetrainingRound(settings).run(check: { _ in }))
-            #expect(record.judgement?.rows == 1 && record.reason.hasSuffix("so few events show large differences only"))
-        }
-    }
-
     @Test("a stopped round changes nothing, and the next one continues or begins anew")
     func stops() throws {
         try RetrainingFixture.run { fixture in
-            let settings = try settings(fixture)
-            try fixture.write(Self.days(2))
+            let settings = try fixture.settings()
+            try fixture.write(RetrainingFixture.days(2))
             var steps = 0
             func round() throws -> RoundRecord? {
                 try RetrainingRound(settings).run(
@@ -182,10 +103,10 @@ import Training
             steps = 100
             #expect(try round()?.outcome == .published)
             #expect(steps == 135)
-            try fixture.write(Self.days(3))
+            try fixture.write(RetrainingFixture.days(3))
             steps = 4
             #expect(try round() == nil)
-            try fixture.write(Self.days(4))
+            try fixture.write(RetrainingFixture.days(4))
             steps = 100
             #expect(try round()?.judgement != nil)
             #expect(steps == 106)
@@ -195,15 +116,15 @@ import Training
     @Test("events of the future fail the round, because one of them would pass for the newest day for ever")
     func future() throws {
         try RetrainingFixture.run { fixture in
-            let settings = try settings(fixture)
-            try fixture.write(Self.days(3) + ["u1,i1,32503680000"])
+            let settings = try fixture.settings()
+            try fixture.write(RetrainingFixture.days(3) + ["u1,i1,32503680000"])
             let error = try #require(throws: RetrainingError.self) {
                 try RetrainingRound(settings).run(check: { _ in })
             }
             #expect(error == .futureEvents(file: fixture.events, count: 1, newest: "3000-01-01 00:00:00"))
             #expect(try CheckpointStore(path: fixture.store).models().isEmpty)
             let hours = Int(Date.now.timeIntervalSince1970) + 14 * 3600
-            try fixture.write(Self.days(3) + ["u1,i1,\(hours)"])
+            try fixture.write(RetrainingFixture.days(3) + ["u1,i1,\(hours)"])
             #expect(try RetrainingRound(settings).run(check: { _ in })?.outcome == .published)
         }
     }
@@ -211,10 +132,10 @@ import Training
     @Test("a log that shrank fails the round, and the record says so")
     func failure() throws {
         try RetrainingFixture.run { fixture in
-            let settings = try settings(fixture)
-            try fixture.write(Self.days(3))
+            let settings = try fixture.settings()
+            try fixture.write(RetrainingFixture.days(3))
             _ = try RetrainingRound(settings).run(check: { _ in })
-            try fixture.write(Self.days(3).filter { $0.hasPrefix("u1") })
+            try fixture.write(RetrainingFixture.days(3).filter { $0.hasPrefix("u1") })
             let round = RetrainingRound(settings)
             let error = try #require(throws: ContinuationError.self) { try round.run(check: { _ in }) }
             let record = round.failure(error)
@@ -227,12 +148,12 @@ import Training
     @Test("a log whose times are ordinals, or all of one day, is refused")
     func unsuitableLogs() throws {
         try RetrainingFixture.run { fixture in
-            let settings = try settings(fixture)
+            let settings = try fixture.settings()
             try fixture.write((0..<20).map { "u\($0 % 4),i\($0),\($0)" })
             #expect(throws: RetrainingError.noClock(file: fixture.events)) {
                 try RetrainingRound(settings).run(check: { _ in })
             }
-            try fixture.write(Self.days(1))
+            try fixture.write(RetrainingFixture.days(1))
             #expect(throws: RetrainingError.shortLog(file: fixture.events, hours: 24)) {
                 try RetrainingRound(settings).run(check: { _ in })
             }
