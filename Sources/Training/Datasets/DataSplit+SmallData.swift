@@ -41,6 +41,22 @@ extension DataSplit {
 }
 
 extension InteractionDataset {
+    /// The split that suits the times of the events: by time if they are a clock's, otherwise by users.
+    var splitByTimes: SplitKind { hasClock ? .time : .users }
+
+    /// The split to use where none is asked for.
+    ///
+    /// It is ``splitByTimes``, unless the users whom that split holds out have most of the events. Then too little would be
+    /// left to learn from, so the split is ``SplitKind/leaveOneOut`` if that has enough targets to judge by.
+    func suitedSplit(seed: UInt64) -> SplitKind {
+        guard let parts = DataSplit.parts(of: self, by: splitByTimes, seed: seed) else { return splitByTimes }
+        func events(_ isIncluded: (Int) -> Bool) -> Int {
+            parts.indices.reduce(0) { isIncluded($1) ? $0 + sequences[$1].count : $0 }
+        }
+        let judges = sequences.lengths.count { $0 > 3 } >= DataPart.fewTargets
+        return judges && 2 * events { parts[$0] == .train } < events { _ in true } ? .leaveOneOut : splitByTimes
+    }
+
     /// The same events, all of which may judge where a split leaves too few new ones to judge by.
     func judgedAnew(by kind: SplitKind, seed: UInt64, holdsOutTest: Bool) -> InteractionDataset {
         guard learnt != nil else { return self }
@@ -55,7 +71,7 @@ extension InteractionDataset {
 
 extension DataPart {
     /// The number of targets below which validation says little: at 100 rows, an HR@20 of .3 is uncertain by .09.
-    private static let fewTargets = 100
+    static let fewTargets = 100
     /// The number of users below which the new events of a log say little: the events of one user are much alike.
     static let fewUsers = 50
 

@@ -156,10 +156,19 @@ public struct DataSplit: Sendable, Equatable {
     ///     validation part for training.
     /// - Complexity: O(n) in events, and O(u log u) in users for ``SplitKind/time``.
     public init(_ dataset: InteractionDataset, by kind: SplitKind, seed: UInt64, holdsOutTest: Bool = true) {
+        if let parts = Self.parts(of: dataset, by: kind, seed: seed) {
+            self.init(dataset, parts, holdsOutTest)
+        } else {
+            self.init(leavingOut: holdsOutTest ? 2 : 1, of: dataset)
+        }
+    }
+
+    /// The part of each user; nil for a split that divides every user's events.
+    static func parts(of dataset: InteractionDataset, by kind: SplitKind, seed: UInt64) -> [SplitPart]? {
         switch kind {
-        case .users: self.init(dataset, Self.hashedParts(of: dataset.userIDs, seed: seed), holdsOutTest)
-        case .time: self.init(dataset, Self.timedParts(of: dataset), holdsOutTest)
-        case .leaveOneOut: self.init(leavingOut: holdsOutTest ? 2 : 1, of: dataset)
+        case .users: hashedParts(of: dataset.userIDs, seed: seed)
+        case .time: timedParts(of: dataset)
+        case .leaveOneOut: nil
         }
     }
 

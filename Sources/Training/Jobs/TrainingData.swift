@@ -30,7 +30,7 @@ public struct TrainingData: Sendable {
     ///   - columns: Explicit column names; nil ones are recognised from the header.
     ///   - targets: Which events are targets, and their weights.
     ///   - kind: The requested split; nil for ``SplitKind/time`` if the times are a clock's, otherwise
-    ///     ``SplitKind/users``.
+    ///     ``SplitKind/users``; ``SplitKind/leaveOneOut`` where these hold out most of the events.
     ///   - seed: Seed of a split by users.
     ///   - metadata: The items file, or nil.
     ///   - learntUntil: The newest time of a version to continue from, whose log was an earlier state of this one; nil
@@ -97,7 +97,7 @@ public struct TrainingData: Sendable {
         items metadata: String?,
         holdsOutTest: Bool = true
     ) throws {
-        let kind = requested ?? (dataset.hasClock ? .time : .users)
+        let kind = requested ?? dataset.suitedSplit(seed: seed)
         let dataset = dataset.judgedAnew(by: kind, seed: seed, holdsOutTest: holdsOutTest)
         learntUntil = dataset.learnt?.until
         let fitting: (split: DataSplit, kind: SplitKind)
@@ -108,12 +108,20 @@ public struct TrainingData: Sendable {
         }
         split = fitting.split
         notes = dataset.notes
-        splitReason = Self.reason(for: fitting.kind, requested: requested, preferred: kind)
+        splitReason = Self.reason(
+            for: fitting.kind,
+            requested: requested,
+            preferred: kind,
+            byTimes: dataset.splitByTimes
+        )
         if fitting.kind != kind {
             notes.append(
                 "warning: split '\(kind.rawValue)' gives no training or no validation rows, so '\(path)' is split by "
                     + "'\(fitting.kind.rawValue)'"
             )
+        }
+        if requested == nil, fitting.kind == kind, kind != dataset.splitByTimes {
+            notes.append("the split is '\(kind.rawValue)': \(splitReason)")
         }
         if dataset.hasClock, fitting.kind != .time {
             notes.append(
@@ -194,11 +202,20 @@ public struct TrainingData: Sendable {
     /// The name in manifests of a split given as files.
     public static let files = "files"
 
-    private static func reason(for kind: SplitKind, requested: SplitKind?, preferred: SplitKind) -> String {
+    private static func reason(
+        for kind: SplitKind,
+        requested: SplitKind?,
+        preferred: SplitKind,
+        byTimes: SplitKind
+    ) -> String {
         guard kind == preferred else {
             return "the split '\(preferred.rawValue)' gives no training rows or no validation rows"
         }
         if requested != nil { return "it was asked for" }
+        guard kind == byTimes else {
+            return
+                "the users whom '\(byTimes.rawValue)' would hold out have most of the events, so it would leave too few to learn from"
+        }
         return kind == .time
             ? "the times are a clock's, so the users whose last event is newest can be held out, as in real use"
             : "the times are ordinals, which do not compare between users, so whole users are held out by a hash"
