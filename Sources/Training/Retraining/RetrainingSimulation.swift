@@ -30,6 +30,10 @@ public struct RetrainingSimulation: Sendable {
         public var steps: Int
         /// Seconds of the training, validations and counts included.
         public var seconds: Double
+
+        package init(hitRate: Double, reciprocalRank: Double, steps: Int, seconds: Double) {
+            (self.hitRate, self.reciprocalRank, self.steps, self.seconds) = (hitRate, reciprocalRank, steps, seconds)
+        }
     }
 
     /// One period.
@@ -44,6 +48,11 @@ public struct RetrainingSimulation: Sendable {
         public var rows: Int
         /// A score for each way.
         public var scores: [Score]
+
+        package init(start: String, events: Int, newItems: Int, rows: Int, scores: [Score]) {
+            (self.start, self.events, self.newItems, self.rows) = (start, events, newItems, rows)
+            self.scores = scores
+        }
     }
 
     /// The ways that are compared: a full training first.

@@ -13,12 +13,12 @@ import Training
             try fixture.write(RetrainingFixture.days(2))
             var good = RetrainingFixture.recipe
             (good.training.maxSteps, good.training.itemStart) = (150, .random)
-            _ = try RetrainingRound(settings(fixture, good)).run(check: { _ in })
+            _ = try RetrainingRound(fixture.settings(good)).run(check: { _ in })
             try fixture.write(RetrainingFixture.days(3))
             var bad = good
             bad.counts.enabled = false
             (bad.training.learningRate, bad.continuation.learningRate, bad.continuation.share) = (0.5, 1, 0.1)
-            let record = try #require(try RetrainingRound(settings(fixture, bad)).run(check: { _ in }))
+            let record = try #require(try RetrainingRound(fixture.settings(bad)).run(check: { _ in }))
             let judgement = try #require(record.judgement)
             #expect(judgement.old > judgement.new && judgement.high < 0, "\(judgement)")
             #expect(record.outcome == .worse && record.activeVersion == 1)
@@ -33,7 +33,7 @@ import Training
             try fixture.write(old)
             var recipe = RetrainingFixture.recipe
             (recipe.training.maxSteps, recipe.training.itemStart) = (150, .random)
-            _ = try RetrainingRound(settings(fixture, recipe)).run(check: { _ in })
+            _ = try RetrainingRound(fixture.settings(recipe)).run(check: { _ in })
             try fixture.write(
                 old + RetrainingFixture.lines(users: 200..<201, day: 3, events: 3)
                     + RetrainingFixture.lines(users: 200..<201, day: 4, events: 121)

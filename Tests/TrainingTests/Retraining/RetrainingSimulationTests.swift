@@ -11,7 +11,7 @@ import Training
             try fixture.write(RetrainingFixture.days(4))
             let simulation = RetrainingSimulation(
                 recipe: RetrainingFixture.recipe,
-                events: try EventSource(file: fixture.events),
+                events: EventSource(file: fixture.events),
                 continuations: [ContinuationConfiguration()],
                 days: 1,
                 firstShare: 0.3
