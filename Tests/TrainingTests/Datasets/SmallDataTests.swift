@@ -47,7 +47,7 @@ import Training
                 try TrainingData(events: path, split: kind, seed: seed, items: nil)
             }
             let seed = try #require(
-                try (0..<200).first { seed in
+                try (UInt64(0)..<200).first { seed in
                     let train = try data(hasClock ? .time : .users, seed: seed).split.train
                     return 2 * train.sequences.ids.count < 396 * 5 + 4 * 1000
                 }

@@ -55,7 +55,7 @@ struct EventLog {
     ) throws(CSVError) -> EventLog {
         var log = EventLog()
         log.earlier = earlierUntil.map { ($0, EventDigest(), 0) }
-        var reading = EventReading(columns, targets, files: source.parts.count, countsValues: countsValues)
+        var reading = try EventReading(columns, targets, of: source, countsValues: countsValues)
         for part in source.parts {
             try part.read(reading.request) { (reader: inout CSVReader) throws(CSVError) in
                 try reading.begin(&reader)

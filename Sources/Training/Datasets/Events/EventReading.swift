@@ -17,7 +17,7 @@ struct EventReading {
     let request: ColumnRequest
     private let targets: TargetConfiguration
     private var choices: [ColumnChoice] = []
-    private var times = TimeReading()
+    private var times: TimeReading
     private var (userColumn, itemColumn): (Int, Int) = (0, 0)
     private var (eventColumn, weightColumn, ratingColumn): (Int?, Int?, Int?) = (nil, nil, nil)
     /// Whether the next row is the first of its file.
@@ -38,9 +38,15 @@ struct EventReading {
     /// - Parameters:
     ///   - columns: Explicit column names.
     ///   - targets: Which events are targets.
-    ///   - files: How many files the log has.
+    ///   - source: The log; this looks at its first times.
     ///   - countsValues: Whether to count the values of the columns of kinds and of ratings, where there are such columns.
-    init(_ columns: EventColumns, _ targets: TargetConfiguration, files: Int, countsValues: Bool = false) {
+    /// - Throws: ``CSVError`` if the log cannot be opened or lacks a column.
+    init(
+        _ columns: EventColumns,
+        _ targets: TargetConfiguration,
+        of source: EventSource,
+        countsValues: Bool = false
+    ) throws(CSVError) {
         var columns = columns
         if columns.weight == nil, !targets.weightColumn.isEmpty { columns.weight = targets.weightColumn }
         let further = targets.columns
@@ -49,10 +55,11 @@ struct EventReading {
         request = ColumnRequest(
             roles: [.user, .item, .time] + further + counted,
             needed: [.user, .item] + further,
-            files: files,
+            files: source.parts.count,
             named: columns
         )
         self.targets = targets
+        times = TimeReading(dateOrder: try source.dateOrder(request))
     }
 
     /// Whether the log has a column of times.

@@ -5,6 +5,8 @@ import CheckpointStore
 /// Dates may stand among times: some programs leave out a time of day at midnight.
 struct TimeReading {
     private var column: Int?
+    /// Whether the day or the month comes first in dates whose year comes last; nil if no date of the log shows it.
+    private let dateOrder: DateOrder?
     /// The first time of the log; nil before it is read.
     private var first: CSVError.WrittenTime?
     private var form: TimeForm?
@@ -27,6 +29,8 @@ struct TimeReading {
         var count = 0
     }
 
+    init(dateOrder: DateOrder?) { self.dateOrder = dateOrder }
+
     /// Whether there are times, and all of them are dates in digits.
     var areDigitDates: Bool { form == .number && otherTime == nil }
 
@@ -36,6 +40,14 @@ struct TimeReading {
 
     /// Warnings about dates among times, and about numbers that are probably dates, but do not count as such.
     func notes(of log: String) -> [String] {
+        let order = dateOrder.map { order in
+            "\(log): dates are read with the \(order.isDayFirst ? "day" : "month") first, as '\(order.evidence.text)' shows "
+                + "(line \(order.evidence.place.line))"
+        }
+        return [order].compactMap(\.self) + otherNotes(of: log)
+    }
+
+    private func otherNotes(of log: String) -> [String] {
         if let firstDate, form != .date {
             return [
                 "\(log): some times are dates without a time of day, such as '\(firstDate.text)' (line "
@@ -63,7 +75,7 @@ struct TimeReading {
     /// The time of the reader's row; nil without a column of times.
     mutating func next(in reader: borrowing CSVReader) throws(CSVError) -> Timestamp? {
         guard let column else { return nil }
-        let (time, form) = try reader.timestamp(column)
+        let (time, form) = try reader.timestamp(column, in: dateOrder)
         func written(_ form: String) -> CSVError.WrittenTime {
             let text = String(reader.text(column).prefix(40))
             return CSVError.WrittenTime(place: reader.location(column), text: text, form: form)

@@ -209,14 +209,36 @@ package struct CSVReader: ~Copyable {
         return time
     }
 
+    /// A field of this row without spaces around it.
+    func trimmedField(_ column: Int) -> ArraySlice<UInt8> { Self.trimmed(records.field(column)) }
+
     /// A field of this row as a time in any of its forms; spaces around it do not count.
+    ///
+    /// Dates whose year comes last are times only in a log whose order of day and month is known.
     package func timestamp(_ column: Int) throws(CSVError) -> (time: Timestamp, form: TimeForm) {
+        try timestamp(column, in: nil)
+    }
+
+    func timestamp(_ column: Int, in order: DateOrder?) throws(CSVError) -> (time: Timestamp, form: TimeForm) {
         try requireScalar(column)
         if let time = Timestamp(digits: records.field(column)) { return (time, .number) }
-        let field = Self.trimmed(records.field(column))
+        let field = trimmedField(column)
         guard !field.isEmpty else { throw .emptyTime(at: location(column), column: header[column]) }
         if let number = DecimalNumber(field), let time = Timestamp(number) { return (time, .number) }
         if let calendar = CalendarTime(written: field), let time = calendar.timestamp { return (time, calendar.form) }
+        if let order, let date = YearLastDate(field) {
+            if let calendar = date.time(dayFirst: order.isDayFirst), let time = calendar.timestamp {
+                return (time, calendar.form)
+            }
+            if date.time(dayFirst: !order.isDayFirst) != nil {
+                let other = CSVError.WrittenTime(
+                    place: location(column),
+                    text: String(text(column).prefix(40)),
+                    form: DateOrder.form(dayFirst: !order.isDayFirst)
+                )
+                throw .mixedTimes(column: header[column], first: order.evidence, other: other)
+            }
+        }
         let text = String(decoding: field, as: UTF8.self)
         if Self.missingValues.contains(text) { throw .emptyTime(at: location(column), column: header[column]) }
         throw .unreadableTime(at: location(column), column: header[column], text: String(text.prefix(40)))

@@ -64,7 +64,7 @@ public struct LogImport: Sendable {
     private func read() throws(CSVError) -> (InteractionLog, rows: Int, hasTimes: Bool) {
         var targets = TargetConfiguration()
         targets.minRating = minimumRating
-        var reading = EventReading(columns, targets, files: events.parts.count)
+        var reading = try EventReading(columns, targets, of: events)
         var (log, rows) = (InteractionLog(), 0)
         for part in events.parts {
             try part.read(reading.request) { (reader: inout CSVReader) throws(CSVError) in
