@@ -33,32 +33,27 @@ import Training
 
     @Test("without a request, users with most of the events are not held out whole", arguments: [false, true])
     func fewUsersHaveMostEvents(hasClock: Bool) throws {
-        // The long users come last in time; the hash of the users split is tried until it holds one of them out.
-        let log =
-            "user,item,timestamp\n"
-            + (0..<400).flatMap { user in
-                (0..<(user < 396 ? 5 : 1000)).map { event in
+        func log(_ longUsers: [String]) -> String {
+            let rows = (0..<400).flatMap { user in
+                (0..<(longUsers.contains("u\(user)") ? 400 : 5)).map { event in
                     let time = hasClock ? 1_700_000_000 + 86_400 * user + 60 * event : event
                     return "u\(user),i\((user + event) % 50),\(time)\n"
                 }
-            }.joined()
-        try withFile(log) { path in
-            func data(_ kind: SplitKind?, seed: UInt64) throws -> TrainingData {
-                try TrainingData(events: path, split: kind, seed: seed, items: nil)
             }
-            let seed = try #require(
-                try (UInt64(0)..<200).first { seed in
-                    let train = try data(hasClock ? .time : .users, seed: seed).split.train
-                    return 2 * train.sequences.ids.count < 396 * 5 + 4 * 1000
-                }
-            )
-            let chosen = try data(nil, seed: seed)
-            #expect(chosen.splitKind == .leaveOneOut && chosen.splitReason.contains("most of the events"))
-            #expect(chosen.split.train.sequences.ids.count == 396 * 3 + 4 * 998)
-            #expect(chosen.notes.contains { $0.hasPrefix("the split is 'leave-one-out': the users whom ") })
-            #expect(chosen.notes.contains { $0.contains("flatters") } == hasClock)
-            #expect(try data(.time, seed: seed).splitReason == "it was asked for")
+            return "user,item,timestamp\n" + rows.joined()
         }
+        func data(_ longUsers: [String], _ kind: SplitKind? = nil) throws -> TrainingData {
+            try withFile(log(longUsers)) { try TrainingData(events: $0, split: kind, seed: 1, items: nil) }
+        }
+        let short = try data([])
+        #expect(short.splitKind == (hasClock ? .time : .users))
+        let long = Array(short.split.test.userIDs.suffix(12))
+        let chosen = try data(long)
+        #expect(chosen.splitKind == .leaveOneOut && chosen.splitReason.contains("most of the events"))
+        #expect(chosen.split.train.sequences.ids.count == 388 * 3 + 12 * 398)
+        #expect(chosen.notes.contains { $0.hasPrefix("the split is 'leave-one-out': the users whom ") })
+        #expect(chosen.notes.contains { $0.contains("flatters") } == hasClock)
+        #expect(try data(long, short.splitKind).splitReason == "it was asked for")
     }
 
     @Test("leave-one-out is replaced when no user has enough events")

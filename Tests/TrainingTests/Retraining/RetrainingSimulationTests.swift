@@ -64,9 +64,9 @@ import Training
         )
         let lines = report.markdown.split(separator: "\n")
         #expect(lines[0].hasPrefix("2 periods, 400 judged events."))
-        #expect(lines[3].hasPrefix("| full | 25.00 | 100 percent | 12.50 | 100 percent | 200 |"), "\(lines[3])")
+        #expect(lines[3].hasPrefix("| full | 25.00 | 100.0 % | 12.50 | 100.0 % | 200 |"), "\(lines[3])")
         #expect(
-            lines[4].contains("| 20.00 | 80 percent | 10.00 | 80 percent | 40 | 20 percent | 40 | 20 percent |"),
+            lines[4].contains("| 20.00 | 80.0 % | 10.00 | 80.0 % | 40 | 20.0 % | 40 | 20.0 % |"),
             "\(lines[4])"
         )
         #expect(report.csv.split(separator: "\n").count == 1 + 3 * 2)
