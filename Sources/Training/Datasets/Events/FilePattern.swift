@@ -10,10 +10,14 @@ enum FilePattern {
     static func isPattern(_ name: String) -> Bool { name.contains { "*?[".contains($0) } }
 
     /// Whether a path leads to a folder; nil when it leads to nothing.
-    static func isFolder(_ path: String) -> Bool? {
+    static func isFolder(_ path: String) -> Bool? { type(of: path).map { $0 == .typeDirectory } }
+
+    /// Whether a path leads to a file that can be read again and again, unlike a pipe.
+    static func isRegularFile(_ path: String) -> Bool { type(of: path) == .typeRegular }
+
+    private static func type(of path: String) -> FileAttributeType? {
         let resolved = URL(fileURLWithPath: path).resolvingSymlinksInPath().path
-        let type = try? FileManager.default.attributesOfItem(atPath: resolved)[.type] as? FileAttributeType
-        return type.map { $0 == .typeDirectory }
+        return try? FileManager.default.attributesOfItem(atPath: resolved)[.type] as? FileAttributeType
     }
 
     /// The names in a folder, sorted by bytes; none if it cannot be read.

@@ -103,12 +103,12 @@ extension EventSource {
     ///
     /// - Parameter request: The columns of the log.
     /// - Returns: The order; nil if the times are written in another way, if no date shows it, and for logs that cannot be
-    ///   read twice: standard input and the rows of a query.
+    ///   read twice: pipes, standard input and the rows of a query.
     /// - Throws: ``CSVError`` if a file cannot be read or lacks a column.
     func dateOrder(_ request: ColumnRequest) throws(CSVError) -> DateOrder? {
         var (order, hasDates): (DateOrder?, Bool) = (nil, false)
         for part in parts {
-            guard case .file = part else { return nil }
+            guard case .file(let path) = part, FilePattern.isRegularFile(path) else { return nil }
             try part.read(request) { (reader: inout CSVReader) throws(CSVError) in
                 guard let column = try ColumnChoice(request, in: &reader)[.time] else { return }
                 (order, hasDates) = try reader.dateOrder(column, isBegun: hasDates)
