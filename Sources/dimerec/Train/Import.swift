@@ -19,6 +19,7 @@ struct Import: ParsableCommand {
         /// Runs an import and prints the counts.
         func print(_ format: String, _ run: (_ folder: String) throws -> ImportSummary) throws {
             let summary = try run(out)
+            Terminal.write(notes: summary.notes)
             guard json else {
                 for part in summary.parts {
                     Terminal.print(

@@ -21,6 +21,9 @@ public struct ImportSummary: Sendable, Equatable {
     /// How many different items all parts hold.
     public let items: Int
 
+    /// Notes for the user about the columns and times of the log; none for public data, whose form is known.
+    public internal(set) var notes: [String] = []
+
     /// How many interactions all parts hold.
     public var events: Int { parts.reduce(0) { $0 + $1.events } }
 }

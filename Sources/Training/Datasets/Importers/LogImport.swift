@@ -43,13 +43,19 @@ public struct LogImport: Sendable {
     /// - Complexity: O(n log n) in events, and O(n) for each round of the core; 32 bytes an event plus the ids.
     public func run(into folder: String) throws -> ImportSummary {
         try DatasetFolder.requireFree(folder)
-        var (log, rows, hasTimes) = try read()
+        var (log, rows, hasTimes, notes) = try read()
         guard hasTimes || sessionGap == nil && !splitsByTime else { throw ImportError.noTimes(events.name) }
         if dropsRepeats { log.dropRepeats() }
         if let sessionGap { log = log.sessions(gap: sessionGap) }
         log.keepCore(core)
         let parts = splitsByTime ? log.partsByTime() : []
-        return try DatasetFolder.create(folder, source: events.name, rows: rows, users: log.users, items: log.items) {
+        var summary = try DatasetFolder.create(
+            folder,
+            source: events.name,
+            rows: rows,
+            users: log.users,
+            items: log.items
+        ) {
             if splitsByTime {
                 for part in SplitPart.allCases {
                     try $0.write(log.interactions.lazy.filter { parts[Int($0.user)] == part }, as: part.rawValue)
@@ -59,9 +65,11 @@ public struct LogImport: Sendable {
             }
             try $0.writeItems(log.statistics(), hasNames: false)
         }
+        summary.notes = notes
+        return summary
     }
 
-    private func read() throws(CSVError) -> (InteractionLog, rows: Int, hasTimes: Bool) {
+    private func read() throws(CSVError) -> (InteractionLog, rows: Int, hasTimes: Bool, notes: [String]) {
         var targets = TargetConfiguration()
         targets.minRating = minimumRating
         var reading = try EventReading(columns, targets, of: events)
@@ -89,7 +97,7 @@ public struct LogImport: Sendable {
         guard rows > 0 else { throw .empty(file: events.name) }
         try reading.end(of: events.name)
         if reading.hasDigitDates { log = log.withDigitDates() }
-        return (log, rows, reading.hasTimes)
+        return (log, rows, reading.hasTimes, reading.notes(of: events) + reading.notesOfTimes(of: events.name))
     }
 }
 

@@ -76,7 +76,8 @@ import Training
         let out = folder.appending(path: "out").path
         var job = LogImport(events: try EventSource([folder.path]))
         job.dropsEmpty = true
-        _ = try job.run(into: out)
+        let summary = try job.run(into: out)
+        #expect(summary.notes.contains { $0.contains("dates are read with the day first") }, "\(summary.notes)")
         let written = try String(contentsOfFile: out + "/events.csv", encoding: .utf8)
         #expect(written.contains("u,a,1706745600") && written.contains("u,b,1704153600"), "\(written)")
     }
