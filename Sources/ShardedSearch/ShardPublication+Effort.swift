@@ -3,6 +3,14 @@ import Serving
 import VectorIndex
 
 extension ShardPublication {
+    /// A user's vector, and the items that an exact search finds for it without those of the history, as requests leave
+    /// them out by default.
+    private struct Query {
+        let vector: [Float]
+        let history: [Int32]
+        let truth: Set<Int32>
+    }
+
     /// The least effort that reaches a recall, its recall, and that for made-up histories if the others are real.
     func tunedEffort(
         of model: ServedModel,
@@ -13,10 +21,13 @@ extension ShardPublication {
     ) throws -> (effort: Int, recall: Double, madeUpRecall: Double?) {
         let k = min(50, model.itemVectors.rows)
         let exact = try FlatIndex(vectors: model.itemVectors)
-        func truths(_ queries: [[Float]]) -> [Set<Int32>] {
-            queries.map { Set(exact.search($0.span, k: k).map(\.id)) }
+        func queries(_ histories: [[Int32]]) -> [Query] {
+            zip(histories, model.userVectors(of: histories)).map { history, vector in
+                let truth = exact.search(vector.span, k: k, excluding: history).map(\.id)
+                return Query(vector: vector, history: history, truth: Set(truth))
+            }
         }
-        func recall(_ effort: Int, _ queries: [[Float]], _ truths: [Set<Int32>]) throws -> Double {
+        func recall(_ effort: Int, _ queries: [Query]) throws -> Double {
             let source = ShardSource(
                 shards: shards,
                 relation: relation,
@@ -29,26 +40,26 @@ extension ShardPublication {
             let index = try ExternalIndex(vectors: model.itemVectors, source: source)
             var found = 0
             let workspace = SearchWorkspace()
-            for (query, truth) in zip(queries, truths) {
+            for query in queries {
                 workspace.beginAnswer()
-                index.search(query.span, k: k, effort: nil, among: Eligibility(), in: workspace)
+                let eligible = Eligibility(excluded: query.history)
+                index.search(query.vector.span, k: k, effort: nil, among: eligible, in: workspace)
                 // Too few candidates make the index score all items itself, which is no merit of the effort.
-                if !workspace.fellBack { found += workspace.results.count { truth.contains($0.id) } }
+                if !workspace.fellBack { found += workspace.results.count { query.truth.contains($0.id) } }
             }
-            return Double(found) / Double(queries.count * k)
+            return Double(found) / Double(max(1, queries.reduce(0) { $0 + $1.truth.count }))
         }
-        let madeUp = model.userVectors(of: model.madeUpHistories(64))
-        let queries = options.histories.isEmpty ? madeUp : model.userVectors(of: options.histories)
-        let wanted = truths(queries)
+        let madeUp = queries(model.madeUpHistories(64))
+        let wanted = options.histories.isEmpty ? madeUp : queries(options.histories)
         var best = (effort: 1, recall: 0.0)
         let lists = options.lists(rows: counts.max() ?? 1, dimension: model.itemVectors.columns)
         for effort in SearchIndexKind.efforts(upTo: options.kind == .hnsw ? 1000 : lists) {
-            let reached = try recall(effort, queries, wanted)
+            let reached = try recall(effort, wanted)
             if reached > best.recall || best.recall == 0 { best = (effort, reached) }
             if reached >= options.recall { break }
         }
         guard !options.histories.isEmpty else { return (best.effort, best.recall, nil) }
-        return (best.effort, best.recall, try recall(best.effort, madeUp, truths(madeUp)))
+        return (best.effort, best.recall, try recall(best.effort, madeUp))
     }
 }
 
