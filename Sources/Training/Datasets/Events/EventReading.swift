@@ -24,6 +24,8 @@ struct EventReading {
     private var isAtStart = true
     /// A column without a role that looks like times; nil when there is none, or there is a column of times.
     private var timelike: String?
+    /// A column without a role that looks like the time of the day; nil when there is none, or there is no column of times.
+    private var timeOfDay: String?
     /// Kinds of events without a weight, at most 20, and where the first of them is.
     private var unknownKinds: (kinds: [String], first: CSVError.Location)?
     /// Whether an event has one of the kinds that are targets, and at most 20 of the other kinds before it.
@@ -98,6 +100,7 @@ struct EventReading {
         if isAtStart {
             isAtStart = false
             if !hasTimes, timelike == nil { timelike = choices.last?.timelike(in: reader) }
+            if hasTimes, timeOfDay == nil { timeOfDay = choices.last?.timeOfDay(in: reader) }
         }
         if values != nil {
             if let eventColumn { values?.add(kind: reader.text(eventColumn)) }
@@ -159,7 +162,14 @@ struct EventReading {
     }
 
     /// Notes about the forms of the times.
-    func notesOfTimes(of log: String) -> [String] { times.notes(of: log) }
+    func notesOfTimes(of log: String) -> [String] {
+        guard let timeOfDay, times.areDates else { return times.notes(of: log) }
+        let note =
+            "warning: \(log): the times are dates alone, and '\(timeOfDay)' looks like the time of the day. So the events of a "
+            + "day count in the order of their rows. If the rows are not sorted by time, write both into one column, such as "
+            + "'2024-01-31 10:51:09'"
+        return times.notes(of: log) + [note]
+    }
 
     /// A column of the last file without a role whose name is known for one; nil if there is none.
     func otherColumn(of role: ColumnRole) -> String? { choices.last?.otherColumn(of: role) }

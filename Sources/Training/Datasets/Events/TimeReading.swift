@@ -34,6 +34,9 @@ struct TimeReading {
     /// Whether there are times, and all of them are dates in digits.
     var areDigitDates: Bool { form == .number && otherTime == nil }
 
+    /// Whether all times are dates without a time of the day.
+    var areDates: Bool { form == .date || areDigitDates }
+
     /// Whether the times are numbers that count from 1970, and not from a start of the log's own: such a log goes through
     /// all sizes of numbers.
     var countFrom1970: Bool { form == .number && !areDigitDates && (distant < 10 || distant * 100 < numbers) }

@@ -127,6 +127,13 @@ struct ColumnChoice {
         positions.filter { ColumnRole.normalised(header[$0]) == name }
     }
 
+    /// A column without a role whose field in the reader's row looks like the time of a day, such as `10:51:09`.
+    func timeOfDay(in reader: borrowing CSVReader) -> String? {
+        header.indices.first { column in
+            !positions.values.contains(column) && reader.text(column).wholeMatch(of: /\s*\d\d?:\d\d(:\d\d.*)?/) != nil
+        }.map { header[$0] }
+    }
+
     /// The name of the first column without a role whose field in the reader's row looks like a time; nil if none does.
     func timelike(in reader: borrowing CSVReader) -> String? {
         for column in header.indices where !positions.values.contains(column) && reader.looksLikeTime(column) {

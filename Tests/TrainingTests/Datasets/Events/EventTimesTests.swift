@@ -147,6 +147,19 @@ import Training
         #expect(notes.contains { $0.contains("'moment' looks like times") } == isTime, "\(notes)")
     }
 
+    @Test("a column with the time of the day beside a column of dates is named, because it tells the order in a day")
+    func timeOfDay() throws {
+        for date in ["2024-01-31", "20240131", "31/01/2024"] {
+            let log = "user,item,date,hour\nu,i,\(date),9:05\nu,j,\(date),08:10:00\n"
+            let notes = try EventsFile.load(log).data.notes
+            #expect(notes.contains { $0.hasPrefix("warning: ") && $0.contains("'hour' looks like the time of the day") })
+        }
+        for row in ["2024-01-31 10:00,9:05", "1700000000,9:05", "2024-01-31,5", "2024-01-31,9:5x"] {
+            let notes = try EventsFile.load("user,item,date,hour\nu,i,\(row)\n").data.notes
+            #expect(!notes.contains { $0.contains("time of the day") }, "\(notes)")
+        }
+    }
+
     @Test("without a column of times the file's order is used, with a warning")
     func noTimes() throws {
         let loaded = try EventsFile.load("user,item,price\nv,c,1\nu,b,9\nu,a,2\nv,a,3\n")
