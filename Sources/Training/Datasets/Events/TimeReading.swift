@@ -45,7 +45,7 @@ struct TimeReading {
     func notes(of log: String) -> [String] {
         let order = dateOrder.map { order in
             "\(log): dates are read with the \(order.isDayFirst ? "day" : "month") first, as '\(order.evidence.text)' shows "
-                + "(line \(order.evidence.place.line))"
+                + "(\(order.evidence.place))"
         }
         return [order].compactMap(\.self) + otherNotes(of: log)
     }
