@@ -181,34 +181,23 @@ public struct DataSplit: Sendable, Equatable {
         }
     }
 
-    /// All events of the training and the validation part, each a target with its weight; the users of the validation
-    /// part come last.
+    /// All events of the training and the validation part; the sequences of the validation part come last.
     ///
     /// A sequence of the training part that a user's sequence of the validation part continues, as with
     /// ``SplitKind/leaveOneOut`` or in a fold by time, is left out, because the longer one has its events.
     ///
     /// - Complexity: O(n) in events.
-    var beforeTest: DataPart {
+    package var sequencesBeforeTest: RaggedRows {
         let later = Dictionary(zip(validation.userIDs, 0...)) { $1 }
-        let isWeighted = !train.weights.isEmpty || !validation.weights.isEmpty
-        var (userIDs, sequences, weights): ([String], RaggedRows, [Float]) = ([], RaggedRows(), [])
-        func add(_ row: Int, of part: DataPart) {
-            userIDs.append(part.userIDs[row])
-            sequences.append(part.sequences[row])
-            guard isWeighted else { return }
-            let places = part.sequences.offsets[row]..<part.sequences.offsets[row + 1]
-            weights += part.weights.isEmpty ? [Float](repeating: 1, count: places.count) : Array(part.weights[places])
-        }
+        var sequences = RaggedRows()
         for (row, user) in train.userIDs.enumerated() {
-            if let place = later[user], validation.sequences[place].starts(with: train.sequences[row]) { continue }
-            add(row, of: train)
+            let own = train.sequences[row]
+            if let place = later[user], validation.sequences[place].starts(with: own) { continue }
+            sequences.append(own)
         }
-        for row in 0..<validation.sequences.count { add(row, of: validation) }
-        return DataPart(userIDs: userIDs, sequences: sequences, weights: weights)
+        for row in 0..<validation.sequences.count { sequences.append(validation.sequences[row]) }
+        return sequences
     }
-
-    /// The sequences of ``beforeTest``.
-    package var sequencesBeforeTest: RaggedRows { beforeTest.sequences }
 
     private init(_ dataset: InteractionDataset, _ parts: [SplitPart], _ holdsOutTest: Bool) {
         func part(_ names: SplitPart?..., judgedAnew: Bool = true) -> DataPart {

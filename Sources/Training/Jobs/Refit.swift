@@ -8,17 +8,13 @@ import Recommenders
 /// and most like the rows to come. Half of the targets of a refit are from the validation part and half from the training
 /// part, so nothing is forgotten. The refit lasts until the validation part has been seen about as often as the training
 /// part was. Afterwards only the test part can judge the result.
-///
-/// Where the validation part continues the sequences of the training part by one item each, as with
-/// ``SplitKind/leaveOneOut``, the refit learns from the longer sequences alone.
 struct Refit {
     /// The settings: fewer steps, half of the training's learning rate, a warm-up because Adam's moments form again, then
     /// a fall to 0.
     ///
     /// Validations choose nothing here, because the refit learns from their rows.
     let recipe: Recipe
-    /// The data: the training part, and the validation part repeated until both have about as many targets; or the longer
-    /// sequences.
+    /// The data: the training part, and the validation part repeated until both have about as many targets.
     let split: DataSplit
 
     /// Makes the draws of a refit differ from those of the training.
@@ -28,13 +24,11 @@ struct Refit {
     /// The least validation targets for each training target with which a refit is worth its time.
     private static let leastRatio = 0.01
 
-    /// Steps of a refit as a share of those of the training, where users' sequences continue in the validation part.
-    private static let continuedShare = 0.2
-
     /// Steps of a refit as a share of those of the training; 0 if there is none.
+    ///
+    /// A user whose sequence continues in the validation part has one new target there: too few to learn from.
     static func share(_ recipe: Recipe, _ split: DataSplit) -> Double {
-        guard recipe.training.refit else { return 0 }
-        guard split.validation.targets == .any else { return continuedShare }
+        guard recipe.training.refit, split.validation.targets == .any else { return 0 }
         let ratio = Double(split.validation.targetCount) / Double(max(1, split.train.targetCount))
         return ratio < leastRatio ? 0 : min(mostShare, 2 * ratio)
     }
@@ -57,10 +51,6 @@ struct Refit {
         settings.training.decayShare = 0.9
         settings.training.patience = 100_000
         self.recipe = settings
-        guard split.validation.targets == .any else {
-            self.split = DataSplit(train: split.beforeTest, validation: split.validation, test: split.test)
-            return
-        }
         let (train, validation) = (split.train, split.validation)
         let times = max(1, train.targetCount / max(1, validation.targetCount))
         let isWeighted = !train.weights.isEmpty || !validation.weights.isEmpty

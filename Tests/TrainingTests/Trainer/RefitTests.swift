@@ -41,15 +41,8 @@ import Training
         var total: Int?
     }
 
-    /// A log in which the next-to-last item of every user, and no other, follows one from the other half of the items.
-    private static let turningCSV = csv.split(separator: "\n").enumerated().map { number, line in
-        let fields = line.split(separator: ",")
-        guard number > 0, number % 8 >= 7 || number % 8 == 0, let item = Int(fields[1].dropFirst()) else { return line }
-        return "\(fields[0]),i\((item + 20) % 40),\(fields[2])"[...]
-    }.joined(separator: "\n")
-
-    private func train(_ recipe: Recipe, on csv: String = csv, stopAt: Int? = nil) throws -> Result {
-        try withFile(csv, name: "events.csv") { events in
+    private func train(_ recipe: Recipe, stopAt: Int? = nil) throws -> Result {
+        try withFile(Self.csv, name: "events.csv") { events in
             let path = URL(filePath: events).deletingLastPathComponent().appending(path: "store.sqlite").path
             let store = try CheckpointStore(path: path)
             let data = try TrainingData(events: events, split: recipe.data.split, seed: 1, items: nil)
@@ -84,11 +77,11 @@ import Training
         }
     }
 
-    /// HR@1 of a part.
-    private func accuracy(_ result: Result, _ recipe: Recipe, of part: SplitPart = .test) throws -> Double {
+    /// HR@1 of the test part.
+    private func accuracy(_ result: Result, _ recipe: Recipe) throws -> Double {
         let model = try recipe.model(stored: result.checkpoint.parameters, items: result.data.catalogue.count)
         let evaluator = Evaluator(
-            rows: EvaluationRows(result.data.split[part], protocol: .allPrefixes),
+            rows: EvaluationRows(result.data.split.test, protocol: .allPrefixes),
             historyLength: 50,
             popularity: PopularityPredictor(sequences: RaggedRows(), items: result.data.catalogue.count)
         )
@@ -116,20 +109,10 @@ import Training
         #expect(whole.checkpoint.parameters == resumed.checkpoint.parameters)
     }
 
-    @Test("the item of each user that a split by leave-one-out validates by is learnt too") func leaveOneOut() throws {
+    @Test("a user's one further item is no reason for a refit") func leaveOneOut() throws {
         var recipe = Self.recipe
         (recipe.data.split, recipe.data.evaluation) = (.leaveOneOut, .lastItem)
-        (recipe.training.maxSteps, recipe.training.validateEvery, recipe.training.learningRate) = (400, 400, 0.02)
-        var without = recipe
-        without.training.refit = false
-        let plain = try train(without, on: Self.turningCSV)
-        let refitted = try train(recipe, on: Self.turningCSV)
-        #expect(plain.steps.isEmpty && refitted.steps == Array(1...80))
-        #expect(refitted.report?.progress.best == plain.report?.progress.best)
-        let (before, after) = (
-            try accuracy(plain, without, of: .validation), try accuracy(refitted, recipe, of: .validation)
-        )
-        #expect(after > before + 0.1, "\(before) before, \(after) after")
+        #expect(try train(recipe).steps.isEmpty)
     }
 
     @Test("a system in closed form is fitted to both parts, and judged by one") func closedForm() throws {
