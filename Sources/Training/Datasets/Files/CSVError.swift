@@ -224,7 +224,9 @@ public enum CSVError: Error, Equatable, CustomStringConvertible {
                 + "a zone)." + (ConvertibleTime(text)?.advice ?? "") + Self.adviceForComma(text)
                 + Self.adviceForTimeOfDay(text)
         case .mixedTimes(let column, let first, let other):
-            "\(other.place): column '\(column)' mixes forms of time: \(other) and \(first). Write all of them in one form."
+            "\(other.place): column '\(column)' mixes forms of time: \(other) and \(first)"
+                + (first.place.file == other.place.file ? "" : " of '\(first.place.file)'")
+                + ". Write all of them in one form."
         case .mixedTimeUnits(let column, let first, let other):
             "\(other.place): column '\(column)' counts \(other.form) here (\(other.text)) and \(first.form) in "
                 + "'\(first.place.file)' (\(first.text), line \(first.place.line)). Write all of them in one unit."

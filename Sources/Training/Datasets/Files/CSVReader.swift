@@ -227,10 +227,11 @@ package struct CSVReader: ~Copyable {
         if let number = DecimalNumber(field), let time = Timestamp(number) { return (time, .number) }
         if let calendar = CalendarTime(written: field), let time = calendar.timestamp { return (time, calendar.form) }
         if let order, let date = YearLastDate(field) {
-            if let calendar = date.time(dayFirst: order.isDayFirst), let time = calendar.timestamp {
+            let isOther = date.isDayFirst == !order.isDayFirst
+            if !isOther, let calendar = date.time(dayFirst: order.isDayFirst), let time = calendar.timestamp {
                 return (time, calendar.form)
             }
-            if date.time(dayFirst: !order.isDayFirst) != nil {
+            if isOther, date.time(dayFirst: !order.isDayFirst) != nil {
                 let other = CSVError.WrittenTime(
                     place: location(column),
                     text: String(text(column).prefix(40)),

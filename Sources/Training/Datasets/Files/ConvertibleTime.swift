@@ -38,11 +38,14 @@ enum ConvertibleTime: Equatable {
             func command(_ order: String) -> String {
                 " Write the year first, for example with `sed -E '1!s|\(pattern)|\(order)|'`"
             }
+            let reading =
+                " Such dates are read from a file, not from a pipe or a query, if one of them shows whether the day or the "
+                + "month comes first, as 31/01/2024 does."
             return switch isDayFirst {
-            case true?: command(dayFirst) + "."
-            case false?: command(monthFirst) + "."
+            case true?: reading + command(dayFirst) + "."
+            case false?: reading + command(monthFirst) + "."
             case nil:
-                command(monthFirst)
+                reading + command(monthFirst)
                     + " if the month comes first here, or with `\(dayFirst)` at its end if the day does."
             }
         case .shortYear:

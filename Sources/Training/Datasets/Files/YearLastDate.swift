@@ -19,7 +19,11 @@ struct YearLastDate {
             let second = Self.number(&rest), rest.popFirst() == divider, Self.digits(rest) == 4
         else { return nil }
         (self.first, self.second, self.divider) = (first, second, divider)
-        (year, self.rest) = (rest.prefix(4), rest.dropFirst(4))
+        year = rest.prefix(4)
+        rest = rest.dropFirst(4)
+        // JavaScript writes a comma between date and time.
+        if rest.starts(with: ", ".utf8) { rest.removeFirst() }
+        self.rest = rest
     }
 
     /// The order that the date itself shows; nil if both numbers may be a month.
@@ -63,24 +67,28 @@ struct DateOrder: Equatable {
 }
 
 extension CSVReader {
+    /// What the rows of a file tell about the order of day and month.
+    enum OrderSearch {
+        /// The first date with one meaning.
+        case found(DateOrder)
+        /// Dates whose year comes last, each with two meanings; other dates; or no time at all.
+        case undecided
+        /// Numbers, which are no such dates.
+        case numbers
+    }
+
     /// The order that the dates of a column show from the next row on.
     ///
-    /// - Parameters:
-    ///   - column: The column.
-    ///   - isBegun: Whether an earlier file of the log has such dates. If not, the first time that is no such date ends
-    ///     the search, because times of a column share their form.
-    /// - Returns: The order, or nil if no date shows it, and whether there are such dates.
+    /// Times of a file share their form, so the first one tells whether to read on.
+    ///
     /// - Throws: ``CSVError`` for a row that cannot be read.
-    mutating func dateOrder(
-        _ column: Int,
-        isBegun: Bool
-    ) throws(CSVError) -> (order: DateOrder?, hasDates: Bool) {
-        var hasDates = isBegun
+    mutating func dateOrder(_ column: Int) throws(CSVError) -> OrderSearch {
+        var hasDates = false
         while try next() {
             let field = trimmedField(column)
             guard let date = YearLastDate(field) else {
                 let isMissing = field.isEmpty || Self.missingValues.contains(String(decoding: field, as: UTF8.self))
-                guard hasDates || isMissing else { return (nil, false) }
+                guard hasDates || isMissing else { return DecimalNumber(field) == nil ? .undecided : .numbers }
                 continue
             }
             hasDates = true
@@ -90,30 +98,35 @@ extension CSVReader {
                 text: String(text(column).prefix(40)),
                 form: DateOrder.form(dayFirst: isDayFirst)
             )
-            return (DateOrder(isDayFirst: isDayFirst, evidence: evidence), true)
+            return .found(DateOrder(isDayFirst: isDayFirst, evidence: evidence))
         }
-        return (nil, hasDates)
+        return .undecided
     }
 }
 
 extension EventSource {
     /// Whether the day or the month comes first in the dates of the log.
     ///
-    /// Reads the files up to the first date that shows it, such as `12/31/2024`.
+    /// Reads each file up to its first date that shows it, such as `12/31/2024`, or to its first time if that is written
+    /// in another way.
     ///
     /// - Parameter request: The columns of the log.
     /// - Returns: The order; nil if the times are written in another way, if no date shows it, and for logs that cannot be
     ///   read twice: pipes, standard input and the rows of a query.
     /// - Throws: ``CSVError`` if a file cannot be read or lacks a column.
     func dateOrder(_ request: ColumnRequest) throws(CSVError) -> DateOrder? {
-        var (order, hasDates): (DateOrder?, Bool) = (nil, false)
         for part in parts {
-            guard case .file(let path) = part, FilePattern.isRegularFile(path) else { return nil }
+            guard case .file(let path) = part, FilePattern.isRegularFile(path) else { continue }
+            var search = CSVReader.OrderSearch.undecided
             try part.read(request) { (reader: inout CSVReader) throws(CSVError) in
                 guard let column = try ColumnChoice(request, in: &reader)[.time] else { return }
-                (order, hasDates) = try reader.dateOrder(column, isBegun: hasDates)
+                search = try reader.dateOrder(column)
             }
-            guard order == nil, hasDates else { return order }
+            switch search {
+            case .found(let order): return order
+            case .numbers: return nil
+            case .undecided: continue
+            }
         }
         return nil
     }

@@ -22,13 +22,14 @@ import Training
             // The first item is the newest if the day comes first, and the oldest if the month does.
             (["02/03/2024", "01/04/2024", "31/01/2024"], ["c", "a", "b"], "day"),
             (["02/03/2024", "01/04/2024", "01/31/2024"], ["b", "c", "a"], "month"),
+            (["2.3.2024, 08:26:00", "1.4.2024, 23:59:59", "31.1.2024, 00:00:00"], ["c", "a", "b"], "day"),
             (["2-3-2024 8:26", "1-4-2024 23:59:59", "31-1-2024 0:00"], ["c", "a", "b"], "day"),
             (["2/3/2024 8:26 PM", "1/4/2024 11:00 AM", "1/31/2024 1:00 AM"], ["b", "c", "a"], "month"),
             (["2.3.2024", "1.4.2024", "1.2.2024"], ["c", "a", "b"], "day"),
         ]
     )
     func yearLast(times: [String], order: [String], first: String) throws {
-        let rows = zip(["a", "b", "c"], times).map { "u,\($0),\($1)\n" }.joined()
+        let rows = zip(["a", "b", "c"], times).map { "u,\($0),\"\($1)\"\n" }.joined()
         let loaded = try EventsFile.load("user,item,timestamp\n" + rows)
         #expect(EventsFile.sequences(loaded) == ["u": order])
         #expect(loaded.data.hasClock)
@@ -63,6 +64,31 @@ import Training
         #expect(nowhere.hasPrefix("F:3:5: '31/31/2024' in column 'timestamp' is no time."), "\(nowhere)")
         let other = try EventsFile.refusal("user,item,timestamp\nu,a,31/01/2024\nu,b,1700000000\n")
         #expect(other.contains("mixes forms of time"), "\(other)")
+    }
+
+    @Test("after points the day comes first, so such a date is refused where the month does")
+    func pointsAmongSlashes() throws {
+        let text = try EventsFile.refusal("user,item,timestamp\nu,a,12/31/2024\nu,b,02.01.2025\n")
+        #expect(text.contains("'02.01.2025' (a date with the day first, line 3)"), "\(text)")
+    }
+
+    @Test("files without rows, without times and with other dates do not end the search for the order")
+    func searchesAllFiles() throws {
+        for rows in ["", "u,a,\n", "u,a,2024-01-31\n"] {
+            let parts = ["user,item,timestamp\n" + rows, "user,item,timestamp\nv,b,01/02/2024\nv,c,31/01/2024\n"]
+            let folder = FileManager.default.temporaryDirectory.appending(path: "parts-\(UUID())")
+            try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+            defer { try? FileManager.default.removeItem(at: folder) }
+            for (number, text) in parts.enumerated() {
+                try Data(text.utf8).write(to: folder.appending(path: "\(number).csv"))
+            }
+            var job = LogImport(events: try EventSource([folder.path]))
+            job.dropsEmpty = true
+            let out = folder.appending(path: "out").path
+            _ = try job.run(into: out)
+            let written = try String(contentsOfFile: out + "/events.csv", encoding: .utf8)
+            #expect(written.contains("v,b,1706745600") && written.contains("v,c,1706659200"), "\(written)")
+        }
     }
 
     @Test("an import reads such dates too, and the order is looked for in all files of a log")
