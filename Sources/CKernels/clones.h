@@ -18,6 +18,8 @@
 // The smallest multiple that is at least n.
 INLINE size_t round_up(size_t n, size_t multiple) { return (n + multiple - 1) / multiple * multiple; }
 
+INLINE size_t least(size_t a, size_t b) { return a < b ? a : b; }
+
 // Sums may be re-associated into lanes and products contracted into FMA: results differ from a scalar loop in the last
 // bits, and every function is tested against a double loop with a stated tolerance.
 #define FAST _Pragma("clang fp reassociate(on) contract(fast)")

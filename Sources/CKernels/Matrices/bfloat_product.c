@@ -1,84 +1,51 @@
 // Matrix products of bfloat16 numbers with float32 sums.
 #include "CKernels.h"
-#include "tiles.h"
+#include "bfloat.h"
+#include "matrix_unit.h"
 
 #if defined(__x86_64__) && defined(__linux__)
-#include <immintrin.h>
 
-#define TARGET __attribute__((target(WIDE ",avx512bf16")))
+#define TARGET BFLOAT_TARGET
 
-// A cell holds two neighbours along the inner dimension as bfloat16, the first in the lower half.
 enum {
     DEPTH = 128, // cells of a sum that are added before the next ones: a panel of the right factor stays in the cache
     PANEL = 2 * LANES,
     ROWS = 256, // rows of the left factor that are packed at a time
 };
 
-// Sixteen cells of two rows: row[j] and next[j].
-INLINE TARGET __m512i pairs_of_rows(const float *row, const float *next, __mmask16 mask) {
-    const __m512i order = _mm512_set_epi16(31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9, 24, 8, 23, 7, 22, 6,
-                                           21, 5, 20, 4, 19, 3, 18, 2, 17, 1, 16, 0);
-    __m512 low = _mm512_maskz_loadu_ps(mask, row);
-    __m512 high = next ? _mm512_maskz_loadu_ps(mask, next) : _mm512_setzero_ps();
-    return _mm512_permutexvar_epi16(order, (__m512i)_mm512_cvtne2ps_pbh(high, low));
-}
+// MARK: Panels of the right factor.
 
-// The first `count` of sixteen elements.
-INLINE __mmask16 first(size_t count) { return count >= 16 ? 0xffff : (__mmask16)((1u << count) - 1); }
-
-// Sixteen cells of one row: row[2 k] and row[2 k + 1], of which `count` elements exist; zeros behind them.
-INLINE TARGET __m512i pairs_of_row(const float *row, size_t count) {
-    __m512 low = _mm512_maskz_loadu_ps(first(count), row);
-    __m512 high = count > 16 ? _mm512_maskz_loadu_ps(first(count - 16), row + 16) : _mm512_setzero_ps();
-    return (__m512i)_mm512_cvtne2ps_pbh(high, low);
-}
-
-// cells [ceil(rows / 2)][stride], stride a multiple of 16 >= columns: each cell has two elements of one column of x.
-INLINE TARGET void pack_columns(const float *x, size_t rows, size_t columns, uint32_t *cells, size_t stride) {
-    for (size_t i = 0; i < rows; i += 2)
-        for (size_t j = 0; j < columns; j += LANES) {
-            const float *row = x + i * columns + j;
-            _mm512_storeu_si512(cells + i / 2 * stride + j,
-                                pairs_of_rows(row, i + 1 < rows ? row + columns : NULL, first(columns - j)));
-        }
-}
-
-// cells [rows][stride], stride a multiple of 16 >= ceil(columns / 2): each cell has two elements of one row of x.
-INLINE TARGET void pack_rows(const float *x, size_t rows, size_t columns, uint32_t *cells, size_t stride) {
-    for (size_t i = 0; i < rows; i++)
-        for (size_t k = 0; k < stride; k += LANES)
-            _mm512_storeu_si512(cells + i * stride + k,
-                                pairs_of_row(x + i * columns + 2 * k, 2 * k < columns ? columns - 2 * k : 0));
-}
-
-// `inner` rows of b [., n] as panels of 32 columns, each [ceil(inner / 2)][32] cells; n is a multiple of 16.
-INLINE TARGET void pack_panels(const float *b, size_t n, size_t inner, uint32_t *panels) {
-    size_t depth = (inner + 1) / 2;
+// `inner` rows of b [., n] as panels of `width` columns, each [depth][width] cells; n is a multiple of 16. Cells that b
+// lacks are zeros.
+INLINE TARGET void pack_panels(const float *b, size_t n, size_t inner, const size_t width, size_t depth,
+                               uint32_t *panels) {
     for (size_t k = 0; k < depth; k++) {
-        const float *row = b + 2 * k * n, *next = 2 * k + 1 < inner ? row + n : NULL;
+        const float *row = 2 * k < inner ? b + 2 * k * n : NULL, *next = 2 * k + 1 < inner ? row + n : NULL;
         for (size_t j = 0; j < n; j += LANES)
-            _mm512_storeu_si512(panels + (j / PANEL * depth + k) * PANEL + j % PANEL,
-                                pairs_of_rows(row + j, next ? next + j : NULL, 0xffff));
+            _mm512_storeu_si512(panels + (j / width * depth + k) * width + j % width,
+                                pairs_of_rows(row ? row + j : NULL, next ? next + j : NULL, 0xffff));
     }
 }
 
-// The transpose of b [n, inner] as panels of 32 columns, each [ceil(inner / 2)][32] cells; n is a multiple of 16.
-INLINE TARGET void pack_turned_panels(const float *b, size_t n, size_t inner, uint32_t *panels) {
-    size_t depth = (inner + 1) / 2;
+// The same for the transpose of b [n, inner].
+INLINE TARGET void pack_turned_panels(const float *b, size_t n, size_t inner, const size_t width, size_t depth,
+                                      uint32_t *panels) {
     for (size_t j = 0; j < n; j += LANES) {
-        uint32_t *panel = panels + j / PANEL * depth * PANEL + j % PANEL;
+        uint32_t *panel = panels + j / width * depth * width + j % width;
         for (size_t k = 0; k < depth; k += LANES) {
             uint32_t rows[LANES * LANES], turned[LANES * LANES];
             for (size_t r = 0; r < LANES; r++)
                 _mm512_storeu_si512(rows + r * LANES,
                                     pairs_of_row(b + (j + r) * inner + 2 * k, 2 * k < inner ? inner - 2 * k : 0));
             transpose_tile((const float *)rows, LANES, (float *)turned, LANES);
-            size_t last = depth - k < LANES ? depth - k : LANES;
+            size_t last = least(depth - k, LANES);
             for (size_t r = 0; r < last; r++)
-                memcpy(panel + (k + r) * PANEL, turned + r * LANES, LANES * sizeof *turned);
+                memcpy(panel + (k + r) * width, turned + r * LANES, LANES * sizeof *turned);
         }
     }
 }
+
+// MARK: AVX-512 BF16.
 
 // c[r][j] (+)= sum over cells k of a[r * row + k * step] . b[k * PANEL + j], r < R, j < 16 C.
 INLINE TARGET void bfloat_tile(const size_t R, const size_t C, const uint32_t *a, size_t row, size_t step,
@@ -131,35 +98,28 @@ INLINE TARGET void bfloat_panels(const uint32_t *a, size_t row, size_t step, con
     }
 }
 
-static size_t least(size_t a, size_t b) { return a < b ? a : b; }
-
 // a^T b of a [inner, m] and b [inner, n]. Both factors are packed block by block: a gradient of weights has thousands
 // of inner rows, and its packed factors would not fit the cache.
-INLINE TARGET void turned_product(const float *a, const float *b, size_t m, size_t n, size_t inner, float *c, int add,
+static TARGET void turned_vectors(const float *a, const float *b, size_t m, size_t n, size_t inner, float *c, int add,
                                   uint32_t *panels) {
     size_t stride = round_up(m, LANES);
     uint32_t *left = panels + round_up(n, PANEL) * DEPTH;
     for (size_t k = 0; k < inner; k += 2 * DEPTH) {
         size_t rows = least(inner - k, 2 * DEPTH), cells = (rows + 1) / 2;
         pack_columns(a + k * m, rows, m, left, stride);
-        pack_panels(b + k * n, n, rows, panels);
+        pack_panels(b + k * n, n, rows, PANEL, cells, panels);
         bfloat_panels(left, 1, stride, panels, m, n, cells, 0, cells, c, add || k > 0);
     }
 }
 
-TARGET void ck_bfloat_product(const float *a, int transposed_a, const float *b, int transposed_b, size_t m, size_t n,
-                              size_t inner, float *c, int add, float *scratch) {
-    uint32_t *panels = (uint32_t *)scratch;
-    if (transposed_a) {
-        turned_product(a, b, m, n, inner, c, add, panels);
-        return;
-    }
+static TARGET void vectors(const float *a, const float *b, int transposed_b, size_t m, size_t n, size_t inner, float *c,
+                           int add, uint32_t *panels) {
     size_t depth = (inner + 1) / 2, stride = round_up(depth, LANES);
     uint32_t *left = panels + round_up(n, PANEL) * depth;
     if (transposed_b)
-        pack_turned_panels(b, n, inner, panels);
+        pack_turned_panels(b, n, inner, PANEL, depth, panels);
     else
-        pack_panels(b, n, inner, panels);
+        pack_panels(b, n, inner, PANEL, depth, panels);
     for (size_t i = 0; i < m; i += ROWS) {
         size_t rows = least(m - i, ROWS);
         pack_rows(a + i * inner, rows, inner, left, stride);
@@ -169,24 +129,72 @@ TARGET void ck_bfloat_product(const float *a, int transposed_a, const float *b, 
     }
 }
 
-size_t ck_bfloat_product_scratch(int transposed_a, size_t m, size_t n, size_t inner) {
-    size_t depth = (inner + 1) / 2;
-    if (transposed_a) return (round_up(n, PANEL) + round_up(m, LANES)) * DEPTH;
-    return round_up(n, PANEL) * depth + least(m, ROWS) * round_up(depth, LANES);
+// MARK: The matrix unit. Sums take the blocks of the inner dimension in turn, as above.
+
+static MATRIX_TARGET void turned_tiles(const float *a, const float *b, size_t m, size_t n, size_t inner, float *c,
+                                       int add, uint32_t *panels) {
+    uint32_t *left = panels + n * DEPTH;
+    for (size_t k = 0; k < inner; k += 2 * DEPTH) {
+        size_t rows = least(inner - k, 2 * DEPTH), steps = (rows + 31) / 32, next = steps * TILE_CELLS;
+        pack_tile_columns(a + k * m, rows, m, next, TILE_CELLS, left);
+        pack_panels(b + k * n, n, rows, LANES, 16 * steps, panels);
+        multiply(m, n, (factor_tiles){left, next, TILE_CELLS}, (factor_tiles){panels, next, TILE_CELLS}, steps,
+                 (sum_tiles){c, n, 16, 16 * n}, add || k > 0);
+    }
 }
 
-int ck_has_bfloat_products(void) {
-    return __builtin_cpu_supports("x86-64-v4") && __builtin_cpu_supports("avx512bf16");
+static MATRIX_TARGET void tiles(const float *a, const float *b, int transposed_b, size_t m, size_t n, size_t inner,
+                                float *c, int add, uint32_t *panels) {
+    size_t steps = (inner + 31) / 32, next = steps * TILE_CELLS;
+    uint32_t *left = panels + n * 16 * steps;
+    if (transposed_b)
+        pack_turned_panels(b, n, inner, LANES, 16 * steps, panels);
+    else
+        pack_panels(b, n, inner, LANES, 16 * steps, panels);
+    for (size_t i = 0; i < m; i += ROWS) {
+        size_t rows = least(m - i, ROWS);
+        pack_tile_rows(a + i * inner, rows, inner, steps, left);
+        for (size_t k = 0; k < steps; k += DEPTH / 16)
+            multiply(rows, n, (factor_tiles){left + k * TILE_CELLS, next, TILE_CELLS},
+                     (factor_tiles){panels + k * TILE_CELLS, next, TILE_CELLS}, least(steps - k, DEPTH / 16),
+                     (sum_tiles){c + i * n, n, 16, 16 * n}, add || k > 0);
+    }
+}
+
+static MATRIX_TARGET void tile_product(const float *a, int transposed_a, const float *b, int transposed_b, size_t m,
+                                       size_t n, size_t inner, float *c, int add, uint32_t *panels) {
+    configure_tiles();
+    if (transposed_a)
+        turned_tiles(a, b, m, n, inner, c, add, panels);
+    else
+        tiles(a, b, transposed_b, m, n, inner, c, add, panels);
+    _tile_release();
+}
+
+void ck_bfloat_product(const float *a, int transposed_a, const float *b, int transposed_b, size_t m, size_t n,
+                       size_t inner, float *c, int add, int level, float *scratch) {
+    uint32_t *panels = (uint32_t *)scratch;
+    if (level >= CK_BFLOAT_TILES)
+        tile_product(a, transposed_a, b, transposed_b, m, n, inner, c, add, panels);
+    else if (transposed_a)
+        turned_vectors(a, b, m, n, inner, c, add, panels);
+    else
+        vectors(a, b, transposed_b, m, n, inner, c, add, panels);
+}
+
+size_t ck_bfloat_product_scratch(int transposed_a, size_t m, size_t n, size_t inner) {
+    size_t depth = round_up((inner + 1) / 2, LANES);
+    if (transposed_a) return (round_up(n, PANEL) + round_up(m, LANES)) * DEPTH;
+    return round_up(n, PANEL) * depth + round_up(least(m, ROWS), LANES) * depth;
 }
 #else
 void ck_bfloat_product(const float *a, int transposed_a, const float *b, int transposed_b, size_t m, size_t n,
-                       size_t inner, float *c, int add, float *scratch) {
+                       size_t inner, float *c, int add, int level, float *scratch) {
     (void)a, (void)transposed_a, (void)b, (void)transposed_b, (void)m, (void)n, (void)inner, (void)c, (void)add,
-        (void)scratch;
+        (void)level, (void)scratch;
 }
 size_t ck_bfloat_product_scratch(int transposed_a, size_t m, size_t n, size_t inner) {
     (void)transposed_a, (void)m, (void)n, (void)inner;
     return 0;
 }
-int ck_has_bfloat_products(void) { return 0; }
 #endif

@@ -1,263 +1,95 @@
 #include "CKernels.h"
-#include "clones.h"
+#include "bfloat.h"
 #include "elementary.h"
+#include "matrix_unit.h"
 #include <math.h>
 
-enum { TILE = 96 }; // classes; even, and a multiple of every GROUP
+enum { LARGEST_TILE = 128 }; // classes
 
-#define LOG2E 1.44269504f
-#define LOG_OF_2 0.69314718055994530942
-
-// The upper half of a float, rounded to nearest, ties to even.
-INLINE uint16_t bf16(float x) {
-    uint32_t bits = ck_to_bits(x);
-    return (uint16_t)((bits + 0x7fffu + (bits >> 16 & 1)) >> 16);
-}
-
-// 2^f for |f| <= 1/2, relative error below 1e-7: a minimax polynomial of degree 5 that is exact at 0.
-#define POWER_POLYNOMIAL(fused, zero, p, f)                                                                            \
-    p = fused((zero) + 1.326472614891827e-3f, f, (zero) + 9.671512991189957e-3f);                                      \
-    p = fused(p, f, (zero) + 5.550733581185341e-2f);                                                                   \
-    p = fused(p, f, (zero) + 2.402224242687225e-1f);                                                                   \
-    p = fused(p, f, (zero) + 6.931470036506653e-1f);                                                                   \
-    p = fused(p, f, (zero) + 1.0f)
-
-// MARK: float32 in plain C. `name` is the level's suffix.
-#define PLAIN_LEVEL(name, lanes)                                                                                       \
-    typedef float vector_##name __attribute__((vector_size(4 * lanes)));                                               \
-    typedef uint32_t bits_##name __attribute__((vector_size(4 * lanes)));                                              \
-    typedef float cell_##name;                                                                                         \
-    INLINE TARGET vector_##name load_##name(const float *p) {                                                          \
-        vector_##name v;                                                                                               \
-        memcpy(&v, p, sizeof v);                                                                                       \
-        return v;                                                                                                      \
-    }                                                                                                                  \
-    INLINE TARGET void store_##name(float *p, vector_##name v) { memcpy(p, &v, sizeof v); }                            \
-    INLINE TARGET vector_##name fused_##name(vector_##name a, vector_##name b, vector_##name c) {                      \
-        return FUSED(a, b, c);                                                                                         \
-    }                                                                                                                  \
-    INLINE TARGET vector_##name add_products_##name(vector_##name sum, float x, vector_##name y) {                     \
-        return FUSED((vector_##name){0} + x, y, sum);                                                                  \
-    }                                                                                                                  \
-    INLINE TARGET float product_##name(float x, float y) { return x * y; }                                             \
-    INLINE TARGET void put_##name(float *cells, size_t k, size_t step, float x) { cells[k * step] = x; }
-
-#define PLAIN_POWER(name, lanes)                                                                                       \
-    INLINE TARGET vector_##name power_of_two_##name(vector_##name x) {                                                 \
-        const vector_##name zero = {0};                                                                                \
-        x = __builtin_elementwise_max(x, zero - 126.0f);                                                               \
-        vector_##name shifted, rounded, p;                                                                             \
-        shifted = x + 12582912.0f;                                                                                     \
-        rounded = shifted - 12582912.0f;                                                                               \
-        x -= rounded;                                                                                                  \
-        POWER_POLYNOMIAL(fused_##name, zero, p, x);                                                                    \
-        return p * (vector_##name)((bits_##name)shifted - 0x4b400000u + 127u << 23);                                   \
-    }                                                                                                                  \
-    INLINE TARGET vector_##name without_##name(vector_##name x, uint32_t lanes_masked) {                               \
-        if (__builtin_expect((lanes_masked & ((1u << lanes) - 1)) != 0, 0))                                            \
-            for (size_t l = 0; l < lanes; l++) x[l] = lanes_masked >> l & 1 ? 0.0f : x[l];                             \
-        return x;                                                                                                      \
-    }
-
-#define PLAIN_KEEP(name, lanes)                                                                                        \
-    INLINE TARGET void keep_##name(size_t classes, vector_##name sums[][2], float *exponentials, float *tile,          \
-                                   size_t block) {                                                                     \
-        (void)tile;                                                                                                    \
-        for (size_t c = 0; c < classes; c++) {                                                                         \
-            store_##name(exponentials + c * block, sums[c][0]);                                                        \
-            store_##name(exponentials + c * block + lanes, sums[c][1]);                                                \
-        }                                                                                                              \
-    }
-
-#define ROWS(shared) (shared)->rows
-#define CROSSES(shared) (shared)->rows
-#define UNIT 1
-
-// Every level rounds a product and sum the same way everywhere, so a row has the same bytes in every lane. Left to
-// itself, the compiler contracts some products and not others.
-#if defined(__x86_64__)
-#define FUSED(a, b, c) ((a) * (b) + (c))
-#define TARGET
-#define LANES 4
-#define GROUP 6
-#define SPAN 4
-#else
-#define FUSED(a, b, c) __builtin_elementwise_fma(a, b, c)
-#define TARGET
-#define LANES 4
-#define GROUP 12
-#define SPAN 8
-#endif
-PLAIN_LEVEL(baseline, 4)
-PLAIN_POWER(baseline, 4)
-PLAIN_KEEP(baseline, 4)
-#define LEVEL(name) name##_baseline
-#include "shared_softmax.h"
-#undef LEVEL
-#undef TARGET
-#undef LANES
-#undef GROUP
-#undef SPAN
-
-#if defined(__x86_64__) && defined(__linux__)
-#include <immintrin.h>
-
-#undef FUSED
-#define FUSED(a, b, c) __builtin_elementwise_fma(a, b, c)
-#define TARGET __attribute__((target("avx2,fma,bmi2")))
-#define LANES 8
-#define GROUP 6
-#define SPAN 6
-PLAIN_LEVEL(v3, 8)
-PLAIN_POWER(v3, 8)
-PLAIN_KEEP(v3, 8)
-#define LEVEL(name) name##_v3
-#include "shared_softmax.h"
-#undef LEVEL
-#undef TARGET
-#undef LANES
-#undef GROUP
-#undef SPAN
-
-#define WIDE_POWER(name)                                                                                               \
-    INLINE TARGET vector_##name power_of_two_##name(vector_##name x) {                                                 \
-        const __m512 zero = _mm512_setzero_ps();                                                                       \
-        x = _mm512_max_ps(x, _mm512_set1_ps(-126.0f));                                                                 \
-        vector_##name rounded = _mm512_roundscale_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC), p;             \
-        x -= rounded;                                                                                                  \
-        POWER_POLYNOMIAL(fused_##name, zero, p, x);                                                                    \
-        return _mm512_scalef_ps(p, rounded);                                                                           \
-    }                                                                                                                  \
-    INLINE TARGET vector_##name without_##name(vector_##name x, uint32_t lanes_masked) {                               \
-        return _mm512_maskz_mov_ps((__mmask16)~lanes_masked, x);                                                       \
-    }
-
-#define TARGET __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,bmi2")))
-#define LANES 16
-#define GROUP 12
-#define SPAN 8
-PLAIN_LEVEL(v4, 16)
-WIDE_POWER(v4)
-PLAIN_KEEP(v4, 16)
-#define LEVEL(name) name##_v4
-#include "shared_softmax.h"
-#undef LEVEL
-#undef TARGET
-#undef UNIT
-#undef ROWS
-#undef CROSSES
-
-// MARK: bf16. A cell is a pair of numbers, the first in the lower half.
-#define TARGET __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512bf16,avx2,fma,bmi2")))
-#define UNIT 2
-#define ROWS(shared) (shared)->pairs
-#define CROSSES(shared) (shared)->crosses
-typedef __m512 vector_bf16;
-typedef uint32_t cell_bf16;
-
-INLINE TARGET __m512 load_bf16(const uint32_t *p) { return _mm512_loadu_ps((const float *)p); }
-
-INLINE TARGET void store_bf16(float *p, __m512 v) { _mm512_storeu_ps(p, v); }
-
-INLINE TARGET __m512 fused_bf16(__m512 a, __m512 b, __m512 c) { return _mm512_fmadd_ps(a, b, c); }
-
-INLINE TARGET __m512 add_products_bf16(__m512 sum, uint32_t x, __m512 y) {
-    return _mm512_dpbf16_ps(sum, (__m512bh)_mm512_set1_epi32((int)x), (__m512bh)y);
-}
-
-INLINE float from_bf16(uint16_t bits) { return ck_from_bits((uint32_t)bits << 16); }
-
-INLINE TARGET float product_bf16(uint32_t x, uint32_t y) {
-    return from_bf16((uint16_t)x) * from_bf16((uint16_t)y) +
-           from_bf16((uint16_t)(x >> 16)) * from_bf16((uint16_t)(y >> 16));
-}
-
-INLINE TARGET void put_bf16(uint32_t *cells, size_t k, size_t step, float x) {
-    uint32_t *cell = cells + k / 2 * step;
-    *cell = k % 2 ? (*cell & 0xffffu) | (uint32_t)bf16(x) << 16 : (*cell & 0xffff0000u) | bf16(x);
-}
-
-WIDE_POWER(bf16)
-
-INLINE TARGET void keep_bf16(size_t classes, __m512 sums[][2], uint32_t *exponentials, uint32_t *tile, size_t block) {
-    const __m512i low = _mm512_set_epi16(47, 15, 46, 14, 45, 13, 44, 12, 43, 11, 42, 10, 41, 9, 40, 8, 39, 7, 38, 6, 37,
-                                         5, 36, 4, 35, 3, 34, 2, 33, 1, 32, 0);
-    const __m512i high = _mm512_add_epi16(low, _mm512_set1_epi16(16));
-    for (size_t c = 0; c < classes; c += 2) {
-        __m512i first = (__m512i)_mm512_cvtne2ps_pbh(sums[c][1], sums[c][0]), second = _mm512_setzero_si512();
-        _mm512_storeu_si512(exponentials + c * (block / 2), first);
-        if (c + 1 < classes) {
-            second = (__m512i)_mm512_cvtne2ps_pbh(sums[c + 1][1], sums[c + 1][0]);
-            _mm512_storeu_si512(exponentials + (c + 1) * (block / 2), second);
-        }
-        _mm512_storeu_si512(tile + c / 2 * block, _mm512_permutex2var_epi16(first, low, second));
-        _mm512_storeu_si512(tile + c / 2 * block + 16, _mm512_permutex2var_epi16(first, high, second));
-    }
-}
-
-#define LEVEL(name) name##_bf16
-#include "shared_softmax.h"
-#undef LEVEL
-#undef TARGET
-#undef LANES
-#undef GROUP
-#undef SPAN
+#include "shared_softmax_levels.h"
 
 int ck_shared_softmax_level(void) {
-    if (__builtin_cpu_supports("x86-64-v4"))
-        return __builtin_cpu_supports("avx512bf16") ? CK_SHARED_BF16 : CK_SHARED_V4;
-    return __builtin_cpu_supports("x86-64-v3") ? CK_SHARED_V3 : CK_SHARED_BASELINE;
+    if (ck_cpu_level() < 2) return ck_cpu_level() == 1 ? CK_SHARED_V3 : CK_SHARED_BASELINE;
+    switch (ck_bfloat_level()) {
+    case CK_BFLOAT_TILES: return CK_SHARED_AMX;
+    case CK_BFLOAT_VECTORS: return CK_SHARED_BF16;
+    default: return CK_SHARED_V4;
+    }
 }
-#else
-#define shared_softmax_v3 shared_softmax_baseline
-#define shared_softmax_v4 shared_softmax_baseline
-#define shared_softmax_bf16 shared_softmax_baseline
-int ck_shared_softmax_level(void) { return CK_SHARED_BASELINE; }
-#endif
 
-CLONES float ck_pack_classes(const float *classes, size_t count, size_t d, float *rows, uint32_t *pairs,
-                             uint32_t *crosses) {
+CLONES static float longest_class(const float *classes, size_t count, size_t d) {
     FAST
-    size_t stride = round_up(d, 16);
     float largest = 0.0f;
     for (size_t j = 0; j < count; j++) {
-        const float *x = classes + j * d;
         float square = 0.0f;
-        for (size_t k = 0; k < d; k++) square += x[k] * x[k];
+        for (size_t k = 0; k < d; k++) square += classes[j * d + k] * classes[j * d + k];
         largest = square > largest || square != square ? square : largest; // keeps a NaN
-        if (rows) {
-            for (size_t k = 0; k < stride; k++) rows[j * stride + k] = k < d ? x[k] : 0.0f;
-            continue;
-        }
-        uint16_t *pair = (uint16_t *)(pairs + j * stride / 2);
-        for (size_t k = 0; k < stride; k++) pair[k] = k < d ? bf16(x[k]) : 0;
-        uint32_t *cross = crosses + j / 2 * stride;
-        if (j % 2)
-            for (size_t k = 0; k < stride; k++) cross[k] |= (uint32_t)pair[k] << 16;
-        else
-            for (size_t k = 0; k < stride; k++) cross[k] = pair[k];
     }
     return sqrtf(largest);
+}
+
+size_t ck_class_stride(size_t d, int level) { return round_up(d, level == CK_SHARED_AMX ? 32 : 16); }
+
+float ck_pack_float_classes(const float *classes, size_t count, size_t d, float *rows) {
+    size_t stride = round_up(d, 16);
+    for (size_t j = 0; j < count; j++)
+        for (size_t k = 0; k < stride; k++) rows[j * stride + k] = k < d ? classes[j * d + k] : 0.0f;
+    return longest_class(classes, count, d);
+}
+
+#if defined(__x86_64__) && defined(__linux__)
+static BFLOAT_TARGET void pack_pairs(const float *classes, size_t count, size_t d, size_t stride, uint32_t *pairs) {
+    for (size_t j = 0; j < count; j++)
+        for (size_t k = 0; k < stride; k += 16) {
+            __m512i cells = pairs_of_row(classes + j * d + k, k < d ? least(d - k, 16) : 0);
+            _mm256_storeu_si256((__m256i *)(pairs + (j * stride + k) / 2), _mm512_castsi512_si256(cells));
+        }
+}
+
+static BFLOAT_TARGET void pack_bfloat_classes(const float *classes, size_t count, size_t d, int level, uint32_t *pairs,
+                                              uint32_t *crosses) {
+    size_t stride = ck_class_stride(d, level);
+    if (level == CK_SHARED_AMX) {
+        pack_tile_rows(classes, count, d, stride / 32, pairs);
+        pack_tile_columns(classes, count, d, TILE_CELLS, stride / 16 * TILE_CELLS, crosses);
+    } else {
+        pack_pairs(classes, count, d, stride, pairs);
+        pack_columns(classes, count, d, crosses, stride);
+    }
+}
+#else
+static void pack_bfloat_classes(const float *classes, size_t count, size_t d, int level, uint32_t *pairs,
+                                uint32_t *crosses) {
+    (void)classes, (void)count, (void)d, (void)level, (void)pairs, (void)crosses;
+}
+#endif
+
+float ck_pack_bfloat_classes(const float *classes, size_t count, size_t d, int level, uint32_t *pairs,
+                             uint32_t *crosses) {
+    pack_bfloat_classes(classes, count, d, level, pairs, crosses);
+    return longest_class(classes, count, d);
 }
 
 // Queries in a block: as many as fill 256 bytes with their exponentials of one class. Fewer read the classes and their
 // gradients more often; more push a pool's exponentials out of the cache.
 static size_t block_size(size_t queries, int level) {
-    size_t block = level == CK_SHARED_BF16 ? 128 : 64, needed = round_up(queries, 32);
+    size_t block = level >= CK_SHARED_BF16 ? 128 : 64, needed = round_up(queries, 32);
     return needed < block ? needed : block;
 }
 
 size_t ck_shared_softmax_scratch(const ck_shared_classes *classes, const ck_shared_queries *queries, int level) {
-    size_t block = block_size(queries->count, level), unit = level == CK_SHARED_BF16 ? 2 : 1;
-    size_t kept = queries->query_gradients ? classes->count : TILE;
-    size_t cells = (kept + TILE) * block / unit + 3 * block * classes->stride + classes->count * block / 32 + 3 * block;
-    return cells * sizeof(float) + 8 * 64; // eight arrays, each rounded up to 64 bytes
+    size_t block = block_size(queries->count, level), unit = level >= CK_SHARED_BF16 ? 2 : 1;
+    size_t kept = queries->query_gradients ? round_up(classes->count, 32) : LARGEST_TILE;
+    size_t cells = (kept + LARGEST_TILE) * block / unit + 4 * block * classes->stride + classes->count * block / 32 +
+                   4 * block;
+    return cells * sizeof(float) + 10 * 64; // ten arrays, each rounded up to 64 bytes
 }
 
 void ck_shared_softmax(const ck_shared_classes *classes, const ck_shared_queries *queries, int level, void *scratch) {
     size_t block = block_size(queries->count, level);
-    (level == CK_SHARED_BF16 ? shared_softmax_bf16
-     : level == CK_SHARED_V4 ? shared_softmax_v4
-     : level == CK_SHARED_V3 ? shared_softmax_v3
-                             : shared_softmax_baseline)(classes, queries, block, scratch);
+    (level == CK_SHARED_AMX    ? shared_softmax_amx
+     : level == CK_SHARED_BF16 ? shared_softmax_bf16
+     : level == CK_SHARED_V4   ? shared_softmax_v4
+     : level == CK_SHARED_V3   ? shared_softmax_v3
+                               : shared_softmax_baseline)(classes, queries, block, scratch);
 }

@@ -114,12 +114,15 @@ void ck_tiled_product(const float *a, int transposed_a, const float *b, int tran
 // Scratch floats, aligned to 64 bytes.
 size_t ck_tiled_product_scratch(int transposed_a, int transposed_b, size_t n, size_t inner);
 
-// The same, with factors rounded to bfloat16 and float32 sums (bfloat_product.c). n is a multiple of 16; op transposes
-// one factor at most. The caller makes sure that the CPU has the instructions.
+// The arithmetic of bfloat16 products (bfloat_product.c): none, AVX-512 BF16, the matrix unit (AMX).
+enum { CK_BFLOAT_NONE = 0, CK_BFLOAT_VECTORS = 1, CK_BFLOAT_TILES = 2 };
+// The best on this CPU. Its first call asks the system for the use of the matrix unit.
+int ck_bfloat_level(void);
+// The product above with factors rounded to bfloat16 and float32 sums. n is a multiple of 16; op transposes one factor
+// at most. `level` is at least CK_BFLOAT_VECTORS and at most that of the CPU; the two levels add in different orders.
 void ck_bfloat_product(const float *a, int transposed_a, const float *b, int transposed_b, size_t m, size_t n,
-                       size_t inner, float *c, int add, float *scratch);
+                       size_t inner, float *c, int add, int level, float *scratch);
 // Scratch floats, aligned to 64 bytes.
 size_t ck_bfloat_product_scratch(int transposed_a, size_t m, size_t n, size_t inner);
-int ck_has_bfloat_products(void);
 
 #endif

@@ -8,11 +8,13 @@
 #include <stdint.h>
 
 // MARK: Softmax cross-entropy over classes that all queries share (shared_softmax.c).
-// Instruction sets; CK_SHARED_BF16 computes products of bf16 numbers, the others of floats.
-enum { CK_SHARED_BASELINE = 0, CK_SHARED_V3 = 1, CK_SHARED_V4 = 2, CK_SHARED_BF16 = 3 };
-// `count` classes of d numbers, each padded with zeros to `stride` numbers, d rounded up to 16. Either floats
-// [count, stride], or
-// bf16 numbers twice: in pairs of dimensions [count, stride / 2] and in pairs of classes [(count + 1) / 2, stride].
+// Instruction sets. The last two compute products of bf16 numbers, the others of floats; CK_SHARED_AMX has the matrix
+// unit.
+enum { CK_SHARED_BASELINE = 0, CK_SHARED_V3 = 1, CK_SHARED_V4 = 2, CK_SHARED_BF16 = 3, CK_SHARED_AMX = 4 };
+// `count` classes of d numbers, each padded with zeros to `stride` numbers (ck_class_stride). Either floats
+// [count, stride], or bf16 numbers twice: in pairs of dimensions [count, stride / 2] and in pairs of classes
+// [(count + 1) / 2, stride]. For CK_SHARED_AMX both have memory up to a multiple of 32 classes, all zero at first, and
+// the order of shared_softmax_tiles.h.
 // Offsets are added to the logits. Their unit is the bit: nats times log2(e).
 typedef struct {
     const float *rows;
@@ -34,11 +36,15 @@ typedef struct {
 } ck_shared_queries;
 // The best of the levels on this CPU.
 int ck_shared_softmax_level(void);
-// Packs classes [count, d] as floats or, if `rows` is NULL, as bf16. Returns the largest length of a class.
-float ck_pack_classes(const float *classes, size_t count, size_t d, float *rows, uint32_t *pairs, uint32_t *crosses);
+// d rounded up to 16, or to 32 for CK_SHARED_AMX.
+size_t ck_class_stride(size_t d, int level);
+// Packs classes [count, d] as floats or, for the last two levels, as bf16. Returns the largest length of a class.
+float ck_pack_float_classes(const float *classes, size_t count, size_t d, float *rows);
+float ck_pack_bfloat_classes(const float *classes, size_t count, size_t d, int level, uint32_t *pairs,
+                             uint32_t *crosses);
 // The bytes of scratch, which starts at a multiple of 64.
 size_t ck_shared_softmax_scratch(const ck_shared_classes *classes, const ck_shared_queries *queries, int level);
-// `level` is at most that of the CPU, and CK_SHARED_BF16 if and only if the classes are packed as bf16.
+// `level` is at most that of the CPU, and that for which the classes are packed.
 void ck_shared_softmax(const ck_shared_classes *classes, const ck_shared_queries *queries, int level, void *scratch);
 
 // MARK: Additive attention over one ragged history (method, equations 16-17).

@@ -173,6 +173,29 @@ extension Matrix {
         keeping: Float = 1,
         precision: Precision = .float32
     ) {
+        addProduct(
+            a,
+            transposed: transposeA,
+            b,
+            transposed: transposeB,
+            scale: scale,
+            keeping: keeping,
+            precision: precision,
+            limit: .best
+        )
+    }
+
+    /// The same with instructions for bfloat16 products up to a level that this CPU has.
+    package mutating func addProduct(
+        _ a: Matrix,
+        transposed transposeA: Bool = false,
+        _ b: Matrix,
+        transposed transposeB: Bool = false,
+        scale: Float = 1,
+        keeping: Float = 1,
+        precision: Precision = .float32,
+        limit: BfloatLevel
+    ) {
         let (m, inner) = transposeA ? (a.columns, a.rows) : (a.rows, a.columns)
         let (innerB, n) = transposeB ? (b.columns, b.rows) : (b.rows, b.columns)
         precondition(
@@ -191,6 +214,7 @@ extension Matrix {
                         scale: scale,
                         keeping: keeping,
                         precision: precision,
+                        limit: limit,
                         into: pc
                     )
                 }
@@ -229,6 +253,7 @@ extension BLAS {
         scale: Float = 1,
         keeping: Float = 1,
         precision: Precision = .float32,
+        limit: BfloatLevel = .best,
         into c: UnsafeMutablePointer<Float>,
         stride: Int? = nil
     ) {
@@ -239,7 +264,8 @@ extension BLAS {
         if isPlain, precision == .bfloat16, suitsBfloat16(turnedA, turnedB, m: m, n: n, inner: inner) {
             withScratch(floats: ck_bfloat_product_scratch(turnA, m, n, inner)) { scratch in
                 let (x, y) = unsafe (a.start, b.start)
-                unsafe ck_bfloat_product(x, turnA, y, turnB, m, n, inner, c, Int32(keeping), scratch)
+                let level = limit.rawValue
+                unsafe ck_bfloat_product(x, turnA, y, turnB, m, n, inner, c, Int32(keeping), level, scratch)
             }
             return
         }

@@ -3,7 +3,7 @@ import CKernels
 /// Classes that all rows of a batch share, packed for ``SharedSoftmax``: a pool of sampled negatives or a catalogue.
 ///
 /// Pack them once for each step; then any number of threads can use them. Memory: `4 M d` bytes in both precisions,
-/// with `d` rounded up to 16.
+/// with `d` rounded up to 16, or to 32 for the matrix unit.
 public struct PackedClasses: Sendable {
     /// The number of classes, `M`.
     public let count: Int
@@ -16,6 +16,7 @@ public struct PackedClasses: Sendable {
     private let pairs: AlignedMemory<UInt32>
     private let crosses: AlignedMemory<UInt32>
     private let offsets: AlignedMemory<Float>
+    private let stride: Int
     private let longest: Float
     private let highestOffset: Float
     private let level: Int32
@@ -37,33 +38,29 @@ public struct PackedClasses: Sendable {
             offsets.map { $0.count == classes.rows } ?? true,
             "\(offsets?.count ?? 0) offsets for classes \(classes.shape)"
         )
-        let best = min(Int(ck_shared_softmax_level()), level)
-        let isHalved = precision == .bfloat16 && best == Int(CK_SHARED_BF16)
+        let best = Int32(min(SharedSoftmax.level, level))
+        let isHalved = precision == .bfloat16 && best >= Int32(CK_SHARED_BF16)
         count = classes.rows
         dimension = classes.columns
         self.precision = isHalved ? .bfloat16 : .float32
-        self.level = Int32(isHalved ? best : min(best, Int(CK_SHARED_V4)))
-        let stride = (classes.columns + 15) / 16 * 16
-        let rows = AlignedMemory<Float>(count: isHalved ? 0 : count * stride)
-        let pairs = AlignedMemory<UInt32>(count: isHalved ? count * stride / 2 : 0)
-        let crosses = AlignedMemory<UInt32>(count: isHalved ? (count + 1) / 2 * stride : 0)
+        self.level = isHalved ? best : min(best, Int32(CK_SHARED_V4))
+        stride = ck_class_stride(classes.columns, self.level)
+        let padded = (count + 31) / 32 * 32
+        rows = AlignedMemory(count: isHalved ? 0 : count * stride)
+        pairs = AlignedMemory(count: isHalved ? padded * stride / 2 : 0)
+        crosses = AlignedMemory(count: isHalved ? padded * stride / 2 : 0)
+        let (rows, pairs, crosses, count, dimension, packedLevel) = (rows, pairs, crosses, count, dimension, self.level)
         longest = classes.withPointer { source in
-            rows.withPointer { rows in
+            if isHalved {
                 pairs.withPointer { pairs in
                     crosses.withPointer { crosses in
-                        unsafe ck_pack_classes(
-                            source,
-                            classes.rows,
-                            classes.columns,
-                            isHalved ? nil : rows,
-                            pairs,
-                            crosses
-                        )
+                        unsafe ck_pack_bfloat_classes(source, count, dimension, packedLevel, pairs, crosses)
                     }
                 }
+            } else {
+                rows.withPointer { unsafe ck_pack_float_classes(source, count, dimension, $0) }
             }
         }
-        (self.rows, self.pairs, self.crosses) = (rows, pairs, crosses)
         let bits = offsets?.map { $0 * SharedSoftmax.bitsPerNat }
         self.offsets = bits.map { AlignedMemory($0) } ?? AlignedMemory(count: count)
         highestOffset = bits?.max() ?? 0
@@ -82,7 +79,7 @@ public struct PackedClasses: Sendable {
                             offsets: offsets,
                             count: count,
                             d: dimension,
-                            stride: (dimension + 15) / 16 * 16,
+                            stride: stride,
                             longest: longest,
                             highest_offset: highestOffset
                         )

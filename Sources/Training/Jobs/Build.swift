@@ -7,7 +7,12 @@ public enum Build {
 
     /// The build as recorded in a version's manifest.
     static var description: String {
-        let products = Precision.hasBfloat16 ? Precision.bfloat16 : .float32
+        let products =
+            switch BfloatLevel.best {
+            case .none: "float32"
+            case .vectors: "bfloat16"
+            case .tiles: "bfloat16 (AMX)"
+            }
         return "dimerec \(version), kernels \(CPU.kernelLevel), \(products) products, BLAS \(BLAS.coreName)"
     }
 }
