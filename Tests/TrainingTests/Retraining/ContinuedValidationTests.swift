@@ -140,18 +140,23 @@ import Training
             recipe.training.learningRate = 2
             recipe.continuation.share = 1
             let data = try fixture.data(continuing: parent)
-            let job = TrainingJob(recipe: recipe, data: data, seed: 1, model: "m", from: parent)
-            var validations: [(hitRate: Double, isBest: Bool)] = []
-            _ = try job.run(
-                store: CheckpointStore(path: fixture.store),
-                resume: false,
-                report: { event in
-                    guard case .validation(_, let metrics, let isBest) = event else { return }
-                    validations.append((metrics["hr@20", default: 0], isBest))
-                }
-            )
-            #expect(validations.count == 4 && validations.allSatisfy(\.isBest))
-            #expect(validations.map(\.hitRate) != validations.map(\.hitRate).sorted())
+            // Which seeds get worse with such a rate depends on the last bits of the CPU's arithmetic.
+            let becameWorse = try (1...8 as ClosedRange<UInt64>).contains { seed in
+                let job = TrainingJob(recipe: recipe, data: data, seed: seed, model: "m", from: parent)
+                var hitRates: [Double] = []
+                _ = try job.run(
+                    store: CheckpointStore(path: fixture.store),
+                    resume: false,
+                    report: { event in
+                        guard case .validation(_, let metrics, let isBest) = event else { return }
+                        hitRates.append(metrics["hr@20", default: 0])
+                        #expect(isBest)
+                    }
+                )
+                #expect(hitRates.count == 4)
+                return hitRates != hitRates.sorted()
+            }
+            #expect(becameWorse)
         }
     }
 
