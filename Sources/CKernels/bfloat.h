@@ -51,16 +51,16 @@ INLINE BFLOAT_TARGET void pack_rows(const float *x, size_t rows, size_t columns,
                                 pairs_of_row(x + i * columns + 2 * k, 2 * k < columns ? columns - 2 * k : 0));
 }
 
-// The transpose of up to sixteen rows: cells [depth][16], depth a multiple of 16. Rows and columns that x lacks become
-// zeros.
-INLINE BFLOAT_TARGET void pack_turned_rows(const float *x, size_t rows, size_t columns, size_t depth,
+// The transpose of up to sixteen rows, `stride` apart: cells [depth][16], depth a multiple of 16. Rows and columns that x
+// lacks become zeros.
+INLINE BFLOAT_TARGET void pack_turned_rows(const float *x, size_t stride, size_t rows, size_t columns, size_t depth,
                                            uint32_t *cells) {
     for (size_t k = 0; k < depth; k += LANES) {
         uint32_t block[LANES * LANES];
         for (size_t r = 0; r < LANES; r++)
             _mm512_storeu_si512(
                 block + r * LANES,
-                pairs_of_row(x + r * columns + 2 * k, r < rows && 2 * k < columns ? columns - 2 * k : 0));
+                pairs_of_row(x + r * stride + 2 * k, r < rows && 2 * k < columns ? columns - 2 * k : 0));
         transpose_tile((const float *)block, LANES, (float *)(cells + k * LANES), LANES);
     }
 }

@@ -187,7 +187,8 @@ INLINE TARGET void pack_strip_bf16(const float *queries, size_t n, size_t d, siz
     for (size_t i = 0; i < n; i += LANES)
         for (size_t k = 0; k < cells; k += LANES) {
             uint32_t turned[LANES * LANES];
-            pack_turned_rows(queries + i * d + 2 * k, least(n - i, LANES), d, LANES, turned);
+            size_t columns = 2 * k < d ? d - 2 * k : 0;
+            pack_turned_rows(queries + i * d + 2 * k, d, least(n - i, LANES), columns, LANES, turned);
             for (size_t r = 0; r < LANES && k + r < cells; r++)
                 memcpy(strip + (k + r) * 2 * LANES + i, turned + r * LANES, LANES * sizeof *turned);
         }

@@ -23,7 +23,7 @@ INLINE TARGET float LEVEL(logit)(const ck_shared_classes *shared, const LEVEL(wo
 
 INLINE TARGET void LEVEL(pack_queries)(const float *queries, size_t n, size_t d, size_t stride, CELL *strips) {
     for (size_t i = 0; i < n; i += 16)
-        pack_turned_rows(queries + i * d, least(n - i, 16), d, stride / 2, strips + i * stride / 2);
+        pack_turned_rows(queries + i * d, d, least(n - i, 16), d, stride / 2, strips + i * stride / 2);
 }
 
 INLINE TARGET void LEVEL(pack_scaled)(const float *queries, const LEVEL(work) *work, size_t n, size_t d,
