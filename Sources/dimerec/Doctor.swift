@@ -12,7 +12,10 @@ struct Doctor: ParsableCommand {
 
     func run() throws {
         var findings: [(name: String, ok: Bool, detail: String)] = [
-            ("cpu", CPU.kernelLevel != "baseline", "kernels run at \(CPU.kernelLevel)"),
+            (
+                "cpu", CPU.kernelLevel != "baseline",
+                "kernels run at \(CPU.kernelLevel), products of trainings in \(BfloatLevel.best)"
+            ),
             (
                 "blas", BLAS.betterCoreType == nil,
                 "OpenBLAS core \(BLAS.coreName) (\(BLAS.configuration.trimmingCharacters(in: .whitespaces)))"

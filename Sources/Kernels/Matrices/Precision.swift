@@ -17,7 +17,8 @@ public enum Precision: String, Sendable, CaseIterable, Codable {
 /// The instructions for products of bfloat16 numbers.
 ///
 /// The levels add in different orders.
-package enum BfloatLevel: Int32, CaseIterable, Sendable {
+package enum BfloatLevel: Int32, CaseIterable, Sendable, CustomStringConvertible {
+    /// Float32 products instead.
     case none
     /// AVX-512 BF16.
     case vectors
@@ -26,4 +27,13 @@ package enum BfloatLevel: Int32, CaseIterable, Sendable {
 
     /// The best level of this CPU that the system lets this process use.
     package static let best = BfloatLevel(rawValue: ck_bfloat_level()) ?? .none
+
+    /// The arithmetic, as a version records it.
+    package var description: String {
+        switch self {
+        case .none: "float32"
+        case .vectors: "bfloat16"
+        case .tiles: "bfloat16 (AMX)"
+        }
+    }
 }

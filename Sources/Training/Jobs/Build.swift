@@ -7,12 +7,6 @@ public enum Build {
 
     /// The build as recorded in a version's manifest.
     static var description: String {
-        let products =
-            switch BfloatLevel.best {
-            case .none: "float32"
-            case .vectors: "bfloat16"
-            case .tiles: "bfloat16 (AMX)"
-            }
-        return "dimerec \(version), kernels \(CPU.kernelLevel), \(products) products, BLAS \(BLAS.coreName)"
+        "dimerec \(version), kernels \(CPU.kernelLevel), \(BfloatLevel.best) products, BLAS \(BLAS.coreName)"
     }
 }
